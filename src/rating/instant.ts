@@ -1,0 +1,89 @@
+/** A moment, exact to the nanosecond: whole seconds since 1970-01-01T00:00:00Z (floor), and nanoseconds 0..999,999,999. */
+export interface Instant {
+  readonly seconds: number;
+  readonly nanos: number;
+}
+
+const ZERO = 0x30;
+const SECONDS_PER_DAY = 86_400;
+const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
+/** What a fraction of so many digits must be multiplied by to give nanoseconds. */
+const NANOS_OF_DIGITS = [0, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 10, 1] as const;
+
+/**
+ * Reads an RFC 3339 timestamp with an offset and at most nine digits of a second; undefined if it is none.
+ *
+ * `t` and `z` may be lower case. A space for `T`, a leap second (`:60`), hour 24 and days that do not exist are refused.
+ * By hand, because it runs up to three times an event: `Date.parse` takes other formats too and stops at milliseconds.
+ */
+export function parseInstant(text: string): Instant | undefined {
+  const year = digits(text, 0, 4);
+  const month = digits(text, 5, 2);
+  const day = digits(text, 8, 2);
+  const hour = digits(text, 11, 2);
+  const minute = digits(text, 14, 2);
+  const second = digits(text, 17, 2);
+  if (year < 0 || month < 1 || month > 12 || day < 1 || hour < 0 || minute < 0 || second < 0) return undefined;
+  if (hour > 23 || minute > 59 || second > 59 || day > daysInMonth(year, month)) return undefined;
+  const separator = text[10];
+  if (text[4] !== '-' || text[7] !== '-' || (separator !== 'T' && separator !== 't')) return undefined;
+  if (text[13] !== ':' || text[16] !== ':') return undefined;
+
+  let at = 19;
+  let nanos = 0;
+  if (text[at] === '.') {
+    const first = ++at;
+    while (at - first < 9 && isDigit(text.charCodeAt(at))) {
+      nanos = nanos * 10 + (text.charCodeAt(at) - ZERO);
+      at += 1;
+    }
+    if (at === first) return undefined;
+    nanos *= NANOS_OF_DIGITS[at - first] ?? 0;
+  }
+
+  let offsetSeconds = 0;
+  const sign = text[at];
+  if (sign === 'Z' || sign === 'z') {
+    if (text.length !== at + 1) return undefined;
+  } else if (sign === '+' || sign === '-') {
+    const offsetHour = digits(text, at + 1, 2);
+    const offsetMinute = digits(text, at + 4, 2);
+    if (offsetHour < 0 || offsetHour > 23 || offsetMinute < 0 || offsetMinute > 59) return undefined;
+    if (text[at + 3] !== ':' || text.length !== at + 6) return undefined;
+    offsetSeconds = (offsetHour * 60 + offsetMinute) * 60 * (sign === '+' ? 1 : -1);
+  } else {
+    return undefined;
+  }
+  const ofDay = (hour * 60 + minute) * 60 + second;
+  return { seconds: daysSinceEpoch(year, month, day) * SECONDS_PER_DAY + ofDay - offsetSeconds, nanos };
+}
+
+function isDigit(code: number): boolean {
+  return code >= ZERO && code <= ZERO + 9;
+}
+
+/** The number in `count` digits from `at` on; -1 if one of them is no digit (or the text has ended). */
+function digits(text: string, at: number, count: number): number {
+  let value = 0;
+  for (let index = at; index < at + count; index += 1) {
+    const code = text.charCodeAt(index);
+    if (!isDigit(code)) return -1;
+    value = value * 10 + (code - ZERO);
+  }
+  return value;
+}
+
+function daysInMonth(year: number, month: number): number {
+  const leap = month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return (DAYS_IN_MONTH[month - 1] ?? 0) + (leap ? 1 : 0);
+}
+
+/** Days from 1970-01-01 in the proleptic Gregorian calendar; years begin in March, so that the leap day is the last. */
+function daysSinceEpoch(year: number, month: number, day: number): number {
+  const marchYear = month > 2 ? year : year - 1;
+  const era = Math.floor(marchYear / 400);
+  const yearOfEra = marchYear - era * 400;
+  const dayOfYear = Math.floor((153 * (month > 2 ? month - 3 : month + 9) + 2) / 5) + day - 1;
+  const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear;
+  return era * 146_097 + dayOfEra - 719_468;
+}

@@ -1,0 +1,17 @@
+import type { Instant } from './instant';
+import { policyAt, roundUp, type RoundingTable } from './rounding';
+import type { RatedUsage, Usage } from './usage';
+
+/**
+ * Rates one event's usages: each is rounded up on its own, by the policy in force at the event's time.
+ * A usage of zero adds nothing and is left out.
+ */
+export function rate(usages: readonly Usage[], time: Instant, rounding: RoundingTable): RatedUsage[] {
+  const rated: RatedUsage[] = [];
+  for (const { meter, model, used } of usages) {
+    const quantity = roundUp(used, policyAt(rounding, meter, time));
+    if (quantity === '0') continue;
+    rated.push(model === undefined ? { meter, quantity } : { meter, model, quantity });
+  }
+  return rated;
+}
