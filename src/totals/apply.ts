@@ -1,4 +1,7 @@
 import type { RatedEvent } from '../rating/usage';
+import type { ScriptAnswer } from './commands';
+import { packChunk } from './pack-chunk';
+import type { Store } from './store';
 
 /** A run of one partition's events, without holes between chunks: `next` of one is `from` of the following. */
 export interface Chunk {
@@ -12,9 +15,87 @@ export interface Chunk {
 }
 
 export type ApplyAnswer =
-  | { readonly answer: 'APPLIED'; readonly counted: number; readonly duplicates: number; readonly late: number }
+  | {
+      readonly answer: 'APPLIED';
+      readonly counted: number;
+      readonly duplicates: number;
+      readonly late: number;
+    }
   | { readonly answer: 'ALREADY_APPLIED'; readonly cursor: number }
   | { readonly answer: 'OVERLAP'; readonly cursor: number }
   | { readonly answer: 'GAP'; readonly cursor: number }
   | { readonly answer: 'UNINITIALISED' }
   | { readonly answer: 'REJECTED'; readonly detail: string };
+
+/**
+ * Counts a chunk in a shard: dedupes its events, adds them to the totals of their bill months and moves the topic's
+ * cursor, in one atomic step. Sending a chunk again, or from two processes at once, is harmless: one of them is APPLIED.
+ *
+ * A chunk inside which a month was frozen (this is only met in a replay) is applied in two steps, split where the
+ * freeze lies. If the second is not APPLIED, its answer is the answer, and the first stays.
+ *
+ * A rejection: whatever Redis answers when it will not or cannot write. Nothing was written then, unless no answer came
+ * at all; in both cases the same chunk may be sent again.
+ */
+export async function apply(store: Store, shard: number, chunk: Chunk): Promise<ApplyAnswer> {
+  const packed = packChunk(store.fingerprinter, chunk);
+  if (typeof packed === 'string') return { answer: 'REJECTED', detail: packed };
+  const keys = store.keys.shard(shard);
+  const [answer, ...values] = await store.redis.applyChunk(
+    keys.cursor,
+    keys.closed,
+    keys.totalsStem,
+    keys.dailyStem,
+    keys.projectsStem,
+    keys.idsStem,
+    chunk.topic,
+    String(chunk.from),
+    String(chunk.next),
+    packed.fingerprints,
+    packed.usages,
+    packed.events,
+  );
+  if (answer === 'SPLIT') return applySplit(store, shard, chunk, Number(values[0]));
+  return readAnswer([answer, ...values]);
+}
+
+async function applySplit(store: Store, shard: number, chunk: Chunk, at: number): Promise<ApplyAnswer> {
+  const { topic, from, next, events } = chunk;
+  const first = await apply(store, shard, {
+    topic,
+    from,
+    next: at,
+    events: events.filter(({ offset }) => offset < at),
+  });
+  if (first.answer !== 'APPLIED') return first;
+  const second = await apply(store, shard, {
+    topic,
+    from: at,
+    next,
+    events: events.filter(({ offset }) => offset >= at),
+  });
+  if (second.answer !== 'APPLIED') return second;
+  return {
+    answer: 'APPLIED',
+    counted: first.counted + second.counted,
+    duplicates: first.duplicates + second.duplicates,
+    late: first.late + second.late,
+  };
+}
+
+function readAnswer([answer, first, second, third]: ScriptAnswer): ApplyAnswer {
+  switch (answer) {
+    case 'APPLIED':
+      return { answer, counted: Number(first), duplicates: Number(second), late: Number(third) };
+    case 'ALREADY_APPLIED':
+    case 'OVERLAP':
+    case 'GAP':
+      return { answer, cursor: Number(first) };
+    case 'UNINITIALISED':
+      return { answer };
+    case 'REJECTED':
+      return { answer, detail: String(first) };
+    default:
+      throw new Error(`apply.lua answered ${answer}`);
+  }
+}

@@ -1,0 +1,87 @@
+import { UsageError } from '../errors';
+
+/** The keys of one shard. All hold the hash tag `{n}`: one slot of a Redis Cluster, so that one script may write them together. */
+export interface ShardKeys {
+  /** Hash: topic -> next offset to apply. */
+  readonly cursor: string;
+  /** Hash: frozen month -> JSON of topic -> next offset at the freeze. */
+  readonly closed: string;
+  /** To be completed by `<month>:<project>`. Hash: meter, or `<month of a late usage>@<meter>` -> integer in base units. */
+  readonly totalsStem: string;
+  /** To be completed by `<month>:<project>`. Hash: `<day of the usage>/<meter>` -> integer in base units. */
+  readonly dailyStem: string;
+  /** To be completed by `<month>`. Set of the projects with totals in the month. */
+  readonly projectsStem: string;
+  /** To be completed by `<period>`: hash `buckets`, `count`; or by `<period>:<bucket>`: set of event fingerprints. */
+  readonly idsStem: string;
+}
+
+/** Every key of an installation. This is the only place that names keys. */
+export interface Keys {
+  shard(shard: number): ShardKeys;
+  totals(shard: number, month: string, project: string): string;
+  daily(shard: number, month: string, project: string): string;
+  projectsOfMonth(shard: number, month: string): string;
+  ids(shard: number, period: string): string;
+  idBucket(shard: number, period: string, bucket: number): string;
+  /** String: how many shards there are. */
+  readonly shardCount: string;
+  /** Hash: project -> JSON of its profile and plan history. */
+  readonly projects: string;
+  /** Hash: month -> JSON of its close. */
+  readonly closes: string;
+  /** Hash: month -> the project's invoice as JSON. */
+  invoices(project: string): string;
+  /** Set of the projects with an invoice in the month. */
+  invoiced(month: string): string;
+}
+
+/** Digits of a bucket number in a key: fixed, because a script builds such a key faster from whole groups of digits. */
+const BUCKET_DIGITS = 8;
+
+/**
+ * @param prefix of the installation, `''` for none
+ * @throws UsageError `BAD_PREFIX` for a prefix with braces: its hash tag would replace the shard's
+ */
+export function createKeys(prefix: string): Keys {
+  if (/[{}]/.test(prefix))
+    throw new UsageError('BAD_PREFIX', `The prefix "${prefix}" must not hold braces.`, { prefix });
+  const root = prefix === '' ? '' : `${prefix}:`;
+  const shards: ShardKeys[] = [];
+  const shard = (number: number): ShardKeys => (shards[number] ??= shardKeys(`${root}usage:{${number}}:`));
+  return {
+    shard,
+    totals: (number, month, project) => `${shard(number).totalsStem}${month}:${project}`,
+    daily: (number, month, project) => `${shard(number).dailyStem}${month}:${project}`,
+    projectsOfMonth: (number, month) => shard(number).projectsStem + month,
+    ids: (number, period) => shard(number).idsStem + period,
+    idBucket: (number, period, bucket) =>
+      `${shard(number).idsStem}${period}:${String(bucket).padStart(BUCKET_DIGITS, '0')}`,
+    shardCount: `${root}usage:shards`,
+    projects: `${root}billing:projects`,
+    closes: `${root}billing:closes`,
+    invoices: (project) => `${root}billing:invoices:${project}`,
+    invoiced: (month) => `${root}billing:invoiced:${month}`,
+  };
+}
+
+function shardKeys(stem: string): ShardKeys {
+  return {
+    cursor: `${stem}cursor`,
+    closed: `${stem}closed`,
+    totalsStem: `${stem}totals:`,
+    dailyStem: `${stem}daily:`,
+    projectsStem: `${stem}projects:`,
+    idsStem: `${stem}ids:`,
+  };
+}
+
+/** The keys that may hold something of a project in a month, for a person with `redis-cli`. */
+export function keysOfProject(keys: Keys, shardCount: number, project: string, month: string): string[] {
+  const found: string[] = [];
+  for (let shard = 0; shard < shardCount; shard += 1) {
+    found.push(keys.totals(shard, month, project), keys.daily(shard, month, project));
+  }
+  found.push(keys.projects, keys.invoices(project), keys.invoiced(month));
+  return found;
+}

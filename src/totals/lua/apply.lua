@@ -1,0 +1,409 @@
+--[[
+Applies one chunk of one topic's rated events to one shard: whole, or not at all.
+
+KEYS  all hold the shard's hash tag. 3 to 6 are stems: the script appends the rest, which it cannot know before it
+      has read KEYS[2]. On a Redis Cluster that is sound, because a key's slot depends on its hash tag alone.
+  1  cursor    hash: topic -> next offset to apply
+  2  closed    hash: frozen month -> JSON of topic -> next offset at the freeze
+  3  totals    .. <month>:<project>    hash: [<late month>@]<meter> -> integer
+  4  daily     .. <month>:<project>    hash: <day>/<meter> -> integer
+  5  projects  .. <month>              set of projects
+  6  ids       .. <period>             hash: buckets, count
+               .. <period>:<bucket>    set of fingerprints
+
+ARGV
+  1  topic
+  2  from      first offset that the chunk answers for
+  3  next      the offset after its last
+  4  fingerprints  19 digits an event, in offset order, without separators
+  5  usages    JSON, see readUsages: what the chunk adds if no event is a duplicate
+  6  events    JSON, see withoutDuplicates: what each event adds. Read only if there are duplicates
+
+Answers
+  APPLIED counted duplicates late
+  ALREADY_APPLIED cursor | OVERLAP cursor | GAP cursor | UNINITIALISED
+  SPLIT offset      a month was frozen at this offset, inside the chunk: send the two parts. Nothing was written
+  REJECTED detail   malformed, or a total would pass 2^63-1. Nothing was written
+An error that Redis itself raises (OOM, READONLY, MISCONF, WRONGTYPE ...) is passed on; nothing was written either.
+
+Amounts are decimal strings, or Lua numbers up to 2^53 - 1, which are exact: pack-chunk.ts sees to it that no line of a
+chunk sums up to more. The totals themselves, which may be larger, are only ever touched by HINCRBY.
+]]
+local FINGERPRINT_DIGITS = 19
+local MAX_EXACT = 9007199254740991
+-- A bucket stays an integer set, at 9 bytes an id, while it holds at most set-max-intset-entries (512). Linear
+-- hashing lets the buckets still to be split grow to twice the mean.
+local IDS_PER_BUCKET = 200
+
+local cursorKey, closedKey = KEYS[1], KEYS[2]
+local totalsStem, dailyStem, projectsStem, idsStem = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local topic, from, upto = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local call, sub, tonumber = redis.call, string.sub, tonumber
+
+local function reject(detail)
+  error({ rejected = detail })
+end
+
+local function monthAfter(month)
+  local year, number = tonumber(sub(month, 1, 4)), tonumber(sub(month, 6))
+  if number == 12 then
+    return string.format('%04d-01', year + 1)
+  end
+  return string.format('%04d-%02d', year, number + 1)
+end
+
+--[[
+Which month was open at `from`: the one after the latest month frozen at or before that offset, nil if none was.
+Also the month open before that one, and the first offset inside the chunk where a month was frozen.
+By offset and not by "now", so that a replay of the log finds what the first run found. A topic that had no cursor at a
+freeze began after it: its freeze lies at 0.
+]]
+local function findOpenMonth()
+  local months, frozenAt = {}, {}
+  local closed = call('HGETALL', closedKey)
+  for i = 1, #closed, 2 do
+    months[#months + 1] = closed[i]
+    frozenAt[closed[i]] = closed[i + 1]
+  end
+  table.sort(months)
+  local splitAt
+  for i = #months, 1, -1 do
+    local offset = cjson.decode(frozenAt[months[i]])[topic] or 0
+    if offset <= from then
+      return monthAfter(months[i]), months[i - 1] and monthAfter(months[i - 1]), splitAt
+    end
+    if offset < upto then
+      splitAt = offset
+    end
+  end
+  return nil, nil, splitAt
+end
+
+--[[
+The usages of a chunk, added up by line. Indexes count from 1.
+  projects  { project ... }
+  fields    { month, day, meter ... }
+  lines     { project index, field index, sum as a decimal string ... }
+  months    { month, number of its events ... }
+]]
+local function readUsages(text, eventCount)
+  local read, usages = pcall(cjson.decode, text)
+  if not read or type(usages) ~= 'table' then
+    reject('usages are no JSON object')
+  end
+  local projects, fields, lines, months = usages.projects, usages.fields, usages.lines, usages.months
+  if type(projects) ~= 'table' or type(fields) ~= 'table' or type(lines) ~= 'table' or type(months) ~= 'table' then
+    reject('usages lack a list')
+  end
+  for i = 1, #fields, 3 do
+    if type(fields[i]) ~= 'string' or type(fields[i + 1]) ~= 'string' or type(fields[i + 2]) ~= 'string' then
+      reject('field ' .. i .. ' is malformed')
+    end
+  end
+  for i = 1, #lines, 3 do
+    local sum = tonumber(lines[i + 2])
+    if type(projects[lines[i]]) ~= 'string' or not fields[lines[i + 1] * 3] then
+      reject('line ' .. i .. ' names no project or no field')
+    end
+    if not sum or sum < 1 or sum > MAX_EXACT or sum % 1 ~= 0 then
+      reject('line ' .. i .. ' has no usable sum')
+    end
+  end
+  local counted = 0
+  for i = 1, #months, 2 do
+    counted = counted + months[i + 1]
+  end
+  if counted ~= eventCount then
+    reject('months count ' .. counted .. ' events of ' .. eventCount)
+  end
+  return usages
+end
+
+-- Bucket numbers are printed by two digits at a time from this table: three times as fast as by Lua's own printf.
+local PAIRS = {}
+for i = 0, 99 do
+  PAIRS[i] = sub('0123456789', (i - i % 10) / 10 + 1, (i - i % 10) / 10 + 1) .. sub('0123456789', i % 10 + 1, i % 10 + 1)
+end
+
+local function bucketKey(stem, bucket)
+  local d = bucket % 100
+  bucket = (bucket - d) / 100
+  local c = bucket % 100
+  bucket = (bucket - c) / 100
+  local b = bucket % 100
+  return stem .. PAIRS[(bucket - b) / 100] .. PAIRS[b] .. PAIRS[c] .. PAIRS[d]
+end
+
+--[[
+The ids of a period: fingerprints in buckets, by linear hashing. With `buckets` of them, and `half` the largest power of
+two not above that, a fingerprint lies in bucket (its last ten digits) mod 2 half; where there is no such bucket yet, in the
+one `half` lower, from which it will be split.
+]]
+local function openIds(period)
+  local key = idsStem .. period
+  local state = call('HMGET', key, 'buckets', 'count')
+  local ids = { key = key, stem = key .. ':', buckets = tonumber(state[1] or 1), count = tonumber(state[2] or 0), half = 1 }
+  while ids.half * 2 <= ids.buckets do
+    ids.half = ids.half * 2
+  end
+  return ids
+end
+
+local function splitBucket(ids)
+  local half, new = ids.half, ids.buckets
+  local oldKey, moved = bucketKey(ids.stem, new - half), {}
+  local members = call('SMEMBERS', oldKey)
+  for i = 1, #members do
+    if tonumber(sub(members[i], -10)) % (half * 2) == new then
+      moved[#moved + 1] = members[i]
+    end
+  end
+  if #moved > 0 then
+    call('SADD', bucketKey(ids.stem, new), unpack(moved))
+    call('SREM', oldKey, unpack(moved))
+  end
+  ids.buckets = new + 1
+  if ids.buckets == half * 2 then
+    ids.half = half * 2
+  end
+  call('HSET', ids.key, 'buckets', ids.buckets)
+end
+
+-- What this call has written so far, for undo.
+local added, addedTo = {}, {}
+local usages, billed
+local incremented = 0
+local newProjects, joined = {}, {}
+
+-- Adds every fingerprint that is in neither period, and answers which events are duplicates (nil: none is).
+local function addIds(fingerprints, own, previous)
+  local duplicates
+  local ownHalf, ownBuckets, ownStem = own.half, own.buckets, own.stem
+  for i = 1, #fingerprints / FINGERPRINT_DIGITS do
+    local last = i * FINGERPRINT_DIGITS
+    local fingerprint = sub(fingerprints, last - 18, last)
+    local hash = tonumber(sub(fingerprint, 10))
+    local seen = false
+    if previous then
+      local bucket = hash % (previous.half * 2)
+      if bucket >= previous.buckets then
+        bucket = bucket - previous.half
+      end
+      seen = call('SISMEMBER', bucketKey(previous.stem, bucket), fingerprint) == 1
+    end
+    if not seen then
+      local bucket = hash % (ownHalf * 2)
+      if bucket >= ownBuckets then
+        bucket = bucket - ownHalf
+      end
+      local key = bucketKey(ownStem, bucket)
+      if call('SADD', key, fingerprint) == 1 then
+        added[#added + 1] = fingerprint
+        addedTo[#addedTo + 1] = key
+      else
+        seen = true
+      end
+    end
+    if seen then
+      duplicates = duplicates or {}
+      duplicates[i] = true
+    end
+  end
+  return duplicates
+end
+
+--[[
+Takes the duplicates out of the sums. `text` is a flat list of numbers, by event:
+  month index, number of lines n, then n times: line index, quantity
+]]
+local function withoutDuplicates(text, eventCount, duplicates)
+  local lines, months = usages.lines, usages.months
+  local read, events = pcall(cjson.decode, text)
+  if not read or type(events) ~= 'table' then
+    reject('events are no JSON list')
+  end
+  local at = 1
+  for i = 1, eventCount do
+    local month, last = events[at], at + 1 + 2 * (events[at + 1] or reject('events end early'))
+    if duplicates[i] then
+      months[month * 2] = months[month * 2] - 1
+      for j = at + 2, last, 2 do
+        local sum = events[j] * 3
+        lines[sum] = lines[sum] - events[j + 1]
+        if lines[sum] < 0 then
+          reject('event ' .. i .. ' is larger than its line')
+        end
+      end
+    end
+    at = last + 1
+  end
+end
+
+-- Where each field is counted: usage of a month that was no longer open stands in the open month, under its own name.
+local function billFields(open)
+  local fields, keys = usages.fields, {}
+  billed = {}
+  for i = 1, #fields, 3 do
+    local month, day, meter = fields[i], fields[i + 1], fields[i + 2]
+    local late = open and month < open
+    local bill = late and open or month
+    keys[bill] = keys[bill] or { totals = {}, daily = {} }
+    billed[(i + 2) / 3] = {
+      month = bill,
+      totalsField = late and month .. '@' .. meter or meter,
+      dailyField = day .. '/' .. meter,
+      totalsKeys = keys[bill].totals,
+      dailyKeys = keys[bill].daily,
+    }
+  end
+end
+
+local function keysOfLine(i)
+  local project, field = usages.lines[i], billed[usages.lines[i + 1]]
+  local totalsKey = field.totalsKeys[project]
+  if not totalsKey then
+    local suffix = field.month .. ':' .. usages.projects[project]
+    totalsKey = totalsStem .. suffix
+    field.totalsKeys[project] = totalsKey
+    field.dailyKeys[project] = dailyStem .. suffix
+  end
+  return totalsKey, field.dailyKeys[project], field
+end
+
+local function addUsages()
+  local lines = usages.lines
+  for i = 1, #lines, 3 do
+    local sum = lines[i + 2]
+    if sum ~= 0 then
+      local totalsKey, dailyKey, field = keysOfLine(i)
+      -- The totals first: they are never less than a day, so they overflow first, before the daily field is touched.
+      local total = call('HINCRBY', totalsKey, field.totalsField, sum)
+      incremented = incremented + 1
+      call('HINCRBY', dailyKey, field.dailyField, sum)
+      incremented = incremented + 1
+      -- A field that did not exist may be the project's first. Where it did, the project is in the set already.
+      if total == sum + 0 then
+        newProjects[#newProjects + 1] = lines[i]
+        newProjects[#newProjects + 1] = projectsStem .. field.month
+      end
+    end
+  end
+end
+
+local function addProjects()
+  for i = 1, #newProjects, 2 do
+    local project, key = usages.projects[newProjects[i]], newProjects[i + 1]
+    if call('SADD', key, project) == 1 then
+      joined[#joined + 1] = project
+      joined[#joined + 1] = key
+    end
+  end
+end
+
+local function decrement(key, field, sum)
+  call('HINCRBY', key, field, '-' .. string.format('%.0f', sum))
+  if call('HGET', key, field) == '0' then
+    call('HDEL', key, field) -- A zero is never stored, so the field was new.
+  end
+end
+
+-- Redis does not roll back. This does, and leaves every key as it was.
+local function undo()
+  for i = 1, #joined, 2 do
+    call('SREM', joined[i + 1], joined[i])
+  end
+  if incremented > 0 then
+    local lines, left = usages.lines, incremented
+    for i = 1, #lines, 3 do
+      if lines[i + 2] ~= 0 and left > 0 then
+        local totalsKey, dailyKey, field = keysOfLine(i)
+        decrement(totalsKey, field.totalsField, lines[i + 2])
+        if left > 1 then
+          decrement(dailyKey, field.dailyField, lines[i + 2])
+        end
+        left = left - 2
+      end
+    end
+  end
+  for i = 1, #added do
+    call('SREM', addedTo[i], added[i])
+  end
+end
+
+local function applyChunk(open, openBefore)
+  local fingerprints = ARGV[4]
+  local eventCount = #fingerprints / FINGERPRINT_DIGITS
+  if eventCount % 1 ~= 0 or string.find(fingerprints, '%D') then
+    reject('fingerprints are not ' .. FINGERPRINT_DIGITS .. ' digits an event')
+  end
+  usages = readUsages(ARGV[5], eventCount)
+  billFields(open)
+
+  local own = openIds(open or 'first')
+  local previous = open and openIds(openBefore or 'first')
+  if previous and previous.count == 0 then
+    previous = nil
+  end
+  local duplicates = addIds(fingerprints, own, previous)
+  if duplicates then
+    withoutDuplicates(ARGV[6], eventCount, duplicates)
+  end
+  addUsages()
+  addProjects()
+
+  own.count = own.count + #added
+  if #added > 0 then
+    call('HSET', own.key, 'buckets', own.buckets, 'count', own.count)
+  end
+  call('HSET', cursorKey, topic, ARGV[3])
+
+  local late, months = 0, usages.months
+  for i = 1, #months, 2 do
+    if open and months[i] < open then
+      late = late + months[i + 1]
+    end
+  end
+  return own, { 'APPLIED', #added, eventCount - #added, late }
+end
+
+local cursor = call('HGET', cursorKey, topic)
+if not cursor then
+  return { 'UNINITIALISED' }
+end
+local at = tonumber(cursor)
+if not (at and from and upto) then
+  return { 'REJECTED', 'cursor ' .. cursor .. ' or range ' .. ARGV[2] .. ' to ' .. ARGV[3] .. ' is no offset' }
+end
+if upto <= at then
+  return { 'ALREADY_APPLIED', cursor }
+end
+if from < at then
+  return { 'OVERLAP', cursor }
+end
+if from > at then
+  return { 'GAP', cursor }
+end
+
+local open, openBefore, splitAt = findOpenMonth()
+if splitAt then
+  return { 'SPLIT', string.format('%.0f', splitAt) }
+end
+
+local applied, own, answer = pcall(applyChunk, open, openBefore)
+if not applied then
+  undo()
+  local problem = own
+  if type(problem) == 'table' and problem.rejected then
+    return { 'REJECTED', problem.rejected }
+  end
+  local text = type(problem) == 'table' and problem.err or tostring(problem)
+  if string.find(text, 'would overflow', 1, true) then
+    return { 'REJECTED', 'a total would pass 2^63-1' }
+  end
+  return redis.error_reply(text)
+end
+-- Last, because it is no part of the chunk: should it fail, all is well and the next chunk tries again.
+while own.count > IDS_PER_BUCKET * own.buckets do
+  splitBucket(own)
+end
+return answer

@@ -1,0 +1,44 @@
+--[[
+Puts back a freeze that the ledger knows and this shard has lost.
+
+KEYS
+  1  closed  hash: frozen month -> JSON of topic -> next offset at the freeze
+
+ARGV
+  1  month
+  2  cursors  JSON of topic -> next offset, topics sorted
+
+Answers
+  RESTORED
+  PRESENT                 the month is frozen at these cursors already
+  DIFFERENT cursors       the month is frozen at other cursors (JSON)
+  OUT_OF_ORDER month      beside the freeze of that month, a topic would have been frozen later for an earlier month
+]]
+local closedKey, month, json = KEYS[1], ARGV[1], ARGV[2]
+local cursors = cjson.decode(json)
+
+-- Is no topic of `earlier` frozen at a higher offset than in `later`?
+local function inOrder(earlier, later)
+  for topic, offset in pairs(earlier) do
+    if offset > (later[topic] or 0) then
+      return false
+    end
+  end
+  return true
+end
+
+local closed = redis.call('HGETALL', closedKey)
+for i = 1, #closed, 2 do
+  local other = cjson.decode(closed[i + 1])
+  if closed[i] == month then
+    if inOrder(cursors, other) and inOrder(other, cursors) then
+      return { 'PRESENT' }
+    end
+    return { 'DIFFERENT', closed[i + 1] }
+  end
+  if (closed[i] < month and not inOrder(other, cursors)) or (closed[i] > month and not inOrder(cursors, other)) then
+    return { 'OUT_OF_ORDER', closed[i] }
+  end
+end
+redis.call('HSET', closedKey, month, json)
+return { 'RESTORED' }

@@ -1,0 +1,169 @@
+import { meterKey } from '../rating/meters';
+import type { RatedUsage } from '../rating/usage';
+import type { Chunk } from './apply';
+import { FINGERPRINT_DIGITS, type Fingerprinter } from './fingerprint';
+
+/** A chunk as apply.lua reads it: its ARGV 4 to 6, described there. */
+export interface PackedChunk {
+  readonly fingerprints: string;
+  readonly usages: string;
+  readonly events: string;
+}
+
+/** A day of usage of one meter. */
+interface Field {
+  readonly index: number;
+  /** Project index -> the line that takes the project's next quantity. */
+  readonly lines: Map<number, number>;
+}
+
+interface Day {
+  readonly month: string;
+  readonly monthIndex: number;
+  readonly fields: Map<string, Field>;
+}
+
+const MAX_TOTAL = 2n ** 63n - 1n;
+
+/**
+ * Adds a chunk up and packs it for apply.lua.
+ *
+ * The sums are taken here, as if no event were a duplicate: the script, which blocks Redis while it runs, then has to
+ * look at single usages only where an event turns out to be one.
+ *
+ * @returns a string for a malformed chunk: what is wrong with it
+ */
+export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk): PackedChunk | string {
+  const { events, from, next } = chunk;
+  const fingerprints = Buffer.allocUnsafe(events.length * FINGERPRINT_DIGITS);
+  const projects = new Map<string, number>();
+  const days = new Map<string, Day>();
+  const months = new Map<string, number>();
+  const monthCounts: number[] = [];
+  const fields: string[] = [];
+  let fieldCount = 0;
+  // By line: where it is counted, and its sum so far. An index in a packed list counts from 1, as in Lua.
+  const lineProjects: number[] = [];
+  const lineFields: number[] = [];
+  const sums: number[] = [];
+  const packedEvents: number[] = [];
+
+  function dayOf(day: string, month: string): Day | undefined {
+    const known = days.get(day);
+    if (known) return known.month === month ? known : undefined;
+    if (!isDayOf(day, month)) return undefined;
+    let monthIndex = months.get(month);
+    if (monthIndex === undefined) {
+      monthIndex = monthCounts.push(0);
+      months.set(month, monthIndex);
+    }
+    const made = { month, monthIndex, fields: new Map<string, Field>() };
+    days.set(day, made);
+    return made;
+  }
+
+  function fieldOf(day: string, { month, fields: known }: Day, usage: RatedUsage): Field {
+    const key = meterKey(usage.meter, usage.model);
+    let field = known.get(key);
+    if (!field) {
+      fieldCount += 1;
+      field = { index: fieldCount, lines: new Map() };
+      known.set(key, field);
+      // Half a surrogate pair in a model's name has no form in UTF-8; cjson refuses the escape that JSON has for it.
+      fields.push(month, day, wellFormed(key));
+    }
+    return field;
+  }
+
+  /** Adds to the line of a project and a field, or to a new one where the sum would leave Lua's exact numbers. */
+  function add(project: number, field: Field, quantity: number): void {
+    let line = field.lines.get(project);
+    if (line === undefined || sums[line - 1]! + quantity > Number.MAX_SAFE_INTEGER) {
+      line = sums.push(0);
+      lineProjects.push(project);
+      lineFields.push(field.index);
+      field.lines.set(project, line);
+    }
+    sums[line - 1]! += quantity;
+    packedEvents.push(line, quantity);
+  }
+
+  fingerprinter.begin(chunk.topic);
+  let lastOffset = from - 1;
+  for (let i = 0; i < events.length; i += 1) {
+    const event = events[i]!;
+    if (!(event.offset > lastOffset && event.offset < next)) {
+      return `offset ${event.offset} is not in (${lastOffset}, ${next})`;
+    }
+    lastOffset = event.offset;
+    const day = dayOf(event.day, event.month);
+    if (!day) return `offset ${event.offset}: "${event.day}" is no day of "${event.month}"`;
+    monthCounts[day.monthIndex - 1]! += 1;
+    fingerprinter.write(fingerprints, i * FINGERPRINT_DIGITS, event.project, event.source, event.id);
+
+    let project = projects.get(event.project);
+    if (project === undefined) {
+      project = projects.size + 1;
+      projects.set(event.project, project);
+    }
+    const head = packedEvents.push(day.monthIndex, 0);
+    for (const usage of event.usages) {
+      const field = fieldOf(event.day, day, usage);
+      const quantity = smallQuantity(usage.quantity);
+      if (quantity !== undefined) {
+        add(project, field, quantity);
+        continue;
+      }
+      const parts = partsOf(usage.quantity);
+      if (!parts) return `offset ${event.offset}: "${usage.quantity}" is no quantity from 1 to 2^63-1`;
+      for (const part of parts) add(project, field, part);
+    }
+    packedEvents[head - 1] = (packedEvents.length - head) / 2;
+  }
+
+  const lines: (number | string)[] = [];
+  for (let i = 0; i < sums.length; i += 1) lines.push(lineProjects[i]!, lineFields[i]!, String(sums[i]));
+  return {
+    fingerprints: fingerprints.toString('latin1'),
+    usages: JSON.stringify({
+      projects: [...projects.keys()],
+      fields,
+      lines,
+      months: [...months.keys()].flatMap((month, i) => [month, monthCounts[i]]),
+    }),
+    events: JSON.stringify(packedEvents),
+  };
+}
+
+function isDayOf(day: string, month: string): boolean {
+  return /^\d{4}-(0[1-9]|1[0-2])$/.test(month) && /^\d\d$/.test(day.slice(8)) && day.startsWith(`${month}-`);
+}
+
+/** A canonical decimal integer of 1 to 15 digits as a number; undefined for all else. */
+function smallQuantity(text: string): number | undefined {
+  const length = text.length;
+  if (length === 0 || length > 15 || text.charCodeAt(0) === 48) return undefined;
+  let quantity = 0;
+  for (let i = 0; i < length; i += 1) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    quantity = quantity * 10 + digit;
+  }
+  return quantity;
+}
+
+/** A canonical decimal integer of 1 to 2^63-1 as parts that are exact numbers; undefined for all else. */
+function partsOf(text: string): number[] | undefined {
+  if (!/^[1-9]\d{0,18}$/.test(text)) return undefined;
+  let rest = BigInt(text);
+  if (rest > MAX_TOTAL) return undefined;
+  const parts: number[] = [];
+  const most = BigInt(Number.MAX_SAFE_INTEGER);
+  for (; rest > most; rest -= most) parts.push(Number.MAX_SAFE_INTEGER);
+  parts.push(Number(rest));
+  return parts;
+}
+
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd');
+}

@@ -1,0 +1,99 @@
+import { Cluster, Redis, type ClusterNode, type RedisOptions } from 'ioredis';
+import { TallymanError } from '../errors';
+import { defineScripts } from './commands';
+import { createFingerprinter, type Fingerprinter } from './fingerprint';
+import { createKeys, type Keys } from './keys';
+
+/** An open Redis, or Redis Cluster, of one installation. */
+export interface Store {
+  readonly redis: Redis | Cluster;
+  readonly keys: Keys;
+  readonly fingerprinter: Fingerprinter;
+  /** Waits for the commands under way and closes the connections. May be called again. */
+  close(): Promise<void>;
+}
+
+/** Redis cannot be reached, is still loading, or does not answer in time. Whether a command under way took effect is unknown. */
+export class RedisUnavailableError extends TallymanError {
+  constructor(address: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super('REDIS_UNAVAILABLE', `Redis at ${address} does not answer: ${reason}`, { address }, { cause });
+  }
+}
+
+/**
+ * How long a command may take, waiting for a connection included. Shorter than a Kafka session (30 s by default): a
+ * consumer that waits longer loses its partitions without knowing it.
+ */
+const COMMAND_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+const LONGEST_RETRY_MS = 1_000;
+
+/**
+ * Opens Redis and makes sure that it answers.
+ *
+ * @param options.url `redis://[user:password@]host[:port][/db]`, `rediss://...`; a cluster's nodes separated by commas,
+ *   or `redis+cluster://host:port` for one that is asked for the others
+ * @throws RedisUnavailableError
+ */
+export async function openStore(options: { url: string; prefix: string }): Promise<Store> {
+  const keys = createKeys(options.prefix);
+  const fingerprinter = await createFingerprinter();
+  const redis = connect(options.url);
+  // Every failed command rejects with its reason; without a listener, a lost connection would end the process as well.
+  let lastError: unknown;
+  redis.on('error', (error: unknown) => (lastError = error));
+  defineScripts(redis);
+  try {
+    await redis.ping();
+  } catch (error) {
+    redis.disconnect();
+    throw new RedisUnavailableError(withoutPassword(options.url), lastError ?? error);
+  }
+  let closing: Promise<void> | undefined;
+  return {
+    redis,
+    keys,
+    fingerprinter,
+    close: () =>
+      (closing ??= redis.quit().then(
+        () => undefined,
+        () => redis.disconnect(), // No connection to say goodbye on: end the attempts to get one.
+      )),
+  };
+}
+
+function connect(url: string): Redis | Cluster {
+  const nodes = url.split(',').map((node) => node.trim());
+  const options: RedisOptions = {
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    maxRetriesPerRequest: null, // The command timeout is the only limit: one rule is easier to reason about than two.
+    retryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RETRY_MS),
+  };
+  if (nodes.length === 1 && !nodes[0]!.includes('+cluster://'))
+    return new Redis(withScheme(nodes[0]!), options);
+
+  const urls = nodes.map((node) => new URL(withScheme(node).replace('+cluster://', '://')));
+  const first = urls[0]!;
+  return new Cluster(
+    urls.map((node): ClusterNode => ({ host: node.hostname, port: Number(node.port || 6379) })),
+    {
+      clusterRetryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RETRY_MS),
+      redisOptions: {
+        ...options,
+        ...(first.username && { username: decodeURIComponent(first.username) }),
+        ...(first.password && { password: decodeURIComponent(first.password) }),
+        ...(first.protocol === 'rediss:' && { tls: {} }),
+      },
+    },
+  );
+}
+
+function withScheme(node: string): string {
+  return node.includes('://') ? node : `redis://${node}`;
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@,/]*@/g, '//');
+}
