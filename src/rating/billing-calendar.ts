@@ -32,7 +32,8 @@ export function createBillingCalendar(zone: string): BillingCalendar {
     const day = DateTime.fromMillis(epochMs, { zone }).toFormat('yyyy-MM-dd');
     return { day, month: day.slice(0, 7) };
   };
-  const startOf = (month: string): DateTime => DateTime.fromFormat(month, 'yyyy-MM', { zone }).startOf('month');
+  const startOf = (month: string): DateTime =>
+    DateTime.fromFormat(month, 'yyyy-MM', { zone }).startOf('month');
   return {
     zone,
     dayOf(instant) {

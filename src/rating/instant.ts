@@ -23,7 +23,8 @@ export function parseInstant(text: string): Instant | undefined {
   const hour = digits(text, 11, 2);
   const minute = digits(text, 14, 2);
   const second = digits(text, 17, 2);
-  if (year < 0 || month < 1 || month > 12 || day < 1 || hour < 0 || minute < 0 || second < 0) return undefined;
+  if (year < 0 || month < 1 || month > 12 || day < 1 || hour < 0 || minute < 0 || second < 0)
+    return undefined;
   if (hour > 23 || minute > 59 || second > 59 || day > daysInMonth(year, month)) return undefined;
   const separator = text[10];
   if (text[4] !== '-' || text[7] !== '-' || (separator !== 'T' && separator !== 't')) return undefined;

@@ -96,4 +96,3 @@ export function roundUp(used: Duration | number, { increment, minimum }: Roundin
   const step = BigInt(increment);
   return String(((BigInt(units) + step - 1n) / step) * step);
 }
-
