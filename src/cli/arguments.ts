@@ -1,0 +1,32 @@
+import { InvalidArgumentError } from 'commander';
+
+/** Reads a month argument: `YYYY-MM`. */
+export function monthArgument(text: string): string {
+  if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(text)) {
+    throw new InvalidArgumentError(`"${text}" is no month: write YYYY-MM, e.g. 2026-10.`);
+  }
+  return text;
+}
+
+/** Reads a day argument: `YYYY-MM-DD`, a day that exists. */
+export function dayArgument(text: string): string {
+  const parsed = new Date(`${text}T00:00:00Z`);
+  if (
+    !/^\d{4}-\d{2}-\d{2}$/.test(text) ||
+    Number.isNaN(parsed.getTime()) ||
+    !parsed.toISOString().startsWith(text)
+  ) {
+    throw new InvalidArgumentError(`"${text}" is no day: write YYYY-MM-DD, e.g. 2026-10-01.`);
+  }
+  return text;
+}
+
+/** Reads a project id by the contract's rule. */
+export function projectArgument(text: string): string {
+  if (!/^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/.test(text)) {
+    throw new InvalidArgumentError(
+      `"${text}" is no project id: letters, digits, _ - . (not first), at most 128.`,
+    );
+  }
+  return text;
+}

@@ -1,0 +1,61 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { usageConsumers } from '../../consumers';
+import { checkCoPartitioned, createTopics, logEnds, logStarts, topicName } from '../stream/topics';
+import { initCursor } from '../totals/cursors';
+import { writeShardCount } from '../totals/read';
+import { withContext } from './context';
+import { printJson, printLine } from './output';
+
+export function initVerb(): Command {
+  return new Command('init')
+    .description('Create the topics and the cursors. Safe to repeat: what is there is left as it is.')
+    .addOption(
+      new Option('--from <where>', 'where new cursors begin')
+        .choices(['earliest', 'latest'])
+        .default('earliest'),
+    )
+    .option('--partitions <n>', 'partitions of each usage topic', positiveInteger, 12)
+    .option('--replication <n>', 'copies of each partition', positiveInteger, 1)
+    .option('--retention-days <n>', 'how long usage topics keep events', positiveInteger, 100)
+    .option('--json', 'one JSON document on stdout')
+    .action(
+      async (options: {
+        from: 'earliest' | 'latest';
+        partitions: number;
+        replication: number;
+        retentionDays: number;
+        json?: true;
+      }) => {
+        await withContext(async ({ config, kafka: openKafka, store: openStore }) => {
+          const kafka = openKafka();
+          const store = await openStore();
+          const created = await createTopics(kafka, config.prefix, options);
+          const partitionCount = await checkCoPartitioned(kafka, config.prefix);
+          const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
+          const offsets = await (options.from === 'earliest' ? logStarts : logEnds)(kafka, topics);
+          let newCursors = 0;
+          for (const topic of topics) {
+            for (let shard = 0; shard < partitionCount; shard += 1) {
+              const offset = offsets.get(topic)?.[shard] ?? 0;
+              if (await initCursor(store, shard, topic, offset)) newCursors += 1;
+            }
+          }
+          await writeShardCount(store, partitionCount);
+          if (options.json) printJson({ topics: created, partitions: partitionCount, cursors: newCursors });
+          else {
+            printLine(
+              created.length > 0 ? `Created topics: ${created.join(', ')}` : 'All topics were there.',
+            );
+            printLine(
+              `Created ${newCursors} cursors of ${topics.length * partitionCount} (${options.from}).`,
+            );
+          }
+        });
+      },
+    );
+}
+
+function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError(`"${text}" is no positive integer.`);
+  return Number(text);
+}

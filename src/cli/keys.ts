@@ -1,0 +1,23 @@
+import { Command } from 'commander';
+import { keysOfProject } from '../totals/keys';
+import { readShardCount } from '../totals/read';
+import { monthArgument, projectArgument } from './arguments';
+import { withContext } from './context';
+import { printJson, printLine } from './output';
+
+export function keysVerb(): Command {
+  return new Command('keys')
+    .description('The Redis keys that hold a project, for redis-cli.')
+    .argument('<project>', 'project id', projectArgument)
+    .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
+    .option('--json', 'one JSON document on stdout')
+    .action(async (project: string, options: { month?: string; json?: true }) => {
+      await withContext(async ({ store: openStore, calendar }) => {
+        const store = await openStore();
+        const month = options.month ?? calendar.monthOfMs(Date.now());
+        const keys = keysOfProject(store.keys, await readShardCount(store), project, month);
+        if (options.json) printJson({ project, month, keys });
+        else keys.forEach((key) => printLine(key));
+      });
+    });
+}

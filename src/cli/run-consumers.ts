@@ -1,0 +1,161 @@
+import type { UsageConsumer } from '../../consumers/usage-consumer';
+import { rateMessage } from '../../consumers/rate-message';
+import { restoreCloses } from '../close/restore-closes';
+import { TallymanError } from '../errors';
+import { createProgress } from '../progress';
+import { roundingTable } from '../rating/rounding';
+import { createDeadLetters } from '../stream/dead-letters';
+import { createPublisher } from '../stream/producer';
+import { createRunner, type Runner } from '../stream/runner';
+import { checkCoPartitioned, logEnds, topicName } from '../stream/topics';
+import { apply } from '../totals/apply';
+import { readCursor, readCursors } from '../totals/cursors';
+import type { Context } from './context';
+
+export interface ConsumeOptions {
+  readonly consumers: readonly UsageConsumer[];
+  /** End when everything that was published before the start is applied; else run until stopped. */
+  readonly untilCaughtUp: boolean;
+}
+
+/** How often `--until-caught-up` compares the cursors with the log ends. */
+const CAUGHT_UP_POLL_MS = 200;
+
+/**
+ * Runs one runner a topic until a signal, the end of the backlog, or a fatal error.
+ *
+ * A fatal error rejects: the process must end then, and be restarted by its supervisor. A consumer that lingers
+ * after its last fetch looks healthy from outside while usage piles up.
+ */
+export async function runConsumers(context: Context, options: ConsumeOptions): Promise<void> {
+  const { config, log, calendar } = context;
+  const kafka = context.kafka();
+  const store = await context.store();
+  const topics = options.consumers.map((consumer) => topicName(config.prefix, consumer.topic));
+
+  const partitionCount = await checkCoPartitioned(kafka, config.prefix);
+  await checkCursors(context, topics, partitionCount);
+  await restoreCloses(kafka, store, config.prefix, log);
+  const ends = options.untilCaughtUp ? await logEnds(kafka, topics) : undefined;
+
+  const publisher = await createPublisher(kafka);
+  const stopSignal = signalled();
+  const fatal = deferred<never>();
+  const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
+  const runners: Runner[] = options.consumers.map((consumer) =>
+    createRunner({
+      kafka,
+      topic: topicName(config.prefix, consumer.topic),
+      groupId: topicName(config.prefix, `tallyman.${consumer.name}`),
+      rate: (message) => rateMessage(consumer, message, rating),
+      totals: {
+        apply: (shard, chunk) => apply(store, shard, chunk),
+        readCursor: (shard, topic) => readCursor(store, shard, topic),
+      },
+      deadLetters: createDeadLetters(publisher, config.prefix),
+      log,
+      onFatal: fatal.reject,
+    }),
+  );
+
+  try {
+    await Promise.race([Promise.all(runners.map((runner) => runner.start())), fatal.promise]);
+    const waits: Promise<unknown>[] = [stopSignal.promise, fatal.promise];
+    if (ends) waits.push(caughtUp(context, ends, partitionCount, stopSignal));
+    await Promise.race(waits);
+  } finally {
+    // Runners first, so that no dead letter is published after its publisher is gone.
+    await Promise.allSettled(runners.map((runner) => runner.stop()));
+    await publisher.close();
+    stopSignal.dispose();
+  }
+}
+
+/** A missing cursor is never made here: made at the wrong offset it would skip usage, or count it twice. */
+async function checkCursors(
+  context: Context,
+  topics: readonly string[],
+  partitionCount: number,
+): Promise<void> {
+  const store = await context.store();
+  for (let shard = 0; shard < partitionCount; shard += 1) {
+    const cursors = await readCursors(store, shard);
+    const missing = topics.filter((topic) => !cursors.has(topic));
+    if (missing.length > 0) {
+      throw new TallymanError(
+        'UNINITIALISED',
+        `Redis holds no cursor of ${missing.join(', ')} partition ${shard}. A first start: run \`tallyman init\`. ` +
+          'If Redis was emptied: run `tallyman rebuild`.',
+        { shard, topics: missing },
+      );
+    }
+  }
+}
+
+async function caughtUp(
+  context: Context,
+  ends: ReadonlyMap<string, readonly number[]>,
+  partitionCount: number,
+  stopSignal: StopSignal,
+): Promise<void> {
+  const store = await context.store();
+  const progress = createProgress('consume');
+  let first: number | undefined;
+  while (!stopSignal.stopped()) {
+    let left = 0;
+    for (let shard = 0; shard < partitionCount; shard += 1) {
+      const cursors = await readCursors(store, shard);
+      for (const [topic, topicEnds] of ends) {
+        left += Math.max(0, (topicEnds[shard] ?? 0) - (cursors.get(topic) ?? 0));
+      }
+    }
+    first ??= left;
+    progress.update(first - left, first);
+    if (left === 0) break;
+    await new Promise((resolve) => setTimeout(resolve, CAUGHT_UP_POLL_MS));
+  }
+  progress.end();
+}
+
+interface StopSignal {
+  readonly promise: Promise<void>;
+  stopped(): boolean;
+  dispose(): void;
+}
+
+/** The first SIGINT or SIGTERM asks for an orderly stop; a second one ends the process at once. */
+function signalled(): StopSignal {
+  let stopped = false;
+  const asked = deferred<void>();
+  const onSignal = (): void => {
+    if (stopped) process.exit(130);
+    stopped = true;
+    asked.resolve();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    promise: asked.promise,
+    stopped: () => stopped,
+    dispose() {
+      stopped = true;
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    },
+  };
+}
+
+function deferred<T>(): {
+  promise: Promise<T>;
+  resolve: (value: T) => void;
+  reject: (error: unknown) => void;
+} {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  promise.catch(() => undefined); // Whoever races it sees the error; nobody may be racing any more.
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,54 @@
+import { TallymanError } from '../errors';
+import type { Progress } from '../progress';
+import { readCursors } from '../totals/cursors';
+import type { Store } from '../totals/store';
+
+const POLL_MS = 100;
+
+/**
+ * Waits until every cursor has reached the log end noted at the start: then all that was published before is in the
+ * totals, and the month can be frozen without making timely usage late.
+ *
+ * @param ends topic -> partition -> log end offset
+ * @param stallMs gives up when no cursor has moved for so long: the consumers are not running
+ * @throws TallymanError `NOT_CAUGHT_UP`
+ */
+export async function waitForCursors(
+  store: Store,
+  ends: ReadonlyMap<string, readonly number[]>,
+  stallMs: number,
+  progress: Progress,
+): Promise<void> {
+  const shardCount = Math.max(...[...ends.values()].map((offsets) => offsets.length));
+  let leastLeft = Number.POSITIVE_INFINITY;
+  let first: number | undefined;
+  let movedAt = Date.now();
+  for (;;) {
+    const behind: string[] = [];
+    let left = 0;
+    for (let shard = 0; shard < shardCount; shard += 1) {
+      const cursors = await readCursors(store, shard);
+      for (const [topic, offsets] of ends) {
+        const missing = (offsets[shard] ?? 0) - (cursors.get(topic) ?? 0);
+        if (missing <= 0) continue;
+        left += missing;
+        behind.push(`${topic}/${shard}`);
+      }
+    }
+    if (left === 0) return;
+    first ??= left;
+    progress.update(first - left, first, `${behind.length} partitions behind`);
+    if (left < leastLeft) {
+      leastLeft = left;
+      movedAt = Date.now();
+    } else if (Date.now() - movedAt > stallMs) {
+      throw new TallymanError(
+        'NOT_CAUGHT_UP',
+        `${left} events are not applied yet and no cursor moved for ${Math.round(stallMs / 1000)} s ` +
+          `(${behind.slice(0, 5).join(', ')}${behind.length > 5 ? ', ...' : ''}): are the consumers running?`,
+        { left, behind },
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}

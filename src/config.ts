@@ -1,0 +1,147 @@
+import { readFileSync } from 'node:fs';
+import { IANAZone } from 'luxon';
+import { UsageError } from './errors';
+import { parseSpan } from './span';
+import type { KafkaOptions } from './stream/kafka';
+
+/** All settings, read from the environment once and checked together. */
+export interface Config {
+  readonly kafka: KafkaOptions;
+  readonly redisUrl: string;
+  /** Put before every topic and key, so that several installations share one Kafka and one Redis. `''` for none. */
+  readonly prefix: string;
+  /** A catalog file; the built-in catalog where absent. */
+  readonly catalogPath: string | undefined;
+  /** The IANA zone whose calendar months are billed. */
+  readonly billingZone: string;
+  readonly rounding: 'per-minute' | 'per-second';
+  /** How far an event's time may lie after (`futureMs`) or before (`pastMs`) its record's timestamp. */
+  readonly limits: { readonly futureMs: number; readonly pastMs: number };
+  readonly logLevel: string;
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+
+/**
+ * Reads the settings out of an environment.
+ *
+ * @throws UsageError `BAD_CONFIG` that lists every problem at once: one restart should be enough to mend them all.
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const problems: string[] = [];
+  const read = (name: string): string | undefined => {
+    const value = env[name]?.trim();
+    return value === '' ? undefined : value;
+  };
+  const oneOf = <T extends string>(name: string, allowed: readonly T[], fallback: T): T => {
+    const value = read(name);
+    if (value === undefined) return fallback;
+    const found = allowed.find((candidate) => candidate === value);
+    if (found === undefined) problems.push(`${name} is "${value}": use one of ${allowed.join(', ')}`);
+    return found ?? fallback;
+  };
+  const span = (name: string, fallback: string): number => {
+    const text = read(name) ?? fallback;
+    const spanMs = parseSpan(text);
+    if (spanMs === undefined) problems.push(`${name} is "${text}": use a span such as 90m, 1h or 400d`);
+    return spanMs ?? 0;
+  };
+  const file = (name: string): string | undefined => {
+    const path = read(name);
+    if (path === undefined) return undefined;
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      problems.push(`${name} names "${path}", which cannot be read: ${String(error)}`);
+      return undefined;
+    }
+  };
+
+  const brokers = (read('KAFKA_BROKERS') ?? '127.0.0.1:9092').split(',').map((broker) => broker.trim());
+  for (const broker of brokers) {
+    if (!/^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/.test(broker)) {
+      problems.push(`KAFKA_BROKERS holds "${broker}": each broker is host:port, separated by commas`);
+    }
+  }
+
+  const redisUrl = read('REDIS_URL') ?? 'redis://127.0.0.1:6379';
+  for (const node of redisUrl.split(',')) {
+    if (!/^(rediss?(\+cluster)?:\/\/)?[^\s/]+(\/\d+)?$/.test(node.trim())) {
+      problems.push(
+        `REDIS_URL holds "${hidePassword(node)}": use redis://host:port, rediss://..., or nodes of a cluster by commas`,
+      );
+    }
+  }
+
+  const prefix = read('TALLYMAN_PREFIX') ?? '';
+  if (!/^[A-Za-z0-9_-]{0,64}$/.test(prefix)) {
+    problems.push(`TALLYMAN_PREFIX is "${prefix}": use letters, digits, _ and -, at most 64`);
+  }
+
+  const billingZone = read('TALLYMAN_BILLING_ZONE') ?? 'UTC';
+  if (!IANAZone.isValidZone(billingZone)) {
+    problems.push(`TALLYMAN_BILLING_ZONE is "${billingZone}": use an IANA zone such as UTC or Europe/Berlin`);
+  }
+
+  const mechanism = read('KAFKA_SASL_MECHANISM');
+  const username = read('KAFKA_SASL_USERNAME');
+  const password = env['KAFKA_SASL_PASSWORD'];
+  let sasl: KafkaOptions['sasl'];
+  if (mechanism !== undefined) {
+    const known = SASL_MECHANISMS.find((candidate) => candidate === mechanism.toLowerCase());
+    if (known === undefined) {
+      problems.push(`KAFKA_SASL_MECHANISM is "${mechanism}": use one of ${SASL_MECHANISMS.join(', ')}`);
+    } else if (username === undefined || !password) {
+      problems.push(
+        'KAFKA_SASL_MECHANISM is set: KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD must be set too',
+      );
+    } else {
+      sasl = { mechanism: known, username, password } as NonNullable<KafkaOptions['sasl']>;
+    }
+  } else if (username !== undefined) {
+    problems.push('KAFKA_SASL_USERNAME is set without KAFKA_SASL_MECHANISM');
+  }
+
+  const ca = file('KAFKA_SSL_CA');
+  const cert = file('KAFKA_SSL_CERT');
+  const key = file('KAFKA_SSL_KEY');
+  if ((cert === undefined) !== (key === undefined)) {
+    problems.push('KAFKA_SSL_CERT and KAFKA_SSL_KEY go together: set both or neither');
+  }
+  const ssl =
+    oneOf('KAFKA_SSL', ['true', 'false'], 'false') === 'true' || ca !== undefined || cert !== undefined;
+
+  const config: Config = {
+    kafka: {
+      brokers,
+      clientId: read('KAFKA_CLIENT_ID') ?? 'tallyman',
+      ...(ssl && {
+        ssl: {
+          ...(ca !== undefined && { ca }),
+          ...(cert !== undefined && { cert }),
+          ...(key !== undefined && { key }),
+        },
+      }),
+      ...(sasl && { sasl }),
+    },
+    redisUrl,
+    prefix,
+    catalogPath: read('TALLYMAN_CATALOG'),
+    billingZone,
+    rounding: oneOf('TALLYMAN_ROUNDING', ['per-minute', 'per-second'], 'per-minute'),
+    limits: { futureMs: span('TALLYMAN_FUTURE_LIMIT', '1h'), pastMs: span('TALLYMAN_PAST_LIMIT', '400d') },
+    logLevel: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
+  };
+  if (problems.length > 0) {
+    throw new UsageError('BAD_CONFIG', ['The environment needs mending:', ...problems].join('\n  - '), {
+      problems,
+    });
+  }
+  return config;
+}
+
+/** A URL fit for a log: its password replaced. */
+export function hidePassword(url: string): string {
+  return url.replace(/\/\/([^:/@]*):[^@]*@/, '//$1:***@');
+}

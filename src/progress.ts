@@ -1,0 +1,41 @@
+/** Shows how far long work has come. `total` may be unknown. */
+export interface Progress {
+  update(done: number, total?: number, note?: string): void;
+  end(note?: string): void;
+}
+
+const BAR_WIDTH = 28;
+/** A terminal is redrawn at most this often; elsewhere a plain line is written once in `PLAIN_INTERVAL_MS`. */
+const DRAW_INTERVAL_MS = 100;
+const PLAIN_INTERVAL_MS = 5_000;
+
+/** A bar on a terminal, a plain line every few seconds elsewhere; both on stderr, so that stdout stays clean. */
+export function createProgress(label: string, stream: NodeJS.WriteStream = process.stderr): Progress {
+  const startedAt = Date.now();
+  let lastDrawnAt = stream.isTTY ? 0 : startedAt;
+  const describe = (done: number, total: number | undefined, note: string | undefined): string => {
+    const elapsedMs = Math.max(1, Date.now() - startedAt);
+    const rate = Math.round((done / elapsedMs) * 1000).toLocaleString('en-US');
+    const count = `${done.toLocaleString('en-US')}${total === undefined ? '' : ` / ${total.toLocaleString('en-US')}`}`;
+    return `${count}  ${rate}/s${note === undefined ? '' : `  ${note}`}`;
+  };
+  const bar = (done: number, total: number): string => {
+    const filled = total === 0 ? BAR_WIDTH : Math.min(BAR_WIDTH, Math.floor((done / total) * BAR_WIDTH));
+    return `[${'#'.repeat(filled)}${'.'.repeat(BAR_WIDTH - filled)}] `;
+  };
+  return {
+    update(done, total, note) {
+      const now = Date.now();
+      if (now - lastDrawnAt < (stream.isTTY ? DRAW_INTERVAL_MS : PLAIN_INTERVAL_MS)) return;
+      lastDrawnAt = now;
+      const text = describe(done, total, note);
+      if (stream.isTTY)
+        stream.write(`\r\x1b[K  ${label} ${total === undefined ? '' : bar(done, total)}${text}`);
+      else stream.write(`  ${label}: ${text}\n`);
+    },
+    end(note) {
+      if (stream.isTTY) stream.write('\r\x1b[K');
+      if (note !== undefined) stream.write(`  ${label}: ${note}\n`);
+    },
+  };
+}
