@@ -48,6 +48,10 @@ export function problemOf(error: ErrorObject, root = ''): string {
       return `${field} is ${shorten(error.data)} and must be one of ${JSON.stringify(params['allowedValues'])}`;
     case 'const':
       return `${field} is ${shorten(error.data)} and must be ${JSON.stringify(params['allowedValue'])}`;
+    case 'pattern': {
+      const rule = (error.parentSchema as { description?: string } | undefined)?.description;
+      return `${field} is ${shorten(error.data)} and must ${rule ?? `match ${error.schema as string}`}`;
+    }
     default:
       return `${field} ${error.message ?? error.keyword} and is ${shorten(error.data)}`;
   }
