@@ -1,0 +1,60 @@
+import { mkdir, mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TallymanError } from '../errors';
+import { freePort } from './free-port';
+import { startNative } from './native-process';
+import { redisAnswers } from './redis-ping';
+import { runCommand } from './run-command';
+import type { NativeService } from './service';
+
+const READY_TIMEOUT_MS = 20_000;
+
+/**
+ * Starts a `redis-server` of this machine with the settings that Tallyman wants of a real one: an append-only file
+ * and no eviction. On Debian and its kin, as root, a missing `redis-server` is installed.
+ *
+ * @throws TallymanError `REDIS_MISSING` with what to install; `SERVICE_NOT_STARTED`.
+ */
+export async function startNativeRedis(log: (line: string) => void): Promise<NativeService> {
+  await needRedisServer(log);
+  const folder = await mkdtemp(join(tmpdir(), 'tallyman-redis-'));
+  const dataDir = join(folder, 'data');
+  await mkdir(dataDir);
+  const port = await freePort();
+  return startNative({
+    name: 'Redis',
+    origin: 'redis-server',
+    command: 'redis-server',
+    args: [
+      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dataDir],
+      ...['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''],
+      ...['--maxmemory-policy', 'noeviction'],
+    ],
+    folder,
+    dataDir,
+    port,
+    isReady: () => redisAnswers(port),
+    readyTimeoutMs: READY_TIMEOUT_MS,
+  });
+}
+
+async function needRedisServer(log: (line: string) => void): Promise<void> {
+  const isThere = async (): Promise<boolean> => (await runCommand('redis-server', ['--version'])).ok;
+  if (await isThere()) return;
+  if (process.getuid?.() === 0 && (await runCommand('apt-get', ['--version'])).ok) {
+    log('Redis is missing: installing redis-server with apt-get');
+    const install = (): ReturnType<typeof runCommand> =>
+      runCommand('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], {
+        // Run level 1 keeps the package from starting a system-wide Redis on the default port.
+        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
+      });
+    // On a fresh machine the package lists are empty, so a first failure is expected there.
+    if (!(await install()).ok && (await runCommand('apt-get', ['update'])).ok) await install();
+    if (await isThere()) return;
+  }
+  throw new TallymanError(
+    'REDIS_MISSING',
+    'No Redis: install redis-server 7 or newer (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis), start Docker, or set REDIS_URL',
+  );
+}

@@ -1,0 +1,59 @@
+const { availableParallelism } = require('node:os');
+const { dirname } = require('node:path');
+
+/** Slow fault tests run only when the command line speaks of them: `--selectProjects fault`, or a path or pattern. */
+const namesFaults = process.argv.slice(2).some((argument) => argument.includes('fault'));
+
+const shared = {
+  rootDir: dirname(__dirname),
+  testEnvironment: 'node',
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+        module: { type: 'commonjs' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+};
+
+/** @type {import('jest').Config} */
+module.exports = {
+  rootDir: dirname(__dirname),
+  // Each worker of the server tests keeps Kafka or Redis busy as well, so leave half of the cores to those.
+  maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+  projects: [
+    {
+      ...shared,
+      displayName: 'unit',
+      testMatch: ['<rootDir>/test/**/*.test.ts'],
+      testPathIgnorePatterns: ['\\.(redis|kafka|fault)\\.test\\.ts$'],
+      testTimeout: 30_000,
+    },
+    {
+      ...shared,
+      displayName: 'redis',
+      testMatch: ['<rootDir>/test/**/*.redis.test.ts'],
+      globalSetup: '<rootDir>/test/support/start-redis.ts',
+      globalTeardown: '<rootDir>/test/support/stop-services.ts',
+      testTimeout: 60_000,
+    },
+    {
+      ...shared,
+      displayName: 'kafka',
+      testMatch: ['<rootDir>/test/**/*.kafka.test.ts'],
+      globalSetup: '<rootDir>/test/support/start-kafka-and-redis.ts',
+      globalTeardown: '<rootDir>/test/support/stop-services.ts',
+      testTimeout: 120_000,
+    },
+    {
+      ...shared,
+      displayName: 'fault',
+      testMatch: [`<rootDir>/test/fault/**/*${namesFaults ? '' : '.quick'}.fault.test.ts`],
+      testTimeout: 300_000,
+    },
+  ],
+};

@@ -1,0 +1,3 @@
+import { needRedis } from './running-services';
+
+export default needRedis;

@@ -1,0 +1,3 @@
+import { stopAll } from './running-services';
+
+export default stopAll;
