@@ -3,8 +3,6 @@ export interface CloseRecord {
   readonly month: string;
   /** When the month was first closed, ISO 8601 in UTC. Invoices carry it as `issuedAt`, so that a repeat gives the same bytes. */
   readonly closedAt: string;
-  /** SHA-256 of the catalog that prices the month: a repeat with other prices would issue other invoices. */
-  readonly catalogSha256: string;
   /** shard -> topic -> the offset after the last event that counts as in time. */
   readonly cursors: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }

@@ -46,6 +46,13 @@ export async function* projectsOf(store: Store, month: string): AsyncGenerator<s
   }
 }
 
+/** Whether any project has totals in a month. */
+export async function hasUsage(store: Store, shardCount: number, month: string): Promise<boolean> {
+  const keys = Array.from({ length: shardCount }, (_, shard) => store.keys.projectsOfMonth(shard, month));
+  const found = await Promise.all(keys.map((key) => store.redis.exists(key)));
+  return found.includes(1);
+}
+
 /** Those that an earlier shard has not shown: a project stands in several when its events came under several keys. */
 async function notInShardsBelow(
   store: Store,

@@ -1,0 +1,122 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { readCloseState } from '../close/close-state';
+import { closeMonth, rehearseClose, type CloseReport } from '../close/close-month';
+import { checkMayClose, dueMonths } from '../close/due-months';
+import { restoreCloses } from '../close/restore-closes';
+import { loadCatalog } from '../catalog-file';
+import { parseSpan } from '../span';
+import { createPublisher } from '../stream/producer';
+import { monthArgument } from './arguments';
+import { withContext, type Context } from './context';
+import { groupDigits, printJson, printLine, printTable } from './output';
+
+interface CloseOptions {
+  readonly grace: number;
+  readonly now?: number;
+  readonly stall: number;
+  readonly dryRun?: true;
+  readonly json?: true;
+}
+
+export function closeVerb(): Command {
+  return new Command('close')
+    .description('Close a month: wait until all of it is counted, freeze its totals, issue the invoices.')
+    .argument('[month]', 'YYYY-MM; every month due by default', monthArgument)
+    .option('--grace <span>', 'how long after its end a month may be closed', spanArgument, 3_600_000)
+    .option('--now <time>', 'rehearse another clock (ISO 8601)', timeArgument)
+    .option('--stall <span>', 'give up when the consumers make no progress for so long', spanArgument, 60_000)
+    .option('--dry-run', 'show what would be issued; change nothing')
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Safe to repeat, and to run again after it was killed. Exit code 3: refused (the month is not over, an earlier one is open).
+
+Examples:
+  tallyman close                  every month that is over and not closed, for cron
+  tallyman close 2026-10 --grace 24h
+  tallyman close 2026-11 --now 2026-12-01T02:00:00Z --dry-run`,
+    )
+    .action(async (month: string | undefined, options: CloseOptions) => {
+      await withContext((context) => close(context, month, options));
+    });
+}
+
+async function close(context: Context, month: string | undefined, options: CloseOptions): Promise<void> {
+  const { config, calendar, log } = context;
+  const kafka = context.kafka();
+  const store = await context.store();
+  const { catalog } = loadCatalog(config.catalogPath);
+  const nowMs = options.now ?? Date.now();
+  await restoreCloses(kafka, store, config.prefix, log);
+
+  const state = await readCloseState(store, calendar, nowMs);
+  const months = month === undefined ? dueMonths(state, nowMs, options.grace, calendar) : [month];
+  if (month !== undefined) checkMayClose(month, state, nowMs, options.grace, calendar);
+
+  const reports: CloseReport[] = [];
+  const publisher = options.dryRun ? undefined : await createPublisher(kafka);
+  try {
+    for (const due of months) {
+      const dependencies = {
+        kafka,
+        store,
+        prefix: config.prefix,
+        calendar,
+        catalog,
+        log,
+        stallMs: options.stall,
+      };
+      const report = publisher
+        ? await closeMonth({ ...dependencies, publisher }, due, nowMs)
+        : await rehearseClose(dependencies, due, nowMs);
+      reports.push(report);
+      if (!options.json) printReport(report, catalog.currency, catalog.minorDigits);
+    }
+  } finally {
+    await publisher?.close();
+  }
+  if (options.json)
+    printJson({ closes: reports.map((report) => ({ ...report, totalMinor: report.totalMinor.toString() })) });
+  else if (months.length === 0) printLine('No month is due.');
+}
+
+function printReport(report: CloseReport, currency: string, minorDigits: number): void {
+  const { month, issued, alreadyIssued, nothingDue, drafts, overQuota } = report;
+  const digits = report.totalMinor.toString().padStart(minorDigits + 1, '0');
+  const total = `${digits.slice(0, -minorDigits)}.${digits.slice(-minorDigits)}`;
+  printLine(`${month} ${report.dryRun ? 'would be' : 'is'} closed: ${groupDigits(total)} ${currency} due.`);
+  printLine(
+    `  ${issued} invoices issued, ${alreadyIssued} issued before, ${nothingDue} projects with nothing due.`,
+  );
+  if (drafts.length > 0) {
+    printLine(`  ${drafts.length} invoices stay drafts: the catalog has no price for`);
+    for (const { project, unpriced } of drafts) printLine(`    ${project}: ${unpriced.join(', ')}`);
+    printLine('  Add the prices to the catalog and close the month again.');
+  }
+  if (overQuota.length > 0) {
+    printLine('  Over a quota that blocks, not charged:');
+    printTable(
+      [
+        { title: 'project', of: (row) => row.project },
+        { title: 'quota', of: (row) => row.name },
+        { title: 'over', of: (row) => `${groupDigits(row.over)} ${row.unit}`, align: 'right' },
+      ],
+      overQuota,
+    );
+  }
+}
+
+function spanArgument(text: string): number {
+  const spanMs = parseSpan(text);
+  if (spanMs === undefined)
+    throw new InvalidArgumentError(`"${text}" is no span: write e.g. 30s, 90m, 1h or 2d.`);
+  return spanMs;
+}
+
+function timeArgument(text: string): number {
+  const ms = /^\d{4}-\d{2}-\d{2}T/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms))
+    throw new InvalidArgumentError(`"${text}" is no time: write e.g. 2026-12-01T02:00:00Z.`);
+  return ms;
+}

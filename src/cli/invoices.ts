@@ -1,0 +1,150 @@
+import { Command } from 'commander';
+import type { Invoice } from '../billing/invoice';
+import { invoiceOf } from '../close/issue-invoices';
+import { loadCatalog } from '../catalog-file';
+import { TallymanError } from '../errors';
+import { invoicedProjects, readInvoice, readInvoices } from '../totals/invoices';
+import { readCloses } from '../totals/closes';
+import type { Store } from '../totals/store';
+import { monthArgument, projectArgument } from './arguments';
+import { withContext } from './context';
+import { groupDigits, printJson, printLine, printTable } from './output';
+
+export function invoicesVerb(): Command {
+  return new Command('invoices')
+    .description('Issued invoices, and what the open month would cost now.')
+    .addCommand(
+      new Command('list')
+        .description('List invoices of a project, of a month, or all.')
+        .option('--project <project>', 'project id', projectArgument)
+        .option('--month <month>', 'YYYY-MM', monthArgument)
+        .option('--json', 'one JSON document on stdout')
+        .action(async (options: { project?: string; month?: string; json?: true }) => {
+          await withContext(async ({ store }) => {
+            const invoices = await listInvoices(await store(), options);
+            if (options.json)
+              printJson({ invoices: invoices.map((invoice) => ({ ...invoice, lines: undefined })) });
+            else if (invoices.length === 0) printLine('No invoices.');
+            else printInvoices(invoices);
+          });
+        }),
+    )
+    .addCommand(
+      new Command('show')
+        .description('Show an invoice with its lines.')
+        .argument('<invoice>', '<project>-<YYYY-MM>')
+        .option('--json', 'one JSON document on stdout')
+        .action(async (id: string, options: { json?: true }) => {
+          await withContext(async ({ store }) => {
+            const [, project, month] = /^(.+)-(\d{4}-\d{2})$/.exec(id) ?? [];
+            const json = project && month ? await readInvoice(await store(), project, month) : undefined;
+            if (json === undefined) {
+              throw new TallymanError(
+                'NO_INVOICE',
+                `There is no invoice ${id}: \`tallyman invoices list\` shows them.`,
+                { id },
+              );
+            }
+            const invoice = JSON.parse(json) as Invoice;
+            if (options.json) printJson(invoice);
+            else printInvoice(invoice);
+          });
+        }),
+    )
+    .addCommand(
+      new Command('preview')
+        .description('What a month would cost a project by what is counted now.')
+        .argument('<project>', 'project id', projectArgument)
+        .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
+        .option('--json', 'one JSON document on stdout')
+        .action(async (project: string, options: { month?: string; json?: true }) => {
+          await withContext(async ({ store, calendar, config }) => {
+            const { catalog } = loadCatalog(config.catalogPath);
+            const month = options.month ?? calendar.monthOfMs(Date.now());
+            const plan = {
+              store: await store(),
+              calendar,
+              catalog,
+              month,
+              issuedAt: new Date().toISOString(),
+            };
+            const { invoice } = await invoiceOf(plan, project, null);
+            if (options.json) printJson(invoice);
+            else printInvoice(invoice);
+          });
+        }),
+    );
+}
+
+async function listInvoices(
+  store: Store,
+  { project, month }: { project?: string; month?: string },
+): Promise<Invoice[]> {
+  const found: string[] = [];
+  if (project !== undefined) {
+    for (const [of, json] of await readInvoices(store, project)) {
+      if (month === undefined || of === month) found.push(json);
+    }
+  } else {
+    const months = month === undefined ? [...(await readCloses(store)).keys()] : [month];
+    for (const closed of months) {
+      for await (const invoiced of invoicedProjects(store, closed)) {
+        const json = await readInvoice(store, invoiced, closed);
+        if (json !== undefined) found.push(json);
+      }
+    }
+  }
+  return found
+    .map((json) => JSON.parse(json) as Invoice)
+    .sort((a, b) => (a.month === b.month ? (a.project < b.project ? -1 : 1) : a.month < b.month ? -1 : 1));
+}
+
+export function printInvoices(invoices: readonly Invoice[]): void {
+  printTable(
+    [
+      { title: 'month', of: ({ month }) => month },
+      { title: 'project', of: ({ project }) => project },
+      { title: 'plan', of: ({ plan }) => plan },
+      { title: 'number', of: ({ number }) => number ?? 'draft' },
+      { title: 'lines', of: ({ lines }) => String(lines.length), align: 'right' },
+      { title: 'credits', of: ({ credits }) => groupDigits(credits), align: 'right' },
+      { title: 'total', of: ({ total, currency }) => `${groupDigits(total)} ${currency}`, align: 'right' },
+    ],
+    invoices,
+  );
+}
+
+function printInvoice(invoice: Invoice): void {
+  printLine(`Invoice ${invoice.number ?? '(not issued)'}  ${invoice.id}`);
+  printLine(`${invoice.project}, plan ${invoice.plan}, ${invoice.periodStart} to ${invoice.periodEnd}`);
+  printLine();
+  printTable(
+    [
+      {
+        title: 'line',
+        of: ({ description, period }) => (period === undefined ? description : `${description} (${period})`),
+      },
+      { title: 'quantity', of: ({ quantity }) => groupDigits(quantity), align: 'right' },
+      { title: 'unit', of: ({ unit }) => unit },
+      { title: 'included', of: ({ included }) => groupDigits(included), align: 'right' },
+      { title: 'billable', of: ({ billable }) => groupDigits(billable), align: 'right' },
+      {
+        title: 'price',
+        of: ({ unitPrice, per }) =>
+          unitPrice === null ? 'unknown' : per === '1' ? unitPrice : `${unitPrice} / ${groupDigits(per)}`,
+        align: 'right',
+      },
+      { title: 'amount', of: ({ amount }) => (amount === null ? '?' : groupDigits(amount)), align: 'right' },
+    ],
+    invoice.lines,
+  );
+  printLine();
+  for (const [name, amount] of [
+    ['subtotal', invoice.subtotal],
+    ['credits', invoice.credits],
+    ['tax', invoice.tax],
+    ['total', invoice.total],
+  ] as const) {
+    printLine(`${name.padEnd(10)}${groupDigits(amount).padStart(14)} ${invoice.currency}`);
+  }
+}
