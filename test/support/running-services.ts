@@ -22,8 +22,9 @@ export async function needKafka(): Promise<void> {
 }
 
 export async function stopAll(): Promise<void> {
-  const started = await Promise.allSettled([running.kafka, running.redis]);
-  await Promise.all(started.map((one) => (one.status === 'fulfilled' ? one.value?.stop() : undefined)));
+  const starting = [running.kafka, running.redis].filter((one) => one !== undefined);
   delete running.kafka;
   delete running.redis;
+  const started = await Promise.allSettled(starting);
+  await Promise.all(started.map((one) => (one.status === 'fulfilled' ? one.value.stop() : undefined)));
 }
