@@ -16,6 +16,8 @@ const SOURCES = ['src', 'consumers', 'schemas', 'bench', 'package.json', 'packag
 const SOURCE_PATTERN = /^tsconfig.*\.json$/;
 /** Empty; its time is when the last good build began. */
 const STAMP = path.join('dist', '.built');
+/** Of a failed step: both npm and tsc name the cause first and may go on for pages. */
+const SHOWN_LINES = 30;
 /** A claim older than this was left by a run that was killed, even if its pid is in use again. */
 const CLAIM_MAX_AGE_MS = 20 * 60 * 1000;
 
@@ -134,7 +136,10 @@ function run(root, what, npmArguments, say) {
   const startedAt = Date.now();
   say(`${what} (npm ${npmArguments.join(' ')}) ... `);
   const { status, error, stdout, stderr } = spawnSync('npm', npmArguments, { cwd: root, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`${what} failed:\n${error ? error.message : stdout + stderr}`);
+  if (status !== 0) {
+    const output = error ? error.message : stdout + stderr;
+    throw new Error(`${what} failed:\n${output.trimEnd().split('\n').slice(0, SHOWN_LINES).join('\n')}`);
+  }
   say(`${((Date.now() - startedAt) / 1000).toFixed(1)} s\n`);
 }
 

@@ -25,6 +25,6 @@ export async function stopAll(): Promise<void> {
   const starting = [running.kafka, running.redis].filter((one) => one !== undefined);
   delete running.kafka;
   delete running.redis;
-  const started = await Promise.allSettled(starting);
-  await Promise.all(started.map((one) => (one.status === 'fulfilled' ? one.value.stop() : undefined)));
+  const started = (await Promise.allSettled(starting)).filter((one) => one.status === 'fulfilled');
+  await Promise.all(started.map((one) => one.value.stop()));
 }
