@@ -24,7 +24,7 @@ export async function withContext<T>(run: (context: Context) => Promise<T>): Pro
       config,
       log,
       calendar: createBillingCalendar(config.billingZone),
-      kafka: () => (kafka ??= openKafka(config.kafka)),
+      kafka: () => (kafka ??= openKafka(config.kafka, log)),
       store: () => (store ??= openStore({ url: config.redisUrl, prefix: config.prefix })),
     });
   } finally {

@@ -44,13 +44,14 @@ export async function runConsumers(context: Context, options: ConsumeOptions): P
   const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
   const runners: Runner[] = options.consumers.map((consumer) =>
     createRunner({
-      kafka,
+      client: kafka,
       topic: topicName(config.prefix, consumer.topic),
       groupId: topicName(config.prefix, `tallyman.${consumer.name}`),
       rate: (message) => rateMessage(consumer, message, rating),
       totals: {
         apply: (shard, chunk) => apply(store, shard, chunk),
         readCursor: (shard, topic) => readCursor(store, shard, topic),
+        restore: () => restoreCloses(kafka, store, config.prefix, log),
       },
       deadLetters: createDeadLetters(publisher, config.prefix),
       log,

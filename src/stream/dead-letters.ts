@@ -1,0 +1,86 @@
+import { isUtf8 } from 'node:buffer';
+import type { IHeaders } from 'kafkajs';
+import type { Rejection, RejectionReason } from '../../consumers/usage-consumer';
+import type { Publisher } from './producer';
+import { deadLettersTopic } from './topics';
+
+/** Text, or what is not UTF-8 as base64. */
+type Text = string | { readonly base64: string };
+
+/** A bad event with its reason and its place: `schemas/dead-letter.v1.json`. */
+export interface DeadLetter {
+  readonly reason: RejectionReason;
+  readonly detail: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+  /** Of the record, in ms. */
+  readonly timestamp: number;
+  readonly key: Text | null;
+  /** base64; of a `too_large` one the first 64 KiB. */
+  readonly value: string | null;
+  readonly headers: Readonly<Record<string, Text | readonly Text[]>>;
+}
+
+/** A record that was refused, as it stands in the log. */
+export interface RejectedRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: IHeaders | undefined;
+  readonly rejection: Rejection;
+}
+
+export interface DeadLetters {
+  /** Resolves when the dead letters are safe: only then may the log be passed. */
+  publish(records: readonly RejectedRecord[]): Promise<void>;
+}
+
+const VALUE_BYTES_SHOWN = 64 * 1024;
+
+/** Publishes dead letters under the place of the record, so that one that is published again has the same key. */
+export function createDeadLetters(publisher: Publisher, prefix: string): DeadLetters {
+  const topic = deadLettersTopic(prefix);
+  return {
+    async publish(records) {
+      // One by one in a send: a few values of a megabyte together would pass the topic's limit of a batch.
+      for (const record of records) {
+        const key = `${record.topic}/${record.partition}/${record.offset}`;
+        await publisher.publish(topic, [{ key, value: JSON.stringify(deadLetterOf(record)) }]);
+      }
+    },
+  };
+}
+
+export function deadLetterOf(record: RejectedRecord): DeadLetter {
+  const { rejection, value } = record;
+  const shown = rejection.reason === 'too_large' ? value?.subarray(0, VALUE_BYTES_SHOWN) : value;
+  return {
+    reason: rejection.reason,
+    detail: rejection.detail,
+    topic: record.topic,
+    partition: record.partition,
+    offset: String(record.offset),
+    timestamp: record.timestampMs,
+    key: record.key === null ? null : textOf(record.key),
+    value: shown?.toString('base64') ?? null,
+    headers: headersOf(record.headers),
+  };
+}
+
+function headersOf(headers: IHeaders | undefined): DeadLetter['headers'] {
+  // fromEntries defines fields, so that a header called `__proto__` stays one.
+  return Object.fromEntries(
+    Object.entries(headers ?? {}).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, Array.isArray(value) ? value.map(textOf) : textOf(value)]],
+    ),
+  );
+}
+
+function textOf(bytes: Buffer | string): Text {
+  if (typeof bytes === 'string') return bytes;
+  return isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') };
+}
