@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { IHeaders } from 'kafkajs';
 import type { Rejection, RejectionReason } from '../../consumers/usage-consumer';
 import type { Publisher } from './producer';
-import { deadLettersTopic } from './topics';
+import { DEAD_LETTER_TOPIC, topicName } from './topics';
 
 /** Text, or what is not UTF-8 as base64. */
 type Text = string | { readonly base64: string };
@@ -43,14 +43,16 @@ const VALUE_BYTES_SHOWN = 64 * 1024;
 
 /** Publishes dead letters under the place of the record, so that one that is published again has the same key. */
 export function createDeadLetters(publisher: Publisher, prefix: string): DeadLetters {
-  const topic = deadLettersTopic(prefix);
+  const topic = topicName(prefix, DEAD_LETTER_TOPIC);
   return {
     async publish(records) {
-      // One by one in a send: a few values of a megabyte together would pass the topic's limit of a batch.
-      for (const record of records) {
-        const key = `${record.topic}/${record.partition}/${record.offset}`;
-        await publisher.publish(topic, [{ key, value: JSON.stringify(deadLetterOf(record)) }]);
-      }
+      await publisher.publish(
+        topic,
+        records.map((record) => ({
+          key: `${record.topic}/${record.partition}/${record.offset}`,
+          value: JSON.stringify(deadLetterOf(record)),
+        })),
+      );
     },
   };
 }

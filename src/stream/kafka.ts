@@ -1,48 +1,62 @@
-import { Kafka, logLevel, type Admin, type KafkaConfig, type LogEntry } from 'kafkajs';
+import { Kafka, logLevel, type Admin, type KafkaConfig, type logCreator } from 'kafkajs';
 import type { Log } from '../log';
 import { registerCodecs } from './codecs';
-import { applyKafkajsWorkarounds } from './kafkajs-workarounds';
+import { installWorkarounds } from './kafkajs-workarounds';
 
+/** Where Kafka is and how to sign in. */
 export interface KafkaOptions {
-  readonly brokers: string[];
+  /** `host:port`, at least one. */
+  readonly brokers: readonly string[];
   readonly clientId: string;
+  /** TLS when present; PEM texts. */
   readonly ssl?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
-  readonly sasl?: NonNullable<KafkaConfig['sasl']>;
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: string;
+  };
 }
 
-/** One installation's Kafka. Connections are opened by those who use it; the admin's is shared. */
+/** An open door to one Kafka. Nothing is connected before it is used. */
 export interface KafkaClient {
-  readonly kafka: Kafka;
+  /** kafkajs itself, for this folder only. */
+  readonly kafkajs: Kafka;
+  /** One admin connection, shared and kept until `close`. */
   admin(): Promise<Admin>;
-  /** Ends the shared admin connection. May be called again. */
   close(): Promise<void>;
 }
 
-/** Rides out a broker's restart of about a minute; after that the owner is told, and its process ends. */
-const RETRY = { initialRetryTime: 200, maxRetryTime: 5_000, retries: 16 };
+/** An address that answers nothing is given up after this long. */
+const CONNECTION_TIMEOUT_MS = 3_000;
+const REQUEST_TIMEOUT_MS = 30_000;
 
-export function openKafka(options: KafkaOptions, log: Log): KafkaClient {
+/**
+ * Opens a client. kafkajs's own log lines go to `log` (its errors as warnings, since it reports faults that it then
+ * rides out); without a log they are dropped, and what matters arrives as an error all the same.
+ */
+export function openKafka(options: KafkaOptions, log?: Log): KafkaClient {
+  installWorkarounds();
   registerCodecs();
-  applyKafkajsWorkarounds();
-  const kafka = new Kafka({
+  const kafkajs = new Kafka({
+    brokers: [...options.brokers],
     clientId: options.clientId,
-    brokers: options.brokers,
-    ...(options.ssl && { ssl: options.ssl }),
-    ...(options.sasl && { sasl: options.sasl }),
-    retry: RETRY,
-    connectionTimeout: 5_000,
-    logLevel: logLevel.WARN,
-    logCreator: () => logInto(log),
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // Spelled out, because kafkajs has other defaults under NODE_ENV=test. About six seconds in all.
+    retry: { initialRetryTime: 200, multiplier: 2, factor: 0.2, maxRetryTime: 5_000, retries: 5 },
+    logLevel: logLevel.INFO,
+    logCreator: forwardTo(log),
+    ...(options.ssl && { ssl: { ...options.ssl } }),
+    ...(options.sasl && { sasl: { ...options.sasl } as NonNullable<KafkaConfig['sasl']> }),
   });
   let admin: Promise<Admin> | undefined;
   return {
-    kafka,
+    kafkajs,
     admin: () =>
-      (admin ??= (async () => {
-        const opened = kafka.admin();
-        await opened.connect();
-        return opened;
-      })()),
+      (admin ??= connectAdmin(kafkajs).catch((error: unknown) => {
+        admin = undefined;
+        throw error;
+      })),
     async close() {
       const opened = admin;
       admin = undefined;
@@ -51,9 +65,18 @@ export function openKafka(options: KafkaOptions, log: Log): KafkaClient {
   };
 }
 
-/** kafkajs tells of every retry as an error. What matters reaches us as a rejection; the rest is for debugging. */
-function logInto(log: Log): (entry: LogEntry) => void {
-  return ({ namespace, log: { message, ...fields } }) => {
-    log.debug({ kafkajs: namespace, ...fields }, message);
+async function connectAdmin(kafkajs: Kafka): Promise<Admin> {
+  const admin = kafkajs.admin();
+  await admin.connect();
+  return admin;
+}
+
+function forwardTo(log: Log | undefined): logCreator {
+  return () => (entry) => {
+    if (!log) return;
+    const { message, timestamp: _timestamp, logger: _logger, stack: _stack, ...fields } = entry.log;
+    const line = { kafkajs: entry.namespace, ...fields };
+    if (entry.level === logLevel.ERROR || entry.level === logLevel.WARN) log.warn(line, message);
+    else log.debug(line, message);
   };
 }

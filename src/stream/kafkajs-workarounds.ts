@@ -8,7 +8,7 @@ interface RequestQueue {
 
 let applied = false;
 
-export function applyKafkajsWorkarounds(): void {
+export function installWorkarounds(): void {
   if (applied) return;
   applied = true;
   stopIdleTimer();

@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Consumer } from 'kafkajs';
 import type { KafkaClient } from './kafka';
-import type { OutgoingRecord, Publisher } from './producer';
-import { logEnds, logStarts, parseOffset } from './topics';
+import { parseOffset } from './offset';
+import type { PublishRecord, Publisher } from './producer';
+import { logRanges } from './topics';
 
 /** Publishes records to a ledger topic; resolves when they are safe. */
 export function appendLedger(
   publisher: Publisher,
   topic: string,
-  records: readonly OutgoingRecord[],
+  records: readonly PublishRecord[],
 ): Promise<void> {
   return publisher.publish(topic, records);
 }
@@ -22,17 +23,14 @@ export async function readLedger(
   topic: string,
   onRecord: (key: string, value: string | null) => void,
 ): Promise<void> {
-  const ends = (await logEnds(client, [topic])).get(topic) ?? [];
-  const starts = (await logStarts(client, [topic])).get(topic) ?? [];
-  const unfinished = new Set(ends.keys());
-  ends.forEach((end, partition) => {
-    if (end <= (starts[partition] ?? 0)) unfinished.delete(partition);
-  });
+  const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
+  const ends = ranges.map(({ end }) => end);
+  const unfinished = new Set(ranges.flatMap(({ start, end }, partition) => (start < end ? [partition] : [])));
   if (unfinished.size === 0) return;
 
   // kafkajs reads by groups only. This one commits nothing, and is deleted in the end.
   const groupId = `${topic}.reader.${randomUUID()}`;
-  const consumer = client.kafka.consumer({
+  const consumer = client.kafkajs.consumer({
     groupId,
     maxWaitTimeInMs: 100,
     retry: { restartOnFailure: () => Promise.resolve(false) },

@@ -1,73 +1,95 @@
 /**
- * Decides whether a fetched batch continues what is applied, so that no event is passed over and none waits for ever.
+ * Decides what a fetched batch may do to a partition's cursor. Pure, and the most dangerous page of the project: a wrong
+ * answer here loses usage, or stands still for ever.
  *
- * Offsets of events have holes (transaction markers, aborted and compacted records), positions of fetches have none:
- * what counts is the offset at which the batch was asked for. kafkajs moves that position on by itself over batches
- * that hold filtered records only, and on a log that no longer reaches back to it, both without a word. Only the log's
- * start tells the one, which is no loss, from the other, which is.
+ * The cursor says which offset is to be applied next. A batch answers for the whole range from the position it was
+ * fetched at to its last offset, although offsets inside may be absent: transaction markers, aborted records and
+ * compacted ones leave holes, and a hole is no gap. So what is compared with the cursor is the position of the fetch,
+ * never the offset of the first record.
  */
-export interface FetchedBatch {
-  /** The next offset to apply, as Redis has it. */
-  readonly cursor: number;
-  /** The offset that the batch was asked for. */
+
+/** A batch as it was fetched. */
+export interface FetchedRange {
+  /** The position that was asked for. */
   readonly fetchedOffset: number;
-  /** The offset after the last one in the log when the batch was fetched. */
-  readonly highWatermark: number;
-  /** Whether the last thing done in this partition was to seek to the cursor. */
-  readonly sought: boolean;
-  /** The first offset still in the log, once it was asked for. */
-  readonly logStart?: number;
+  /** The last offset that the answer covers, visible or not. */
+  readonly lastOffset: number;
+}
+
+/** What the broker says of the log when asked. */
+export interface LogFacts {
+  /** The first offset that is still there. */
+  readonly start: number;
+  /** The offset that the next record will get. */
+  readonly end: number;
+  /** The first record at or after the cursor and before the batch that a consumer would see; absent if there is none. */
+  readonly firstUnapplied?: number;
+}
+
+export interface ChainInput {
+  /** The offset to apply next. */
+  readonly cursor: number;
+  readonly batch: FetchedRange;
+  /** How often the consumer was sent to its cursor since a batch last fitted, in this assignment. */
+  readonly seeks: number;
+  /** Only after an `ask`. */
+  readonly log?: LogFacts;
 }
 
 export type ChainDecision =
-  /** The batch continues the chain: apply it as from the cursor. */
-  | { readonly action: 'apply' }
-  /** Fetch again from the cursor. */
-  | { readonly action: 'seek' }
-  /** Ask for the log's start, and decide again. */
-  | { readonly action: 'ask_log_start' }
-  | { readonly action: 'stop'; readonly code: 'EVENTS_LOST' | 'CURSOR_BEYOND_LOG'; readonly message: string };
+  | { readonly do: 'apply'; readonly from: number; readonly next: number }
+  | { readonly do: 'seek'; readonly to: number }
+  | { readonly do: 'ask' }
+  | ChainStop;
 
-export function decideBatch({
-  cursor,
-  fetchedOffset,
-  highWatermark,
-  sought,
-  logStart,
-}: FetchedBatch): ChainDecision {
-  // New events would reuse offsets below the cursor, and all be taken for applied.
-  if (cursor > highWatermark) return cursorBeyondLog(cursor, highWatermark);
-  if (fetchedOffset === cursor) return { action: 'apply' };
-  // Redelivered from a committed offset: nothing can be missed, the cursor is further.
-  if (fetchedOffset < cursor) return { action: 'seek' };
-  if (!sought) return { action: 'seek' };
-  if (logStart === undefined) return { action: 'ask_log_start' };
-  return logStart <= cursor ? { action: 'apply' } : eventsLost(cursor, logStart);
+export interface ChainStop {
+  readonly do: 'stop';
+  readonly code: 'EVENTS_GONE' | 'CURSOR_PAST_LOG_END' | 'SEEK_IGNORED';
+  readonly message: string;
 }
 
-/** Compares a cursor with the log's bounds before anything is fetched: an idle partition would never show the damage. */
-export function checkBounds(cursor: number, logStart: number, logEnd: number): ChainDecision | undefined {
-  if (cursor > logEnd) return cursorBeyondLog(cursor, logEnd);
-  if (cursor < logStart) return eventsLost(cursor, logStart);
+/** A seek that is followed by another position so often will never succeed. */
+const MAX_SEEKS = 10;
+
+export function decide({ cursor, batch, seeks, log }: ChainInput): ChainDecision {
+  const { fetchedOffset, lastOffset } = batch;
+  const next = lastOffset + 1;
+  if (fetchedOffset === cursor) return { do: 'apply', from: cursor, next };
+  // The committed position is only a hint, so the first batch of an assignment often starts elsewhere.
+  if (seeks === 0) return { do: 'seek', to: cursor };
+  // Still elsewhere: either the log has no such offset, and the client was silently sent to its start, or the range
+  // between held nothing for a consumer, and the client went over it alone.
+  if (!log) return { do: 'ask' };
+  const stop = checkCursor(cursor, log);
+  if (stop) return stop;
+  if (fetchedOffset > cursor && log.firstUnapplied === undefined) return { do: 'apply', from: cursor, next };
+  if (seeks < MAX_SEEKS) return { do: 'seek', to: cursor };
+  return {
+    do: 'stop',
+    code: 'SEEK_IGNORED',
+    message: `Sent to offset ${cursor} ${seeks} times, the consumer still reads at ${fetchedOffset}.`,
+  };
+}
+
+/** Whether the log still holds the offset that is to be applied next. Also asked on every assignment. */
+export function checkCursor(cursor: number, log: Pick<LogFacts, 'start' | 'end'>): ChainStop | undefined {
+  if (cursor < log.start) {
+    return {
+      do: 'stop',
+      code: 'EVENTS_GONE',
+      message:
+        `Offset ${cursor} is to be applied next, and the log starts at ${log.start}: events were deleted before they ` +
+        'were counted. Restore the topic, or accept the loss by setting the cursor; see the operations guide.',
+    };
+  }
+  if (cursor > log.end) {
+    return {
+      do: 'stop',
+      code: 'CURSOR_PAST_LOG_END',
+      message:
+        `Offset ${cursor} is to be applied next, and the log ends at ${log.end}: the topic was made anew, or lost its ` +
+        'end in an unclean election. Its new events would pass for counted ones; see the operations guide.',
+    };
+  }
   return undefined;
-}
-
-function eventsLost(cursor: number, logStart: number): ChainDecision {
-  return {
-    action: 'stop',
-    code: 'EVENTS_LOST',
-    message:
-      `the log begins at ${logStart}, but only what lies before ${cursor} is applied: ` +
-      `${logStart - cursor} offsets were removed before they were counted. Restore them in Kafka; nothing was skipped`,
-  };
-}
-
-function cursorBeyondLog(cursor: number, logEnd: number): ChainDecision {
-  return {
-    action: 'stop',
-    code: 'CURSOR_BEYOND_LOG',
-    message:
-      `the cursor ${cursor} lies past the log's end ${logEnd}: the topic was made anew, or a broker lost records. ` +
-      'Counting on would take new events for old ones. Nothing was skipped',
-  };
 }

@@ -7,8 +7,9 @@ import type { RatedEvent } from '../rating/usage';
 import type { ApplyAnswer, Chunk } from '../totals/apply';
 import type { DeadLetters, RejectedRecord } from './dead-letters';
 import type { KafkaClient } from './kafka';
-import { checkBounds, decideBatch, type ChainDecision } from './offset-chain';
-import { logEnds, logStarts, parseOffset } from './topics';
+import { parseOffset } from './offset';
+import { checkCursor, decide, type ChainStop, type FetchedRange } from './offset-chain';
+import { logRanges } from './topics';
 
 /** Where rated events go: one atomic step a chunk. */
 export interface ApplyTarget {
@@ -53,8 +54,8 @@ const COMMIT_INTERVAL_MS = 1_000;
 interface Position {
   cursor: number;
   highWatermark: number;
-  /** Whether the last thing done was to seek to the cursor. */
-  sought: boolean;
+  /** How often the consumer was sent to the cursor since a batch last fitted. */
+  seeks: number;
   lastProgressAt: number;
   committedAt: number;
 }
@@ -112,33 +113,28 @@ export function createRunner(options: RunnerOptions): Runner {
     const cursor = await totals.readCursor(partition, topic);
     if (cursor === undefined) throw uninitialised(topic, partition);
     const now = Date.now();
-    const position = { cursor, highWatermark: cursor, sought: false, lastProgressAt: now, committedAt: now };
+    const position = { cursor, highWatermark: cursor, seeks: 0, lastProgressAt: now, committedAt: now };
     positions.set(partition, position);
     return position;
   }
 
   /** Follows the chain's rules for a batch; false when it was not to be applied, and a seek is under way. */
-  async function continues(partition: number, position: Position, fetchedOffset: number): Promise<boolean> {
-    const batch = {
-      cursor: position.cursor,
-      fetchedOffset,
-      highWatermark: position.highWatermark,
-      sought: position.sought,
-    };
-    let decision: ChainDecision = decideBatch(batch);
-    if (decision.action === 'ask_log_start') {
-      const logStart = (await logStarts(client, [topic])).get(topic)?.[partition] ?? 0;
-      decision = decideBatch({ ...batch, logStart });
+  async function continues(partition: number, position: Position, batch: FetchedRange): Promise<boolean> {
+    const { cursor, seeks } = position;
+    let decision = decide({ cursor, batch, seeks });
+    if (decision.do === 'ask') {
+      const log = (await logRanges(client, [topic])).get(topic)?.[partition] ?? { start: 0, end: 0 };
+      decision = decide({ cursor, batch, seeks, log });
     }
-    if (decision.action === 'stop') throw stopped(topic, partition, decision);
-    if (decision.action === 'apply') return true;
+    if (decision.do === 'stop') throw stopped(topic, partition, decision);
+    if (decision.do === 'apply') return true;
     seek(partition, position);
     return false;
   }
 
   function seek(partition: number, position: Position): void {
     log.info({ topic, partition, cursor: position.cursor }, 'seeking to the cursor');
-    position.sought = true;
+    position.seeks += 1;
     consumer.seek({ topic, partition, offset: String(position.cursor) });
   }
 
@@ -153,7 +149,13 @@ export function createRunner(options: RunnerOptions): Runner {
     position.highWatermark = highWatermark;
     const next = lastOffset + 1;
     if (next <= position.cursor) return;
-    if (!(await continues(partition, position, Math.max(firstOffset, position.cursor)))) return;
+    if (
+      !(await continues(partition, position, {
+        fetchedOffset: Math.max(firstOffset, position.cursor),
+        lastOffset,
+      }))
+    )
+      return;
     await applyChunk(partition, position, { topic, from: position.cursor, next, events: [] });
   }
 
@@ -166,7 +168,7 @@ export function createRunner(options: RunnerOptions): Runner {
         case 'APPLIED':
         case 'ALREADY_APPLIED': {
           position.cursor = chunk.next;
-          position.sought = false;
+          position.seeks = 0;
           position.lastProgressAt = Date.now();
           return true;
         }
@@ -205,12 +207,13 @@ export function createRunner(options: RunnerOptions): Runner {
     position.highWatermark = parseOffset(batch.highWatermark);
     // Present at run time, absent from kafkajs's types.
     const { fetchedOffset } = batch as unknown as { fetchedOffset: string };
-    if (!(await continues(partition, position, parseOffset(fetchedOffset)))) return;
+    const lastOffset = parseOffset(batch.lastOffset());
+    if (!(await continues(partition, position, { fetchedOffset: parseOffset(fetchedOffset), lastOffset })))
+      return;
 
     // While Redis applies one chunk the next is rated. Sent after it, it can only be applied after it: it begins where
     // the other ends.
     let underWay: Promise<boolean> = Promise.resolve(true);
-    const lastOffset = parseOffset(batch.lastOffset());
     for (const prepared of chunksOf(batch.messages, partition, position.cursor, lastOffset + 1)) {
       // Dead letters first: once the cursor is past a bad event nobody will look at it again.
       if (prepared.rejected.length > 0) await deadLetters.publish(prepared.rejected);
@@ -310,7 +313,7 @@ export function createRunner(options: RunnerOptions): Runner {
 }
 
 function createConsumer({ client, groupId }: RunnerOptions): Consumer {
-  return client.kafka.consumer({
+  return client.kafkajs.consumer({
     groupId,
     sessionTimeout: 30_000,
     heartbeatInterval: 3_000,
@@ -331,21 +334,16 @@ function createConsumer({ client, groupId }: RunnerOptions): Consumer {
 
 /** A cursor outside the log is found before the first fetch: an idle partition would never show it. */
 async function checkLogBounds(client: KafkaClient, topic: string, totals: ApplyTarget): Promise<void> {
-  const ends = (await logEnds(client, [topic])).get(topic) ?? [];
-  const starts = (await logStarts(client, [topic])).get(topic) ?? [];
-  for (const [partition, end] of ends.entries()) {
+  const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
+  for (const [partition, log] of ranges.entries()) {
     const cursor = await totals.readCursor(partition, topic);
     if (cursor === undefined) throw uninitialised(topic, partition);
-    const decision = checkBounds(cursor, starts[partition] ?? 0, end);
-    if (decision?.action === 'stop') throw stopped(topic, partition, decision);
+    const stop = checkCursor(cursor, log);
+    if (stop) throw stopped(topic, partition, stop);
   }
 }
 
-function stopped(
-  topic: string,
-  partition: number,
-  decision: ChainDecision & { action: 'stop' },
-): TallymanError {
+function stopped(topic: string, partition: number, decision: ChainStop): TallymanError {
   return new TallymanError(decision.code, `${topic}/${partition}: ${decision.message}`, { topic, partition });
 }
 

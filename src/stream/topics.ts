@@ -1,131 +1,187 @@
-import type { ITopicConfig } from 'kafkajs';
-import { usageConsumers } from '../../consumers';
+import { ConfigResourceTypes, type ITopicConfig } from 'kafkajs';
 import { TallymanError } from '../errors';
 import type { KafkaClient } from './kafka';
 
-const MS_PER_DAY = 86_400_000;
-/** Twice what an event may have, so that one too large is seen as a dead letter instead of failing at the producer. */
-const MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
+const USAGE_TOPICS = ['usage.session', 'usage.transfer', 'usage.agent', 'usage.inference'] as const;
 const LEDGER_TOPICS = ['billing.projects', 'billing.closes', 'billing.invoices'] as const;
-const DEAD_LETTERS_TOPIC = 'usage.dead-letters';
+export const DEAD_LETTER_TOPIC = 'usage.dead-letters';
 
-/** A topic's name in an installation: `usage.session`, or `acme.usage.session` with a prefix. */
-export function topicName(prefix: string, name: string): string {
-  return prefix === '' ? name : `${prefix}.${name}`;
-}
+const MIB = 1_048_576;
+const DAY_MS = 86_400_000;
+/** Above the 1 MiB that an event may have, so that one too large is seen, and becomes a dead letter. */
+const USAGE_MESSAGE_MAX_BYTES = 2 * MIB;
+const LEDGER_MESSAGE_MAX_BYTES = 4 * MIB;
+/** A dead letter holds up to 1 MiB as base64, beside the key and the headers (see dead-letters.ts). */
+const DEAD_LETTER_MESSAGE_MAX_BYTES = 8 * MIB;
 
-/** The four raw topics. */
-export function usageTopics(prefix: string): string[] {
-  return usageConsumers.map(({ topic }) => topicName(prefix, topic));
-}
+/** The topic's name in this installation: `acme.usage.session` with the prefix `acme`. */
+export const topicName = (prefix: string, topic: string): string =>
+  prefix === '' ? topic : `${prefix}.${topic}`;
 
-export function deadLettersTopic(prefix: string): string {
-  return topicName(prefix, DEAD_LETTERS_TOPIC);
-}
+export const usageTopics = (prefix: string): string[] =>
+  USAGE_TOPICS.map((topic) => topicName(prefix, topic));
 
 export interface TopicSettings {
+  /** Partitions of each usage topic. */
   readonly partitions: number;
+  /** Copies of each partition. */
   readonly replication: number;
+  /** How long the usage topics and the dead letters are kept. */
   readonly retentionDays: number;
 }
 
-/** Creates the topics that are missing, and leaves the others as they are. Returns the names of the new ones. */
+/**
+ * Creates the topics that are missing and leaves the others as they are.
+ *
+ * @returns the names of those it created
+ * @throws TallymanError `TOPIC_TOO_NARROW` when a topic that was there takes smaller messages than it must: one large
+ *   event would then stop its consumer for good
+ */
 export async function createTopics(
   client: KafkaClient,
   prefix: string,
   settings: TopicSettings,
 ): Promise<string[]> {
   const admin = await client.admin();
-  const existing = new Set(await admin.listTopics());
-  const bytes = { name: 'max.message.bytes', value: String(MESSAGE_BYTES_MAX) };
-  const retention = { name: 'retention.ms', value: String(settings.retentionDays * MS_PER_DAY) };
-  const wanted: ITopicConfig[] = [
-    ...usageTopics(prefix).map((topic) => ({
-      topic,
-      numPartitions: settings.partitions,
-      configEntries: [retention, bytes, { name: 'message.timestamp.type', value: 'CreateTime' }],
-    })),
-    { topic: deadLettersTopic(prefix), numPartitions: 1, configEntries: [retention, bytes] },
-    // One partition each: few and small records, whose order over all keys is then told by their offsets.
-    ...LEDGER_TOPICS.map((name) => ({
-      topic: topicName(prefix, name),
-      numPartitions: 1,
-      configEntries: [{ name: 'cleanup.policy', value: 'compact' }, bytes],
-    })),
-  ];
-  const missing = wanted.filter(({ topic }) => !existing.has(topic));
-  if (missing.length > 0) {
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: missing.map((topic) => ({ ...topic, replicationFactor: settings.replication })),
-    });
-  }
+  const wanted = topicConfigs(prefix, settings);
+  const present = new Set(await admin.listTopics());
+  const missing = wanted.filter(({ topic }) => !present.has(topic));
+  if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: true });
+  await checkMessageSizes(
+    client,
+    wanted.filter(({ topic }) => present.has(topic)),
+  );
   return missing.map(({ topic }) => topic);
 }
 
+function topicConfigs(prefix: string, settings: TopicSettings): ITopicConfig[] {
+  const { partitions, replication, retentionDays } = settings;
+  const topic = (name: string, numPartitions: number, config: Record<string, string>): ITopicConfig => ({
+    topic: topicName(prefix, name),
+    numPartitions,
+    replicationFactor: replication,
+    configEntries: Object.entries({
+      'message.timestamp.type': 'CreateTime',
+      // With three copies, an acknowledged record is in two of them: one lost broker loses none.
+      'min.insync.replicas': replication >= 3 ? '2' : '1',
+      ...config,
+    }).map(([key, value]) => ({ name: key, value })),
+  });
+  const kept = { 'cleanup.policy': 'delete', 'retention.ms': String(retentionDays * DAY_MS) };
+  return [
+    ...USAGE_TOPICS.map((name) =>
+      topic(name, partitions, { ...kept, 'max.message.bytes': String(USAGE_MESSAGE_MAX_BYTES) }),
+    ),
+    topic(DEAD_LETTER_TOPIC, partitions, {
+      ...kept,
+      'max.message.bytes': String(DEAD_LETTER_MESSAGE_MAX_BYTES),
+    }),
+    // One partition: the records of all projects in one order, and few enough for it.
+    ...LEDGER_TOPICS.map((name) =>
+      topic(name, 1, {
+        'cleanup.policy': 'compact',
+        'max.message.bytes': String(LEDGER_MESSAGE_MAX_BYTES),
+      }),
+    ),
+  ];
+}
+
+async function checkMessageSizes(client: KafkaClient, wanted: readonly ITopicConfig[]): Promise<void> {
+  if (wanted.length === 0) return;
+  const admin = await client.admin();
+  const name = 'max.message.bytes';
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: wanted.map(({ topic }) => ({
+      type: ConfigResourceTypes.TOPIC,
+      name: topic,
+      configNames: [name],
+    })),
+  });
+  for (const { topic, configEntries } of wanted) {
+    const least = Number(configEntries?.find((entry) => entry.name === name)?.value);
+    const found = resources.find(({ resourceName }) => resourceName === topic)?.configEntries[0]?.configValue;
+    if (found === undefined || Number(found) >= least) continue;
+    throw new TallymanError(
+      'TOPIC_TOO_NARROW',
+      `${topic} takes messages up to ${found} bytes and needs ${least}: set its ${name} to ${least}.`,
+      { topic, found: Number(found), least },
+    );
+  }
+}
+
 /**
- * Makes sure that the usage topics have the same number of partitions: partition n of all four shares the shard n.
+ * Checks that the usage topics are there and have equally many partitions.
  *
- * @returns that number
- * @throws TallymanError `TOPIC_MISSING`, `NOT_CO_PARTITIONED`
+ * @returns the number of partitions, which is the number of shards
+ * @throws TallymanError `TOPICS_MISSING` or `NOT_CO_PARTITIONED`
  */
 export async function checkCoPartitioned(client: KafkaClient, prefix: string): Promise<number> {
-  const topics = usageTopics(prefix);
   const admin = await client.admin();
-  const existing = new Set(await admin.listTopics());
-  const missing = topics.filter((topic) => !existing.has(topic));
+  const names = usageTopics(prefix);
+  const present = new Set(await admin.listTopics());
+  const missing = names.filter((name) => !present.has(name));
   if (missing.length > 0) {
     throw new TallymanError(
-      'TOPIC_MISSING',
-      `Kafka has no topic ${missing.join(', ')}: run \`tallyman init\``,
-      { missing },
+      'TOPICS_MISSING',
+      `No topic ${missing.join(', ')}: run \`tallyman init\` first.`,
+      { topics: missing },
     );
   }
-  const metadata = await admin.fetchTopicMetadata({ topics });
-  const counts = new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
-  const [first = 0, ...others] = counts.values();
-  if (others.some((count) => count !== first)) {
-    const found = [...counts].map(([name, count]) => `${name} ${count}`).join(', ');
+  const { topics } = await admin.fetchTopicMetadata({ topics: names });
+  const counts = Object.fromEntries(topics.map(({ name, partitions }) => [name, partitions.length]));
+  const most = Math.max(...Object.values(counts));
+  const fewer = names.filter((name) => counts[name] !== most);
+  if (fewer.length > 0) {
     throw new TallymanError(
       'NOT_CO_PARTITIONED',
-      `The usage topics must have the same number of partitions (${found}): add partitions to the smaller ones`,
-      Object.fromEntries(counts),
+      `The usage topics must have equally many partitions. ${fewer.join(', ')}: add partitions up to ${most} ` +
+        '(kafka-topics --alter --partitions), then run `tallyman init` for their cursors.',
+      { partitions: counts },
     );
   }
-  return first;
+  return most;
 }
 
 /** topic -> partition -> the first offset that is still there. */
-export function logStarts(client: KafkaClient, topics: readonly string[]): Promise<Map<string, number[]>> {
-  return logOffsets(client, topics, 'low');
-}
-
-/** topic -> partition -> the offset after the last one. */
-export function logEnds(client: KafkaClient, topics: readonly string[]): Promise<Map<string, number[]>> {
-  return logOffsets(client, topics, 'high');
-}
-
-async function logOffsets(
+export async function logStarts(
   client: KafkaClient,
   topics: readonly string[],
-  which: 'low' | 'high',
 ): Promise<Map<string, number[]>> {
-  const admin = await client.admin();
-  const offsets = new Map<string, number[]>();
-  for (const topic of topics) {
-    const byPartition: number[] = [];
-    for (const found of await admin.fetchTopicOffsets(topic))
-      byPartition[found.partition] = parseOffset(found[which]);
-    offsets.set(topic, byPartition);
-  }
-  return offsets;
+  return new Map(
+    [...(await logRanges(client, topics))].map(([topic, all]) => [topic, all.map((one) => one.start)]),
+  );
 }
 
-/** Kafka's offsets are 64-bit; beyond 2^53 a number would no longer tell two of them apart. */
-export function parseOffset(text: string): number {
-  const offset = Number(text);
-  if (!Number.isSafeInteger(offset)) {
-    throw new TallymanError('BAD_OFFSET', `Kafka gave the offset "${text}"`, { offset: text });
+/** topic -> partition -> the offset that the next record will get. */
+export async function logEnds(
+  client: KafkaClient,
+  topics: readonly string[],
+): Promise<Map<string, number[]>> {
+  return new Map(
+    [...(await logRanges(client, topics))].map(([topic, all]) => [topic, all.map((one) => one.end)]),
+  );
+}
+
+/** What offsets a partition's log holds: from `start` up to, and without, `end`. */
+export interface LogRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** topic -> partition -> the offsets that its log holds. */
+export async function logRanges(
+  client: KafkaClient,
+  topics: readonly string[],
+): Promise<Map<string, LogRange[]>> {
+  const admin = await client.admin();
+  const ranges = new Map<string, LogRange[]>();
+  for (const topic of topics) {
+    const offsets = await admin.fetchTopicOffsets(topic);
+    const all: LogRange[] = [];
+    for (const { partition, low, high } of offsets)
+      all[partition] = { start: Number(low), end: Number(high) };
+    ranges.set(topic, all);
   }
-  return offset;
+  return ranges;
 }
