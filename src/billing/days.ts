@@ -1,0 +1,44 @@
+/** Calendar days (`YYYY-MM-DD`) and months (`YYYY-MM`) as text, which sorts as time does. No zone is needed here:
+ *  usage comes to billing with its day in the billing zone already decided. */
+
+/** Both ends are in it. */
+export interface Period {
+  readonly from: string;
+  readonly to: string;
+}
+
+export function isDay(text: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}$/.test(text) && dayText(Date.parse(`${text}T00:00:00Z`)) === text;
+}
+
+export function daysIn(month: string): number {
+  return new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)), 0)).getUTCDate();
+}
+
+export function periodOfMonth(month: string): Period {
+  return { from: `${month}-01`, to: `${month}-${daysIn(month)}` };
+}
+
+export function dayBefore(day: string): string {
+  return dayText(Date.parse(`${day}T00:00:00Z`) - 86_400_000);
+}
+
+/** Of two days in one month. */
+export function daysOf(period: Period): number {
+  return Number(period.to.slice(8)) - Number(period.from.slice(8)) + 1;
+}
+
+/** Cuts a period into pieces at the days on which something begins: each piece starts with one of them. */
+export function cutAt(period: Period, beginnings: Iterable<string>): Period[] {
+  const starts = [...new Set([period.from, ...beginnings])]
+    .filter((day) => day >= period.from && day <= period.to)
+    .sort();
+  return starts.map((from, i) => {
+    const next = starts[i + 1];
+    return { from, to: next === undefined ? period.to : dayBefore(next) };
+  });
+}
+
+function dayText(ms: number): string {
+  return Number.isNaN(ms) ? '' : new Date(ms).toISOString().slice(0, 10);
+}

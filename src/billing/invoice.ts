@@ -1,0 +1,47 @@
+/** An invoice (`schemas/invoice.v1.json`). Money and quantities are decimal strings; money has the currency's digits. */
+export interface Invoice {
+  /** `<project>-<YYYY-MM>` */
+  readonly id: string;
+  /** Only an issued invoice has one, so that they run without gaps. */
+  readonly number: string | null;
+  readonly project: string;
+  /** The plan on the last day of the month. */
+  readonly plan: string;
+  readonly month: string;
+  readonly currency: string;
+  readonly issuedAt: string;
+  readonly periodStart: string;
+  readonly periodEnd: string;
+  readonly lines: readonly InvoiceLine[];
+  /** The sum of the plan, usage and late lines. */
+  readonly subtotal: string;
+  /** The sum of the credit lines: 0 or below, but for a credit carried on to the next month. */
+  readonly credits: string;
+  readonly tax: string;
+  /** subtotal + credits + tax, which is the sum of all lines. Never below 0. */
+  readonly total: string;
+}
+
+export type LineKind = 'plan' | 'usage' | 'late' | 'credit' | 'tax';
+
+/**
+ * `amount = round(billable * unitPrice / per)` and `billable = quantity - included` (packages: rounded up to whole ones;
+ * usage blocked at the quota: 0). Late lines are the difference a month's late usage makes to that month's lines, so there
+ * only the sum over all invoices is such a product, and `included` may fall where a meter of a shared allowance grew.
+ */
+export interface InvoiceLine {
+  readonly kind: LineKind;
+  readonly meter?: string;
+  readonly model?: string;
+  /** What the line is for, where that is not the invoice's own whole month: `2026-05` or `2026-05-01/2026-05-14`. */
+  readonly period?: string;
+  readonly description: string;
+  readonly unit: string;
+  readonly quantity: string;
+  readonly included: string;
+  readonly billable: string;
+  /** null: the catalog has no price. The invoice is a draft then. */
+  readonly unitPrice: string | null;
+  readonly per: string;
+  readonly amount: string | null;
+}

@@ -1,0 +1,75 @@
+import type { Period } from './days';
+import { Decimal } from './decimal';
+import type { InvoiceLine, LineKind } from './invoice';
+import { second, type BillingUnit } from './units';
+
+/** A line before it is written out: exact numbers, quantities in base units. */
+export interface PricedLine {
+  /** Finds the same line in another pricing of the same month. */
+  readonly id: string;
+  readonly kind: LineKind;
+  readonly meter?: string;
+  readonly model?: string;
+  /** Only of a part of the month. */
+  readonly period?: Period;
+  readonly description: string;
+  readonly unit: BillingUnit;
+  readonly quantity: Decimal;
+  readonly included: Decimal;
+  readonly billable: Decimal;
+  /** null: there is no price. */
+  readonly unitPrice: Decimal | null;
+  /** Billing units the price is for. */
+  readonly per: Decimal;
+  readonly amount: Decimal | null;
+}
+
+/** A line about money, of which `amount` is all there is to say. `sign` -1 takes it off. */
+export function moneyLine(
+  line: Pick<PricedLine, 'id' | 'kind' | 'description' | 'period'>,
+  currency: string,
+  amount: Decimal,
+  sign: 1 | -1,
+): PricedLine {
+  return {
+    ...line,
+    unit: { name: currency, size: new Decimal(1) },
+    quantity: amount,
+    included: new Decimal(0),
+    billable: amount,
+    unitPrice: new Decimal(sign),
+    per: new Decimal(1),
+    amount: amount.times(sign),
+  };
+}
+
+/**
+ * Writes a line out in its billing unit. Seconds that are no whole minutes have no finite decimal in minutes, so such a
+ * line counts in seconds and its price is for 60 times as many: exact, instead of nearly right.
+ */
+export function writtenLine(line: PricedLine, currency: string, digits: number, month?: string): InvoiceLine {
+  const money = line.unit.name === currency;
+  const unit = shownUnit(line.unit, [line.quantity, line.included, line.billable]);
+  const shown = (quantity: Decimal): string => quantity.div(unit.size).toFixed(...(money ? [digits] : []));
+  const period = line.period === undefined ? month : `${line.period.from}/${line.period.to}`;
+  return {
+    kind: line.kind,
+    ...(line.meter === undefined ? {} : { meter: line.meter }),
+    ...(line.model === undefined ? {} : { model: line.model }),
+    ...(period === undefined ? {} : { period }),
+    description: line.description,
+    unit: unit.name,
+    quantity: shown(line.quantity),
+    included: shown(line.included),
+    billable: shown(line.billable),
+    unitPrice: line.unitPrice?.toFixed() ?? null,
+    per: line.per.times(line.unit.size).div(unit.size).toFixed(),
+    amount: line.amount?.toFixed(digits) ?? null,
+  };
+}
+
+/** The unit in which all of these base quantities can be written exactly. */
+export function shownUnit(unit: BillingUnit, quantities: readonly Decimal[]): BillingUnit {
+  const whole = unit.name !== 'minute' || quantities.every((quantity) => quantity.mod(unit.size).isZero());
+  return whole ? unit : second;
+}

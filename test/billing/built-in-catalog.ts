@@ -1,0 +1,3 @@
+import { loadCatalog } from '../../src/catalog-file';
+
+export const { catalog: builtInCatalog, document: builtInDocument } = loadCatalog();
