@@ -1,11 +1,18 @@
 import type { Progress } from '../progress';
+import { dockerAnswers, startContainer, startWithCompose } from './docker';
 import { startNativeKafka } from './native-kafka';
 import { startNativeRedis } from './native-redis';
+import { obtainService, type Ways } from './obtain-service';
 import type { ServiceHandle } from './service';
 
+/** How Docker is used where an engine answers: testcontainers in tests, Compose elsewhere, or not at all. */
+export type DockerUse = 'testcontainers' | 'compose' | 'none';
+
 export interface StartOptions {
-  /** Takes one line for a person about what is being done. */
-  readonly log?: (line: string) => void;
+  /** Takes a line for a person about what is being done. */
+  readonly log: (line: string) => void;
+  readonly docker: DockerUse;
+  /** Shows the fetching of Kafka, the one long step. */
   readonly progress?: Progress;
 }
 
@@ -15,27 +22,20 @@ export interface Services {
   readonly redisUrl: string;
   readonly kafka: ServiceHandle;
   readonly redis: ServiceHandle;
+  /** Stops what was started here; given servers are left alone. */
   stop(): Promise<void>;
 }
 
-export async function startKafka(options: StartOptions): Promise<ServiceHandle> {
-  return startNativeKafka(options.log ?? (() => undefined), options.progress);
-}
-
-export async function startRedis(options: StartOptions): Promise<ServiceHandle> {
-  return startNativeRedis(options.log ?? (() => undefined));
-}
-
-/** Starts both at once; when one cannot be had, the other is stopped. */
-export async function startServices(options: StartOptions = {}): Promise<Services> {
+/**
+ * Kafka and Redis, each on its own the first of: given by `KAFKA_BROKERS` / `REDIS_URL`; Docker; this machine's own.
+ *
+ * @throws TallymanError with what to install when one cannot be had; the other is stopped then.
+ */
+export async function startServices(options: StartOptions): Promise<Services> {
   const [kafka, redis] = await Promise.allSettled([startKafka(options), startRedis(options)]);
-  if (kafka.status === 'rejected') {
-    if (redis.status === 'fulfilled') await redis.value.stop();
-    throw kafka.reason;
-  }
-  if (redis.status === 'rejected') {
-    await kafka.value.stop();
-    throw redis.reason;
+  if (kafka.status === 'rejected' || redis.status === 'rejected') {
+    for (const one of [kafka, redis]) if (one.status === 'fulfilled') await one.value.stop();
+    throw kafka.status === 'rejected' ? kafka.reason : (redis as PromiseRejectedResult).reason;
   }
   return {
     brokers: brokersOf(kafka.value),
@@ -46,6 +46,39 @@ export async function startServices(options: StartOptions = {}): Promise<Service
   };
 }
 
+export function startKafka({ docker, log, progress }: StartOptions): Promise<ServiceHandle> {
+  return obtainService(
+    {
+      name: 'Kafka',
+      variable: 'KAFKA_BROKERS',
+      given: process.env['KAFKA_BROKERS'],
+      docker: dockerWay('kafka', docker),
+      startNative: () => startNativeKafka(log, progress),
+    },
+    log,
+  );
+}
+
+export function startRedis({ docker, log }: StartOptions): Promise<ServiceHandle> {
+  return obtainService(
+    {
+      name: 'Redis',
+      variable: 'REDIS_URL',
+      given: process.env['REDIS_URL'],
+      docker: dockerWay('redis', docker),
+      startNative: () => startNativeRedis(log),
+    },
+    log,
+  );
+}
+
+function dockerWay(service: 'kafka' | 'redis', docker: DockerUse): Ways['docker'] {
+  if (docker === 'none') return undefined;
+  const startInDocker = docker === 'compose' ? startWithCompose : startContainer;
+  return { answers: dockerAnswers, start: () => startInDocker(service) };
+}
+
 export const brokersOf = (kafka: ServiceHandle): string[] => kafka.address.split(',');
+
 export const redisUrlOf = (redis: ServiceHandle): string =>
   redis.address.includes('://') ? redis.address : `redis://${redis.address}`;

@@ -7,7 +7,7 @@ const shared = globalThis as {
 };
 const running = (shared.tallymanTestServices ??= {});
 
-const options: StartOptions = { log: (line) => process.stderr.write(`${line}\n`) };
+const options: StartOptions = { log: (line) => process.stderr.write(`${line}\n`), docker: 'testcontainers' };
 
 /** Starts the run's Redis, unless it runs, and tells the test files where it is. */
 export async function needRedis(): Promise<void> {

@@ -1,0 +1,35 @@
+import type { ServiceHandle } from './service';
+
+/** The ways in which a service can be had here. */
+export interface Ways {
+  /** For messages: `Kafka`, `Redis`. */
+  readonly name: string;
+  /** The environment's variable that names a server to use. */
+  readonly variable: string;
+  readonly given: string | undefined;
+  /** Absent: Docker is not wanted. */
+  readonly docker:
+    { readonly answers: () => Promise<boolean>; readonly start: () => Promise<ServiceHandle> } | undefined;
+  readonly startNative: () => Promise<ServiceHandle>;
+}
+
+/**
+ * The first of: the given server, Docker where an engine answers and can start it, this machine's own. An engine that
+ * answers may still have no way to an image, so its failure is told and the machine's own is tried.
+ *
+ * @throws what `startNative` throws; it names what to install
+ */
+export async function obtainService(ways: Ways, log: (line: string) => void): Promise<ServiceHandle> {
+  const given = ways.given?.trim();
+  if (given) return { origin: ways.variable, address: given, stop: () => Promise.resolve() };
+  if (ways.docker && (await ways.docker.answers())) {
+    try {
+      return await ways.docker.start();
+    } catch (error) {
+      log(
+        `${ways.name}: Docker answers but could not start it, ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
+  }
+  return ways.startNative();
+}
