@@ -20,6 +20,11 @@ export interface MonthUsage {
 
 const lateField = /^(\d{4}-\d{2})@(.+)$/s;
 
+/** Tells late usage of another month, `<YYYY-MM>@<meter key>`, from the month's own. */
+export function isLateField(field: string): boolean {
+  return lateField.test(field);
+}
+
 /** The earlier months of which a month's totals hold late usage, in order. */
 export function lateMonthsIn(totals: ReadonlyMap<string, bigint>): string[] {
   const months = new Set<string>();

@@ -1,0 +1,37 @@
+import type { Invoice, InvoiceLine } from './invoice';
+
+/** A column and what stands in it. */
+type Column = readonly [name: string, of: (line: InvoiceLine, invoice: Invoice) => string];
+
+const columns: readonly Column[] = [
+  ['invoice', (_line, invoice) => invoice.id],
+  ['kind', (line) => line.kind],
+  ['period', (line, invoice) => line.period ?? invoice.month],
+  ['meter', (line) => line.meter ?? ''],
+  ['model', (line) => harmless(line.model ?? '')],
+  ['description', (line) => harmless(line.description)],
+  ['unit', (line) => line.unit],
+  ['quantity', (line) => line.quantity],
+  ['included', (line) => line.included],
+  ['billable', (line) => line.billable],
+  ['unitPrice', (line) => line.unitPrice ?? ''],
+  ['per', (line) => line.per],
+  ['amount', (line) => line.amount ?? ''],
+  ['currency', (_line, invoice) => invoice.currency],
+];
+
+/** The lines of an invoice as CSV (RFC 4180: CRLF, quotes doubled) under one row of names. Without a price a field is empty. */
+export function invoiceCsv(invoice: Invoice): string {
+  const names = columns.map(([name]) => name);
+  const rows = invoice.lines.map((line) => columns.map(([, of]) => of(line, invoice)));
+  return [names, ...rows].map((row) => `${row.map(quoted).join(',')}\r\n`).join('');
+}
+
+/** Producers choose model names: a spreadsheet must not take one such as `=HYPERLINK(...)` for a formula. */
+function harmless(text: string): string {
+  return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+}
+
+function quoted(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
