@@ -1,10 +1,10 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Ajv2020, { type ErrorObject, type ValidateFunction } from 'ajv/dist/2020';
 
 /** Found from the sources as from the build: both lie in the project's folder. */
 const SCHEMAS_FOLDER = [join(__dirname, '../schemas'), join(__dirname, '../../schemas')].find((folder) =>
-  readdirSync(folder).includes('usage-event.v1.json'),
+  existsSync(join(folder, 'usage-event.v1.json')),
 )!;
 
 let ajv: Ajv2020 | undefined;

@@ -25,13 +25,14 @@ module.exports = {
   rootDir: dirname(__dirname),
   // Each worker of the server tests keeps Kafka or Redis busy as well, so leave half of the cores to those.
   maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+  // One for all: jest takes no time-out by project. Fault tests wait for sessions to expire and servers to come back.
+  testTimeout: 120_000,
   projects: [
     {
       ...shared,
       displayName: 'unit',
       testMatch: ['<rootDir>/test/**/*.test.ts'],
       testPathIgnorePatterns: ['\\.(redis|kafka|fault)\\.test\\.ts$'],
-      testTimeout: 30_000,
     },
     {
       ...shared,
@@ -39,7 +40,6 @@ module.exports = {
       testMatch: ['<rootDir>/test/**/*.redis.test.ts'],
       globalSetup: '<rootDir>/test/support/start-redis.ts',
       globalTeardown: '<rootDir>/test/support/stop-services.ts',
-      testTimeout: 60_000,
     },
     {
       ...shared,
@@ -47,13 +47,11 @@ module.exports = {
       testMatch: ['<rootDir>/test/**/*.kafka.test.ts'],
       globalSetup: '<rootDir>/test/support/start-kafka-and-redis.ts',
       globalTeardown: '<rootDir>/test/support/stop-services.ts',
-      testTimeout: 120_000,
     },
     {
       ...shared,
       displayName: 'fault',
       testMatch: [`<rootDir>/test/fault/**/*${namesFaults ? '' : '.quick'}.fault.test.ts`],
-      testTimeout: 300_000,
     },
   ],
 };

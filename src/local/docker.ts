@@ -25,15 +25,18 @@ export async function startWithCompose(service: 'kafka' | 'redis'): Promise<Serv
   const port = await freePort();
   const project = `tallyman-${service}-${port}`;
   const down = ['compose', '--project-name', project, 'down', '--volumes', '--timeout', '2'];
-  const watchdog = createWatchdog('cat >/dev/null; docker "$@"', down);
+  const watchdog = createWatchdog('read -r stopped || docker "$@"', down);
   const stop = async (): Promise<void> => {
     await runCommand('docker', down);
-    watchdog.end();
+    watchdog.say('stopped');
   };
   const { ok, output } = await runCommand(
     'docker',
     ['compose', '--file', composeFile(), '--project-name', project, 'up', '--detach', '--wait', service],
-    { env: { ...process.env, [`TALLYMAN_${service.toUpperCase()}_PORT`]: String(port) }, timeoutMs: UP_TIMEOUT_MS },
+    {
+      env: { ...process.env, [`TALLYMAN_${service.toUpperCase()}_PORT`]: String(port) },
+      timeoutMs: UP_TIMEOUT_MS,
+    },
   );
   if (!ok) {
     await stop();

@@ -31,8 +31,8 @@ const CONNECTION_TIMEOUT_MS = 3_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
- * Opens a client. kafkajs's own log lines go to `log` (its errors as warnings, since it reports faults that it then
- * rides out); without a log they are dropped, and what matters arrives as an error all the same.
+ * Opens a client. kafkajs's own log lines go to `log` for debugging: it reports as errors what it then rides out, and
+ * what matters arrives as an error all the same.
  */
 export function openKafka(options: KafkaOptions, log?: Log): KafkaClient {
   installWorkarounds();
@@ -76,7 +76,6 @@ function forwardTo(log: Log | undefined): logCreator {
     if (!log) return;
     const { message, timestamp: _timestamp, logger: _logger, stack: _stack, ...fields } = entry.log;
     const line = { kafkajs: entry.namespace, ...fields };
-    if (entry.level === logLevel.ERROR || entry.level === logLevel.WARN) log.warn(line, message);
-    else log.debug(line, message);
+    log.debug(line, message);
   };
 }

@@ -177,11 +177,27 @@ export async function logRanges(
   const admin = await client.admin();
   const ranges = new Map<string, LogRange[]>();
   for (const topic of topics) {
-    const offsets = await admin.fetchTopicOffsets(topic);
+    const offsets = await whileElecting(() => admin.fetchTopicOffsets(topic));
     const all: LogRange[] = [];
     for (const { partition, low, high } of offsets)
       all[partition] = { start: Number(low), end: Number(high) };
     ranges.set(topic, all);
   }
   return ranges;
+}
+
+const ELECTION_ATTEMPTS = 50;
+const ELECTION_RETRY_MS = 100;
+
+/** A topic that was just made, or whose broker just went away, has no leader for a moment. kafkajs's admin does not wait. */
+async function whileElecting<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      const { retriable } = error as { retriable?: boolean };
+      if (retriable !== true || attempt === ELECTION_ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, ELECTION_RETRY_MS));
+    }
+  }
 }

@@ -15,3 +15,6 @@ function fromSetup(name: string, suffix: string): string {
 
 /** A TALLYMAN_PREFIX of its own for each test file, so that files share one Kafka and one Redis without meeting. */
 export const uniquePrefix = (): string => `t${randomBytes(5).toString('hex')}`;
+
+export { eventually } from './eventually';
+export { ownServices, type OwnServices } from './own-services';

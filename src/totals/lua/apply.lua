@@ -30,6 +30,7 @@ Amounts are decimal strings, or Lua numbers up to 2^53 - 1, which are exact: pac
 chunk sums up to more. The totals themselves, which may be larger, are only ever touched by HINCRBY.
 ]]
 local FINGERPRINT_DIGITS = 19
+local ZEROS = 48 * 11111111 -- What eight digits add up to by their codes alone.
 local MAX_EXACT = 9007199254740991
 -- A bucket stays an integer set, at 9 bytes an id, while it holds at most set-max-intset-entries (512). Linear
 -- hashing lets the buckets still to be split grow to twice the mean.
@@ -38,7 +39,7 @@ local IDS_PER_BUCKET = 200
 local cursorKey, closedKey = KEYS[1], KEYS[2]
 local totalsStem, dailyStem, projectsStem, idsStem = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local topic, from, upto = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local call, sub, tonumber = redis.call, string.sub, tonumber
+local call, byte, sub, tonumber = redis.call, string.byte, string.sub, tonumber
 
 local function reject(detail)
   error({ rejected = detail })
@@ -119,10 +120,12 @@ local function readUsages(text, eventCount)
   return usages
 end
 
--- Bucket numbers are printed by two digits at a time from this table: three times as fast as by Lua's own printf.
-local PAIRS = {}
-for i = 0, 99 do
-  PAIRS[i] = sub('0123456789', (i - i % 10) / 10 + 1, (i - i % 10) / 10 + 1) .. sub('0123456789', i % 10 + 1, i % 10 + 1)
+-- Bucket numbers are printed by two digits at a time from this table: Lua's own printf takes three times as long.
+local PAIRS, TEN = {}, '0123456789'
+for i = 0, 9 do
+  for j = 0, 9 do
+    PAIRS[i * 10 + j] = sub(TEN, i + 1, i + 1) .. sub(TEN, j + 1, j + 1)
+  end
 end
 
 local function bucketKey(stem, bucket)
@@ -136,9 +139,15 @@ end
 
 --[[
 The ids of a period: fingerprints in buckets, by linear hashing. With `buckets` of them, and `half` the largest power of
-two not above that, a fingerprint lies in bucket (its last ten digits) mod 2 half; where there is no such bucket yet, in the
-one `half` lower, from which it will be split.
+two not above that, a fingerprint lies in bucket (its last eight digits) mod 2 half; where there is no such bucket yet,
+in the one `half` lower, from which it will be split.
 ]]
+-- Reads the last eight digits byte by byte: a substring would have to be stored first.
+local function hashOf(digits, last)
+  local a, b, c, d, e, f, g, h = byte(digits, last - 7, last)
+  return ((((((a * 10 + b) * 10 + c) * 10 + d) * 10 + e) * 10 + f) * 10 + g) * 10 + h - ZEROS
+end
+
 local function openIds(period)
   local key = idsStem .. period
   local state = call('HMGET', key, 'buckets', 'count')
@@ -154,7 +163,7 @@ local function splitBucket(ids)
   local oldKey, moved = bucketKey(ids.stem, new - half), {}
   local members = call('SMEMBERS', oldKey)
   for i = 1, #members do
-    if tonumber(sub(members[i], -10)) % (half * 2) == new then
+    if hashOf(members[i], #members[i]) % (half * 2) == new then
       moved[#moved + 1] = members[i]
     end
   end
@@ -182,7 +191,7 @@ local function addIds(fingerprints, own, previous)
   for i = 1, #fingerprints / FINGERPRINT_DIGITS do
     local last = i * FINGERPRINT_DIGITS
     local fingerprint = sub(fingerprints, last - 18, last)
-    local hash = tonumber(sub(fingerprint, 10))
+    local hash = hashOf(fingerprints, last)
     local seen = false
     if previous then
       local bucket = hash % (previous.half * 2)
@@ -262,10 +271,10 @@ local function keysOfLine(i)
   local project, field = usages.lines[i], billed[usages.lines[i + 1]]
   local totalsKey = field.totalsKeys[project]
   if not totalsKey then
-    local suffix = field.month .. ':' .. usages.projects[project]
-    totalsKey = totalsStem .. suffix
+    local name = usages.projects[project]
+    totalsKey = totalsStem .. field.month .. ':' .. name
     field.totalsKeys[project] = totalsKey
-    field.dailyKeys[project] = dailyStem .. suffix
+    field.dailyKeys[project] = dailyStem .. field.month .. ':' .. name
   end
   return totalsKey, field.dailyKeys[project], field
 end

@@ -1,0 +1,766 @@
+/* Generated from the schemas of this folder by `npm run schemas:types`: change a schema, never this file. */
+
+/**
+ * @minItems 1
+ */
+export type Meters = [string, ...string[]];
+/**
+ * @minItems 1
+ */
+export type Tiers = [
+  {
+    /**
+     * be a decimal string such as "0.0004", of at most 12 digits on either side
+     */
+    upTo?: string;
+    /**
+     * be a decimal string such as "0.0004", of at most 12 digits on either side
+     */
+    amount: string;
+  },
+  ...{
+    /**
+     * be a decimal string such as "0.0004", of at most 12 digits on either side
+     */
+    upTo?: string;
+    /**
+     * be a decimal string such as "0.0004", of at most 12 digits on either side
+     */
+    amount: string;
+  }[],
+];
+/**
+ * One agent session, from the agent's connecting to its leaving.
+ */
+export type AgentEvent = UsageEvent & UsageAgentV1Json;
+export type AgentData = TimedUsage & {
+  /**
+   * true: the same duration was recorded too.
+   */
+  recorded?: boolean | null;
+  observabilityEvents?: (number | string) | null;
+};
+/**
+ * startedAt and endedAt (both, and they win), or durationMs.
+ */
+export type TimedUsage = (
+  | {
+      durationMs: {
+        [k: string]: unknown;
+      };
+    }
+  | {
+      startedAt: string;
+      endedAt: string;
+    }
+) & {
+  startedAt?: string | null;
+  endedAt?: string | null;
+  durationMs?: (number | string) | null;
+};
+/**
+ * One STT stream, one LLM request or one TTS request.
+ */
+export type InferenceEvent = UsageEvent & UsageInferenceV1Json;
+export type InferenceData = (
+  | (TimedUsage & {
+      kind: 'stt';
+    })
+  | {
+      kind: 'llm';
+      /**
+       * be an integer of 0 to 2^53-1, as a number or in decimal digits
+       */
+      inputTokens: number | string;
+      /**
+       * At most inputTokens; a schema cannot say so.
+       */
+      cachedInputTokens?: (number | string) | null;
+      /**
+       * be an integer of 0 to 2^53-1, as a number or in decimal digits
+       */
+      outputTokens: number | string;
+    }
+  | {
+      kind: 'tts';
+      /**
+       * be an integer of 0 to 2^53-1, as a number or in decimal digits
+       */
+      characters: number | string;
+    }
+) & {
+  kind: 'stt' | 'llm' | 'tts';
+  /**
+   * be 1 to 128 characters, no control character
+   */
+  model: string;
+};
+/**
+ * One finished connection (WebRTC or SIP), stream import or egress.
+ */
+export type SessionEvent = UsageEvent & UsageSessionV1Json;
+export type SessionData = TimedUsage &
+  (
+    | {
+        service: 'webrtc';
+        /**
+         * Ignored.
+         */
+        variant?: {
+          [k: string]: unknown;
+        };
+      }
+    | {
+        service: 'sip';
+        variant?: 'third_party' | 'us_local' | 'us_toll_free' | null;
+      }
+    | {
+        service: 'ingress';
+        variant?: 'transcoded' | 'passthrough' | null;
+      }
+    | {
+        service: 'egress';
+        variant?: 'video' | 'audio_only' | 'track' | null;
+      }
+  ) & {
+    service: 'webrtc' | 'sip' | 'ingress' | 'egress';
+  };
+/**
+ * One connection's whole data transfer in one direction.
+ */
+export type TransferEvent = UsageEvent & UsageTransferV1Json;
+
+/**
+ * What each file of this folder describes.
+ */
+export interface SchemaFiles {
+  'catalog.v1.json': CatalogDocument;
+  'dead-letter.v1.json': DeadLetter;
+  'invoice.v1.json': Invoice;
+  'project.v1.json': ProjectDocument;
+  'usage-event.v1.json': UsageEvent;
+  'usage.agent.v1.json': AgentEvent;
+  'usage.inference.v1.json': InferenceEvent;
+  'usage.session.v1.json': SessionEvent;
+  'usage.transfer.v1.json': TransferEvent;
+}
+/**
+ * Plans, included quantities and prices. Each row holds from the start of its day `from` in the billing zone until the next row of the same name begins.
+ */
+export interface CatalogDocument {
+  name: string;
+  notes?: string[];
+  /**
+   * be an ISO 4217 code
+   */
+  currency: string;
+  minorDigits: number;
+  /**
+   * be lower-case letters, digits, _ or -
+   */
+  defaultPlan: string;
+  /**
+   * @minItems 1
+   */
+  plans: [PlanRow, ...PlanRow[]];
+  allowances: AllowanceRow[];
+  rates: RateRow[];
+  inference: {
+    stt: Models;
+    llm: {
+      /**
+       * be a whole number above 0, as a string of at most 12 digits
+       */
+      per: string;
+      models: LlmRow[];
+    };
+    tts: Models;
+    aliases: {
+      [k: string]: string;
+    };
+  };
+}
+export interface PlanRow {
+  /**
+   * be lower-case letters, digits, _ or -
+   */
+  plan: string;
+  name: string;
+  /**
+   * be a day, YYYY-MM-DD
+   */
+  from: string;
+  note?: string;
+  /**
+   * be a decimal string such as "0.0004", of at most 12 digits on either side
+   */
+  fee: string;
+  atQuota: 'overage' | 'block';
+  /**
+   * be a decimal string such as "0.0004", of at most 12 digits on either side
+   */
+  inferenceCredits?: string;
+  /**
+   * be a decimal string such as "0.0004", of at most 12 digits on either side
+   */
+  minimumSpend?: string;
+}
+export interface AllowanceRow {
+  name: string;
+  /**
+   * be a day, YYYY-MM-DD
+   */
+  from: string;
+  note?: string;
+  meters: Meters;
+  included: {
+    /**
+     * be a decimal string such as "0.0004", of at most 12 digits on either side
+     */
+    [k: string]: string;
+  };
+}
+export interface RateRow {
+  meter: string;
+  /**
+   * be a day, YYYY-MM-DD
+   */
+  from: string;
+  note?: string;
+  /**
+   * be a whole number above 0, as a string of at most 12 digits
+   */
+  per?: string;
+  /**
+   * A flat amount, tiers, or an amount for each package begun.
+   */
+  price?:
+    | string
+    | {
+        graduated: Tiers;
+      }
+    | {
+        volume: Tiers;
+      }
+    | {
+        /**
+         * be a whole number above 0, as a string of at most 12 digits
+         */
+        package: string;
+        /**
+         * be a decimal string such as "0.0004", of at most 12 digits on either side
+         */
+        amount: string;
+      };
+  plans?: PricesByPlan;
+}
+export interface PricesByPlan {
+  /**
+   * A flat amount, tiers, or an amount for each package begun.
+   */
+  [k: string]:
+    | string
+    | {
+        graduated: Tiers;
+      }
+    | {
+        volume: Tiers;
+      }
+    | {
+        /**
+         * be a whole number above 0, as a string of at most 12 digits
+         */
+        package: string;
+        /**
+         * be a decimal string such as "0.0004", of at most 12 digits on either side
+         */
+        amount: string;
+      };
+}
+export interface Models {
+  /**
+   * be a whole number above 0, as a string of at most 12 digits
+   */
+  per: string;
+  models: ModelRow[];
+}
+export interface ModelRow {
+  model: string;
+  /**
+   * be a day, YYYY-MM-DD
+   */
+  from: string;
+  note?: string;
+  /**
+   * A flat amount, tiers, or an amount for each package begun.
+   */
+  price:
+    | string
+    | {
+        graduated: Tiers;
+      }
+    | {
+        volume: Tiers;
+      }
+    | {
+        /**
+         * be a whole number above 0, as a string of at most 12 digits
+         */
+        package: string;
+        /**
+         * be a decimal string such as "0.0004", of at most 12 digits on either side
+         */
+        amount: string;
+      };
+  plans?: PricesByPlan;
+}
+export interface LlmRow {
+  model: string;
+  /**
+   * be a day, YYYY-MM-DD
+   */
+  from: string;
+  note?: string;
+  /**
+   * A flat amount, tiers, or an amount for each package begun.
+   */
+  input:
+    | string
+    | {
+        graduated: Tiers;
+      }
+    | {
+        volume: Tiers;
+      }
+    | {
+        /**
+         * be a whole number above 0, as a string of at most 12 digits
+         */
+        package: string;
+        /**
+         * be a decimal string such as "0.0004", of at most 12 digits on either side
+         */
+        amount: string;
+      };
+  /**
+   * A flat amount, tiers, or an amount for each package begun.
+   */
+  cachedInput?:
+    | string
+    | {
+        graduated: Tiers;
+      }
+    | {
+        volume: Tiers;
+      }
+    | {
+        /**
+         * be a whole number above 0, as a string of at most 12 digits
+         */
+        package: string;
+        /**
+         * be a decimal string such as "0.0004", of at most 12 digits on either side
+         */
+        amount: string;
+      };
+  /**
+   * A flat amount, tiers, or an amount for each package begun.
+   */
+  output:
+    | string
+    | {
+        graduated: Tiers;
+      }
+    | {
+        volume: Tiers;
+      }
+    | {
+        /**
+         * be a whole number above 0, as a string of at most 12 digits
+         */
+        package: string;
+        /**
+         * be a decimal string such as "0.0004", of at most 12 digits on either side
+         */
+        amount: string;
+      };
+  plans?: {
+    [k: string]: LlmPrices;
+  };
+}
+export interface LlmPrices {
+  /**
+   * A flat amount, tiers, or an amount for each package begun.
+   */
+  input:
+    | string
+    | {
+        graduated: Tiers;
+      }
+    | {
+        volume: Tiers;
+      }
+    | {
+        /**
+         * be a whole number above 0, as a string of at most 12 digits
+         */
+        package: string;
+        /**
+         * be a decimal string such as "0.0004", of at most 12 digits on either side
+         */
+        amount: string;
+      };
+  /**
+   * A flat amount, tiers, or an amount for each package begun.
+   */
+  cachedInput?:
+    | string
+    | {
+        graduated: Tiers;
+      }
+    | {
+        volume: Tiers;
+      }
+    | {
+        /**
+         * be a whole number above 0, as a string of at most 12 digits
+         */
+        package: string;
+        /**
+         * be a decimal string such as "0.0004", of at most 12 digits on either side
+         */
+        amount: string;
+      };
+  /**
+   * A flat amount, tiers, or an amount for each package begun.
+   */
+  output:
+    | string
+    | {
+        graduated: Tiers;
+      }
+    | {
+        volume: Tiers;
+      }
+    | {
+        /**
+         * be a whole number above 0, as a string of at most 12 digits
+         */
+        package: string;
+        /**
+         * be a decimal string such as "0.0004", of at most 12 digits on either side
+         */
+        amount: string;
+      };
+}
+/**
+ * An event that could not be counted, with its reason and its place. Keyed <topic>/<partition>/<offset>; after a crash it may stand twice.
+ */
+export interface DeadLetter {
+  reason:
+    | 'too_large'
+    | 'malformed_json'
+    | 'schema_violation'
+    | 'wrong_type'
+    | 'negative_duration'
+    | 'from_the_future'
+    | 'too_old';
+  /**
+   * Names the field, the value and the rule.
+   */
+  detail: string;
+  topic: string;
+  partition: number;
+  offset: string;
+  /**
+   * Of the record, in ms.
+   */
+  timestamp: number;
+  /**
+   * What is not UTF-8 stands as base64.
+   */
+  key:
+    | (string | null)
+    | {
+        base64: string;
+      };
+  /**
+   * Of a too_large one the first 64 KiB.
+   */
+  value: string | null;
+  headers: {
+    [k: string]:
+      | string
+      | null
+      | {
+          base64: string;
+        }
+      | (
+          | (string | null)
+          | {
+              base64: string;
+            }
+        )[];
+  };
+}
+/**
+ * One project's month. Money has the currency's digits; `total` is the sum of all lines. One record of `billing.invoices`.
+ */
+export interface Invoice {
+  /**
+   * be <project>-<YYYY-MM>
+   */
+  id: string;
+  /**
+   * null while it is not issued
+   */
+  number: string | null;
+  project: string;
+  /**
+   * The plan on the last day of the month.
+   */
+  plan: string;
+  /**
+   * be a month, YYYY-MM
+   */
+  month: string;
+  /**
+   * be an ISO 4217 code
+   */
+  currency: string;
+  issuedAt: string;
+  periodStart: string;
+  periodEnd: string;
+  lines: InvoiceLine[];
+  /**
+   * be a decimal string
+   */
+  subtotal: string;
+  /**
+   * be a decimal string
+   */
+  credits: string;
+  /**
+   * be a decimal string
+   */
+  tax: string;
+  /**
+   * be a decimal string
+   */
+  total: string;
+}
+export interface InvoiceLine {
+  kind: 'plan' | 'usage' | 'late' | 'credit' | 'tax';
+  meter?: string;
+  model?: string;
+  /**
+   * be a month YYYY-MM or days YYYY-MM-DD/YYYY-MM-DD; absent: the invoice's own month
+   */
+  period?: string;
+  description: string;
+  /**
+   * month, day, minute, second, GB, token, character, event or the currency
+   */
+  unit: string;
+  /**
+   * be a decimal string
+   */
+  quantity: string;
+  /**
+   * be a decimal string
+   */
+  included: string;
+  /**
+   * be a decimal string
+   */
+  billable: string;
+  /**
+   * be a decimal string, or null where the catalog has no price
+   */
+  unitPrice: string | null;
+  /**
+   * be a decimal string
+   */
+  per: string;
+  /**
+   * be a decimal string, or null where the catalog has no price
+   */
+  amount: string | null;
+}
+/**
+ * What billing knows of a project: its plan history, who its invoices are made out to, and corrections. One record of `billing.projects`.
+ */
+export interface ProjectDocument {
+  /**
+   * be 1-128 letters, digits, _, - or ., no . first
+   */
+  project: string;
+  /**
+   * Each plan from the start of a day on. Days before the first have the catalog's default plan.
+   */
+  plans: PlanEntry[];
+  profile?: {
+    name?: string;
+    email?: string;
+    /**
+     * @maxItems 8
+     */
+    address?:
+      | []
+      | [string]
+      | [string, string]
+      | [string, string, string]
+      | [string, string, string, string]
+      | [string, string, string, string, string]
+      | [string, string, string, string, string, string]
+      | [string, string, string, string, string, string, string]
+      | [string, string, string, string, string, string, string, string];
+    taxId?: string;
+    taxes?: Tax[];
+  };
+  /**
+   * Corrections in the customer's favour, each against the invoice of its month, after tax.
+   */
+  credits?: Credit[];
+}
+export interface PlanEntry {
+  /**
+   * be lower-case letters, digits, _ or -
+   */
+  plan: string;
+  /**
+   * be a day, YYYY-MM-DD
+   */
+  from: string;
+  overrides?: Overrides;
+}
+/**
+ * What was agreed for this project alone, in the place of the plan's own.
+ */
+export interface Overrides {
+  /**
+   * be a decimal string such as "0.0004", of at most 12 digits on either side
+   */
+  fee?: string;
+  atQuota?: 'overage' | 'block';
+  /**
+   * be a decimal string such as "0.0004", of at most 12 digits on either side
+   */
+  inferenceCredits?: string;
+  /**
+   * be a decimal string such as "0.0004", of at most 12 digits on either side
+   */
+  minimumSpend?: string;
+  allowances?: {
+    name: string;
+    meters?: Meters;
+    /**
+     * be a decimal string such as "0.0004", of at most 12 digits on either side
+     */
+    included: string;
+  }[];
+  rates?: {
+    meter: string;
+    model?: string;
+    /**
+     * be a whole number above 0, as a string of at most 12 digits
+     */
+    per: string;
+    /**
+     * A flat amount, tiers, or an amount for each package begun.
+     */
+    price:
+      | string
+      | {
+          graduated: Tiers;
+        }
+      | {
+          volume: Tiers;
+        }
+      | {
+          /**
+           * be a whole number above 0, as a string of at most 12 digits
+           */
+          package: string;
+          /**
+           * be a decimal string such as "0.0004", of at most 12 digits on either side
+           */
+          amount: string;
+        };
+  }[];
+}
+export interface Tax {
+  /**
+   * be a day, YYYY-MM-DD
+   */
+  from: string;
+  name: string;
+  /**
+   * be a fraction below 1 such as "0.21" for 21 %
+   */
+  rate: string;
+}
+export interface Credit {
+  /**
+   * be a month, YYYY-MM
+   */
+  month: string;
+  description: string;
+  /**
+   * be an amount of money such as "12.50"
+   */
+  amount: string;
+}
+/**
+ * The CloudEvents 1.0 attributes of every usage event: members of the message value, or `ce_` headers in binary mode. Others are ignored.
+ */
+export interface UsageEvent {
+  specversion: '1.0';
+  /**
+   * With topic, project and source the identity of the event: the same again is a duplicate, whatever its time.
+   */
+  id: string;
+  /**
+   * be 1 to 256 characters, no blank and no control character; who reports the event
+   */
+  source: string;
+  /**
+   * Each topic takes one.
+   */
+  type: string;
+  /**
+   * be a project id: 1 to 128 letters, digits, _, - or ., no . first
+   */
+  subject: string;
+  /**
+   * When the usage ended. It decides the month and the rounding policy.
+   */
+  time: string;
+}
+export interface UsageAgentV1Json {
+  type?: 'usage.agent.v1';
+  data: AgentData;
+}
+export interface UsageInferenceV1Json {
+  type?: 'usage.inference.v1';
+  data: InferenceData;
+}
+export interface UsageSessionV1Json {
+  type?: 'usage.session.v1';
+  data: SessionData;
+}
+export interface UsageTransferV1Json {
+  type?: 'usage.transfer.v1';
+  data: TransferData;
+}
+export interface TransferData {
+  service: 'webrtc' | 'sip' | 'ingress' | 'egress';
+  /**
+   * downstream: out of the cloud, to its users.
+   */
+  direction: 'downstream' | 'upstream';
+  /**
+   * be an integer of 0 to 2^53-1, as a number or in decimal digits
+   */
+  bytes: number | string;
+}

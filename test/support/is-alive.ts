@@ -1,0 +1,9 @@
+/** True while a process with that id runs, paused ones too. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
