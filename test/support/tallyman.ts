@@ -1,0 +1,86 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { testBrokers, testRedisUrl, uniquePrefix } from './services';
+
+/** The command line as it is shipped: built, in processes of its own. */
+const CLI = join(__dirname, '../../dist/src/cli/tallyman.js');
+
+export interface Answer {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** An installation of its own on this run's Kafka and Redis. */
+export interface Installation {
+  readonly prefix: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Runs a verb to its end, whatever that is. */
+  run(words: readonly string[], input?: string): Promise<Answer>;
+  /** Runs a verb that must succeed; returns its stdout. */
+  ok(...words: string[]): Promise<string>;
+  /** Runs a reading verb with --json. */
+  json<T>(...words: string[]): Promise<T>;
+  /** Starts a verb that runs on. The caller ends it. */
+  start(...words: string[]): ChildProcess;
+}
+
+export function installation(more: NodeJS.ProcessEnv = {}): Installation {
+  const prefix = uniquePrefix();
+  const env = {
+    PATH: process.env['PATH'],
+    KAFKA_BROKERS: testBrokers().join(','),
+    REDIS_URL: testRedisUrl(),
+    TALLYMAN_PREFIX: prefix,
+    LOG_LEVEL: 'warn',
+    ...more,
+  };
+  const start = (...words: string[]): ChildProcess => spawn(process.execPath, [CLI, ...words], { env });
+  const run = (words: readonly string[], input = ''): Promise<Answer> => {
+    const child = start(...words);
+    child.stdin?.end(input);
+    let stdout = '';
+    let stderr = '';
+    child.stdout?.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr?.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    return new Promise((resolve, reject) => {
+      child.on('error', reject);
+      child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+    });
+  };
+  const ok = async (...words: string[]): Promise<string> => {
+    const answer = await run(words);
+    if (answer.code !== 0) {
+      throw new Error(
+        `tallyman ${words.join(' ')} ended with ${answer.code}: ${answer.stderr}${answer.stdout}`,
+      );
+    }
+    return answer.stdout;
+  };
+  return {
+    prefix,
+    env,
+    run,
+    ok,
+    json: async <T>(...words: string[]) => JSON.parse(await ok(...words, '--json')) as T,
+    start,
+  };
+}
+
+/** kcat, the common command-line producer, from Debian: installed if this is Debian and we are root. */
+export function kcat(args: readonly string[], input: string | Buffer): void {
+  try {
+    execFileSync('kcat', ['-V'], { stdio: 'ignore' });
+  } catch {
+    try {
+      execFileSync('apt-get', ['update', '-qq'], { stdio: 'ignore' });
+      execFileSync('apt-get', ['install', '-y', '-qq', 'kcat'], { stdio: 'ignore' });
+    } catch (error) {
+      throw new Error('this test produces with kcat: install it (Debian: apt-get install kcat)', {
+        cause: error,
+      });
+    }
+  }
+  execFileSync('kcat', ['-P', '-b', testBrokers().join(','), ...args], { input });
+}
