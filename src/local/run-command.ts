@@ -24,7 +24,8 @@ export function runCommand(
     const child = spawn(command, args, {
       cwd: options.cwd,
       env: options.env ?? process.env,
-      timeout: options.timeoutMs,
+      // Not `timeout`: its timer stays, and keeps this process alive, when the program does not exist.
+      signal: options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs),
       killSignal: 'SIGKILL',
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -38,7 +39,7 @@ export function runCommand(
     };
     child.stdout.setEncoding('utf8').on('data', onData);
     child.stderr.setEncoding('utf8').on('data', onData);
-    child.once('error', (error) => resolve({ ok: false, output: error.message }));
+    child.once('error', (error) => resolve({ ok: false, output: output + error.message }));
     child.once('close', (code) => resolve({ ok: code === 0, output }));
   });
 }

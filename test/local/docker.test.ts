@@ -1,33 +1,25 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { dockerAnswers, startWithCompose } from '../../src/local/docker';
+import { fakePrograms, type FakePrograms } from '../support/fake-programs';
 
-const path = process.env['PATH'];
-let folder: string;
-
-/** Puts a `docker` first on the PATH that writes down how it was called and ends with `exitCode` for `failing`. */
-function installDocker(failing = ''): void {
-  const script = `#!/bin/sh
-echo "$TALLYMAN_REDIS_PORT $*" >> "${folder}/calls"
-case "$*" in ${failing || 'nothing'}) echo "first line"; echo "no such image" >&2; exit 1;; esac
-`;
-  writeFileSync(join(folder, 'docker'), script);
-  chmodSync(join(folder, 'docker'), 0o755);
-}
-
-const calls = (): string[] => readFileSync(join(folder, 'calls'), 'utf8').trimEnd().split('\n');
-
+let programs: FakePrograms;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'tallyman-docker-test-'));
-  process.env['PATH'] = `${folder}${delimiter}${path}`;
+  programs = fakePrograms();
 });
-afterEach(() => {
-  process.env['PATH'] = path;
-  rmSync(folder, { recursive: true });
-});
+afterEach(() => programs.remove());
 
-test('an engine answers, or it does not, or there is no Docker at all', async () => {
+/** A `docker` that writes down how it was called, and fails the calls that match `failing`. */
+const installDocker = (failing = 'none'): void =>
+  programs.install(
+    'docker',
+    `echo "$TALLYMAN_REDIS_PORT $*" >> "${programs.folder}/calls"
+     case "$*" in ${failing}) echo "first line"; echo "no such image" >&2; exit 1;; esac`,
+  );
+
+const calls = (): string[] => readFileSync(join(programs.folder, 'calls'), 'utf8').trimEnd().split('\n');
+
+test('an engine answers, or only the client is there, or nothing is', async () => {
   installDocker();
   expect(await dockerAnswers()).toBe(true);
   installDocker('version');
