@@ -2,7 +2,7 @@ const { availableParallelism } = require('node:os');
 const { dirname } = require('node:path');
 
 /** Slow fault tests run only when the command line speaks of them: `--selectProjects fault`, or a path or pattern. */
-const namesFaults = process.argv.slice(2).some((argument) => argument.includes('fault'));
+const namesFaults = process.argv.slice(2).some((argument) => /\bfault/.test(argument));
 
 const shared = {
   rootDir: dirname(__dirname),
