@@ -3,7 +3,8 @@ import { rate } from '../src/rating/rate';
 import type { RoundingTable } from '../src/rating/rounding';
 import type { RatedEvent } from '../src/rating/usage';
 import { decodeEvent, type RawMessage, type TimeLimits } from './decode';
-import type { Rejection, UsageConsumer } from './usage-consumer';
+import type { Rejection } from './rejection';
+import type { UsageConsumer } from './usage-consumer';
 
 /** What the verdict on an event depends on besides the event: settings only, so that a replay comes to the same. */
 export interface RatingContext {

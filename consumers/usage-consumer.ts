@@ -1,27 +1,7 @@
+import type { ErrorObject } from 'ajv';
 import type { Usage } from '../src/rating/usage';
-
-/** Why an event cannot be counted. The list is closed, and part of the contract. */
-export type RejectionReason =
-  | 'too_large'
-  | 'malformed_json'
-  | 'schema_violation'
-  | 'wrong_type'
-  | 'negative_duration'
-  | 'from_the_future'
-  | 'too_old';
-
-/** A bad event: no error, but a value that goes to the dead letters. */
-export interface Rejection {
-  readonly ok: false;
-  readonly reason: RejectionReason;
-  /** Names the field, its value and the rule; at most some hundred characters. */
-  readonly detail: string;
-}
-
-export interface Usages {
-  readonly ok: true;
-  readonly usages: readonly Usage[];
-}
+import { compileSchema, problemOf } from '../src/schema';
+import { reject, type Rejection } from './rejection';
 
 /** What is particular to one raw topic: the type of its events, and how one becomes usages. */
 export interface UsageConsumer {
@@ -30,15 +10,31 @@ export interface UsageConsumer {
   readonly topic: string;
   readonly eventType: string;
   /** Checks an event's `data` and reads the usages off it. */
-  usagesOf(data: unknown): Usages | Rejection;
+  usagesOf(data: unknown): Usage[] | Rejection;
 }
 
-export function reject(reason: RejectionReason, detail: string): Rejection {
-  return { ok: false, reason, detail };
+/**
+ * A consumer whose events' data are checked by the schema of their type before `usagesOf` sees them.
+ *
+ * @typeParam Data the schema's `data`, from `schemas/types.ts`
+ */
+export function usageConsumer<Data>(
+  consumer: Pick<UsageConsumer, 'name' | 'topic' | 'eventType'> & {
+    usagesOf: (data: Data) => Usage[] | Rejection;
+  },
+): UsageConsumer {
+  const { name, topic, eventType, usagesOf } = consumer;
+  const isGood = compileSchema<Data>(`${eventType}.json`, '#/properties/data');
+  return {
+    name,
+    topic,
+    eventType,
+    usagesOf: (data) => (isGood(data) ? usagesOf(data) : badData(isGood.errors ?? [])),
+  };
 }
 
-/** A value as it may stand in a detail: short, whatever a producer sent. */
-export function shown(value: unknown): string {
-  const text = value === undefined ? 'missing' : (JSON.stringify(value) ?? String(value));
-  return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
+/** The validator stops at the first rule that fails. Its last word is that rule; the words before are of alternatives. */
+function badData(errors: readonly ErrorObject[]): Rejection {
+  const error = errors.filter(({ keyword }) => keyword !== 'if').at(-1);
+  return reject('schema_violation', error === undefined ? 'data is not valid' : problemOf(error, 'data'));
 }

@@ -28,7 +28,9 @@ function bundle() {
 function prepared(part, name) {
   if (Array.isArray(part)) return part.map((item) => prepared(item, name));
   if (typeof part !== 'object' || part === null) return part;
-  const fields = Object.entries(part).filter(([keyword]) => !['$id', '$schema', 'examples'].includes(keyword));
+  const fields = Object.entries(part).filter(
+    ([keyword]) => !['$id', '$schema', 'examples'].includes(keyword),
+  );
   return unionOfCases(
     Object.fromEntries(
       fields.map(([keyword, value]) => [
@@ -62,7 +64,7 @@ async function main() {
   const types = await compile(bundle(), 'SchemaFiles', {
     additionalProperties: false, // Unknown fields are allowed everywhere, and no concern of the types.
     bannerComment: BANNER,
-    cwd: __dirname,
+    ignoreMinAndMaxItems: true, // Or a list of up to 8 becomes nine tuples.
     style: { singleQuote: true, printWidth: 110, trailingComma: 'all' },
   });
   if (!process.argv.includes('--check')) {

@@ -3,32 +3,20 @@
 /**
  * @minItems 1
  */
-export type Meters = [string, ...string[]];
+export type Meters = string[];
 /**
  * @minItems 1
  */
-export type Tiers = [
-  {
-    /**
-     * be a decimal string such as "0.0004", of at most 12 digits on either side
-     */
-    upTo?: string;
-    /**
-     * be a decimal string such as "0.0004", of at most 12 digits on either side
-     */
-    amount: string;
-  },
-  ...{
-    /**
-     * be a decimal string such as "0.0004", of at most 12 digits on either side
-     */
-    upTo?: string;
-    /**
-     * be a decimal string such as "0.0004", of at most 12 digits on either side
-     */
-    amount: string;
-  }[],
-];
+export type Tiers = {
+  /**
+   * be a decimal string such as "0.0004", of at most 12 digits on either side
+   */
+  upTo?: string;
+  /**
+   * be a decimal string such as "0.0004", of at most 12 digits on either side
+   */
+  amount: string;
+}[];
 /**
  * One agent session, from the agent's connecting to its leaving.
  */
@@ -38,24 +26,34 @@ export type AgentData = TimedUsage & {
    * true: the same duration was recorded too.
    */
   recorded?: boolean | null;
+  /**
+   * be an integer of 0 to 2^53-1, as a number or in decimal digits; null counts as absent
+   */
   observabilityEvents?: (number | string) | null;
 };
 /**
- * startedAt and endedAt (both, and they win), or durationMs.
+ * have startedAt and endedAt (both, and they win), or durationMs
  */
 export type TimedUsage = (
   | {
-      durationMs: {
-        [k: string]: unknown;
-      };
+      durationMs: number | string;
     }
   | {
       startedAt: string;
       endedAt: string;
     }
 ) & {
+  /**
+   * be an RFC 3339 time with an offset and at most 9 digits of a second; null counts as absent
+   */
   startedAt?: string | null;
+  /**
+   * be an RFC 3339 time with an offset and at most 9 digits of a second; null counts as absent
+   */
   endedAt?: string | null;
+  /**
+   * be an integer of 0 to 2^53-1, as a number or in decimal digits; null counts as absent
+   */
   durationMs?: (number | string) | null;
 };
 /**
@@ -73,7 +71,7 @@ export type InferenceData = (
        */
       inputTokens: number | string;
       /**
-       * At most inputTokens; a schema cannot say so.
+       * be an integer of 0 to 2^53-1, as a number or in decimal digits; null counts as absent
        */
       cachedInputTokens?: (number | string) | null;
       /**
@@ -103,12 +101,6 @@ export type SessionData = TimedUsage &
   (
     | {
         service: 'webrtc';
-        /**
-         * Ignored.
-         */
-        variant?: {
-          [k: string]: unknown;
-        };
       }
     | {
         service: 'sip';
@@ -162,7 +154,7 @@ export interface CatalogDocument {
   /**
    * @minItems 1
    */
-  plans: [PlanRow, ...PlanRow[]];
+  plans: PlanRow[];
   allowances: AllowanceRow[];
   rates: RateRow[];
   inference: {
@@ -454,9 +446,12 @@ export interface LlmPrices {
       };
 }
 /**
- * An event that could not be counted, with its reason and its place. Keyed <topic>/<partition>/<offset>; after a crash it may stand twice.
+ * An event that could not be counted, with its reason and its place. Its key is <topic>/<partition>/<offset>; after a crash it may stand twice, so count keys.
  */
 export interface DeadLetter {
+  /**
+   * The first rule that the event breaks.
+   */
   reason:
     | 'too_large'
     | 'malformed_json'
@@ -471,9 +466,12 @@ export interface DeadLetter {
   detail: string;
   topic: string;
   partition: number;
+  /**
+   * be an offset in decimal digits
+   */
   offset: string;
   /**
-   * Of the record, in ms.
+   * Of the record, in ms since 1970.
    */
   timestamp: number;
   /**
@@ -485,9 +483,12 @@ export interface DeadLetter {
         base64: string;
       };
   /**
-   * Of a too_large one the first 64 KiB.
+   * The record's value; of a too_large one the first 64 KiB.
    */
   value: string | null;
+  /**
+   * Of a header given more than once, all values.
+   */
   headers: {
     [k: string]:
       | string
@@ -528,8 +529,17 @@ export interface Invoice {
    * be an ISO 4217 code
    */
   currency: string;
+  /**
+   * be a time, RFC 3339
+   */
   issuedAt: string;
+  /**
+   * be a time, RFC 3339
+   */
   periodStart: string;
+  /**
+   * be a time, RFC 3339
+   */
   periodEnd: string;
   lines: InvoiceLine[];
   /**
@@ -605,16 +615,7 @@ export interface ProjectDocument {
     /**
      * @maxItems 8
      */
-    address?:
-      | []
-      | [string]
-      | [string, string]
-      | [string, string, string]
-      | [string, string, string, string]
-      | [string, string, string, string, string]
-      | [string, string, string, string, string, string]
-      | [string, string, string, string, string, string, string]
-      | [string, string, string, string, string, string, string, string];
+    address?: string[];
     taxId?: string;
     taxes?: Tax[];
   };
@@ -738,19 +739,19 @@ export interface UsageEvent {
   time: string;
 }
 export interface UsageAgentV1Json {
-  type?: 'usage.agent.v1';
+  type: 'usage.agent.v1';
   data: AgentData;
 }
 export interface UsageInferenceV1Json {
-  type?: 'usage.inference.v1';
+  type: 'usage.inference.v1';
   data: InferenceData;
 }
 export interface UsageSessionV1Json {
-  type?: 'usage.session.v1';
+  type: 'usage.session.v1';
   data: SessionData;
 }
 export interface UsageTransferV1Json {
-  type?: 'usage.transfer.v1';
+  type: 'usage.transfer.v1';
   data: TransferData;
 }
 export interface TransferData {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import Ajv2020, { type ErrorObject, type ValidateFunction } from 'ajv/dist/2020';
+import { shown } from './shown';
 
 /** Found from the sources as from the build: both lie in the project's folder. */
 const SCHEMAS_FOLDER = [join(__dirname, '../schemas'), join(__dirname, '../../schemas')].find((folder) =>
@@ -9,15 +10,18 @@ const SCHEMAS_FOLDER = [join(__dirname, '../schemas'), join(__dirname, '../../sc
 
 let ajv: Ajv2020 | undefined;
 
-/** Compiles a schema of `schemas/` once; `pointer` picks a part of it, e.g. `#/properties/data`. */
+/**
+ * Compiles a schema of `schemas/` once; `pointer` picks a part of it, e.g. `#/properties/data`. `T` is the schema's type
+ * in `schemas/types.ts`.
+ *
+ * @throws RangeError if there is no such schema
+ */
 export function compileSchema<T>(fileName: string, pointer = ''): ValidateFunction<T> {
   if (ajv === undefined) {
     ajv = new Ajv2020({
-      discriminator: true,
       verbose: true, // Errors carry the value, for a detail that can be acted upon.
-      strictTypes: false,
+      strictTypes: false, // A case behind `if` says nothing of types that its parent has said already.
       strictRequired: false,
-      formats: { 'date-time': true }, // Read by parseInstant, which is stricter and keeps what it read.
     });
     for (const name of readdirSync(SCHEMAS_FOLDER).filter((file) => file.endsWith('.json'))) {
       ajv.addSchema(JSON.parse(readFileSync(join(SCHEMAS_FOLDER, name), 'utf8')) as object);
@@ -35,29 +39,21 @@ export function validatorOf(fileName: string): (value: unknown) => string[] {
   return (value) => (validate(value) ? [] : (validate.errors ?? []).map((error) => problemOf(error)));
 }
 
-/** One problem in words: `durationMs must be >= 0 and is -5`. */
+/** One problem in words: `data.durationMs is -5 and must be an integer of 0 to 2^53-1`. */
 export function problemOf(error: ErrorObject, root = ''): string {
-  const field = `${root}${error.instancePath.replaceAll('/', '.')}`.replace(/^\./, '') || 'the value';
+  const field = `${root}${error.instancePath.replaceAll('/', '.')}`.replace(/^\./, '');
   const params = error.params as Record<string, unknown>;
-  switch (error.keyword) {
-    case 'required':
-      return `${field === 'the value' ? '' : `${field}.`}${String(params['missingProperty'])} is missing`;
-    case 'discriminator':
-      return `${field}.${String(params['tag'])} is ${shorten(params['tagValue'])}, which is not known`;
-    case 'enum':
-      return `${field} is ${shorten(error.data)} and must be one of ${JSON.stringify(params['allowedValues'])}`;
-    case 'const':
-      return `${field} is ${shorten(error.data)} and must be ${JSON.stringify(params['allowedValue'])}`;
-    case 'pattern': {
-      const rule = (error.parentSchema as { description?: string } | undefined)?.description;
-      return `${field} is ${shorten(error.data)} and must ${rule ?? `match ${error.schema as string}`}`;
-    }
-    default:
-      return `${field} ${error.message ?? error.keyword} and is ${shorten(error.data)}`;
+  if (error.keyword === 'required') {
+    return `${field === '' ? '' : `${field}.`}${String(params['missingProperty'])} is missing`;
   }
+  return `${field || 'the value'} is ${shown(error.data)} and must ${ruleOf(error, params)}`;
 }
 
-function shorten(value: unknown): string {
-  const text = value === undefined ? 'missing' : (JSON.stringify(value) ?? String(value));
-  return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
+/** A description that begins with `be` or `have` is the rule in words; a pattern would tell little. */
+function ruleOf({ keyword, message, parentSchema }: ErrorObject, params: Record<string, unknown>): string {
+  const described = (parentSchema as { description?: string } | undefined)?.description ?? '';
+  if (/^(be|have) /.test(described)) return described;
+  if (keyword === 'enum') return `be one of ${JSON.stringify(params['allowedValues'])}`;
+  if (keyword === 'const') return `be ${JSON.stringify(params['allowedValue'])}`;
+  return message?.replace(/^must /, '') ?? keyword;
 }

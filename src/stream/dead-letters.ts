@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { IHeaders } from 'kafkajs';
-import type { Rejection, RejectionReason } from '../../consumers/usage-consumer';
+import type { Rejection, RejectionReason } from '../../consumers/rejection';
 import type { Publisher } from './producer';
 import { DEAD_LETTER_TOPIC, topicName } from './topics';
 
