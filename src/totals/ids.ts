@@ -35,8 +35,10 @@ async function forgetPeriod(store: Store, shard: number, period: string): Promis
   const key = store.keys.ids(shard, period);
   const buckets = await store.redis.hget(key, 'buckets');
   if (buckets === null) return false;
-  for (let first = 0; first < Number(buckets); first += STEP) {
-    const length = Math.min(STEP, Number(buckets) - first);
+  // Where only some buckets of a level are split yet, their parts have numbers up to four times the level: see apply.lua.
+  const end = Number(buckets) * 4;
+  for (let first = 0; first < end; first += STEP) {
+    const length = Math.min(STEP, end - first);
     await store.redis.unlink(Array.from({ length }, (_, i) => store.keys.idBucket(shard, period, first + i)));
   }
   await store.redis.unlink(key);

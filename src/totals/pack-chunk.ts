@@ -12,9 +12,9 @@ export interface PackedChunk {
 
 /** A day of usage of one meter. */
 interface Field {
-  readonly index: number;
-  /** Project index -> the line that takes the project's next quantity. */
-  readonly lines: Map<number, number>;
+  readonly name: string;
+  /** Project -> the line that takes the project's next quantity. */
+  readonly lines: Map<string, number>;
 }
 
 interface Day {
@@ -36,15 +36,13 @@ const MAX_TOTAL = 2n ** 63n - 1n;
 export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk): PackedChunk | string {
   const { events, from, next } = chunk;
   const fingerprints = Buffer.allocUnsafe(events.length * FINGERPRINT_DIGITS);
-  const projects = new Map<string, number>();
   const days = new Map<string, Day>();
   const months = new Map<string, number>();
   const monthCounts: number[] = [];
   const fields: string[] = [];
-  let fieldCount = 0;
-  // By line: where it is counted, and its sum so far. An index in a packed list counts from 1, as in Lua.
-  const lineProjects: number[] = [];
-  const lineFields: number[] = [];
+  // By line: where it is counted, and its sum so far. Lines and months count from 1, as lists do in Lua.
+  const lineProjects: string[] = [];
+  const lineFields: string[] = [];
   const sums: number[] = [];
   const packedEvents: number[] = [];
 
@@ -66,22 +64,21 @@ export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk): PackedChu
     const key = meterKey(usage.meter, usage.model);
     let field = known.get(key);
     if (!field) {
-      fieldCount += 1;
-      field = { index: fieldCount, lines: new Map() };
+      field = { name: String(fields.length / 4), lines: new Map() };
       known.set(key, field);
       // Half a surrogate pair in a model's name has no form in UTF-8; cjson refuses the escape that JSON has for it.
-      fields.push(month, day, wellFormed(key));
+      fields.push(field.name, month, day, wellFormed(key));
     }
     return field;
   }
 
   /** Adds to the line of a project and a field, or to a new one where the sum would leave Lua's exact numbers. */
-  function add(project: number, field: Field, quantity: number): void {
+  function add(project: string, field: Field, quantity: number): void {
     let line = field.lines.get(project);
     if (line === undefined || sums[line - 1]! + quantity > Number.MAX_SAFE_INTEGER) {
       line = sums.push(0);
       lineProjects.push(project);
-      lineFields.push(field.index);
+      lineFields.push(field.name);
       field.lines.set(project, line);
     }
     sums[line - 1]! += quantity;
@@ -101,32 +98,26 @@ export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk): PackedChu
     monthCounts[day.monthIndex - 1]! += 1;
     fingerprinter.write(fingerprints, i * FINGERPRINT_DIGITS, event.project, event.source, event.id);
 
-    let project = projects.get(event.project);
-    if (project === undefined) {
-      project = projects.size + 1;
-      projects.set(event.project, project);
-    }
     const head = packedEvents.push(day.monthIndex, 0);
     for (const usage of event.usages) {
       const field = fieldOf(event.day, day, usage);
       const quantity = smallQuantity(usage.quantity);
       if (quantity !== undefined) {
-        add(project, field, quantity);
+        add(event.project, field, quantity);
         continue;
       }
       const parts = partsOf(usage.quantity);
       if (!parts) return `offset ${event.offset}: "${usage.quantity}" is no quantity from 1 to 2^63-1`;
-      for (const part of parts) add(project, field, part);
+      for (const part of parts) add(event.project, field, part);
     }
     packedEvents[head - 1] = (packedEvents.length - head) / 2;
   }
 
-  const lines: (number | string)[] = [];
+  const lines: string[] = [];
   for (let i = 0; i < sums.length; i += 1) lines.push(lineProjects[i]!, lineFields[i]!, String(sums[i]));
   return {
     fingerprints: fingerprints.toString('latin1'),
     usages: JSON.stringify({
-      projects: [...projects.keys()],
       fields,
       lines,
       months: [...months.keys()].flatMap((month, i) => [month, monthCounts[i]]),

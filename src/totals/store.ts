@@ -22,10 +22,10 @@ export class RedisUnavailableError extends TallymanError {
 }
 
 /**
- * How long a command may take, waiting for a connection included. Shorter than a Kafka session (30 s by default): a
- * consumer that waits longer loses its partitions without knowing it.
+ * How long a command may take, waiting for a connection included. Shorter than a consumer's Kafka session (10 s): one that
+ * waits longer loses its partitions without knowing it.
  */
-const COMMAND_TIMEOUT_MS = 10_000;
+const COMMAND_TIMEOUT_MS = 6_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const LONGEST_RETRY_MS = 1_000;
 
