@@ -17,9 +17,10 @@ export interface Segment {
   readonly days: number;
   readonly monthDays: number;
   readonly atQuota: AtQuota;
-  /** The segment's share of what the plan gives and asks a month. */
-  readonly inferenceCredits: Decimal;
+  /** For a whole month too; the parts of a month are added up before they are rounded. */
   readonly minimumSpend: Decimal;
+  /** The segment's share of what the plan gives a month. */
+  readonly inferenceCredits: Decimal;
   readonly allowances: readonly Allowance[];
   /** The prices of a meter in the segment, each with its days. `undefined`: none. */
   readonly ratesFor: (key: string) => readonly { readonly period: Period; readonly rate: Rate | undefined }[];
@@ -95,8 +96,8 @@ function allowancesOn(
   return [...names].flatMap((name) => {
     const row = inForce(catalog.allowances.get(name), day);
     const meters = own.get(name)?.meters ?? row?.meters;
-    const included = own.get(name)?.included ?? row?.included[plan];
-    return meters === undefined || included === undefined ? [] : [{ name, meters, included }];
+    const included = own.get(name)?.included ?? row?.included[plan] ?? '0';
+    return meters === undefined ? [] : [{ name, meters, included }];
   });
 }
 
@@ -117,8 +118,7 @@ function joined(pieces: readonly { period: Period; terms: Terms }[]): { period: 
 function segmentOf(catalog: Catalog, terms: Terms, period: Period, month: string): Segment {
   const days = daysOf(period);
   const monthDays = daysIn(month);
-  const share = (amount: string): Decimal =>
-    roundMoney(new Decimal(amount).times(days).div(monthDays), catalog.minorDigits);
+  const credits = new Decimal(terms.inferenceCredits).times(days).div(monthDays);
   return {
     period,
     plan: terms.plan,
@@ -127,8 +127,8 @@ function segmentOf(catalog: Catalog, terms: Terms, period: Period, month: string
     days,
     monthDays,
     atQuota: terms.atQuota,
-    inferenceCredits: share(terms.inferenceCredits),
-    minimumSpend: share(terms.minimumSpend),
+    minimumSpend: new Decimal(terms.minimumSpend),
+    inferenceCredits: roundMoney(credits, catalog.minorDigits),
     allowances: terms.allowances.map(({ name, meters, included }) => {
       // A part of a month includes whole billing units, rounded up: nobody has to read 2258.06 minutes.
       const units = new Decimal(included);

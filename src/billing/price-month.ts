@@ -5,7 +5,7 @@ import type { Period } from './days';
 import { Decimal, roundMoney, sum, zero } from './decimal';
 import type { Segment } from './month-terms';
 import { quantityIn, type MonthUsage } from './month-usage';
-import { moneyLine, type PricedLine } from './priced-line';
+import { moneyLine, moneyUnit, type PricedLine } from './priced-line';
 import { isFree } from './rate';
 import { compareMeterKeys, isInference, labelOf, unitOf, type BillingUnit } from './units';
 
@@ -24,17 +24,26 @@ export interface Blocked {
   readonly over: Decimal;
 }
 
-/** Prices a month's usage by its segments, each on its own. */
+/** Prices a month's usage by its segments, each on its own; only a minimum spend looks at the month as a whole. */
 export function priceMonth(catalog: Catalog, segments: readonly Segment[], usage: MonthUsage): MonthPrice {
   const prices = segments.map((segment) => {
     const period = segments.length > 1 ? segment.period : undefined;
     return priceSegment(catalog, segment, positionsIn(segment, usage), period);
   });
+  const lines = prices.flatMap((price) => price.lines);
   return {
-    lines: prices.flatMap((price) => price.lines),
+    lines: [...lines, minimumLine(catalog, segments, amountOf(lines))],
     unpriced: [...new Set(prices.flatMap((price) => price.unpriced))],
     blocked: prices.flatMap((price) => price.blocked),
   };
+}
+
+function minimumLine(catalog: Catalog, segments: readonly Segment[], charged: Decimal): PricedLine {
+  const shares = sum(segments.map(({ minimumSpend, days }) => minimumSpend.times(days)));
+  const minimum = roundMoney(shares.div(segments[0]!.monthDays), catalog.minorDigits);
+  const missing = Decimal.max(0, minimum.minus(charged));
+  const description = `Up to the minimum spend of ${minimum.toFixed(catalog.minorDigits)}`;
+  return moneyLine({ id: 'minimum', kind: 'plan', description }, catalog.currency, missing, 1);
 }
 
 /** What was used of one meter at one price. */
@@ -87,51 +96,25 @@ function priceSegment(
   period: Period | undefined,
 ): MonthPrice {
   const { currency, minorDigits } = catalog;
-  const named = (
-    id: string,
-    kind: 'plan' | 'credit',
-    description: string,
-  ): Parameters<typeof moneyLine>[0] => ({
-    id: `${segment.period.from} ${id}`,
-    kind,
-    description,
-    ...(period === undefined ? {} : { period }),
-  });
   const priced = positions.map((position) => priceUsage(position, segment, minorDigits, period));
   const usageLines = priced.flatMap((price) => price.lines);
   const inference = amountOf(usageLines.filter((line) => isInference(line.meter!)));
   const credit = Decimal.min(inference, segment.inferenceCredits);
   const uncharged = segment.atQuota === 'block' ? inference.minus(credit) : zero;
-  const fee = feeLine(segment, minorDigits, period);
-  const charged = amountOf([fee, ...usageLines])
-    .minus(credit)
-    .minus(uncharged);
-  const topUp = Decimal.max(0, segment.minimumSpend.minus(charged));
+  const takenOff = (id: string, description: string, amount: Decimal): PricedLine => {
+    const line = { id: `${segment.period.from} ${id}`, kind: 'credit' as const, description };
+    return moneyLine(period === undefined ? line : { ...line, period }, currency, amount, -1);
+  };
+  const overCredits = { name: 'Inference credits', unit: moneyUnit(currency), over: uncharged };
   return {
     lines: [
-      fee,
-      moneyLine(
-        named('minimum', 'plan', `${segment.planName} plan, up to the minimum spend`),
-        currency,
-        topUp,
-        1,
-      ),
+      feeLine(segment, minorDigits, period),
       ...usageLines,
-      moneyLine(named('credits', 'credit', 'Inference credits of the plan'), currency, credit, -1),
-      moneyLine(
-        named('uncharged', 'credit', 'Inference over the quota, not charged'),
-        currency,
-        uncharged,
-        -1,
-      ),
+      takenOff('credits', 'Inference credits of the plan', credit),
+      takenOff('uncharged', 'Inference over the quota, not charged', uncharged),
     ],
     unpriced: priced.flatMap((price) => price.unpriced),
-    blocked: [
-      ...priced.flatMap((price) => price.blocked),
-      ...(uncharged.isZero()
-        ? []
-        : [{ name: 'Inference credits', unit: { name: currency, size: new Decimal(1) }, over: uncharged }]),
-    ],
+    blocked: [...priced.flatMap((price) => price.blocked), ...(uncharged.isZero() ? [] : [overCredits])],
   };
 }
 

@@ -24,6 +24,10 @@ export interface PricedLine {
   readonly amount: Decimal | null;
 }
 
+export function moneyUnit(currency: string): BillingUnit {
+  return { name: currency, size: new Decimal(1) };
+}
+
 /** A line about money, of which `amount` is all there is to say. `sign` -1 takes it off. */
 export function moneyLine(
   line: Pick<PricedLine, 'id' | 'kind' | 'description' | 'period'>,
@@ -33,7 +37,7 @@ export function moneyLine(
 ): PricedLine {
   return {
     ...line,
-    unit: { name: currency, size: new Decimal(1) },
+    unit: moneyUnit(currency),
     quantity: amount,
     included: new Decimal(0),
     billable: amount,

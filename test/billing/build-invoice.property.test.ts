@@ -1,0 +1,146 @@
+import fc from 'fast-check';
+import { buildCatalog } from '../../src/billing/build-catalog';
+import { buildInvoice, carriedCreditOf, type InvoiceOutcome } from '../../src/billing/build-invoice';
+import type { Catalog, CatalogDocument } from '../../src/billing/catalog';
+import { projectProblems } from '../../src/billing/project-problems';
+import { compileSchema } from '../../src/schema';
+import { catalogDocument, months, projectDocument, usages } from './arbitraries';
+import { oracleInvoices } from './oracle';
+import { cents, closeMonths, storedMonths, type DatedUsage } from './usages';
+
+function catalogOf(document: CatalogDocument): Catalog {
+  const answer = buildCatalog(document);
+  if (!answer.ok) throw new Error(answer.problems.join('\n'));
+  return answer.catalog;
+}
+
+const sumOf = (amounts: bigint[]): bigint => amounts.reduce((a, b) => a + b, 0n);
+
+/** All a project pays over the months, less the credit it still holds. */
+function paid(outcomes: readonly InvoiceOutcome[]): bigint {
+  const last = outcomes.findLast(({ status }) => status === 'issued');
+  const open = last === undefined ? 0n : cents(carriedCreditOf(last.invoice));
+  return sumOf(outcomes.map(({ invoice }) => cents(invoice.total))) - open;
+}
+
+test('the random documents are good ones', () => {
+  const isCatalog = compileSchema('catalog.v1.json');
+  const isProject = compileSchema('project.v1.json');
+  fc.assert(
+    fc.property(catalogDocument(), projectDocument(), (document, project) => {
+      expect([isCatalog(document), isProject(project)]).toEqual([true, true]);
+      expect(projectProblems(project, catalogOf(document))).toEqual([]);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+test('every invoice agrees with the oracle to the cent', () => {
+  fc.assert(
+    fc.property(catalogDocument(), projectDocument(), usages, (document, project, used) => {
+      const outcomes = closeMonths(catalogOf(document), project, used, months);
+      const expected = oracleInvoices(document, project, used, months);
+      expect(
+        outcomes.map(({ invoice }) => ({ total: cents(invoice.total), tax: cents(invoice.tax) })),
+      ).toEqual(expected.map(({ total, tax }) => ({ total, tax })));
+      expect(paid(outcomes)).toBe(sumOf(expected.map(({ total }) => total)) - expected.at(-1)!.carried);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('what a project pays in all does not depend on when its usage arrives', () => {
+  fc.assert(
+    fc.property(catalogDocument(), projectDocument(), usages, (document, project, used) => {
+      const catalog = catalogOf(document);
+      const inTime = used.map((usage) => ({ ...usage, arrival: usage.day.slice(0, 7) }));
+      const asLateAsCanBe = used.map((usage) => ({ ...usage, arrival: months.at(-1)! }));
+      const pays = (arrivals: DatedUsage[]): bigint => paid(closeMonths(catalog, project, arrivals, months));
+      expect(pays(used)).toBe(pays(inTime));
+      expect(pays(asLateAsCanBe)).toBe(pays(inTime));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('an invoice adds up, explains its amounts, is never negative and fits its schema', () => {
+  const isInvoice = compileSchema('invoice.v1.json');
+  fc.assert(
+    fc.property(catalogDocument(), projectDocument(), usages, (document, project, used) => {
+      for (const { invoice, status } of closeMonths(catalogOf(document), project, used, months)) {
+        expect(isInvoice(invoice)).toBe(true);
+        const { lines } = invoice;
+        const sumOfKinds = (...kinds: string[]): bigint =>
+          sumOf(lines.filter(({ kind }) => kinds.includes(kind)).map(({ amount }) => cents(amount!)));
+        expect(cents(invoice.subtotal)).toBe(sumOfKinds('plan', 'usage', 'late'));
+        expect(cents(invoice.credits)).toBe(sumOfKinds('credit'));
+        expect(cents(invoice.tax)).toBe(sumOfKinds('tax'));
+        expect(cents(invoice.total)).toBe(sumOfKinds('plan', 'usage', 'late', 'credit', 'tax'));
+        expect(cents(invoice.total) >= 0n).toBe(true);
+        expect(invoice.number === null).toBe(status === 'nothing_due');
+        for (const line of lines) {
+          if (line.kind === 'late' || line.period?.length === 7) continue; // Differences of two such amounts.
+          expect(product(line.billable, line.unitPrice!, line.per)).toBe(cents(line.amount!));
+        }
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+/** `billable * unitPrice / per` in cents, half away from zero, by integers alone. */
+function product(billable: string, unitPrice: string, per: string): bigint {
+  const scaled = (text: string): bigint => {
+    const [whole, places = ''] = text.replace('-', '').split('.') as [string, string?];
+    return BigInt(whole + places.padEnd(15, '0')) * (text.startsWith('-') ? -1n : 1n);
+  };
+  const numerator = scaled(billable) * scaled(unitPrice) * 100n;
+  const denominator = scaled(per) * 10n ** 15n;
+  const size = numerator < 0n ? -numerator : numerator;
+  const rounded = (2n * size + denominator) / (2n * denominator);
+  return numerator < 0n ? -rounded : rounded;
+}
+
+test('more usage never costs less, but where a volume tier makes it', () => {
+  fc.assert(
+    fc.property(
+      catalogDocument({ rising: true }),
+      projectDocument({ rising: true }),
+      usages,
+      usages,
+      (document, project, some, more) => {
+        const catalog = catalogOf(document);
+        const pays = (used: DatedUsage[]): bigint => paid(closeMonths(catalog, project, used, months));
+        expect(pays([...some, ...more]) >= pays(some)).toBe(true);
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('the order in which totals are read changes no byte', () => {
+  fc.assert(
+    fc.property(catalogDocument(), projectDocument(), usages, (document, project, used) => {
+      const stored = storedMonths(used);
+      const month = months.at(-1)!;
+      const { totals, daily } = stored.get(month) ?? { totals: new Map(), daily: new Map() };
+      const build = (ordered: <T>(items: Iterable<T>) => T[]): string =>
+        JSON.stringify(
+          buildInvoice({
+            ...project,
+            catalog: catalogOf(document),
+            month,
+            periodStart: '',
+            periodEnd: '',
+            totals: new Map(ordered(totals as Map<string, bigint>)),
+            daily: new Map(ordered((daily ?? new Map()) as Map<string, bigint>)),
+            history: new Map(ordered(stored)),
+            number: '1',
+            issuedAt: '',
+          }),
+        );
+      expect(build((items) => [...items].reverse())).toBe(build((items) => [...items]));
+    }),
+    { numRuns: 100 },
+  );
+});
