@@ -42,7 +42,6 @@ export function printTable<Row>(columns: readonly Column<Row>[], rows: readonly 
 
 /** Control characters come from producers' data: shown as they are they could rewrite an operator's terminal. */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(
     /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
