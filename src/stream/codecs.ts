@@ -1,98 +1,127 @@
 import { promisify } from 'node:util';
-import zlib from 'node:zlib';
-import * as zstdWasm from '@bokuweb/zstd-wasm';
+import { gunzip, gzip } from 'node:zlib';
+import { Decompress } from 'fzstd';
 import { CompressionCodecs, CompressionTypes } from 'kafkajs';
 import { compressFrame, decompressFrame } from 'lz4-napi';
-import * as snappy from 'snappy';
-import { TallymanError } from '../errors';
+import { compressSnappy, decompressSnappy } from './snappy-codec';
+
+/**
+ * The most that one batch may come to when decompressed. A topic takes batches of 2 MiB, which usage events fill from
+ * some 40 MiB at best; what is above this limit is no usage but an accident or an attack, and would cost a consumer its
+ * memory.
+ */
+export const MAX_BATCH_BYTES = 128 * 1_048_576;
 
 interface Codec {
   compress(encoder: { buffer: Buffer }): Promise<Buffer>;
   decompress(buffer: Buffer): Promise<Buffer>;
 }
 
-/**
- * The most that one compressed batch may unpack to. A batch of 2 MiB that is more than this is no usage but a bomb
- * (tulios/kafkajs#1795): the consumer stops with a clear error instead of running out of memory.
- */
-const DECOMPRESSED_BYTES_MAX = 512 * 1024 * 1024;
-
-const gzip: Codec = {
-  compress: ({ buffer }) => promisify<Buffer, Buffer>(zlib.gzip)(buffer),
-  decompress: async (buffer) => {
-    try {
-      return await promisify<Buffer, zlib.ZlibOptions, Buffer>(zlib.gunzip)(buffer, {
-        maxOutputLength: DECOMPRESSED_BYTES_MAX,
-      });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw error;
-      throw new TallymanError(
-        'BATCH_TOO_LARGE',
-        `A gzip batch unpacks to over ${DECOMPRESSED_BYTES_MAX} bytes`,
-        {
-          compressedBytes: buffer.length,
-        },
-      );
-    }
-  },
-};
-
-/** Java clients wrap snappy in blocks of their own (xerial); librdkafka sends it as it is. */
-const XERIAL_MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
-const XERIAL_HEADER_BYTES = 16;
-
-const snappyCodec: Codec = {
-  compress: async ({ buffer }) => {
-    const header = Buffer.alloc(XERIAL_HEADER_BYTES);
-    XERIAL_MAGIC.copy(header);
-    header.writeInt32BE(1, 8);
-    header.writeInt32BE(1, 12);
-    const block = await snappy.compress(buffer);
-    const length = Buffer.alloc(4);
-    length.writeInt32BE(block.length);
-    return Buffer.concat([header, length, block]);
-  },
-  decompress: async (buffer) => {
-    if (!buffer.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) return unsnap(buffer);
-    const blocks: Buffer[] = [];
-    for (let at = XERIAL_HEADER_BYTES; at < buffer.length;) {
-      const length = buffer.readInt32BE(at);
-      at += 4;
-      blocks.push(await unsnap(buffer.subarray(at, at + length)));
-      at += length;
-    }
-    return Buffer.concat(blocks);
-  },
-};
-
-async function unsnap(block: Buffer): Promise<Buffer> {
-  return (await snappy.uncompress(block, { asBuffer: true })) as Buffer;
+/** Teaches kafkajs every compression that producers use. It knows gzip alone, and dies of the others. */
+export function registerCodecs(): void {
+  const codecs = CompressionCodecs as unknown as Record<CompressionTypes, () => Codec>;
+  codecs[CompressionTypes.GZIP] = () => gzipCodec;
+  codecs[CompressionTypes.Snappy] = () => snappyCodec;
+  codecs[CompressionTypes.LZ4] = () => lz4Codec;
+  codecs[CompressionTypes.ZSTD] = () => zstdCodec;
 }
 
-const lz4: Codec = {
+export const gzipCodec: Codec = {
+  compress: ({ buffer }) => promisify(gzip)(buffer),
+  decompress: (buffer) =>
+    new Promise((resolve, reject) => {
+      gunzip(buffer, { maxOutputLength: MAX_BATCH_BYTES }, (error, result) => {
+        if (!error) resolve(result);
+        else reject((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? tooLarge() : error);
+      });
+    }),
+};
+
+export const snappyCodec: Codec = {
+  compress: ({ buffer }) => compressSnappy(buffer),
+  decompress: (buffer) => decompressSnappy(buffer, MAX_BATCH_BYTES, tooLarge),
+};
+
+export const lz4Codec: Codec = {
   compress: ({ buffer }) => compressFrame(buffer),
-  decompress: (buffer) => decompressFrame(buffer),
-};
-
-let zstdReady: Promise<void> | undefined;
-const ZSTD_LEVEL = 3;
-
-const zstd: Codec = {
-  compress: async ({ buffer }) => {
-    await (zstdReady ??= zstdWasm.init());
-    return Buffer.from(zstdWasm.compress(buffer, ZSTD_LEVEL));
-  },
-  decompress: async (buffer) => {
-    await (zstdReady ??= zstdWasm.init());
-    return Buffer.from(zstdWasm.decompress(buffer));
+  async decompress(buffer) {
+    if (lz4SizeBound(buffer) > MAX_BATCH_BYTES) throw tooLarge();
+    return decompressFrame(buffer);
   },
 };
 
-/** kafkajs brings gzip only, and without a limit. A consumer that lacks a codec that a producer uses dies. */
-export function registerCodecs(): void {
-  const codecs = CompressionCodecs as Record<number, () => Codec>;
-  codecs[CompressionTypes.GZIP] = () => gzip;
-  codecs[CompressionTypes.Snappy] = () => snappyCodec;
-  codecs[CompressionTypes.LZ4] = () => lz4;
-  codecs[CompressionTypes.ZSTD] = () => zstd;
+/** Reads zstd without a native addon (Node has its own only from 22.15 on); writing it is not needed here. */
+export const zstdCodec: Codec = {
+  compress: () => Promise.reject(new Error('zstd is read, not written: use lz4')),
+  // eslint-disable-next-line @typescript-eslint/require-await -- kafkajs awaits every codec
+  async decompress(buffer) {
+    if (zstdWindowBytes(buffer) > MAX_BATCH_BYTES) throw tooLarge();
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    const stream = new Decompress((part) => {
+      bytes += part.length;
+      if (bytes > MAX_BATCH_BYTES) throw tooLarge();
+      // The decoder may use the same memory for its next part.
+      parts.push(Buffer.from(part));
+    });
+    stream.push(buffer, true);
+    return Buffer.concat(parts, bytes);
+  },
+};
+
+function tooLarge(): Error {
+  return new Error(`it is larger than ${MAX_BATCH_BYTES} bytes when decompressed`);
+}
+
+const LZ4_BLOCK_BYTES: Readonly<Record<number, number>> = {
+  4: 65_536,
+  5: 262_144,
+  6: 1_048_576,
+  7: 4_194_304,
+};
+/** No LZ4 sequence makes more out of a byte. */
+const LZ4_MAX_RATIO = 255;
+
+/** At most this much comes out of an LZ4 frame: every block's upper bound, read off the headers. */
+function lz4SizeBound(frame: Buffer): number {
+  if (frame.length < 7) return 0;
+  const flags = frame.readUInt8(4);
+  const blockBytes = LZ4_BLOCK_BYTES[(frame.readUInt8(5) >> 4) & 7] ?? Number.POSITIVE_INFINITY;
+  const hasContentSize = (flags & 0x08) !== 0;
+  const hasDictionaryId = (flags & 0x01) !== 0;
+  const checksumBytes = (flags & 0x10) !== 0 ? 4 : 0;
+  let bound = 0;
+  for (let at = 7 + (hasContentSize ? 8 : 0) + (hasDictionaryId ? 4 : 0); at + 4 <= frame.length;) {
+    const header = frame.readUInt32LE(at);
+    if (header === 0) break;
+    const size = header & 0x7fff_ffff;
+    const isPlain = header > 0x7fff_ffff;
+    bound += isPlain ? size : Math.min(blockBytes, size * LZ4_MAX_RATIO);
+    at += 4 + size + checksumBytes;
+  }
+  return bound;
+}
+
+/** The memory that a zstd frame asks its reader to set aside (RFC 8878, 3.1.1.1). */
+function zstdWindowBytes(frame: Buffer): number {
+  if (frame.length < 14) return 0;
+  const descriptor = frame.readUInt8(4);
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  if (!isSingleSegment) {
+    const window = frame.readUInt8(5);
+    const base = 2 ** (10 + (window >> 3));
+    return base + (base / 8) * (window & 7);
+  }
+  // A single segment is its own window: the size of its content, after the dictionary id.
+  const at = 5 + ([0, 1, 2, 4][descriptor & 3] ?? 0);
+  switch (descriptor >> 6) {
+    case 0:
+      return frame.readUInt8(at);
+    case 1:
+      return frame.readUInt16LE(at) + 256;
+    case 2:
+      return frame.readUInt32LE(at);
+    default:
+      return Number(frame.readBigUInt64LE(at));
+  }
 }

@@ -19,7 +19,7 @@ export interface DeadLetter {
   readonly key: Text | null;
   /** base64; of a `too_large` one the first 64 KiB. */
   readonly value: string | null;
-  readonly headers: Readonly<Record<string, Text | readonly Text[]>>;
+  readonly headers: Readonly<Record<string, Text | null | readonly (Text | null)[]>>;
 }
 
 /** A record that was refused, as it stands in the log. */
@@ -40,6 +40,11 @@ export interface DeadLetters {
 }
 
 const VALUE_BYTES_SHOWN = 64 * 1024;
+/**
+ * Key and headers above this size, together, are left out: a letter too large for its topic could never be published,
+ * and its event would stop the consumer for good.
+ */
+const KEY_AND_HEADERS_MAX_BYTES = 256 * 1024;
 
 /** Publishes dead letters under the place of the record, so that one that is published again has the same key. */
 export function createDeadLetters(publisher: Publisher, prefix: string): DeadLetters {
@@ -58,31 +63,43 @@ export function createDeadLetters(publisher: Publisher, prefix: string): DeadLet
 }
 
 export function deadLetterOf(record: RejectedRecord): DeadLetter {
-  const { rejection, value } = record;
+  const { rejection, value, key, headers = {} } = record;
   const shown = rejection.reason === 'too_large' ? value?.subarray(0, VALUE_BYTES_SHOWN) : value;
+  const extraBytes =
+    bytesOf(key) +
+    Object.entries(headers)
+      .flat(2)
+      .reduce<number>((sum, one) => sum + bytesOf(one), 0);
+  const fits = extraBytes <= KEY_AND_HEADERS_MAX_BYTES;
   return {
     reason: rejection.reason,
-    detail: rejection.detail,
+    detail: fits
+      ? rejection.detail
+      : `${rejection.detail} (${extraBytes} bytes of key and headers are left out)`,
     topic: record.topic,
     partition: record.partition,
     offset: String(record.offset),
     timestamp: record.timestampMs,
-    key: record.key === null ? null : textOf(record.key),
+    key: fits ? textOf(key) : null,
     value: shown?.toString('base64') ?? null,
-    headers: headersOf(record.headers),
+    headers: fits ? headersOf(headers) : {},
   };
 }
 
-function headersOf(headers: IHeaders | undefined): DeadLetter['headers'] {
+const bytesOf = (part: Buffer | string | null | undefined): number => (part ? Buffer.byteLength(part) : 0);
+
+function headersOf(headers: IHeaders): DeadLetter['headers'] {
   // fromEntries defines fields, so that a header called `__proto__` stays one.
   return Object.fromEntries(
-    Object.entries(headers ?? {}).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, Array.isArray(value) ? value.map(textOf) : textOf(value)]],
-    ),
+    Object.entries(headers).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.map(textOf) : textOf(value),
+    ]),
   );
 }
 
-function textOf(bytes: Buffer | string): Text {
-  if (typeof bytes === 'string') return bytes;
+/** A header without a value is null at run time, whatever kafkajs's types say. */
+function textOf(bytes: Buffer | string | null | undefined): Text | null {
+  if (bytes === null || bytes === undefined || typeof bytes === 'string') return bytes ?? null;
   return isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') };
 }

@@ -2,6 +2,7 @@ import { Kafka, logLevel, type Admin, type KafkaConfig, type logCreator } from '
 import type { Log } from '../log';
 import { registerCodecs } from './codecs';
 import { installWorkarounds } from './kafkajs-workarounds';
+import { openLogReader, type LogReader } from './log-reader';
 
 /** Where Kafka is and how to sign in. */
 export interface KafkaOptions {
@@ -23,12 +24,16 @@ export interface KafkaClient {
   readonly kafkajs: Kafka;
   /** One admin connection, shared and kept until `close`. */
   admin(): Promise<Admin>;
+  /** Reads partitions without a group; shared and kept until `close`. */
+  reader(): Promise<LogReader>;
   close(): Promise<void>;
 }
 
 /** An address that answers nothing is given up after this long. */
 const CONNECTION_TIMEOUT_MS = 3_000;
 const REQUEST_TIMEOUT_MS = 30_000;
+/** About six seconds in all. Spelled out, because kafkajs has other defaults under NODE_ENV=test. */
+const RETRY = { initialRetryTime: 200, multiplier: 2, factor: 0.2, maxRetryTime: 5_000, retries: 5 };
 
 /**
  * Opens a client. kafkajs's own log lines go to `log` for debugging: it reports as errors what it then rides out, and
@@ -42,26 +47,25 @@ export function openKafka(options: KafkaOptions, log?: Log): KafkaClient {
     clientId: options.clientId,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // Spelled out, because kafkajs has other defaults under NODE_ENV=test. About six seconds in all.
-    retry: { initialRetryTime: 200, multiplier: 2, factor: 0.2, maxRetryTime: 5_000, retries: 5 },
+    retry: RETRY,
     logLevel: logLevel.INFO,
     logCreator: forwardTo(log),
     ...(options.ssl && { ssl: { ...options.ssl } }),
     ...(options.sasl && { sasl: { ...options.sasl } as NonNullable<KafkaConfig['sasl']> }),
   });
-  let admin: Promise<Admin> | undefined;
+  const admin = sharedConnection(
+    () => connectAdmin(kafkajs),
+    (opened) => opened.disconnect(),
+  );
+  const reader = sharedConnection(
+    () => openLogReader(kafkajs, RETRY),
+    (opened) => opened.close(),
+  );
   return {
     kafkajs,
-    admin: () =>
-      (admin ??= connectAdmin(kafkajs).catch((error: unknown) => {
-        admin = undefined;
-        throw error;
-      })),
-    async close() {
-      const opened = admin;
-      admin = undefined;
-      await (await opened?.catch(() => undefined))?.disconnect();
-    },
+    admin: admin.get,
+    reader: reader.get,
+    close: async () => void (await Promise.all([admin.close(), reader.close()])),
   };
 }
 
@@ -71,11 +75,38 @@ async function connectAdmin(kafkajs: Kafka): Promise<Admin> {
   return admin;
 }
 
+/** Opened when first asked for; asked for again after a failure, it is tried again. */
+function sharedConnection<T>(
+  open: () => Promise<T>,
+  close: (opened: T) => Promise<void>,
+): { get: () => Promise<T>; close: () => Promise<void> } {
+  let opened: Promise<T> | undefined;
+  return {
+    get: () =>
+      (opened ??= open().catch((error: unknown) => {
+        opened = undefined;
+        throw error;
+      })),
+    async close() {
+      const closing = opened;
+      opened = undefined;
+      const connection = await closing?.catch(() => undefined);
+      if (connection !== undefined) await close(connection);
+    },
+  };
+}
+
 function forwardTo(log: Log | undefined): logCreator {
   return () => (entry) => {
     if (!log) return;
-    const { message, timestamp: _timestamp, logger: _logger, stack: _stack, ...fields } = entry.log;
-    const line = { kafkajs: entry.namespace, ...fields };
+    const { message, ...fields } = entry.log;
+    const line = {
+      kafkajs: entry.namespace,
+      ...fields,
+      timestamp: undefined,
+      logger: undefined,
+      stack: undefined,
+    };
     log.debug(line, message);
   };
 }

@@ -1,29 +1,108 @@
-/** Faults of kafkajs 2.2.4 that are mended from outside. Each has a test in test/stream that is named after it. */
+import Batch from 'kafkajs/src/consumer/batch';
+import Connection from 'kafkajs/src/network/connection';
+import RequestQueue from 'kafkajs/src/network/requestQueue';
+import fetchRequest from 'kafkajs/src/protocol/requests/fetch';
+import { decodeFetchResponse } from './fetch-response';
 
-interface RequestQueue {
-  readonly pending: readonly unknown[];
-  readonly throttledUntil: number;
-  scheduleCheckPendingRequests(): void;
-}
+/** An overloaded queue that is not throttled looks again after this long, as kafkajs has it. */
+const PENDING_CHECK_MS = 10;
+/** The size field in front of every response. */
+const RESPONSE_SIZE_BYTES = 4;
+/** The highest version that kafkajs speaks, and what every broker since Kafka 2.3 answers. */
+const FETCH_VERSION = 11;
 
-let applied = false;
+let installed = false;
 
+/** Mends kafkajs 2.2.4 at run time, once a process. Each repair has its test, `test/stream/kafkajs-*`. */
 export function installWorkarounds(): void {
-  if (applied) return;
-  applied = true;
-  stopIdleTimer();
+  if (installed) return;
+  installed = true;
+  sleepWhenNothingIsPending();
+  closeSocketOnTimeout();
+  decodeFetchesOurselves();
+  showFilteredBatches();
 }
 
 /**
- * A request queue sets a timer after every answer, and each firing sets the next: thousands a second and some percent
- * of a core with nothing to do (tulios/kafkajs#1556, #1704); on newer Node also with a negative delay, which warns
- * (#1751). It is needed only while a request waits or the broker throttles.
+ * kafkajs sets its timer anew whether or not a request waits: some 2,600 calls a second in an idle process. And it
+ * computes a negative delay, of which newer Nodes warn.
  */
-function stopIdleTimer(): void {
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
-  const Queue = require('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
-  const schedule = Queue.prototype.scheduleCheckPendingRequests;
-  Queue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
-    if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
+function sleepWhenNothingIsPending(): void {
+  RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
+    if (this.pending.length === 0 || this.throttleCheckTimeoutId) return;
+    const throttledMs = this.throttledUntil - Date.now();
+    this.throttleCheckTimeoutId = setTimeout(
+      () => {
+        this.throttleCheckTimeoutId = null;
+        this.checkPendingRequests();
+      },
+      throttledMs > 0 ? throttledMs : PENDING_CHECK_MS,
+    );
   };
+}
+
+const timedOut = Symbol('timedOut');
+type TimedQueue = RequestQueue & { [timedOut]?: () => void };
+
+/**
+ * kafkajs leaves the socket open when a request times out, so all that follows waits on the same dead peer. And it keeps
+ * the half of a response that it had read when a socket broke, and reads the next socket's bytes as the other half.
+ */
+function closeSocketOnTimeout(): void {
+  wrap(
+    Connection.prototype,
+    'connect',
+    (connect) =>
+      function (this: Connection) {
+        if (!this.isConnected()) {
+          this.chunks = [];
+          this.bytesBuffered = 0;
+          this.bytesNeeded = RESPONSE_SIZE_BYTES;
+          (this.requestQueue as TimedQueue)[timedOut] = () =>
+            this.socket?.destroy(new Error('request timed out'));
+        }
+        return connect.call(this);
+      },
+  );
+  wrap(
+    RequestQueue.prototype,
+    'createSocketRequest',
+    (createSocketRequest) =>
+      function (this: TimedQueue, pushed: object) {
+        const request = createSocketRequest.call(this, pushed);
+        const { timeoutHandler } = request;
+        request.timeoutHandler = () => {
+          timeoutHandler();
+          this[timedOut]?.();
+        };
+        return request;
+      },
+  );
+}
+
+function decodeFetchesOurselves(): void {
+  wrap(fetchRequest, 'protocol', (protocol) => (options) => {
+    const build = protocol(options);
+    if (options.version !== FETCH_VERSION) return build;
+    return (request) => {
+      const built = build(request);
+      return { ...built, response: { ...built.response, decode: decodeFetchResponse } };
+    };
+  });
+}
+
+/**
+ * kafkajs goes over a batch that holds only transaction markers or aborted records without a call to `eachBatch`. The
+ * cursor would then lag behind the log's end for ever, and the next batch would look like a gap. Shown to `eachBatch`,
+ * it is an empty range like any other.
+ */
+function showFilteredBatches(): void {
+  Batch.prototype.isEmpty = function (this: Batch) {
+    return this.rawMessages.length === 0;
+  };
+  Batch.prototype.isEmptyDueToFiltering = () => false;
+}
+
+function wrap<T, K extends keyof T>(owner: T, name: K, make: (original: T[K]) => T[K]): void {
+  owner[name] = make(owner[name]);
 }

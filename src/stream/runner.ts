@@ -1,361 +1,387 @@
-import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
+import {
+  KafkaJSError,
+  KafkaJSNonRetriableError,
+  type Batch,
+  type Consumer,
+  type ConsumerCrashEvent,
+  type EachBatchPayload,
+} from 'kafkajs';
 import type { RawMessage } from '../../consumers/decode';
 import type { RatedMessage } from '../../consumers/rate-message';
 import { TallymanError } from '../errors';
 import type { Log } from '../log';
-import type { RatedEvent } from '../rating/usage';
-import type { ApplyAnswer, Chunk } from '../totals/apply';
-import type { DeadLetters, RejectedRecord } from './dead-letters';
+import { applyRange, uninitialised, type ApplyTarget, type ChunkOutcome } from './apply-range';
+import type { DeadLetters } from './dead-letters';
 import type { KafkaClient } from './kafka';
 import { parseOffset } from './offset';
-import { checkCursor, decide, type ChainStop, type FetchedRange } from './offset-chain';
+import { checkCursor, decide, type ChainDecision, type ChainStop, type LogFacts } from './offset-chain';
+import { firstRecordBetween } from './read-range';
 import { logRanges } from './topics';
-
-/** Where rated events go: one atomic step a chunk. */
-export interface ApplyTarget {
-  apply(shard: number, chunk: Chunk): Promise<ApplyAnswer>;
-  readCursor(shard: number, topic: string): Promise<number | undefined>;
-  /** Called when Redis stands before what was applied: it lost its tail, and what the ledger knows must be put back. */
-  restore(): Promise<void>;
-}
 
 export interface RunnerOptions {
   readonly client: KafkaClient;
+  /** Full name, with the prefix. */
   readonly topic: string;
   readonly groupId: string;
-  readonly rate: (message: RawMessage) => RatedMessage;
   readonly totals: ApplyTarget;
   readonly deadLetters: DeadLetters;
   readonly log: Log;
-  /** Told once, of what the consumer cannot go on from. Its process must end then. */
-  readonly onFatal: (error: unknown) => void;
+  /** Decodes and rates one record. Anything it throws is fatal. */
+  rate(message: RawMessage): RatedMessage;
+  /** Told once, of what this runner cannot recover from. It does nothing any more: the process should end. */
+  onFatal(error: unknown): void;
 }
 
-/** How far a partition has come, for those who watch whether it does. */
 export interface PartitionStatus {
   readonly partition: number;
-  readonly cursor: number;
+  /** The offset to apply next; undefined until it is first read. */
+  readonly cursor: number | undefined;
+  /** The log's end, as of the last batch. Behind it and without progress for long, the partition is stuck. */
   readonly highWatermark: number;
+  /** When the cursor last moved, or the partition was assigned or woke from having nothing to do. */
   readonly lastProgressAt: number;
 }
 
+export interface RunnerStatus {
+  readonly topic: string;
+  /** When the consumer last came round in its loop, busy or idle. */
+  readonly lastTickAt: number;
+  readonly partitions: readonly PartitionStatus[];
+  /** Since the start of this runner. */
+  readonly counted: number;
+  readonly duplicates: number;
+  readonly late: number;
+  readonly rejected: number;
+}
+
 export interface Runner {
+  /** Resolves when the group was joined. Faults after that go to `onFatal`. */
   start(): Promise<void>;
-  /** Finishes the chunks under way, commits, leaves the group. May be called again. */
+  /** Finishes the chunk at hand, commits, leaves the group, disconnects. May be called at any time, and again. */
   stop(): Promise<void>;
-  status(): { readonly lastTickAt: number; readonly partitions: readonly PartitionStatus[] };
+  status(): RunnerStatus;
 }
 
-/** Redis runs one script at a time: a chunk should take it a few milliseconds. */
-const CHUNK_EVENTS_MAX = 1_000;
-const CHUNK_BYTES_MAX = 4 * 1024 * 1024;
+/** An idle fetch returns after this long, so that a stop need not wait and the loop is seen to turn. */
+const MAX_WAIT_MS = 1_000;
 const COMMIT_INTERVAL_MS = 1_000;
+/** Kafka may be away, or the group in disorder, for so long without a break before the runner gives up. */
+const TROUBLE_LIMIT_MS = 300_000;
+/** Trouble that comes back sooner than this counts as the same. */
+const TROUBLE_BREAK_MS = 30_000;
 
-interface Position {
-  cursor: number;
-  highWatermark: number;
-  /** How often the consumer was sent to the cursor since a batch last fitted. */
+type FetchedBatch = Batch & { readonly fetchedOffset: string };
+
+interface PartitionState {
+  cursor: number | undefined;
   seeks: number;
+  highWatermark: number;
   lastProgressAt: number;
-  committedAt: number;
 }
 
-/** A part of a batch, rated. */
-interface PreparedChunk {
-  readonly chunk: Chunk;
-  readonly rejected: readonly RejectedRecord[];
-}
-
-/** Consumes one usage topic: batches are rated chunk by chunk and applied to the shard of their partition. */
+/** Consumes one topic into the totals, as one member of its group. */
 export function createRunner(options: RunnerOptions): Runner {
-  const { client, topic, totals, deadLetters, log } = options;
-  const consumer = createConsumer(options);
-  const positions = new Map<number, Position>();
-  let lastTickAt = Date.now();
-  let failed = false;
-  let stopping: Promise<void> | undefined;
+  return new KafkaRunner(options);
+}
 
-  const fail = (error: unknown): void => {
-    if (failed) return;
-    failed = true;
-    options.onFatal(error);
-  };
+class KafkaRunner implements Runner {
+  private readonly consumer: Consumer;
+  private readonly log: Log;
+  /** Made anew on every assignment: what was known of a partition before may be outdated. */
+  private partitions = new Map<number, PartitionState>();
+  private readonly counts = { counted: 0, duplicates: 0, late: 0, rejected: 0 };
+  private lastTickAt = Date.now();
+  /** The highest cursor that was seen, over all assignments. */
+  private readonly applied = new Map<number, number>();
+  private readonly uncommitted = new Map<number, number>();
+  private lastCommitAt = 0;
+  private committing: Promise<void> | undefined;
+  private busy: Promise<void> | undefined;
+  private stopping: Promise<void> | undefined;
+  private hasFailed = false;
+  private trouble = { since: 0, last: 0 };
 
-  consumer.on(consumer.events.CRASH, ({ payload }) => {
-    fail(
-      new TallymanError(
-        'CONSUMER_CRASHED',
-        `The consumer of ${topic} crashed: ${payload.error.message}`,
-        { topic },
-        { cause: payload.error },
-      ),
-    );
-  });
-  // Another member may have applied what this one still had in mind: the cursor is read anew after every assignment.
-  consumer.on(consumer.events.GROUP_JOIN, () => positions.clear());
-  consumer.on(consumer.events.HEARTBEAT, () => (lastTickAt = Date.now()));
-  consumer.on(consumer.events.FETCH, () => (lastTickAt = Date.now()));
-  // kafkajs passes over a batch that holds only control or aborted records by itself, and never shows it to eachBatch.
-  // Without this the cursor would stay before such a tail, and whoever waits for the log's end would wait for ever.
-  consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-    if (payload.batchSize > 0 || payload.topic !== topic || payload.firstOffset === null) return;
-    passFiltered(
-      payload.partition,
-      parseOffset(payload.firstOffset),
-      parseOffset(payload.lastOffset),
-      parseOffset(payload.highWatermark),
-    ).catch(fail);
-  });
-
-  async function positionOf(partition: number): Promise<Position> {
-    const known = positions.get(partition);
-    if (known) return known;
-    const cursor = await totals.readCursor(partition, topic);
-    if (cursor === undefined) throw uninitialised(topic, partition);
-    const now = Date.now();
-    const position = { cursor, highWatermark: cursor, seeks: 0, lastProgressAt: now, committedAt: now };
-    positions.set(partition, position);
-    return position;
+  constructor(private readonly options: RunnerOptions) {
+    const { client, topic, groupId } = options;
+    this.log = options.log.child({ topic });
+    this.consumer = client.kafkajs.consumer({
+      groupId,
+      maxWaitTimeInMs: MAX_WAIT_MS,
+      sessionTimeout: 30_000,
+      rebalanceTimeout: 60_000,
+      heartbeatInterval: 3_000,
+      allowAutoTopicCreation: false,
+      retry: { restartOnFailure: (error) => Promise.resolve(this.mayRestart(error)) },
+    });
+    const { GROUP_JOIN, FETCH, CRASH } = this.consumer.events;
+    this.consumer.on(GROUP_JOIN, ({ payload }) => this.onAssigned(payload.memberAssignment[topic] ?? []));
+    this.consumer.on(FETCH, () => {
+      this.lastTickAt = Date.now();
+      this.commitInBackground();
+    });
+    this.consumer.on(CRASH, (event) => this.onCrash(event));
   }
 
-  /** Follows the chain's rules for a batch; false when it was not to be applied, and a seek is under way. */
-  async function continues(partition: number, position: Position, batch: FetchedRange): Promise<boolean> {
-    const { cursor, seeks } = position;
-    let decision = decide({ cursor, batch, seeks });
-    if (decision.do === 'ask') {
-      const log = (await logRanges(client, [topic])).get(topic)?.[partition] ?? { start: 0, end: 0 };
-      decision = decide({ cursor, batch, seeks, log });
-    }
-    if (decision.do === 'stop') throw stopped(topic, partition, decision);
-    if (decision.do === 'apply') return true;
-    seek(partition, position);
-    return false;
-  }
-
-  function seek(partition: number, position: Position): void {
-    log.info({ topic, partition, cursor: position.cursor }, 'seeking to the cursor');
-    position.seeks += 1;
-    consumer.seek({ topic, partition, offset: String(position.cursor) });
-  }
-
-  async function passFiltered(
-    partition: number,
-    firstOffset: number,
-    lastOffset: number,
-    highWatermark: number,
-  ): Promise<void> {
-    if (stopping || failed) return;
-    const position = await positionOf(partition);
-    position.highWatermark = highWatermark;
-    const next = lastOffset + 1;
-    if (next <= position.cursor) return;
-    if (
-      !(await continues(partition, position, {
-        fetchedOffset: Math.max(firstOffset, position.cursor),
-        lastOffset,
-      }))
-    )
-      return;
-    await applyChunk(partition, position, { topic, from: position.cursor, next, events: [] });
-  }
-
-  /** Applies a chunk; false when Redis stands before it, and a seek is under way. */
-  async function applyChunk(partition: number, position: Position, chunk: Chunk): Promise<boolean> {
-    let sent = chunk;
-    for (;;) {
-      const answer = await totals.apply(partition, sent);
-      switch (answer.answer) {
-        case 'APPLIED':
-        case 'ALREADY_APPLIED': {
-          position.cursor = chunk.next;
-          position.seeks = 0;
-          position.lastProgressAt = Date.now();
-          return true;
-        }
-        case 'OVERLAP': {
-          const from = answer.cursor;
-          sent = { ...sent, from, events: sent.events.filter(({ offset }) => offset >= from) };
-          continue;
-        }
-        case 'GAP': {
-          log.warn(
-            { topic, partition, cursor: answer.cursor, expected: sent.from },
-            'Redis stands before what was applied',
-          );
-          await totals.restore();
-          position.cursor = answer.cursor;
-          seek(partition, position);
-          return false;
-        }
-        case 'UNINITIALISED':
-          throw uninitialised(topic, partition);
-        case 'REJECTED':
-          throw new TallymanError(
-            'REJECTED',
-            `${topic}/${partition}, offsets ${sent.from} to ${sent.next - 1}, cannot be applied: ${answer.detail}. Nothing was written`,
-            { topic, partition, from: sent.from, next: sent.next, detail: answer.detail },
-          );
-      }
-    }
-  }
-
-  async function eachBatch(payload: EachBatchPayload): Promise<void> {
-    const { batch, heartbeat, isRunning, isStale, resolveOffset } = payload;
-    if (failed) return;
-    const { partition } = batch;
-    const position = await positionOf(partition);
-    position.highWatermark = parseOffset(batch.highWatermark);
-    // Present at run time, absent from kafkajs's types.
-    const { fetchedOffset } = batch as unknown as { fetchedOffset: string };
-    const lastOffset = parseOffset(batch.lastOffset());
-    if (!(await continues(partition, position, { fetchedOffset: parseOffset(fetchedOffset), lastOffset })))
-      return;
-
-    // While Redis applies one chunk the next is rated. Sent after it, it can only be applied after it: it begins where
-    // the other ends.
-    let underWay: Promise<boolean> = Promise.resolve(true);
-    for (const prepared of chunksOf(batch.messages, partition, position.cursor, lastOffset + 1)) {
-      // Dead letters first: once the cursor is past a bad event nobody will look at it again.
-      if (prepared.rejected.length > 0) await deadLetters.publish(prepared.rejected);
-      if (!(await underWay)) return;
-      if (!isRunning() || isStale()) return;
-      underWay = applyChunk(partition, position, prepared.chunk);
-      underWay.catch(() => undefined); // Seen at the next await; until then it is nobody's unhandled rejection.
-      await heartbeat();
-    }
-    if (!(await underWay)) return;
-    lastTickAt = Date.now();
-    resolveOffset(String(lastOffset));
-    await commitHint(payload, partition, position);
-  }
-
-  /** Kafka's committed offset shows the lag to other tools. It is never read back. */
-  async function commitHint(
-    { commitOffsetsIfNecessary }: EachBatchPayload,
-    partition: number,
-    position: Position,
-  ): Promise<void> {
-    if (Date.now() - position.committedAt < COMMIT_INTERVAL_MS) return;
-    position.committedAt = Date.now();
-    await commitOffsetsIfNecessary({
-      topics: [{ topic, partitions: [{ partition, offset: String(position.cursor) }] }],
+  async start(): Promise<void> {
+    await this.consumer.connect();
+    await this.consumer.subscribe({ topic: this.options.topic, fromBeginning: true });
+    await this.consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      eachBatch: (payload) => (this.busy = this.onBatch(payload)),
     });
   }
 
-  function* chunksOf(
-    messages: readonly KafkaMessage[],
-    partition: number,
-    cursor: number,
-    end: number,
-  ): Generator<PreparedChunk> {
-    let from = cursor;
-    let events: RatedEvent[] = [];
-    let rejected: RejectedRecord[] = [];
-    let bytes = 0;
-    let count = 0;
-    for (const message of messages) {
-      const offset = parseOffset(message.offset);
-      if (offset < cursor) continue;
-      if (count >= CHUNK_EVENTS_MAX || bytes >= CHUNK_BYTES_MAX) {
-        yield { chunk: { topic, from, next: offset, events }, rejected };
-        from = offset;
-        events = [];
-        rejected = [];
-        bytes = 0;
-        count = 0;
-      }
-      const { value, key, headers } = message;
-      const timestampMs = Number(message.timestamp);
-      const rated = options.rate({ offset, timestampMs, value, ...(headers && { headers }) });
-      if (rated.ok) events.push(rated.event);
-      else rejected.push({ topic, partition, offset, timestampMs, key, value, headers, rejection: rated });
-      bytes += value?.length ?? 0;
-      count += 1;
-    }
-    yield { chunk: { topic, from, next: end, events }, rejected };
+  stop(): Promise<void> {
+    return (this.stopping ??= this.stopOnce());
   }
 
-  return {
-    async start() {
-      await checkLogBounds(client, topic, totals);
-      await consumer.connect();
-      await consumer.subscribe({ topics: [topic], fromBeginning: true });
-      await consumer.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        eachBatch: async (payload) => {
-          try {
-            await eachBatch(payload);
-          } catch (error) {
-            // kafkajs knows what to do about its own (a rebalance, a broker that went away). Everything else it would
-            // retry, or it would end the consumer and leave the process alive and idle.
-            if (!isKafkajsError(error)) fail(error);
-            throw error;
-          }
-        },
-      });
-    },
-    stop: () =>
-      (stopping ??= (async () => {
-        await consumer.stop();
-        await consumer.disconnect();
-      })()),
-    status: () => ({
-      lastTickAt,
-      partitions: [...positions].map(([partition, { cursor, highWatermark, lastProgressAt }]) => ({
-        partition,
-        cursor,
-        highWatermark,
-        lastProgressAt,
+  private async stopOnce(): Promise<void> {
+    await this.busy?.catch(() => undefined);
+    await this.committing;
+    await this.commit();
+    await this.consumer.disconnect();
+  }
+
+  status(): RunnerStatus {
+    return {
+      topic: this.options.topic,
+      lastTickAt: this.lastTickAt,
+      partitions: [...this.partitions].map(([partition, { cursor, highWatermark, lastProgressAt }]) => ({
+        ...{ partition, cursor, highWatermark, lastProgressAt },
       })),
-    }),
-  };
-}
+      ...this.counts,
+    };
+  }
 
-function createConsumer({ client, groupId }: RunnerOptions): Consumer {
-  return client.kafkajs.consumer({
-    groupId,
-    sessionTimeout: 30_000,
-    heartbeatInterval: 3_000,
-    rebalanceTimeout: 60_000,
-    allowAutoTopicCreation: false,
-    // Answers come as soon as there is a byte; this is only how long an idle fetch hangs, and a stop may take.
-    maxWaitTimeInMs: 500,
-    maxBytesPerPartition: 2 * 1024 * 1024,
-    // By default kafkajs starts a crashed consumer again, for ever, behind a green health check.
-    retry: {
-      initialRetryTime: 200,
-      maxRetryTime: 5_000,
-      retries: 16,
-      restartOnFailure: () => Promise.resolve(false),
-    },
-  });
-}
+  /** Only kafkajs's own errors reach kafkajs: it retries what it does not know, and dies silently of a TypeError. */
+  private async onBatch(payload: EachBatchPayload): Promise<void> {
+    if (this.stopping || this.hasFailed) return;
+    try {
+      await this.processBatch(payload);
+    } catch (error) {
+      if (error instanceof KafkaJSError) throw error;
+      this.fail(error);
+      throw new KafkaJSNonRetriableError(error instanceof Error ? error : String(error));
+    }
+  }
 
-/** A cursor outside the log is found before the first fetch: an idle partition would never show it. */
-async function checkLogBounds(client: KafkaClient, topic: string, totals: ApplyTarget): Promise<void> {
-  const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
-  for (const [partition, log] of ranges.entries()) {
+  private async processBatch(payload: EachBatchPayload): Promise<void> {
+    const batch = payload.batch as FetchedBatch;
+    const { partition } = batch;
+    const state = this.partitions.get(partition) ?? this.newState(partition);
+    this.wakeUp(state, parseOffset(batch.highWatermark));
+    state.cursor ??= await this.readCursor(partition);
+
+    const range = {
+      fetchedOffset: parseOffset(batch.fetchedOffset),
+      lastOffset: parseOffset(batch.lastOffset()),
+    };
+    const question = { cursor: state.cursor, batch: range, seeks: state.seeks };
+    let decision = decide(question);
+    if (decision.do === 'ask') {
+      // Another owner of the partition may have moved on meanwhile.
+      const cursor = await this.readCursor(partition);
+      if (cursor !== state.cursor) decision = { do: 'seek', to: cursor };
+      else
+        decision = decide({
+          ...question,
+          log: await this.askLog(partition, state.cursor, range.fetchedOffset),
+        });
+      this.log.warn({ partition, ...question, decision }, 'read elsewhere than at the cursor');
+    }
+    await this.carryOut(decision, payload, state);
+  }
+
+  private async carryOut(
+    decision: ChainDecision,
+    payload: EachBatchPayload,
+    state: PartitionState,
+  ): Promise<void> {
+    const { partition, messages } = payload.batch;
+    switch (decision.do) {
+      case 'apply': {
+        const work = { ...this.options, partition };
+        const gapAt = await applyRange(work, messages, decision, (outcome) =>
+          this.onChunk(outcome, payload, state),
+        );
+        if (gapAt !== undefined) {
+          await this.noteCursor(partition, gapAt);
+          this.seek(partition, state, gapAt);
+        }
+        return;
+      }
+      case 'seek':
+        this.seek(partition, state, decision.to);
+        return;
+      case 'stop':
+        throw this.stopError(partition, decision);
+      case 'ask':
+        throw new TallymanError('BAD_DECISION', 'The log was asked already', { partition });
+    }
+  }
+
+  private async onChunk(
+    outcome: ChunkOutcome,
+    payload: EachBatchPayload,
+    state: PartitionState,
+  ): Promise<boolean> {
+    const { partition } = payload.batch;
+    state.cursor = outcome.next;
+    state.seeks = 0;
+    state.lastProgressAt = this.lastTickAt = Date.now();
+    this.counts.counted += outcome.counted;
+    this.counts.duplicates += outcome.duplicates;
+    this.counts.late += outcome.late;
+    this.counts.rejected += outcome.rejected;
+    payload.resolveOffset(String(outcome.next - 1));
+    this.applied.set(partition, outcome.next);
+    this.uncommitted.set(partition, outcome.next);
+    this.commitInBackground();
+    await payload.heartbeat();
+    return payload.isRunning() && !payload.isStale() && !this.stopping;
+  }
+
+  private seek(partition: number, state: PartitionState, to: number): void {
+    state.cursor = to;
+    state.seeks += 1;
+    this.consumer.seek({ topic: this.options.topic, partition, offset: String(to) });
+  }
+
+  private async askLog(partition: number, cursor: number, fetchedOffset: number): Promise<LogFacts> {
+    const { client, topic } = this.options;
+    const range = (await logRanges(client, [topic])).get(topic)?.[partition];
+    if (!range) throw new TallymanError('NO_PARTITION', `${topic} has no partition ${partition}`);
+    if (cursor >= fetchedOffset || checkCursor(cursor, range)) return range;
+    const firstUnapplied = await firstRecordBetween(client, {
+      topic,
+      partition,
+      from: cursor,
+      to: fetchedOffset,
+    });
+    return { ...range, ...(firstUnapplied !== undefined && { firstUnapplied }) };
+  }
+
+  /** Called synchronously by kafkajs, before it fetches for the new assignment. */
+  private onAssigned(partitions: readonly number[]): void {
+    this.log.info({ partitions }, 'assigned');
+    this.partitions = new Map();
+    this.uncommitted.clear();
+    for (const partition of partitions) this.newState(partition);
+    this.checkAssigned(partitions).catch((error: unknown) => {
+      // Kafka's own faults are met again, and ridden out, by the consumer.
+      if (error instanceof KafkaJSError)
+        this.log.warn({ err: error }, 'could not compare the cursors with the log');
+      else this.fail(error);
+    });
+  }
+
+  /** A log that was cut or made anew, and has nothing to fetch, would never show up in a batch. */
+  private async checkAssigned(partitions: readonly number[]): Promise<void> {
+    const { client, topic } = this.options;
+    const states = this.partitions;
+    const cursors = new Map<number, number>();
+    for (const partition of partitions) {
+      const cursor = await this.readCursor(partition);
+      cursors.set(partition, cursor);
+      const state = states.get(partition);
+      if (state) state.cursor ??= cursor;
+    }
+    const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
+    for (const [partition, cursor] of cursors) {
+      const range = ranges[partition];
+      const state = states.get(partition);
+      if (!range || !state) continue;
+      state.highWatermark = Math.max(state.highWatermark, range.end);
+      const stop = checkCursor(cursor, range);
+      // Events may have been applied, and then deleted, since the cursor was read.
+      if (stop && checkCursor(await this.readCursor(partition), range)) {
+        throw this.stopError(partition, stop);
+      }
+    }
+  }
+
+  private async readCursor(partition: number): Promise<number> {
+    const { topic, totals } = this.options;
     const cursor = await totals.readCursor(partition, topic);
     if (cursor === undefined) throw uninitialised(topic, partition);
-    const stop = checkCursor(cursor, log);
-    if (stop) throw stopped(topic, partition, stop);
+    await this.noteCursor(partition, cursor);
+    return cursor;
   }
-}
 
-function stopped(topic: string, partition: number, decision: ChainStop): TallymanError {
-  return new TallymanError(decision.code, `${topic}/${partition}: ${decision.message}`, { topic, partition });
-}
+  /** Totals that went back lost their tail. What the ledger knows is put back before the log is read again from there. */
+  private async noteCursor(partition: number, cursor: number): Promise<void> {
+    const applied = this.applied.get(partition) ?? cursor;
+    this.applied.set(partition, cursor);
+    if (cursor >= applied) return;
+    this.log.warn(
+      { partition, cursor, applied },
+      'the totals stand before what was applied: reading it again',
+    );
+    await this.options.totals.restore();
+  }
 
-function uninitialised(topic: string, partition: number): TallymanError {
-  return new TallymanError(
-    'UNINITIALISED',
-    `Redis holds no cursor of ${topic}/${partition}. A first start: run \`tallyman init\``,
-    { topic, partition },
-  );
-}
+  private newState(partition: number): PartitionState {
+    const state = { cursor: undefined, seeks: 0, highWatermark: 0, lastProgressAt: Date.now() };
+    this.partitions.set(partition, state);
+    return state;
+  }
 
-/** By name: an instance of another copy of the package must be known too. */
-function isKafkajsError(error: unknown): boolean {
-  return error instanceof Error && error.name.startsWith('KafkaJS');
+  private wakeUp(state: PartitionState, highWatermark: number): void {
+    if (state.cursor !== undefined && state.cursor >= state.highWatermark) state.lastProgressAt = Date.now();
+    state.highWatermark = highWatermark;
+  }
+
+  private stopError(partition: number, { code, message }: ChainStop): TallymanError {
+    const { topic } = this.options;
+    return new TallymanError(code, `${topic} partition ${partition}: ${message}`, { topic, partition });
+  }
+
+  /** The committed offset is a hint for people and tools: no error of it matters, and nothing waits for it. */
+  private commitInBackground(): void {
+    if (this.committing || this.stopping || Date.now() - this.lastCommitAt < COMMIT_INTERVAL_MS) return;
+    this.committing = this.commit().finally(() => (this.committing = undefined));
+  }
+
+  private async commit(): Promise<void> {
+    if (this.uncommitted.size === 0) return;
+    const { topic } = this.options;
+    const offsets = [...this.uncommitted].map(([partition, next]) => ({
+      topic,
+      partition,
+      offset: String(next),
+    }));
+    this.uncommitted.clear();
+    this.lastCommitAt = Date.now();
+    try {
+      await this.consumer.commitOffsets(offsets);
+    } catch (error) {
+      this.log.debug({ err: error }, 'could not commit');
+    }
+  }
+
+  /** kafkajs asks when a fault has outlasted its own retries. A lost broker is waited for, but not for ever. */
+  private mayRestart(error: Error): boolean {
+    if (this.stopping || this.hasFailed) return false;
+    const now = Date.now();
+    if (now - this.trouble.last > TROUBLE_BREAK_MS) this.trouble.since = now;
+    this.trouble.last = now;
+    const isWorthIt = now - this.trouble.since < TROUBLE_LIMIT_MS;
+    this.log.warn({ err: error, isWorthIt }, 'the consumer broke down and starts again');
+    return isWorthIt;
+  }
+
+  private onCrash({ payload: { error, restart } }: ConsumerCrashEvent): void {
+    if (restart) return;
+    // kafkajs wraps what it does not retry; the cause says more.
+    const { cause } = error as { cause?: unknown };
+    this.fail(cause instanceof TallymanError ? cause : error);
+  }
+
+  private fail(error: unknown): void {
+    if (this.hasFailed || this.stopping) return;
+    this.hasFailed = true;
+    this.log.error({ err: error }, 'the consumer cannot go on');
+    this.options.onFatal(error);
+  }
 }

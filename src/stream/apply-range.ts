@@ -1,0 +1,153 @@
+import type { KafkaMessage } from 'kafkajs';
+import type { RatedMessage } from '../../consumers/rate-message';
+import type { RawMessage } from '../../consumers/decode';
+import { TallymanError } from '../errors';
+import type { RatedEvent } from '../rating/usage';
+import type { ApplyAnswer, Chunk } from '../totals/apply';
+import { cutChunks, type ChunkLimits, type RecordChunk } from './chunks';
+import type { DeadLetters, RejectedRecord } from './dead-letters';
+import { parseOffset } from './offset';
+
+/** Where rated events are counted: the shard has the partition's number. */
+export interface ApplyTarget {
+  apply(shard: number, chunk: Chunk): Promise<ApplyAnswer>;
+  /** The offset to apply next; undefined where no cursor was ever made. */
+  readCursor(shard: number, topic: string): Promise<number | undefined>;
+  /** Called when the cursor went back: the totals lost their tail, and what the ledger knows must be put back first. */
+  restore(): Promise<void>;
+}
+
+export interface RangeWork {
+  readonly topic: string;
+  readonly partition: number;
+  readonly totals: ApplyTarget;
+  readonly deadLetters: DeadLetters;
+  rate(message: RawMessage): RatedMessage;
+}
+
+/** What one chunk came to. */
+export interface ChunkOutcome {
+  /** The offset after the chunk: all below is applied. */
+  readonly next: number;
+  readonly counted: number;
+  readonly duplicates: number;
+  readonly late: number;
+  readonly rejected: number;
+}
+
+/** Enough for one call to be worth its way, and short enough not to hold up the other partitions of its Redis. */
+const CHUNK_LIMITS: ChunkLimits = { maxRecords: 1_000, maxBytes: 4 * 1_048_576 };
+
+/**
+ * Applies the records of [from, next), chunk by chunk. While one chunk is on its way to the totals, the next one is
+ * rated: the totals compare `from` with their cursor, so nothing can be applied out of order.
+ *
+ * @param onChunk is told of each applied chunk, and answers whether to go on
+ * @returns the totals' own cursor if it lies before the range (they lost their tail, and the log must be read again from
+ *   there); undefined otherwise
+ * @throws TallymanError `UNINITIALISED`, `APPLY_REJECTED`; whatever publishing or applying throws
+ */
+export async function applyRange(
+  work: RangeWork,
+  records: readonly KafkaMessage[],
+  range: { readonly from: number; readonly next: number },
+  onChunk: (outcome: ChunkOutcome) => Promise<boolean>,
+): Promise<number | undefined> {
+  let onItsWay: Promise<ChunkOutcome | { gapAt: number }> | undefined;
+  const settle = async (): Promise<{ stop: boolean; gapAt?: number }> => {
+    const outcome = await onItsWay;
+    onItsWay = undefined;
+    if (!outcome) return { stop: false };
+    if ('gapAt' in outcome) return { stop: true, gapAt: outcome.gapAt };
+    return { stop: !(await onChunk(outcome)) };
+  };
+  try {
+    for (const chunk of cutChunks(records, range, CHUNK_LIMITS)) {
+      const { events, rejected } = rateChunk(work, chunk);
+      // A letter must be safe before the cursor passes its event: after a crash in between it would be lost.
+      if (rejected.length > 0) await work.deadLetters.publish(rejected);
+      const { stop, gapAt } = await settle();
+      if (stop) return gapAt;
+      onItsWay = applyChunk(
+        work,
+        { topic: work.topic, from: chunk.from, next: chunk.next, events },
+        rejected.length,
+      );
+      // Settled in the next round, or below; until then its failure has nobody to go to.
+      onItsWay.catch(() => undefined);
+    }
+    return (await settle()).gapAt;
+  } finally {
+    // When rating or publishing fails, the chunk before it is still on its way: nothing may move behind the caller's back.
+    await onItsWay?.catch(() => undefined);
+  }
+}
+
+function rateChunk(
+  work: RangeWork,
+  { records }: RecordChunk<KafkaMessage>,
+): { events: RatedEvent[]; rejected: RejectedRecord[] } {
+  const { topic, partition } = work;
+  const events: RatedEvent[] = [];
+  const rejected: RejectedRecord[] = [];
+  for (const { offset: offsetText, timestamp, key, value, headers } of records) {
+    const offset = parseOffset(offsetText);
+    const timestampMs = Number(timestamp);
+    const rated = work.rate({ offset, timestampMs, value, ...(headers && { headers }) });
+    if (rated.ok) events.push(rated.event);
+    else rejected.push({ topic, partition, offset, timestampMs, key, value, headers, rejection: rated });
+  }
+  return { events, rejected };
+}
+
+async function applyChunk(
+  { totals, partition }: RangeWork,
+  whole: Chunk,
+  rejected: number,
+): Promise<ChunkOutcome | { gapAt: number }> {
+  const { topic, next } = whole;
+  const place = { topic, partition, from: whole.from, next };
+  let chunk = whole;
+  for (;;) {
+    const reply = await totals.apply(partition, chunk);
+    switch (reply.answer) {
+      case 'APPLIED':
+        return {
+          ...{ next, rejected },
+          counted: reply.counted,
+          duplicates: reply.duplicates,
+          late: reply.late,
+        };
+      case 'ALREADY_APPLIED':
+        return { next, counted: 0, duplicates: 0, late: 0, rejected: 0 };
+      case 'OVERLAP': {
+        const { cursor } = reply;
+        if (!(cursor > chunk.from && cursor < next)) {
+          throw new TallymanError('BAD_ANSWER', `OVERLAP at ${cursor} for [${chunk.from}, ${next})`, place);
+        }
+        chunk = { topic, next, from: cursor, events: chunk.events.filter(({ offset }) => offset >= cursor) };
+        break;
+      }
+      case 'GAP':
+        return { gapAt: reply.cursor };
+      case 'UNINITIALISED':
+        throw uninitialised(topic, partition);
+      case 'REJECTED':
+        throw new TallymanError(
+          'APPLY_REJECTED',
+          `The totals refuse offsets ${chunk.from} to ${next - 1} of ${topic} partition ${partition}, and wrote ` +
+            `nothing: ${reply.detail}`,
+          { ...place, detail: reply.detail },
+        );
+    }
+  }
+}
+
+export function uninitialised(topic: string, partition: number): TallymanError {
+  return new TallymanError(
+    'UNINITIALISED',
+    `Redis holds no cursor of ${topic} partition ${partition}. A first start: run \`tallyman init\`. If Redis was ` +
+      'emptied: run `tallyman rebuild`.',
+    { topic, partition },
+  );
+}

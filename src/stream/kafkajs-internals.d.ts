@@ -1,0 +1,129 @@
+// What this folder uses of kafkajs beyond its public face. kafkajs is pinned, and has had no release since 2023: these
+// shapes do not move. Each declares only what is used here.
+
+declare module 'kafkajs/src/protocol/decoder' {
+  class Decoder {
+    constructor(buffer: Buffer);
+    readInt16(): number;
+    readInt32(): number;
+    readInt64(): bigint;
+    readString(): string;
+    readBytes(byteLength: number): Buffer;
+    readArray<T>(read: (decoder: Decoder) => T): T[];
+    readArrayAsync<T>(read: (decoder: Decoder) => Promise<T>): Promise<T[]>;
+  }
+  export = Decoder;
+}
+
+declare module 'kafkajs/src/protocol/recordBatch/v0/decoder' {
+  import type Decoder from 'kafkajs/src/protocol/decoder';
+  namespace decode {
+    interface DecodedRecord {
+      readonly offset: string;
+      readonly timestamp: string;
+      readonly key: Buffer | null;
+      readonly value: Buffer | null;
+      readonly headers: Record<string, Buffer | Buffer[]>;
+      readonly isControlRecord: boolean;
+    }
+  }
+  function decode(decoder: Decoder): Promise<{ records: decode.DecodedRecord[] }>;
+  export = decode;
+}
+
+declare module 'kafkajs/src/protocol/requests/fetch' {
+  interface FetchProtocol {
+    response: { decode(payload: Buffer): Promise<unknown>; parse(decoded: unknown): Promise<unknown> };
+  }
+  const fetchRequest: { protocol(options: { version: number }): (request: object) => FetchProtocol };
+  export = fetchRequest;
+}
+
+declare module 'kafkajs/src/network/requestQueue' {
+  interface SocketRequest {
+    timeoutHandler: () => void;
+  }
+  class RequestQueue {
+    pending: SocketRequest[];
+    throttledUntil: number;
+    throttleCheckTimeoutId: NodeJS.Timeout | null;
+    createSocketRequest(pushed: object): SocketRequest;
+    checkPendingRequests(): void;
+    scheduleCheckPendingRequests(): void;
+  }
+  export = RequestQueue;
+}
+
+declare module 'kafkajs/src/network/connection' {
+  import type { Socket } from 'node:net';
+  import type RequestQueue from 'kafkajs/src/network/requestQueue';
+  class Connection {
+    chunks: Buffer[];
+    bytesBuffered: number;
+    bytesNeeded: number;
+    socket: Socket | undefined;
+    requestQueue: RequestQueue;
+    isConnected(): boolean;
+    connect(): Promise<boolean>;
+  }
+  export = Connection;
+}
+
+declare module 'kafkajs/src/consumer/batch' {
+  import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
+  class Batch {
+    constructor(
+      topic: string,
+      fetchedOffset: string,
+      partitionData: {
+        partition: number;
+        highWatermark: string;
+        messages: DecodedRecord[];
+        abortedTransactions: [];
+      },
+    );
+    rawMessages: DecodedRecord[];
+    isEmpty(): boolean;
+    isEmptyDueToFiltering(): boolean;
+  }
+  export = Batch;
+}
+
+declare module 'kafkajs/src/cluster' {
+  import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
+  namespace Cluster {
+    interface FetchRequest {
+      readonly maxWaitTime: number;
+      readonly minBytes: number;
+      readonly maxBytes: number;
+      readonly isolationLevel: 0 | 1;
+      readonly topics: {
+        topic: string;
+        partitions: { partition: number; fetchOffset: string; maxBytes: number }[];
+      }[];
+    }
+    interface Broker {
+      fetch(request: FetchRequest): Promise<{
+        responses: { topicName: string; partitions: { partition: number; messages: DecodedRecord[] }[] }[];
+      }>;
+    }
+  }
+  class Cluster {
+    connect(): Promise<void>;
+    disconnect(): Promise<void>;
+    addTargetTopic(topic: string): Promise<void>;
+    refreshMetadata(): Promise<void>;
+    refreshMetadataIfNecessary(): Promise<void>;
+    findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>;
+    findBroker(options: { nodeId: string }): Promise<Cluster.Broker>;
+  }
+  export = Cluster;
+}
+
+declare module 'kafkajs/src/retry' {
+  import type { RetryOptions } from 'kafkajs';
+  function createRetry(
+    options: RetryOptions,
+  ): <T>(run: (bail: (error: unknown) => void) => Promise<T | undefined>) => Promise<T>;
+  export = createRetry;
+}

@@ -1,0 +1,98 @@
+import { KafkaJSOffsetOutOfRange, type Kafka, type RetryOptions } from 'kafkajs';
+import type Cluster from 'kafkajs/src/cluster';
+import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
+import createRetry from 'kafkajs/src/retry';
+import { TallymanError } from '../errors';
+import { parseOffset } from './offset';
+
+export interface FetchOptions {
+  readonly topic: string;
+  readonly partition: number;
+  readonly position: number;
+  readonly maxWaitMs: number;
+  readonly maxBytes: number;
+}
+
+export interface Fetched {
+  /** Committed records from `position` on. */
+  readonly records: readonly DecodedRecord[];
+  /** Where to go on: above `position` unless there was nothing to read. */
+  readonly next: number;
+}
+
+/** Fetches from partitions as told, with no consumer group and no position of its own. */
+export interface LogReader {
+  fetch(options: FetchOptions): Promise<Fetched>;
+  close(): Promise<void>;
+}
+
+const READ_COMMITTED = 1;
+
+/**
+ * A reader on connections of its own. kafkajs offers such reading only inside a group, which takes seconds to join and
+ * stays behind in the broker; its parts can do without.
+ */
+export async function openLogReader(kafkajs: Kafka, retry: RetryOptions): Promise<LogReader> {
+  const cluster = createCluster(kafkajs);
+  await cluster.connect();
+  return {
+    fetch: (options) =>
+      createRetry(retry)(async (bail) => {
+        try {
+          return await fetchOnce(cluster, options);
+        } catch (error) {
+          if (error instanceof KafkaJSOffsetOutOfRange) return bail(notInLog(options)) as undefined;
+          if (error instanceof TallymanError) return bail(error) as undefined;
+          // The leader may have moved, or its broker come back elsewhere.
+          await cluster.refreshMetadata().catch(() => undefined);
+          throw error;
+        }
+      }),
+    close: () => cluster.disconnect(),
+  };
+}
+
+async function fetchOnce(cluster: Cluster, options: FetchOptions): Promise<Fetched> {
+  const { topic, partition, position, maxWaitMs, maxBytes } = options;
+  await cluster.addTargetTopic(topic);
+  await cluster.refreshMetadataIfNecessary();
+  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
+  if (nodeId === undefined) {
+    throw new TallymanError('NO_PARTITION', `${topic} has no partition ${partition}`, { topic, partition });
+  }
+  const broker = await cluster.findBroker({ nodeId });
+  const { responses } = await broker.fetch({
+    maxWaitTime: maxWaitMs,
+    minBytes: 1,
+    maxBytes,
+    isolationLevel: READ_COMMITTED,
+    topics: [{ topic, partitions: [{ partition, fetchOffset: String(position), maxBytes }] }],
+  });
+  const messages = responses[0]?.partitions[0]?.messages ?? [];
+  const last = messages.at(-1);
+  return {
+    // A batch comes whole, so it may begin before the position.
+    records: messages.filter(
+      ({ offset, isControlRecord }) => !isControlRecord && parseOffset(offset) >= position,
+    ),
+    next: last ? Math.max(position, parseOffset(last.offset) + 1) : position,
+  };
+}
+
+function createCluster(kafkajs: Kafka): Cluster {
+  const symbol = Object.getOwnPropertySymbols(kafkajs).find(
+    ({ description }) => description === 'private:Kafka:createCluster',
+  );
+  const create = symbol && (kafkajs as unknown as Record<symbol, (options: object) => Cluster>)[symbol];
+  if (!create)
+    throw new TallymanError('KAFKAJS_CHANGED', 'kafkajs is not the version that this program knows');
+  return create({ allowAutoTopicCreation: false, metadataMaxAge: 300_000, isolationLevel: READ_COMMITTED });
+}
+
+function notInLog({ topic, partition, position }: FetchOptions): TallymanError {
+  return new TallymanError(
+    'EVENTS_GONE',
+    `${topic} partition ${partition} holds no offset ${position}: its events were deleted, or the topic was made anew.`,
+    { topic, partition, offset: position },
+  );
+}

@@ -1,0 +1,80 @@
+import type { KafkaClient } from './kafka';
+import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
+import { TallymanError } from '../errors';
+import { parseOffset } from './offset';
+
+export interface RangeOptions {
+  /** Full name, with the prefix. */
+  readonly topic: string;
+  readonly partition: number;
+  /** The first offset to read. */
+  readonly from: number;
+  /** The offset to stop before. */
+  readonly to: number;
+}
+
+/** A committed record. */
+export interface LogRecord {
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, Buffer | Buffer[]>>;
+}
+
+/** What a partition answers is waited for this long before it is asked again. */
+const MAX_WAIT_MS = 500;
+const FETCH_BYTES = 4 * 1_048_576;
+/** A log that shows nothing new for this long before the end of the range never will. */
+const STALL_LIMIT_MS = 30_000;
+
+/**
+ * Reads the committed records of a partition's range, some thousand at a time, without a consumer group: there is
+ * nothing to join, to wait for, or to clean up.
+ *
+ * @throws TallymanError `EVENTS_GONE` if the log starts after `from`; `LOG_STALLED` if it ends, or holds an unfinished
+ *   transaction, before `to`
+ */
+export async function* readRange(client: KafkaClient, options: RangeOptions): AsyncGenerator<LogRecord[]> {
+  const { topic, partition, from, to } = options;
+  const reader = await client.reader();
+  let position = from;
+  let progressAt = Date.now();
+  while (position < to) {
+    const fetched = await reader.fetch({
+      ...{ topic, partition, position },
+      maxWaitMs: MAX_WAIT_MS,
+      maxBytes: FETCH_BYTES,
+    });
+    const { next } = fetched;
+    if (next > position) progressAt = Date.now();
+    else if (Date.now() - progressAt > STALL_LIMIT_MS) {
+      throw new TallymanError(
+        'LOG_STALLED',
+        `${topic} partition ${partition} shows nothing from offset ${position} on, although it should reach ${to}: ` +
+          'is a transaction left open?',
+        { ...options, position },
+      );
+    }
+    position = next;
+    const records = fetched.records.filter(({ offset }) => parseOffset(offset) < to).map(logRecord);
+    if (records.length > 0) yield records;
+  }
+}
+
+/** The offset of the first record of the range that a consumer would see. */
+export async function firstRecordBetween(
+  client: KafkaClient,
+  options: RangeOptions,
+): Promise<number | undefined> {
+  for await (const [first] of readRange(client, options)) return first?.offset;
+  return undefined;
+}
+
+const logRecord = ({ offset, timestamp, key, value, headers }: DecodedRecord): LogRecord => ({
+  offset: parseOffset(offset),
+  timestampMs: Number(timestamp),
+  key,
+  value,
+  headers,
+});
