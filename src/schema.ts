@@ -22,6 +22,8 @@ export function compileSchema<T>(fileName: string, pointer = ''): ValidateFuncti
       verbose: true, // Errors carry the value, for a detail that can be acted upon.
       strictTypes: false, // A case behind `if` says nothing of types that its parent has said already.
       strictRequired: false,
+      unevaluated: false, // No schema asks for it, and keeping track of it costs every event.
+      dynamicRef: false,
     });
     for (const name of readdirSync(SCHEMAS_FOLDER).filter((file) => file.endsWith('.json'))) {
       ajv.addSchema(JSON.parse(readFileSync(join(SCHEMAS_FOLDER, name), 'utf8')) as object);

@@ -1,4 +1,4 @@
-import { DateTime } from 'luxon';
+import { DateTime, IANAZone } from 'luxon';
 import type { Instant } from './instant';
 
 /** A day of the billing zone, and its month: `YYYY-MM-DD`, `YYYY-MM`. */
@@ -7,49 +7,113 @@ export interface BillingDay {
   readonly month: string;
 }
 
-/** Months and days as they are billed: calendar months of one zone. */
+/** Months and days as they are billed: calendar months of one zone. A month is written `YYYY-MM`. */
 export interface BillingCalendar {
   readonly zone: string;
   dayOf(instant: Instant): BillingDay;
-  /** The first millisecond of a month, and the first one after it. */
+  /** The first millisecond of a month, since the epoch. */
   monthStart(month: string): number;
+  /** The first millisecond after a month. */
   monthEnd(month: string): number;
   nextMonth(month: string): string;
   previousMonth(month: string): string;
   monthOfMs(epochMs: number): string;
 }
 
-/** Every offset from UTC in use since 1972 is a multiple of a quarter of an hour, so no day begins within a slot. */
-const SLOT_SECONDS = 900;
-/** Over a year of slots; beyond it the cache is emptied, so that a stream of odd times cannot fill the memory. */
-const SLOTS_MAX = 60_000;
+/** The seconds of one UTC day that are one billing day. */
+interface Span {
+  readonly billingDay: BillingDay;
+  readonly fromSeconds: number;
+  /** The first second after it. */
+  readonly untilSeconds: number;
+}
 
-/** @param zone an IANA zone, checked by the caller */
+const SECONDS_PER_DAY = 86_400;
+/** Nearly three years. Beyond it the cache is emptied, so that a stream of odd times cannot fill the memory. */
+const CACHED_DAYS_MAX = 1_000;
+
+/**
+ * @param zone an IANA zone
+ * @throws RangeError if there is no such zone, and where a month is asked for that is none
+ */
 export function createBillingCalendar(zone: string): BillingCalendar {
-  // luxon costs tens of microseconds a call; events come hundreds of thousands a second.
-  const slots = new Map<number, BillingDay>();
-  const dayOfMs = (epochMs: number): BillingDay => {
-    const day = DateTime.fromMillis(epochMs, { zone }).toFormat('yyyy-MM-dd');
-    return { day, month: day.slice(0, 7) };
+  if (!IANAZone.isValidZone(zone)) throw new RangeError(`there is no time zone "${zone}"`);
+  const cache = new Map<number, readonly Span[]>();
+
+  const spansOf = (utcDay: number): readonly Span[] => {
+    let spans = cache.get(utcDay);
+    if (spans === undefined) {
+      if (cache.size >= CACHED_DAYS_MAX) cache.clear();
+      spans = spansOfUtcDay(zone, utcDay);
+      cache.set(utcDay, spans);
+    }
+    return spans;
   };
-  const startOf = (month: string): DateTime =>
-    DateTime.fromFormat(month, 'yyyy-MM', { zone }).startOf('month');
+
+  // Events come hundreds of thousands a second and mostly of one day: that one is kept at hand.
+  let last: Span | undefined;
+  const dayOfSecond = (seconds: number): BillingDay => {
+    if (last === undefined || seconds < last.fromSeconds || seconds >= last.untilSeconds) {
+      const spans = spansOf(Math.floor(seconds / SECONDS_PER_DAY));
+      last = spans.find(({ untilSeconds }) => seconds < untilSeconds)!;
+    }
+    return last.billingDay;
+  };
+
+  const monthStart = (month: string): number => {
+    const utcDay = utcDayOf(month);
+    // No zone is a day away from UTC: the month begins on this UTC day or on one beside it.
+    const spans = [utcDay - 1, utcDay, utcDay + 1].flatMap(spansOf);
+    return spans.find(({ billingDay }) => billingDay.month >= month)!.fromSeconds * 1000;
+  };
+
   return {
     zone,
-    dayOf(instant) {
-      const slot = Math.floor(instant.seconds / SLOT_SECONDS);
-      let found = slots.get(slot);
-      if (found === undefined) {
-        if (slots.size >= SLOTS_MAX) slots.clear();
-        found = dayOfMs(slot * SLOT_SECONDS * 1000);
-        slots.set(slot, found);
-      }
-      return found;
-    },
-    monthStart: (month) => startOf(month).toMillis(),
-    monthEnd: (month) => startOf(month).plus({ months: 1 }).startOf('month').toMillis(),
-    nextMonth: (month) => startOf(month).plus({ months: 1 }).toFormat('yyyy-MM'),
-    previousMonth: (month) => startOf(month).minus({ months: 1 }).toFormat('yyyy-MM'),
-    monthOfMs: (epochMs) => dayOfMs(epochMs).month,
+    dayOf: ({ seconds }) => dayOfSecond(seconds),
+    monthStart,
+    monthEnd: (month) => monthStart(monthAfter(month, 1)),
+    nextMonth: (month) => monthAfter(month, 1),
+    previousMonth: (month) => monthAfter(month, -1),
+    monthOfMs: (epochMs) => dayOfSecond(Math.floor(epochMs / 1000)).month,
   };
+}
+
+/**
+ * Cuts a UTC day where a billing day begins. Days never go back: where a zone's clock was put back over midnight, the
+ * day that had begun goes on.
+ */
+function spansOfUtcDay(zone: string, utcDay: number): Span[] {
+  const end = (utcDay + 1) * SECONDS_PER_DAY;
+  const spans: Span[] = [];
+  for (let from = utcDay * SECONDS_PER_DAY; from < end; from = spans.at(-1)!.untilSeconds) {
+    const day = localDay(zone, from);
+    let before = from;
+    let until = end;
+    if (localDay(zone, end - 1) > day) {
+      while (until - before > 1) {
+        const middle = Math.floor((before + until) / 2);
+        if (localDay(zone, middle) > day) until = middle;
+        else before = middle;
+      }
+    }
+    spans.push({ billingDay: { day, month: day.slice(0, 7) }, fromSeconds: from, untilSeconds: until });
+  }
+  return spans;
+}
+
+/** Costs tens of microseconds, so it stays off the path of events. */
+function localDay(zone: string, seconds: number): string {
+  return DateTime.fromSeconds(seconds, { zone }).toFormat('yyyy-MM-dd');
+}
+
+function utcDayOf(month: string): number {
+  const epochMs = /^\d{4}-(0[1-9]|1[0-2])$/.test(month) ? Date.parse(`${month}-01T00:00:00Z`) : Number.NaN;
+  if (Number.isNaN(epochMs)) throw new RangeError(`"${month}" is no month (YYYY-MM)`);
+  return epochMs / 1000 / SECONDS_PER_DAY;
+}
+
+function monthAfter(month: string, months: number): string {
+  const first = new Date(utcDayOf(month) * SECONDS_PER_DAY * 1000);
+  first.setUTCMonth(first.getUTCMonth() + months);
+  return first.toISOString().slice(0, 7);
 }

@@ -23,18 +23,19 @@ export type RoundingName = 'per-minute' | 'per-second';
 export const BYTES_PER_GB = 1_000_000_000;
 
 const ALWAYS = Number.NEGATIVE_INFINITY;
-/** 2026-08-24T00:00:00Z, when LiveKit Cloud announced metering by the second. */
+/** 2026-08-24T00:00:00Z, from when LiveKit Cloud announced metering by the second. */
 const PER_SECOND_FROM = Date.UTC(2026, 7, 24) / 1000;
+const HUNDREDTH_OF_GB = BYTES_PER_GB / 100;
 
 const minute: DatedRoundingPolicy = { fromSeconds: ALWAYS, increment: 60, minimum: 60 };
 const second: DatedRoundingPolicy = { fromSeconds: ALWAYS, increment: 1, minimum: 1 };
+const single: DatedRoundingPolicy = { fromSeconds: ALWAYS, increment: 1, minimum: 1 };
 const hundredthOfGb: DatedRoundingPolicy = {
   fromSeconds: ALWAYS,
-  increment: BYTES_PER_GB / 100,
-  minimum: BYTES_PER_GB / 100,
+  increment: HUNDREDTH_OF_GB,
+  minimum: HUNDREDTH_OF_GB,
 };
-const single: DatedRoundingPolicy = { fromSeconds: ALWAYS, increment: 1, minimum: 1 };
-const tenSecondsThenSecond: DatedRoundingPolicy = { fromSeconds: PER_SECOND_FROM, increment: 1, minimum: 10 };
+const secondFromTenOn: DatedRoundingPolicy = { fromSeconds: PER_SECOND_FROM, increment: 1, minimum: 10 };
 
 /** The rule of LiveKit Cloud's billing page, at all times. */
 const perMinute: RoundingTable = {
@@ -59,11 +60,14 @@ const perMinute: RoundingTable = {
   'inference.tts': [single],
 };
 
-/** The announced rule: whole seconds, at least ten, for all that was metered by the minute. */
+/**
+ * The announced rule: whole seconds, at least ten, for all that was metered by the minute. The announcement names
+ * sessions, recording, WebRTC and SIP; stream import, which it does not name, is read as a session.
+ */
 const perSecond: RoundingTable = Object.fromEntries(
   Object.entries(perMinute).map(([meter, policies]) => [
     meter,
-    policies.includes(minute) ? [tenSecondsThenSecond, ...policies] : policies,
+    policies.includes(minute) ? [secondFromTenOn, ...policies] : policies,
   ]),
 ) as RoundingTable;
 
@@ -83,15 +87,14 @@ export function policyAt(table: RoundingTable, meter: Meter, time: Instant): Rou
  * Rounds one usage up.
  *
  * @param used a duration, or a safe integer of base units
- * @returns base units as a canonical decimal integer; exact above 2^53 too (2^53-1 bytes round up beyond it)
+ * @returns base units as a canonical decimal integer; exact above 2^53 too, since 2^53-1 bytes are rounded up to more
  */
 export function roundUp(used: Duration | number, { increment, minimum }: RoundingPolicy): string {
   // A fraction of a second is a begun second, and increments are whole seconds, so this is the same ceiling.
   const units = typeof used === 'number' ? used : used.nanos > 0 ? used.seconds + 1 : used.seconds;
   if (units <= 0) return '0';
-  if (units <= minimum) return String(minimum);
   const over = units % increment;
-  const rounded = over === 0 ? units : units - over + increment;
+  const rounded = Math.max(minimum, over === 0 ? units : units - over + increment);
   if (rounded <= Number.MAX_SAFE_INTEGER) return String(rounded);
   const step = BigInt(increment);
   return String(((BigInt(units) + step - 1n) / step) * step);
