@@ -107,9 +107,11 @@ class KafkaRunner implements Runner {
     this.consumer = client.kafkajs.consumer({
       groupId,
       maxWaitTimeInMs: MAX_WAIT_MS,
-      sessionTimeout: 30_000,
-      rebalanceTimeout: 60_000,
-      heartbeatInterval: 3_000,
+      // After a crash the partitions wait so long for their next owner. A Redis command times out sooner (totals/store.ts):
+      // kafkajs sends no heartbeat while a handler waits.
+      sessionTimeout: 10_000,
+      rebalanceTimeout: 30_000,
+      heartbeatInterval: 2_000,
       allowAutoTopicCreation: false,
       retry: { restartOnFailure: (error) => Promise.resolve(this.mayRestart(error)) },
     });

@@ -62,7 +62,7 @@ test('consumers that are killed in mid-stream lose nothing and count nothing twi
   expect(found).toEqual(expected);
   const { byReason } = await tallyman.json<{ byReason: unknown }>('dead-letters', 'list');
   expect(byReason).toEqual(oracle.counts.deadLetters);
-});
+}, 300_000);
 
 async function publishNext(
   { prefix }: Installation,
