@@ -24,7 +24,6 @@ export type GivenAttributes = Readonly<Record<string, unknown>>;
 
 const NAMES = ['specversion', 'id', 'source', 'type', 'subject', 'time'] as const;
 const ID_LENGTH_MAX = 256;
-// eslint-disable-next-line no-control-regex -- The rule is about control characters.
 const SOURCE = /^[^\u0000-\u0020\u007f]{1,256}$/u;
 const PROJECT = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/;
 

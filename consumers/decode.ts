@@ -4,7 +4,7 @@ import type { Usage } from '../src/rating/usage';
 import { shortened, shown } from '../src/shown';
 import { attributesOfHeaders, readAttributes, type GivenAttributes, type RawHeaders } from './attributes';
 import { reject, type Rejection } from './rejection';
-import type { UsageConsumer } from './usage-consumer';
+import { isJsonObject, type UsageConsumer } from './usage-consumer';
 
 /** A record as Kafka has it. */
 export interface RawMessage {
@@ -45,7 +45,7 @@ export function decodeEvent(consumer: UsageConsumer, message: RawMessage, limits
 
   const { headers } = message;
   const binary = headers?.['ce_specversion'] !== undefined;
-  if (!binary && (typeof document !== 'object' || document === null || Array.isArray(document))) {
+  if (!binary && !isJsonObject(document)) {
     return reject('schema_violation', `the event is ${shown(document)} and must be an object`);
   }
   const event = document as GivenAttributes;

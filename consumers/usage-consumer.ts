@@ -1,6 +1,7 @@
 import type { ErrorObject } from 'ajv';
 import type { Usage } from '../src/rating/usage';
 import { compileSchema, problemOf } from '../src/schema';
+import { shown } from '../src/shown';
 import { reject, type Rejection } from './rejection';
 
 /** What is particular to one raw topic: the type of its events, and how one becomes usages. */
@@ -29,12 +30,21 @@ export function usageConsumer<Data>(
     name,
     topic,
     eventType,
-    usagesOf: (data) => (isGood(data) ? usagesOf(data) : badData(isGood.errors ?? [])),
+    usagesOf: (data) => (isGood(data) ? usagesOf(data) : badData(data, isGood.errors ?? [])),
   };
 }
 
 /** The validator stops at the first rule that fails. Its last word is that rule; the words before are of alternatives. */
-function badData(errors: readonly ErrorObject[]): Rejection {
+function badData(data: unknown, errors: readonly ErrorObject[]): Rejection {
   const error = errors.filter(({ keyword }) => keyword !== 'if').at(-1);
-  return reject('schema_violation', error === undefined ? 'data is not valid' : problemOf(error, 'data'));
+  return reject(
+    'schema_violation',
+    error === undefined || !isJsonObject(data)
+      ? `data is ${shown(data)} and must be an object`
+      : problemOf(error, 'data'),
+  );
+}
+
+export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

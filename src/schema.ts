@@ -57,5 +57,6 @@ function ruleOf({ keyword, message, parentSchema }: ErrorObject, params: Record<
   if (/^(be|have) /.test(described)) return described;
   if (keyword === 'enum') return `be one of ${JSON.stringify(params['allowedValues'])}`;
   if (keyword === 'const') return `be ${JSON.stringify(params['allowedValue'])}`;
+  if (keyword === 'type') return `be ${[params['type']].flat().join(' or ')}`;
   return message?.replace(/^must /, '') ?? keyword;
 }
