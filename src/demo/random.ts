@@ -23,3 +23,21 @@ export function createRandom(seed: number): Random {
     pick: (items) => items[Math.floor(next() * items.length)]!,
   };
 }
+
+/** Picks by Zipf's law: the first item is the commonest, the second half as common, the third a third. */
+export function zipf<T>(random: Random, items: readonly T[]): () => T {
+  const bounds = new Float64Array(items.length);
+  let sum = 0;
+  for (let rank = 0; rank < items.length; rank += 1) bounds[rank] = sum += 1 / (rank + 1);
+  return () => {
+    const point = random.next() * sum;
+    let low = 0;
+    let high = items.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (bounds[middle]! <= point) low = middle + 1;
+      else high = middle;
+    }
+    return items[low]!;
+  };
+}
