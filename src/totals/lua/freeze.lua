@@ -36,6 +36,8 @@ for i = 1, #closed, 2 do
   if closed[i] > month then
     return { 'LATER_FROZEN', closed[i] }
   end
+end
+for i = 1, #closed, 2 do
   for topic, offset in pairs(cjson.decode(closed[i + 1])) do
     if tonumber(cursors[topic] or 0) < offset then
       return { 'BEHIND', closed[i], topic }

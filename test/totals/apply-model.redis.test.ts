@@ -1,0 +1,209 @@
+import fc from 'fast-check';
+import type { RatedEvent } from '../../src/rating/usage';
+import { apply, type Chunk } from '../../src/totals/apply';
+import { initCursor } from '../../src/totals/cursors';
+import { FINGERPRINT_DIGITS } from '../../src/totals/fingerprint';
+import { freeze, restoreFreeze } from '../../src/totals/freeze';
+import { forgetIds } from '../../src/totals/ids';
+import { openStore, type Store } from '../../src/totals/store';
+import { testRedisUrl, uniquePrefix } from '../support/services';
+import { contentOf, readShard } from './shard-content';
+import { TotalsModel } from './totals-model';
+
+const RUNS = 250;
+const SHARD = 3;
+const TOPICS = ['usage.session', 'usage.inference'];
+const MONTHS = ['2025-11', '2025-12', '2026-01', '2026-02'];
+
+/** What an event is besides its offset. Few values, so that duplicates and shared totals are common. */
+const eventBody = fc.record({
+  project: fc.constantFrom('p', 'q', '__proto__'),
+  source: fc.constantFrom('/a', '/b'),
+  id: fc.constantFrom('1', '2', '3', '4', '5', '\ud800', '\ud801'),
+  month: fc.constantFrom(...MONTHS),
+  date: fc.constantFrom('01', '02'),
+  usages: fc.array(
+    fc.record({
+      meter: fc.constantFrom('session.webrtc' as const, 'transfer.upstream' as const),
+      quantity: fc.oneof(
+        { weight: 6, arbitrary: fc.constantFrom('1', '60', '10000000', '999999999999999') },
+        // Around 2^53, where floating point begins to lie, and so much that totals overflow.
+        { weight: 1, arbitrary: fc.bigInt(2n ** 53n - 3n, 2n ** 53n + 3n).map(String) },
+        { weight: 1, arbitrary: fc.constantFrom('4611686018427387903', '9223372036854775807') },
+      ),
+    }),
+    { maxLength: 3 },
+  ),
+});
+type EventBody = typeof eventBody extends fc.Arbitrary<infer T> ? T : never;
+
+interface Real {
+  readonly store: Store;
+  readonly prefix: string;
+}
+type Command = fc.AsyncCommand<TotalsModel, Real>;
+
+/** After each command, everything in Redis is what the model says. */
+async function expectSame(model: TotalsModel, { store, prefix }: Real): Promise<void> {
+  const fingerprintOf = (identity: string): string => {
+    const [topic, project, source, id] = JSON.parse(identity) as [string, string, string, string];
+    const digits = Buffer.alloc(FINGERPRINT_DIGITS);
+    store.fingerprinter.begin(topic);
+    store.fingerprinter.write(digits, 0, project, source, id);
+    return digits.toString('latin1');
+  };
+  expect(await readShard(store, prefix, SHARD)).toEqual(contentOf(model, fingerprintOf));
+}
+
+function command(description: string, run: (model: TotalsModel, real: Real) => Promise<void>): Command {
+  return {
+    check: () => true,
+    run: async (model, real) => {
+      await run(model, real);
+      await expectSame(model, real);
+    },
+    toString: () => description,
+  };
+}
+
+/** The error's code where there is one. */
+async function outcome<T>(promise: Promise<T>): Promise<T | string> {
+  return promise.catch((error: unknown) => (error as { code: string }).code);
+}
+
+const initialise = fc.constantFrom(...TOPICS).map((topic) =>
+  command(`init ${topic}`, async (model, { store }) => {
+    const created = !model.cursors.has(topic);
+    if (created) model.cursors.set(topic, 0);
+    expect(await initCursor(store, SHARD, topic, 0)).toBe(created);
+  }),
+);
+
+/** A chunk that begins `shift` before or after the cursor; offsets that were applied before hold what they held. */
+const applyChunk = fc
+  .record({
+    topic: fc.constantFrom(...TOPICS),
+    shift: fc.oneof(
+      { weight: 6, arbitrary: fc.constant(0) },
+      { weight: 1, arbitrary: fc.integer({ min: -6, max: 2 }) },
+    ),
+    slots: fc.array(fc.option(eventBody, { freq: 8 }), { maxLength: 8 }),
+  })
+  .map(({ topic, shift, slots }) =>
+    command(`apply ${topic} ${shift} ${JSON.stringify(slots)}`, async (model, { store }) => {
+      const from = Math.max(0, (model.cursors.get(topic) ?? 0) + shift);
+      const known = model.log.get(topic);
+      const events = slots.flatMap(
+        (body, i) => known?.get(from + i) ?? (body ? [eventAt(from + i, body)] : []),
+      );
+      const chunk: Chunk = { topic, from, next: from + slots.length, events };
+      const expected = model.apply(chunk);
+      expect(await apply(store, SHARD, chunk)).toEqual(expected);
+    }),
+  );
+
+const freezeMonth = fc.constantFrom(...MONTHS).map((month) =>
+  command(`freeze ${month}`, async (model, { store }) => {
+    const expected = model.freeze(month);
+    expect(await outcome(freeze(store, SHARD, month))).toEqual(expected);
+  }),
+);
+
+/** As before a replay: a freeze at or beyond the cursors. */
+const restore = fc
+  .record({ month: fc.constantFrom(...MONTHS), ahead: fc.tuple(fc.nat({ max: 6 }), fc.nat({ max: 6 })) })
+  .map(({ month, ahead }) =>
+    command(`restore ${month} ${ahead}`, async (model, { store }) => {
+      const cursors = new Map(
+        TOPICS.map((topic, i) => [topic, (model.cursors.get(topic) ?? 0) + ahead[i]!] as const),
+      );
+      const expected = model.restoreFreeze(month, cursors);
+      expect(await outcome(restoreFreeze(store, SHARD, month, cursors))).toEqual(expected);
+    }),
+  );
+
+const forget = fc.constant(
+  command('forget ids', async (model, { store }) => {
+    model.forgetIds();
+    await forgetIds(store, SHARD);
+  }),
+);
+
+const flushScripts = fc.constant(
+  command('SCRIPT FLUSH', async (_, { store }) => {
+    await store.redis.script('FLUSH');
+  }),
+);
+
+/** Redis lost everything. The freezes come back from the ledger, the log is replayed in chunks of another size. */
+const loseAndReplay = fc.integer({ min: 1, max: 12 }).map((chunkSize) =>
+  command(`lose everything, replay by ${chunkSize}`, async (model, { store, prefix }) => {
+    await removeShard(store, prefix);
+    for (const [month, cursors] of model.closed) await restoreFreeze(store, SHARD, month, cursors);
+    for (const [topic, end] of model.cursors) {
+      await initCursor(store, SHARD, topic, 0);
+      const events = [...(model.log.get(topic)?.values() ?? [])].sort((a, b) => a.offset - b.offset);
+      for (let from = 0; from < end; from += chunkSize) {
+        const next = Math.min(end, from + chunkSize);
+        const part = events.filter(({ offset }) => offset >= from && offset < next);
+        expect(await apply(store, SHARD, { topic, from, next, events: part })).toMatchObject({
+          answer: 'APPLIED',
+          counted: part.length,
+          duplicates: 0,
+        });
+      }
+    }
+    model.ids = structuredClone(model.allIds);
+    model.forgetIds();
+    await forgetIds(store, SHARD);
+  }),
+);
+
+function eventAt(offset: number, { date, ...body }: EventBody): RatedEvent {
+  return { offset, ...body, day: `${body.month}-${date}` };
+}
+
+async function removeShard(store: Store, prefix: string): Promise<void> {
+  const keys = await store.redis.keys(`${prefix}:usage:{${SHARD}}:*`);
+  if (keys.length > 0) await store.redis.del(keys);
+}
+
+test('whatever happens in whatever order, Redis holds what a naive count holds', async () => {
+  const prefix = uniquePrefix();
+  const store = await openStore({ url: testRedisUrl(), prefix });
+  try {
+    const commands = fc.commands(
+      [
+        initialise,
+        applyChunk,
+        applyChunk,
+        applyChunk,
+        applyChunk,
+        freezeMonth,
+        restore,
+        forget,
+        flushScripts,
+        loseAndReplay,
+      ],
+      { maxCommands: 30, size: 'max' },
+    );
+    await fc.assert(
+      fc.asyncProperty(commands, async (sequence) => {
+        await removeShard(store, prefix);
+        const start = async (): Promise<{ model: TotalsModel; real: Real }> => {
+          const model = new TotalsModel();
+          for (const topic of TOPICS.slice(0, 1)) {
+            model.cursors.set(topic, 0);
+            await initCursor(store, SHARD, topic, 0);
+          }
+          return { model, real: { store, prefix } };
+        };
+        await fc.asyncModelRun(start, sequence);
+      }),
+      { numRuns: RUNS },
+    );
+  } finally {
+    await removeShard(store, prefix);
+    await store.close();
+  }
+});
