@@ -24,7 +24,7 @@ function readJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw badCatalog(path, [error instanceof Error ? error.message : String(error)]);
+    throw badCatalog(path, [(error as Error).message]);
   }
 }
 
@@ -41,7 +41,12 @@ function schemaProblem(document: unknown, errors: readonly ErrorObject[]): strin
   const depthOf = (error: ErrorObject): number => error.instancePath.split('/').length;
   const told = errors.filter((error) => error.keyword !== 'anyOf');
   const deepest = told.reduce((best, error) => (depthOf(error) > depthOf(best) ? error : best));
-  return problemOf({ ...deepest, instancePath: '' }, rowPath(document, deepest.instancePath));
+  const path = rowPath(document, deepest.instancePath);
+  if (deepest.keyword === 'additionalProperties') {
+    const { additionalProperty } = deepest.params as { additionalProperty: string };
+    return `${path}: there is no field "${additionalProperty}"`;
+  }
+  return problemOf({ ...deepest, instancePath: '' }, path);
 }
 
 /** `/rates/3/price` -> `rates[3] (session.webrtc).price`: a row is looked for by its name, not by counting. */
