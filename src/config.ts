@@ -97,7 +97,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
         'KAFKA_SASL_MECHANISM is set: KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD must be set too',
       );
     } else {
-      sasl = { mechanism: known, username, password } as NonNullable<KafkaOptions['sasl']>;
+      sasl = { mechanism: known, username, password };
     }
   } else if (username !== undefined) {
     problems.push('KAFKA_SASL_USERNAME is set without KAFKA_SASL_MECHANISM');

@@ -9,8 +9,8 @@ export interface Context {
   readonly config: Config;
   readonly log: Log;
   readonly calendar: BillingCalendar;
-  kafka(): KafkaClient;
-  store(): Promise<Store>;
+  readonly kafka: () => KafkaClient;
+  readonly store: () => Promise<Store>;
 }
 
 /** Runs a verb and closes what it opened, whether it succeeds or not: an open socket would keep the process alive. */

@@ -142,8 +142,9 @@ async function publishRecords(
   for (let published = 0; published < count;) {
     const byTopic = new Map<string, PublishRecord[]>();
     for (let taken = 0; taken < 5_000 && published < count; taken += 1, published += 1) {
-      const { value: record, done } = workload.next();
-      if (done) break;
+      const next = workload.next();
+      if (next.done) break;
+      const record = next.value;
       oracle.add(record);
       const records = byTopic.get(record.topic);
       if (records) records.push(record);

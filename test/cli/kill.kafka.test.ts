@@ -74,8 +74,9 @@ async function publishNext(
   try {
     const byTopic = new Map<string, PublishRecord[]>();
     for (let taken = 0; taken < EVENTS_BETWEEN_KILLS; taken += 1) {
-      const { value: record, done } = workload.next();
-      if (done) break;
+      const next = workload.next();
+      if (next.done) break;
+      const record = next.value;
       oracle.add(record);
       const records = byTopic.get(record.topic);
       if (records) records.push(record);
