@@ -113,7 +113,7 @@ const freezeMonth = fc.constantFrom(...MONTHS).map((month) =>
 const restore = fc
   .record({ month: fc.constantFrom(...MONTHS), ahead: fc.tuple(fc.nat({ max: 6 }), fc.nat({ max: 6 })) })
   .map(({ month, ahead }) =>
-    command(`restore ${month} ${ahead}`, async (model, { store }) => {
+    command(`restore ${month} ${ahead.join()}`, async (model, { store }) => {
       const cursors = new Map(
         TOPICS.map((topic, i) => [topic, (model.cursors.get(topic) ?? 0) + ahead[i]!] as const),
       );
