@@ -71,7 +71,24 @@ export function decide({ cursor, batch, seeks, log }: ChainInput): ChainDecision
   };
 }
 
-/** Whether the log still holds the offset that is to be applied next. Also asked on every assignment. */
+/**
+ * What a look at a partition says while nothing is fetched: on every assignment, and from time to time. An idle partition
+ * shows no batch that could tell that its log was cut or made anew, or that the totals went back.
+ *
+ * @param known the cursor that the consumer has in mind, from before `cursor` was read
+ * @param cursor the totals' own cursor, from before `log` was asked for
+ */
+export function review(
+  known: number | undefined,
+  cursor: number,
+  log: Pick<LogFacts, 'start' | 'end'>,
+): { readonly do: 'nothing' } | { readonly do: 'seek'; readonly to: number } | ChainStop {
+  const stop = checkCursor(cursor, log);
+  if (stop) return stop;
+  return known !== undefined && cursor < known ? { do: 'seek', to: cursor } : { do: 'nothing' };
+}
+
+/** Whether the log still holds the offset that is to be applied next. */
 export function checkCursor(cursor: number, log: Pick<LogFacts, 'start' | 'end'>): ChainStop | undefined {
   if (cursor < log.start) {
     return {
