@@ -35,6 +35,9 @@ const MAX_TOTAL = 2n ** 63n - 1n;
  */
 export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk): PackedChunk | string {
   const { events, from, next } = chunk;
+  if (!(Number.isSafeInteger(from) && Number.isSafeInteger(next) && from >= 0 && next >= from)) {
+    return `from ${from} to ${next} is no range of offsets`;
+  }
   const fingerprints = Buffer.allocUnsafe(events.length * FINGERPRINT_DIGITS);
   const days = new Map<string, Day>();
   const months = new Map<string, number>();
@@ -89,8 +92,8 @@ export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk): PackedChu
   let lastOffset = from - 1;
   for (let i = 0; i < events.length; i += 1) {
     const event = events[i]!;
-    if (!(event.offset > lastOffset && event.offset < next)) {
-      return `offset ${event.offset} is not in (${lastOffset}, ${next})`;
+    if (!(event.offset > lastOffset && event.offset < next && Number.isInteger(event.offset))) {
+      return `offset ${event.offset} does not lie between ${lastOffset} and ${next}`;
     }
     lastOffset = event.offset;
     const day = dayOf(event.day, event.month);
