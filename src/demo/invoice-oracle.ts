@@ -30,6 +30,8 @@ export interface PriceList {
         plans?: Record<string, LlmPrices>;
       })[];
     };
+    /** Another name -> the model it stands for. */
+    readonly aliases: Readonly<Record<string, string>>;
   };
 }
 
@@ -60,57 +62,51 @@ function unitSize(meter: string): bigint {
   return meter.startsWith('transfer.') ? 1_000_000_000n : 1n;
 }
 
+/** What a project owes for a month, in cents; the parameters are those of `linesDue`. */
+export function centsDue(...input: Parameters<typeof linesDue>): bigint {
+  return sumOf(linesDue(...input).values());
+}
+
 /**
- * What a project owes for a month, in cents.
+ * What a project owes for a month, line by line: `plan`, `credit` and meter keys -> cents; what late usage adds to an
+ * earlier month's lines stands as `<month>@<line>`. Lines of nothing are left out.
  *
+ * @param plan the project's plan in every month
  * @param months the project's totals by month as they are kept, late usage as `<month>@<meter>`
  */
-export function centsDue(
+export function linesDue(
   prices: PriceList,
   plan: string | undefined,
   month: string,
   months: ReadonlyMap<string, Totals>,
-): bigint {
-  const onTime = new Map<string, bigint>();
-  const late = new Map<string, Map<string, bigint>>();
-  for (const [name, quantity] of months.get(month) ?? []) {
-    const at = name.indexOf('@');
-    if (at < 0) onTime.set(name, quantity);
-    else {
-      const origin = name.slice(0, at);
-      late.set(origin, (late.get(origin) ?? new Map<string, bigint>()).set(name.slice(at + 1), quantity));
-    }
+): Map<string, bigint> {
+  const terms = plan ?? prices.defaultPlan;
+  const linesOf = (origin: string, until: string): Totals =>
+    monthLines(prices, terms, origin, billed(months, origin, until));
+  const lines = new Map<string, bigint>();
+  for (const [line, cents] of linesOf(month, month)) add(lines, line, cents);
+  const names = [...(months.get(month)?.keys() ?? [])].filter((name) => name.includes('@'));
+  for (const origin of new Set(names.map((name) => name.slice(0, 7)))) {
+    for (const [line, cents] of linesOf(origin, month)) add(lines, `${origin}@${line}`, cents);
+    for (const [line, cents] of linesOf(origin, monthBefore(month))) add(lines, `${origin}@${line}`, -cents);
   }
-  let cents = monthCents(prices, plan ?? prices.defaultPlan, month, onTime);
-  for (const [origin, quantities] of late) {
-    const before = known(months, origin, month);
-    const after = new Map(before);
-    for (const [meter, quantity] of quantities) after.set(meter, (after.get(meter) ?? 0n) + quantity);
-    const terms = plan ?? prices.defaultPlan;
-    cents += monthCents(prices, terms, origin, after) - monthCents(prices, terms, origin, before);
-  }
-  return cents;
+  return new Map([...lines].filter(([, cents]) => cents !== 0n));
 }
 
-/** What was already billed of a month before `until`: its own totals, and what came in late in between. */
-function known(months: ReadonlyMap<string, Totals>, origin: string, until: string): Map<string, bigint> {
+/** What was billed of a month up to the close of `until`: its own totals, and what came late in the months after. */
+function billed(months: ReadonlyMap<string, Totals>, origin: string, until: string): Totals {
   const sum = new Map<string, bigint>();
   for (const [month, totals] of months) {
-    if (month < origin || month >= until) continue;
+    if (month > until) continue;
     for (const [name, quantity] of totals) {
-      const own =
-        month === origin && !name.includes('@')
-          ? name
-          : name.startsWith(`${origin}@`)
-            ? name.slice(8)
-            : undefined;
-      if (own !== undefined) sum.set(own, (sum.get(own) ?? 0n) + quantity);
+      const [from, meter] = name.includes('@') ? [name.slice(0, 7), name.slice(8)] : [month, name];
+      if (from === origin) add(sum, meter, quantity);
     }
   }
   return sum;
 }
 
-function monthCents(prices: PriceList, planName: string, month: string, totals: Totals): bigint {
+function monthLines(prices: PriceList, planName: string, month: string, totals: Totals): Totals {
   const plan = current(
     prices.plans.filter((row) => row.plan === planName),
     month,
@@ -136,23 +132,26 @@ function monthCents(prices: PriceList, planName: string, month: string, totals: 
     }
   }
 
-  let usage = 0n;
+  const lines = new Map([['plan', cents(fraction(plan.fee))]]);
   let inference = 0n;
   for (const [meter, quantity] of left) {
-    if (quantity === 0n) continue;
-    if (meter.startsWith('inference.')) inference += inferenceCents(prices, planName, month, meter, quantity);
-    else if (!blocks) {
+    if (meter.startsWith('inference.')) {
+      lines.set(meter, inferenceCents(prices, planName, month, meter, quantity));
+      inference += lines.get(meter)!;
+    } else if (!blocks) {
       const row = current(
         prices.rates.filter((candidate) => candidate.meter === meter),
         month,
       );
       if (!row) throw new Error(`the price list has no rate of ${meter}`);
-      usage += roundedCents(priceOf(row, planName), quantity, fraction(row.per ?? '1').top * unitSize(meter));
+      const per = fraction(row.per ?? '1').top * unitSize(meter);
+      lines.set(meter, roundedCents(priceOf(row, planName), quantity, per));
     }
   }
   const credits = cents(fraction(plan.inferenceCredits ?? '0'));
-  const inferenceDue = blocks || inference < credits ? 0n : inference - credits;
-  return cents(fraction(plan.fee)) + usage + inferenceDue;
+  // At the quota of a plan that blocks, what inference costs beyond the credits should have been stopped as well.
+  lines.set('credit', blocks || inference < credits ? -inference : -credits);
+  return lines;
 }
 
 function inferenceCents(
@@ -164,9 +163,12 @@ function inferenceCents(
 ): bigint {
   const slash = meter.indexOf('/');
   const kind = meter.slice('inference.'.length, slash);
-  const model = meter.slice(slash + 1);
+  const used = meter.slice(slash + 1);
+  const nameOf = (rows: readonly { model: string }[]): string =>
+    rows.some(({ model }) => model === used) ? used : (prices.inference.aliases[used] ?? used);
   if (kind === 'stt' || kind === 'tts') {
     const list = prices.inference[kind];
+    const model = nameOf(list.models);
     const row = current(
       list.models.filter((candidate) => candidate.model === model),
       month,
@@ -175,6 +177,7 @@ function inferenceCents(
     return roundedCents(priceOf(row, plan), quantity, BigInt(list.per));
   }
   const list = prices.inference.llm;
+  const model = nameOf(list.models);
   const row = current(
     list.models.filter((candidate) => candidate.model === model),
     month,
@@ -214,4 +217,17 @@ function roundedCents({ top, bottom }: Fraction, quantity: bigint, per: bigint):
 
 function cents({ top, bottom }: Fraction): bigint {
   return (top * 100n) / bottom;
+}
+
+function add(sums: Map<string, bigint>, name: string, amount: bigint): void {
+  sums.set(name, (sums.get(name) ?? 0n) + amount);
+}
+
+function sumOf(amounts: Iterable<bigint>): bigint {
+  return [...amounts].reduce((sum, amount) => sum + amount, 0n);
+}
+
+function monthBefore(month: string): string {
+  const [year, number] = month.split('-').map(Number) as [number, number];
+  return new Date(Date.UTC(year, number - 2, 1)).toISOString().slice(0, 7);
 }
