@@ -4,6 +4,7 @@ import { RefusedError, TallymanError, UsageError } from '../errors';
 import { closeVerb } from './close';
 import { consumeVerb } from './consume';
 import { deadLettersVerb } from './dead-letters';
+import { doctorVerb } from './doctor';
 import { initVerb } from './init';
 import { invoicesVerb } from './invoices';
 import { keysVerb } from './keys';
@@ -30,6 +31,7 @@ function createProgram(): Command {
     invoicesVerb(),
     deadLettersVerb(),
     keysVerb(),
+    doctorVerb(),
   ];
   for (const verb of verbs) program.addCommand(inheritExitOverride(verb));
   return program;
