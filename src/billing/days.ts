@@ -28,6 +28,11 @@ export function daysOf(period: Period): number {
   return Number(period.to.slice(8)) - Number(period.from.slice(8)) + 1;
 }
 
+/** As an invoice line names it: ISO 8601's interval of days. */
+export function periodText({ from, to }: Period): string {
+  return `${from}/${to}`;
+}
+
 /** Cuts a period into pieces at the days on which something begins: each piece starts with one of them. */
 export function cutAt(period: Period, beginnings: Iterable<string>): Period[] {
   const starts = [...new Set([period.from, ...beginnings])]

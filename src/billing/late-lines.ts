@@ -16,6 +16,7 @@ export function lateLines(
     const difference: PricedLine = {
       ...line,
       kind: line.kind === 'credit' ? 'credit' : 'late',
+      period: line.period ?? origin,
       description: `Late usage of ${origin}: ${line.description}`,
       quantity: line.quantity.minus(was?.quantity ?? zero),
       included: line.included.minus(was?.included ?? zero),

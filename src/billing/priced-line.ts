@@ -1,5 +1,4 @@
-import type { Period } from './days';
-import { Decimal } from './decimal';
+import { Decimal, sum, zero } from './decimal';
 import type { InvoiceLine, LineKind } from './invoice';
 import { second, type BillingUnit } from './units';
 
@@ -8,10 +7,10 @@ export interface PricedLine {
   /** Finds the same line in another pricing of the same month. */
   readonly id: string;
   readonly kind: LineKind;
-  readonly meter?: string;
-  readonly model?: string;
-  /** Only of a part of the month. */
-  readonly period?: Period;
+  readonly meter?: string | undefined;
+  readonly model?: string | undefined;
+  /** As the invoice writes it: only of a part of the month, or of another month. */
+  readonly period?: string | undefined;
   readonly description: string;
   readonly unit: BillingUnit;
   readonly quantity: Decimal;
@@ -51,16 +50,15 @@ export function moneyLine(
  * Writes a line out in its billing unit. Seconds that are no whole minutes have no finite decimal in minutes, so such a
  * line counts in seconds and its price is for 60 times as many: exact, instead of nearly right.
  */
-export function writtenLine(line: PricedLine, currency: string, digits: number, month?: string): InvoiceLine {
+export function writtenLine(line: PricedLine, currency: string, digits: number): InvoiceLine {
   const money = line.unit.name === currency;
   const unit = shownUnit(line.unit, [line.quantity, line.included, line.billable]);
   const shown = (quantity: Decimal): string => quantity.div(unit.size).toFixed(...(money ? [digits] : []));
-  const period = line.period === undefined ? month : `${line.period.from}/${line.period.to}`;
   return {
     kind: line.kind,
     ...(line.meter === undefined ? {} : { meter: line.meter }),
     ...(line.model === undefined ? {} : { model: line.model }),
-    ...(period === undefined ? {} : { period }),
+    ...(line.period === undefined ? {} : { period: line.period }),
     description: line.description,
     unit: unit.name,
     quantity: shown(line.quantity),
@@ -76,4 +74,9 @@ export function writtenLine(line: PricedLine, currency: string, digits: number, 
 export function shownUnit(unit: BillingUnit, quantities: readonly Decimal[]): BillingUnit {
   const whole = unit.name !== 'minute' || quantities.every((quantity) => quantity.mod(unit.size).isZero());
   return whole ? unit : second;
+}
+
+/** What lines come to; those without a price come to nothing yet. */
+export function amountOf(lines: readonly PricedLine[]): Decimal {
+  return sum(lines.map((line) => line.amount ?? zero));
 }

@@ -1,9 +1,5 @@
-import {
-  buildInvoice,
-  carriedCreditOf,
-  type InvoiceInput,
-  type InvoiceOutcome,
-} from '../../src/billing/build-invoice';
+import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../../src/billing/build-invoice';
+import { carriedCreditOf } from '../../src/billing/correction-credits';
 import type { StoredMonth } from '../../src/billing/month-usage';
 import { builtInCatalog } from './built-in-catalog';
 import { thrownBy } from './thrown-by';

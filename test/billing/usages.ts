@@ -1,4 +1,5 @@
-import { buildInvoice, carriedCreditOf, type InvoiceOutcome } from '../../src/billing/build-invoice';
+import { buildInvoice, type InvoiceOutcome } from '../../src/billing/build-invoice';
+import { carriedCreditOf } from '../../src/billing/correction-credits';
 import type { Catalog } from '../../src/billing/catalog';
 import type { StoredMonth } from '../../src/billing/month-usage';
 import type { ProjectDocument } from '../../src/billing/project';
