@@ -127,3 +127,11 @@ declare module 'kafkajs/src/retry' {
   ): <T>(run: (bail: (error: unknown) => void) => Promise<T | undefined>) => Promise<T>;
   export = createRetry;
 }
+
+declare module 'kafkajs/src/protocol/encoder' {
+  class Encoder {
+    buffer: Buffer;
+    writeBuffer(buffer: Buffer): this;
+  }
+  export = Encoder;
+}
