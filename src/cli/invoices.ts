@@ -99,7 +99,7 @@ async function listInvoices(
     .sort((a, b) => (a.month === b.month ? (a.project < b.project ? -1 : 1) : a.month < b.month ? -1 : 1));
 }
 
-export function printInvoices(invoices: readonly Invoice[]): void {
+function printInvoices(invoices: readonly Invoice[]): void {
   printTable(
     [
       { title: 'month', of: ({ month }) => month },

@@ -6,14 +6,15 @@ import { join } from 'node:path';
 import type { Invoice } from '../billing/invoice';
 import { loadCatalog } from '../catalog-file';
 import { readConfig } from '../config';
-import { groupDigits, printLine, printTable } from '../cli/output';
-import { printInvoices } from '../cli/invoices';
+import { groupDigits, printLine } from '../cli/output';
 import { startServices, type Services } from '../local/services';
 import { createLog } from '../log';
 import { createProgress } from '../progress';
 import { openKafka } from '../stream/kafka';
 import { createPublisher, type PublishRecord } from '../stream/producer';
 import { topicName } from '../stream/topics';
+import { readTotals } from '../totals/read';
+import { openStore, type Store } from '../totals/store';
 import { centsDue, type PriceList } from './invoice-oracle';
 import { createOracle, type Oracle } from './oracle';
 import { createWorkload, type WorkloadRecord } from './workload';
@@ -70,6 +71,7 @@ async function run(services: Services, folder: string): Promise<void> {
   const config = readConfig(env);
   const client = openKafka(config.kafka, createLog('silent'));
   const publisher = await createPublisher(client);
+  const store = await openStore({ url: config.redisUrl, prefix: config.prefix });
 
   try {
     heading('Topics, cursors, projects');
@@ -101,17 +103,16 @@ async function run(services: Services, folder: string): Promise<void> {
     await timed(EVENTS / 2, () => tallyman('consume', '--until-caught-up'));
 
     heading('Totals, as ops read them');
-    const totals = await readTotals(tallyman, [earlier, month]);
-    showLargest(totals, month);
+    await tallyman('totals', PROJECTS[0]!, '--month', month);
+    const totals = await readAllTotals(store, [earlier, month]);
     heading(`Close ${month}`);
     await tallyman('close', month, '--grace', '0s');
 
     heading('Invoices');
-    const { invoices } = JSON.parse(await tallyman('invoices', 'list', '--json')) as { invoices: Invoice[] };
-    const whole: Invoice[] = [];
-    for (const { id } of invoices)
-      whole.push(JSON.parse(await tallyman('invoices', 'show', id, '--json')) as Invoice);
-    printInvoices(whole);
+    await tallyman('invoices', 'list');
+    const { invoices } = JSON.parse(await tallyman('invoices', 'list', '--json')) as {
+      invoices: Pick<Invoice, 'id' | 'total'>[];
+    };
     const deadLetters = JSON.parse(await tallyman('dead-letters', 'list', '--json')) as {
       byReason: Record<string, number>;
     };
@@ -123,10 +124,11 @@ async function run(services: Services, folder: string): Promise<void> {
     );
     agree('totals', totals, oracleTotals(oracle));
     agree('dead letters', deadLetters.byReason, oracle.counts.deadLetters);
-    agree('invoices', totalsOfInvoices(whole), oracleInvoices(oracle, projects, [earlier, month]));
+    agree('invoices', totalsOfInvoices(invoices), oracleInvoices(oracle, projects, [earlier, month]));
   } finally {
     await publisher.close();
     await client.close();
+    await store.close();
   }
 }
 
@@ -183,33 +185,17 @@ function runCli(env: NodeJS.ProcessEnv, words: readonly string[]): Promise<strin
 
 type Totals = Record<string, string>;
 
-async function readTotals(
-  tallyman: (...words: string[]) => Promise<string>,
-  months: readonly string[],
-): Promise<Totals> {
+async function readAllTotals(store: Store, months: readonly string[]): Promise<Totals> {
   const all: Totals = {};
   for (const project of PROJECTS) {
     for (const month of months) {
-      const answer = await tallyman('totals', project, '--month', month, '--json');
-      const { totals } = JSON.parse(answer) as { totals: Totals };
-      for (const [meter, quantity] of Object.entries(totals)) all[`${project} ${month} ${meter}`] = quantity;
+      for (const [meter, quantity] of await readTotals(store, project, month)) {
+        all[`${project} ${month} ${meter}`] = String(quantity);
+      }
     }
   }
+  printLine(`  ... and ${Object.keys(all).length} totals of ${PROJECTS.length} projects in all.`);
   return all;
-}
-
-function showLargest(totals: Totals, month: string): void {
-  const rows = Object.entries(totals).filter(([name]) => name.startsWith(`${PROJECTS[0]} ${month} `));
-  printTable(
-    [
-      { title: `${PROJECTS[0]} ${month}`, of: ([name]) => name.split(' ')[2] ?? '' },
-      { title: 'total', of: ([, quantity]) => groupDigits(quantity), align: 'right' },
-    ],
-    rows,
-  );
-  printLine(
-    `... and ${Object.keys(totals).length - rows.length} more totals of ${PROJECTS.length} projects.`,
-  );
 }
 
 function oracleTotals(oracle: Oracle): Totals {
@@ -222,7 +208,7 @@ function oracleTotals(oracle: Oracle): Totals {
   return all;
 }
 
-function totalsOfInvoices(invoices: readonly Invoice[]): Totals {
+function totalsOfInvoices(invoices: readonly Pick<Invoice, 'id' | 'total'>[]): Totals {
   return Object.fromEntries(invoices.map(({ id, total }) => [id, total]));
 }
 
