@@ -1,4 +1,4 @@
-import { Cluster, Redis, type ClusterNode, type RedisOptions } from 'ioredis';
+import { Cluster, Redis, ReplyError, type ClusterNode, type RedisOptions } from 'ioredis';
 import { TallymanError } from '../errors';
 import { defineScripts } from './commands';
 import { createFingerprinter, type Fingerprinter } from './fingerprint';
@@ -43,12 +43,14 @@ export async function openStore(options: { url: string; prefix: string }): Promi
   // Every failed command rejects with its reason; without a listener, a lost connection would end the process as well.
   let lastError: unknown;
   redis.on('error', (error: unknown) => (lastError = error));
+  redis.on('ready', () => (lastError = undefined));
+  nameUnavailability(redis, withoutPassword(options.url), () => lastError);
   defineScripts(redis);
   try {
     await redis.ping();
   } catch (error) {
     redis.disconnect();
-    throw new RedisUnavailableError(withoutPassword(options.url), lastError ?? error);
+    throw error;
   }
   let closing: Promise<void> | undefined;
   return {
@@ -88,6 +90,23 @@ function connect(url: string): Redis | Cluster {
       },
     },
   );
+}
+
+/**
+ * Makes commands that got no answer reject with RedisUnavailableError, which says where and why; the client's own
+ * errors only say that time is up. What Redis answers passes as it is.
+ */
+function nameUnavailability(redis: Redis | Cluster, address: string, lastError: () => unknown): void {
+  const target = redis as Cluster; // Whose method takes one parameter more.
+  const send = target.sendCommand.bind(target);
+  target.sendCommand = (...sent: Parameters<typeof send>): unknown => {
+    const reply = Promise.resolve(send(...sent)).catch((error: unknown) => {
+      throw error instanceof ReplyError ? error : new RedisUnavailableError(address, lastError() ?? error);
+    });
+    // The client sends waiting commands again by itself, and looks at the first promise only.
+    reply.catch(() => undefined);
+    return reply;
+  };
 }
 
 function withScheme(node: string): string {

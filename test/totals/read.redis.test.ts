@@ -1,0 +1,172 @@
+import { apply } from '../../src/totals/apply';
+import { agreeOnClose, readCloses, writeClose } from '../../src/totals/closes';
+import { initCursor, readCursor, readCursors } from '../../src/totals/cursors';
+import { freeze, readFreezes, restoreFreeze } from '../../src/totals/freeze';
+import { invoicedProjects, readInvoice, readInvoices, writeInvoice } from '../../src/totals/invoices';
+import { eachProject, readProject, writeProject } from '../../src/totals/projects';
+import {
+  hasUsage,
+  projectsOf,
+  readDaily,
+  readShardCount,
+  readTotals,
+  writeShardCount,
+} from '../../src/totals/read';
+import { openStore, type Store } from '../../src/totals/store';
+import { testRedisUrl, uniquePrefix } from '../support/services';
+import { chunk, event } from './events';
+
+const TOPIC = 'usage.session';
+
+let store: Store;
+let prefix: string;
+
+beforeEach(async () => {
+  prefix = uniquePrefix();
+  store = await openStore({ url: testRedisUrl(), prefix });
+});
+
+afterEach(async () => {
+  const keys = await store.redis.keys(`${prefix}:*`);
+  if (keys.length > 0) await store.redis.unlink(keys);
+  await store.close();
+});
+
+const refused = (code: string): Error => expect.objectContaining({ code }) as Error;
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found.sort();
+}
+
+test('a project that stands in several shards is summed up, and listed once', async () => {
+  await writeShardCount(store, 3);
+  const most = 9223372036854775807n;
+  for (const shard of [0, 2]) {
+    await initCursor(store, shard, TOPIC, 0);
+    const usages = [{ meter: 'session.webrtc' as const, quantity: String(most) }];
+    const events = [event(0, { usages }), event(1, { project: `only-${shard}` })];
+    await apply(store, shard, chunk(TOPIC, 0, events));
+  }
+  expect(await readTotals(store, 'acme', '2026-07')).toEqual(new Map([['session.webrtc', 2n * most]]));
+  expect(await readDaily(store, 'acme', '2026-07')).toEqual(
+    new Map([['2026-07-15/session.webrtc', 2n * most]]),
+  );
+  expect(await all(projectsOf(store, '2026-07'))).toEqual(['acme', 'only-0', 'only-2']);
+  expect(await all(projectsOf(store, '2026-06'))).toEqual([]);
+  expect(await hasUsage(store, 3, '2026-07')).toBe(true);
+  expect(await hasUsage(store, 3, '2026-06')).toBe(false);
+});
+
+test('more projects than a page are all listed, once each', async () => {
+  await writeShardCount(store, 2);
+  const names = Array.from({ length: 3_500 }, (_, i) => `p-${i}`);
+  await store.redis.sadd(store.keys.projectsOfMonth(0, '2026-07'), ...names.slice(0, 2_500));
+  await store.redis.sadd(store.keys.projectsOfMonth(1, '2026-07'), ...names.slice(1_500));
+  expect(await all(projectsOf(store, '2026-07'))).toEqual([...names].sort());
+});
+
+test('the number of shards may grow, not shrink', async () => {
+  await expect(readShardCount(store)).rejects.toThrow(refused('UNINITIALISED'));
+  await writeShardCount(store, 12);
+  await writeShardCount(store, 24);
+  await expect(writeShardCount(store, 12)).rejects.toThrow(refused('FEWER_SHARDS'));
+  expect(await readShardCount(store)).toBe(24);
+});
+
+test('a cursor is created once', async () => {
+  expect(await readCursor(store, 5, TOPIC)).toBeUndefined();
+  expect(await initCursor(store, 5, TOPIC, 7)).toBe(true);
+  expect(await initCursor(store, 5, TOPIC, 9)).toBe(false);
+  expect(await readCursor(store, 5, TOPIC)).toBe(7);
+  expect(await readCursors(store, 5)).toEqual(new Map([[TOPIC, 7]]));
+  expect(await readCursors(store, 6)).toEqual(new Map());
+});
+
+describe('freezing', () => {
+  test('it keeps the cursors of all topics, however often it is asked', async () => {
+    await initCursor(store, 0, TOPIC, 3);
+    await initCursor(store, 0, 'usage.agent', 5);
+    const cursors = new Map([
+      [TOPIC, 3],
+      ['usage.agent', 5],
+    ]);
+    expect(await freeze(store, 0, '2026-07')).toEqual(cursors);
+    const json = await store.redis.hget(store.keys.shard(0).closed, '2026-07');
+    expect(json).toBe('{"usage.agent":5,"usage.session":3}');
+    await apply(store, 0, chunk(TOPIC, 3, [event(3)]));
+    expect(await freeze(store, 0, '2026-07')).toEqual(cursors);
+    expect(await readFreezes(store, 0)).toEqual(new Map([['2026-07', cursors]]));
+  });
+
+  test('it is refused out of order, and without cursors', async () => {
+    await expect(freeze(store, 0, '2026-07')).rejects.toThrow(refused('UNINITIALISED'));
+    await initCursor(store, 0, TOPIC, 3);
+    await freeze(store, 0, '2026-07');
+    await expect(freeze(store, 0, '2026-06')).rejects.toThrow(refused('LATER_MONTH_FROZEN'));
+    await restoreFreeze(store, 0, '2026-08', new Map([[TOPIC, 9]]));
+    await expect(freeze(store, 0, '2026-09')).rejects.toThrow(refused('BEHIND_FREEZE'));
+  });
+
+  test('a lost freeze is restored to the same bytes; another one is a conflict', async () => {
+    await initCursor(store, 0, TOPIC, 3);
+    await initCursor(store, 0, 'usage.agent', 2 ** 53 - 1);
+    const cursors = await freeze(store, 0, '2026-07');
+    const { closed } = store.keys.shard(0);
+    const json = await store.redis.hget(closed, '2026-07');
+    expect(await restoreFreeze(store, 0, '2026-07', cursors)).toBe(false);
+    await store.redis.del(closed);
+    expect(await restoreFreeze(store, 0, '2026-07', new Map([...cursors].reverse()))).toBe(true);
+    expect(await store.redis.hget(closed, '2026-07')).toBe(json);
+    const other = new Map([...cursors, [TOPIC, 4]]);
+    await expect(restoreFreeze(store, 0, '2026-07', other)).rejects.toThrow(refused('FREEZE_CONFLICT'));
+    await expect(restoreFreeze(store, 0, '2026-06', other)).rejects.toThrow(refused('FREEZE_CONFLICT'));
+    await expect(restoreFreeze(store, 0, '2026-08', new Map([[TOPIC, 2]]))).rejects.toThrow(
+      refused('FREEZE_CONFLICT'),
+    );
+    expect(await store.redis.hgetall(closed)).toEqual({ '2026-07': json });
+  });
+});
+
+describe('the views of the ledger', () => {
+  test('projects', async () => {
+    const document = { project: '__proto__', plans: [{ plan: 'ship', from: '2026-07-01' }] };
+    expect(await readProject(store, '__proto__')).toBeUndefined();
+    await writeProject(store, { ...document, plans: [] });
+    await writeProject(store, document);
+    expect(await readProject(store, '__proto__')).toEqual(document);
+    for (let i = 0; i < 1_000; i += 1) await writeProject(store, { ...document, project: `p-${i}` });
+    const projects = await all(
+      (async function* () {
+        for await (const { project } of eachProject(store)) yield project;
+      })(),
+    );
+    expect(projects).toHaveLength(1_001);
+    expect(new Set(projects).size).toBe(1_001);
+  });
+
+  test('closes, in order; the first record of a month holds', async () => {
+    await writeClose(store, '2026-08', '{"b":1}');
+    expect(await agreeOnClose(store, '2026-07', '{"a":1}')).toBe('{"a":1}');
+    expect(await agreeOnClose(store, '2026-07', '{"a":2}')).toBe('{"a":1}');
+    expect([...(await readCloses(store))]).toEqual([
+      ['2026-07', '{"a":1}'],
+      ['2026-08', '{"b":1}'],
+    ]);
+  });
+
+  test('invoices, byte for byte', async () => {
+    const json = '{ "total":  "1.00", "name": "Æ" }';
+    await writeInvoice(store, 'p', '2026-08', '{}');
+    await writeInvoice(store, 'p', '2026-07', json);
+    await writeInvoice(store, 'constructor', '2026-07', '{}');
+    expect(await readInvoice(store, 'p', '2026-07')).toBe(json);
+    expect(await readInvoice(store, 'p', '2026-06')).toBeUndefined();
+    expect([...(await readInvoices(store, 'p'))]).toEqual([
+      ['2026-07', json],
+      ['2026-08', '{}'],
+    ]);
+    expect(await all(invoicedProjects(store, '2026-07'))).toEqual(['constructor', 'p']);
+  });
+});

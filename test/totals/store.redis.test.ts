@@ -1,0 +1,121 @@
+import { startNativeRedis } from '../../src/local/native-redis';
+import { freePort } from '../../src/local/free-port';
+import type { NativeService } from '../../src/local/service';
+import { apply } from '../../src/totals/apply';
+import { initCursor, readCursor, readCursors } from '../../src/totals/cursors';
+import { freeze } from '../../src/totals/freeze';
+import { forgetIds } from '../../src/totals/ids';
+import { invoicedProjects, readInvoice, writeInvoice } from '../../src/totals/invoices';
+import { projectsOf, readTotals, writeShardCount } from '../../src/totals/read';
+import { openStore, RedisUnavailableError, type Store } from '../../src/totals/store';
+import { chunk, event } from './events';
+import { startRedisCluster, type RedisCluster } from './redis-cluster';
+
+const TOPIC = 'usage.session';
+
+test('a Redis that is not there is named, without its password', async () => {
+  const port = await freePort();
+  const opening = openStore({ url: `redis://user:secret@127.0.0.1:${port}`, prefix: '' });
+  const error = await opening.catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(RedisUnavailableError);
+  expect((error as Error).message).toContain(`redis://127.0.0.1:${port}`);
+  expect((error as Error).message).toContain('ECONNREFUSED');
+  expect(JSON.stringify(error) + String(error)).not.toContain('secret');
+});
+
+describe('a Redis that goes away', () => {
+  let redis: NativeService;
+  let store: Store;
+  beforeEach(async () => {
+    redis = await startNativeRedis((line) => process.stderr.write(`${line}\n`));
+    store = await openStore({ url: `redis://${redis.address}`, prefix: '' });
+    await initCursor(store, 0, TOPIC, 0);
+  });
+  afterEach(async () => {
+    await store.close();
+    await redis.stop();
+  });
+
+  test('comes back: the command that waited is carried out once', async () => {
+    await redis.kill('SIGTERM');
+    const waiting = apply(store, 0, chunk(TOPIC, 0, [event(0), event(1)]));
+    await redis.restart();
+    expect(['APPLIED', 'ALREADY_APPLIED']).toContain((await waiting).answer);
+    expect(await apply(store, 0, chunk(TOPIC, 0, [event(0), event(1)]))).toMatchObject({
+      answer: 'ALREADY_APPLIED',
+    });
+    await writeShardCount(store, 1);
+    expect(await readTotals(store, 'acme', '2026-07')).toEqual(new Map([['session.webrtc', 120n]]));
+  });
+
+  test('stays silent: the command fails before a Kafka session would end', async () => {
+    redis.pause();
+    const start = Date.now();
+    await expect(apply(store, 0, chunk(TOPIC, 0, [event(0)]))).rejects.toThrow(RedisUnavailableError);
+    expect(Date.now() - start).toBeLessThan(15_000);
+    redis.resume();
+    await expect(readCursor(store, 0, TOPIC)).resolves.toEqual(expect.any(Number));
+  });
+
+  test('is closed once, however often it is asked, also when nobody answers', async () => {
+    await redis.kill('SIGKILL');
+    const closing = store.close();
+    expect(store.close()).toBe(closing);
+    await closing;
+  });
+});
+
+describe('a Redis Cluster', () => {
+  let cluster: RedisCluster;
+  beforeAll(async () => {
+    cluster = await startRedisCluster();
+  });
+  afterAll(() => cluster.stop());
+
+  test.each([
+    ['nodes separated by commas', () => cluster.nodes.map(({ address }) => address).join(',')],
+    ['one node to ask', () => `redis+cluster://${cluster.nodes[1]!.address}`],
+  ])('%s: everything works across its nodes', async (name, url) => {
+    const store = await openStore({ url: url(), prefix: name.length.toString() });
+    try {
+      await writeShardCount(store, 4);
+      for (let shard = 0; shard < 4; shard += 1) {
+        await initCursor(store, shard, TOPIC, 0);
+        const events = Array.from({ length: 500 }, (_, i) => event(i, { project: `p-${i % 3}` }));
+        expect(await apply(store, shard, chunk(TOPIC, 0, events))).toMatchObject({
+          answer: 'APPLIED',
+          counted: 500,
+        });
+        expect(await freeze(store, shard, '2026-07')).toEqual(new Map([[TOPIC, 500]]));
+        expect(
+          await apply(store, shard, chunk(TOPIC, 500, [event(500, { id: 'id-1', project: 'p-1' })])),
+        ).toMatchObject({
+          duplicates: 1,
+        });
+        await freeze(store, shard, '2026-08');
+        expect(await forgetIds(store, shard)).toEqual(['first']);
+        expect(await readCursors(store, shard)).toEqual(new Map([[TOPIC, 501]]));
+      }
+      expect(await readTotals(store, 'p-0', '2026-07')).toEqual(
+        new Map([['session.webrtc', 4n * 167n * 60n]]),
+      );
+      const found: string[] = [];
+      for await (const project of projectsOf(store, '2026-07')) found.push(project);
+      expect(found.sort()).toEqual(['p-0', 'p-1', 'p-2']);
+      await writeInvoice(store, 'p-0', '2026-07', '{}');
+      expect(await readInvoice(store, 'p-0', '2026-07')).toBe('{}');
+      for await (const project of invoicedProjects(store, '2026-07')) expect(project).toBe('p-0');
+    } finally {
+      await store.close();
+    }
+  });
+
+  test('two nodes hold something each', async () => {
+    const { Redis } = await import('ioredis');
+    for (const { port } of cluster.nodes) {
+      const node = new Redis(port);
+      expect(await node.dbsize()).toBeGreaterThan(0);
+      node.disconnect();
+    }
+  });
+});
