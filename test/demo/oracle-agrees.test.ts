@@ -66,7 +66,7 @@ describe.each<Rounding>(['per-minute', 'per-second'])('rating agrees with the or
       fc.property(weirdRecord, (record) => {
         expect(byConsumer(record, rounding)).toEqual(byOracle(record, rounding));
       }),
-      { numRuns: 1_000 },
+      { numRuns: 2_000 },
     );
   });
 

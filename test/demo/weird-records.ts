@@ -36,7 +36,7 @@ const dataFields = [
   '__proto__',
   'constructor',
 ];
-const attributes = [
+const attributeNames = [
   'specversion',
   'id',
   'source',
@@ -107,9 +107,14 @@ const integer = fc.oneof(
   fc.maxSafeNat().map(String),
 );
 
+/** About as long as a text may be, in code points; some take two units each, so that counting the wrong ones shows. */
+const lengthy = fc
+  .tuple(oneOf('x', '😀', 'é', '\ud800'), oneOf(127, 128, 129, 255, 256, 257))
+  .map(([unit, count]) => unit.repeat(count));
+
 const text = fc.oneof(
+  lengthy,
   oneOf('', ' ', 'a b', 'a\u00a0b', 'a\u007f', 'a\u0080', 'a\n', '\ud800', '\udc00x', '😀', '__proto__', 'constructor', '.acme', '-', 'é', 'toString'),
-  fc.tuple(oneOf('x', '😀', 'é', '\ud800'), oneOf(127, 128, 129, 255, 256, 257)).map(([unit, count]) => unit.repeat(count)),
   oneOf('webrtc', 'sip', 'ingress', 'egress', 'track', 'video', 'third_party', 'upstream', 'stt', 'llm', 'tts', 'WebRTC', '1.0', '1'),
   oneOf(...topics.map((topic) => `${topic}.v1`), 'usage.session.v2'),
   fc.string({ unit: 'binary', maxLength: 12 }),
@@ -142,19 +147,20 @@ function write(value: unknown): string {
   return `{${fields.map(([name, item]) => `${JSON.stringify(name)}:${write(item)}`).join(',')}}`;
 }
 
-const kindOf = (name: string): fc.Arbitrary<unknown> =>
-  /At$/.test(name) ? timestamp : /Ms$|Tokens$|Events$|bytes|characters/.test(name) ? integer : text;
+function kindOf(name: string): fc.Arbitrary<unknown> {
+  if (/At$|^time$/.test(name)) return timestamp;
+  if (/Ms$|Tokens$|Events$|bytes|characters/.test(name)) return integer;
+  return /^(id|source|subject|model)$/.test(name) ? fc.oneof(lengthy, text) : text;
+}
 
-/** Up to four more fields: mostly of a kind that fits the name. */
-const changed = (good: Record<string, unknown>): fc.Arbitrary<[string, unknown][]> =>
-  fc
-    .array(
-      oneOf(...dataFields).chain((name) =>
-        fc.tuple(fc.constant(name), fc.oneof({ weight: 3, arbitrary: kindOf(name) }, anything)),
-      ),
-      { maxLength: 4 },
-    )
-    .map((changes) => [...Object.entries(good), ...changes]);
+/** Some more fields, mostly of a kind that fits the name. */
+const changes = (names: readonly string[], most: number): fc.Arbitrary<[string, unknown][]> =>
+  fc.array(
+    oneOf(...names).chain((name) =>
+      fc.tuple(fc.constant(name), fc.oneof({ weight: 3, arbitrary: kindOf(name) }, anything)),
+    ),
+    { maxLength: most },
+  );
 
 /** A field given twice stands twice, as producers may send it: the last counts. */
 const writeFields = (fields: readonly (readonly [string, unknown])[], keepTwice: boolean): string => {
@@ -163,6 +169,35 @@ const writeFields = (fields: readonly (readonly [string, unknown])[], keepTwice:
   return `{${written.map(([name, value]) => `${JSON.stringify(name)}:${write(value)}`).join(',')}}`;
 };
 
+interface Parts {
+  readonly topic: string;
+  readonly timestampMs: number;
+  readonly attributes: readonly (readonly [string, unknown])[];
+  readonly data: string;
+  readonly keepTwice: boolean;
+  readonly surround: readonly [before: string, after: string];
+}
+
+function structured({ topic, timestampMs, attributes, data, keepTwice, surround }: Parts): WorkloadRecord {
+  const event = writeFields([['data', new Raw(data)], ...attributes], keepTwice);
+  return { topic, key: 'acme', value: Buffer.from(surround.join(event)), timestampMs };
+}
+
+function binary({ topic, timestampMs, attributes, data, surround }: Parts): WorkloadRecord {
+  const texts = attributes.filter(([, value]) => typeof value === 'string') as [string, string][];
+  // Headers are UTF-8: half a surrogate pair cannot be sent in them.
+  const headers = Object.fromEntries(
+    texts.map(([name, value]) => [`ce_${name}`, Buffer.from(value).toString()]),
+  );
+  return { topic, key: 'acme', headers, value: Buffer.from(surround.join(data)), timestampMs };
+}
+
+/** What stands around the JSON: mostly nothing. */
+const surround: fc.Arbitrary<Parts['surround']> = fc.oneof(
+  { weight: 12, arbitrary: fc.constant<Parts['surround']>(['', '']) },
+  oneOf<Parts['surround']>([' ', '\n'], ['', '}'], ['\ufeff', ''], ['[', ']'], ['', ',1']),
+);
+
 export const weirdRecord: fc.Arbitrary<WorkloadRecord> = fc
   .record({
     topic: oneOf(...topics),
@@ -170,31 +205,30 @@ export const weirdRecord: fc.Arbitrary<WorkloadRecord> = fc
     keepTwice: fc.boolean(),
     isBinary: fc.boolean(),
     spoilsData: fc.boolean(),
+    surround,
   })
-  .chain(({ topic, timestampMs, keepTwice, isBinary, spoilsData }) =>
+  .chain(({ isBinary, spoilsData, ...parts }) =>
     fc
       .record({
-        data: oneOf(...goodData[topic]!).chain((good) => (spoilsData ? changed(good) : fc.constant(Object.entries(good)))),
-        time: fc.oneof(nearLimit(timestampMs), fc.constant(new Date(timestampMs).toISOString()), timestamp),
-        changes: fc.array(fc.tuple(oneOf(...attributes), anything), { maxLength: spoilsData ? 0 : 2 }),
-        surround: fc.oneof({ weight: 12, arbitrary: fc.constant(['', '']) }, oneOf([' ', '\n'], ['', '}'], ['\ufeff', ''], ['[', ']'], ['', ',1'])),
+        time: fc.oneof(nearLimit(parts.timestampMs), timestamp),
+        goodData: oneOf(...goodData[parts.topic]!),
+        dataChanges: changes(dataFields, spoilsData ? 4 : 0),
+        attributeChanges: changes(attributeNames, spoilsData ? 0 : 2),
       })
-      .map(({ data, time, changes, surround }): WorkloadRecord => {
-        const good = { specversion: '1.0', id: 'PA_1', source: '/sfu', type: `${topic}.v1`, subject: 'acme', time };
-        const key = 'acme';
-        const dataJson = writeFields(data, keepTwice);
-        if (isBinary) {
-          const headers: Record<string, string> = {};
-          for (const [name, value] of [...Object.entries(good), ...changes]) {
-            if (typeof value === 'string' && name !== '__proto__') headers[`ce_${name}`] = Buffer.from(value).toString();
-            else if (value === undefined && name !== 'specversion') delete headers[`ce_${name}`];
-          }
-          return { topic, key, headers, value: Buffer.from(surround.join(dataJson)), timestampMs };
-        }
-        const fields: [string, unknown][] = [...Object.entries(good), ['data', new Raw(dataJson)], ...changes];
-        return { topic, key, value: Buffer.from(surround.join(writeFields(fields, keepTwice))), timestampMs };
+      .map(({ time, goodData, dataChanges, attributeChanges }) => {
+        const good = {
+          specversion: '1.0',
+          id: 'PA_1',
+          source: '/sfu',
+          type: `${parts.topic}.v1`,
+          subject: 'acme',
+          time,
+        };
+        const attributes = [...Object.entries(good), ...attributeChanges];
+        const data = writeFields([...Object.entries(goodData), ...dataChanges], parts.keepTwice);
+        return (isBinary ? binary : structured)({ ...parts, attributes, data });
       }),
-  ); // prettier-ignore
+  );
 
 /** Bytes that need not be JSON, UTF-8 or anything at all. */
 export const anyBytes: fc.Arbitrary<WorkloadRecord> = fc
