@@ -44,7 +44,7 @@ export async function openStore(options: { url: string; prefix: string }): Promi
   let lastError: unknown;
   redis.on('error', (error: unknown) => (lastError = error));
   redis.on('ready', () => (lastError = undefined));
-  nameUnavailability(redis, withoutPassword(options.url), () => lastError);
+  answerInTime(redis, withoutPassword(options.url), () => lastError);
   defineScripts(redis);
   try {
     await redis.ping();
@@ -68,7 +68,6 @@ export async function openStore(options: { url: string; prefix: string }): Promi
 function connect(url: string): Redis | Cluster {
   const nodes = url.split(',').map((node) => node.trim());
   const options: RedisOptions = {
-    commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
     maxRetriesPerRequest: null, // The command timeout is the only limit: one rule is easier to reason about than two.
     retryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RETRY_MS),
@@ -93,13 +92,15 @@ function connect(url: string): Redis | Cluster {
 }
 
 /**
- * Makes commands that got no answer reject with RedisUnavailableError, which says where and why; the client's own
- * errors only say that time is up. What Redis answers passes as it is.
+ * Ends every command after COMMAND_TIMEOUT_MS, and rejects one that got no answer with RedisUnavailableError, which says
+ * where and why. The client's own limit holds for one server, not for a cluster that cannot be reached: there it waits
+ * for ever. What Redis answers, errors too, passes as it is.
  */
-function nameUnavailability(redis: Redis | Cluster, address: string, lastError: () => unknown): void {
+function answerInTime(redis: Redis | Cluster, address: string, lastError: () => unknown): void {
   const target = redis as Cluster; // Whose method takes one parameter more.
   const send = target.sendCommand.bind(target);
   target.sendCommand = (...sent: Parameters<typeof send>): unknown => {
+    sent[0].setTimeout(COMMAND_TIMEOUT_MS);
     const reply = Promise.resolve(send(...sent)).catch((error: unknown) => {
       throw error instanceof ReplyError ? error : new RedisUnavailableError(address, lastError() ?? error);
     });
