@@ -131,6 +131,10 @@ declare module 'kafkajs/src/retry' {
 declare module 'kafkajs/src/protocol/encoder' {
   class Encoder {
     buffer: Buffer;
+    writeInt16(value: number): this;
+    writeInt32(value: number): this;
+    writeInt64(value: number): this;
+    writeString(value: string): this;
     writeBuffer(buffer: Buffer): this;
   }
   export = Encoder;

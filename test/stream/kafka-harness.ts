@@ -1,7 +1,12 @@
+import type { DeadLetters, RejectedRecord } from '../../src/stream/dead-letters';
 import { openKafka, type KafkaClient } from '../../src/stream/kafka';
+import { createPublisher, type Publisher } from '../../src/stream/producer';
+import { createRunner, type Runner, type RunnerOptions } from '../../src/stream/runner';
+import { createTopics, topicName } from '../../src/stream/topics';
+import { eventually } from '../support/eventually';
 import type { ApplyTarget } from '../../src/stream/apply-range';
 import type { ApplyAnswer, Chunk } from '../../src/totals/apply';
-import { testBrokers } from '../support/services';
+import { testBrokers, uniquePrefix } from '../support/services';
 import { createLog } from '../../src/log';
 
 export const quietLog = createLog(process.env['TEST_LOG_LEVEL'] ?? 'silent');
@@ -15,13 +20,16 @@ export class MemoryTotals implements ApplyTarget {
   readonly applied = new Map<number, number[]>();
   readonly chunks: Chunk[] = [];
   restores = 0;
+  /** Called before each apply: what it does happens, for the caller, while the chunk is on its way. */
+  onApply: (shard: number, chunk: Chunk) => void | Promise<void> = () => undefined;
 
   constructor(partitions: number, from = 0) {
     for (let partition = 0; partition < partitions; partition += 1) this.cursors.set(partition, from);
   }
 
-  apply(shard: number, chunk: Chunk): Promise<ApplyAnswer> {
-    return Promise.resolve(this.applyNow(shard, chunk));
+  async apply(shard: number, chunk: Chunk): Promise<ApplyAnswer> {
+    await this.onApply(shard, chunk);
+    return this.applyNow(shard, chunk);
   }
 
   readCursor(shard: number): Promise<number | undefined> {
@@ -31,6 +39,15 @@ export class MemoryTotals implements ApplyTarget {
   restore(): Promise<void> {
     this.restores += 1;
     return Promise.resolve();
+  }
+
+  /** Loses what was applied from an offset on: cursor and counts together, as Redis does. */
+  goBack(shard: number, to: number): void {
+    this.cursors.set(shard, to);
+    this.applied.set(
+      shard,
+      this.offsets(shard).filter((offset) => offset < to),
+    );
   }
 
   offsets(shard: number): number[] {
@@ -51,3 +68,95 @@ export class MemoryTotals implements ApplyTarget {
     return { answer: 'APPLIED', counted: chunk.events.length, duplicates: 0, late: 0 };
   }
 }
+
+/** The dead letters that were published, in memory. */
+export class MemoryDeadLetters implements DeadLetters {
+  readonly records: RejectedRecord[] = [];
+
+  publish(records: readonly RejectedRecord[]): Promise<void> {
+    this.records.push(...records);
+    return Promise.resolve();
+  }
+}
+
+/** A rating that takes everything. */
+export const rateAnything: RunnerOptions['rate'] = ({ offset }) => ({
+  ok: true,
+  event: {
+    offset,
+    project: 'p',
+    source: 's',
+    id: String(offset),
+    month: '2026-09',
+    day: '2026-09-01',
+    usages: [],
+  },
+});
+
+/** One usage topic of its own, and what is needed to fill it and to consume it. */
+export interface TestTopic {
+  readonly client: KafkaClient;
+  readonly publisher: Publisher;
+  readonly prefix: string;
+  readonly topic: string;
+  readonly groupId: string;
+  /** Publishes records to a partition; their values are `v0`, `v1` and so on. */
+  fill(partition: number, records: number): Promise<void>;
+  runner(totals: MemoryTotals, more?: Partial<RunnerOptions>): TestRunner;
+  /** Stops the runners it made, and closes what it opened. */
+  close(): Promise<void>;
+}
+
+export interface TestRunner extends Runner {
+  /** What `onFatal` was told. */
+  readonly fatal: unknown[];
+}
+
+export async function testTopic(partitions: number): Promise<TestTopic> {
+  const client = openTestKafka();
+  const prefix = uniquePrefix();
+  const topic = topicName(prefix, 'usage.session');
+  const groupId = `${prefix}.tallyman.session`;
+  await createTopics(client, prefix, { partitions, replication: 1, retentionDays: 1 });
+  const publisher = await createPublisher(client);
+  const clients: KafkaClient[] = [client];
+  const runners: Runner[] = [];
+  return {
+    ...{ client, publisher, prefix, topic, groupId },
+    fill: (partition, records) =>
+      publisher.publish(
+        topic,
+        Array.from({ length: records }, (_, i) => ({ key: null, value: `v${i}`, partition })),
+      ),
+    runner(totals, more = {}) {
+      const fatal: unknown[] = [];
+      // Of its own: members of one group must not share a kafkajs client, which keeps their offsets together.
+      const own = openTestKafka();
+      clients.push(own);
+      const runner = createRunner({
+        ...{ client: own, topic, groupId, totals },
+        deadLetters: new MemoryDeadLetters(),
+        rate: rateAnything,
+        log: quietLog,
+        onFatal: (error) => void fatal.push(error),
+        ...more,
+      });
+      runners.push(runner);
+      return Object.assign(runner, { fatal });
+    },
+    async close() {
+      await Promise.all(runners.map((runner) => runner.stop()));
+      await publisher.close();
+      await Promise.all(clients.map((one) => one.close()));
+    },
+  };
+}
+
+/** The next fatal error of a runner. */
+export async function fatalOf({ fatal }: TestRunner): Promise<unknown> {
+  await eventually(() => fatal.length > 0, { what: 'a fatal error' });
+  return fatal[0];
+}
+
+export const countTo = (end: number, start = 0): number[] =>
+  Array.from({ length: end - start }, (_, i) => start + i);

@@ -1,0 +1,266 @@
+import Encoder from 'kafkajs/src/protocol/encoder';
+import { gzipSync } from 'node:zlib';
+import { fc, test } from '@fast-check/jest';
+import { registerCodecs } from '../../src/stream/codecs';
+import { decodeFetchResponse, type FetchedPartition } from '../../src/stream/fetch-response';
+
+/** Record batches as brokers send them, made here byte by byte: kafkajs cannot write all that has to be read. */
+
+interface BatchOptions {
+  readonly offsets: readonly number[];
+  readonly firstOffset?: number;
+  /** What the batch covers may end after its last record. */
+  readonly lastOffset?: number;
+  readonly producerId?: number;
+  readonly transactional?: boolean;
+  readonly control?: 'abort' | 'commit';
+  readonly gzip?: boolean;
+  readonly codec?: number;
+}
+
+function varInt(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value * 2; // Zigzag; nothing here is negative.
+  do {
+    bytes.push((rest % 128) + (rest >= 128 ? 128 : 0));
+    rest = Math.floor(rest / 128);
+  } while (rest > 0);
+  return Buffer.from(bytes);
+}
+
+function recordBytes(offsetDelta: number, key: Buffer, value: Buffer): Buffer {
+  const body = Buffer.concat([
+    Buffer.from([0]),
+    varInt(0),
+    varInt(offsetDelta),
+    varInt(key.length),
+    key,
+    varInt(value.length),
+    value,
+    varInt(0),
+  ]);
+  return Buffer.concat([varInt(body.length), body]);
+}
+
+function batchBytes(options: BatchOptions): Buffer {
+  const { offsets, producerId = -1, transactional, control, gzip } = options;
+  const firstOffset = options.firstOffset ?? offsets[0] ?? 0;
+  const lastOffset = options.lastOffset ?? offsets.at(-1) ?? firstOffset;
+  const key = control ? Buffer.from([0, 0, 0, control === 'abort' ? 0 : 1]) : Buffer.from('k');
+  const records = Buffer.concat(
+    offsets.map((offset) => recordBytes(offset - firstOffset, key, Buffer.from(String(offset)))),
+  );
+  const header = Buffer.alloc(61);
+  header.writeBigInt64BE(BigInt(firstOffset), 0);
+  header.writeInt8(2, 16);
+  const codec = options.codec ?? (gzip ? 1 : 0);
+  header.writeInt16BE(codec | (transactional || control ? 0x10 : 0) | (control ? 0x20 : 0), 21);
+  header.writeInt32BE(lastOffset - firstOffset, 23);
+  header.writeBigInt64BE(BigInt(producerId), 43);
+  header.writeInt32BE(offsets.length, 57);
+  const body = gzip ? gzipSync(records) : records;
+  header.writeInt32BE(header.length + body.length - 12, 8);
+  return Buffer.concat([header, body]);
+}
+
+interface Aborted {
+  readonly producerId: number;
+  readonly firstOffset: number;
+}
+
+function responseBytes(batches: readonly Buffer[], aborted: readonly Aborted[] = []): Buffer {
+  const records = Buffer.concat(batches);
+  const encoder = new Encoder()
+    .writeInt32(0)
+    .writeInt16(0)
+    .writeInt32(0)
+    .writeInt32(1)
+    .writeString('usage.session')
+    .writeInt32(1)
+    .writeInt32(7)
+    .writeInt16(0)
+    .writeInt64(1_000)
+    .writeInt64(990)
+    .writeInt64(3)
+    .writeInt32(aborted.length);
+  for (const { producerId, firstOffset } of aborted) encoder.writeInt64(producerId).writeInt64(firstOffset);
+  encoder.writeInt32(-1).writeInt32(records.length).writeBuffer(records);
+  return encoder.buffer;
+}
+
+async function decoded(
+  batches: readonly Buffer[],
+  aborted: readonly Aborted[] = [],
+): Promise<FetchedPartition> {
+  const answer = (await decodeFetchResponse(responseBytes(batches, aborted))) as {
+    responses: { topicName: string; partitions: FetchedPartition[] }[];
+  };
+  return answer.responses[0]!.partitions[0]!;
+}
+
+const kafkajsDecoder = () =>
+  jest.requireActual<{ decode: (payload: Buffer) => Promise<unknown> }>(
+    'kafkajs/src/protocol/requests/fetch/v11/response',
+  );
+const visible = ({ messages }: FetchedPartition): number[] =>
+  messages.filter(({ isControlRecord }) => !isControlRecord).map(({ offset }) => Number(offset));
+const lastOffset = ({ messages }: FetchedPartition): number => Number(messages.at(-1)?.offset);
+
+beforeAll(() => registerCodecs());
+
+it('reads what kafkajs reads', async () => {
+  const batches = [batchBytes({ offsets: [10, 11, 13] }), batchBytes({ offsets: [14, 20], gzip: true })];
+  const theirs = (await kafkajsDecoder().decode(responseBytes(batches))) as {
+    responses: { partitions: FetchedPartition[] }[];
+  };
+  const ours = await decoded(batches);
+  const { messages, ...rest } = theirs.responses[0]!.partitions[0]!;
+  expect(ours).toMatchObject(rest);
+  expect(ours.messages).toEqual(messages);
+  expect(ours.messages.map(({ value }) => String(value))).toEqual(['10', '11', '13', '14', '20']);
+});
+
+it('reads a batch of 150,000 records, of which kafkajs dies: it copies them over its stack', async () => {
+  const offsets = Array.from({ length: 150_000 }, (_, i) => i);
+  const batch = batchBytes({ offsets, gzip: true });
+  expect(batch.length).toBeLessThan(2 * 1_048_576);
+  const { messages } = await decoded([batch]);
+  expect(messages).toHaveLength(150_000);
+  expect(messages.at(-1)).toMatchObject({ offset: '149999', value: Buffer.from('149999') });
+  await expect(kafkajsDecoder().decode(responseBytes([batch]))).rejects.toThrow(RangeError);
+});
+
+it('hides the records of aborted transactions, also to a fetch that begins inside several of them', async () => {
+  // Two producers began before offset 10 and were aborted: kafkajs takes only one off its list per record, and shows the
+  // first record of the other.
+  const aborted = [
+    { producerId: 1, firstOffset: 2 },
+    { producerId: 2, firstOffset: 5 },
+  ];
+  const partition = await decoded(
+    [
+      batchBytes({ offsets: [10], producerId: 2, transactional: true }),
+      batchBytes({ offsets: [11], producerId: 1, transactional: true }),
+      batchBytes({ offsets: [12], producerId: 3, transactional: true }),
+      batchBytes({ offsets: [13] }),
+      batchBytes({ offsets: [14], producerId: 1, control: 'abort' }),
+      batchBytes({ offsets: [15], producerId: 1, transactional: true }),
+      batchBytes({ offsets: [16], producerId: 2, control: 'abort' }),
+      batchBytes({ offsets: [17], producerId: 2, transactional: true }),
+    ],
+    aborted,
+  );
+  expect(visible(partition)).toEqual([12, 13, 15, 17]);
+  expect(lastOffset(partition)).toBe(17);
+});
+
+it('takes the aborted transactions in any order', async () => {
+  const aborted = [
+    { producerId: 2, firstOffset: 12 },
+    { producerId: 1, firstOffset: 10 },
+  ];
+  const partition = await decoded(
+    [
+      batchBytes({ offsets: [10, 11], producerId: 1, transactional: true }),
+      batchBytes({ offsets: [12], producerId: 2, transactional: true }),
+    ],
+    aborted,
+  );
+  expect(visible(partition)).toEqual([]);
+});
+
+it('moves past a batch that compaction has emptied, or cut at its end', async () => {
+  const emptied = await decoded([batchBytes({ offsets: [], firstOffset: 10, lastOffset: 19 })]);
+  expect(visible(emptied)).toEqual([]);
+  expect(lastOffset(emptied)).toBe(19);
+  const cut = await decoded([batchBytes({ offsets: [10, 12], lastOffset: 19 })]);
+  expect(visible(cut)).toEqual([10, 12]);
+  expect(lastOffset(cut)).toBe(19);
+});
+
+it('leaves a batch that the broker cut off for the next fetch', async () => {
+  const whole = batchBytes({ offsets: [10, 11] });
+  for (const bytes of [1, 11, 60, whole.length - 1]) {
+    const partition = await decoded([whole, batchBytes({ offsets: [12, 13] }).subarray(0, bytes)]);
+    expect(visible(partition)).toEqual([10, 11]);
+  }
+});
+
+it.each([
+  ['a broken one', { offsets: [40, 41], codec: 3 }],
+  ['an unknown compression', { offsets: [40], codec: 4 }],
+])('says where an unreadable batch lies: %s', async (_, options) => {
+  await expect(decoded([batchBytes({ offsets: [39] }), batchBytes(options)])).rejects.toMatchObject({
+    code: 'UNDECODABLE_BATCH',
+    retriable: false,
+    message: expect.stringMatching(
+      /^The batch at usage.session partition 7 offset 40 cannot be read: /,
+    ) as string,
+    fields: { topic: 'usage.session', partition: 7, offset: 40 },
+  });
+});
+
+it('says so of the message formats of Kafka before 0.11', async () => {
+  const old = batchBytes({ offsets: [5] });
+  old[16] = 1;
+  await expect(decoded([old])).rejects.toThrow('message format 1 is not supported');
+});
+
+const producer = fc.integer({ min: 1, max: 3 });
+const step = fc.oneof(
+  fc.record({ kind: fc.constant('plain' as const), count: fc.nat({ max: 3 }) }),
+  fc.record({ kind: fc.constant('send' as const), producer, count: fc.integer({ min: 1, max: 3 }) }),
+  fc.record({ kind: fc.constant('end' as const), producer, abort: fc.boolean() }),
+);
+
+test.prop([fc.array(step, { maxLength: 40 }), fc.nat({ max: 100 })], { numRuns: 500 })(
+  'shows exactly the committed records of any mixture of transactions, wherever the fetch begins',
+  async (steps, share) => {
+    const batches: { bytes: Buffer; last: number }[] = [];
+    const open = new Map<number, { first: number; offsets: number[] }>();
+    const aborted: (Aborted & { last: number })[] = [];
+    const hidden = new Set<number>();
+    const all: number[] = [];
+    let end = 0;
+    const add = (options: Omit<BatchOptions, 'offsets'>, count: number): number[] => {
+      const offsets = Array.from({ length: count }, () => end++);
+      if (count === 0) return [];
+      batches.push({ bytes: batchBytes({ ...options, offsets }), last: end - 1 });
+      return offsets;
+    };
+    for (const one of steps) {
+      if (one.kind === 'plain') all.push(...add({}, one.count));
+      else if (one.kind === 'send') {
+        const offsets = add({ producerId: one.producer, transactional: true }, one.count);
+        all.push(...offsets);
+        const transaction = open.get(one.producer) ?? { first: offsets[0]!, offsets: [] };
+        transaction.offsets.push(...offsets);
+        open.set(one.producer, transaction);
+      } else {
+        const transaction = open.get(one.producer);
+        if (!transaction) continue;
+        open.delete(one.producer);
+        const [last] = add({ producerId: one.producer, control: one.abort ? 'abort' : 'commit' }, 1);
+        if (!one.abort) continue;
+        aborted.push({ producerId: one.producer, firstOffset: transaction.first, last: last! });
+        for (const offset of transaction.offsets) hidden.add(offset);
+      }
+    }
+    // Only up to the last stable offset, as a broker answers one who reads committed records; whole batches only.
+    const stable = Math.min(end, ...[...open.values()].map(({ first }) => first));
+    const from = batches[Math.floor((batches.length * share) / 101)];
+    const fetched = batches.filter(({ last }) => last < stable && last >= (from?.last ?? 0));
+    if (fetched.length === 0) return;
+    const begin = fetched[0]!.last;
+    // A broker names the aborted transactions that reach into the answer.
+    const partition = await decoded(
+      fetched.map(({ bytes }) => bytes),
+      aborted.filter(({ firstOffset, last }) => last >= begin && firstOffset < stable),
+    );
+    const firstFetched = Number(fetched[0]!.bytes.readBigInt64BE(0));
+    expect(visible(partition)).toEqual(
+      all.filter((offset) => offset >= firstFetched && offset <= fetched.at(-1)!.last && !hidden.has(offset)),
+    );
+    expect(lastOffset(partition)).toBe(fetched.at(-1)!.last);
+  },
+);
