@@ -141,15 +141,12 @@ function segmentOf(catalog: Catalog, terms: Terms, period: Period, month: string
 
 function ratesFor(catalog: Catalog, terms: Terms, period: Period): Segment['ratesFor'] {
   const agreed = new Map(
-    terms.rates.map(({ meter, model, price, per }) => [
-      model === undefined ? meter : `${meter}/${model}`,
-      rateOf(price, per),
-    ]),
+    terms.rates.map(({ meter, model, price, per }) => [listedKey(catalog, meter, model), rateOf(price, per)]),
   );
   return (key) => {
     const { meter, model } = splitMeterKey(key);
     const listed = listedKey(catalog, meter, model);
-    const own = agreed.get(key) ?? agreed.get(listed) ?? agreed.get(meter);
+    const own = agreed.get(listed) ?? agreed.get(meter);
     if (own !== undefined) return [{ period, rate: own }];
     const rows = catalog.rates.get(listed) ?? [];
     return cutAt(

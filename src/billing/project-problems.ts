@@ -51,6 +51,9 @@ function overrideProblems(
       const ratePath = `${path}.rates[${index}] (${meter})`;
       return [
         ...(isMeter(meter) ? [] : [`${ratePath}.meter: no meter "${meter}"`]),
+        ...(rates.findIndex((rate) => rate.meter === meter && rate.model === model) < index
+          ? [`${ratePath}: there is another rate for it`]
+          : []),
         ...(model === undefined || isInference(meter) ? [] : [`${ratePath}.model: ${meter} has no models`]),
         ...priceProblems(price, `${ratePath}.price`),
       ];

@@ -151,12 +151,20 @@ const overrides = (rising: boolean): fc.Arbitrary<Overrides> =>
       ),
       rates: optional(
         fc.uniqueArray(
-          fc.record({
-            meter: fc.constantFrom('session.webrtc', 'inference.stt', 'agent.session'),
-            per,
-            price: price(rising),
-          }),
-          { maxLength: 2, selector: ({ meter }) => meter },
+          fc
+            .tuple(
+              fc.constantFrom<[string, string?]>(
+                ['session.webrtc'],
+                ['inference.stt'],
+                ['inference.stt', 'b'],
+                ['inference.stt', 'one'],
+                ['inference.tts', 'a/one'],
+              ),
+              per,
+              price(rising),
+            )
+            .map(([[meter, model], count, own]) => ({ meter, model, per: count, price: own })),
+          { maxLength: 3, selector: ({ meter, model }) => `${meter}/${model}` },
         ),
       ),
     })
@@ -210,7 +218,18 @@ const quantity = fc.oneof(
 
 /** Usages that arrive in their month or up to the last one. Few meters, so that they meet in allowances and tiers. */
 export const usages: fc.Arbitrary<DatedUsage[]> = fc
-  .uniqueArray(fc.constantFrom(...keys), { minLength: 1, maxLength: 6 })
+  .uniqueArray(
+    fc.oneof(
+      fc.constantFrom(...keys),
+      fc.constantFrom(
+        'session.ingress.transcoded',
+        'session.egress.audio_only',
+        'inference.stt/one',
+        'inference.stt/b',
+      ),
+    ),
+    { minLength: 1, maxLength: 6 },
+  )
   .chain((some) =>
     fc.array(
       fc

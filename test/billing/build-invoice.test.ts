@@ -371,4 +371,25 @@ describe('tax and correction credits', () => {
     expect(outcome.invoice).toMatchObject({ subtotal: '-450008.90', credits: '450008.90', total: '0.00' });
     expect(carriedCreditOf(outcome.invoice)).toBe('450008.90');
   });
+
+  test('credit lines of late usage are not taken for a carried credit', () => {
+    const overrides = {
+      rates: [
+        {
+          meter: 'inference.stt',
+          per: '1',
+          price: { volume: [{ upTo: '10', amount: '1' }, { amount: '0.1' }] },
+        },
+      ],
+    };
+    const outcome = build({
+      plans: [{ plan: 'ship', from: '2025-01-01', overrides }],
+      history: new Map([['2026-06', stored({ 'inference.stt/m': 10n })]]),
+      ...stored({ '2026-06@inference.stt/m': 1n }),
+    });
+    expect(shown(outcome).at(-1)).toBe(
+      'credit 2026-06 Late usage of 2026-06: Inference credits of the plan: -3.90 - 0.00 -> -3.90 USD at -1 per 1 = 3.90',
+    );
+    expect(carriedCreditOf(outcome.invoice)).toBe('0');
+  });
 });

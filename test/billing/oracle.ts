@@ -217,11 +217,13 @@ function priceOn(document: CatalogDocument, terms: Terms, key: string, day: stri
   const used = rest.length === 0 ? undefined : rest.join('/');
   const isListed = (model: string | undefined): boolean =>
     section.models.some((row: { model: string }) => row.model === model);
-  const model = used === undefined || isListed(used) ? used : (aliases[used] ?? used);
+  const properName = (name: string | undefined): string | undefined =>
+    name === undefined || isListed(name) ? name : (aliases[name] ?? name);
+  const model = properName(used);
+  const ofMeter = terms.agreed.filter((rate) => rate.meter === meter);
   const agreed =
-    terms.agreed.find((rate) => rate.meter === meter && rate.model === used) ??
-    terms.agreed.find((rate) => rate.meter === meter && rate.model === model) ??
-    terms.agreed.find((rate) => rate.meter === meter && rate.model === undefined);
+    ofMeter.find((rate) => rate.model !== undefined && properName(rate.model) === model) ??
+    ofMeter.find((rate) => rate.model === undefined);
   if (agreed !== undefined) return { price: agreed.price, per: agreed.per, since: 'agreed' };
   if (model === undefined) {
     const row = latest(

@@ -56,6 +56,7 @@ test.each<[string, Omit<ProjectDocument, 'project'>, string[]]>([
             ],
             rates: [
               { meter: 'fax', per: '1', price: '1' },
+              { meter: 'fax', per: '1', price: '2' },
               {
                 meter: 'agent.events',
                 model: 'm',
@@ -73,8 +74,10 @@ test.each<[string, Omit<ProjectDocument, 'project'>, string[]]>([
       'plans[0].overrides.allowances[2] (Calls).meters: "session.webrtc" is in "WebRTC participant minutes" too',
       'plans[0].overrides.allowances[2] (Calls).meters: "agent.events" is in "Agent observability events" too',
       'plans[0].overrides.rates[0] (fax).meter: no meter "fax"',
-      'plans[0].overrides.rates[1] (agent.events).model: agent.events has no models',
-      'plans[0].overrides.rates[1] (agent.events).price.volume[0].upTo: the last tier has no end',
+      'plans[0].overrides.rates[1] (fax).meter: no meter "fax"',
+      'plans[0].overrides.rates[1] (fax): there is another rate for it',
+      'plans[0].overrides.rates[2] (agent.events).model: agent.events has no models',
+      'plans[0].overrides.rates[2] (agent.events).price.volume[0].upTo: the last tier has no end',
     ],
   ],
 ])('%s', (_case, document, expected) => {
