@@ -5,7 +5,7 @@ import { consumerNamed, consumerNames } from '../../consumers';
 import { decodeEvent } from '../../consumers/decode';
 import { compileSchema, validatorOf } from '../../src/schema';
 import { deadLetterOf } from '../../src/stream/dead-letters';
-import { LIMITS, messageOf } from '../consumers/events';
+import { event, LIMITS, messageOf } from '../consumers/events';
 import { outsideValidator } from './outside-validator';
 
 const FOLDER = join(__dirname, '../../schemas');
@@ -38,6 +38,24 @@ test.each(consumerNames)('the examples of %s are events that count', (name) => {
   for (const example of examples!) {
     expect(decodeEvent(consumerNamed(name), messageOf(example), LIMITS)).toMatchObject({ ok: true });
   }
+});
+
+test('the events in the README are good, and of every kind', () => {
+  const blocks = [...readFileSync(join(FOLDER, 'README.md'), 'utf8').matchAll(/```json\n(.*?)```/gs)];
+  const documents = blocks
+    .flatMap(([, block]) => (block!.startsWith('{\n') ? [block!] : block!.trim().split('\n')))
+    .map((text) => JSON.parse(text) as { type?: string; kind?: string });
+  const decoded = documents.map((document) => {
+    const name = document.type === undefined ? 'inference' : document.type.split('.')[1]!;
+    const whole = document.type === undefined ? event({}, { ...document }, name) : document;
+    return [document.type ?? document.kind, decodeEvent(consumerNamed(name), messageOf(whole), LIMITS).ok];
+  });
+  expect(decoded).toEqual(
+    ['usage.session.v1', 'usage.transfer.v1', 'usage.agent.v1', 'stt', 'llm', 'tts'].map((kind) => [
+      kind,
+      true,
+    ]),
+  );
 });
 
 test('dead letters are what their schema says', () => {
