@@ -1,4 +1,4 @@
-import { ConfigResourceTypes, type ITopicConfig } from 'kafkajs';
+import { ConfigResourceTypes, KafkaJSError, type Admin, type ITopicConfig } from 'kafkajs';
 import { TallymanError } from '../errors';
 import type { KafkaClient } from './kafka';
 
@@ -46,12 +46,25 @@ export async function createTopics(
   const wanted = topicConfigs(prefix, settings);
   const present = new Set(await admin.listTopics());
   const missing = wanted.filter(({ topic }) => !present.has(topic));
-  if (missing.length > 0) await admin.createTopics({ topics: missing, waitForLeaders: true });
+  if (missing.length > 0) {
+    // kafkajs's own waiting fails on the first answer of a broker that has not heard of the topic yet.
+    await admin.createTopics({ topics: missing, waitForLeaders: false });
+    await whileElecting(() => checkLeaders(admin, missing));
+  }
   await checkMessageSizes(
     client,
     wanted.filter(({ topic }) => present.has(topic)),
   );
   return missing.map(({ topic }) => topic);
+}
+
+async function checkLeaders(admin: Admin, wanted: readonly ITopicConfig[]): Promise<void> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: wanted.map(({ topic }) => topic) });
+  for (const { topic, numPartitions = 1 } of wanted) {
+    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
+    const led = partitions.filter(({ leader }) => leader >= 0);
+    if (led.length < numPartitions) throw new KafkaJSError(`${topic} has no leader yet`, { retriable: true });
+  }
 }
 
 function topicConfigs(prefix: string, settings: TopicSettings): ITopicConfig[] {
@@ -186,7 +199,7 @@ export async function logRanges(
   return ranges;
 }
 
-const ELECTION_ATTEMPTS = 50;
+const ELECTION_ATTEMPTS = 150;
 const ELECTION_RETRY_MS = 100;
 
 /** A topic that was just made, or whose broker just went away, has no leader for a moment. kafkajs's admin does not wait. */

@@ -1,3 +1,4 @@
+import type { ITopicConfig } from 'kafkajs';
 import type { DeadLetters, RejectedRecord } from '../../src/stream/dead-letters';
 import { openKafka, type KafkaClient } from '../../src/stream/kafka';
 import { createPublisher, type Publisher } from '../../src/stream/producer';
@@ -13,6 +14,16 @@ export const quietLog = createLog(process.env['TEST_LOG_LEVEL'] ?? 'silent');
 
 export const openTestKafka = (clientId = 'test'): KafkaClient =>
   openKafka({ brokers: testBrokers(), clientId }, quietLog);
+
+/** Creates a topic and waits until the broker knows of it. */
+export async function createTopic(client: KafkaClient, config: ITopicConfig): Promise<void> {
+  const admin = await client.admin();
+  await admin.createTopics({ topics: [config], waitForLeaders: false });
+  await eventually(
+    async () => (await admin.fetchTopicMetadata({ topics: [config.topic] })).topics.length === 1,
+  );
+  await eventually(async () => (await admin.fetchTopicOffsets(config.topic)).length > 0);
+}
 
 /** The totals' protocol in memory: a cursor a partition, and every event that was applied, in order. */
 export class MemoryTotals implements ApplyTarget {

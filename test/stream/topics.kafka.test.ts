@@ -1,0 +1,118 @@
+import { ConfigResourceTypes } from 'kafkajs';
+import type { KafkaClient } from '../../src/stream/kafka';
+import { createPublisher } from '../../src/stream/producer';
+import {
+  checkCoPartitioned,
+  createTopics,
+  logEnds,
+  logRanges,
+  logStarts,
+  topicName,
+  usageTopics,
+} from '../../src/stream/topics';
+import { eventually } from '../support/eventually';
+import { uniquePrefix } from '../support/services';
+import { createTopic, openTestKafka } from './kafka-harness';
+
+const settings = { partitions: 5, replication: 1, retentionDays: 100 };
+let client: KafkaClient;
+let prefix: string;
+beforeEach(() => {
+  client = openTestKafka();
+  prefix = uniquePrefix();
+});
+afterEach(() => client.close());
+
+async function configOf(topic: string): Promise<Record<string, string>> {
+  const admin = await client.admin();
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: ConfigResourceTypes.TOPIC, name: topicName(prefix, topic) }],
+  });
+  return Object.fromEntries(
+    (resources[0]?.configEntries ?? []).map(({ configName, configValue }) => [configName, configValue]),
+  );
+}
+
+it('makes the usage topics, the dead letters and the ledger', async () => {
+  const created = await createTopics(client, prefix, settings);
+  expect(created.sort()).toEqual(
+    [
+      'usage.session',
+      'usage.transfer',
+      'usage.agent',
+      'usage.inference',
+      'usage.dead-letters',
+      'billing.projects',
+      'billing.closes',
+      'billing.invoices',
+    ]
+      .map((topic) => topicName(prefix, topic))
+      .sort(),
+  );
+  expect(await checkCoPartitioned(client, prefix)).toBe(5);
+  for (const topic of ['usage.session', 'usage.inference']) {
+    expect(await configOf(topic)).toMatchObject({
+      'cleanup.policy': 'delete',
+      'retention.ms': String(100 * 86_400_000),
+      'max.message.bytes': '2097152',
+      'message.timestamp.type': 'CreateTime',
+    });
+  }
+  expect(await configOf('usage.dead-letters')).toMatchObject({ 'retention.ms': String(100 * 86_400_000) });
+  for (const topic of ['billing.projects', 'billing.closes', 'billing.invoices']) {
+    expect(await configOf(topic)).toMatchObject({ 'cleanup.policy': 'compact' });
+  }
+});
+
+it('leaves alone what is there', async () => {
+  await createTopics(client, prefix, settings);
+  expect(await createTopics(client, prefix, { ...settings, partitions: 9, retentionDays: 1 })).toEqual([]);
+  expect(await checkCoPartitioned(client, prefix)).toBe(5);
+  expect(await configOf('usage.agent')).toMatchObject({ 'retention.ms': String(100 * 86_400_000) });
+});
+
+it('refuses a topic that takes too little', async () => {
+  await createTopic(client, { topic: topicName(prefix, 'usage.dead-letters') });
+  await expect(createTopics(client, prefix, settings)).rejects.toMatchObject({
+    code: 'TOPIC_TOO_NARROW',
+    message: expect.stringContaining(`set its max.message.bytes to 8388608`) as string,
+  });
+});
+
+it('refuses usage topics that are missing, or of different size', async () => {
+  await expect(checkCoPartitioned(client, prefix)).rejects.toMatchObject({ code: 'TOPICS_MISSING' });
+  await createTopics(client, prefix, settings);
+  const admin = await client.admin();
+  await admin.createPartitions({ topicPartitions: [{ topic: topicName(prefix, 'usage.agent'), count: 7 }] });
+  const error = await eventually(() =>
+    checkCoPartitioned(client, prefix).then(
+      () => undefined,
+      (refused: unknown) => refused,
+    ),
+  );
+  expect(error).toMatchObject({
+    code: 'NOT_CO_PARTITIONED',
+    message: expect.stringContaining('up to 7') as string,
+  });
+});
+
+it('knows where each log starts and ends', async () => {
+  await createTopics(client, prefix, settings);
+  const publisher = await createPublisher(client);
+  const [session, transfer] = usageTopics(prefix) as [string, string];
+  const records = Array.from({ length: 10 }, () => ({ key: null, value: 'x', partition: 3 }));
+  await publisher.publish(session, records);
+  await publisher.close();
+  const admin = await client.admin();
+  await logEnds(client, [session]);
+  await admin.deleteTopicRecords({ topic: session, partitions: [{ partition: 3, offset: '4' }] });
+  expect(await logStarts(client, [session, transfer])).toEqual(
+    new Map([
+      [session, [0, 0, 0, 4, 0]],
+      [transfer, [0, 0, 0, 0, 0]],
+    ]),
+  );
+  expect((await logEnds(client, [session])).get(session)).toEqual([0, 0, 0, 10, 0]);
+  expect((await logRanges(client, [session])).get(session)?.[3]).toEqual({ start: 4, end: 10 });
+});
