@@ -3,6 +3,9 @@ import { consumerNames, consumerNamed } from '../../consumers';
 import { runConsumers } from './run-consumers';
 import { withContext } from './context';
 
+/** As a shell has it for Ctrl-C: a script must not take an interrupted catch-up for a finished one. */
+const EXIT_INTERRUPTED = 130;
+
 export function consumeVerb(): Command {
   return new Command('consume')
     .description('Run the consumers: rate each event and keep the totals, until stopped.')
@@ -17,11 +20,12 @@ Examples:
   tallyman consume --until-caught-up    for a batch: apply what is there and end`,
     )
     .action(async (names: string[], options: { untilCaughtUp?: true }) => {
-      await withContext((context) =>
+      const end = await withContext((context) =>
         runConsumers(context, {
           consumers: (names.length > 0 ? names : consumerNames).map(consumerNamed),
           untilCaughtUp: options.untilCaughtUp ?? false,
         }),
       );
+      if (end === 'interrupted') process.exitCode = EXIT_INTERRUPTED;
     });
 }

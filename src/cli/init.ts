@@ -1,9 +1,11 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { usageConsumers } from '../../consumers';
+import { RefusedError } from '../errors';
 import { checkCoPartitioned, createTopics, logEnds, logStarts, topicName } from '../stream/topics';
-import { initCursor } from '../totals/cursors';
+import { initCursor, readCursors } from '../totals/cursors';
 import { writeShardCount } from '../totals/read';
-import { withContext } from './context';
+import type { Store } from '../totals/store';
+import { withContext, type Context } from './context';
 import { printJson, printLine } from './output';
 
 export function initVerb(): Command {
@@ -26,12 +28,14 @@ export function initVerb(): Command {
         retentionDays: number;
         json?: true;
       }) => {
-        await withContext(async ({ config, kafka: openKafka, store: openStore }) => {
-          const kafka = openKafka();
-          const store = await openStore();
+        await withContext(async (context) => {
+          const { config } = context;
+          const kafka = context.kafka();
+          const store = await context.store();
           const created = await createTopics(kafka, config.prefix, options);
           const partitionCount = await checkCoPartitioned(kafka, config.prefix);
           const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
+          await refuseEmptied(context, store, topics, partitionCount);
           const offsets = await (options.from === 'earliest' ? logStarts : logEnds)(kafka, topics);
           let newCursors = 0;
           for (const topic of topics) {
@@ -53,6 +57,30 @@ export function initVerb(): Command {
         });
       },
     );
+}
+
+/**
+ * A Redis without any cursor beside ledgers with records was emptied. New cursors alone would count its events again,
+ * but without its projects' plans and its closes.
+ */
+async function refuseEmptied(
+  { config, kafka }: Context,
+  store: Store,
+  topics: readonly string[],
+  partitionCount: number,
+): Promise<void> {
+  for (let shard = 0; shard < partitionCount; shard += 1) {
+    const cursors = await readCursors(store, shard);
+    if (topics.some((topic) => cursors.has(topic))) return;
+  }
+  const ledgers = ['billing.projects', 'billing.closes'].map((name) => topicName(config.prefix, name));
+  const records = [...(await logEnds(kafka(), ledgers)).values()].flat();
+  if (records.some((end) => end > 0)) {
+    throw new RefusedError(
+      'REDIS_EMPTIED',
+      'Redis holds no cursor, but the ledgers hold projects or closes: it was emptied. Run `tallyman rebuild`.',
+    );
+  }
 }
 
 function positiveInteger(text: string): number {

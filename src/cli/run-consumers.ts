@@ -24,10 +24,15 @@ const CAUGHT_UP_POLL_MS = 200;
 /**
  * Runs one runner a topic until a signal, the end of the backlog, or a fatal error.
  *
+ * @returns `interrupted` when a signal came before the end of the backlog
+ *
  * A fatal error rejects: the process must end then, and be restarted by its supervisor. A consumer that lingers
  * after its last fetch looks healthy from outside while usage piles up.
  */
-export async function runConsumers(context: Context, options: ConsumeOptions): Promise<void> {
+export async function runConsumers(
+  context: Context,
+  options: ConsumeOptions,
+): Promise<'done' | 'interrupted'> {
   const { config, log, calendar } = context;
   const kafka = context.kafka();
   const store = await context.store();
@@ -64,6 +69,7 @@ export async function runConsumers(context: Context, options: ConsumeOptions): P
     const waits: Promise<unknown>[] = [stopSignal.promise, fatal.promise];
     if (ends) waits.push(caughtUp(context, ends, partitionCount, stopSignal));
     await Promise.race(waits);
+    return options.untilCaughtUp && stopSignal.stopped() ? 'interrupted' : 'done';
   } finally {
     // Runners first, so that no dead letter is published after its publisher is gone.
     await Promise.allSettled(runners.map((runner) => runner.stop()));

@@ -10,6 +10,7 @@ import { invoicesVerb } from './invoices';
 import { keysVerb } from './keys';
 import { projectsVerb } from './projects';
 import { publishVerb } from './publish';
+import { rebuildVerb } from './rebuild';
 import { totalsVerb } from './totals';
 
 const EXIT_FAILED = 1;
@@ -31,6 +32,7 @@ function createProgram(): Command {
     invoicesVerb(),
     deadLettersVerb(),
     keysVerb(),
+    rebuildVerb(),
     doctorVerb(),
   ];
   for (const verb of verbs) program.addCommand(inheritExitOverride(verb));

@@ -75,7 +75,9 @@ export function decide({ cursor, batch, seeks, log }: ChainInput): ChainDecision
  * What a look at a partition says while nothing is fetched: on every assignment, and from time to time. An idle partition
  * shows no batch that could tell that its log was cut or made anew, or that the totals went back.
  *
- * @param known the cursor that the consumer has in mind, from before `cursor` was read
+ * @param known the cursor that the consumer has in mind, from before `cursor` was read; undefined when it was assigned the
+ *   partition and has fetched nothing yet: it reads at the committed offset then, and where that lies past the cursor and
+ *   nothing is published, no batch would ever tell
  * @param cursor the totals' own cursor, from before `log` was asked for
  */
 export function review(
@@ -85,7 +87,8 @@ export function review(
 ): { readonly do: 'nothing' } | { readonly do: 'seek'; readonly to: number } | ChainStop {
   const stop = checkCursor(cursor, log);
   if (stop) return stop;
-  return known !== undefined && cursor < known ? { do: 'seek', to: cursor } : { do: 'nothing' };
+  const isBehind = known === undefined ? cursor < log.end : cursor < known;
+  return isBehind ? { do: 'seek', to: cursor } : { do: 'nothing' };
 }
 
 /** Whether the log still holds the offset that is to be applied next. */

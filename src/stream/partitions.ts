@@ -123,7 +123,8 @@ export class Partitions {
       const range = ranges[partition];
       if (cursor === undefined || !range || this.states.get(partition) !== state) continue;
       noteHighWatermark(state, range.end);
-      state.cursor ??= cursor;
+      if (state.cursor !== known) continue; // A batch came meanwhile, and was judged by itself.
+      state.cursor = Math.max(known ?? 0, cursor);
       const verdict = review(known, cursor, range);
       if (verdict.do === 'seek') this.seek(partition, state, verdict.to);
       // Events may have been applied, and then deleted, since the cursor was read.
