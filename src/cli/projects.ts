@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Command } from 'commander';
 import type { PlanEntry, Profile, ProjectDocument } from '../billing/project';
+import { projectProblems } from '../billing/project-problems';
 import { loadCatalog } from '../catalog-file';
 import { TallymanError } from '../errors';
 import { createProgress } from '../progress';
@@ -138,13 +139,7 @@ async function saveProjects(
   const { catalog } = loadCatalog(config.catalogPath);
   for (const document of documents) {
     const problems = validator(document);
-    const unknown = problems.length > 0 ? [] : document.plans.filter(({ plan }) => !catalog.plans.has(plan));
-    problems.push(
-      ...unknown.map(
-        ({ plan }) =>
-          `plan "${plan}" is not in the catalog, which has ${[...catalog.plans.keys()].join(', ')}`,
-      ),
-    );
+    if (problems.length === 0) problems.push(...projectProblems(document, catalog));
     if (problems.length > 0) {
       throw new TallymanError(
         'BAD_PROJECT',

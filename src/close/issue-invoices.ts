@@ -1,4 +1,6 @@
 import { buildInvoice, type InvoiceOutcome } from '../billing/build-invoice';
+import { carriedCreditOf } from '../billing/correction-credits';
+import type { Invoice } from '../billing/invoice';
 import type { Catalog } from '../billing/catalog';
 import { lateMonthsIn, type StoredMonth } from '../billing/month-usage';
 import type { ProjectDocument } from '../billing/project';
@@ -108,10 +110,12 @@ export async function invoiceOf(
   project: string,
   number: string | null,
 ): Promise<InvoiceOutcome> {
-  const [document, own] = await Promise.all([
+  const [document, own, issued] = await Promise.all([
     readProject(store, project),
     storedMonth(store, project, month),
+    readInvoices(store, project),
   ]);
+  const [, lastIssued] = [...issued].findLast(([of]) => of < month) ?? [];
   const history = new Map<string, StoredMonth>();
   const [firstLate] = lateMonthsIn(own.totals);
   for (
@@ -125,6 +129,7 @@ export async function invoiceOf(
     project,
     plans: document?.plans ?? [],
     ...profileAndCredits(document),
+    ...(lastIssued !== undefined && { carriedCredit: carriedCreditOf(JSON.parse(lastIssued) as Invoice) }),
     month,
     periodStart: new Date(calendar.monthStart(month)).toISOString(),
     periodEnd: new Date(calendar.monthEnd(month)).toISOString(),

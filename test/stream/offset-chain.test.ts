@@ -1,4 +1,4 @@
-import { checkCursor, decide, type ChainInput } from '../../src/stream/offset-chain';
+import { checkCursor, decide, type ChainInput, review } from '../../src/stream/offset-chain';
 
 const batch = (fetchedOffset: number, lastOffset: number) => ({ fetchedOffset, lastOffset });
 
@@ -84,5 +84,31 @@ describe('a cursor against the log', () => {
     [0, 0, 0, undefined],
   ])('cursor %d in [%d, %d): %s', (cursor, start, end, code) => {
     expect(checkCursor(cursor, { start, end })?.code).toBe(code);
+  });
+});
+
+describe('a look at a partition while nothing is fetched', () => {
+  const log = { start: 0, end: 10 };
+
+  test('sends the consumer to the cursor when nothing was fetched since the assignment', () => {
+    // It reads at the committed offset, which may lie past the cursor: in an idle partition no batch would tell.
+    expect(review(undefined, 4, log)).toEqual({ do: 'seek', to: 4 });
+  });
+
+  test('leaves it alone when all is applied, or when it goes on from what it has in mind', () => {
+    expect(review(undefined, 10, log)).toEqual({ do: 'nothing' });
+    expect(review(4, 4, log)).toEqual({ do: 'nothing' });
+    expect(review(4, 7, log)).toEqual({ do: 'nothing' });
+  });
+
+  test('goes back with totals that went back', () => {
+    expect(review(7, 4, log)).toEqual({ do: 'seek', to: 4 });
+  });
+
+  test.each([
+    [4, { start: 5, end: 10 }, 'EVENTS_GONE'],
+    [11, log, 'CURSOR_PAST_LOG_END'],
+  ])('stops at %i in %j: %s', (cursor, bounds, code) => {
+    expect(review(undefined, cursor, bounds)).toMatchObject({ do: 'stop', code });
   });
 });
