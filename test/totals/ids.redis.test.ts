@@ -54,6 +54,16 @@ test('buckets split as they fill: every id is found again, at every size on the 
   expect(await store.redis.hgetall(store.keys.ids(0, 'first'))).toEqual({ count: '20000', buckets: '202' });
 });
 
+test('a bucket that cannot be split keeps its ids, and is split later', async () => {
+  await applyIds(0, 100);
+  await store.redis.set(store.keys.idBucket(0, 'first', 2), 'not mine');
+  await expect(applyIds(100, 150)).rejects.toThrow(/WRONGTYPE/);
+  await store.redis.del(store.keys.idBucket(0, 'first', 2));
+  cursor += 50; // The chunk itself was applied: splitting comes after.
+  expect(await applyIds(0, 151)).toEqual({ counted: 1, duplicates: 150 });
+  expect(await bucketKeys('first')).toHaveLength(4);
+});
+
 test('200,000 ids take at most 12 bytes each: all buckets are integer sets', async () => {
   expect(await applyIds(0, 200_000)).toEqual({ counted: 200_000, duplicates: 0 });
   const keys = await bucketKeys('first');
