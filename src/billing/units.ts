@@ -1,4 +1,5 @@
 import { splitMeterKey, type Meter } from '../rating/meters';
+import { BYTES_PER_GB } from '../rating/rounding';
 import { Decimal } from './decimal';
 
 /** What a price and an invoice line count in. `size` is the number of base units (as totals hold them) in one. */
@@ -12,7 +13,7 @@ const unit = (name: string, size: string | number): BillingUnit => ({ name, size
 export const second = unit('second', 1);
 const minute = unit('minute', 60);
 /** 10^9 bytes, as the price page counts; 2^30 would make every gigabyte 7 % cheaper. */
-const gigabyte = unit('GB', '1e9');
+const gigabyte = unit('GB', BYTES_PER_GB);
 const event = unit('event', 1);
 const token = unit('token', 1);
 const character = unit('character', 1);

@@ -11,13 +11,13 @@ import { startServices, type Services } from '../local/services';
 import { createLog } from '../log';
 import { createProgress } from '../progress';
 import { openKafka } from '../stream/kafka';
-import { createPublisher, type PublishRecord } from '../stream/producer';
+import { createPublisher } from '../stream/producer';
 import { topicName } from '../stream/topics';
 import { readTotals } from '../totals/read';
 import { openStore, type Store } from '../totals/store';
 import { centsDue, type PriceList } from './invoice-oracle';
 import { createOracle, type Oracle } from './oracle';
-import { createWorkload, type WorkloadRecord } from './workload';
+import { createWorkload, takeByTopic, type WorkloadRecord } from './workload';
 
 /**
  * The main job, end to end: a month of usage through a real Kafka and a real Redis, closed and invoiced by the command
@@ -26,6 +26,7 @@ import { createWorkload, type WorkloadRecord } from './workload';
 
 const SEED = 20_261;
 const EVENTS = 240_000;
+const BATCH_RECORDS = 5_000;
 const PLAN_OF_RANK = ['scale', 'scale', 'ship', 'scale', 'ship', 'ship', 'build', 'ship'] as const;
 const PROJECTS = [
   'acme-voice', 'northwind-support', 'globex-telehealth', 'initech-meetings', 'umbrella-care', 'stark-drones',
@@ -137,23 +138,16 @@ async function publishRecords(
   workload: Iterator<WorkloadRecord>,
   count: number,
   oracle: Oracle,
-  send: (topic: string, records: PublishRecord[]) => Promise<void>,
+  send: (topic: string, records: readonly WorkloadRecord[]) => Promise<void>,
 ): Promise<void> {
   const progress = createProgress('publish');
   const startedAt = Date.now();
-  for (let published = 0; published < count;) {
-    const byTopic = new Map<string, PublishRecord[]>();
-    for (let taken = 0; taken < 5_000 && published < count; taken += 1, published += 1) {
-      const next = workload.next();
-      if (next.done) break;
-      const record = next.value;
-      oracle.add(record);
-      const records = byTopic.get(record.topic);
-      if (records) records.push(record);
-      else byTopic.set(record.topic, [record]);
-    }
-    for (const [topic, records] of byTopic) await send(topic, records);
-    progress.update(published, count);
+  for (let published = 0; published < count; published += BATCH_RECORDS) {
+    const batch = takeByTopic(workload, Math.min(BATCH_RECORDS, count - published), (record) =>
+      oracle.add(record),
+    );
+    for (const [topic, records] of batch) await send(topic, records);
+    progress.update(Math.min(count, published + BATCH_RECORDS), count);
   }
   progress.end(`${groupDigits(String(count))} records, ${rate(count, startedAt)}`);
 }

@@ -76,3 +76,21 @@ export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRec
     return first;
   }
 }
+
+/** Takes the next records out of a workload, at most `count`, sorted by topic and in order within each. */
+export function takeByTopic(
+  workload: Iterator<WorkloadRecord>,
+  count: number,
+  onRecord: (record: WorkloadRecord) => void = () => undefined,
+): Map<string, WorkloadRecord[]> {
+  const byTopic = new Map<string, WorkloadRecord[]>();
+  for (let taken = 0; taken < count; taken += 1) {
+    const next = workload.next();
+    if (next.done) break;
+    onRecord(next.value);
+    const records = byTopic.get(next.value.topic);
+    if (records) records.push(next.value);
+    else byTopic.set(next.value.topic, [next.value]);
+  }
+  return byTopic;
+}

@@ -1,11 +1,10 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
-import { openKafka } from '../../src/stream/kafka';
-import { createPublisher, type PublishRecord } from '../../src/stream/producer';
-import { createOracle, type Oracle } from '../../src/demo/oracle';
-import { createWorkload, type WorkloadRecord } from '../../src/demo/workload';
+import { createOracle } from '../../src/demo/oracle';
+import { createWorkload } from '../../src/demo/workload';
 import { eventually } from '../support/eventually';
-import { testBrokers, testRedisUrl } from '../support/services';
+import { publishNext } from '../support/publish-next';
+import { testRedisUrl } from '../support/services';
 import { installation, type Installation } from '../support/tallyman';
 
 const PROJECTS = Array.from({ length: 12 }, (_, number) => `project-${number}`);
@@ -29,7 +28,7 @@ test('consumers that are killed in mid-stream lose nothing and count nothing twi
   });
 
   for (let kill = 0; kill < KILLS; kill += 1) {
-    await publishNext(tallyman, workload, oracle);
+    await publishNext(tallyman, workload, EVENTS_BETWEEN_KILLS, (record) => oracle.add(record));
     const before = await counted(tallyman);
     const consumer = tallyman.start('consume');
     const closed = once(consumer, 'close');
@@ -42,7 +41,7 @@ test('consumers that are killed in mid-stream lose nothing and count nothing twi
       await closed;
     }
   }
-  await publishNext(tallyman, workload, oracle);
+  await publishNext(tallyman, workload, EVENTS_BETWEEN_KILLS, (record) => oracle.add(record));
   await tallyman.ok('consume', '--until-caught-up');
 
   const found: Record<string, string> = {};
@@ -63,31 +62,6 @@ test('consumers that are killed in mid-stream lose nothing and count nothing twi
   const { byReason } = await tallyman.json<{ byReason: unknown }>('dead-letters', 'list');
   expect(byReason).toEqual(oracle.counts.deadLetters);
 }, 300_000);
-
-async function publishNext(
-  { prefix }: Installation,
-  workload: Iterator<WorkloadRecord>,
-  oracle: Oracle,
-): Promise<void> {
-  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
-  const publisher = await createPublisher(client);
-  try {
-    const byTopic = new Map<string, PublishRecord[]>();
-    for (let taken = 0; taken < EVENTS_BETWEEN_KILLS; taken += 1) {
-      const next = workload.next();
-      if (next.done) break;
-      const record = next.value;
-      oracle.add(record);
-      const records = byTopic.get(record.topic);
-      if (records) records.push(record);
-      else byTopic.set(record.topic, [record]);
-    }
-    for (const [topic, records] of byTopic) await publisher.publish(`${prefix}.${topic}`, records);
-  } finally {
-    await publisher.close();
-    await client.close();
-  }
-}
 
 /** How many events the cursors have passed. */
 async function counted({ prefix }: Installation): Promise<number> {

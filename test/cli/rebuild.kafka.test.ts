@@ -1,8 +1,7 @@
 import { Redis } from 'ioredis';
 import { createWorkload } from '../../src/demo/workload';
-import { openKafka } from '../../src/stream/kafka';
-import { createPublisher, type PublishRecord } from '../../src/stream/producer';
-import { testBrokers, testRedisUrl } from '../support/services';
+import { publishNext } from '../support/publish-next';
+import { testRedisUrl } from '../support/services';
 import { installation, type Installation } from '../support/tallyman';
 
 const redis = new Redis(testRedisUrl());
@@ -13,24 +12,6 @@ const now = new Date();
 const monthBack = (months: number): string =>
   new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months, 1)).toISOString().slice(0, 7);
 const [month, earlier] = [monthBack(1), monthBack(2)];
-
-async function publishNext(
-  { prefix }: Installation,
-  workload: Iterator<{ topic: string } & PublishRecord>,
-  count: number,
-): Promise<void> {
-  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
-  const publisher = await createPublisher(client);
-  const byTopic = new Map<string, PublishRecord[]>();
-  for (let taken = 0; taken < count; taken += 1) {
-    const next = workload.next();
-    if (next.done) break;
-    byTopic.set(next.value.topic, [...(byTopic.get(next.value.topic) ?? []), next.value]);
-  }
-  for (const [topic, records] of byTopic) await publisher.publish(`${prefix}.${topic}`, records);
-  await publisher.close();
-  await client.close();
-}
 
 /** Everything in Redis but the ids, which a rebuild keeps for the last two periods only. */
 async function contents({ prefix }: Installation): Promise<Record<string, unknown>> {
