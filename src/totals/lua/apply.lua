@@ -24,7 +24,8 @@ Answers
   ALREADY_APPLIED cursor | OVERLAP cursor | GAP cursor | UNINITIALISED
   SPLIT offset      a month was frozen at this offset, inside the chunk: send the two parts. Nothing was written
   REJECTED detail   malformed, or a total would pass 2^63-1. Nothing was written
-An error that Redis itself raises (OOM, READONLY, MISCONF, WRONGTYPE ...) is passed on; nothing was written either.
+An error that Redis itself raises (OOM, READONLY, MISCONF, WRONGTYPE ...) is passed on. Nothing was written then either,
+unless the error came from splitting buckets, after all the rest: then the chunk is ALREADY_APPLIED when it comes again.
 
 Amounts are decimal strings, or Lua numbers up to 2^53 - 1, which are exact: pack-chunk.ts sees to it that no line of a
 chunk sums up to more. The totals themselves, which may be larger, are only ever touched by HINCRBY.
@@ -122,18 +123,18 @@ local function bucketKey(stem, bucket)
   return stem .. PAIRS[(bucket - b) / 100] .. PAIRS[b] .. PAIRS[c] .. PAIRS[d]
 end
 
---[[
-The ids of a period: fingerprints in buckets, by linear hashing that splits a bucket into four. At a level there are
-`level` buckets, a power of four, of which the first `split` are split already. With h = the last eight digits of a
-fingerprint, it lies in bucket h mod level, or h mod 4 level if that one is split. (Splitting into four instead of two
-reads each id a third as often.)
-]]
 -- Reads the last eight digits byte by byte: a substring would have to be stored first.
 local function hashOf(digits, last)
   local a, b, c, d, e, f, g, h = byte(digits, last - 7, last)
   return ((((((a * 10 + b) * 10 + c) * 10 + d) * 10 + e) * 10 + f) * 10 + g) * 10 + h - ZEROS
 end
 
+--[[
+The ids of a period: fingerprints in buckets, by linear hashing that splits a bucket into four. At a level there are
+`level` buckets, a power of four, of which the first `split` are split already. With h = the last eight digits of a
+fingerprint, it lies in bucket h mod level, or h mod 4 level if that one is split. (Splitting into four instead of two
+reads each id a third as often.)
+]]
 local function openIds(period)
   local key = idsStem .. period
   local state = call('HMGET', key, 'buckets', 'count')
