@@ -18,6 +18,7 @@ export function installWorkarounds(): void {
   if (installed) return;
   installed = true;
   sleepWhenNothingIsPending();
+  connectOnce();
   closeSocketOnTimeout();
   decodeFetchesOurselves();
   showFilteredBatches();
@@ -41,19 +42,20 @@ function sleepWhenNothingIsPending(): void {
   };
 }
 
-const timedOut = Symbol('timedOut');
-type TimedQueue = RequestQueue & { [timedOut]?: () => void };
-
 /**
- * kafkajs leaves the socket open when a request times out, so all that follows waits on the same dead peer. And it keeps
- * the half of a response that it had read when a socket broke, and reads the next socket's bytes as the other half.
+ * kafkajs opens a socket for each of several requests that meet a closed connection, and forgets all but the last: the
+ * others keep the process alive. And it keeps the half of a response that it had read when a socket broke, and reads the
+ * next socket's bytes as the other half.
  */
-function closeSocketOnTimeout(): void {
+function connectOnce(): void {
+  const connecting = new WeakMap<Connection, Promise<boolean>>();
   wrap(
     Connection.prototype,
     'connect',
     (connect) =>
       function (this: Connection) {
+        const underWay = connecting.get(this);
+        if (underWay) return underWay;
         if (!this.isConnected()) {
           this.chunks = [];
           this.bytesBuffered = 0;
@@ -61,9 +63,18 @@ function closeSocketOnTimeout(): void {
           (this.requestQueue as TimedQueue)[timedOut] = () =>
             this.socket?.destroy(new Error('request timed out'));
         }
-        return connect.call(this);
+        const connected = connect.call(this).finally(() => connecting.delete(this));
+        connecting.set(this, connected);
+        return connected;
       },
   );
+}
+
+const timedOut = Symbol('timedOut');
+type TimedQueue = RequestQueue & { [timedOut]?: () => void };
+
+/** kafkajs leaves the socket open when a request times out, so all that follows waits on the same dead peer. */
+function closeSocketOnTimeout(): void {
   wrap(
     RequestQueue.prototype,
     'createSocketRequest',

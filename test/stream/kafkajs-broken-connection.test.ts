@@ -36,3 +36,19 @@ it('half a response is forgotten with its socket: the next one is not read as th
   expect(String(await connection.send(rawRequest))).toBe('b');
   await connection.disconnect();
 });
+
+it('requests that meet a closed connection together open one socket, not one each', async () => {
+  broker.onRequest = (id, socket) => void socket.write(response(id, Buffer.from('a')));
+  const connection = broker.connection(1_000);
+  await Promise.all([connection.connect(), connection.connect(), connection.connect()]);
+  expect(String(await connection.send(rawRequest))).toBe('a');
+  expect(broker.sockets).toHaveLength(1);
+  await connection.disconnect();
+});
+
+it('a connection that failed is tried again', async () => {
+  const connection = broker.connection(1_000);
+  await broker.close();
+  await expect(connection.connect()).rejects.toThrow(/ECONNREFUSED/);
+  await expect(connection.connect()).rejects.toThrow(/ECONNREFUSED/);
+});
