@@ -113,7 +113,7 @@ export interface TestTopic {
   readonly groupId: string;
   /** Publishes records to a partition; their values are `v0`, `v1` and so on. */
   fill(partition: number, records: number): Promise<void>;
-  runner(totals: MemoryTotals, more?: Partial<RunnerOptions>): TestRunner;
+  runner(totals: ApplyTarget, more?: Partial<RunnerOptions>): TestRunner;
   /** Stops the runners it made, and closes what it opened. */
   close(): Promise<void>;
 }
