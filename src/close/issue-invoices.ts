@@ -1,4 +1,4 @@
-import { buildInvoice, type InvoiceOutcome } from '../billing/build-invoice';
+import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../billing/build-invoice';
 import { carriedCreditOf } from '../billing/correction-credits';
 import type { Invoice } from '../billing/invoice';
 import type { Catalog } from '../billing/catalog';
@@ -98,18 +98,24 @@ async function billProject(plan: InvoicePlan, project: string): Promise<Billed> 
   return { project, outcome: await invoiceOf(plan, project, number) };
 }
 
+/** What an invoice is made under: one for all projects of a month. */
+export type InvoiceTerms = Pick<InvoicePlan, 'store' | 'calendar' | 'catalog' | 'month' | 'issuedAt'>;
+
 /** Gathers what an invoice depends on, and builds it. */
 export async function invoiceOf(
-  {
-    store,
-    calendar,
-    catalog,
-    month,
-    issuedAt,
-  }: Pick<InvoicePlan, 'store' | 'calendar' | 'catalog' | 'month' | 'issuedAt'>,
+  terms: InvoiceTerms,
   project: string,
   number: string | null,
 ): Promise<InvoiceOutcome> {
+  return buildInvoice(await readInvoiceInput(terms, project, number));
+}
+
+/** Gathers what an invoice depends on. */
+export async function readInvoiceInput(
+  { store, calendar, catalog, month, issuedAt }: InvoiceTerms,
+  project: string,
+  number: string | null,
+): Promise<InvoiceInput> {
   const [document, own, issued] = await Promise.all([
     readProject(store, project),
     storedMonth(store, project, month),
@@ -125,7 +131,7 @@ export async function invoiceOf(
   ) {
     history.set(earlier, await storedMonth(store, project, earlier));
   }
-  return buildInvoice({
+  return {
     project,
     plans: document?.plans ?? [],
     ...profileAndCredits(document),
@@ -138,7 +144,7 @@ export async function invoiceOf(
     catalog,
     number,
     issuedAt,
-  });
+  };
 }
 
 function profileAndCredits(
@@ -159,7 +165,7 @@ async function storedMonth(store: Store, project: string, month: string): Promis
 }
 
 /** Projects with totals in the month, then those with a plan and none: a plan's fee is due without usage. */
-async function* projectsToBill(store: Store, month: string): AsyncGenerator<string> {
+export async function* projectsToBill(store: Store, month: string): AsyncGenerator<string> {
   const withUsage = new Set<string>();
   for await (const project of projectsOf(store, month)) {
     withUsage.add(project);
