@@ -130,6 +130,7 @@ export interface SchemaFiles {
   'dead-letter.v1.json': DeadLetter;
   'invoice.v1.json': Invoice;
   'project.v1.json': ProjectDocument;
+  'seller.v1.json': Seller;
   'usage-event.v1.json': UsageEvent;
   'usage.agent.v1.json': AgentEvent;
   'usage.inference.v1.json': InferenceEvent;
@@ -529,6 +530,8 @@ export interface Invoice {
    * be an ISO 4217 code
    */
   currency: string;
+  seller?: Seller;
+  buyer?: Buyer;
   /**
    * be a time, RFC 3339
    */
@@ -558,6 +561,31 @@ export interface Invoice {
    * be a decimal string
    */
   total: string;
+}
+/**
+ * Who issues the invoices: the file that TALLYMAN_SELLER names.
+ */
+export interface Seller {
+  name: string;
+  email?: string;
+  /**
+   * @maxItems 8
+   */
+  address?: string[];
+  taxId?: string;
+  /**
+   * Stands under the total: how and until when to pay, say.
+   */
+  note?: string;
+}
+/**
+ * The project's profile when it was issued.
+ */
+export interface Buyer {
+  name?: string;
+  email?: string;
+  address?: string[];
+  taxId?: string;
 }
 export interface InvoiceLine {
   kind: 'plan' | 'usage' | 'late' | 'credit' | 'tax';

@@ -12,6 +12,8 @@ export interface Config {
   readonly prefix: string;
   /** A catalog file; the built-in catalog where absent. */
   readonly catalogPath: string | undefined;
+  /** A file that says who issues the invoices (`schemas/seller.v1.json`). */
+  readonly sellerPath: string | undefined;
   /** The IANA zone whose calendar months are billed. */
   readonly billingZone: string;
   readonly rounding: 'per-minute' | 'per-second';
@@ -128,6 +130,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     redisUrl,
     prefix,
     catalogPath: read('TALLYMAN_CATALOG'),
+    sellerPath: read('TALLYMAN_SELLER'),
     billingZone,
     rounding: oneOf('TALLYMAN_ROUNDING', ['per-minute', 'per-second'], 'per-minute'),
     limits: { futureMs: span('TALLYMAN_FUTURE_LIMIT', '1h'), pastMs: span('TALLYMAN_PAST_LIMIT', '400d') },

@@ -19,6 +19,7 @@ test('an empty environment gives the documented defaults', () => {
     redisUrl: 'redis://127.0.0.1:6379',
     prefix: '',
     catalogPath: undefined,
+    sellerPath: undefined,
     billingZone: 'UTC',
     rounding: 'per-minute',
     limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000 },

@@ -2,7 +2,7 @@ import { TallymanError } from '../errors';
 import type { Catalog } from './catalog';
 import { creditLines } from './correction-credits';
 import { sum, type Decimal } from './decimal';
-import type { Invoice, LineKind } from './invoice';
+import type { Invoice, LineKind, Party, Seller } from './invoice';
 import { lateLines } from './late-lines';
 import { termsOfMonth } from './month-terms';
 import { lateMonthsIn, usageOfMonth, type StoredMonth } from './month-usage';
@@ -16,6 +16,7 @@ export interface InvoiceInput extends StoredMonth {
   readonly project: string;
   readonly plans: readonly PlanEntry[];
   readonly profile?: Profile;
+  readonly seller?: Seller;
   /** The project's correction credits; those of other months are left alone. */
   readonly credits?: readonly Credit[];
   /** `carriedCreditOf` (correction-credits.ts) the project's last issued invoice before this month. */
@@ -89,6 +90,8 @@ export function buildInvoice(input: InvoiceInput): InvoiceOutcome {
       plan: segments.at(-1)!.plan,
       month,
       currency: catalog.currency,
+      ...(input.seller && { seller: input.seller }),
+      ...buyerOf(profile),
       issuedAt: input.issuedAt,
       periodStart: input.periodStart,
       periodEnd: input.periodEnd,
@@ -104,6 +107,12 @@ export function buildInvoice(input: InvoiceInput): InvoiceOutcome {
       ...late.flatMap(({ origin, before, after }) => overQuota(origin, before.blocked, after.blocked)),
     ],
   };
+}
+
+/** The profile less its tax rates, which the tax lines tell of. */
+function buyerOf(profile: Profile | undefined): { buyer?: Party } {
+  const { taxes: _, ...buyer } = profile ?? {};
+  return Object.keys(buyer).length > 0 ? { buyer } : {};
 }
 
 function lateMonthsOf({ month, totals, project }: InvoiceInput): string[] {

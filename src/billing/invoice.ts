@@ -9,6 +9,9 @@ export interface Invoice {
   readonly plan: string;
   readonly month: string;
   readonly currency: string;
+  /** Both as of the issue: a later move or change of name must not reach into a document that was sent. */
+  readonly seller?: Seller;
+  readonly buyer?: Party;
   readonly issuedAt: string;
   readonly periodStart: string;
   readonly periodEnd: string;
@@ -20,6 +23,21 @@ export interface Invoice {
   readonly tax: string;
   /** subtotal + credits + tax, which is the sum of all lines. Never below 0. */
   readonly total: string;
+}
+
+/** Who an invoice is from or made out to. */
+export interface Party {
+  readonly name?: string;
+  readonly email?: string;
+  readonly address?: readonly string[];
+  readonly taxId?: string;
+}
+
+/** Who issues the invoices (`schemas/seller.v1.json`). */
+export interface Seller extends Party {
+  readonly name: string;
+  /** Stands under the total: how and until when to pay, say. */
+  readonly note?: string;
 }
 
 export type LineKind = 'plan' | 'usage' | 'late' | 'credit' | 'tax';

@@ -4,6 +4,7 @@ import { closeMonth, rehearseClose, type CloseReport } from '../close/close-mont
 import { checkMayClose, dueMonths } from '../close/due-months';
 import { restoreCloses } from '../close/restore-closes';
 import { loadCatalog } from '../catalog-file';
+import { loadSeller } from '../seller-file';
 import { parseSpan } from '../span';
 import { createPublisher } from '../stream/producer';
 import { monthArgument } from './arguments';
@@ -47,6 +48,7 @@ async function close(context: Context, month: string | undefined, options: Close
   const kafka = context.kafka();
   const store = await context.store();
   const { catalog } = loadCatalog(config.catalogPath);
+  const seller = loadSeller(config.sellerPath);
   const nowMs = options.now ?? Date.now();
   await restoreCloses(kafka, store, config.prefix, log);
 
@@ -64,6 +66,7 @@ async function close(context: Context, month: string | undefined, options: Close
         prefix: config.prefix,
         calendar,
         catalog,
+        seller,
         log,
         stallMs: options.stall,
       };

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import type { Invoice } from '../billing/invoice';
 import { invoiceOf } from '../close/issue-invoices';
 import { loadCatalog } from '../catalog-file';
+import { loadSeller } from '../seller-file';
 import { TallymanError } from '../errors';
 import { invoicedProjects, readInvoice, readInvoices } from '../totals/invoices';
 import { readCloses } from '../totals/closes';
@@ -65,6 +66,7 @@ export function invoicesVerb(): Command {
               store: await store(),
               calendar,
               catalog,
+              seller: loadSeller(config.sellerPath),
               month,
               issuedAt: new Date().toISOString(),
             };

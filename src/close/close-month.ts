@@ -1,4 +1,5 @@
 import type { Catalog } from '../billing/catalog';
+import type { Seller } from '../billing/invoice';
 import type { Invoice } from '../billing/invoice';
 import type { Log } from '../log';
 import { createProgress } from '../progress';
@@ -24,6 +25,7 @@ export interface CloseDependencies {
   readonly prefix: string;
   readonly calendar: BillingCalendar;
   readonly catalog: Catalog;
+  readonly seller?: Seller | undefined;
   readonly log: Log;
   /** Gives up when no cursor moves for so long while the close waits for the consumers. */
   readonly stallMs: number;
@@ -46,7 +48,7 @@ export async function closeMonth(
   month: string,
   nowMs: number,
 ): Promise<CloseReport> {
-  const { kafka, store, publisher, prefix, calendar, catalog } = dependencies;
+  const { kafka, store, publisher, prefix, calendar, catalog, seller } = dependencies;
 
   // Barrier: what was published before now is counted as in time, whatever the consumers had still to do.
   const waiting = createProgress(`close ${month}: waiting for the consumers`);
@@ -74,6 +76,7 @@ export async function closeMonth(
     store,
     calendar,
     catalog,
+    seller,
     month,
     issuedAt: closedAt,
     progress,
@@ -87,13 +90,13 @@ export async function closeMonth(
 
 /** What closing the month now would issue. Waits for nothing and writes nothing. */
 export async function rehearseClose(
-  { store, calendar, catalog }: Pick<CloseDependencies, 'store' | 'calendar' | 'catalog'>,
+  { store, calendar, catalog, seller }: Pick<CloseDependencies, 'store' | 'calendar' | 'catalog' | 'seller'>,
   month: string,
   nowMs: number,
 ): Promise<CloseReport> {
   const issuedAt = new Date(nowMs).toISOString();
   const progress = createProgress(`close ${month}: rehearsal`);
-  const report = await issueInvoices({ store, calendar, catalog, month, issuedAt, progress });
+  const report = await issueInvoices({ store, calendar, catalog, seller, month, issuedAt, progress });
   progress.end();
   return { month, closedAt: issuedAt, dryRun: true, ...report };
 }

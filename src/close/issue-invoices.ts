@@ -1,6 +1,6 @@
 import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../billing/build-invoice';
 import { carriedCreditOf } from '../billing/correction-credits';
-import type { Invoice } from '../billing/invoice';
+import type { Invoice, Seller } from '../billing/invoice';
 import type { Catalog } from '../billing/catalog';
 import { lateMonthsIn, type StoredMonth } from '../billing/month-usage';
 import type { ProjectDocument } from '../billing/project';
@@ -20,6 +20,7 @@ export interface InvoicePlan {
   readonly store: Store;
   readonly calendar: BillingCalendar;
   readonly catalog: Catalog;
+  readonly seller?: Seller | undefined;
   readonly month: string;
   readonly issuedAt: string;
   readonly progress: Progress;
@@ -99,7 +100,10 @@ async function billProject(plan: InvoicePlan, project: string): Promise<Billed> 
 }
 
 /** What an invoice is made under: one for all projects of a month. */
-export type InvoiceTerms = Pick<InvoicePlan, 'store' | 'calendar' | 'catalog' | 'month' | 'issuedAt'>;
+export type InvoiceTerms = Pick<
+  InvoicePlan,
+  'store' | 'calendar' | 'catalog' | 'seller' | 'month' | 'issuedAt'
+>;
 
 /** Gathers what an invoice depends on, and builds it. */
 export async function invoiceOf(
@@ -112,7 +116,7 @@ export async function invoiceOf(
 
 /** Gathers what an invoice depends on. */
 export async function readInvoiceInput(
-  { store, calendar, catalog, month, issuedAt }: InvoiceTerms,
+  { store, calendar, catalog, seller, month, issuedAt }: InvoiceTerms,
   project: string,
   number: string | null,
 ): Promise<InvoiceInput> {
@@ -135,6 +139,7 @@ export async function readInvoiceInput(
     project,
     plans: document?.plans ?? [],
     ...profileAndCredits(document),
+    ...(seller && { seller }),
     ...(lastIssued !== undefined && { carriedCredit: carriedCreditOf(JSON.parse(lastIssued) as Invoice) }),
     month,
     periodStart: new Date(calendar.monthStart(month)).toISOString(),

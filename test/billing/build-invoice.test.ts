@@ -393,3 +393,11 @@ describe('tax and correction credits', () => {
     expect(carriedCreditOf(outcome.invoice)).toBe('0');
   });
 });
+
+test('an invoice keeps who issued it and who it was made out to', () => {
+  const seller = { name: 'Example Media Ltd', address: ['1 Quay Street'], note: 'Due in 30 days.' };
+  const buyer = { name: 'Acme GmbH', address: ['Hauptstrasse 1', '10115 Berlin'], taxId: 'DE123456789' };
+  const taxes = [{ from: '2026-06-01', name: 'VAT', rate: '0.21' }];
+  expect(build({ seller, profile: { ...buyer, taxes } }).invoice).toMatchObject({ seller, buyer });
+  expect(build({ profile: { taxes } }).invoice).not.toHaveProperty('buyer');
+});
