@@ -1,0 +1,93 @@
+import { randomUUID } from 'node:crypto';
+import { consumerNames, consumerNamed } from '../consumers';
+import { readConfig } from '../src/config';
+import { openKafka } from '../src/stream/kafka';
+import { createTopics, logEnds, topicName } from '../src/stream/topics';
+import { apply } from '../src/totals/apply';
+import { initCursor } from '../src/totals/cursors';
+import { freeze } from '../src/totals/freeze';
+import { writeShardCount } from '../src/totals/read';
+import { openStore, type Store } from '../src/totals/store';
+import type { RatedEvent } from '../src/rating/usage';
+
+type Environment = Readonly<Record<string, string>>;
+
+export async function createUsageTopics(env: Environment, partitions: number): Promise<void> {
+  const config = readConfig(env);
+  const kafka = openKafka(config.kafka);
+  await createTopics(kafka, config.prefix, { partitions, replication: 1, retentionDays: 100 });
+  await kafka.close();
+}
+
+export async function endsOfLog(env: Environment): Promise<Map<string, readonly number[]>> {
+  const config = readConfig(env);
+  const kafka = openKafka(config.kafka);
+  const ends = await logEnds(kafka, namesOfTopics(config.prefix));
+  await kafka.close();
+  return ends;
+}
+
+export const namesOfTopics = (prefix: string): string[] =>
+  consumerNames.map((name) => topicName(prefix, consumerNamed(name).topic));
+
+export async function openBenchStore(env: Environment): Promise<Store> {
+  const { redisUrl, prefix } = readConfig(env);
+  return openStore({ url: redisUrl, prefix });
+}
+
+/** As `tallyman init --from earliest` leaves Redis. */
+export async function initCursors(store: Store, topics: readonly string[], shards: number): Promise<void> {
+  for (let shard = 0; shard < shards; shard += 1) {
+    for (const topic of topics) await initCursor(store, shard, topic, 0);
+  }
+  await writeShardCount(store, shards);
+}
+
+const PRELOAD_CHUNK = 2_000;
+
+/**
+ * Applies made-up events of one minute each to every shard in turn, under a topic of their own.
+ *
+ * @param first the number of the first event; each has its own id, and its place in the shard's topic by `first / shards`
+ */
+export async function applyMadeUp(
+  store: Store,
+  options: { shards: number; first: number; count: number; month: string; projects: readonly string[] },
+): Promise<void> {
+  const { shards, first, count, month, projects } = options;
+  const perShard = Math.ceil(count / shards);
+  const firstOffset = Math.ceil(first / shards);
+  for (let from = firstOffset; from < firstOffset + perShard; from += PRELOAD_CHUNK) {
+    const next = Math.min(firstOffset + perShard, from + PRELOAD_CHUNK);
+    for (let shard = 0; shard < shards; shard += 1) {
+      const events: RatedEvent[] = [];
+      for (let offset = from; offset < next; offset += 1) {
+        const number = offset * shards + shard;
+        const day = `${month}-${String(1 + (Math.floor(number / 50_000) % 28)).padStart(2, '0')}`;
+        events.push({
+          ...{ offset, month, day },
+          project: projects[(Math.imul(number, 0x9e37_79b1) >>> 0) % projects.length]!,
+          source: '/bench/1',
+          id: `PA_${number.toString(36)}_${month}`,
+          usages: [{ meter: 'session.webrtc', quantity: '60' }],
+        });
+      }
+      const { answer } = await apply(store, shard, { topic: MADE_UP_TOPIC, from, next, events });
+      if (answer !== 'APPLIED') throw new Error(`made-up events: ${answer}`);
+    }
+  }
+}
+
+export const MADE_UP_TOPIC = 'bench.made-up';
+
+/** A month that is closed already, with ids in it: usage of it is late, and every id is looked for in two periods. */
+export async function holdClosedMonth(
+  store: Store,
+  shards: number,
+  month: string,
+  ids: number,
+): Promise<void> {
+  await initCursors(store, [MADE_UP_TOPIC], shards);
+  await applyMadeUp(store, { shards, first: 0, count: ids, month, projects: [`made-up-${randomUUID()}`] });
+  for (let shard = 0; shard < shards; shard += 1) await freeze(store, shard, month);
+}

@@ -1,0 +1,32 @@
+import { writeFileSync } from 'node:fs';
+import { createOracle } from '../src/demo/oracle';
+import { benchWorkload, type BenchWorkload } from './workload';
+
+/** Recounts a workload with the demo's oracle, which shares no code with the consumers, and writes what must come out. */
+
+export interface Recount {
+  readonly counted: number;
+  readonly duplicates: number;
+  readonly deadLetters: Readonly<Record<string, number>>;
+  /** `<month>:<project>` -> meter -> quantity. */
+  readonly totals: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+function recount(workload: BenchWorkload, closed: string): Recount {
+  const oracle = createOracle();
+  oracle.closeMonth(closed);
+  for (const record of benchWorkload(workload)) oracle.add(record);
+  const totals: Record<string, Record<string, string>> = {};
+  for (const [project, months] of oracle.totals) {
+    for (const [month, meters] of months) {
+      totals[`${month}:${project}`] = Object.fromEntries(
+        [...meters].map(([meter, quantity]) => [meter, String(quantity)]),
+      );
+    }
+  }
+  return { ...oracle.counts, totals };
+}
+
+const [, , workload = '{}', closed = '', file = ''] = process.argv;
+writeFileSync(file, JSON.stringify(recount(JSON.parse(workload) as BenchWorkload, closed)));
+process.disconnect();

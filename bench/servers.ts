@@ -1,0 +1,26 @@
+import { startNativeKafka } from '../src/local/native-kafka';
+import { startNativeRedis } from '../src/local/native-redis';
+import type { NativeService } from '../src/local/service';
+import { createProgress } from '../src/progress';
+
+/** This machine's own servers, never given ones: their CPU and memory are read from /proc, and Redis is thrown away. */
+export const startKafka = (): Promise<NativeService> => startNativeKafka(say, createProgress('Kafka'));
+export const startRedis = (): Promise<NativeService> => startNativeRedis(say);
+
+export function say(text: string): void {
+  process.stderr.write(`  ${text}\n`);
+}
+
+/** The environment of Tallyman's own programs. */
+export function environment(
+  kafka: NativeService,
+  redis: NativeService | undefined,
+  prefix: string,
+): Record<string, string> {
+  return {
+    KAFKA_BROKERS: kafka.address,
+    ...(redis && { REDIS_URL: `redis://${redis.address}` }),
+    TALLYMAN_PREFIX: prefix,
+    LOG_LEVEL: 'warn',
+  };
+}

@@ -1,0 +1,249 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readCursors } from '../src/totals/cursors';
+import type { NativeService } from '../src/local/service';
+import type { Store } from '../src/totals/store';
+import { countWrong } from './check-totals';
+import {
+  createUsageTopics,
+  endsOfLog,
+  holdClosedMonth,
+  initCursors,
+  namesOfTopics,
+  openBenchStore,
+} from './installation';
+import { cpuMs, peakBytes, startChild, type Child } from './processes';
+import type { Recount } from './recount';
+import { memoryByKind } from './redis-memory';
+import { environment, say, startRedis } from './servers';
+import { lastMonth, monthBefore } from './workload';
+
+export const ENGINES = ['raw', 'tallyman', 'tallyman x2', 'naive', 'naive-batched'] as const;
+export type Engine = (typeof ENGINES)[number];
+
+export interface ThroughputOptions {
+  readonly seed: number;
+  readonly events: number;
+  readonly projects: number;
+  readonly partitions: number;
+  readonly runs: number;
+  readonly engines: readonly Engine[];
+}
+
+/** One engine over one workload. CPU is in seconds per million events. */
+export interface EngineResult {
+  readonly section: 'throughput';
+  readonly engine: Engine;
+  readonly projects: number;
+  readonly partitions: number;
+  readonly events: number;
+  readonly eventsPerSecond: number;
+  readonly consumerCpu: number;
+  readonly redisCpu: number;
+  readonly kafkaCpu: number;
+  readonly peakMemoryMb: number;
+  readonly bytesPerId?: number;
+  /** Totals and daily usage together. */
+  readonly bytesPerProjectMonth?: number;
+  readonly wrongTotals?: number;
+  readonly totals?: number;
+}
+
+/** The naive engine takes a tenth of a millisecond an event and more: it gets a part of the events, in topics of their own. */
+const NAIVE_SHARE = 0.1;
+/** Ids of the closed month before, so that each new one is looked for in two periods. */
+const HELD_IDS = 240_000;
+
+interface Filled {
+  readonly prefix: string;
+  readonly events: number;
+  readonly recount: Recount;
+}
+
+/** Every engine over the same log of the same broker, one after the other, each in processes of its own and on a new Redis. */
+export async function measureThroughput(
+  kafka: NativeService,
+  options: ThroughputOptions,
+  onResult: (result: EngineResult) => void,
+): Promise<void> {
+  const whole = options.engines.some((engine) => engine !== 'naive') && (await fillTopics(kafka, options, 1));
+  const part = options.engines.includes('naive') && (await fillTopics(kafka, options, NAIVE_SHARE));
+  for (let run = 0; run < options.runs; run += 1) {
+    for (const engine of options.engines) {
+      const filled = engine === 'naive' ? part : whole;
+      if (filled) onResult(await runEngine(kafka, engine, filled, options));
+    }
+  }
+}
+
+async function fillTopics(kafka: NativeService, options: ThroughputOptions, share: number): Promise<Filled> {
+  const { seed, projects, partitions } = options;
+  const events = Math.round(options.events * share);
+  const month = lastMonth(Date.now());
+  const prefix = `bench-${projects}-${events}`;
+  const env = environment(kafka, undefined, prefix);
+  await createUsageTopics(env, partitions);
+  const folder = mkdtempSync(join(tmpdir(), 'tallyman-bench-'));
+  try {
+    const startedAt = Date.now();
+    const file = join(folder, 'recount.json');
+    const workload = JSON.stringify({ seed, month, events, projects });
+    await Promise.all([
+      startChild('bench/fill.js', [workload], env).ended,
+      startChild('bench/recount.js', [workload, monthBefore(month), file], {}).ended,
+    ]);
+    say(
+      `published and recounted ${events.toLocaleString('en-US')} events of ${projects.toLocaleString('en-US')} projects in ${((Date.now() - startedAt) / 1000).toFixed(0)} s`,
+    );
+    return { prefix, events, recount: JSON.parse(readFileSync(file, 'utf8')) as Recount };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function runEngine(
+  kafka: NativeService,
+  engine: Engine,
+  { prefix, events, recount }: Filled,
+  options: ThroughputOptions,
+): Promise<EngineResult> {
+  const redis = await startRedis();
+  const env = environment(kafka, redis, prefix);
+  const store = await openBenchStore(env);
+  try {
+    const usesTallyman = engine.startsWith('tallyman');
+    const closed = monthBefore(lastMonth(Date.now()));
+    if (usesTallyman) {
+      await initCursors(store, namesOfTopics(prefix), options.partitions);
+      await holdClosedMonth(store, options.partitions, closed, HELD_IDS);
+    }
+    const measured = await measure(kafka, redis, engine, env, store, events);
+    const shared = {
+      section: 'throughput',
+      engine,
+      projects: options.projects,
+      partitions: options.partitions,
+      events,
+      ...measured,
+    } as const;
+    if (engine === 'raw') return shared;
+    const check = usesTallyman
+      ? { pattern: '*}:totals:*', stem: /^.*}:totals:/, expected: recount.totals, ignored: /:made-up-/ }
+      : { pattern: 'naive:totals:*', stem: /^naive:totals:/, expected: withoutCloses(recount.totals) };
+    const { wrong, of } = await countWrong(store, check);
+    return {
+      ...shared,
+      ...(await heldMemory(store, recount, usesTallyman ? HELD_IDS : 0)),
+      wrongTotals: wrong,
+      totals: of,
+    };
+  } finally {
+    await store.close();
+    await redis.stop();
+  }
+}
+
+async function measure(
+  kafka: NativeService,
+  redis: NativeService,
+  engine: Engine,
+  env: Readonly<Record<string, string>>,
+  store: Store,
+  events: number,
+): Promise<Pick<EngineResult, 'eventsPerSecond' | 'consumerCpu' | 'redisCpu' | 'kafkaCpu' | 'peakMemoryMb'>> {
+  const ends = await endsOfLog(env);
+  const all = [...ends.values()].flat().reduce((sum, end) => sum + end, 0);
+  if (all !== events) throw new Error(`the log holds ${all} records of ${events}`);
+  let told = 0;
+  const children: Child[] = [];
+  const sample = (done: number) => ({
+    done,
+    at: performance.now(),
+    consumer: children.reduce((sum, { pid }) => sum + cpuMs(pid), 0),
+    redis: cpuMs(redis.pid),
+    kafka: cpuMs(kafka.pid),
+  });
+  const start = (): void => void children.push(startEngine(engine, env, (done) => (told = done)));
+  start();
+  if (engine === 'tallyman x2') start();
+  try {
+    const failed = Promise.race(children.map(({ ended }) => ended)).then(() => {
+      throw new Error(`${engine} ended too soon`);
+    });
+    const watched = watch();
+    await Promise.race([watched, failed]);
+    return await watched;
+  } finally {
+    await Promise.all(children.map((child) => child.stop()));
+  }
+
+  /** From the first sight of progress to the end of the log: what is before is the start of the processes. */
+  async function watch() {
+    let first: ReturnType<typeof sample> | undefined;
+    for (;;) {
+      const done = engine.startsWith('tallyman') ? await appliedRecords(store, ends) : told;
+      if (done > 0) first ??= sample(done);
+      if (first && done >= events) {
+        const last = sample(done);
+        const millions = (last.done - first.done) / 1e6;
+        return {
+          eventsPerSecond: ((last.done - first.done) * 1000) / (last.at - first.at),
+          consumerCpu: (last.consumer - first.consumer) / 1000 / millions,
+          redisCpu: (last.redis - first.redis) / 1000 / millions,
+          kafkaCpu: (last.kafka - first.kafka) / 1000 / millions,
+          peakMemoryMb: Math.max(...children.map(({ pid }) => peakBytes(pid))) / 1e6,
+        };
+      }
+      await delay(first ? 30 : 5);
+    }
+  }
+}
+
+function startEngine(
+  engine: Engine,
+  env: Readonly<Record<string, string>>,
+  onDone: (done: number) => void,
+): Child {
+  if (engine.startsWith('tallyman')) return startChild('src/cli/tallyman.js', ['consume'], env);
+  const onMessage = (message: unknown): void => onDone((message as { done: number }).done);
+  if (engine === 'raw') return startChild('bench/engines/raw.js', [], env, onMessage);
+  return startChild('bench/engines/naive.js', engine === 'naive' ? [] : ['--batched'], env, onMessage);
+}
+
+async function appliedRecords(store: Store, ends: ReadonlyMap<string, readonly number[]>): Promise<number> {
+  const shards = [...ends.values()][0]?.length ?? 0;
+  const cursors = await Promise.all(Array.from({ length: shards }, (_, shard) => readCursors(store, shard)));
+  let done = 0;
+  for (const shard of cursors) for (const topic of ends.keys()) done += shard.get(topic) ?? 0;
+  return done;
+}
+
+async function heldMemory(
+  store: Store,
+  recount: Recount,
+  heldBefore: number,
+): Promise<Pick<EngineResult, 'bytesPerId' | 'bytesPerProjectMonth'>> {
+  const kinds = await memoryByKind(store);
+  const bytes = (...names: string[]): number =>
+    names.reduce((sum, name) => sum + (kinds.get(name)?.bytes ?? 0), 0);
+  return {
+    bytesPerId: bytes('ids', 'id') / (recount.counted + heldBefore),
+    bytesPerProjectMonth: bytes('totals', 'daily') / Object.keys(recount.totals).length,
+  };
+}
+
+/** The naive engines know no close: late usage stands in its own month. */
+function withoutCloses(totals: Recount['totals']): Recount['totals'] {
+  const merged: Record<string, Record<string, string>> = {};
+  for (const [key, meters] of Object.entries(totals)) {
+    const project = key.slice(key.indexOf(':') + 1);
+    for (const [name, quantity] of Object.entries(meters)) {
+      const late = /^(\d{4}-\d\d)@(.*)$/.exec(name);
+      const target = late ? `${late[1]}:${project}` : key;
+      (merged[target] ??= {})[late ? late[2]! : name] = quantity;
+    }
+  }
+  return merged;
+}
