@@ -20,10 +20,28 @@ interface Codec {
 /** Teaches kafkajs every compression that producers use. It knows gzip alone, and dies of the others. */
 export function registerCodecs(): void {
   const codecs = CompressionCodecs as unknown as Record<CompressionTypes, () => Codec>;
-  codecs[CompressionTypes.GZIP] = () => gzipCodec;
-  codecs[CompressionTypes.Snappy] = () => snappyCodec;
-  codecs[CompressionTypes.LZ4] = () => lz4Codec;
-  codecs[CompressionTypes.ZSTD] = () => zstdCodec;
+  for (const type of [1, 2, 3, 4]) codecs[type as CompressionTypes] = () => codecOf(type)!;
+}
+
+/**
+ * @param type as it stands in a batch; 0 is none
+ * @throws Error for one that Kafka does not have
+ */
+export function codecOf(type: number): Codec | undefined {
+  switch (type as CompressionTypes) {
+    case CompressionTypes.None:
+      return undefined;
+    case CompressionTypes.GZIP:
+      return gzipCodec;
+    case CompressionTypes.Snappy:
+      return snappyCodec;
+    case CompressionTypes.LZ4:
+      return lz4Codec;
+    case CompressionTypes.ZSTD:
+      return zstdCodec;
+    default:
+      throw new Error(`compression ${type} is not known`);
+  }
 }
 
 export const gzipCodec: Codec = {

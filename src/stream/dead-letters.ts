@@ -45,6 +45,8 @@ const VALUE_BYTES_SHOWN = 64 * 1024;
  * and its event would stop the consumer for good.
  */
 const KEY_AND_HEADERS_MAX_BYTES = 256 * 1024;
+/** What JSON takes for each besides its bytes, about: quotes or `null`, and a comma. A million empty ones are large, too. */
+const JSON_BYTES = 8;
 
 /** Publishes dead letters under the place of the record, so that one that is published again has the same key. */
 export function createDeadLetters(publisher: Publisher, prefix: string): DeadLetters {
@@ -65,12 +67,9 @@ export function createDeadLetters(publisher: Publisher, prefix: string): DeadLet
 export function deadLetterOf(record: RejectedRecord): DeadLetter {
   const { rejection, value, key, headers = {} } = record;
   const shown = rejection.reason === 'too_large' ? value?.subarray(0, VALUE_BYTES_SHOWN) : value;
-  const extraBytes =
-    bytesOf(key) +
-    Object.entries(headers)
-      .flat(2)
-      .reduce<number>((sum, one) => sum + bytesOf(one), 0);
-  const fits = extraBytes <= KEY_AND_HEADERS_MAX_BYTES;
+  const extras = [key, ...Object.entries(headers).flat(2)];
+  const extraBytes = extras.reduce<number>((sum, one) => sum + bytesOf(one), 0);
+  const fits = extraBytes + extras.length * JSON_BYTES <= KEY_AND_HEADERS_MAX_BYTES;
   return {
     reason: rejection.reason,
     detail: fits

@@ -1,6 +1,8 @@
 import Decoder from 'kafkajs/src/protocol/decoder';
-import decodeRecordBatch, { type DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
+import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
 import { TallymanError } from '../errors';
+import { MAX_BATCH_BYTES } from './codecs';
+import { batchEnd, batchRange, decodeRecordBatch, HEADER_BYTES, readBatchHeader } from './record-batch';
 
 /**
  * A record batch that cannot be read: compressed in an unknown way, larger than the limit once decompressed, or broken.
@@ -10,6 +12,12 @@ export class UndecodableBatchError extends TallymanError {
   /** Read by kafkajs: the same bytes will be no better the next time. */
   readonly retriable = false;
 }
+
+/**
+ * About what the records of one response may take up in memory. What is over it is left for the next fetch, as if the
+ * broker had cut the response there; a first batch is read whatever it comes to.
+ */
+const MAX_RESPONSE_BYTES = MAX_BATCH_BYTES;
 
 interface AbortedTransaction {
   readonly producerId: bigint;
@@ -35,6 +43,7 @@ export interface FetchedPartition {
  * - takes one aborted transaction off its list per record, and so shows aborted records to a fetch that begins inside
  *   several;
  * - drops a batch that compaction has emptied, and then asks for it again for ever;
+ * - unpacks all that a response holds at once, which may be a thousand times its size;
  * - does not say where in the log an unreadable batch lies.
  */
 export async function decodeFetchResponse(payload: Buffer): Promise<unknown> {
@@ -42,15 +51,20 @@ export async function decodeFetchResponse(payload: Buffer): Promise<unknown> {
   const clientSideThrottleTime = decoder.readInt32();
   const errorCode = decoder.readInt16();
   const sessionId = decoder.readInt32();
+  const memory = { leftBytes: MAX_RESPONSE_BYTES };
   const responses = await decoder.readArrayAsync(async (topicDecoder) => {
     const topicName = topicDecoder.readString();
-    const partitions = await topicDecoder.readArrayAsync((one) => decodePartition(topicName, one));
+    const partitions = await topicDecoder.readArrayAsync((one) => decodePartition(topicName, one, memory));
     return { topicName, partitions };
   });
   return { throttleTime: 0, clientSideThrottleTime, errorCode, sessionId, responses };
 }
 
-async function decodePartition(topic: string, decoder: Decoder): Promise<FetchedPartition> {
+async function decodePartition(
+  topic: string,
+  decoder: Decoder,
+  memory: { leftBytes: number },
+): Promise<FetchedPartition> {
   const partition = decoder.readInt32();
   const errorCode = decoder.readInt16();
   const highWatermark = decoder.readInt64().toString();
@@ -63,7 +77,9 @@ async function decodePartition(topic: string, decoder: Decoder): Promise<Fetched
   const preferredReadReplica = decoder.readInt32();
   const byteLength = decoder.readInt32();
   const messages =
-    byteLength > 0 ? await decodeBatches(topic, partition, decoder.readBytes(byteLength), aborted) : [];
+    byteLength > 0
+      ? await decodeBatches(topic, partition, decoder.readBytes(byteLength), aborted, memory)
+      : [];
   return {
     partition,
     errorCode,
@@ -76,72 +92,53 @@ async function decodePartition(topic: string, decoder: Decoder): Promise<Fetched
   };
 }
 
-// Where the fields of a record batch's header lie, from its first byte.
-const LENGTH_AT = 8;
-const AFTER_LENGTH = 12;
-const MAGIC_AT = 16;
-const ATTRIBUTES_AT = 21;
-const LAST_OFFSET_DELTA_AT = 23;
-const PRODUCER_ID_AT = 43;
-const HEADER_BYTES = 61;
-
-const MAGIC = 2;
-const TRANSACTIONAL = 0x10;
-const CONTROL = 0x20;
-
 async function decodeBatches(
   topic: string,
   partition: number,
   bytes: Buffer,
   abortedTransactions: AbortedTransaction[],
+  memory: { leftBytes: number },
 ): Promise<DecodedRecord[]> {
   const aborted = abortedTransactions.sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
   const abortedProducers = new Set<bigint>();
   const records: DecodedRecord[] = [];
-  for (let at = 0; at + HEADER_BYTES <= bytes.length;) {
-    const end = at + AFTER_LENGTH + bytes.readInt32BE(at + LENGTH_AT);
+  for (let at = 0; at + HEADER_BYTES <= bytes.length && memory.leftBytes > 0;) {
+    const end = batchEnd(bytes, at);
     // The broker cuts a response at its size limit, in the middle of a batch where it may be.
     if (end > bytes.length) break;
-    const firstOffset = bytes.readBigInt64BE(at);
-    const lastOffset = firstOffset + BigInt(bytes.readInt32BE(at + LAST_OFFSET_DELTA_AT));
-    const attributes = bytes.readInt16BE(at + ATTRIBUTES_AT);
-    const producerId = bytes.readBigInt64BE(at + PRODUCER_ID_AT);
-    while (aborted[0] && aborted[0].firstOffset <= lastOffset) {
-      abortedProducers.add(aborted[0].producerId);
-      aborted.shift();
+    const batch = bytes.subarray(at, end);
+    try {
+      const { lastOffset, isTransactional, isControl, producerId } = readBatchHeader(batch);
+      while (aborted[0] && aborted[0].firstOffset <= lastOffset) {
+        abortedProducers.add(aborted[0].producerId);
+        aborted.shift();
+      }
+      const isAborted = !isControl && isTransactional && abortedProducers.has(producerId);
+      if (!isAborted) {
+        const decoded = await decodeRecordBatch(batch);
+        memory.leftBytes -= decoded.memoryBytes;
+        for (const record of decoded.records) records.push(record);
+        if (isControl && decoded.records.some(isAbortMarker)) abortedProducers.delete(producerId);
+      }
+      // What a batch covers may end after its last record that is left. A control record, which no consumer sees,
+      // holds the place, so that the position moves past it.
+      if (records.at(-1)?.offset !== String(lastOffset)) records.push(placeholder(lastOffset));
+    } catch (error) {
+      throw undecodable(topic, partition, batch, error);
     }
-    const isControl = (attributes & CONTROL) !== 0;
-    const isAborted = !isControl && (attributes & TRANSACTIONAL) !== 0 && abortedProducers.has(producerId);
-    if (!isAborted) {
-      const batch = bytes.subarray(at, end);
-      const decoded = await decodeBatch({ topic, partition, offset: firstOffset }, batch);
-      for (const record of decoded) records.push(record);
-      if (isControl && decoded.some(isAbortMarker)) abortedProducers.delete(producerId);
-    }
-    // What a batch covers may end after its last record that is left. A control record, which no consumer sees, holds
-    // the place, so that the position moves past it.
-    if (records.at(-1)?.offset !== lastOffset.toString()) records.push(placeholder(lastOffset));
     at = end;
   }
   return records;
 }
 
-async function decodeBatch(
-  place: { topic: string; partition: number; offset: bigint },
-  batch: Buffer,
-): Promise<DecodedRecord[]> {
-  try {
-    if (batch[MAGIC_AT] !== MAGIC) throw new Error(`message format ${batch[MAGIC_AT]} is not supported`);
-    return (await decodeRecordBatch(new Decoder(batch))).records;
-  } catch (error) {
-    const offset = Number(place.offset);
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new UndecodableBatchError(
-      'UNDECODABLE_BATCH',
-      `The batch at ${place.topic} partition ${place.partition} offset ${offset} cannot be read: ${reason}`,
-      { ...place, offset, reason },
-    );
-  }
+function undecodable(topic: string, partition: number, batch: Buffer, cause: unknown): UndecodableBatchError {
+  const { offset, lastOffset } = batchRange(batch);
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new UndecodableBatchError(
+    'UNDECODABLE_BATCH',
+    `The batch at ${topic} partition ${partition} offset ${offset} to ${lastOffset} cannot be read: ${reason}`,
+    { topic, partition, offset, lastOffset, reason },
+  );
 }
 
 /** The key of a transaction marker: a version, then its type as int16; 0 is abort. */
@@ -149,9 +146,9 @@ function isAbortMarker({ key }: DecodedRecord): boolean {
   return key !== null && key.length >= 4 && key.readInt16BE(2) === 0;
 }
 
-function placeholder(offset: bigint): DecodedRecord {
+function placeholder(offset: number): DecodedRecord {
   return {
-    offset: offset.toString(),
+    offset: String(offset),
     timestamp: '-1',
     key: null,
     value: null,

@@ -16,19 +16,15 @@ declare module 'kafkajs/src/protocol/decoder' {
 }
 
 declare module 'kafkajs/src/protocol/recordBatch/v0/decoder' {
-  import type Decoder from 'kafkajs/src/protocol/decoder';
-  namespace decode {
-    interface DecodedRecord {
-      readonly offset: string;
-      readonly timestamp: string;
-      readonly key: Buffer | null;
-      readonly value: Buffer | null;
-      readonly headers: Record<string, Buffer | Buffer[]>;
-      readonly isControlRecord: boolean;
-    }
+  interface DecodedRecord {
+    readonly offset: string;
+    readonly timestamp: string;
+    readonly key: Buffer | null;
+    readonly value: Buffer | null;
+    /** One that is given several times has a list. */
+    readonly headers: Readonly<Record<string, Buffer | null | (Buffer | null)[]>>;
+    readonly isControlRecord: boolean;
   }
-  function decode(decoder: Decoder): Promise<{ records: decode.DecodedRecord[] }>;
-  export = decode;
 }
 
 declare module 'kafkajs/src/protocol/requests/fetch' {

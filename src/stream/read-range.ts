@@ -1,6 +1,6 @@
-import type { KafkaClient } from './kafka';
 import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
 import { TallymanError } from '../errors';
+import type { KafkaClient } from './kafka';
 import { parseOffset } from './offset';
 
 export interface RangeOptions {
@@ -19,7 +19,7 @@ export interface LogRecord {
   readonly timestampMs: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: Readonly<Record<string, Buffer | Buffer[]>>;
+  readonly headers: DecodedRecord['headers'];
 }
 
 /** What a partition answers is waited for this long before it is asked again. */

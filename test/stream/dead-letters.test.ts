@@ -72,6 +72,11 @@ it('leaves out a key and headers that no topic would take', () => {
   expect(letter.detail).toBe('no JSON (270001 bytes of key and headers are left out)');
 });
 
+it('leaves out headers that are too many, though all are empty', () => {
+  const headers = { h: Array<string>(1_000_000).fill('') };
+  expect(deadLetterOf(rejected({ headers })).headers).toEqual({});
+});
+
 test.prop([
   fc.uint8Array({ maxLength: 2_000 }),
   fc.uint8Array({ maxLength: 100 }),
