@@ -3,12 +3,13 @@ import type { Invoice } from '../billing/invoice';
 import { invoiceOf } from '../close/issue-invoices';
 import { loadCatalog } from '../catalog-file';
 import { loadSeller } from '../seller-file';
-import { TallymanError } from '../errors';
 import { invoicedProjects, readInvoice, readInvoices } from '../totals/invoices';
 import { readCloses } from '../totals/closes';
 import type { Store } from '../totals/store';
 import { monthArgument, projectArgument } from './arguments';
 import { withContext } from './context';
+import { findInvoice } from './find-invoice';
+import { invoicePdfVerb } from './invoices-pdf';
 import { groupDigits, printJson, printLine, printTable } from './output';
 
 export function invoicesVerb(): Command {
@@ -37,21 +38,13 @@ export function invoicesVerb(): Command {
         .option('--json', 'one JSON document on stdout')
         .action(async (id: string, options: { json?: true }) => {
           await withContext(async ({ store }) => {
-            const [, project, month] = /^(.+)-(\d{4}-\d{2})$/.exec(id) ?? [];
-            const json = project && month ? await readInvoice(await store(), project, month) : undefined;
-            if (json === undefined) {
-              throw new TallymanError(
-                'NO_INVOICE',
-                `There is no invoice ${id}: \`tallyman invoices list\` shows them.`,
-                { id },
-              );
-            }
-            const invoice = JSON.parse(json) as Invoice;
+            const invoice = await findInvoice(await store(), id);
             if (options.json) printJson(invoice);
             else printInvoice(invoice);
           });
         }),
     )
+    .addCommand(invoicePdfVerb())
     .addCommand(
       new Command('preview')
         .description('What a month would cost a project by what is counted now.')

@@ -1,3 +1,5 @@
+export { groupDigits } from '../shown-numbers';
+
 /** What a verb answers goes to stdout: as one JSON document for scripts, or as text for people. */
 
 export function printJson(document: unknown): void {
@@ -46,11 +48,4 @@ export function printable(text: string): string {
     /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-}
-
-/** Groups the digits of a decimal string: `1234567.5` -> `1,234,567.5`. */
-export function groupDigits(decimal: string): string {
-  const [whole = '', fraction] = decimal.split('.');
-  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ',');
-  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }

@@ -5,7 +5,7 @@ import { TallymanError } from '../errors';
 import { freePort } from './free-port';
 import { startNative } from './native-process';
 import { redisAnswers } from './redis-ping';
-import { runCommand } from './run-command';
+import { needProgram } from './need-program';
 import type { NativeService } from './service';
 
 const READY_TIMEOUT_MS = 20_000;
@@ -40,19 +40,8 @@ export async function startNativeRedis(log: (line: string) => void): Promise<Nat
 }
 
 async function needRedisServer(log: (line: string) => void): Promise<void> {
-  const isThere = async (): Promise<boolean> => (await runCommand('redis-server', ['--version'])).ok;
-  if (await isThere()) return;
-  if (process.getuid?.() === 0 && (await runCommand('apt-get', ['--version'])).ok) {
-    log('Redis is missing: installing redis-server with apt-get');
-    const install = (): ReturnType<typeof runCommand> =>
-      runCommand('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], {
-        // Run level 1 keeps the package from starting a system-wide Redis on the default port.
-        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
-      });
-    // On a fresh machine the package lists are empty, so a first failure is expected there.
-    if (!(await install()).ok && (await runCommand('apt-get', ['update'])).ok) await install();
-    if (await isThere()) return;
-  }
+  const redis = { command: 'redis-server', versionArgument: '--version', debianPackage: 'redis-server' };
+  if (await needProgram(redis, log)) return;
   throw new TallymanError(
     'REDIS_MISSING',
     'No Redis: install redis-server 7 or newer (Debian, Ubuntu: apt-get install redis-server; macOS: brew install redis), start Docker, or set REDIS_URL',

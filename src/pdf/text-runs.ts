@@ -1,0 +1,59 @@
+import bidiFactory from 'bidi-js';
+import { REPLACEMENT, type FontSlice, type SliceFinder } from './font-slices';
+
+/** A piece of a line in one font and one direction. */
+export interface TextRun {
+  readonly text: string;
+  readonly slice: FontSlice;
+}
+
+const bidi = bidiFactory();
+
+/** Their shaper turns round what it gets, and mirrors it. */
+const SHAPED_RIGHT_TO_LEFT = ['noto-sans-arabic', 'noto-sans-hebrew'];
+
+/** Cuts a line into runs, in the order in which they stand on the page from left to right (Unicode's UAX 9). */
+export function textRuns(line: string, find: SliceFinder): TextRun[] {
+  const { levels } = bidi.getEmbeddingLevels(line, 'ltr');
+  const runs: { text: string; slice: FontSlice; level: number }[] = [];
+  let at = 0;
+  for (const character of line) {
+    const level = levels[at]!;
+    at += character.length;
+    const found = find(character);
+    const slice = found ?? find(REPLACEMENT)!;
+    const shown = found ? character : REPLACEMENT;
+    const last = runs.at(-1);
+    if (last?.slice === slice && last.level === level) last.text += shown;
+    else runs.push({ text: shown, slice, level });
+  }
+  return inVisualOrder(runs).map((run) => ({
+    slice: run.slice,
+    text: isTurned(run) ? turned(run.text) : run.text,
+  }));
+}
+
+/** Signs between right-to-left words that another family draws. */
+function isTurned({ level, slice }: { level: number; slice: FontSlice }): boolean {
+  return level % 2 === 1 && !SHAPED_RIGHT_TO_LEFT.includes(slice.family);
+}
+
+function turned(text: string): string {
+  return Array.from(text, (character) => bidi.getMirroredCharacter(character) ?? character)
+    .reverse()
+    .join('');
+}
+
+/** From the highest level down, what stands at that level or above is turned round: the standard's rule L2. */
+function inVisualOrder<Run extends { readonly level: number }>(runs: readonly Run[]): Run[] {
+  const ordered = [...runs];
+  for (let level = Math.max(0, ...runs.map((run) => run.level)); level > 0; level -= 1) {
+    for (let from = 0; from < ordered.length; from += 1) {
+      let to = from;
+      while (to < ordered.length && ordered[to]!.level >= level) to += 1;
+      ordered.splice(from, to - from, ...ordered.slice(from, to).reverse());
+      from = to;
+    }
+  }
+  return ordered;
+}

@@ -1,0 +1,27 @@
+/** Decimal strings as people read them. No value passes through a float: only digits are moved. */
+
+/** Groups of three digits: `1234567.50` -> `1,234,567.50`. */
+export function groupDigits(decimal: string): string {
+  const [whole = '', fraction] = decimal.split('.');
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ',');
+  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
+}
+
+/** A unit price with at least two decimals, and what it is for: `0.4`, `1000000`, `token` -> `0.40 / 1M tokens`. */
+export function shownRate(unitPrice: string, per: string, unit: string): string {
+  const [whole = '0', fraction = ''] = unitPrice.split('.');
+  const price = `${groupDigits(whole)}.${fraction.padEnd(2, '0')}`;
+  return per === '1' ? `${price} / ${unit}` : `${price} / ${shownCount(per)} ${plural(unit)}`;
+}
+
+/** `1000000` -> `1M`, `1000` -> `1k`; others in groups of three. */
+function shownCount(count: string): string {
+  if (/^\d+000000$/.test(count)) return `${groupDigits(count.slice(0, -6))}M`;
+  if (/^\d+000$/.test(count)) return `${groupDigits(count.slice(0, -3))}k`;
+  return groupDigits(count);
+}
+
+/** `minute` -> `minutes`; GB and currencies stay as they are. */
+export function plural(unit: string): string {
+  return /^[a-z]+$/.test(unit) ? `${unit}s` : unit;
+}
