@@ -11,7 +11,8 @@ type ByMonth = Map<string, Map<string, Quantities>>;
  * Records are to be added in the order of their partitions. Its days and months are those of UTC.
  */
 export interface Oracle {
-  add(record: WorkloadRecord): void;
+  /** @returns the reason for which the record is a dead letter; undefined for one that is not */
+  add(record: WorkloadRecord): string | undefined;
   /** From here on usage of this month and of those before it is late: billed in the month after. */
   closeMonth(month: string): void;
   /** By meter, late usage as `<month>@<meter>`. */
@@ -44,11 +45,11 @@ export function createOracle({ rounding = 'per-minute' }: { rounding?: Rounding 
       const reading = readOrReason(record, rounding);
       if (typeof reading === 'string') {
         counts.deadLetters[reading] = (counts.deadLetters[reading] ?? 0) + 1;
-        return;
+        return reading;
       }
       if (seen.has(reading.identity)) {
         counts.duplicates += 1;
-        return;
+        return undefined;
       }
       seen.add(reading.identity);
       counts.counted += 1;
@@ -61,6 +62,7 @@ export function createOracle({ rounding = 'per-minute' }: { rounding?: Rounding 
         increase(totals, project, bill, isLate ? `${month}@${meter}` : meter, quantity);
         increase(daily, project, bill, `${day}/${meter}`, quantity);
       }
+      return undefined;
     },
   };
 }

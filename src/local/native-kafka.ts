@@ -17,6 +17,12 @@ const READY_TIMEOUT_MS = 90_000;
  */
 const JVM_FLAGS = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
 
+/** A second listener of the broker, whose clients are sent to another port of this machine: a proxy's. */
+export interface ProxiedListener {
+  readonly port: number;
+  readonly proxyPort: number;
+}
+
 /**
  * Starts Apache Kafka as one process, broker and KRaft controller in one, with its data in a temporary folder.
  *
@@ -25,6 +31,7 @@ const JVM_FLAGS = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-
 export async function startNativeKafka(
   log: (line: string) => void,
   progress?: Progress,
+  proxied?: ProxiedListener,
 ): Promise<NativeService> {
   const { java, folder: jars } = await kafkaJars(log, progress);
   const folder = await mkdtemp(join(tmpdir(), 'tallyman-kafka-'));
@@ -34,7 +41,7 @@ export async function startNativeKafka(
   const logSettingsPath = join(folder, 'log4j2.properties');
   await mkdir(dataDir);
   await writeFile(join(dataDir, 'meta.properties'), storage());
-  await writeFile(settingsPath, settings(port, controllerPort, dataDir));
+  await writeFile(settingsPath, settings(port, controllerPort, dataDir, proxied));
   await writeFile(logSettingsPath, LOG_SETTINGS);
 
   return startNative({
@@ -69,13 +76,18 @@ directory.id=${randomBytes(16).toString('base64url')}
 `;
 
 /** One node, nothing replicated, small buffers; topics are made on purpose only, as in production. */
-const settings = (port: number, controllerPort: number, dataDir: string): string => `
+const settings = (
+  port: number,
+  controllerPort: number,
+  dataDir: string,
+  proxied: ProxiedListener | undefined,
+): string => `
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:${controllerPort}
-listeners=CLIENTS://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}
-advertised.listeners=CLIENTS://127.0.0.1:${port}
-listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=CLIENTS://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${proxied ? `,PROXIED://127.0.0.1:${proxied.port}` : ''}
+advertised.listeners=CLIENTS://127.0.0.1:${port}${proxied ? `,PROXIED://127.0.0.1:${proxied.proxyPort}` : ''}
+listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
 inter.broker.listener.name=CLIENTS
 controller.listener.names=CONTROLLER
 log.dirs=${dataDir}

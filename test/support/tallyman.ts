@@ -12,7 +12,7 @@ export interface Answer {
   readonly stderr: string;
 }
 
-/** An installation of its own on this run's Kafka and Redis. */
+/** An installation of its own, on this run's Kafka and Redis unless others are given. */
 export interface Installation {
   readonly prefix: string;
   readonly env: NodeJS.ProcessEnv;
@@ -27,14 +27,14 @@ export interface Installation {
 }
 
 export function installation(more: NodeJS.ProcessEnv = {}): Installation {
-  const prefix = uniquePrefix();
+  const prefix = more['TALLYMAN_PREFIX'] ?? uniquePrefix();
   const env = {
     PATH: process.env['PATH'],
-    KAFKA_BROKERS: testBrokers().join(','),
-    REDIS_URL: testRedisUrl(),
-    TALLYMAN_PREFIX: prefix,
+    KAFKA_BROKERS: more['KAFKA_BROKERS'] ?? testBrokers().join(','),
+    REDIS_URL: more['REDIS_URL'] ?? testRedisUrl(),
     LOG_LEVEL: 'warn',
     ...more,
+    TALLYMAN_PREFIX: prefix,
   };
   const start = (...words: string[]): ChildProcess => spawn(process.execPath, [CLI, ...words], { env });
   const run = (words: readonly string[], input = ''): Promise<Answer> => {

@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CaseResult } from './support/fault-suite';
+import { resultsTable } from './support/results-table';
+
+/**
+ * npm run test:faults [-- --write-results] [jest's arguments]
+ *
+ * Runs the fault suite, and ends with a table of its cases. `--write-results` puts the table into the docs, between its
+ * markers. SEED=... repeats a run; FAULT_SCALE=0.1 runs a tenth of the load.
+ */
+const WRITE_RESULTS = '--write-results';
+const DOCUMENT = 'docs/exactness.md';
+const [BEGIN, END] = ['<!-- fault results: begin -->', '<!-- fault results: end -->'];
+
+const folder = mkdtempSync(join(tmpdir(), 'tallyman-faults-'));
+const resultsFile = join(folder, 'results.ndjson');
+writeFileSync(resultsFile, '');
+process.env['SEED'] ??= String(Date.now() % 1_000_000);
+
+const words = process.argv.slice(2);
+const jest = spawn(
+  process.execPath,
+  [
+    ...[require.resolve('jest/bin/jest'), '-c', 'test/jest.config.js', '--selectProjects', 'fault'],
+    ...words.filter((word) => word !== WRITE_RESULTS),
+  ],
+  { stdio: 'inherit', env: { ...process.env, TALLYMAN_FAULT_RESULTS: resultsFile } },
+);
+// Ctrl-C reaches jest as well, which has servers to stop: wait for it.
+process.on('SIGINT', () => undefined);
+jest.on('close', (code) => {
+  const results = readFileSync(resultsFile, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as CaseResult);
+  rmSync(folder, { recursive: true });
+  const table = resultsTable(results);
+  process.stdout.write(`\n${table}\n`);
+  if (words.includes(WRITE_RESULTS)) writeBlock(table);
+  process.exitCode = code ?? 1;
+});
+
+function writeBlock(table: string): void {
+  const text = readFileSync(DOCUMENT, 'utf8');
+  const [before, rest] = text.split(BEGIN) as [string, string?];
+  const after = rest?.split(END)[1];
+  if (after === undefined)
+    throw new Error(`${DOCUMENT} has no place for the results, between ${BEGIN} and ${END}`);
+  writeFileSync(DOCUMENT, `${before}${BEGIN}\n\n${table}\n${END}${after}`);
+  process.stdout.write(`Written to ${DOCUMENT}.\n`);
+}

@@ -1,0 +1,202 @@
+import { appendFileSync } from 'node:fs';
+import { createRandom, type Random } from '../../../src/demo/random';
+import { eventually } from '../../support/eventually';
+import { installation, type Installation } from '../../support/tallyman';
+import { startFaultWorld, type FaultWorld } from './fault-world';
+import { judge } from './judge';
+import { startLoad, type Load, type LoadOptions } from './load';
+import { readContent } from './redis-content';
+import { startTallyman, type TallymanProcess } from './tallyman-process';
+
+/** An installation, and the same one as it is seen through the proxies. */
+export interface FaultInstallation extends Installation {
+  readonly proxied: Installation;
+}
+
+/** One line of the results. */
+export interface CaseResult {
+  readonly suite: string;
+  readonly name: string;
+  readonly seed: number;
+  readonly kills: number;
+  readonly events: number;
+  readonly seconds: number;
+  /** How many numbers were not what they must be; undefined where the case failed before it was judged. */
+  readonly differences: number | undefined;
+  readonly passed: boolean;
+}
+
+/** Of the whole run: `SEED=... npm run test:faults` repeats it, as far as processes and networks let themselves be repeated. */
+const RUN_SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+/** `FAULT_SCALE=0.1` runs a tenth of the load, while a case is being written. */
+const SCALE = Number(process.env['FAULT_SCALE'] ?? 1);
+const SHOWN_DIFFERENCES = 40;
+const SETTLE_TIMEOUT_MS = 180_000;
+
+/** Where the results are gathered; set by run.ts. */
+const RESULTS_FILE = process.env['TALLYMAN_FAULT_RESULTS'];
+
+/** A number of events or kills of a full-size run, at this run's scale. */
+export const scaled = (fullSize: number, least = 1): number => Math.max(least, Math.round(fullSize * SCALE));
+
+/** One run of one case: what it works with, and what it counts. */
+export class FaultRun {
+  kills = 0;
+  events = 0;
+  differences: number | undefined;
+  private readonly processes: TallymanProcess[] = [];
+  private readonly loads: Load[] = [];
+
+  constructor(
+    readonly world: FaultWorld,
+    readonly seed: number,
+    readonly random: Random,
+  ) {}
+
+  /** A new installation with its topics and cursors. */
+  async install(partitions = 4, more: NodeJS.ProcessEnv = {}): Promise<FaultInstallation> {
+    const direct = installation({ ...this.world.direct, ...more });
+    await direct.ok('init', '--partitions', String(partitions));
+    const proxied = installation({ ...this.world.proxied, ...more, TALLYMAN_PREFIX: direct.prefix });
+    return { ...direct, proxied };
+  }
+
+  /** Publishes in the background, seeded by the case. */
+  load({ prefix }: Installation, options: Omit<LoadOptions, 'seed'>): Load {
+    const load = startLoad(this.world.direct.KAFKA_BROKERS, prefix, { seed: this.seed, ...options });
+    this.loads.push(load);
+    return load;
+  }
+
+  /** Starts a verb that is ended with the case, if not before. */
+  start(tallyman: Installation, ...words: string[]): TallymanProcess {
+    const child = startTallyman(tallyman, words);
+    this.processes.push(child);
+    return child;
+  }
+
+  /** Starts a consumer process, of all topics or of those that are named. */
+  consume(tallyman: Installation, ...consumers: string[]): TallymanProcess {
+    return this.start(tallyman, 'consume', ...consumers);
+  }
+
+  /** SIGKILL, counted. */
+  async kill(child: TallymanProcess): Promise<void> {
+    await child.kill();
+    this.kills += 1;
+  }
+
+  /** The cursors of an installation, summed: how far it is. Of one topic, if named. */
+  async applied({ prefix }: Installation, topic = ''): Promise<number> {
+    const { cursors } = await readContent(this.world.direct.REDIS_URL, prefix);
+    return [...cursors].reduce((sum, [name, cursor]) => sum + (name.includes(topic) ? cursor : 0), 0);
+  }
+
+  /** Waits until something more was applied. */
+  async progress(tallyman: Installation, topic = ''): Promise<void> {
+    const before = await this.applied(tallyman, topic);
+    await eventually(async () => (await this.applied(tallyman, topic)) > before, {
+      timeoutMs: 60_000,
+      what: `something is applied${topic && ` of ${topic}`}`,
+    });
+  }
+
+  /** Waits until the running consumers have applied so many records in all. */
+  async settle(tallyman: Installation, records: number): Promise<void> {
+    await eventually(async () => (await this.applied(tallyman)) >= records, {
+      timeoutMs: SETTLE_TIMEOUT_MS,
+      what: `${records} records are applied`,
+    });
+  }
+
+  /** Takes the log to its end with an undisturbed consumer. */
+  async finish(tallyman: Installation): Promise<void> {
+    await tallyman.ok('consume', '--until-caught-up');
+  }
+
+  /**
+   * Compares every number with the log's recount.
+   *
+   * @param published how many records must be in the log; absent where a producer's retries may have added some
+   * @throws Error with the seed and what differs, by project and meter
+   */
+  async judge(tallyman: Installation, published?: number): Promise<void> {
+    const { events, differences } = await judge(this.world.direct, tallyman.prefix);
+    this.events += events;
+    this.note([
+      ...(published === undefined || published === events
+        ? []
+        : [`the log holds ${events} records, published were ${published}`]),
+      ...differences,
+    ]);
+  }
+
+  /** Takes differences into the result. @throws Error if there are any */
+  note(differences: readonly string[]): void {
+    this.differences = (this.differences ?? 0) + differences.length;
+    if (differences.length === 0) return;
+    throw new Error(
+      [`${differences.length} differences:`, ...differences.slice(0, SHOWN_DIFFERENCES)].join('\n  '),
+    );
+  }
+
+  /** Leaves nothing running, and the servers as they were. */
+  async end(): Promise<void> {
+    await Promise.all(this.processes.map((child) => child.kill()));
+    this.world.kafka.resume();
+    this.world.redis.resume();
+    await Promise.all([this.world.kafkaProxy.restore(), this.world.redisProxy.restore()]);
+    await Promise.allSettled(this.loads.map((load) => load.stop()));
+  }
+}
+
+export type FaultCase = (name: string, body: (run: FaultRun) => Promise<void>, timeoutMs?: number) => void;
+
+/**
+ * The cases of one file, on a Kafka and a Redis of its own: returns what is to be called for each.
+ *
+ * @param suite for the table of results
+ */
+export function faultSuite(suite: string): FaultCase {
+  let world: FaultWorld | undefined;
+  beforeAll(async () => void (world = await startFaultWorld()));
+  afterAll(() => world?.stop());
+
+  return (name, body, timeoutMs) => {
+    const inCase = async (): Promise<void> => {
+      const seed = seedOf(name);
+      const run = new FaultRun(world!, seed, createRandom(seed));
+      const startedAt = Date.now();
+      let passed = false;
+      try {
+        await body(run);
+        passed = true;
+      } catch (error) {
+        throw new Error(
+          `SEED=${RUN_SEED} repeats it. ${error instanceof Error ? error.message : String(error)}`,
+          {
+            cause: error,
+          },
+        );
+      } finally {
+        await run.end();
+        const { kills, events, differences } = run;
+        const seconds = Math.round((Date.now() - startedAt) / 1000);
+        record({ suite, name, seed: RUN_SEED, kills, events, seconds, differences, passed });
+      }
+    };
+    if (timeoutMs === undefined) test(name, inCase);
+    else test(name, inCase, timeoutMs);
+  };
+}
+
+/** Of one case: no other case changes it. */
+function seedOf(name: string): number {
+  let hash = RUN_SEED;
+  for (const character of name) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) >>> 0;
+  return hash;
+}
+
+function record(result: CaseResult): void {
+  if (RESULTS_FILE) appendFileSync(RESULTS_FILE, `${JSON.stringify(result)}\n`);
+}

@@ -1,0 +1,51 @@
+import { startNativeKafka } from '../../../src/local/native-kafka';
+import { startNativeRedis } from '../../../src/local/native-redis';
+import { freePort } from '../../../src/local/free-port';
+import type { NativeService } from '../../../src/local/service';
+import { kafkaProtocol } from './kafka-protocol';
+import { Proxy } from './proxy';
+import { redisProtocol } from './redis-protocol';
+
+/** A Kafka and a Redis of one suite file's own, each with a second way in, through a proxy. */
+export interface FaultWorld {
+  readonly kafka: NativeService;
+  readonly redis: NativeService;
+  readonly kafkaProxy: Proxy;
+  readonly redisProxy: Proxy;
+  /** The environment of a Tallyman that goes straight to the servers. */
+  readonly direct: { readonly KAFKA_BROKERS: string; readonly REDIS_URL: string };
+  /** The environment of one that goes through the proxies. */
+  readonly proxied: { readonly KAFKA_BROKERS: string; readonly REDIS_URL: string };
+  stop(): Promise<void>;
+}
+
+const log = (line: string): void => void process.stderr.write(`${line}\n`);
+
+export async function startFaultWorld(): Promise<FaultWorld> {
+  const [behindProxy, kafkaProxyPort, redisProxyPort] = await Promise.all([
+    freePort(),
+    freePort(),
+    freePort(),
+  ]);
+  const [kafka, redis] = await Promise.all([
+    // Kafka tells its clients where it is: those who come by the proxy must be told of the proxy.
+    startNativeKafka(log, undefined, { port: behindProxy, proxyPort: kafkaProxyPort }),
+    startNativeRedis(log),
+  ]);
+  const [kafkaProxy, redisProxy] = await Promise.all([
+    Proxy.open({ port: kafkaProxyPort, targetPort: behindProxy, protocol: kafkaProtocol }),
+    Proxy.open({ port: redisProxyPort, targetPort: redis.port, protocol: redisProtocol }),
+  ]);
+  return {
+    ...{ kafka, redis, kafkaProxy, redisProxy },
+    direct: { KAFKA_BROKERS: kafka.address, REDIS_URL: `redis://${redis.address}` },
+    proxied: {
+      KAFKA_BROKERS: `127.0.0.1:${kafkaProxyPort}`,
+      REDIS_URL: `redis://127.0.0.1:${redisProxyPort}`,
+    },
+    stop: async () => {
+      await Promise.all([kafkaProxy.close(), redisProxy.close()]);
+      await Promise.all([kafka.stop(), redis.stop()]);
+    },
+  };
+}

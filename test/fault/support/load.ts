@@ -1,0 +1,84 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { createWorkload, takeByTopic, type WorkloadOptions } from '../../../src/demo/workload';
+import { openKafka } from '../../../src/stream/kafka';
+import { createPublisher } from '../../../src/stream/producer';
+import { eventually } from '../../support/eventually';
+
+/** The month of the load: Kafka would remove the records of an older one. */
+export const MONTH = monthsBack(1);
+export const MONTH_BEFORE = monthsBack(2);
+
+export const PROJECTS = Array.from({ length: 20 }, (_, number) => `project-${number}`);
+
+export interface LoadOptions extends Partial<WorkloadOptions> {
+  readonly seed: number;
+  readonly events: number;
+  /** As fast as it goes by default. */
+  readonly perSecond?: number;
+}
+
+/** A publisher at work in the background. */
+export interface Load {
+  /** Records that Kafka has acknowledged. */
+  readonly published: number;
+  /** Resolves when all is published. Rejects when it cannot be. */
+  readonly done: Promise<void>;
+  /** Ends it early; `published` is final then. */
+  stop(): Promise<void>;
+  /** Waits until so many are published, or all. */
+  reached(records: number): Promise<void>;
+}
+
+const BATCH_RECORDS = 500;
+
+/** Publishes a workload of all four kinds, with duplicates, late, disordered and bad events, straight to Kafka. */
+export function startLoad(brokers: string, prefix: string, options: LoadOptions): Load {
+  const { events, perSecond } = options;
+  let published = 0;
+  let isStopped = false;
+
+  const publish = async (): Promise<void> => {
+    const workload = createWorkload({ month: MONTH, projects: PROJECTS, malformed: 0.002, ...options });
+    const client = openKafka({ brokers: brokers.split(','), clientId: 'load' });
+    const publisher = await createPublisher(client);
+    const startedAt = Date.now();
+    try {
+      while (published < events && !isStopped) {
+        const size = Math.min(BATCH_RECORDS, events - published);
+        for (const [topic, records] of takeByTopic(workload, size)) {
+          await publisher.publish(`${prefix}.${topic}`, records);
+          published += records.length;
+        }
+        const early = perSecond ? startedAt + (published * 1_000) / perSecond - Date.now() : 0;
+        if (early > 0) await delay(early);
+      }
+    } finally {
+      await publisher.close();
+      await client.close();
+    }
+  };
+  const done = publish();
+  done.catch(() => undefined); // Whoever waits for it sees the error.
+  return {
+    get published() {
+      return published;
+    },
+    done,
+    stop: () => {
+      isStopped = true;
+      return done;
+    },
+    reached: async (records) => {
+      const enough = eventually(() => published >= records, {
+        timeoutMs: 600_000,
+        what: `${records} published`,
+      });
+      await Promise.race([enough, done]);
+    },
+  };
+}
+
+function monthsBack(months: number): string {
+  const now = new Date();
+  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months, 1)).toISOString().slice(0, 7);
+}
