@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { readCloseState } from '../close/close-state';
 import { closeMonth, rehearseClose, type CloseReport } from '../close/close-month';
+import { checkCountingSettings } from '../close/counting-settings';
 import { checkMayClose, dueMonths } from '../close/due-months';
 import { restoreCloses } from '../close/restore-closes';
 import { loadCatalog } from '../catalog-file';
@@ -50,6 +51,7 @@ async function close(context: Context, month: string | undefined, options: Close
   const { catalog } = loadCatalog(config.catalogPath);
   const seller = loadSeller(config.sellerPath);
   const nowMs = options.now ?? Date.now();
+  await checkCountingSettings(kafka, config);
   await restoreCloses(kafka, store, config.prefix, log);
 
   const state = await readCloseState(store, calendar, nowMs);

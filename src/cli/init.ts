@@ -1,6 +1,13 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { usageConsumers } from '../../consumers';
+import {
+  checkCountingSettings,
+  countingSettings,
+  recordBegins,
+  recordSettings,
+} from '../close/counting-settings';
 import { RefusedError } from '../errors';
+import { createPublisher } from '../stream/producer';
 import { checkCoPartitioned, createTopics, logEnds, logStarts, topicName } from '../stream/topics';
 import { initCursor, readCursors } from '../totals/cursors';
 import { writeShardCount } from '../totals/read';
@@ -37,10 +44,10 @@ export function initVerb(): Command {
           const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
           await refuseEmptied(context, store, topics, partitionCount);
           const offsets = await (options.from === 'earliest' ? logStarts : logEnds)(kafka, topics);
+          const begins = await recordCounting(context, topics, partitionCount, offsets);
           let newCursors = 0;
-          for (const topic of topics) {
-            for (let shard = 0; shard < partitionCount; shard += 1) {
-              const offset = offsets.get(topic)?.[shard] ?? 0;
+          for (const [shard, cursors] of begins) {
+            for (const [topic, offset] of cursors) {
               if (await initCursor(store, shard, topic, offset)) newCursors += 1;
             }
           }
@@ -57,6 +64,44 @@ export function initVerb(): Command {
         });
       },
     );
+}
+
+/**
+ * Records, before any cursor is made, what a recount of the log must know besides the log: the settings, and where each
+ * partition begins to count. What is recorded stays: a cursor that is made again is made where it was made first.
+ *
+ * @returns shard -> topic -> where its cursor begins
+ */
+async function recordCounting(
+  context: Context,
+  topics: readonly string[],
+  partitionCount: number,
+  offsets: ReadonlyMap<string, readonly number[]>,
+): Promise<Map<number, Map<string, number>>> {
+  const { config } = context;
+  const { settings, begins: recorded } = await checkCountingSettings(context.kafka(), config);
+  const begins = new Map<number, Map<string, number>>();
+  const added = new Map<number, Map<string, number>>();
+  for (let shard = 0; shard < partitionCount; shard += 1) {
+    const before = recorded.get(shard) ?? new Map<string, number>();
+    const cursors = await readCursors(await context.store(), shard);
+    const missing = topics.filter((topic) => !before.has(topic) && !cursors.has(topic));
+    const all = new Map([
+      ...before,
+      ...missing.map((topic): [string, number] => [topic, offsets.get(topic)?.[shard] ?? 0]),
+    ]);
+    begins.set(shard, all);
+    if (missing.length > 0) added.set(shard, all);
+  }
+  if (settings !== undefined && added.size === 0) return begins;
+  const publisher = await createPublisher(context.kafka());
+  try {
+    if (settings === undefined) await recordSettings(publisher, config.prefix, countingSettings(config));
+    await recordBegins(publisher, config.prefix, added);
+  } finally {
+    await publisher.close();
+  }
+  return begins;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { UsageConsumer } from '../../consumers/usage-consumer';
 import { rateMessage } from '../../consumers/rate-message';
+import { checkCountingSettings } from '../close/counting-settings';
 import { restoreCloses } from '../close/restore-closes';
 import { TallymanError } from '../errors';
 import { createProgress } from '../progress';
@@ -39,6 +40,7 @@ export async function runConsumers(
   const topics = options.consumers.map((consumer) => topicName(config.prefix, consumer.topic));
 
   const partitionCount = await checkCoPartitioned(kafka, config.prefix);
+  await checkCountingSettings(kafka, config);
   await checkCursors(context, topics, partitionCount);
   await restoreCloses(kafka, store, config.prefix, log);
   const ends = options.untilCaughtUp ? await logEnds(kafka, topics) : undefined;

@@ -12,6 +12,7 @@ import { projectsVerb } from './projects';
 import { publishVerb } from './publish';
 import { rebuildVerb } from './rebuild';
 import { totalsVerb } from './totals';
+import { verifyVerb } from './verify';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -33,6 +34,7 @@ function createProgram(): Command {
     deadLettersVerb(),
     keysVerb(),
     rebuildVerb(),
+    verifyVerb(),
     doctorVerb(),
   ];
   for (const verb of verbs) program.addCommand(inheritExitOverride(verb));

@@ -2,6 +2,7 @@ import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder'
 import { TallymanError } from '../errors';
 import type { KafkaClient } from './kafka';
 import { parseOffset } from './offset';
+import { logRanges } from './topics';
 
 export interface RangeOptions {
   /** Full name, with the prefix. */
@@ -25,6 +26,8 @@ export interface LogRecord {
 /** What a partition answers is waited for this long before it is asked again. */
 const MAX_WAIT_MS = 500;
 const FETCH_BYTES = 4 * 1_048_576;
+/** For single records: a batch comes whole in any case. */
+const JUMP_BYTES = 1_048_576;
 /** A log that shows nothing new for this long before the end of the range never will. */
 const STALL_LIMIT_MS = 30_000;
 
@@ -59,6 +62,48 @@ export async function* readRange(client: KafkaClient, options: RangeOptions): As
     position = next;
     const records = fetched.records.filter(({ offset }) => parseOffset(offset) < to).map(logRecord);
     if (records.length > 0) yield records;
+  }
+}
+
+/**
+ * Reads single records of a partition, in one pass: near ones come in one fetch, and what lies between far ones is not
+ * fetched. One that the log no longer holds is left out.
+ *
+ * @param offsets in order, each once
+ */
+export async function* readRecords(
+  client: KafkaClient,
+  place: { readonly topic: string; readonly partition: number },
+  offsets: readonly number[],
+): AsyncGenerator<LogRecord> {
+  const reader = await client.reader();
+  const start = (await logRanges(client, [place.topic])).get(place.topic)?.[place.partition]?.start ?? 0;
+  let at = offsets.findIndex((offset) => offset >= start);
+  while (at >= 0 && at < offsets.length) {
+    const position = offsets[at]!;
+    const fetched = await reader.fetch({
+      ...{ ...place, position },
+      maxWaitMs: MAX_WAIT_MS,
+      maxBytes: JUMP_BYTES,
+    });
+    for (const record of fetched.records) {
+      const offset = parseOffset(record.offset);
+      while (at < offsets.length && offsets[at]! < offset) at += 1;
+      if (offsets[at] !== offset) continue;
+      yield logRecord(record);
+      at += 1;
+    }
+    while (at < offsets.length && offsets[at]! < fetched.next) at += 1;
+    if (fetched.next <= position) {
+      throw new TallymanError(
+        'LOG_STALLED',
+        `${place.topic} partition ${place.partition} shows nothing at ${position}`,
+        {
+          ...place,
+          position,
+        },
+      );
+    }
   }
 }
 

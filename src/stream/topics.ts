@@ -3,7 +3,7 @@ import { TallymanError } from '../errors';
 import type { KafkaClient } from './kafka';
 
 const USAGE_TOPICS = ['usage.session', 'usage.transfer', 'usage.agent', 'usage.inference'] as const;
-const LEDGER_TOPICS = ['billing.projects', 'billing.closes', 'billing.invoices'] as const;
+const LEDGER_TOPICS = ['billing.projects', 'billing.closes', 'billing.invoices', 'billing.settings'] as const;
 export const DEAD_LETTER_TOPIC = 'usage.dead-letters';
 
 const MIB = 1_048_576;
@@ -20,6 +20,9 @@ export const topicName = (prefix: string, topic: string): string =>
 
 export const usageTopics = (prefix: string): string[] =>
   USAGE_TOPICS.map((topic) => topicName(prefix, topic));
+
+export const ledgerTopics = (prefix: string): string[] =>
+  LEDGER_TOPICS.map((topic) => topicName(prefix, topic));
 
 export interface TopicSettings {
   /** Partitions of each usage topic. */

@@ -10,6 +10,10 @@ declare module 'ioredis' {
     applyChunk(...keysAndArguments: string[]): Result<ScriptAnswer, Context>;
     freezeMonth(cursor: string, closed: string, month: string): Result<ScriptAnswer, Context>;
     restoreFreeze(closed: string, month: string, cursors: string): Result<ScriptAnswer, Context>;
+    readShard(
+      keyCount: number,
+      ...keysAndProjects: string[]
+    ): Result<[string[], string[], number[], ...string[][]], Context>;
   }
 }
 
@@ -17,11 +21,12 @@ const SCRIPTS = [
   { name: 'applyChunk', file: 'apply.lua', numberOfKeys: 6 },
   { name: 'freezeMonth', file: 'freeze.lua', numberOfKeys: 2 },
   { name: 'restoreFreeze', file: 'restore-freeze.lua', numberOfKeys: 1 },
+  { name: 'readShard', file: 'read-shard.lua' }, // The number of keys comes with each call.
 ];
 
 /** Teaches a connection our scripts. They are sent by hash, and whole when Redis has forgotten them. */
 export function defineScripts(redis: Redis | Cluster): void {
-  for (const { name, file, numberOfKeys } of SCRIPTS) {
-    redis.defineCommand(name, { numberOfKeys, lua: readFileSync(join(__dirname, 'lua', file), 'utf8') });
+  for (const { name, file, ...keys } of SCRIPTS) {
+    redis.defineCommand(name, { ...keys, lua: readFileSync(join(__dirname, 'lua', file), 'utf8') });
   }
 }

@@ -30,6 +30,8 @@ export interface Keys {
   readonly projects: string;
   /** Hash: month -> JSON of its close. */
   readonly closes: string;
+  /** Hash: month -> JSON of what its last verification came to. */
+  readonly verified: string;
   /** Hash: month -> the project's invoice as JSON. */
   invoices(project: string): string;
   /** Set of the projects with an invoice in the month. */
@@ -60,6 +62,7 @@ export function createKeys(prefix: string): Keys {
     shardCount: `${root}usage:shards`,
     projects: `${root}billing:projects`,
     closes: `${root}billing:closes`,
+    verified: `${root}billing:verified`,
     invoices: (project) => `${root}billing:invoices:${project}`,
     invoiced: (month) => `${root}billing:invoiced:${month}`,
   };

@@ -46,6 +46,7 @@ it('makes the usage topics, the dead letters and the ledger', async () => {
       'billing.projects',
       'billing.closes',
       'billing.invoices',
+      'billing.settings',
     ]
       .map((topic) => topicName(prefix, topic))
       .sort(),

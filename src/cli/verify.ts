@@ -1,0 +1,135 @@
+import { Command } from 'commander';
+import { loadCatalog } from '../catalog-file';
+import { checkCountingSettings } from '../close/counting-settings';
+import { roundingTable } from '../rating/rounding';
+import type { Difference } from '../recount/difference';
+import { verify, type MonthVerdict, type VerifyReport } from '../recount/verify';
+import { loadSeller } from '../seller-file';
+import { checkCoPartitioned } from '../stream/topics';
+import { writeVerified } from '../totals/verified';
+import { monthArgument } from './arguments';
+import { withContext, type Context } from './context';
+import { groupDigits, printJson, printLine, printTable } from './output';
+
+const EXIT_DIFFERENT = 1;
+const EXIT_NOT_JUDGED = 3;
+const SHOWN = 50;
+
+export function verifyVerb(): Command {
+  return new Command('verify')
+    .description(
+      'Count the log anew and compare: totals, days, closes and invoices; list repeats with other data.',
+    )
+    .argument('[month]', 'YYYY-MM; every month that the log covers by default', monthArgument)
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Consumers may run meanwhile: it compares at the point that they have reached. It counts in this process and leaves nothing
+behind. Exit code: 0 equal, 1 different, 3 the log does not reach back far enough to judge.
+
+Examples:
+  tallyman verify 2026-10
+  tallyman verify --json | jq .differences`,
+    )
+    .action(async (month: string | undefined, options: { json?: true }) => {
+      await withContext(async (context) => {
+        const report = await verifyMonths(context, month);
+        if (options.json) printJson(report);
+        else printReport(report);
+        process.exitCode = exitCodeOf(report);
+      });
+    });
+}
+
+async function verifyMonths(context: Context, month: string | undefined): Promise<VerifyReport> {
+  const { config, calendar } = context;
+  const client = context.kafka();
+  const store = await context.store();
+  const { catalog } = loadCatalog(config.catalogPath);
+  await checkCoPartitioned(client, config.prefix);
+  const counting = await checkCountingSettings(client, config);
+  const report = await verify({
+    ...{ client, store, prefix: config.prefix, catalog, counting, month },
+    seller: loadSeller(config.sellerPath),
+    rating: { rounding: roundingTable(config.rounding), calendar, limits: config.limits },
+    nowMs: Date.now(),
+  });
+  const verifiedAt = new Date().toISOString();
+  for (const { month: of, result, differences, conflicts, conflictsThatCount } of report.months)
+    await writeVerified(store, { month: of, verifiedAt, result, differences, conflicts, conflictsThatCount });
+  return report;
+}
+
+/** A month that was asked for must be judged; of all months, those that the log covers. */
+function exitCodeOf({ differenceCount, months }: VerifyReport): number {
+  if (differenceCount > 0) return EXIT_DIFFERENT;
+  return months.length > 0 && months.every(({ result }) => result === 'not_judged') ? EXIT_NOT_JUDGED : 0;
+}
+
+function printReport(report: VerifyReport): void {
+  const { read, counted, duplicates, late, rejected } = report.events;
+  printLine(
+    `Counted anew: ${shown(read)} records, ${shown(counted)} events (${shown(late)} late), ${shown(duplicates)} repeats, ` +
+      `${shown(rejected)} dead letters.`,
+  );
+  if (report.months.length === 0) printLine('There is no month to compare.');
+  else
+    printTable<MonthVerdict>(
+      [
+        { title: 'month', of: ({ month }) => month },
+        { title: 'state', of: ({ closed }) => (closed ? 'closed' : 'open') },
+        { title: 'result', of: ({ result }) => result.replace('_', ' ') },
+        { title: 'differences', of: ({ differences }) => shown(differences), align: 'right' },
+        { title: 'conflicts', of: ({ conflicts }) => shown(conflicts), align: 'right' },
+        { title: 'invoices', of: ({ invoices }) => shown(invoices), align: 'right' },
+      ],
+      report.months,
+    );
+  for (const { month, logTooShort } of report.months) {
+    if (logTooShort === undefined) continue;
+    const { topic, partition, start, needed } = logTooShort;
+    printLine(
+      `${month} cannot be counted anew: ${topic}/${partition} begins at offset ${start}, and it needs the log from ${needed}.`,
+    );
+  }
+  printDifferences(report);
+  printConflicts(report);
+}
+
+function printDifferences({ differences, differenceCount }: VerifyReport): void {
+  if (differenceCount === 0) return;
+  printLine();
+  printTable<Difference>(
+    [
+      { title: 'difference', of: ({ kind }) => kind },
+      { title: 'month', of: ({ month }) => month ?? '' },
+      { title: 'project', of: ({ project }) => project ?? '' },
+      { title: 'field', of: ({ field, shard }) => field ?? (shard === undefined ? '' : `shard ${shard}`) },
+      { title: 'from Kafka', of: ({ expected }) => expected ?? '-', align: 'right' },
+      { title: 'found', of: ({ found }) => found ?? '-', align: 'right' },
+    ],
+    differences.slice(0, SHOWN),
+  );
+  if (differenceCount > SHOWN) printLine(`... and ${shown(differenceCount - SHOWN)} more: see --json.`);
+}
+
+function printConflicts({ conflicts, conflictCount }: VerifyReport): void {
+  if (conflictCount === 0) return;
+  printLine();
+  printLine(`${shown(conflictCount)} repeats say something else than their first, which holds:`);
+  printTable(
+    [
+      { title: 'project', of: ({ project }) => project },
+      { title: 'source', of: ({ source }) => source },
+      { title: 'id', of: ({ id }) => id },
+      { title: 'first', of: ({ first }) => `${first.topic}/${first.partition}/${first.offset}` },
+      { title: 'repeat', of: ({ repeat }) => String(repeat.offset) },
+      { title: 'would count', of: ({ changesUsage }) => (changesUsage ? 'otherwise' : 'the same') },
+    ],
+    conflicts.slice(0, SHOWN),
+  );
+  if (conflictCount > SHOWN) printLine(`... and ${shown(conflictCount - SHOWN)} more: see --json.`);
+}
+
+const shown = (count: number): string => groupDigits(String(count));

@@ -1,0 +1,147 @@
+import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../billing/build-invoice';
+import type { Invoice, InvoiceLine } from '../billing/invoice';
+import type { StoredMonth } from '../billing/month-usage';
+import { projectsToBill, readInvoiceInput, type InvoiceTerms } from '../close/issue-invoices';
+import { TallymanError } from '../errors';
+import { invoicedProjects, readInvoice } from '../totals/invoices';
+import type { Difference } from './difference';
+
+/** What the recount comes to beyond what Redis holds: month -> project -> field -> the difference, over all shards. */
+export type Corrections = ReadonlyMap<string, ReadonlyMap<string, FieldCorrections>>;
+
+export interface FieldCorrections {
+  readonly totals: Map<string, bigint>;
+  readonly daily: Map<string, bigint>;
+}
+
+/**
+ * Prices a closed month anew and compares what comes out with the invoices that were issued. A closed month does not
+ * move in Redis, and has been compared with the recount field by field: so the recount of a project is what Redis holds,
+ * corrected by those fields that differ.
+ *
+ * @returns how many issued invoices were compared
+ */
+export async function compareInvoices(
+  terms: InvoiceTerms,
+  corrections: Corrections,
+  onDifference: (difference: Difference) => void,
+): Promise<number> {
+  const { store, month } = terms;
+  let compared = 0;
+  const billed = new Set<string>();
+  for await (const project of projectsToBill(store, month)) {
+    billed.add(project);
+    if (await compareInvoice(terms, project, corrections, onDifference)) compared += 1;
+  }
+  for await (const project of invoicedProjects(store, month)) {
+    if (billed.has(project)) continue;
+    if (await compareInvoice(terms, project, corrections, onDifference)) compared += 1;
+  }
+  return compared;
+}
+
+async function compareInvoice(
+  terms: InvoiceTerms,
+  project: string,
+  corrections: Corrections,
+  onDifference: (difference: Difference) => void,
+): Promise<boolean> {
+  const { store, month } = terms;
+  const at = { kind: 'invoice', month, project } as const;
+  const issued = parsed(await readInvoice(store, project, month));
+  const input = await readInvoiceInput(terms, project, issued?.number ?? null);
+  const corrected = {
+    ...input,
+    ...correct(input, corrections.get(month)?.get(project)),
+    history: new Map(
+      [...(input.history ?? [])].map(([of, stored]) => [
+        of,
+        correct(stored, corrections.get(of)?.get(project)),
+      ]),
+    ),
+  };
+  const outcome = priced(corrected);
+  if (outcome instanceof TallymanError) {
+    onDifference({ ...at, field: 'price', expected: outcome.message, found: issued?.total ?? null });
+    return issued !== undefined;
+  }
+  const { status, invoice } = outcome;
+  // A draft is issued by a later close, and nothing due needs no invoice.
+  if (issued === undefined) {
+    if (status === 'issued')
+      onDifference({ ...at, field: 'total', expected: `${invoice.total} issued`, found: null });
+    return false;
+  }
+  for (const difference of differencesOf(invoice, issued)) onDifference({ ...at, ...difference });
+  return true;
+}
+
+/** Text that is no invoice differs from the ledger, and is reported as that. */
+function parsed(json: string | undefined): Invoice | undefined {
+  try {
+    return json === undefined ? undefined : (JSON.parse(json) as Invoice);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What cannot be priced, such as days that do not add up where a plan changed, is a finding and no reason to stop. */
+function priced(input: InvoiceInput): InvoiceOutcome | TallymanError {
+  try {
+    return buildInvoice(input);
+  } catch (error) {
+    if (error instanceof TallymanError) return error;
+    throw error;
+  }
+}
+
+function correct(stored: StoredMonth, corrections: FieldCorrections | undefined): StoredMonth {
+  if (corrections === undefined) return stored;
+  return {
+    totals: added(stored.totals, corrections.totals),
+    daily: added(stored.daily ?? new Map(), corrections.daily),
+  };
+}
+
+function added(
+  sums: ReadonlyMap<string, bigint>,
+  corrections: ReadonlyMap<string, bigint>,
+): Map<string, bigint> {
+  const result = new Map(sums);
+  for (const [field, change] of corrections) {
+    const sum = (result.get(field) ?? 0n) + change;
+    if (sum === 0n) result.delete(field);
+    else result.set(field, sum);
+  }
+  return result;
+}
+
+function* differencesOf(
+  repriced: Invoice,
+  issued: Invoice,
+): Generator<Pick<Difference, 'field' | 'expected' | 'found'>> {
+  for (const field of ['plan', 'currency', 'subtotal', 'credits', 'tax', 'total'] as const) {
+    if (repriced[field] !== issued[field])
+      yield { field, expected: repriced[field], found: issued[field] ?? null };
+  }
+  const expected = linesByName(repriced.lines);
+  const found = linesByName(issued.lines);
+  for (const name of new Set([...expected.keys(), ...found.keys()])) {
+    const [one = null, other = null] = [expected.get(name), found.get(name)];
+    if (one !== other) yield { field: name, expected: one, found: other };
+  }
+}
+
+/** What a line is for -> what it charges. Lines of one name (a price that changed within the month) stand together. */
+function linesByName(lines: readonly InvoiceLine[]): Map<string, string> {
+  const byName = new Map<string, string>();
+  for (const line of lines) {
+    const { kind, meter, model, period, quantity, billable, unitPrice, per, amount } = line;
+    const meterName = meter === undefined ? '' : ` ${meter}${model === undefined ? '' : `/${model}`}`;
+    const name = `line ${kind}${meterName}${period === undefined ? '' : ` (${period})`}`;
+    const charge = `${quantity} used, ${billable} at ${unitPrice ?? 'no price'} per ${per} = ${amount ?? 'no amount'}`;
+    const before = byName.get(name);
+    byName.set(name, before === undefined ? charge : `${before}; ${charge}`);
+  }
+  return byName;
+}

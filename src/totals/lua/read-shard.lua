@@ -1,0 +1,23 @@
+--[[
+Reads the totals of some projects together with the shard's cursors and freezes: one point of the log, however busy the
+consumers are.
+
+KEYS
+  1    cursor    hash: topic -> next offset to apply
+  2    closed    hash: frozen month -> JSON of topic -> next offset at the freeze
+  3    projects  set of the projects with totals in the month
+  4..  hashes    totals and daily sums, as many as asked for
+
+ARGV
+  projects whose membership in KEYS[3] is asked for
+
+Answers { cursors, closed, memberships (1 or 0), hash, hash ... }, each hash as a flat list
+]]
+local answer = { redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), {} }
+for i = 1, #ARGV do
+  answer[3][i] = redis.call('SISMEMBER', KEYS[3], ARGV[i])
+end
+for i = 4, #KEYS do
+  answer[i] = redis.call('HGETALL', KEYS[i])
+end
+return answer
