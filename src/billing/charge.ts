@@ -16,10 +16,11 @@ export interface Charge {
 
 /** Prices what goes over the included quantity. `unitSize`: base units in a billing unit. Always gives one part or more. */
 export function chargesFor(rate: Rate, used: Decimal, unitSize: Decimal, digits: number): Charge[] {
-  return partsOf(rate.price, used, unitSize).map((part) => {
-    const per = rate.price.kind === 'package' ? rate.price.size : rate.per;
-    const amount = roundMoney(part.billable.times(part.unitPrice).div(per.times(unitSize)), digits);
-    return { ...part, per, amount };
+  const per = rate.price.kind === 'package' ? rate.price.size : rate.per;
+  const perBase = per.times(unitSize);
+  return partsOf(rate.price, used, unitSize).map(({ used: part, billable, unitPrice }) => {
+    const amount = billable.isZero() ? zero : roundMoney(billable.times(unitPrice).div(perBase), digits);
+    return { used: part, billable, unitPrice, per, amount };
   });
 }
 

@@ -9,6 +9,7 @@ export const Decimal = DecimalJs.clone({ defaults: true, precision: 100, roundin
 export type Decimal = DecimalJs;
 
 export const zero = new Decimal(0);
+export const one = new Decimal(1);
 
 /** Half up to `digits` places. Only for amounts of 0 and more: differences are taken between rounded amounts. */
 export function roundMoney(amount: Decimal, digits: number): Decimal {

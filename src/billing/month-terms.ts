@@ -40,7 +40,37 @@ export interface Allowance {
  * Throws UNKNOWN_PLAN for a plan the catalog does not have on those days.
  */
 export function termsOfMonth(catalog: Catalog, plans: readonly PlanEntry[], month: string): Segment[] {
-  const history = plans.toSorted((a, b) => (a.from < b.from ? -1 : 1));
+  const { from, to } = periodOfMonth(month);
+  const sorted = plans.toSorted((a, b) => (a.from < b.from ? -1 : 1));
+  const atStart = sorted.findLastIndex((entry) => entry.from <= from);
+  // What went before the month and what comes after it does not matter: so most projects of a plan have the same terms.
+  const history = sorted
+    .slice(Math.max(0, atStart))
+    .filter((entry) => entry.from <= to)
+    .map((entry) => (entry.from < from ? { ...entry, from } : entry));
+  const known = knownTerms(catalog);
+  const key = `${month} ${JSON.stringify(history)}`;
+  let segments = known.get(key);
+  if (segments === undefined) {
+    if (known.size >= TERMS_KEPT) known.clear();
+    known.set(key, (segments = segmentsOf(catalog, history, month)));
+  }
+  return segments;
+}
+
+/** A close asks for the same terms a hundred thousand times; those of so many histories are kept, with their prices. */
+const TERMS_KEPT = 500;
+/** Models are named by producers, so there may be any number of them. */
+const KEYS_KEPT = 1_000;
+const kept = new WeakMap<Catalog, Map<string, Segment[]>>();
+
+function knownTerms(catalog: Catalog): Map<string, Segment[]> {
+  let known = kept.get(catalog);
+  if (known === undefined) kept.set(catalog, (known = new Map<string, Segment[]>()));
+  return known;
+}
+
+function segmentsOf(catalog: Catalog, history: readonly PlanEntry[], month: string): Segment[] {
   const beginnings = [
     ...history.map((entry) => entry.from),
     ...[...catalog.plans.values()].flat().map((row) => row.from),
@@ -143,7 +173,17 @@ function ratesFor(catalog: Catalog, terms: Terms, period: Period): Segment['rate
   const agreed = new Map(
     terms.rates.map(({ meter, model, price, per }) => [listedKey(catalog, meter, model), rateOf(price, per)]),
   );
+  const found = new Map<string, ReturnType<Segment['ratesFor']>>();
   return (key) => {
+    let rates = found.get(key);
+    if (rates === undefined) {
+      if (found.size >= KEYS_KEPT) found.clear();
+      found.set(key, (rates = ratesOf(key)));
+    }
+    return rates;
+  };
+
+  function ratesOf(key: string): ReturnType<Segment['ratesFor']> {
     const { meter, model } = splitMeterKey(key);
     const listed = listedKey(catalog, meter, model);
     const own = agreed.get(listed) ?? agreed.get(meter);
@@ -156,7 +196,7 @@ function ratesFor(catalog: Catalog, terms: Terms, period: Period): Segment['rate
       const row = inForce(rows, part.from);
       return { period: part, rate: row?.plans.get(terms.plan) ?? row?.rate };
     });
-  };
+  }
 }
 
 /** A model's rates stand under its own name, or under the one it is another name for. */

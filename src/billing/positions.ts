@@ -4,13 +4,13 @@ import type { Period } from './days';
 import { Decimal, zero } from './decimal';
 import type { Segment } from './month-terms';
 import { quantityIn, type MonthUsage } from './month-usage';
-import { compareMeterKeys } from './units';
+import { inInvoiceOrder } from './units';
 
 /** What was used of one meter at one price. */
 export interface Position {
   readonly key: string;
   readonly meter: string;
-  readonly model?: string;
+  readonly model: string | undefined;
   readonly period: Period;
   readonly rate: Rate | undefined;
   /** Base units, as is what of it is included. */
@@ -21,32 +21,41 @@ export interface Position {
 
 /** A segment's usage in the order of the invoice, with each position's part of the included quantities. */
 export function positionsIn(segment: Segment, usage: MonthUsage): Position[] {
-  const used = [...usage.totals.keys()].sort(compareMeterKeys).flatMap((key) =>
-    segment
-      .ratesFor(key)
-      .map(({ period, rate }) => ({ key, ...splitMeterKey(key), period, rate }))
-      .map((part) => ({ ...part, quantity: quantityIn(usage, key, part.period) }))
-      .filter((part) => !part.quantity.isZero()),
-  );
+  const positions = inInvoiceOrder(usage.totals.keys()).flatMap((key) => used(segment, usage, key));
   const left = new Map(segment.allowances.map((allowance) => [allowance.name, allowance.included]));
-  const owners = new Map(
-    segment.allowances.flatMap(({ name, meters }) => meters.map((meter) => [meter, name])),
-  );
-  const turnOf = new Map(
-    segment.allowances.flatMap(({ meters }) => meters.map((meter, turn) => [meter, turn])),
-  );
+  const turns = turnsIn(segment);
   // Meters that share an allowance take from it in its own order, which need not be the invoice's.
-  const taken = new Map<(typeof used)[number], Decimal>();
-  for (const part of used.toSorted((a, b) => (turnOf.get(a.meter) ?? 0) - (turnOf.get(b.meter) ?? 0))) {
-    const allowance = owners.get(part.meter);
-    if (allowance === undefined) continue;
-    const included = Decimal.min(part.quantity, left.get(allowance)!);
-    left.set(allowance, left.get(allowance)!.minus(included));
-    taken.set(part, included);
+  const byTurn = positions
+    .filter(({ meter }) => turns.has(meter))
+    .sort((a, b) => turns.get(a.meter)!.turn - turns.get(b.meter)!.turn);
+  for (const position of byTurn) {
+    const { allowance } = turns.get(position.meter)!;
+    position.allowance = allowance;
+    position.included = Decimal.min(position.quantity, left.get(allowance)!);
+    left.set(allowance, left.get(allowance)!.minus(position.included));
   }
-  return used.map((part) => ({
-    ...part,
-    included: taken.get(part) ?? zero,
-    allowance: owners.get(part.meter),
-  }));
+  return positions;
+}
+
+type Used = { -readonly [Field in keyof Position]: Position[Field] };
+
+/** What was used of one meter, a part for each of its prices. Nothing of it is included yet. */
+function used(segment: Segment, usage: MonthUsage, key: string): Used[] {
+  const { meter, model } = splitMeterKey(key);
+  const parts: Used[] = [];
+  for (const { period, rate } of segment.ratesFor(key)) {
+    const quantity = quantityIn(usage, key, period);
+    if (quantity.isZero()) continue;
+    parts.push({ key, meter, model, period, rate, quantity, included: zero, allowance: undefined });
+  }
+  return parts;
+}
+
+/** Which allowance a meter takes from, and when its turn is. */
+function turnsIn(segment: Segment): Map<string, { allowance: string; turn: number }> {
+  const turns = new Map<string, { allowance: string; turn: number }>();
+  for (const { name, meters } of segment.allowances) {
+    meters.forEach((meter, turn) => turns.set(meter, { allowance: name, turn }));
+  }
+  return turns;
 }

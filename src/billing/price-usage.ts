@@ -1,6 +1,6 @@
 import { chargesFor } from './charge';
 import { periodText } from './days';
-import { Decimal, zero } from './decimal';
+import { one, zero, type Decimal } from './decimal';
 import type { Segment } from './month-terms';
 import type { Position } from './positions';
 import type { PricedLine } from './priced-line';
@@ -34,42 +34,57 @@ export function priceUsage(
   const over = quantity.minus(included);
   const inParts = position.period.from !== segment.period.from || position.period.to !== segment.period.to;
   const period = inParts ? periodText(position.period) : segmentPeriod;
-  const line = {
-    id: `${position.period.from} ${key}`,
-    kind: 'usage' as const,
+  const description = labelOf(meter, model);
+  // Written out field by field: spreading objects into one another takes half the time of a close.
+  const lineOf = (part: LinePart, text = description, id = `${position.period.from} ${key}`): PricedLine => ({
+    id,
+    kind: 'usage',
     meter,
     model,
     period,
-    description: labelOf(meter, model),
+    description: text,
     unit,
-    quantity,
-    included,
-  };
-  const none = { unpriced: [], blocked: [] };
-  const free = { billable: zero, unitPrice: zero, per: new Decimal(1), amount: zero };
+    quantity: part.quantity,
+    included: part.included,
+    billable: part.billable,
+    unitPrice: part.unitPrice,
+    per: part.per,
+    amount: part.amount,
+  });
+  const uncharged = { quantity, included, billable: zero, unitPrice: zero, per: one, amount: zero };
 
   const blocks = segment.atQuota === 'block' && !isInference(meter) && !(rate !== undefined && isFree(rate));
-  if (blocks) {
-    if (over.isZero()) return { ...none, lines: [{ ...line, ...free }] };
-    const description = `${line.description} (over the quota, not charged)`;
-    const blocked = [{ name: position.allowance ?? line.description, unit, over }];
-    return { ...none, blocked, lines: [{ ...line, ...free, description }] };
+  if (blocks && !over.isZero()) {
+    const blocked = [{ name: position.allowance ?? description, unit, over }];
+    return {
+      lines: [lineOf(uncharged, `${description} (over the quota, not charged)`)],
+      unpriced: [],
+      blocked,
+    };
   }
+  if (blocks || (rate === undefined && over.isZero())) return priced([lineOf(uncharged)]);
   if (rate === undefined) {
-    if (over.isZero()) return { ...none, lines: [{ ...line, ...free }] };
-    const unknown = { billable: over, unitPrice: null, per: new Decimal(1), amount: null };
-    return { ...none, unpriced: [key], lines: [{ ...line, ...unknown }] };
+    const unknown = { quantity, included, billable: over, unitPrice: null, per: one, amount: null };
+    return { lines: [lineOf(unknown)], unpriced: [key], blocked: [] };
   }
   const charges = chargesFor(rate, over, unit.size, digits);
-  return {
-    ...none,
-    lines: charges.map(({ used, ...charge }, tier) => ({
-      ...line,
-      ...charge,
-      id: `${line.id} ${tier}`,
-      description: charges.length > 1 ? `${line.description}, tier ${tier + 1}` : line.description,
-      quantity: tier === 0 ? used.plus(included) : used,
-      included: tier === 0 ? included : zero,
-    })),
-  };
+  return priced(
+    charges.map(({ used, billable, unitPrice, per, amount }, tier) => {
+      const first = tier === 0;
+      const part = {
+        quantity: first ? used.plus(included) : used,
+        included: first ? included : zero,
+        billable,
+        unitPrice,
+        per,
+        amount,
+      };
+      const text = charges.length > 1 ? `${description}, tier ${tier + 1}` : description;
+      return lineOf(part, text, `${position.period.from} ${key} ${tier}`);
+    }),
+  );
 }
+
+type LinePart = Pick<PricedLine, 'quantity' | 'included' | 'billable' | 'unitPrice' | 'per' | 'amount'>;
+
+const priced = (lines: readonly PricedLine[]): Priced => ({ lines, unpriced: [], blocked: [] });

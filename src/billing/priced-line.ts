@@ -1,4 +1,4 @@
-import { Decimal, sum, zero } from './decimal';
+import { one, sum, zero, type Decimal } from './decimal';
 import type { InvoiceLine, LineKind } from './invoice';
 import { second, type BillingUnit } from './units';
 
@@ -23,8 +23,10 @@ export interface PricedLine {
   readonly amount: Decimal | null;
 }
 
+const minusOne = one.neg();
+
 export function moneyUnit(currency: string): BillingUnit {
-  return { name: currency, size: new Decimal(1) };
+  return { name: currency, size: one };
 }
 
 /** A line about money, of which `amount` is all there is to say. `sign` -1 takes it off. */
@@ -35,14 +37,19 @@ export function moneyLine(
   sign: 1 | -1,
 ): PricedLine {
   return {
-    ...line,
+    id: line.id,
+    kind: line.kind,
+    meter: undefined,
+    model: undefined,
+    period: line.period,
+    description: line.description,
     unit: moneyUnit(currency),
     quantity: amount,
-    included: new Decimal(0),
+    included: zero,
     billable: amount,
-    unitPrice: new Decimal(sign),
-    per: new Decimal(1),
-    amount: amount.times(sign),
+    unitPrice: sign === 1 ? one : minusOne,
+    per: one,
+    amount: sign === 1 ? amount : amount.neg(),
   };
 }
 
@@ -53,19 +60,24 @@ export function moneyLine(
 export function writtenLine(line: PricedLine, currency: string, digits: number): InvoiceLine {
   const money = line.unit.name === currency;
   const unit = shownUnit(line.unit, [line.quantity, line.included, line.billable]);
-  const shown = (quantity: Decimal): string => quantity.div(unit.size).toFixed(...(money ? [digits] : []));
+  const shown = (quantity: Decimal): string => {
+    if (money) return quantity.toFixed(digits);
+    return (unit.size.eq(one) ? quantity : quantity.div(unit.size)).toFixed();
+  };
+  const about: { meter?: string; model?: string; period?: string } = {};
+  if (line.meter !== undefined) about.meter = line.meter;
+  if (line.model !== undefined) about.model = line.model;
+  if (line.period !== undefined) about.period = line.period;
   return {
     kind: line.kind,
-    ...(line.meter === undefined ? {} : { meter: line.meter }),
-    ...(line.model === undefined ? {} : { model: line.model }),
-    ...(line.period === undefined ? {} : { period: line.period }),
+    ...about,
     description: line.description,
     unit: unit.name,
     quantity: shown(line.quantity),
     included: shown(line.included),
     billable: shown(line.billable),
     unitPrice: line.unitPrice?.toFixed() ?? null,
-    per: line.per.times(line.unit.size).div(unit.size).toFixed(),
+    per: (unit === line.unit ? line.per : line.per.times(line.unit.size).div(unit.size)).toFixed(),
     amount: line.amount?.toFixed(digits) ?? null,
   };
 }

@@ -57,11 +57,14 @@ export function labelOf(meter: string, model?: string): string {
   return model === undefined ? label : `${label}, ${model}`;
 }
 
-/** The order of an invoice's usage lines: by the table above, then by model, code unit by code unit. */
-export function compareMeterKeys(a: string, b: string): number {
-  const placeOf = (key: string): number => {
-    const place = meterNames.indexOf(splitMeterKey(key).meter);
-    return place < 0 ? meterNames.length : place;
-  };
-  return placeOf(a) - placeOf(b) || (a < b ? -1 : a > b ? 1 : 0);
+/** Meter keys in the order of an invoice's usage lines: by the table above, then by model, code unit by code unit. */
+export function inInvoiceOrder(keys: Iterable<string>): string[] {
+  const placed = Array.from(keys, (key) => ({
+    key,
+    place: placeOf.get(splitMeterKey(key).meter) ?? Infinity,
+  }));
+  placed.sort((a, b) => (a.place === b.place ? (a.key < b.key ? -1 : 1) : a.place - b.place));
+  return placed.map(({ key }) => key);
 }
+
+const placeOf: ReadonlyMap<string, number> = new Map(meterNames.map((meter, place) => [meter, place]));

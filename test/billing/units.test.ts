@@ -1,4 +1,4 @@
-import { compareMeterKeys, labelOf, meterNames, unitOf } from '../../src/billing/units';
+import { inInvoiceOrder, labelOf, meterNames, unitOf } from '../../src/billing/units';
 import { meters } from '../../src/rating/meters';
 
 test('every meter that rating knows has a unit made of its base unit', () => {
@@ -32,7 +32,7 @@ test('usage lines have one order: by meter, then by model', () => {
     'inference.stt/a/x',
     'agent.session',
   ];
-  expect(keys.sort(compareMeterKeys)).toEqual([
+  expect(inInvoiceOrder(keys)).toEqual([
     'agent.session',
     'session.webrtc',
     'inference.stt/B',
