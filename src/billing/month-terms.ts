@@ -58,6 +58,19 @@ export function termsOfMonth(catalog: Catalog, plans: readonly PlanEntry[], mont
   return segments;
 }
 
+/** Whether the usage of these meters in a month must be known by day to be priced: else its totals are enough. */
+export function needsDays(
+  catalog: Catalog,
+  plans: readonly PlanEntry[],
+  month: string,
+  meterKeys: Iterable<string>,
+): boolean {
+  const [first, ...more] = termsOfMonth(catalog, plans, month);
+  if (more.length > 0) return true;
+  for (const key of meterKeys) if (first!.ratesFor(key).length > 1) return true;
+  return false;
+}
+
 /** A close asks for the same terms a hundred thousand times; those of so many histories are kept, with their prices. */
 const TERMS_KEPT = 500;
 /** Models are named by producers, so there may be any number of them. */

@@ -81,19 +81,29 @@ async function close(context: Context, month: string | undefined, options: Close
   } finally {
     await publisher?.close();
   }
-  if (options.json)
-    printJson({ closes: reports.map((report) => ({ ...report, totalMinor: report.totalMinor.toString() })) });
+  if (options.json) printJson({ closes: reports.map(documentOf) });
   else if (months.length === 0) printLine('No month is due.');
+}
+
+function documentOf(report: CloseReport): unknown {
+  const { totalMinor, late } = report;
+  return {
+    ...report,
+    totalMinor: totalMinor.toString(),
+    late: { lines: late.lines, totalMinor: late.totalMinor.toString() },
+  };
 }
 
 function printReport(report: CloseReport, currency: string, minorDigits: number): void {
   const { month, issued, alreadyIssued, nothingDue, drafts, overQuota } = report;
-  const digits = report.totalMinor.toString().padStart(minorDigits + 1, '0');
-  const total = `${digits.slice(0, -minorDigits)}.${digits.slice(-minorDigits)}`;
-  printLine(`${month} ${report.dryRun ? 'would be' : 'is'} closed: ${groupDigits(total)} ${currency} due.`);
+  const money = (minor: bigint): string => `${groupDigits(moneyText(minor, minorDigits))} ${currency}`;
+  printLine(`${month} ${report.dryRun ? 'would be' : 'is'} closed: ${money(report.totalMinor)} due.`);
   printLine(
     `  ${issued} invoices issued, ${alreadyIssued} issued before, ${nothingDue} projects with nothing due.`,
   );
+  if (report.late.lines > 0) {
+    printLine(`  ${report.late.lines} lines of late usage among them: ${money(report.late.totalMinor)}.`);
+  }
   if (drafts.length > 0) {
     printLine(`  ${drafts.length} invoices stay drafts: the catalog has no price for`);
     for (const { project, unpriced } of drafts) printLine(`    ${project}: ${unpriced.join(', ')}`);
@@ -110,6 +120,13 @@ function printReport(report: CloseReport, currency: string, minorDigits: number)
       overQuota,
     );
   }
+}
+
+/** 1234n -> `12.34` */
+function moneyText(minor: bigint, digits: number): string {
+  const text = (minor < 0n ? -minor : minor).toString().padStart(digits + 1, '0');
+  const whole = text.slice(0, text.length - digits);
+  return `${minor < 0n ? '-' : ''}${whole}${digits === 0 ? '' : `.${text.slice(-digits)}`}`;
 }
 
 function spanArgument(text: string): number {

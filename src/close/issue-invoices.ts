@@ -1,28 +1,27 @@
-import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../billing/build-invoice';
-import { carriedCreditOf } from '../billing/correction-credits';
-import type { Invoice, Seller } from '../billing/invoice';
-import type { Catalog } from '../billing/catalog';
-import { lateMonthsIn, type StoredMonth } from '../billing/month-usage';
-import type { ProjectDocument } from '../billing/project';
+import { buildInvoice, type InvoiceOutcome } from '../billing/build-invoice';
+import type { InvoiceLine } from '../billing/invoice';
+import { eachConcurrently } from '../concurrently';
 import type { Progress } from '../progress';
-import type { BillingCalendar } from '../rating/billing-calendar';
 import { appendLedger } from '../stream/ledger';
 import type { Publisher } from '../stream/producer';
-import { readInvoices, writeInvoice } from '../totals/invoices';
-import { eachProject, readProject } from '../totals/projects';
-import { projectsOf, readDaily, readTotals } from '../totals/read';
+import { readInvoicedBefore, writeInvoices } from '../totals/invoices';
+import { countSetProjects, eachPageOfProjects } from '../totals/projects';
+import {
+  countProjects,
+  eachPageOfProjectsWithTotals,
+  placeProjects,
+  type PlacedProject,
+} from '../totals/read';
 import type { Store } from '../totals/store';
+import { readInvoiceInput, readInvoiceInputs, type InvoiceTerms } from './invoice-inputs';
 
-/** So many projects are read, priced and written together: enough to keep Redis and Kafka busy, few enough to hold. */
-const PAGE_PROJECTS = 200;
+/**
+ * Pages of about a thousand projects are read, priced and written together, so many at once: while one is priced, Redis
+ * reads for the next and Kafka writes the one before. They are all that a close holds.
+ */
+const PAGES_AT_ONCE = 3;
 
-export interface InvoicePlan {
-  readonly store: Store;
-  readonly calendar: BillingCalendar;
-  readonly catalog: Catalog;
-  readonly seller?: Seller | undefined;
-  readonly month: string;
-  readonly issuedAt: string;
+export interface InvoicePlan extends InvoiceTerms {
   readonly progress: Progress;
   /** Where invoices go before Redis; none for a rehearsal, which writes nothing. */
   readonly ledger?: { readonly publisher: Publisher; readonly topic: string };
@@ -36,9 +35,11 @@ export interface InvoiceReport {
   nothingDue: number;
   /** Sum of the issued totals, these and the earlier run's, in minor units of the currency. */
   totalMinor: bigint;
-  /** Projects whose invoice stays a draft, with what the catalog has no price for. */
-  readonly drafts: { readonly project: string; readonly unpriced: readonly string[] }[];
-  readonly overQuota: {
+  /** Lines of late usage on the invoices now issued, and what they come to, in minor units. */
+  readonly late: { lines: number; totalMinor: bigint };
+  /** Projects whose invoice stays a draft, with what the catalog has no price for. By project, as `overQuota` is. */
+  drafts: { readonly project: string; readonly unpriced: readonly string[] }[];
+  overQuota: {
     readonly project: string;
     readonly name: string;
     readonly over: string;
@@ -53,32 +54,24 @@ export async function issueInvoices(plan: InvoicePlan): Promise<InvoiceReport> {
     alreadyIssued: 0,
     nothingDue: 0,
     totalMinor: 0n,
+    late: { lines: 0, totalMinor: 0n },
     drafts: [],
     overQuota: [],
   };
-  let done = 0;
-  for await (const page of pagesOf(projectsToBill(plan.store, plan.month), PAGE_PROJECTS)) {
-    const billed = await Promise.all(page.map((project) => billProject(plan, project)));
-    const issued = billed.filter(({ outcome }) => outcome?.status === 'issued');
-    if (plan.ledger) {
-      const documents = issued.map(({ project, outcome }) => ({
-        project,
-        id: outcome!.invoice.id,
-        json: JSON.stringify(outcome!.invoice),
-      }));
-      await appendLedger(
-        plan.ledger.publisher,
-        plan.ledger.topic,
-        documents.map(({ id, json }) => ({ key: id, value: json })),
-      );
-      await Promise.all(
-        documents.map(({ project, json }) => writeInvoice(plan.store, project, plan.month, json)),
-      );
-    }
+  const { store, month } = plan;
+  const toLookAt = (await countProjects(store, month)) + (await countSetProjects(store));
+  let lookedAt = 0;
+  await eachConcurrently(pagesToBill(store, month), PAGES_AT_ONCE, async (page) => {
+    const billed = await billPage(plan, page.projects);
+    if (plan.ledger) await issue(plan.ledger, store, month, billed);
     for (const one of billed) countIn(report, one);
-    done += page.length;
-    plan.progress.update(done, undefined, `${report.issued} issued`);
-  }
+    lookedAt += page.lookedAt;
+    plan.progress.update(lookedAt, toLookAt, `${report.issued.toLocaleString('en-US')} issued`);
+  });
+  const byProject = (a: { project: string }, b: { project: string }): number =>
+    a.project < b.project ? -1 : 1;
+  report.drafts.sort(byProject);
+  report.overQuota.sort((a, b) => (a.project === b.project ? 0 : byProject(a, b)));
   return report;
 }
 
@@ -89,23 +82,51 @@ interface Billed {
   readonly outcome?: InvoiceOutcome;
 }
 
-async function billProject(plan: InvoicePlan, project: string): Promise<Billed> {
-  const earlier = await readInvoices(plan.store, project);
-  const issuedBefore = earlier.get(plan.month);
-  if (issuedBefore !== undefined) {
-    return { project, issuedTotal: (JSON.parse(issuedBefore) as { total: string }).total };
-  }
-  const number = `${project}-${String(earlier.size + 1).padStart(4, '0')}`;
-  return { project, outcome: await invoiceOf(plan, project, number) };
+async function billPage(plan: InvoicePlan, page: readonly PlacedProject[]): Promise<Billed[]> {
+  const before = await readInvoicedBefore(
+    plan.store,
+    plan.month,
+    page.map(({ project }) => project),
+  );
+  const billables = page.map((placed, i) => ({
+    ...placed,
+    before: before[i]!,
+    number: `${placed.project}-${String(before[i]!.count + 1).padStart(4, '0')}`,
+  }));
+  const inputs = await readInvoiceInputs(
+    plan,
+    billables.filter(({ before: { own } }) => own === undefined),
+    'where needed',
+  );
+  return [
+    ...billables.flatMap(({ project, before: { own } }) =>
+      own === undefined ? [] : [{ project, issuedTotal: (JSON.parse(own) as { total: string }).total }],
+    ),
+    ...inputs.map((input) => ({ project: input.project, outcome: buildInvoice(input) })),
+  ];
 }
 
-/** What an invoice is made under: one for all projects of a month. */
-export type InvoiceTerms = Pick<
-  InvoicePlan,
-  'store' | 'calendar' | 'catalog' | 'seller' | 'month' | 'issuedAt'
->;
+/** First the ledger, then what Redis shows: killed in between, the next run finds the invoice in the ledger. */
+async function issue(
+  { publisher, topic }: NonNullable<InvoicePlan['ledger']>,
+  store: Store,
+  month: string,
+  billed: readonly Billed[],
+): Promise<void> {
+  const issued = billed.flatMap(({ project, outcome }) =>
+    outcome?.status === 'issued'
+      ? [{ project, id: outcome.invoice.id, json: JSON.stringify(outcome.invoice) }]
+      : [],
+  );
+  await appendLedger(
+    publisher,
+    topic,
+    issued.map(({ id, json }) => ({ key: id, value: json })),
+  );
+  await writeInvoices(store, month, issued);
+}
 
-/** Gathers what an invoice depends on, and builds it. */
+/** Gathers what one invoice depends on, and builds it. */
 export async function invoiceOf(
   terms: InvoiceTerms,
   project: string,
@@ -114,70 +135,29 @@ export async function invoiceOf(
   return buildInvoice(await readInvoiceInput(terms, project, number));
 }
 
-/** Gathers what an invoice depends on. */
-export async function readInvoiceInput(
-  { store, calendar, catalog, seller, month, issuedAt }: InvoiceTerms,
-  project: string,
-  number: string | null,
-): Promise<InvoiceInput> {
-  const [document, own, issued] = await Promise.all([
-    readProject(store, project),
-    storedMonth(store, project, month),
-    readInvoices(store, project),
-  ]);
-  const [, lastIssued] = [...issued].findLast(([of]) => of < month) ?? [];
-  const history = new Map<string, StoredMonth>();
-  const [firstLate] = lateMonthsIn(own.totals);
-  for (
-    let earlier = firstLate;
-    earlier !== undefined && earlier < month;
-    earlier = calendar.nextMonth(earlier)
-  ) {
-    history.set(earlier, await storedMonth(store, project, earlier));
-  }
-  return {
-    project,
-    plans: document?.plans ?? [],
-    ...profileAndCredits(document),
-    ...(seller && { seller }),
-    ...(lastIssued !== undefined && { carriedCredit: carriedCreditOf(JSON.parse(lastIssued) as Invoice) }),
-    month,
-    periodStart: new Date(calendar.monthStart(month)).toISOString(),
-    periodEnd: new Date(calendar.monthEnd(month)).toISOString(),
-    ...own,
-    history,
-    catalog,
-    number,
-    issuedAt,
-  };
-}
-
-function profileAndCredits(
-  document: ProjectDocument | undefined,
-): Pick<ProjectDocument, 'profile' | 'credits'> {
-  return {
-    ...(document?.profile !== undefined && { profile: document.profile }),
-    ...(document?.credits !== undefined && { credits: document.credits }),
-  };
-}
-
-async function storedMonth(store: Store, project: string, month: string): Promise<StoredMonth> {
-  const [totals, daily] = await Promise.all([
-    readTotals(store, project, month),
-    readDaily(store, project, month),
-  ]);
-  return { totals, daily };
-}
-
 /** Projects with totals in the month, then those with a plan and none: a plan's fee is due without usage. */
 export async function* projectsToBill(store: Store, month: string): AsyncGenerator<string> {
-  const withUsage = new Set<string>();
-  for await (const project of projectsOf(store, month)) {
-    withUsage.add(project);
-    yield project;
+  for await (const { projects } of pagesToBill(store, month)) {
+    for (const { project } of projects) yield project;
   }
-  for await (const { project, plans } of eachProject(store)) {
-    if (!withUsage.has(project) && plans.some(({ from }) => from.slice(0, 7) <= month)) yield project;
+}
+
+/** `lookedAt` also counts those that are in no page: had there been totals they would have come before. */
+async function* pagesToBill(
+  store: Store,
+  month: string,
+): AsyncGenerator<{ readonly projects: readonly PlacedProject[]; readonly lookedAt: number }> {
+  for await (const projects of eachPageOfProjectsWithTotals(store, month)) {
+    yield { projects, lookedAt: projects.reduce((sum, { shards }) => sum + shards.length, 0) };
+  }
+  for await (const page of eachPageOfProjects(store)) {
+    const begun = page.filter(({ plans }) => plans.some(({ from }) => from.slice(0, 7) <= month));
+    const placed = await placeProjects(
+      store,
+      month,
+      begun.map(({ project }) => project),
+    );
+    yield { projects: placed.filter(({ shards }) => shards.length === 0), lookedAt: page.length };
   }
 }
 
@@ -193,6 +173,7 @@ function countIn(report: InvoiceReport, { project, issuedTotal, outcome }: Bille
     case 'issued':
       report.issued += 1;
       report.totalMinor += minorOf(outcome.invoice.total);
+      countLate(report, outcome.invoice.lines);
       break;
     case 'nothing_due':
       report.nothingDue += 1;
@@ -203,18 +184,15 @@ function countIn(report: InvoiceReport, { project, issuedTotal, outcome }: Bille
   }
 }
 
+function countLate({ late }: InvoiceReport, lines: readonly InvoiceLine[]): void {
+  for (const { kind, amount } of lines) {
+    if (kind !== 'late') continue;
+    late.lines += 1;
+    late.totalMinor += minorOf(amount!);
+  }
+}
+
 /** `12.34` -> 1234n: amounts have the currency's fixed number of digits. */
 function minorOf(amount: string): bigint {
   return BigInt(amount.replace('.', ''));
-}
-
-async function* pagesOf<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let page: T[] = [];
-  for await (const item of items) {
-    page.push(item);
-    if (page.length < size) continue;
-    yield page;
-    page = [];
-  }
-  if (page.length > 0) yield page;
 }

@@ -12,17 +12,39 @@ export async function readProject(store: Store, project: string): Promise<Projec
   return json === null ? undefined : (JSON.parse(json) as ProjectDocument);
 }
 
-/** All projects that were set, each once, in no order. One that is set meanwhile may be missed. */
-export async function* eachProject(store: Store): AsyncGenerator<ProjectDocument, void, undefined> {
+/** What was set of several projects, in their order; undefined for one that was never set. */
+export async function readProjectsNamed(
+  store: Store,
+  projects: readonly string[],
+): Promise<(ProjectDocument | undefined)[]> {
+  if (projects.length === 0) return [];
+  const found = await store.redis.hmget(store.keys.projects, ...projects);
+  return found.map((json) => (json === null ? undefined : (JSON.parse(json) as ProjectDocument)));
+}
+
+/** How many projects were set. */
+export function countSetProjects(store: Store): Promise<number> {
+  return store.redis.hlen(store.keys.projects);
+}
+
+/** All projects that were set, each once, in no order, page by page. One that is set meanwhile may be missed. */
+export async function* eachPageOfProjects(store: Store): AsyncGenerator<ProjectDocument[], void, undefined> {
   const seen = new Set<string>(); // HSCAN may show a field twice.
   let position = '0';
   do {
-    const [next, entries] = await store.redis.hscan(store.keys.projects, position, 'COUNT', 500);
+    const [next, entries] = await store.redis.hscan(store.keys.projects, position, 'COUNT', 1_000);
     position = next;
+    const page: ProjectDocument[] = [];
     for (let i = 0; i < entries.length; i += 2) {
       if (seen.has(entries[i]!)) continue;
       seen.add(entries[i]!);
-      yield JSON.parse(entries[i + 1]!) as ProjectDocument;
+      page.push(JSON.parse(entries[i + 1]!) as ProjectDocument);
     }
+    yield page;
   } while (position !== '0');
+}
+
+/** As `eachPageOfProjects`, one by one. */
+export async function* eachProject(store: Store): AsyncGenerator<ProjectDocument, void, undefined> {
+  for await (const page of eachPageOfProjects(store)) yield* page;
 }

@@ -23,27 +23,101 @@ export function readDaily(store: Store, project: string, month: string): Promise
 
 async function sumOverShards(store: Store, keyOf: (shard: number) => string): Promise<Map<string, bigint>> {
   const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
-  const hashes = await Promise.all(shards.map((shard) => store.redis.hgetall(keyOf(shard))));
+  return sumOf(await store.send(shards.map((shard) => ['hgetall', keyOf(shard)])));
+}
+
+function sumOf(hashes: readonly unknown[]): Map<string, bigint> {
   const sums = new Map<string, bigint>();
-  for (const hash of hashes) {
-    for (const [field, quantity] of Object.entries(hash)) {
-      sums.set(field, (sums.get(field) ?? 0n) + BigInt(quantity));
-    }
+  for (const hash of hashes as Record<string, string>[]) {
+    for (const field of Object.keys(hash)) sums.set(field, (sums.get(field) ?? 0n) + BigInt(hash[field]!));
   }
   return sums;
 }
 
+/** A project with the shards that hold totals of it in a month: one, unless its events came under several keys. */
+export interface PlacedProject {
+  readonly project: string;
+  readonly shards: readonly number[];
+}
+
+/** Finds the shards of each project: none where a project has no totals in the month. */
+export async function placeProjects(
+  store: Store,
+  month: string,
+  projects: readonly string[],
+): Promise<PlacedProject[]> {
+  if (projects.length === 0) return [];
+  const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
+  const answers = (await store.send(
+    shards.map((shard) => ['smismember', store.keys.projectsOfMonth(shard, month), ...projects]),
+  )) as number[][];
+  return projects.map((project, i) => ({
+    project,
+    shards: shards.filter((shard) => answers[shard]![i] === 1),
+  }));
+}
+
+/** The totals, as `readTotals` has them, of several projects; in their order. */
+export function readTotalsOf(
+  store: Store,
+  month: string,
+  projects: readonly PlacedProject[],
+): Promise<Map<string, bigint>[]> {
+  return sumEach(store, projects, (shard, project) => store.keys.totals(shard, month, project));
+}
+
+/** The usage by day, as `readDaily` has it, of several projects; in their order. */
+export function readDailyOf(
+  store: Store,
+  month: string,
+  projects: readonly PlacedProject[],
+): Promise<Map<string, bigint>[]> {
+  return sumEach(store, projects, (shard, project) => store.keys.daily(shard, month, project));
+}
+
+async function sumEach(
+  store: Store,
+  projects: readonly PlacedProject[],
+  keyOf: (shard: number, project: string) => string,
+): Promise<Map<string, bigint>[]> {
+  const commands = projects.flatMap(({ project, shards }) =>
+    shards.map((shard) => ['hgetall', keyOf(shard, project)] as const),
+  );
+  const hashes = await store.send(commands);
+  let next = 0;
+  return projects.map(({ shards }) => sumOf(hashes.slice(next, (next += shards.length))));
+}
+
 /**
- * The projects that have totals in a month, each once, in no order. Holds the projects of one shard at a time.
- * One whose first usage of the month is applied meanwhile may be missed.
+ * The projects that have totals in a month, each once, in no order, page by page. Holds the names of one shard's
+ * projects at a time. One whose first usage of the month is applied meanwhile may be missed.
  */
-export async function* projectsOf(store: Store, month: string): AsyncGenerator<string, void, undefined> {
+export async function* eachPageOfProjectsWithTotals(
+  store: Store,
+  month: string,
+): AsyncGenerator<PlacedProject[], void, undefined> {
   const shardCount = await readShardCount(store);
   for (let shard = 0; shard < shardCount; shard += 1) {
     for await (const page of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))) {
-      yield* await notInShardsBelow(store, shard, month, page);
+      // One that stands in an earlier shard too was shown with that.
+      const placed = (await placeProjects(store, month, page)).filter(({ shards }) => shards[0] === shard);
+      if (placed.length > 0) yield placed;
     }
   }
+}
+
+/** As `eachPageOfProjectsWithTotals`, the names one by one. */
+export async function* projectsOf(store: Store, month: string): AsyncGenerator<string, void, undefined> {
+  for await (const page of eachPageOfProjectsWithTotals(store, month)) {
+    for (const { project } of page) yield project;
+  }
+}
+
+/** How many projects have totals in a month; one that stands in several shards counts in each. */
+export async function countProjects(store: Store, month: string): Promise<number> {
+  const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
+  const counts = await store.send(shards.map((shard) => ['scard', store.keys.projectsOfMonth(shard, month)]));
+  return (counts as number[]).reduce((sum, count) => sum + count, 0);
 }
 
 /** Whether any project has totals in a month. */
@@ -51,19 +125,6 @@ export async function hasUsage(store: Store, shardCount: number, month: string):
   const keys = Array.from({ length: shardCount }, (_, shard) => store.keys.projectsOfMonth(shard, month));
   const found = await Promise.all(keys.map((key) => store.redis.exists(key)));
   return found.includes(1);
-}
-
-/** Those that an earlier shard has not shown: a project stands in several when its events came under several keys. */
-async function notInShardsBelow(
-  store: Store,
-  shard: number,
-  month: string,
-  projects: string[],
-): Promise<string[]> {
-  if (projects.length === 0) return [];
-  const below = Array.from({ length: shard }, (_, other) => store.keys.projectsOfMonth(other, month));
-  const answers = await Promise.all(below.map((key) => store.redis.smismember(key, ...projects)));
-  return projects.filter((_, i) => answers.every((shown) => shown[i] === 0));
 }
 
 /**

@@ -4,11 +4,19 @@ import { defineScripts } from './commands';
 import { createFingerprinter, type Fingerprinter } from './fingerprint';
 import { createKeys, type Keys } from './keys';
 
+/** A command's name and its arguments: `['hgetall', key]`. */
+export type Command = readonly [name: string, ...args: (string | number)[]];
+
 /** An open Redis, or Redis Cluster, of one installation. */
 export interface Store {
   readonly redis: Redis | Cluster;
   readonly keys: Keys;
   readonly fingerprinter: Fingerprinter;
+  /**
+   * Sends commands in one write, which takes a third of the time of so many single ones, and answers in their order.
+   * (On a cluster each goes to its own node.) Rejects with the first error; the others may have taken effect.
+   */
+  send(commands: readonly Command[]): Promise<unknown[]>;
   /** Waits for the commands under way and closes the connections. May be called again. */
   close(): Promise<void>;
 }
@@ -44,7 +52,10 @@ export async function openStore(options: { url: string; prefix: string }): Promi
   let lastError: unknown;
   redis.on('error', (error: unknown) => (lastError = error));
   redis.on('ready', () => (lastError = undefined));
-  answerInTime(redis, withoutPassword(options.url), () => lastError);
+  const address = withoutPassword(options.url);
+  const told = (error: unknown): unknown =>
+    error instanceof ReplyError ? error : new RedisUnavailableError(address, lastError ?? error);
+  answerInTime(redis, told);
   defineScripts(redis);
   try {
     await redis.ping();
@@ -57,6 +68,15 @@ export async function openStore(options: { url: string; prefix: string }): Promi
     redis,
     keys,
     fingerprinter,
+    send: async (commands) => {
+      if (redis instanceof Cluster) {
+        return Promise.all(commands.map(([name, ...args]) => redis.call(name, ...args)));
+      }
+      const answers = (await redis.pipeline(commands.map((command) => [...command])).exec()) ?? [];
+      const failure = answers.find(([error]) => error !== null)?.[0];
+      if (failure) throw told(failure);
+      return answers.map(([, answer]) => answer);
+    },
     close: () =>
       (closing ??= redis.quit().then(
         () => undefined,
@@ -92,17 +112,17 @@ function connect(url: string): Redis | Cluster {
 }
 
 /**
- * Ends every command after COMMAND_TIMEOUT_MS, and rejects one that got no answer with RedisUnavailableError, which says
- * where and why. The client's own limit holds for one server, not for a cluster that cannot be reached: there it waits
+ * Ends every command after COMMAND_TIMEOUT_MS, and rejects one that got no answer with RedisUnavailableError, which `told`
+ * makes of the reason. The client's own limit holds for one server, not for a cluster that cannot be reached: there it waits
  * for ever. What Redis answers, errors too, passes as it is.
  */
-function answerInTime(redis: Redis | Cluster, address: string, lastError: () => unknown): void {
+function answerInTime(redis: Redis | Cluster, told: (error: unknown) => unknown): void {
   const target = redis as Cluster; // Whose method takes one parameter more.
   const send = target.sendCommand.bind(target);
   target.sendCommand = (...sent: Parameters<typeof send>): unknown => {
     sent[0].setTimeout(COMMAND_TIMEOUT_MS);
     const reply = Promise.resolve(send(...sent)).catch((error: unknown) => {
-      throw error instanceof ReplyError ? error : new RedisUnavailableError(address, lastError() ?? error);
+      throw told(error);
     });
     // The client sends waiting commands again by itself, and looks at the first promise only.
     reply.catch(() => undefined);

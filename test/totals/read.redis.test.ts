@@ -2,14 +2,26 @@ import { apply } from '../../src/totals/apply';
 import { agreeOnClose, readCloses, writeClose } from '../../src/totals/closes';
 import { initCursor, readCursor, readCursors } from '../../src/totals/cursors';
 import { freeze, readFreezes, restoreFreeze } from '../../src/totals/freeze';
-import { invoicedProjects, readInvoice, readInvoices, writeInvoice } from '../../src/totals/invoices';
+import {
+  invoicedProjects,
+  readInvoice,
+  readInvoicedBefore,
+  readInvoices,
+  writeInvoice,
+  writeInvoices,
+} from '../../src/totals/invoices';
 import { eachProject, readProject, writeProject } from '../../src/totals/projects';
 import {
+  countProjects,
+  eachPageOfProjectsWithTotals,
   hasUsage,
+  placeProjects,
   projectsOf,
   readDaily,
+  readDailyOf,
   readShardCount,
   readTotals,
+  readTotalsOf,
   writeShardCount,
 } from '../../src/totals/read';
 import { openStore, type Store } from '../../src/totals/store';
@@ -57,6 +69,40 @@ test('a project that stands in several shards is summed up, and listed once', as
   expect(await all(projectsOf(store, '2026-06'))).toEqual([]);
   expect(await hasUsage(store, 3, '2026-07')).toBe(true);
   expect(await hasUsage(store, 3, '2026-06')).toBe(false);
+});
+
+test('several projects are read together, each from the shards that hold it', async () => {
+  await writeShardCount(store, 3);
+  for (const [shard, projects] of [['a', 'b'], ['c'], ['b', 'd']].entries()) {
+    await initCursor(store, shard, TOPIC, 0);
+    const events = projects.map((project, i) => event(i, { project, id: `${shard}-${i}` }));
+    await apply(store, shard, chunk(TOPIC, 0, events));
+  }
+  const placed = await placeProjects(store, '2026-07', ['d', 'b', 'none', 'a']);
+  expect(placed).toEqual([
+    { project: 'd', shards: [2] },
+    { project: 'b', shards: [0, 2] },
+    { project: 'none', shards: [] },
+    { project: 'a', shards: [0] },
+  ]);
+  const one = await readTotals(store, 'a', '2026-07');
+  const two = await readTotals(store, 'b', '2026-07');
+  expect(two.get('session.webrtc')).toBe(2n * one.get('session.webrtc')!);
+  expect(await readTotalsOf(store, '2026-07', placed)).toEqual([one, two, new Map(), one]);
+  expect(await readDailyOf(store, '2026-07', placed)).toEqual([
+    await readDaily(store, 'd', '2026-07'),
+    await readDaily(store, 'b', '2026-07'),
+    new Map(),
+    await readDaily(store, 'a', '2026-07'),
+  ]);
+  const pages = await all(eachPageOfProjectsWithTotals(store, '2026-07'));
+  expect(pages.flat().sort((a, b) => (a.project < b.project ? -1 : 1))).toEqual([
+    { project: 'a', shards: [0] },
+    { project: 'b', shards: [0, 2] },
+    { project: 'c', shards: [1] },
+    { project: 'd', shards: [2] },
+  ]);
+  expect(await countProjects(store, '2026-07')).toBe(5);
 });
 
 test('more projects than a page are all listed, once each', async () => {
@@ -168,5 +214,12 @@ describe('the views of the ledger', () => {
       ['2026-08', '{}'],
     ]);
     expect(await all(invoicedProjects(store, '2026-07'))).toEqual(['constructor', 'p']);
+    await writeInvoices(store, '2026-09', [{ project: 'p', json: '{"m":9}' }]);
+    expect(await readInvoicedBefore(store, '2026-08', ['p', 'none', 'constructor'])).toEqual([
+      { count: 3, own: '{}', last: json },
+      { count: 0 },
+      { count: 1, last: '{}' },
+    ]);
+    expect(await all(invoicedProjects(store, '2026-09'))).toEqual(['p']);
   });
 });

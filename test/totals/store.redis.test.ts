@@ -5,8 +5,14 @@ import { apply } from '../../src/totals/apply';
 import { initCursor, readCursor, readCursors } from '../../src/totals/cursors';
 import { freeze } from '../../src/totals/freeze';
 import { forgetIds } from '../../src/totals/ids';
-import { invoicedProjects, readInvoice, writeInvoice } from '../../src/totals/invoices';
-import { projectsOf, readTotals, writeShardCount } from '../../src/totals/read';
+import {
+  invoicedProjects,
+  readInvoice,
+  readInvoicedBefore,
+  writeInvoice,
+  writeInvoices,
+} from '../../src/totals/invoices';
+import { placeProjects, projectsOf, readTotals, writeShardCount } from '../../src/totals/read';
 import { openStore, RedisUnavailableError, type Store } from '../../src/totals/store';
 import { chunk, event } from './events';
 import { startRedisCluster, type RedisCluster } from './redis-cluster';
@@ -48,6 +54,26 @@ describe('a Redis that goes away', () => {
     });
     await writeShardCount(store, 1);
     expect(await readTotals(store, 'acme', '2026-07')).toEqual(new Map([['session.webrtc', 120n]]));
+  });
+
+  test('answers several commands in their order, and tells the error of one', async () => {
+    expect(await store.send([])).toEqual([]);
+    const field = ['hset', 'hash', '__proto__', 'a'] as const;
+    expect(await store.send([['set', 'text', 1], field, ['hgetall', 'hash'], ['get', 'text']])).toEqual([
+      'OK',
+      1,
+      Object.defineProperty({}, '__proto__', { value: 'a', enumerable: true }),
+      '1',
+    ]);
+    await expect(
+      store.send([
+        ['get', 'text'],
+        ['hgetall', 'text'],
+      ]),
+    ).rejects.toThrow(/WRONGTYPE/);
+    redis.pause();
+    await expect(store.send([['get', 'text']])).rejects.toThrow(RedisUnavailableError);
+    redis.resume();
   });
 
   test('stays silent: the command fails before a Kafka session would end', async () => {
@@ -104,6 +130,22 @@ describe('a Redis Cluster', () => {
       const found: string[] = [];
       for await (const project of projectsOf(store, '2026-07')) found.push(project);
       expect(found.sort()).toEqual(['p-0', 'p-1', 'p-2']);
+      expect(
+        await store.send([0, 1, 2, 3].map((shard) => ['hlen', store.keys.totals(shard, '2026-07', 'p-0')])),
+      ).toEqual([1, 1, 1, 1]);
+      expect(await placeProjects(store, '2026-07', ['p-0', 'none'])).toEqual([
+        { project: 'p-0', shards: [0, 1, 2, 3] },
+        { project: 'none', shards: [] },
+      ]);
+      const invoices = Array.from({ length: 20 }, (_, i) => ({ project: `i-${i}`, json: `{"i":${i}}` }));
+      await writeInvoices(store, '2026-06', invoices);
+      expect(
+        await readInvoicedBefore(
+          store,
+          '2026-07',
+          invoices.map(({ project }) => project),
+        ),
+      ).toEqual(invoices.map(({ json }) => ({ count: 1, last: json })));
       await writeInvoice(store, 'p-0', '2026-07', '{}');
       expect(await readInvoice(store, 'p-0', '2026-07')).toBe('{}');
       for await (const project of invoicedProjects(store, '2026-07')) expect(project).toBe('p-0');
