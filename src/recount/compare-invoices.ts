@@ -1,7 +1,8 @@
 import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../billing/build-invoice';
 import type { Invoice, InvoiceLine } from '../billing/invoice';
 import type { StoredMonth } from '../billing/month-usage';
-import { projectsToBill, readInvoiceInput, type InvoiceTerms } from '../close/issue-invoices';
+import { readInvoiceInput, type InvoiceTerms } from '../close/invoice-inputs';
+import { projectsToBill } from '../close/issue-invoices';
 import { TallymanError } from '../errors';
 import { invoicedProjects, readInvoice } from '../totals/invoices';
 import type { Difference } from './difference';
