@@ -12,6 +12,7 @@ import {
   holdClosedMonth,
   initCursors,
   namesOfTopics,
+  noteTopics,
   openBenchStore,
 } from './installation';
 import { cpuMs, peakBytes, startChild, type Child } from './processes';
@@ -117,6 +118,7 @@ async function runEngine(
     const closed = monthBefore(lastMonth(Date.now()));
     if (usesTallyman) {
       await initCursors(store, namesOfTopics(prefix), options.partitions);
+      await noteTopics(env, store);
       await holdClosedMonth(store, options.partitions, closed, HELD_IDS);
     }
     const measured = await measure(kafka, redis, engine, env, store, events);

@@ -3,9 +3,12 @@ import { usageConsumers } from '../../consumers';
 import type { Finding } from '../finding';
 import { checkTopics } from '../stream/check-topics';
 import { checkCursor } from '../stream/offset-chain';
+import { topicReplaced } from '../stream/stop-errors';
 import { logRanges, topicName } from '../stream/topics';
 import { checkRedis } from '../totals/check-redis';
 import { readCursors } from '../totals/cursors';
+import type { Store } from '../totals/store';
+import { readTopicIds } from '../totals/topic-ids';
 import { withContext, type Context } from './context';
 import { printJson, printLine } from './output';
 
@@ -36,7 +39,7 @@ async function checkCursors(context: Context): Promise<Finding[]> {
   const store = await context.store();
   const topics = usageConsumers.map(({ topic }) => topicName(prefix, topic));
   const ranges = await logRanges(context.kafka(), topics);
-  const findings: Finding[] = [];
+  const findings: Finding[] = await checkTopicIds(context, store, topics);
   const behind: { topic: string; partition: number; cursor: number; end: number }[] = [];
   for (const [topic, partitions] of ranges) {
     for (const [partition, range] of partitions.entries()) {
@@ -67,6 +70,30 @@ async function checkCursors(context: Context): Promise<Finding[]> {
       problem: `${end - cursor} events wait, and the cursor stands at ${cursor}`,
       remedy: 'start the consumers (tallyman consume), or look at their logs',
     });
+  }
+  return findings;
+}
+
+async function checkTopicIds(context: Context, store: Store, topics: readonly string[]): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const noted = await readTopicIds(store);
+  for (const topic of topics) {
+    const id = await context.kafka().topicId(topic);
+    const expected = noted.get(topic);
+    if (id === undefined) {
+      findings.push({
+        level: 'warning',
+        subject: topic,
+        problem: 'Kafka gives it no id: if it is deleted and made anew, nobody may notice',
+        remedy: 'Kafka 2.8 or later',
+      });
+    } else if (expected === undefined) {
+      const problem = 'Redis does not say which topic its cursors belong to: consumers refuse to start';
+      findings.push({ level: 'error', subject: topic, problem, remedy: 'tallyman init' });
+    } else if (id !== expected) {
+      const { message } = topicReplaced(topic, expected, id);
+      findings.push({ level: 'error', subject: topic, problem: message, remedy: 'see docs/operating.md' });
+    }
   }
   return findings;
 }

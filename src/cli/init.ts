@@ -6,6 +6,7 @@ import {
   recordBegins,
   recordSettings,
 } from '../close/counting-settings';
+import { noteTopicIds } from '../close/note-topic-ids';
 import { RefusedError } from '../errors';
 import { createPublisher } from '../stream/producer';
 import { checkCoPartitioned, createTopics, logEnds, logStarts, topicName } from '../stream/topics';
@@ -43,6 +44,7 @@ export function initVerb(): Command {
           const partitionCount = await checkCoPartitioned(kafka, config.prefix);
           const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
           await refuseEmptied(context, store, topics, partitionCount);
+          await noteTopicIds(kafka, store, topics);
           const offsets = await (options.from === 'earliest' ? logStarts : logEnds)(kafka, topics);
           const begins = await recordCounting(context, topics, partitionCount, offsets);
           let newCursors = 0;

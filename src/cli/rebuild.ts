@@ -1,9 +1,12 @@
 import { Command } from 'commander';
 import { consumerNamed, consumerNames, usageConsumers } from '../../consumers';
+import type { CloseRecord } from '../close/close-record';
+import { noteTopicIds } from '../close/note-topic-ids';
 import { restoreCloses } from '../close/restore-closes';
 import { restoreViews } from '../close/restore-views';
 import { TallymanError } from '../errors';
 import { checkCoPartitioned, logRanges, topicName } from '../stream/topics';
+import { readCloses } from '../totals/closes';
 import { initCursor, readCursor } from '../totals/cursors';
 import { readFreezes } from '../totals/freeze';
 import { writeShardCount } from '../totals/read';
@@ -45,6 +48,7 @@ async function rebuild(context: Context): ReturnType<typeof restoreViews> {
   const views = await restoreViews(kafka, store, config.prefix);
   // Before the log: an event that was late must be late again.
   await restoreCloses(kafka, store, config.prefix, log);
+  await noteTopics(context, store);
   await createCursors(context, store);
   const end = await runConsumers(context, {
     consumers: consumerNames.map(consumerNamed),
@@ -53,6 +57,14 @@ async function rebuild(context: Context): ReturnType<typeof restoreViews> {
   if (end === 'interrupted')
     throw new TallymanError('INTERRUPTED', 'Stopped before the end: run it again to go on');
   return views;
+}
+
+/** The closes' offsets mean something in their own topics only: late usage of others would pass for timely. */
+async function noteTopics({ kafka, config }: Context, store: Store): Promise<void> {
+  const [lastClose] = [...(await readCloses(store)).values()].slice(-1);
+  const { topicIds } = lastClose === undefined ? {} : (JSON.parse(lastClose) as Partial<CloseRecord>);
+  const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
+  await noteTopicIds(kafka(), store, topics, topicIds);
 }
 
 /** Cursors at the log's start, if the log still holds all that came after the last close. */

@@ -1,14 +1,14 @@
 import type { UsageConsumer } from '../../consumers/usage-consumer';
 import { rateMessage } from '../../consumers/rate-message';
+import { checkCursors } from '../close/check-cursors';
 import { checkCountingSettings } from '../close/counting-settings';
 import { restoreCloses } from '../close/restore-closes';
-import { TallymanError } from '../errors';
 import { createProgress } from '../progress';
 import { roundingTable } from '../rating/rounding';
 import { createDeadLetters } from '../stream/dead-letters';
 import { createPublisher } from '../stream/producer';
 import { createRunner, type Runner } from '../stream/runner';
-import { checkCoPartitioned, logEnds, topicName } from '../stream/topics';
+import { topicName } from '../stream/topics';
 import { apply } from '../totals/apply';
 import { readCursor, readCursors } from '../totals/cursors';
 import type { Context } from './context';
@@ -39,20 +39,19 @@ export async function runConsumers(
   const store = await context.store();
   const topics = options.consumers.map((consumer) => topicName(config.prefix, consumer.topic));
 
-  const partitionCount = await checkCoPartitioned(kafka, config.prefix);
   await checkCountingSettings(kafka, config);
-  await checkCursors(context, topics, partitionCount);
+  const { partitionCount, ends, topicIds } = await checkCursors(kafka, store, config.prefix, topics);
   await restoreCloses(kafka, store, config.prefix, log);
-  const ends = options.untilCaughtUp ? await logEnds(kafka, topics) : undefined;
 
   const publisher = await createPublisher(kafka);
   const stopSignal = signalled();
   const fatal = deferred<never>();
   const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
-  const runners: Runner[] = options.consumers.map((consumer) =>
+  const runners: Runner[] = options.consumers.map((consumer, index) =>
     createRunner({
       client: kafka,
-      topic: topicName(config.prefix, consumer.topic),
+      topic: topics[index]!,
+      topicId: topicIds.get(topics[index]!),
       groupId: topicName(config.prefix, `tallyman.${consumer.name}`),
       rate: (message) => rateMessage(consumer, message, rating),
       totals: {
@@ -69,7 +68,7 @@ export async function runConsumers(
   try {
     await Promise.race([Promise.all(runners.map((runner) => runner.start())), fatal.promise]);
     const waits: Promise<unknown>[] = [stopSignal.promise, fatal.promise];
-    if (ends) waits.push(caughtUp(context, ends, partitionCount, stopSignal));
+    if (options.untilCaughtUp) waits.push(caughtUp(context, ends, partitionCount, stopSignal));
     await Promise.race(waits);
     return options.untilCaughtUp && stopSignal.stopped() ? 'interrupted' : 'done';
   } finally {
@@ -77,27 +76,6 @@ export async function runConsumers(
     await Promise.allSettled(runners.map((runner) => runner.stop()));
     await publisher.close();
     stopSignal.dispose();
-  }
-}
-
-/** A missing cursor is never made here: made at the wrong offset it would skip usage, or count it twice. */
-async function checkCursors(
-  context: Context,
-  topics: readonly string[],
-  partitionCount: number,
-): Promise<void> {
-  const store = await context.store();
-  for (let shard = 0; shard < partitionCount; shard += 1) {
-    const cursors = await readCursors(store, shard);
-    const missing = topics.filter((topic) => !cursors.has(topic));
-    if (missing.length > 0) {
-      throw new TallymanError(
-        'UNINITIALISED',
-        `Redis holds no cursor of ${missing.join(', ')} partition ${shard}. A first start: run \`tallyman init\`. ` +
-          'If Redis was emptied: run `tallyman rebuild`.',
-        { shard, topics: missing },
-      );
-    }
   }
 }
 

@@ -7,7 +7,7 @@ import type { BillingCalendar } from '../rating/billing-calendar';
 import type { KafkaClient } from '../stream/kafka';
 import { appendLedger, readLedger } from '../stream/ledger';
 import type { Publisher } from '../stream/producer';
-import { logEnds, topicName, usageTopics } from '../stream/topics';
+import { topicName, usageTopics } from '../stream/topics';
 import { agreeOnClose, readCloses } from '../totals/closes';
 import { freeze } from '../totals/freeze';
 import { forgetIds } from '../totals/ids';
@@ -15,6 +15,7 @@ import { readInvoice, writeInvoice } from '../totals/invoices';
 import { readShardCount } from '../totals/read';
 import type { Store } from '../totals/store';
 import { waitForCursors } from './barrier';
+import { checkCursors } from './check-cursors';
 import type { CloseRecord } from './close-record';
 import { issueInvoices, type InvoiceReport } from './issue-invoices';
 
@@ -52,7 +53,8 @@ export async function closeMonth(
 
   // Barrier: what was published before now is counted as in time, whatever the consumers had still to do.
   const waiting = createProgress(`close ${month}: waiting for the consumers`);
-  await waitForCursors(store, await logEnds(kafka, usageTopics(prefix)), dependencies.stallMs, waiting);
+  const { ends, topicIds } = await checkCursors(kafka, store, prefix, usageTopics(prefix));
+  await waitForCursors(store, ends, dependencies.stallMs, waiting);
   waiting.end();
 
   const cursors: Record<string, Record<string, number>> = {};
@@ -64,7 +66,12 @@ export async function closeMonth(
   const closesTopic = topicName(prefix, 'billing.closes');
   const invoicesTopic = topicName(prefix, 'billing.invoices');
   const repeated = (await readCloses(store)).has(month);
-  const proposed: CloseRecord = { month, closedAt: new Date(nowMs).toISOString(), cursors };
+  const proposed: CloseRecord = {
+    month,
+    closedAt: new Date(nowMs).toISOString(),
+    cursors,
+    topicIds: Object.fromEntries(topicIds),
+  };
   const agreed = await agreeOnClose(store, month, JSON.stringify(proposed));
   const { closedAt } = JSON.parse(agreed) as CloseRecord;
   await appendLedger(publisher, closesTopic, [{ key: month, value: agreed }]);

@@ -5,4 +5,6 @@ export interface CloseRecord {
   readonly closedAt: string;
   /** shard -> topic -> the offset after the last event that counts as in time. */
   readonly cursors: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** topic -> the id of the topic that these offsets belong to; where the cluster has ids. */
+  readonly topicIds?: Readonly<Record<string, string>>;
 }

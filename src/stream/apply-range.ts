@@ -7,6 +7,7 @@ import type { ApplyAnswer, Chunk } from '../totals/apply';
 import { cutChunks, type ChunkLimits, type RecordChunk } from './chunks';
 import type { DeadLetters, RejectedRecord } from './dead-letters';
 import { parseOffset } from './offset';
+import { uninitialised } from './stop-errors';
 
 /** Where rated events are counted: the shard has the partition's number. */
 export interface ApplyTarget {
@@ -141,13 +142,4 @@ async function applyChunk(
         );
     }
   }
-}
-
-export function uninitialised(topic: string, partition: number): TallymanError {
-  return new TallymanError(
-    'UNINITIALISED',
-    `Redis holds no cursor of ${topic} partition ${partition}. A first start: run \`tallyman init\`. If Redis was ` +
-      'emptied: run `tallyman rebuild`.',
-    { topic, partition },
-  );
 }

@@ -1,8 +1,11 @@
 import { Kafka, logLevel, type Admin, type KafkaConfig, type logCreator } from 'kafkajs';
+import createRetry from 'kafkajs/src/retry';
 import type { Log } from '../log';
+import { openCluster } from './cluster';
 import { registerCodecs } from './codecs';
 import { installWorkarounds } from './kafkajs-workarounds';
-import { openLogReader, type LogReader } from './log-reader';
+import { createLogReader, type LogReader } from './log-reader';
+import { readTopicId } from './topic-id';
 
 /** Where Kafka is and how to sign in. */
 export interface KafkaOptions {
@@ -26,6 +29,8 @@ export interface KafkaClient {
   admin(): Promise<Admin>;
   /** Reads partitions without a group; shared and kept until `close`. */
   reader(): Promise<LogReader>;
+  /** The id that Kafka gave a topic; undefined if there is no such topic, or the cluster has no ids. */
+  topicId(topic: string): Promise<string | undefined>;
   close(): Promise<void>;
 }
 
@@ -57,15 +62,24 @@ export function openKafka(options: KafkaOptions, log?: Log): KafkaClient {
     () => connectAdmin(kafkajs),
     (opened) => opened.disconnect(),
   );
-  const reader = sharedConnection(
-    () => openLogReader(kafkajs, RETRY),
-    (opened) => opened.close(),
+  const cluster = sharedConnection(
+    () => openCluster(kafkajs),
+    (opened) => opened.disconnect(),
   );
   return {
     kafkajs,
     admin: admin.get,
-    reader: reader.get,
-    close: async () => void (await Promise.all([admin.close(), reader.close()])),
+    reader: async () => createLogReader(await cluster.get(), RETRY),
+    topicId: async (topic) => {
+      const opened = await cluster.get();
+      return createRetry(RETRY)(() =>
+        readTopicId(opened, topic).catch(async (error: unknown) => {
+          await opened.refreshMetadata().catch(() => undefined);
+          throw error;
+        }),
+      );
+    },
+    close: async () => void (await Promise.all([admin.close(), cluster.close()])),
   };
 }
 

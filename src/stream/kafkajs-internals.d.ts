@@ -7,6 +7,10 @@ declare module 'kafkajs/src/protocol/decoder' {
     readInt16(): number;
     readInt32(): number;
     readInt64(): bigint;
+    readUVarInt(): number;
+    readUVarIntString(): string;
+    readUVarIntArray<T>(read: (decoder: Decoder) => T): T[];
+    readTaggedFields(): unknown;
     readString(): string;
     readBytes(byteLength: number): Buffer;
     readArray<T>(read: (decoder: Decoder) => T): T[];
@@ -86,6 +90,7 @@ declare module 'kafkajs/src/consumer/batch' {
 }
 
 declare module 'kafkajs/src/cluster' {
+  import type Encoder from 'kafkajs/src/protocol/encoder';
   import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
   namespace Cluster {
     interface FetchRequest {
@@ -98,13 +103,22 @@ declare module 'kafkajs/src/cluster' {
         partitions: { partition: number; fetchOffset: string; maxBytes: number }[];
       }[];
     }
+    interface Request<D extends { clientSideThrottleTime: number }, R> {
+      request: { apiKey: number; apiVersion: number; apiName: string; encode(): Promise<Encoder> };
+      response: { decode(payload: Buffer): Promise<D>; parse(decoded: D): Promise<R> };
+    }
     interface Broker {
+      readonly versions: Readonly<Record<number, { readonly maxVersion: number }>> | null;
+      readonly connectionPool: {
+        send<D extends { clientSideThrottleTime: number }, R>(request: Request<D, R>): Promise<R>;
+      };
       fetch(request: FetchRequest): Promise<{
         responses: { topicName: string; partitions: { partition: number; messages: DecodedRecord[] }[] }[];
       }>;
     }
   }
   class Cluster {
+    readonly brokerPool: { findConnectedBroker(): Promise<Cluster.Broker> };
     connect(): Promise<void>;
     disconnect(): Promise<void>;
     addTargetTopic(topic: string): Promise<void>;
@@ -132,6 +146,9 @@ declare module 'kafkajs/src/protocol/encoder' {
     writeInt64(value: number): this;
     writeString(value: string): this;
     writeBuffer(buffer: Buffer): this;
+    writeUVarInt(value: number): this;
+    writeUVarIntString(value: string): this;
+    writeBoolean(value: boolean): this;
   }
   export = Encoder;
 }

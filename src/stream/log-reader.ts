@@ -1,8 +1,9 @@
-import { KafkaJSOffsetOutOfRange, type Kafka, type RetryOptions } from 'kafkajs';
+import { KafkaJSOffsetOutOfRange, type RetryOptions } from 'kafkajs';
 import type Cluster from 'kafkajs/src/cluster';
 import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
 import createRetry from 'kafkajs/src/retry';
 import { TallymanError } from '../errors';
+import { READ_COMMITTED } from './cluster';
 import { parseOffset } from './offset';
 
 export interface FetchOptions {
@@ -23,18 +24,13 @@ export interface Fetched {
 /** Fetches from partitions as told, with no consumer group and no position of its own. */
 export interface LogReader {
   fetch(options: FetchOptions): Promise<Fetched>;
-  close(): Promise<void>;
 }
 
-const READ_COMMITTED = 1;
-
 /**
- * A reader on connections of its own. kafkajs offers such reading only inside a group, which takes seconds to join and
- * stays behind in the broker; its parts can do without.
+ * kafkajs offers such reading only inside a group, which takes seconds to join and stays behind in the broker; its parts
+ * can do without.
  */
-export async function openLogReader(kafkajs: Kafka, retry: RetryOptions): Promise<LogReader> {
-  const cluster = createCluster(kafkajs);
-  await cluster.connect();
+export function createLogReader(cluster: Cluster, retry: RetryOptions): LogReader {
   return {
     fetch: (options) =>
       createRetry(retry)(async (bail) => {
@@ -48,7 +44,6 @@ export async function openLogReader(kafkajs: Kafka, retry: RetryOptions): Promis
           throw error;
         }
       }),
-    close: () => cluster.disconnect(),
   };
 }
 
@@ -77,16 +72,6 @@ async function fetchOnce(cluster: Cluster, options: FetchOptions): Promise<Fetch
     ),
     next: last ? Math.max(position, parseOffset(last.offset) + 1) : position,
   };
-}
-
-function createCluster(kafkajs: Kafka): Cluster {
-  const symbol = Object.getOwnPropertySymbols(kafkajs).find(
-    ({ description }) => description === 'private:Kafka:createCluster',
-  );
-  const create = symbol && (kafkajs as unknown as Record<symbol, (options: object) => Cluster>)[symbol];
-  if (!create)
-    throw new TallymanError('KAFKAJS_CHANGED', 'kafkajs is not the version that this program knows');
-  return create({ allowAutoTopicCreation: false, metadataMaxAge: 300_000, isolationLevel: READ_COMMITTED });
 }
 
 function notInLog({ topic, partition, position }: FetchOptions): TallymanError {

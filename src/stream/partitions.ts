@@ -1,18 +1,12 @@
 import type { Batch, EachBatchPayload } from 'kafkajs';
 import { TallymanError } from '../errors';
 import type { Log } from '../log';
-import { applyRange, uninitialised, type ChunkOutcome, type RangeWork } from './apply-range';
+import { applyRange, type ChunkOutcome, type RangeWork } from './apply-range';
 import type { KafkaClient } from './kafka';
 import { parseOffset } from './offset';
-import {
-  checkCursor,
-  decide,
-  review,
-  type ChainDecision,
-  type ChainStop,
-  type LogFacts,
-} from './offset-chain';
+import { checkCursor, decide, review, type ChainDecision, type LogFacts } from './offset-chain';
 import { firstRecordBetween } from './read-range';
+import { chainStopped, uninitialised } from './stop-errors';
 import { logRanges } from './topics';
 
 export interface PartitionStatus {
@@ -28,6 +22,8 @@ export interface PartitionStatus {
 export interface PartitionsOptions extends Omit<RangeWork, 'partition'> {
   readonly client: KafkaClient;
   readonly log: Log;
+  /** Makes sure that what was fetched comes from the topic that the cursors belong to. See TopicGuard. */
+  checkTopic(): Promise<void>;
   /** Makes the consumer fetch a partition from this offset next. */
   seek(partition: number, offset: number): void;
   onChunk(partition: number, outcome: ChunkOutcome): void;
@@ -87,8 +83,9 @@ export class Partitions {
         this.seek(partition, state, decision.to);
         return;
       case 'stop':
-        throw this.stopError(partition, decision);
+        throw chainStopped(this.options.topic, partition, decision);
       case 'apply': {
+        await this.options.checkTopic();
         const onChunk = async (outcome: ChunkOutcome): Promise<boolean> => {
           this.noteChunk(partition, state, outcome);
           payload.resolveOffset(String(outcome.next - 1));
@@ -118,6 +115,7 @@ export class Partitions {
     const cursors = new Map<number, number>();
     for (const { partition } of reviewed) cursors.set(partition, await this.readCursor(partition));
     const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
+    await this.options.checkTopic();
     for (const { partition, state, known } of reviewed) {
       const cursor = cursors.get(partition);
       const range = ranges[partition];
@@ -129,7 +127,7 @@ export class Partitions {
       if (verdict.do === 'seek') this.seek(partition, state, verdict.to);
       // Events may have been applied, and then deleted, since the cursor was read.
       else if (verdict.do === 'stop' && checkCursor(await this.readCursor(partition), range)) {
-        throw this.stopError(partition, verdict);
+        throw chainStopped(topic, partition, verdict);
       }
     }
   }
@@ -211,11 +209,6 @@ export class Partitions {
     const state = { cursor: undefined, seeks: 0, highWatermark: 0, lastProgressAt: Date.now() };
     this.states.set(partition, state);
     return state;
-  }
-
-  private stopError(partition: number, { code, message }: ChainStop): TallymanError {
-    const { topic } = this.options;
-    return new TallymanError(code, `${topic} partition ${partition}: ${message}`, { topic, partition });
   }
 }
 

@@ -12,6 +12,7 @@ import { createCommitHints, type CommitHints } from './commit-hints';
 import type { KafkaClient } from './kafka';
 import { Partitions, type PartitionStatus } from './partitions';
 import { createRestartPolicy } from './restart-policy';
+import { createTopicGuard } from './topic-guard';
 
 export type { ApplyTarget } from './apply-range';
 export type { PartitionStatus } from './partitions';
@@ -20,6 +21,8 @@ export type { PartitionStatus } from './partitions';
 export interface RunnerOptions extends Omit<RangeWork, 'partition'> {
   readonly client: KafkaClient;
   readonly groupId: string;
+  /** Of the topic when its cursors were made; undefined where the cluster has no ids. */
+  readonly topicId?: string | undefined;
   readonly log: Log;
   /** Told once, of what this runner cannot go on from. It does nothing any more then: its process must end. */
   onFatal(error: unknown): void;
@@ -69,7 +72,7 @@ class KafkaRunner implements Runner {
   private hasFailed = false;
 
   constructor(private readonly options: RunnerOptions) {
-    const { client, topic, groupId } = options;
+    const { client, topic, groupId, topicId } = options;
     this.log = options.log.child({ topic });
     this.consumer = client.kafkajs.consumer({
       groupId,
@@ -83,16 +86,21 @@ class KafkaRunner implements Runner {
       retry: { restartOnFailure: (error) => Promise.resolve(this.onBreakdown(error)) },
     });
     this.commitHints = createCommitHints(this.consumer, topic, this.log);
+    const guard = createTopicGuard(client, topic, topicId);
     this.partitions = new Partitions({
       ...options,
       log: this.log,
+      checkTopic: () => guard.check(),
       seek: (partition, offset) => this.consumer.seek({ topic, partition, offset: String(offset) }),
       onChunk: (partition, outcome) => this.onChunk(partition, outcome),
     });
     const { GROUP_JOIN, FETCH, CRASH } = this.consumer.events;
     // Called synchronously, before the first fetch for the new assignment.
     this.consumer.on(GROUP_JOIN, ({ payload }) => this.onAssigned(payload.memberAssignment[topic] ?? []));
-    this.consumer.on(FETCH, () => this.onTick());
+    this.consumer.on(FETCH, () => {
+      guard.noteFetch();
+      this.onTick();
+    });
     this.consumer.on(CRASH, (event) => this.onCrash(event));
   }
 

@@ -26,6 +26,8 @@ export interface Keys {
   idBucket(shard: number, period: string, bucket: number): string;
   /** String: how many shards there are. */
   readonly shardCount: string;
+  /** Hash: topic -> the id that Kafka gave it, when its cursors were made. */
+  readonly topicIds: string;
   /** Hash: project -> JSON of its profile and plan history. */
   readonly projects: string;
   /** Hash: month -> JSON of its close. */
@@ -60,6 +62,7 @@ export function createKeys(prefix: string): Keys {
     idBucket: (number, period, bucket) =>
       `${shard(number).idsStem}${period}:${String(bucket).padStart(BUCKET_DIGITS, '0')}`,
     shardCount: `${root}usage:shards`,
+    topicIds: `${root}usage:topics`,
     projects: `${root}billing:projects`,
     closes: `${root}billing:closes`,
     verified: `${root}billing:verified`,

@@ -1,0 +1,70 @@
+import { KafkaJSError } from 'kafkajs';
+import type Cluster from 'kafkajs/src/cluster';
+import Decoder from 'kafkajs/src/protocol/decoder';
+import Encoder from 'kafkajs/src/protocol/encoder';
+
+const METADATA_API = 3;
+/** The first version that tells ids: every broker since Kafka 2.8. */
+const METADATA_VERSION = 10;
+const UUID_BYTES = 16;
+/** What a topic has that is not there, or that an old cluster made. */
+const NO_ID = Buffer.alloc(UUID_BYTES).toString('base64url');
+
+/**
+ * Asks for the id that Kafka gave a topic when it was made. A topic that is deleted and made anew has the same name, the
+ * same offsets, and another id: it is the only thing that tells the two apart. kafkajs speaks no version of the request
+ * that tells it, so it is written here.
+ *
+ * @returns the id as Kafka's own tools print it; undefined if there is no such topic, or the cluster has no ids
+ */
+export async function readTopicId(cluster: Cluster, topic: string): Promise<string | undefined> {
+  await cluster.refreshMetadataIfNecessary();
+  const broker = await cluster.brokerPool.findConnectedBroker();
+  const supported = broker.versions?.[METADATA_API]?.maxVersion ?? 0;
+  if (supported < METADATA_VERSION) return undefined;
+  const id = await broker.connectionPool.send({
+    request: {
+      apiKey: METADATA_API,
+      apiVersion: METADATA_VERSION,
+      apiName: 'Metadata',
+      encode: () => Promise.resolve(encodeRequest(topic)),
+    },
+    response: { decode: decodeResponse, parse: ({ id }) => Promise.resolve(id) },
+  });
+  return id === NO_ID ? undefined : id;
+}
+
+/** tags, [topic id, name, tags], allow auto-creation, cluster's and topics' authorized operations, tags */
+function encodeRequest(topic: string): Encoder {
+  return new Encoder()
+    .writeUVarInt(0)
+    .writeUVarInt(2) // An array of one.
+    .writeBuffer(Buffer.alloc(UUID_BYTES))
+    .writeUVarIntString(topic)
+    .writeUVarInt(0)
+    .writeBoolean(false)
+    .writeBoolean(false)
+    .writeBoolean(false)
+    .writeUVarInt(0);
+}
+
+/** tags, throttle time, [node, host, port, rack, tags], cluster id, controller, [error, name, topic id, ...], ... */
+// eslint-disable-next-line @typescript-eslint/require-await -- kafkajs awaits every decoder
+async function decodeResponse(payload: Buffer): Promise<{ id: string; clientSideThrottleTime: number }> {
+  const decoder = new Decoder(payload);
+  decoder.readTaggedFields();
+  const clientSideThrottleTime = decoder.readInt32();
+  decoder.readUVarIntArray((broker) => {
+    broker.readInt32();
+    broker.readUVarIntString();
+    broker.readInt32();
+    broker.readUVarIntString();
+    broker.readTaggedFields();
+  });
+  decoder.readUVarIntString();
+  decoder.readInt32();
+  if (decoder.readUVarInt() !== 2) throw new KafkaJSError('Kafka did not answer for one topic');
+  decoder.readInt16();
+  decoder.readUVarIntString();
+  return { id: decoder.readBytes(UUID_BYTES).toString('base64url'), clientSideThrottleTime };
+}
