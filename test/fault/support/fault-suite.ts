@@ -61,8 +61,8 @@ export class FaultRun {
     return { ...direct, proxied };
   }
 
-  /** Publishes in the background, seeded by the case. */
-  load({ prefix }: Installation, options: Omit<LoadOptions, 'seed'>): Load {
+  /** Publishes in the background, seeded by the case. A second load needs another seed, or it only repeats the first. */
+  load({ prefix }: Installation, options: Omit<LoadOptions, 'seed'> & { readonly seed?: number }): Load {
     const load = startLoad(this.world.direct.KAFKA_BROKERS, prefix, { seed: this.seed, ...options });
     this.loads.push(load);
     return load;

@@ -1,0 +1,96 @@
+import { usageTopics } from '../../../src/stream/topics';
+import { faultSuite } from '../support/fault-suite';
+import { MONTH_BEFORE } from '../support/load';
+import {
+  contentOf,
+  counted,
+  cutLog,
+  emptyRedis,
+  EVENTS,
+  expectStop,
+  pausedConsumer,
+  replaceTopic,
+  sessionOf,
+} from './lost-log';
+
+/** Events that are gone from the log must stop what counts it, and no other event may pass for them. */
+const fault = faultSuite('kafka: lost log');
+
+for (const [what, events] of [
+  ['shorter than', 100],
+  ['longer than', 3 * EVENTS],
+] as const) {
+  fault(`a topic made anew, its log ${what} the cursor: nothing runs on it`, async (run) => {
+    const tallyman = await counted(run);
+    const before = await contentOf(run, tallyman);
+    await replaceTopic(run, tallyman, events);
+
+    const message = `${sessionOf(tallyman)} is not the topic that the cursors in Redis belong to`;
+    expectStop(await tallyman.run(['consume']), message);
+    expectStop(await tallyman.run(['consume', '--until-caught-up']), message);
+    expectStop(await tallyman.run(['close', MONTH_BEFORE, '--grace', '0s']), message);
+    expectStop(await tallyman.run(['init']), message, 3);
+    const doctor = await tallyman.run(['doctor']);
+    expect(doctor).toMatchObject({ code: 1, stdout: expect.stringContaining(message) as string });
+    expect(await contentOf(run, tallyman)).toEqual(before);
+
+    // The others are as they were.
+    const rest = run.load(tallyman, { events: 500, mix: { 'usage.transfer': 1 }, seed: run.seed + 2 });
+    await rest.done;
+    await tallyman.ok('consume', 'transfer', 'agent', 'inference', '--until-caught-up');
+    const after = await contentOf(run, tallyman);
+    for (const [name, cursor] of before.cursors) {
+      if (name.includes('session')) expect(after.cursors.get(name)).toBe(cursor);
+    }
+  });
+}
+
+fault('records deleted before they were counted: EVENTS_GONE, and nothing is skipped', async (run) => {
+  const tallyman = await counted(run);
+  const load = run.load(tallyman, { events: EVENTS, seed: run.seed + 1 });
+  await load.done;
+  const before = await contentOf(run, tallyman);
+  await cutLog(run, sessionOf(tallyman));
+  for (const words of [
+    ['consume', 'session'],
+    ['consume', '--until-caught-up'],
+    ['close', MONTH_BEFORE, '--grace', '0s'],
+  ]) {
+    expectStop(await tallyman.run(words), 'events were deleted before they were counted');
+  }
+  expect(await contentOf(run, tallyman)).toEqual(before);
+  await tallyman.ok('consume', 'transfer', 'agent', 'inference', '--until-caught-up');
+  const after = await contentOf(run, tallyman);
+  for (const topic of usageTopics(tallyman.prefix)) {
+    const moved = after.cursors.get(`${topic}/0`)! - before.cursors.get(`${topic}/0`)!;
+    expect(moved > 0).toBe(topic !== sessionOf(tallyman));
+  }
+});
+
+fault('records deleted under a consumer that stands still', async (run) => {
+  const tallyman = await counted(run);
+  const consumer = await pausedConsumer(run, tallyman);
+  const before = await contentOf(run, tallyman);
+  const load = run.load(tallyman, { events: EVENTS, seed: run.seed + 1 });
+  await load.done;
+  await cutLog(run, sessionOf(tallyman));
+  consumer.resume();
+  expectStop(await consumer.ended(), 'events were deleted before they were counted');
+  expect(await contentOf(run, tallyman)).toEqual(before);
+});
+
+fault('records deleted after they were counted: nothing happens', async (run) => {
+  const tallyman = await counted(run);
+  const before = await contentOf(run, tallyman);
+  await cutLog(run, sessionOf(tallyman));
+  await run.finish(tallyman);
+  expect(await contentOf(run, tallyman)).toEqual(before);
+});
+
+fault('rebuild refuses a topic that was made anew since the last close', async (run) => {
+  const tallyman = await counted(run);
+  await tallyman.ok('close', MONTH_BEFORE, '--grace', '0s');
+  await replaceTopic(run, tallyman, 100);
+  await emptyRedis(run, tallyman);
+  expectStop(await tallyman.run(['rebuild']), 'is not the topic that the cursors in Redis belong to', 3);
+});

@@ -1,0 +1,68 @@
+import { Redis } from 'ioredis';
+import { createTopics, logRanges } from '../../../src/stream/topics';
+import { eventually } from '../../support/eventually';
+import type { Answer } from '../../support/tallyman';
+import type { FaultInstallation, FaultRun } from '../support/fault-suite';
+import { withKafka } from '../support/kafka-client';
+import { readContent, type RedisContent } from '../support/redis-content';
+import type { TallymanProcess } from '../support/tallyman-process';
+
+export const EVENTS = 4_000;
+
+/** An installation that has counted all of its log, and whose consumers are stopped. */
+export async function counted(run: FaultRun): Promise<FaultInstallation> {
+  const tallyman = await run.install(2, { LOG_LEVEL: 'info' });
+  const load = run.load(tallyman, { events: EVENTS });
+  await load.done;
+  await run.finish(tallyman);
+  await run.judge(tallyman, load.published);
+  return tallyman;
+}
+
+export const sessionOf = ({ prefix }: FaultInstallation): string => `${prefix}.usage.session`;
+export const contentOf = (run: FaultRun, { prefix }: FaultInstallation): Promise<RedisContent> =>
+  readContent(run.world.direct.REDIS_URL, prefix);
+
+/** Deletes the topic of sessions and makes it anew, with so many records of other events. */
+export function replaceTopic(run: FaultRun, tallyman: FaultInstallation, events: number): Promise<void> {
+  return withKafka(run.world, async (client) => {
+    const admin = await client.admin();
+    const before = await client.topicId(sessionOf(tallyman));
+    await admin.deleteTopics({ topics: [sessionOf(tallyman)] });
+    await eventually(async () => !(await admin.listTopics()).includes(sessionOf(tallyman)));
+    await createTopics(client, tallyman.prefix, { partitions: 2, replication: 1, retentionDays: 100 });
+    expect(await client.topicId(sessionOf(tallyman))).not.toBe(before);
+    const load = run.load(tallyman, { events, mix: { 'usage.session': 1 }, seed: run.seed + 1 });
+    await load.done;
+  });
+}
+
+/** Deletes records as retention does: all but the last one of each partition. */
+export function cutLog(run: FaultRun, topic: string): Promise<void> {
+  return withKafka(run.world, async (client) => {
+    const ranges = (await logRanges(client, [topic])).get(topic)!;
+    const partitions = ranges.map(({ end }, partition) => ({ partition, offset: String(end - 1) }));
+    await (await client.admin()).deleteTopicRecords({ topic, partitions });
+  });
+}
+
+export async function emptyRedis({ world }: FaultRun, { prefix }: FaultInstallation): Promise<void> {
+  const redis = new Redis(world.direct.REDIS_URL);
+  await redis.unlink(...(await redis.keys(`${prefix}:*`)));
+  redis.disconnect();
+}
+
+/** A consumer that has its partitions, and then stands still. */
+export async function pausedConsumer(run: FaultRun, tallyman: FaultInstallation): Promise<TallymanProcess> {
+  const consumer = run.consume(tallyman, 'session');
+  await eventually(() => consumer.said().includes('assigned'), { what: 'partitions are assigned' });
+  consumer.pause();
+  return consumer;
+}
+
+export function expectStop(answer: Pick<Answer, 'code' | 'stderr'>, problem: string, code = 1): void {
+  expect({ code: answer.code, stderr: answer.stderr }).toEqual({
+    code,
+    stderr: expect.stringContaining(problem) as string,
+  });
+}

@@ -1,0 +1,15 @@
+import { openKafka, type KafkaClient } from '../../../src/stream/kafka';
+import type { FaultWorld } from './fault-world';
+
+/** Lets a test speak to the Kafka itself, past the proxy. */
+export async function withKafka<T>(
+  { direct }: FaultWorld,
+  use: (client: KafkaClient) => Promise<T>,
+): Promise<T> {
+  const client = openKafka({ brokers: direct.KAFKA_BROKERS.split(','), clientId: 'test' });
+  try {
+    return await use(client);
+  } finally {
+    await client.close();
+  }
+}
