@@ -1,4 +1,6 @@
-import { installation, kcat } from '../support/tallyman';
+import { installation, kcat, needKcat } from '../support/tallyman';
+
+beforeAll(needKcat);
 
 const time = new Date(Date.now() - 60_000).toISOString();
 const month = time.slice(0, 7);

@@ -2,10 +2,12 @@ import type { RawMessage } from '../../consumers/decode';
 import { readRange } from '../../src/stream/read-range';
 import { logRanges } from '../../src/stream/topics';
 import { eventually } from '../support/eventually';
-import { kcat } from '../support/tallyman';
+import { kcat, needKcat } from '../support/tallyman';
 import { MemoryTotals, rateAnything, testTopic, type TestTopic } from './kafka-harness';
 
 /** kcat is built on librdkafka, as the producers of most languages are. */
+
+beforeAll(needKcat);
 
 let usage: TestTopic;
 beforeEach(async () => (usage = await testTopic(1)));

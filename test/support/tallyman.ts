@@ -1,5 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { needTestProgram } from './need-program';
 import { testBrokers, testRedisUrl, uniquePrefix } from './services';
 
 /** The command line as it is shipped: built, in processes of its own. */
@@ -68,19 +69,12 @@ export function installation(more: NodeJS.ProcessEnv = {}): Installation {
   };
 }
 
-/** kcat, the common command-line producer, from Debian: installed if this is Debian and we are root. */
+/** kcat is the common command-line producer. */
+export async function needKcat(): Promise<void> {
+  await needTestProgram({ command: 'kcat', versionArgument: '-V', debianPackage: 'kcat' });
+}
+
+/** After `needKcat`. */
 export function kcat(args: readonly string[], input: string | Buffer): void {
-  try {
-    execFileSync('kcat', ['-V'], { stdio: 'ignore' });
-  } catch {
-    try {
-      execFileSync('apt-get', ['update', '-qq'], { stdio: 'ignore' });
-      execFileSync('apt-get', ['install', '-y', '-qq', 'kcat'], { stdio: 'ignore' });
-    } catch (error) {
-      throw new Error('this test produces with kcat: install it (Debian: apt-get install kcat)', {
-        cause: error,
-      });
-    }
-  }
   execFileSync('kcat', ['-P', '-b', testBrokers().join(','), ...args], { input });
 }
