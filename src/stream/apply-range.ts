@@ -1,12 +1,12 @@
-import type { KafkaMessage } from 'kafkajs';
 import type { RatedMessage } from '../../consumers/rate-message';
 import type { RawMessage } from '../../consumers/decode';
 import { TallymanError } from '../errors';
 import type { RatedEvent } from '../rating/usage';
 import type { ApplyAnswer, Chunk } from '../totals/apply';
-import { cutChunks, type ChunkLimits, type RecordChunk } from './chunks';
+import { ChunkCutter, type ChunkLimits, type RecordChunk } from './chunks';
 import type { DeadLetters, RejectedRecord } from './dead-letters';
-import { parseOffset } from './offset';
+import { unpackBatch, type PackedBatch } from './fetch-response';
+import type { LogRecord } from './record-batch';
 import { uninitialised } from './stop-errors';
 
 /** Where rated events are counted: the shard has the partition's number. */
@@ -41,16 +41,16 @@ const CHUNK_LIMITS: ChunkLimits = { maxRecords: 1_000, maxBytes: 4 * 1_048_576 }
 
 /**
  * Applies the records of [from, next), chunk by chunk. While one chunk is on its way to the totals, the next one is
- * rated: the totals compare `from` with their cursor, so nothing can be applied out of order.
+ * unpacked and rated: the totals compare `from` with their cursor, so nothing can be applied out of order.
  *
  * @param onChunk is told of each applied chunk, and answers whether to go on
  * @returns the totals' own cursor if it lies before the range (they lost their tail, and the log must be read again from
  *   there); undefined otherwise
- * @throws TallymanError `UNINITIALISED`, `APPLY_REJECTED`; whatever publishing or applying throws
+ * @throws TallymanError `UNINITIALISED`, `APPLY_REJECTED`, `UNDECODABLE_BATCH`; whatever publishing or applying throws
  */
 export async function applyRange(
   work: RangeWork,
-  records: readonly KafkaMessage[],
+  batches: readonly PackedBatch[],
   range: { readonly from: number; readonly next: number },
   onChunk: (outcome: ChunkOutcome) => Promise<boolean>,
 ): Promise<number | undefined> {
@@ -62,41 +62,53 @@ export async function applyRange(
     if ('gapAt' in outcome) return { stop: true, gapAt: outcome.gapAt };
     return { stop: !(await onChunk(outcome)) };
   };
+  const send = async (chunk: RecordChunk<LogRecord>): Promise<{ stop: boolean; gapAt?: number }> => {
+    const { events, rejected } = rateChunk(work, chunk);
+    // A letter must be safe before the cursor passes its event: after a crash in between it would be lost.
+    if (rejected.length > 0) await work.deadLetters.publish(rejected);
+    const settled = await settle();
+    if (settled.stop) return settled;
+    onItsWay = applyChunk(
+      work,
+      { topic: work.topic, from: chunk.from, next: chunk.next, events },
+      rejected.length,
+    );
+    // Settled in the next round, or below; until then its failure has nobody to go to.
+    onItsWay.catch(() => undefined);
+    return settled;
+  };
   try {
-    for (const chunk of cutChunks(records, range, CHUNK_LIMITS)) {
-      const { events, rejected } = rateChunk(work, chunk);
-      // A letter must be safe before the cursor passes its event: after a crash in between it would be lost.
-      if (rejected.length > 0) await work.deadLetters.publish(rejected);
-      const { stop, gapAt } = await settle();
-      if (stop) return gapAt;
-      onItsWay = applyChunk(
-        work,
-        { topic: work.topic, from: chunk.from, next: chunk.next, events },
-        rejected.length,
-      );
-      // Settled in the next round, or below; until then its failure has nobody to go to.
-      onItsWay.catch(() => undefined);
+    const cutter = new ChunkCutter<LogRecord>(range.from, CHUNK_LIMITS);
+    for (const batch of batches) {
+      const { records } = await unpackBatch(batch);
+      for (const record of records) {
+        const chunk = cutter.add(record);
+        if (!chunk) continue;
+        const { stop, gapAt } = await send(chunk);
+        if (stop) return gapAt;
+      }
     }
+    const { stop, gapAt } = await send(cutter.end(range.next));
+    if (stop) return gapAt;
     return (await settle()).gapAt;
   } finally {
-    // When rating or publishing fails, the chunk before it is still on its way: nothing may move behind the caller's back.
+    // When unpacking, rating or publishing fails, the chunk before it is still on its way: nothing may move behind the
+    // caller's back.
     await onItsWay?.catch(() => undefined);
   }
 }
 
 function rateChunk(
   work: RangeWork,
-  { records }: RecordChunk<KafkaMessage>,
+  { records }: RecordChunk<LogRecord>,
 ): { events: RatedEvent[]; rejected: RejectedRecord[] } {
   const { topic, partition } = work;
   const events: RatedEvent[] = [];
   const rejected: RejectedRecord[] = [];
-  for (const { offset: offsetText, timestamp, key, value, headers } of records) {
-    const offset = parseOffset(offsetText);
-    const timestampMs = Number(timestamp);
-    const rated = work.rate({ offset, timestampMs, value, ...(headers && { headers }) });
+  for (const record of records) {
+    const rated = work.rate(record);
     if (rated.ok) events.push(rated.event);
-    else rejected.push({ topic, partition, offset, timestampMs, key, value, headers, rejection: rated });
+    else rejected.push({ ...record, topic, partition, rejection: rated });
   }
   return { events, rejected };
 }

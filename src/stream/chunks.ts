@@ -1,8 +1,6 @@
-import { parseOffset } from './offset';
-
 /** What is read of a record. The rest of the record passes through. */
 interface Sized {
-  readonly offset: string;
+  readonly offset: number;
   readonly value: Buffer | null;
 }
 
@@ -20,29 +18,42 @@ export interface ChunkLimits {
 }
 
 /**
- * Cuts the records of the range [from, next) into chunks that leave no offset out: each begins where the one before
- * ended. Records below `from` are dropped. A range without records is one empty chunk: the cursor has to pass it too.
+ * Cuts records, as they come, into chunks that leave no offset out: each begins where the one before ended. Records
+ * below `from` are dropped.
  */
-export function* cutChunks<T extends Sized>(
-  records: readonly T[],
-  range: { readonly from: number; readonly next: number },
-  limits: ChunkLimits,
-): Generator<RecordChunk<T>> {
-  let from = range.from;
-  let chunk: T[] = [];
-  let bytes = 0;
-  for (const record of records) {
-    const offset = parseOffset(record.offset);
-    if (offset < range.from) continue;
-    const size = record.value?.length ?? 0;
-    if (chunk.length > 0 && (chunk.length >= limits.maxRecords || bytes + size > limits.maxBytes)) {
-      yield { from, next: offset, records: chunk };
-      from = offset;
-      chunk = [];
-      bytes = 0;
+export class ChunkCutter<T extends Sized> {
+  private records: T[] = [];
+  private bytes = 0;
+
+  /** @param from the first offset to answer for */
+  constructor(
+    private from: number,
+    private readonly limits: ChunkLimits,
+  ) {}
+
+  /** Takes the next record, and gives the chunk that ends before it, if one does. */
+  add(record: T): RecordChunk<T> | undefined {
+    const { offset, value } = record;
+    if (offset < this.from) return undefined;
+    const size = value === null ? 0 : value.length;
+    const { records, bytes, limits } = this;
+    if (records.length > 0 && (records.length >= limits.maxRecords || bytes + size > limits.maxBytes)) {
+      const chunk = this.end(offset);
+      this.records = [record];
+      this.bytes = size;
+      return chunk;
     }
-    chunk.push(record);
-    bytes += size;
+    records.push(record);
+    this.bytes += size;
+    return undefined;
   }
-  yield { from, next: range.next, records: chunk };
+
+  /**
+   * The last chunk, up to `next`. It may be empty: the cursor has to pass a range without records too.
+   */
+  end(next: number): RecordChunk<T> {
+    const chunk = { from: this.from, next, records: this.records };
+    this.from = next;
+    return chunk;
+  }
 }

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import type { IHeaders } from 'kafkajs';
+import type { RawHeaders } from '../../consumers/attributes';
 import type { Rejection, RejectionReason } from '../../consumers/rejection';
 import type { Publisher } from './producer';
 import { DEAD_LETTER_TOPIC, topicName } from './topics';
@@ -30,7 +30,7 @@ export interface RejectedRecord {
   readonly timestampMs: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  readonly headers: IHeaders | undefined;
+  readonly headers: RawHeaders | undefined;
   readonly rejection: Rejection;
 }
 
@@ -87,7 +87,7 @@ export function deadLetterOf(record: RejectedRecord): DeadLetter {
 
 const bytesOf = (part: Buffer | string | null | undefined): number => (part ? Buffer.byteLength(part) : 0);
 
-function headersOf(headers: IHeaders): DeadLetter['headers'] {
+function headersOf(headers: RawHeaders): DeadLetter['headers'] {
   // fromEntries defines fields, so that a header called `__proto__` stays one.
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [
@@ -97,7 +97,6 @@ function headersOf(headers: IHeaders): DeadLetter['headers'] {
   );
 }
 
-/** A header without a value is null at run time, whatever kafkajs's types say. */
 function textOf(bytes: Buffer | string | null | undefined): Text | null {
   if (bytes === null || bytes === undefined || typeof bytes === 'string') return bytes ?? null;
   return isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') };

@@ -1,8 +1,14 @@
 import Decoder from 'kafkajs/src/protocol/decoder';
-import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
 import { TallymanError } from '../errors';
-import { MAX_BATCH_BYTES } from './codecs';
-import { batchEnd, batchRange, decodeRecordBatch, HEADER_BYTES, readBatchHeader } from './record-batch';
+import {
+  batchEnd,
+  batchRange,
+  decodeRecordBatch,
+  HEADER_BYTES,
+  readBatchHeader,
+  type DecodedBatch,
+  type LogRecord,
+} from './record-batch';
 
 /**
  * A record batch that cannot be read: compressed in an unknown way, larger than the limit once decompressed, or broken.
@@ -14,10 +20,19 @@ export class UndecodableBatchError extends TallymanError {
 }
 
 /**
- * About what the records of one response may take up in memory. What is over it is left for the next fetch, as if the
- * broker had cut the response there; a first batch is read whatever it comes to.
+ * A record batch as it came, in the place where kafkajs expects its records: of a record it asks no more than the offset
+ * and whether it is for a consumer. So no record is made before its batch's turn comes (`unpackBatch`), and what a
+ * response unpacks to, which may be a thousand times its size, is never held at once.
  */
-const MAX_RESPONSE_BYTES = MAX_BATCH_BYTES;
+export interface PackedBatch {
+  /** The last offset that it covers: the position moves past it. */
+  readonly offset: string;
+  /** Transaction markers and aborted records: nothing in it is for a consumer. */
+  readonly isControlRecord: boolean;
+  readonly topic: string;
+  readonly partition: number;
+  readonly bytes: Buffer;
+}
 
 interface AbortedTransaction {
   readonly producerId: bigint;
@@ -31,10 +46,10 @@ export interface FetchedPartition {
   readonly highWatermark: string;
   readonly lastStableOffset: string;
   readonly lastStartOffset: string;
-  /** Always empty: aborted records are left out of `messages` already. */
+  /** Always empty: aborted batches are marked already. */
   readonly abortedTransactions: [];
   readonly preferredReadReplica: number;
-  readonly messages: DecodedRecord[];
+  readonly messages: PackedBatch[];
 }
 
 /**
@@ -43,7 +58,7 @@ export interface FetchedPartition {
  * - takes one aborted transaction off its list per record, and so shows aborted records to a fetch that begins inside
  *   several;
  * - drops a batch that compaction has emptied, and then asks for it again for ever;
- * - unpacks all that a response holds at once, which may be a thousand times its size;
+ * - makes records of all that a response holds at once, some 300 bytes of heap each;
  * - does not say where in the log an unreadable batch lies.
  */
 export async function decodeFetchResponse(payload: Buffer): Promise<unknown> {
@@ -51,20 +66,15 @@ export async function decodeFetchResponse(payload: Buffer): Promise<unknown> {
   const clientSideThrottleTime = decoder.readInt32();
   const errorCode = decoder.readInt16();
   const sessionId = decoder.readInt32();
-  const memory = { leftBytes: MAX_RESPONSE_BYTES };
   const responses = await decoder.readArrayAsync(async (topicDecoder) => {
     const topicName = topicDecoder.readString();
-    const partitions = await topicDecoder.readArrayAsync((one) => decodePartition(topicName, one, memory));
+    const partitions = await topicDecoder.readArrayAsync((one) => decodePartition(topicName, one));
     return { topicName, partitions };
   });
   return { throttleTime: 0, clientSideThrottleTime, errorCode, sessionId, responses };
 }
 
-async function decodePartition(
-  topic: string,
-  decoder: Decoder,
-  memory: { leftBytes: number },
-): Promise<FetchedPartition> {
+async function decodePartition(topic: string, decoder: Decoder): Promise<FetchedPartition> {
   const partition = decoder.readInt32();
   const errorCode = decoder.readInt16();
   const highWatermark = decoder.readInt64().toString();
@@ -77,9 +87,7 @@ async function decodePartition(
   const preferredReadReplica = decoder.readInt32();
   const byteLength = decoder.readInt32();
   const messages =
-    byteLength > 0
-      ? await decodeBatches(topic, partition, decoder.readBytes(byteLength), aborted, memory)
-      : [];
+    byteLength > 0 ? await cutBatches(topic, partition, decoder.readBytes(byteLength), aborted) : [];
   return {
     partition,
     errorCode,
@@ -92,17 +100,16 @@ async function decodePartition(
   };
 }
 
-async function decodeBatches(
+async function cutBatches(
   topic: string,
   partition: number,
   bytes: Buffer,
   abortedTransactions: AbortedTransaction[],
-  memory: { leftBytes: number },
-): Promise<DecodedRecord[]> {
+): Promise<PackedBatch[]> {
   const aborted = abortedTransactions.sort((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
   const abortedProducers = new Set<bigint>();
-  const records: DecodedRecord[] = [];
-  for (let at = 0; at + HEADER_BYTES <= bytes.length && memory.leftBytes > 0;) {
+  const batches: PackedBatch[] = [];
+  for (let at = 0; at + HEADER_BYTES <= bytes.length;) {
     const end = batchEnd(bytes, at);
     // The broker cuts a response at its size limit, in the middle of a batch where it may be.
     if (end > bytes.length) break;
@@ -114,21 +121,32 @@ async function decodeBatches(
         aborted.shift();
       }
       const isAborted = !isControl && isTransactional && abortedProducers.has(producerId);
-      if (!isAborted) {
-        const decoded = await decodeRecordBatch(batch);
-        memory.leftBytes -= decoded.memoryBytes;
-        for (const record of decoded.records) records.push(record);
-        if (isControl && decoded.records.some(isAbortMarker)) abortedProducers.delete(producerId);
+      if (isControl) {
+        const { records } = await decodeRecordBatch(batch);
+        if (records.some(isAbortMarker)) abortedProducers.delete(producerId);
       }
-      // What a batch covers may end after its last record that is left. A control record, which no consumer sees,
-      // holds the place, so that the position moves past it.
-      if (records.at(-1)?.offset !== String(lastOffset)) records.push(placeholder(lastOffset));
+      const isControlRecord = isControl || isAborted;
+      batches.push({ offset: String(lastOffset), isControlRecord, topic, partition, bytes: batch });
     } catch (error) {
       throw undecodable(topic, partition, batch, error);
     }
     at = end;
   }
-  return records;
+  return batches;
+}
+
+/**
+ * The records of one batch; none where nothing in it is for a consumer.
+ *
+ * @throws UndecodableBatchError
+ */
+export async function unpackBatch(batch: PackedBatch): Promise<DecodedBatch> {
+  if (batch.isControlRecord) return { records: [], memoryBytes: 0 };
+  try {
+    return await decodeRecordBatch(batch.bytes);
+  } catch (error) {
+    throw undecodable(batch.topic, batch.partition, batch.bytes, error);
+  }
 }
 
 function undecodable(topic: string, partition: number, batch: Buffer, cause: unknown): UndecodableBatchError {
@@ -142,17 +160,6 @@ function undecodable(topic: string, partition: number, batch: Buffer, cause: unk
 }
 
 /** The key of a transaction marker: a version, then its type as int16; 0 is abort. */
-function isAbortMarker({ key }: DecodedRecord): boolean {
+function isAbortMarker({ key }: LogRecord): boolean {
   return key !== null && key.length >= 4 && key.readInt16BE(2) === 0;
-}
-
-function placeholder(offset: number): DecodedRecord {
-  return {
-    offset: String(offset),
-    timestamp: '-1',
-    key: null,
-    value: null,
-    headers: {},
-    isControlRecord: true,
-  };
 }

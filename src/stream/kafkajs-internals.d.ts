@@ -19,18 +19,6 @@ declare module 'kafkajs/src/protocol/decoder' {
   export = Decoder;
 }
 
-declare module 'kafkajs/src/protocol/recordBatch/v0/decoder' {
-  interface DecodedRecord {
-    readonly offset: string;
-    readonly timestamp: string;
-    readonly key: Buffer | null;
-    readonly value: Buffer | null;
-    /** One that is given several times has a list. */
-    readonly headers: Readonly<Record<string, Buffer | null | (Buffer | null)[]>>;
-    readonly isControlRecord: boolean;
-  }
-}
-
 declare module 'kafkajs/src/protocol/requests/fetch' {
   interface FetchProtocol {
     response: { decode(payload: Buffer): Promise<unknown>; parse(decoded: unknown): Promise<unknown> };
@@ -70,7 +58,6 @@ declare module 'kafkajs/src/network/connection' {
 }
 
 declare module 'kafkajs/src/consumer/batch' {
-  import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
   class Batch {
     constructor(
       topic: string,
@@ -78,11 +65,11 @@ declare module 'kafkajs/src/consumer/batch' {
       partitionData: {
         partition: number;
         highWatermark: string;
-        messages: DecodedRecord[];
+        messages: object[];
         abortedTransactions: [];
       },
     );
-    rawMessages: DecodedRecord[];
+    rawMessages: object[];
     isEmpty(): boolean;
     isEmptyDueToFiltering(): boolean;
   }
@@ -91,7 +78,6 @@ declare module 'kafkajs/src/consumer/batch' {
 
 declare module 'kafkajs/src/cluster' {
   import type Encoder from 'kafkajs/src/protocol/encoder';
-  import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
   namespace Cluster {
     interface FetchRequest {
       readonly maxWaitTime: number;
@@ -113,7 +99,7 @@ declare module 'kafkajs/src/cluster' {
         send<D extends { clientSideThrottleTime: number }, R>(request: Request<D, R>): Promise<R>;
       };
       fetch(request: FetchRequest): Promise<{
-        responses: { topicName: string; partitions: { partition: number; messages: DecodedRecord[] }[] }[];
+        responses: { topicName: string; partitions: { partition: number; messages: object[] }[] }[];
       }>;
     }
   }

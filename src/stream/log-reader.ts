@@ -1,10 +1,12 @@
 import { KafkaJSOffsetOutOfRange, type RetryOptions } from 'kafkajs';
 import type Cluster from 'kafkajs/src/cluster';
-import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
 import createRetry from 'kafkajs/src/retry';
 import { TallymanError } from '../errors';
 import { READ_COMMITTED } from './cluster';
+import { MAX_BATCH_BYTES } from './codecs';
+import { unpackBatch, type PackedBatch } from './fetch-response';
 import { parseOffset } from './offset';
+import type { LogRecord } from './record-batch';
 
 export interface FetchOptions {
   readonly topic: string;
@@ -16,7 +18,7 @@ export interface FetchOptions {
 
 export interface Fetched {
   /** Committed records from `position` on. */
-  readonly records: readonly DecodedRecord[];
+  readonly records: readonly LogRecord[];
   /** Where to go on: above `position` unless there was nothing to read. */
   readonly next: number;
 }
@@ -63,15 +65,28 @@ async function fetchOnce(cluster: Cluster, options: FetchOptions): Promise<Fetch
     isolationLevel: READ_COMMITTED,
     topics: [{ topic, partitions: [{ partition, fetchOffset: String(position), maxBytes }] }],
   });
-  const messages = responses[0]?.partitions[0]?.messages ?? [];
-  const last = messages.at(-1);
-  return {
+  return unpackFrom(position, (responses[0]?.partitions[0]?.messages ?? []) as PackedBatch[]);
+}
+
+/**
+ * About what the records of one answer may take up in memory. What is over it is left for the next fetch, as if the
+ * broker had cut its answer there; a first batch is read whatever it comes to.
+ */
+const MAX_ANSWER_BYTES = MAX_BATCH_BYTES;
+
+export async function unpackFrom(position: number, batches: readonly PackedBatch[]): Promise<Fetched> {
+  const records: LogRecord[] = [];
+  let next = position;
+  let leftBytes = MAX_ANSWER_BYTES;
+  for (const batch of batches) {
+    if (leftBytes <= 0) break;
+    const unpacked = await unpackBatch(batch);
+    leftBytes -= unpacked.memoryBytes;
     // A batch comes whole, so it may begin before the position.
-    records: messages.filter(
-      ({ offset, isControlRecord }) => !isControlRecord && parseOffset(offset) >= position,
-    ),
-    next: last ? Math.max(position, parseOffset(last.offset) + 1) : position,
-  };
+    for (const record of unpacked.records) if (record.offset >= position) records.push(record);
+    next = Math.max(next, parseOffset(batch.offset) + 1);
+  }
+  return { records, next };
 }
 
 function notInLog({ topic, partition, position }: FetchOptions): TallymanError {

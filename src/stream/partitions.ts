@@ -2,6 +2,7 @@ import type { Batch, EachBatchPayload } from 'kafkajs';
 import { TallymanError } from '../errors';
 import type { Log } from '../log';
 import { applyRange, type ChunkOutcome, type RangeWork } from './apply-range';
+import type { PackedBatch } from './fetch-response';
 import type { KafkaClient } from './kafka';
 import { parseOffset } from './offset';
 import { checkCursor, decide, review, type ChainDecision, type LogFacts } from './offset-chain';
@@ -92,7 +93,9 @@ export class Partitions {
           await payload.heartbeat();
           return payload.isRunning() && !payload.isStale() && mayGoOn();
         };
-        const gapAt = await applyRange({ ...this.options, partition }, batch.messages, decision, onChunk);
+        // What our own decoder of fetch responses puts where kafkajs has records.
+        const packed = batch.messages as unknown as PackedBatch[];
+        const gapAt = await applyRange({ ...this.options, partition }, packed, decision, onChunk);
         if (gapAt === undefined) return;
         await this.noteCursor(partition, gapAt);
         this.seek(partition, state, gapAt);

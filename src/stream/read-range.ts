@@ -1,8 +1,9 @@
-import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
 import { TallymanError } from '../errors';
 import type { KafkaClient } from './kafka';
-import { parseOffset } from './offset';
+import type { LogRecord } from './record-batch';
 import { logRanges } from './topics';
+
+export type { LogRecord } from './record-batch';
 
 export interface RangeOptions {
   /** Full name, with the prefix. */
@@ -12,15 +13,6 @@ export interface RangeOptions {
   readonly from: number;
   /** The offset to stop before. */
   readonly to: number;
-}
-
-/** A committed record. */
-export interface LogRecord {
-  readonly offset: number;
-  readonly timestampMs: number;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: DecodedRecord['headers'];
 }
 
 /** What a partition answers is waited for this long before it is asked again. */
@@ -60,7 +52,7 @@ export async function* readRange(client: KafkaClient, options: RangeOptions): As
       );
     }
     position = next;
-    const records = fetched.records.filter(({ offset }) => parseOffset(offset) < to).map(logRecord);
+    const records = fetched.records.filter(({ offset }) => offset < to);
     if (records.length > 0) yield records;
   }
 }
@@ -87,10 +79,10 @@ export async function* readRecords(
       maxBytes: JUMP_BYTES,
     });
     for (const record of fetched.records) {
-      const offset = parseOffset(record.offset);
+      const { offset } = record;
       while (at < offsets.length && offsets[at]! < offset) at += 1;
       if (offsets[at] !== offset) continue;
-      yield logRecord(record);
+      yield record;
       at += 1;
     }
     while (at < offsets.length && offsets[at]! < fetched.next) at += 1;
@@ -115,11 +107,3 @@ export async function firstRecordBetween(
   for await (const [first] of readRange(client, options)) return first?.offset;
   return undefined;
 }
-
-const logRecord = ({ offset, timestamp, key, value, headers }: DecodedRecord): LogRecord => ({
-  offset: parseOffset(offset),
-  timestampMs: Number(timestamp),
-  key,
-  value,
-  headers,
-});

@@ -1,9 +1,20 @@
-import type { DecodedRecord } from 'kafkajs/src/protocol/recordBatch/v0/decoder';
 import { codecOf } from './codecs';
 import { crc32c } from './crc32c';
 
+/** A record of a log. */
+export interface LogRecord {
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  /** One that is given several times has a list. */
+  readonly headers: LogHeaders;
+}
+
+export type LogHeaders = Readonly<Record<string, Buffer | null | (Buffer | null)[]>>;
+
 export interface DecodedBatch {
-  readonly records: DecodedRecord[];
+  readonly records: LogRecord[];
   /** About what the records take up in memory. */
   readonly memoryBytes: number;
 }
@@ -83,7 +94,7 @@ export function readBatchHeader(batch: Buffer): BatchHeader {
  * @throws Error in whose message stands what is wrong
  */
 export async function decodeRecordBatch(batch: Buffer): Promise<DecodedBatch> {
-  const { firstOffset, isControl } = readBatchHeader(batch);
+  const { firstOffset } = readBatchHeader(batch);
   const checksum = batch.readUInt32BE(CRC_AT);
   const found = crc32c(batch.subarray(ATTRIBUTES_AT));
   if (found !== checksum) throw new Error(`its checksum is ${hex(found)} and should be ${hex(checksum)}`);
@@ -98,8 +109,7 @@ export async function decodeRecordBatch(batch: Buffer): Promise<DecodedBatch> {
     firstOffset,
     firstTimestamp: Number(batch.readBigInt64BE(FIRST_TIMESTAMP_AT)),
     appendTimestamp:
-      (attributes & LOG_APPEND_TIME) === 0 ? undefined : String(batch.readBigInt64BE(MAX_TIMESTAMP_AT)),
-    isControl,
+      (attributes & LOG_APPEND_TIME) === 0 ? undefined : Number(batch.readBigInt64BE(MAX_TIMESTAMP_AT)),
   });
   return reader.readRecords(count);
 }
@@ -108,14 +118,10 @@ interface BatchContext {
   readonly firstOffset: number;
   readonly firstTimestamp: number;
   /** Set by the broker for all records alike, where the topic has it so. */
-  readonly appendTimestamp: string | undefined;
-  readonly isControl: boolean;
+  readonly appendTimestamp: number | undefined;
 }
 
-const NO_HEADERS: DecodedRecord['headers'] = Object.freeze(Object.create(null) as object) as Record<
-  string,
-  never
->;
+const NO_HEADERS = Object.freeze(Object.create(null) as object) as LogHeaders;
 
 /** Reads records one after the other. */
 class RecordReader {
@@ -130,7 +136,7 @@ class RecordReader {
 
   readRecords(count: number): DecodedBatch {
     this.addParts(count);
-    const records: DecodedRecord[] = [];
+    const records: LogRecord[] = [];
     for (let number = 0; number < count; number += 1) records.push(this.readRecord());
     if (this.at !== this.bytes.length)
       throw new Error(`it holds more than the ${count} records that it says`);
@@ -148,22 +154,23 @@ class RecordReader {
    * length, attributes (unused), timestamp delta, offset delta, key, value, headers: as variable-length integers, and as
    * such a length with as many bytes, -1 for null.
    */
-  private readRecord(): DecodedRecord {
-    const { firstOffset, firstTimestamp, appendTimestamp, isControl } = this.batch;
+  private readRecord(): LogRecord {
+    const { firstOffset, firstTimestamp, appendTimestamp } = this.batch;
     const length = this.readVarint();
     const end = this.at + length;
     if (length < 0 || end > this.bytes.length) throw new Error('a record is cut short');
     this.at += 1;
-    const timestamp = appendTimestamp ?? String(firstTimestamp + this.readVarint());
-    const offset = String(firstOffset + this.readVarint());
+    const timestampDelta = this.readVarint();
+    const timestampMs = appendTimestamp ?? firstTimestamp + timestampDelta;
+    const offset = firstOffset + this.readVarint();
     const key = this.readBytes();
     const value = this.readBytes();
     const headers = this.readHeaders();
     if (this.at !== end) throw new Error(`the record at offset ${offset} is not as long as it says`);
-    return { offset, timestamp, key, value, headers, isControlRecord: isControl };
+    return { offset, timestampMs, key, value, headers };
   }
 
-  private readHeaders(): DecodedRecord['headers'] {
+  private readHeaders(): LogHeaders {
     const count = this.readVarint();
     if (count <= 0) return NO_HEADERS;
     this.addParts(count);

@@ -16,6 +16,8 @@ export interface BatchOptions {
   readonly value?: Buffer | null;
   /** Of every record. */
   readonly headers?: readonly (readonly [name: string, value: Buffer | null])[];
+  /** The time that the broker set for all records alike. */
+  readonly appendTimestamp?: number;
   /** How many records the batch says it holds. */
   readonly count?: number;
 }
@@ -37,6 +39,10 @@ export function batchBytes(options: BatchOptions): Buffer {
   header.writeInt8(2, 16);
   const codec = options.codec ?? (gzip ? 1 : 0);
   header.writeInt16BE(codec | (transactional || control ? 0x10 : 0) | (control ? 0x20 : 0), 21);
+  if (options.appendTimestamp !== undefined) {
+    header.writeInt16BE(header.readInt16BE(21) | 0x08, 21);
+    header.writeBigInt64BE(BigInt(options.appendTimestamp), 35);
+  }
   header.writeInt32BE(lastOffset - firstOffset, 23);
   header.writeBigInt64BE(BigInt(producerId), 43);
   header.writeInt32BE(options.count ?? offsets.length, 57);

@@ -1,7 +1,9 @@
 import Encoder from 'kafkajs/src/protocol/encoder';
 import { fc, test } from '@fast-check/jest';
 import { MAX_BATCH_BYTES, registerCodecs } from '../../src/stream/codecs';
-import { decodeFetchResponse, type FetchedPartition } from '../../src/stream/fetch-response';
+import { decodeFetchResponse, unpackBatch, type FetchedPartition } from '../../src/stream/fetch-response';
+import { unpackFrom } from '../../src/stream/log-reader';
+import type { LogRecord } from '../../src/stream/record-batch';
 import { batchBytes, type BatchOptions } from './batch-bytes';
 
 interface Aborted {
@@ -42,19 +44,23 @@ async function decodedPartitions(
   return answer.responses[0]!.partitions;
 }
 
-async function decoded(
-  batches: readonly Buffer[],
-  aborted: readonly Aborted[] = [],
-): Promise<FetchedPartition> {
-  return (await decodedPartitions([batches], aborted))[0]!;
+/** A partition, and what a consumer makes of it. */
+type Unpacked = FetchedPartition & { readonly records: readonly LogRecord[] };
+
+async function decoded(batches: readonly Buffer[], aborted: readonly Aborted[] = []): Promise<Unpacked> {
+  const partition = (await decodedPartitions([batches], aborted))[0]!;
+  const records: LogRecord[] = [];
+  for (const batch of partition.messages) {
+    for (const record of (await unpackBatch(batch)).records) records.push(record);
+  }
+  return { ...partition, records };
 }
 
 const kafkajsDecoder = () =>
   jest.requireActual<{ decode: (payload: Buffer) => Promise<unknown> }>(
     'kafkajs/src/protocol/requests/fetch/v11/response',
   );
-const visible = ({ messages }: FetchedPartition): number[] =>
-  messages.filter(({ isControlRecord }) => !isControlRecord).map(({ offset }) => Number(offset));
+const visible = ({ records }: Unpacked): number[] => records.map(({ offset }) => offset);
 const lastOffset = ({ messages }: FetchedPartition): number => Number(messages.at(-1)?.offset);
 
 beforeAll(() => registerCodecs());
@@ -62,20 +68,27 @@ beforeAll(() => registerCodecs());
 it('reads what kafkajs reads', async () => {
   const batches = [batchBytes({ offsets: [10, 11, 13] }), batchBytes({ offsets: [14, 20], gzip: true })];
   const theirs = (await kafkajsDecoder().decode(responseBytes([batches]))) as {
-    responses: { partitions: FetchedPartition[] }[];
+    responses: { partitions: (Record<string, unknown> & { messages: Record<string, unknown>[] })[] }[];
   };
-  const ours = await decoded(batches);
-  expect(theirs.responses[0]!.partitions[0]!).toMatchObject(ours);
-  expect(ours.messages.map(({ value }) => String(value))).toEqual(['10', '11', '13', '14', '20']);
+  const { messages, ...partition } = theirs.responses[0]!.partitions[0]!;
+  const { messages: _, records, ...ours } = await decoded(batches);
+  expect(partition).toMatchObject(ours);
+  expect(records).toEqual(
+    messages.map(({ offset, timestamp, key, value, headers }) => ({
+      ...{ offset: Number(offset), timestampMs: Number(timestamp), key, value },
+      headers: Object.assign(Object.create(null) as object, headers),
+    })),
+  );
+  expect(records.map(({ value }) => String(value))).toEqual(['10', '11', '13', '14', '20']);
 });
 
 it('reads a batch of 150,000 records, of which kafkajs dies: it copies them over its stack', async () => {
   const offsets = Array.from({ length: 150_000 }, (_, i) => i);
   const batch = batchBytes({ offsets, gzip: true });
   expect(batch.length).toBeLessThan(2 * 1_048_576);
-  const { messages } = await decoded([batch]);
-  expect(messages).toHaveLength(150_000);
-  expect(messages.at(-1)).toMatchObject({ offset: '149999', value: Buffer.from('149999') });
+  const { records } = await decoded([batch]);
+  expect(records).toHaveLength(150_000);
+  expect(records.at(-1)).toMatchObject({ offset: 149_999, value: Buffer.from('149999') });
   await expect(kafkajsDecoder().decode(responseBytes([[batch]]))).rejects.toThrow(RangeError);
 });
 
@@ -155,21 +168,30 @@ it('says so of the message formats of Kafka before 0.11', async () => {
   await expect(decoded([old])).rejects.toThrow('message format 1 is not supported');
 });
 
-it('leaves what would take too much memory for the next fetch', async () => {
+it('makes nothing of what a response holds before its turn comes', async () => {
   // 60 MB each, in 60 KB.
-  const batch = (offset: number): Buffer =>
-    batchBytes({ offsets: [offset], gzip: true, value: Buffer.alloc(60_000_000) });
-  const partition = await decoded([batch(10), batch(11), batch(12), batch(13)]);
-  expect(visible(partition)).toEqual([10, 11, 12]);
+  const batches = Array.from({ length: 10 }, (_, i) =>
+    batchBytes({ offsets: [10 + i], gzip: true, value: Buffer.alloc(60_000_000) }),
+  );
+  const [partition] = await decodedPartitions([batches]);
+  const bytes = partition!.messages.reduce((sum, batch) => sum + batch.bytes.length, 0);
+  expect(bytes).toBeLessThan(1_000_000);
+  expect(partition!.messages.map(({ offset }) => Number(offset))).toEqual(batches.map((_, i) => 10 + i));
+
+  // A reader that wants records at once leaves what would take too much memory for its next fetch.
+  const first = await unpackFrom(10, partition!.messages);
+  expect(first.records.map(({ offset }) => offset)).toEqual([10, 11, 12]);
+  expect(first.next).toBe(13);
+  const second = await unpackFrom(first.next, partition!.messages.slice(3));
+  expect(second.records.map(({ offset }) => offset)).toEqual([13, 14, 15]);
 });
 
-it('reads a first batch whatever it comes to, and says nothing of the partitions after it', async () => {
+it('reads a first batch whatever it comes to', async () => {
   const large = batchBytes({ offsets: [10], gzip: true, value: Buffer.alloc(MAX_BATCH_BYTES - 100) });
-  const partitions = await decodedPartitions([
-    [large, batchBytes({ offsets: [11] })],
-    [batchBytes({ offsets: [3] })],
-  ]);
-  expect(partitions.map(visible)).toEqual([[10], []]);
+  const [partition] = await decodedPartitions([[large, batchBytes({ offsets: [11] })]]);
+  const { records, next } = await unpackFrom(10, partition!.messages);
+  expect(records.map(({ offset }) => offset)).toEqual([10]);
+  expect(next).toBe(11);
 });
 
 it.each([-12, -1, 0, 4, 48])(
