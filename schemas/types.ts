@@ -645,6 +645,14 @@ export interface ProjectDocument {
      */
     address?: string[];
     taxId?: string;
+    /**
+     * be an ISO 4217 code: that of the catalog, in which invoices are written
+     */
+    currency?: string;
+    /**
+     * be an amount of money a month such as "500.00"
+     */
+    budget?: string;
     taxes?: Tax[];
   };
   /**

@@ -109,9 +109,9 @@ export function buildInvoice(input: InvoiceInput): InvoiceOutcome {
   };
 }
 
-/** The profile less its tax rates, which the tax lines tell of. */
+/** Who the profile names: tax rates show in the tax lines, and a budget is nobody's business. */
 function buyerOf(profile: Profile | undefined): { buyer?: Party } {
-  const { taxes: _, ...buyer } = profile ?? {};
+  const { taxes: _taxes, currency: _currency, budget: _budget, ...buyer } = profile ?? {};
   return Object.keys(buyer).length > 0 ? { buyer } : {};
 }
 

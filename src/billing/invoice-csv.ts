@@ -4,7 +4,7 @@ import type { Invoice, InvoiceLine } from './invoice';
 type Column = readonly [name: string, of: (line: InvoiceLine, invoice: Invoice) => string];
 
 const columns: readonly Column[] = [
-  ['invoice', (_line, invoice) => invoice.id],
+  ['invoice', (_line, invoice) => harmless(invoice.id)],
   ['kind', (line) => line.kind],
   ['period', (line, invoice) => line.period ?? invoice.month],
   ['meter', (line) => line.meter ?? ''],
@@ -22,9 +22,16 @@ const columns: readonly Column[] = [
 
 /** The lines of an invoice as CSV (RFC 4180: CRLF, quotes doubled) under one row of names. Without a price a field is empty. */
 export function invoiceCsv(invoice: Invoice): string {
-  const names = columns.map(([name]) => name);
-  const rows = invoice.lines.map((line) => columns.map(([, of]) => of(line, invoice)));
-  return [names, ...rows].map((row) => `${row.map(quoted).join(',')}\r\n`).join('');
+  return invoiceCsvHeader + invoiceCsvRows(invoice);
+}
+
+const rowText = (row: readonly string[]): string => `${row.map(quoted).join(',')}\r\n`;
+
+/** The row of names, for several invoices in one file. */
+export const invoiceCsvHeader = rowText(columns.map(([name]) => name));
+
+export function invoiceCsvRows(invoice: Invoice): string {
+  return invoice.lines.map((line) => rowText(columns.map(([, of]) => of(line, invoice)))).join('');
 }
 
 /** Producers choose model names: a spreadsheet must not take one such as `=HYPERLINK(...)` for a formula. */

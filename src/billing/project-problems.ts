@@ -9,8 +9,15 @@ export function projectProblems(project: ProjectDocument, catalog: Catalog): str
   return [
     ...datingProblems(project.plans, 'plans'),
     ...datingProblems(project.profile?.taxes ?? [], 'profile.taxes'),
+    ...currencyProblems(project.profile?.currency, catalog),
     ...project.plans.flatMap((entry, index) => entryProblems(entry, `plans[${index}]`, catalog)),
   ];
+}
+
+function currencyProblems(currency: string | undefined, catalog: Catalog): string[] {
+  return currency === undefined || currency === catalog.currency
+    ? []
+    : [`profile.currency: "${currency}", but the catalog, and so every invoice, is in ${catalog.currency}`];
 }
 
 function datingProblems(rows: readonly { readonly from: string }[], path: string): string[] {

@@ -43,6 +43,10 @@ export interface Profile {
   readonly email?: string;
   readonly address?: readonly string[];
   readonly taxId?: string;
+  /** The catalog's: invoices are written in no other. */
+  readonly currency?: string;
+  /** What the project means to spend a month at most; nothing is stopped by it. */
+  readonly budget?: string;
   /** The tax of a month, late usage of it too, is by the row in force on the month's last day. */
   readonly taxes?: readonly Tax[];
 }

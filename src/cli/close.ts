@@ -32,7 +32,9 @@ export function closeVerb(): Command {
     .addHelpText(
       'after',
       `
-Safe to repeat, and to run again after it was killed. Exit code 3: refused (the month is not over, an earlier one is open).
+Safe to repeat, and to run again after it was killed: without a month it also takes up what is not finished, an interrupted
+close or drafts. Exit codes: 0 done or nothing due; 1 failed, or drafts are left; 3 refused (the month is not over, an
+earlier one is open).
 
 Examples:
   tallyman close                  every month that is over and not closed, for cron
@@ -52,7 +54,7 @@ async function close(context: Context, month: string | undefined, options: Close
   const seller = loadSeller(config.sellerPath);
   const nowMs = options.now ?? Date.now();
   await checkCountingSettings(kafka, config);
-  await restoreCloses(kafka, store, config.prefix, log);
+  if (!options.dryRun) await restoreCloses(kafka, store, config.prefix, log);
 
   const state = await readCloseState(store, calendar, nowMs);
   const months = month === undefined ? dueMonths(state, nowMs, options.grace, calendar) : [month];
@@ -83,6 +85,8 @@ async function close(context: Context, month: string | undefined, options: Close
   }
   if (options.json) printJson({ closes: reports.map(documentOf) });
   else if (months.length === 0) printLine('No month is due.');
+  // For cron: somebody must add a price, or usage stays unpaid.
+  if (!options.dryRun && reports.some(({ drafts }) => drafts.length > 0)) process.exitCode = 1;
 }
 
 function documentOf(report: CloseReport): unknown {
@@ -106,8 +110,15 @@ function printReport(report: CloseReport, currency: string, minorDigits: number)
   }
   if (drafts.length > 0) {
     printLine(`  ${drafts.length} invoices stay drafts: the catalog has no price for`);
-    for (const { project, unpriced } of drafts) printLine(`    ${project}: ${unpriced.join(', ')}`);
-    printLine('  Add the prices to the catalog and close the month again.');
+    for (const { project, unpriced } of drafts.slice(0, SHOWN))
+      printLine(`    ${project}: ${unpriced.join(', ')}`);
+    printMore(drafts.length);
+    printLine('  Add the prices to the catalog and run the close again.');
+  }
+  const { count, byReason } = report.deadLetters;
+  if (count > 0) {
+    const reasons = Object.entries(byReason).map(([reason, of]) => `${of} ${reason}`);
+    printLine(`  ${count} events of the month are dead letters, charged to nobody: ${reasons.join(', ')}.`);
   }
   if (overQuota.length > 0) {
     printLine('  Over a quota that blocks, not charged:');
@@ -117,9 +128,17 @@ function printReport(report: CloseReport, currency: string, minorDigits: number)
         { title: 'quota', of: (row) => row.name },
         { title: 'over', of: (row) => `${groupDigits(row.over)} ${row.unit}`, align: 'right' },
       ],
-      overQuota,
+      overQuota.slice(0, SHOWN),
     );
+    printMore(overQuota.length);
   }
+}
+
+/** So many rows of a list are printed; --json has all. */
+const SHOWN = 50;
+
+function printMore(length: number): void {
+  if (length > SHOWN) printLine(`    ... and ${length - SHOWN} more: --json has them all`);
 }
 
 /** 1234n -> `12.34` */

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { renderInvoicePdf } from '../pdf/invoice-pdf';
 import { withContext } from './context';
 import { findInvoice } from './find-invoice';
 import { printLine } from './output';
@@ -14,6 +13,8 @@ export function invoicePdfVerb(): Command {
     .option('--output <file>', 'where to; - for stdout (default: <invoice>.pdf)')
     .action(async (id: string, options: { output?: string }) => {
       await withContext(async ({ store }) => {
+        // Fonts and their tools take 40 MB and a quarter of a second: only for who asks for a PDF.
+        const { renderInvoicePdf } = await import('../pdf/invoice-pdf.js');
         const pdf = await renderInvoicePdf(await findInvoice(await store(), id));
         const file = options.output ?? `${id}.pdf`;
         if (file === '-') {

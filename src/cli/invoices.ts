@@ -1,16 +1,16 @@
 import { Command } from 'commander';
 import type { Invoice } from '../billing/invoice';
-import { invoiceOf } from '../close/issue-invoices';
-import { loadCatalog } from '../catalog-file';
-import { loadSeller } from '../seller-file';
 import { invoicedProjects, readInvoice, readInvoices } from '../totals/invoices';
 import { readCloses } from '../totals/closes';
 import type { Store } from '../totals/store';
 import { monthArgument, projectArgument } from './arguments';
 import { withContext } from './context';
 import { findInvoice } from './find-invoice';
+import { invoiceCsvVerb } from './invoices-csv';
 import { invoicePdfVerb } from './invoices-pdf';
+import { invoicePreviewVerb } from './invoices-preview';
 import { groupDigits, printJson, printLine, printTable } from './output';
+import { printInvoice } from './print-invoice';
 
 export function invoicesVerb(): Command {
   return new Command('invoices')
@@ -45,30 +45,8 @@ export function invoicesVerb(): Command {
         }),
     )
     .addCommand(invoicePdfVerb())
-    .addCommand(
-      new Command('preview')
-        .description('What a month would cost a project by what is counted now.')
-        .argument('<project>', 'project id', projectArgument)
-        .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
-        .option('--json', 'one JSON document on stdout')
-        .action(async (project: string, options: { month?: string; json?: true }) => {
-          await withContext(async ({ store, calendar, config }) => {
-            const { catalog } = loadCatalog(config.catalogPath);
-            const month = options.month ?? calendar.monthOfMs(Date.now());
-            const plan = {
-              store: await store(),
-              calendar,
-              catalog,
-              seller: loadSeller(config.sellerPath),
-              month,
-              issuedAt: new Date().toISOString(),
-            };
-            const { invoice } = await invoiceOf(plan, project, null);
-            if (options.json) printJson(invoice);
-            else printInvoice(invoice);
-          });
-        }),
-    );
+    .addCommand(invoiceCsvVerb())
+    .addCommand(invoicePreviewVerb());
 }
 
 async function listInvoices(
@@ -107,39 +85,4 @@ function printInvoices(invoices: readonly Invoice[]): void {
     ],
     invoices,
   );
-}
-
-function printInvoice(invoice: Invoice): void {
-  printLine(`Invoice ${invoice.number ?? '(not issued)'}  ${invoice.id}`);
-  printLine(`${invoice.project}, plan ${invoice.plan}, ${invoice.periodStart} to ${invoice.periodEnd}`);
-  printLine();
-  printTable(
-    [
-      {
-        title: 'line',
-        of: ({ description, period }) => (period === undefined ? description : `${description} (${period})`),
-      },
-      { title: 'quantity', of: ({ quantity }) => groupDigits(quantity), align: 'right' },
-      { title: 'unit', of: ({ unit }) => unit },
-      { title: 'included', of: ({ included }) => groupDigits(included), align: 'right' },
-      { title: 'billable', of: ({ billable }) => groupDigits(billable), align: 'right' },
-      {
-        title: 'price',
-        of: ({ unitPrice, per }) =>
-          unitPrice === null ? 'unknown' : per === '1' ? unitPrice : `${unitPrice} / ${groupDigits(per)}`,
-        align: 'right',
-      },
-      { title: 'amount', of: ({ amount }) => (amount === null ? '?' : groupDigits(amount)), align: 'right' },
-    ],
-    invoice.lines,
-  );
-  printLine();
-  for (const [name, amount] of [
-    ['subtotal', invoice.subtotal],
-    ['credits', invoice.credits],
-    ['tax', invoice.tax],
-    ['total', invoice.total],
-  ] as const) {
-    printLine(`${name.padEnd(10)}${groupDigits(amount).padStart(14)} ${invoice.currency}`);
-  }
 }

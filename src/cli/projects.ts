@@ -1,20 +1,15 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { Command } from 'commander';
-import type { PlanEntry, Profile, ProjectDocument } from '../billing/project';
-import { projectProblems } from '../billing/project-problems';
+import type { PlanEntry, ProjectDocument } from '../billing/project';
 import { loadCatalog } from '../catalog-file';
 import { TallymanError } from '../errors';
-import { createProgress } from '../progress';
-import { validatorOf } from '../schema';
-import { appendLedger } from '../stream/ledger';
-import { createPublisher, type Publisher } from '../stream/producer';
-import { topicName } from '../stream/topics';
-import { eachProject, readProject, writeProject } from '../totals/projects';
-import type { Store } from '../totals/store';
+import { createPublisher } from '../stream/producer';
+import { eachProject, readProject } from '../totals/projects';
 import { dayArgument, projectArgument } from './arguments';
 import { withContext, type Context } from './context';
-import { printJson, printLine, printTable } from './output';
+import { printable, printJson, printLine, printTable } from './output';
+import { projectsCompareVerb } from './projects-compare';
+import { projectsImportVerb } from './projects-import';
+import { changedProject, projectChecker, saveProjects } from './save-projects';
 
 interface SetOptions {
   readonly plan: string;
@@ -23,6 +18,9 @@ interface SetOptions {
   readonly email?: string;
   readonly address?: string[];
   readonly taxId?: string;
+  readonly taxRate?: string;
+  readonly taxName?: string;
+  readonly budget?: string;
   readonly json?: true;
 }
 
@@ -39,6 +37,9 @@ export function projectsVerb(): Command {
         .option('--email <email>')
         .option('--address <line...>')
         .option('--tax-id <id>')
+        .option('--tax-rate <fraction>', 'from the same day on: 0.21 is 21 %')
+        .option('--tax-name <name>', 'what the invoice calls the tax, e.g. VAT')
+        .option('--budget <amount>', 'what the project means to spend a month, e.g. 500.00')
         .option('--json', 'one JSON document on stdout')
         .addHelpText(
           'after',
@@ -49,14 +50,16 @@ export function projectsVerb(): Command {
         ),
     )
     .addCommand(
-      new Command('import')
-        .description('Import projects: one JSON document a line, as schemas/project.v1.json describes it.')
-        .argument('<file>', 'NDJSON file')
+      new Command('show')
+        .description('Show the plan history and profile of a project.')
+        .argument('<project>', 'project id', projectArgument)
         .option('--json', 'one JSON document on stdout')
-        .action((file: string, options: { json?: true }) =>
-          withContext((context) => importProjects(context, file, options)),
+        .action((project: string, options: { json?: true }) =>
+          withContext((context) => showProject(context, project, options)),
         ),
     )
+    .addCommand(projectsCompareVerb())
+    .addCommand(projectsImportVerb())
     .addCommand(
       new Command('list')
         .description('List projects with their plan history.')
@@ -67,92 +70,62 @@ export function projectsVerb(): Command {
 
 async function setProject(context: Context, project: string, options: SetOptions): Promise<void> {
   const store = await context.store();
-  const before = await readProject(store, project);
-  const from =
-    options.from ?? context.calendar.dayOf({ seconds: Math.floor(Date.now() / 1000), nanos: 0 }).day;
-  const kept = before?.plans.filter((entry) => entry.from !== from) ?? [];
-  const plans = [...kept, { plan: options.plan, from }].sort((a, b) => (a.from < b.from ? -1 : 1));
-  const profile: Profile = {
-    ...before?.profile,
-    ...(options.name !== undefined && { name: options.name }),
-    ...(options.email !== undefined && { email: options.email }),
-    ...(options.address !== undefined && { address: options.address }),
-    ...(options.taxId !== undefined && { taxId: options.taxId }),
-  };
-  const document: ProjectDocument = { ...before, project, plans, profile };
+  const seconds = Math.floor(Date.now() / 1000);
+  const from = options.from ?? context.calendar.dayOf({ seconds, nanos: 0 }).day;
+  const { plan, taxRate, taxName = 'Tax', name, email, address, taxId, budget } = options;
+  const tax = taxRate === undefined ? undefined : { from, name: taxName, rate: taxRate };
+  const change = { project, plan, from, profile: { name, email, address, taxId, budget }, tax };
+  const document = changedProject(await readProject(store, project), change);
+  const problems = projectChecker(context)(document);
+  if (problems.length > 0) throw badProject(project, problems);
   const publisher = await createPublisher(context.kafka());
   try {
-    await saveProjects(context, store, publisher, [document]);
+    await saveProjects(context, publisher, [document]);
   } finally {
     await publisher.close();
   }
   if (options.json) printJson(document);
-  else printLine(`${project}: ${describePlans(plans)}`);
+  else printLine(`${project}: ${describePlans(document.plans)}`);
 }
 
-async function importProjects(context: Context, file: string, options: { json?: true }): Promise<void> {
-  const store = await context.store();
-  const publisher = await createPublisher(context.kafka());
-  const progress = createProgress('import');
-  let imported = 0;
-  let page: ProjectDocument[] = [];
-  try {
-    let number = 0;
-    for await (const line of createInterface({
-      input: createReadStream(file),
-      crlfDelay: Number.POSITIVE_INFINITY,
-    })) {
-      number += 1;
-      if (line.trim() === '') continue;
-      try {
-        page.push(JSON.parse(line) as ProjectDocument);
-      } catch (error) {
-        throw new TallymanError('BAD_LINE', `${file}:${number} is no JSON: ${String(error)}`, {
-          file,
-          number,
-        });
-      }
-      if (page.length < 500) continue;
-      await saveProjects(context, store, publisher, page);
-      imported += page.length;
-      page = [];
-      progress.update(imported);
-    }
-    await saveProjects(context, store, publisher, page);
-    imported += page.length;
-  } finally {
-    progress.end();
-    await publisher.close();
-  }
-  if (options.json) printJson({ imported });
-  else printLine(`Imported ${imported} projects.`);
+function badProject(project: string, problems: readonly string[]): TallymanError {
+  return new TallymanError('BAD_PROJECT', `project ${JSON.stringify(project)}: ${problems.join('; ')}`, {
+    problems,
+  });
 }
 
-/** Checks, publishes to the ledger, and only then writes to Redis: what Redis shows can be made again from Kafka. */
-async function saveProjects(
-  { config }: Context,
-  store: Store,
-  publisher: Publisher,
-  documents: readonly ProjectDocument[],
-): Promise<void> {
-  const validator = validatorOf('project.v1.json');
-  const { catalog } = loadCatalog(config.catalogPath);
-  for (const document of documents) {
-    const problems = validator(document);
-    if (problems.length === 0) problems.push(...projectProblems(document, catalog));
-    if (problems.length > 0) {
-      throw new TallymanError(
-        'BAD_PROJECT',
-        `project ${JSON.stringify(document.project)}: ${problems.join('; ')}`,
-        {
-          problems,
-        },
-      );
-    }
+async function showProject(context: Context, project: string, options: { json?: true }): Promise<void> {
+  const document = await readProject(await context.store(), project);
+  if (document === undefined) {
+    const { defaultPlan } = loadCatalog(context.config.catalogPath).catalog;
+    throw new TallymanError(
+      'NO_PROJECT',
+      `${project} was never set: its usage is billed on the plan "${defaultPlan}". \`tallyman projects set\` gives it another.`,
+      { project },
+    );
   }
-  const records = documents.map((document) => ({ key: document.project, value: JSON.stringify(document) }));
-  await appendLedger(publisher, topicName(config.prefix, 'billing.projects'), records);
-  for (const document of documents) await writeProject(store, document);
+  if (options.json) {
+    printJson(document);
+    return;
+  }
+  const { profile = {}, plans, credits = [] } = document;
+  printLine(project);
+  for (const [title, value] of [
+    ['name', profile.name],
+    ['email', profile.email],
+    ['address', profile.address?.join(', ')],
+    ['tax id', profile.taxId],
+    ['currency', profile.currency],
+    ['budget', profile.budget],
+  ] as const) {
+    if (value !== undefined) printLine(`  ${title.padEnd(9)} ${printable(value)}`);
+  }
+  for (const { from, name, rate } of profile.taxes ?? [])
+    printLine(`  tax       ${printable(name)} ${rate} from ${from}`);
+  for (const { plan, from, overrides } of plans)
+    printLine(`  plan      ${plan} from ${from}${overrides ? `, agreed: ${JSON.stringify(overrides)}` : ''}`);
+  for (const { month, amount, description } of credits)
+    printLine(`  credit    ${amount} in ${month}: ${printable(description)}`);
 }
 
 async function listProjects(context: Context, options: { json?: true }): Promise<void> {

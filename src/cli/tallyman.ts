@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { RefusedError, TallymanError, UsageError } from '../errors';
+import { catalogVerb } from './catalog';
 import { closeVerb } from './close';
 import { consumeVerb } from './consume';
 import { deadLettersVerb } from './dead-letters';
@@ -28,6 +29,7 @@ function createProgram(): Command {
     consumeVerb(),
     publishVerb(),
     totalsVerb(),
+    catalogVerb(),
     projectsVerb(),
     closeVerb(),
     invoicesVerb(),

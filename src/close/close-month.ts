@@ -1,22 +1,22 @@
 import type { Catalog } from '../billing/catalog';
 import type { Seller } from '../billing/invoice';
-import type { Invoice } from '../billing/invoice';
 import type { Log } from '../log';
 import { createProgress } from '../progress';
 import type { BillingCalendar } from '../rating/billing-calendar';
 import type { KafkaClient } from '../stream/kafka';
-import { appendLedger, readLedger } from '../stream/ledger';
+import { appendLedger, readLedgerPages } from '../stream/ledger';
 import type { Publisher } from '../stream/producer';
 import { topicName, usageTopics } from '../stream/topics';
-import { agreeOnClose, readCloses } from '../totals/closes';
+import { agreeOnClose, readCloses, writeClose } from '../totals/closes';
 import { freeze } from '../totals/freeze';
 import { forgetIds } from '../totals/ids';
-import { readInvoice, writeInvoice } from '../totals/invoices';
+import { areInvoiced, writeInvoices } from '../totals/invoices';
 import { readShardCount } from '../totals/read';
 import type { Store } from '../totals/store';
 import { waitForCursors } from './barrier';
 import { checkCursors } from './check-cursors';
 import type { CloseRecord } from './close-record';
+import { countDeadLetters, type DeadLetterCount } from './dead-letters-of-month';
 import { issueInvoices, type InvoiceReport } from './issue-invoices';
 
 export interface CloseDependencies {
@@ -36,6 +36,8 @@ export interface CloseReport extends InvoiceReport {
   readonly month: string;
   readonly closedAt: string;
   readonly dryRun: boolean;
+  /** Of records published in the month, which nobody is charged for. */
+  readonly deadLetters: DeadLetterCount;
 }
 
 /**
@@ -73,7 +75,8 @@ export async function closeMonth(
     topicIds: Object.fromEntries(topicIds),
   };
   const agreed = await agreeOnClose(store, month, JSON.stringify(proposed));
-  const { closedAt } = JSON.parse(agreed) as CloseRecord;
+  const record = JSON.parse(agreed) as CloseRecord;
+  const { closedAt } = record;
   await appendLedger(publisher, closesTopic, [{ key: month, value: agreed }]);
 
   // A run that was killed between the ledger and Redis has issued invoices that Redis does not show yet.
@@ -91,37 +94,73 @@ export async function closeMonth(
   });
   progress.end();
 
+  if (report.drafts.length === 0 && !record.completed) {
+    // Only now: until it says so, every close of due months takes this one up again.
+    const completed = JSON.stringify({ ...record, completed: true } satisfies CloseRecord);
+    await appendLedger(publisher, closesTopic, [{ key: month, value: completed }]);
+    await writeClose(store, month, completed);
+  }
+
   for (let shard = 0; shard < shardCount; shard += 1) await forgetIds(store, shard);
-  return { month, closedAt, dryRun: false, ...report };
+  const deadLetters = await deadLettersOf(dependencies, month);
+  return { month, closedAt, dryRun: false, ...report, deadLetters };
 }
 
 /** What closing the month now would issue. Waits for nothing and writes nothing. */
 export async function rehearseClose(
-  { store, calendar, catalog, seller }: Pick<CloseDependencies, 'store' | 'calendar' | 'catalog' | 'seller'>,
+  dependencies: Omit<CloseDependencies, 'publisher'>,
   month: string,
   nowMs: number,
 ): Promise<CloseReport> {
+  const { store, calendar, catalog, seller } = dependencies;
   const issuedAt = new Date(nowMs).toISOString();
   const progress = createProgress(`close ${month}: rehearsal`);
   const report = await issueInvoices({ store, calendar, catalog, seller, month, issuedAt, progress });
   progress.end();
-  return { month, closedAt: issuedAt, dryRun: true, ...report };
+  const deadLetters = await deadLettersOf(dependencies, month);
+  return { month, closedAt: issuedAt, dryRun: true, ...report, deadLetters };
 }
 
+function deadLettersOf(
+  { kafka, prefix, calendar }: Pick<CloseDependencies, 'kafka' | 'prefix' | 'calendar'>,
+  month: string,
+): Promise<DeadLetterCount> {
+  return countDeadLetters(kafka, prefix, calendar.monthStart(month), calendar.monthEnd(month));
+}
+
+/** So many invoices of the ledger are looked for in Redis at a time. */
+const RESTORE_PAGE = 500;
+
+/** Shows in Redis what only the ledger has. Its last record of an invoice holds, as for whoever else reads it. */
 async function restoreInvoices(
   { kafka, store, log }: CloseDependencies,
   topic: string,
   month: string,
 ): Promise<void> {
-  const found = new Map<string, { project: string; json: string }>();
-  await readLedger(kafka, topic, (id, value) => {
-    if (value === null || !id.endsWith(`-${month}`)) return;
-    const invoice = JSON.parse(value) as Invoice;
-    if (invoice.month === month) found.set(id, { project: invoice.project, json: value });
-  });
-  for (const [id, { project, json }] of found) {
-    if ((await readInvoice(store, project, month)) !== undefined) continue;
-    await writeInvoice(store, project, month, json);
-    log.warn({ invoice: id }, 'restored an invoice that Redis did not show');
+  const progress = createProgress(`close ${month}: reading the invoice ledger`);
+  const suffix = `-${month}`; // An invoice's id, its key in the ledger, is <project>-<month>.
+  const restored = new Set<string>();
+  let read = 0;
+  for await (const records of readLedgerPages(kafka, topic)) {
+    const invoices = records.flatMap(({ key, value }) =>
+      value !== null && key.endsWith(suffix) ? [{ project: key.slice(0, -suffix.length), json: value }] : [],
+    );
+    for (let from = 0; from < invoices.length; from += RESTORE_PAGE) {
+      const page = invoices.slice(from, from + RESTORE_PAGE);
+      const shown = await areInvoiced(
+        store,
+        month,
+        page.map(({ project }) => project),
+      );
+      const missing = page.filter(({ project }, i) => !shown[i] || restored.has(project));
+      await writeInvoices(store, month, missing);
+      for (const { project } of missing) {
+        if (!restored.has(project))
+          log.warn({ project, month }, 'restored an invoice that Redis did not show');
+        restored.add(project);
+      }
+    }
+    progress.update((read += records.length));
   }
+  progress.end();
 }

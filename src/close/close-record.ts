@@ -7,4 +7,6 @@ export interface CloseRecord {
   readonly cursors: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** topic -> the id of the topic that these offsets belong to; where the cluster has ids. */
   readonly topicIds?: Readonly<Record<string, string>>;
+  /** All its invoices are issued: none was a draft, and the close was not killed before its end. Absent until then. */
+  readonly completed?: true;
 }

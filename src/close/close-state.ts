@@ -1,7 +1,9 @@
 import type { BillingCalendar } from '../rating/billing-calendar';
+import { readCloses } from '../totals/closes';
 import { readFreezes } from '../totals/freeze';
 import { hasUsage, readShardCount } from '../totals/read';
 import type { Store } from '../totals/store';
+import type { CloseRecord } from './close-record';
 import type { CloseState } from './due-months';
 
 /** How far back usage can lie: 400 days before its record, and as long again in a log that is read anew. */
@@ -28,5 +30,10 @@ export async function readCloseState(
     if (!closedMonths.includes(month) && (await hasUsage(store, shardCount, month)))
       openMonthsWithUsage.push(month);
   }
-  return { closedMonths, openMonthsWithUsage };
+  const records = await readCloses(store);
+  const unfinishedMonths = closedMonths.filter((closed) => {
+    const json = records.get(closed);
+    return json === undefined || !(JSON.parse(json) as CloseRecord).completed;
+  });
+  return { closedMonths, unfinishedMonths, openMonthsWithUsage };
 }

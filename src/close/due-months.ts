@@ -5,11 +5,16 @@ import type { BillingCalendar } from '../rating/billing-calendar';
 export interface CloseState {
   /** Months that are closed already, in any order. */
   readonly closedMonths: readonly string[];
+  /** Those of them with invoices still to issue: drafts, or the close was killed. In any order. */
+  readonly unfinishedMonths: readonly string[];
   /** Open months that hold usage, in any order. */
   readonly openMonthsWithUsage: readonly string[];
 }
 
-/** The months that are over, grace included, and not yet closed: from the earliest that holds usage or follows a close. */
+/**
+ * The months to close, in order: closed ones with invoices still to issue, then those that are over, grace included, and
+ * not yet closed: from the earliest that holds usage or follows a close.
+ */
 export function dueMonths(
   state: CloseState,
   nowMs: number,
@@ -21,7 +26,7 @@ export function dueMonths(
   if (latestClosed !== undefined) starts.push(calendar.nextMonth(latestClosed));
   // With no usage and no close there is nothing to begin from but the month that ended last: it bills the plans' fees.
   const lastOver = calendar.previousMonth(calendar.monthOfMs(nowMs));
-  const months: string[] = [];
+  const months = [...state.unfinishedMonths].sort();
   for (let month = earliest(starts) ?? lastOver; isOver(month, nowMs, graceMs, calendar);) {
     if (latestClosed === undefined || month > latestClosed) months.push(month);
     month = calendar.nextMonth(month);

@@ -16,7 +16,7 @@ import type { Store } from '../totals/store';
 import { readInvoiceInput, readInvoiceInputs, type InvoiceTerms } from './invoice-inputs';
 
 /**
- * Pages of about a thousand projects are read, priced and written together, so many at once: while one is priced, Redis
+ * Pages of about 500 projects are read, priced and written together, so many at once: while one is priced, Redis
  * reads for the next and Kafka writes the one before. They are all that a close holds.
  */
 const PAGES_AT_ONCE = 3;

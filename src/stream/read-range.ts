@@ -13,6 +13,8 @@ export interface RangeOptions {
   readonly from: number;
   /** The offset to stop before. */
   readonly to: number;
+  /** About how much is asked for at a time, as it lies in the log: compressed. */
+  readonly fetchBytes?: number;
 }
 
 /** What a partition answers is waited for this long before it is asked again. */
@@ -31,7 +33,7 @@ const STALL_LIMIT_MS = 30_000;
  *   transaction, before `to`
  */
 export async function* readRange(client: KafkaClient, options: RangeOptions): AsyncGenerator<LogRecord[]> {
-  const { topic, partition, from, to } = options;
+  const { topic, partition, from, to, fetchBytes = FETCH_BYTES } = options;
   const reader = await client.reader();
   let position = from;
   let progressAt = Date.now();
@@ -39,7 +41,7 @@ export async function* readRange(client: KafkaClient, options: RangeOptions): As
     const fetched = await reader.fetch({
       ...{ topic, partition, position },
       maxWaitMs: MAX_WAIT_MS,
-      maxBytes: FETCH_BYTES,
+      maxBytes: fetchBytes,
     });
     const { next } = fetched;
     if (next > position) progressAt = Date.now();

@@ -202,6 +202,21 @@ export async function logRanges(
   return ranges;
 }
 
+/**
+ * Where each partition's records of a time and later begin, by the records' own timestamps: partition -> offset, which
+ * is the log's end where there are none.
+ */
+export async function offsetsAt(client: KafkaClient, topic: string, timestampMs: number): Promise<number[]> {
+  const admin = await client.admin();
+  const offsets: number[] = [];
+  for (const { partition, offset } of await whileElecting(() =>
+    admin.fetchTopicOffsetsByTimestamp(topic, timestampMs),
+  )) {
+    offsets[partition] = Number(offset);
+  }
+  return offsets;
+}
+
 const ELECTION_ATTEMPTS = 150;
 const ELECTION_RETRY_MS = 100;
 

@@ -1,7 +1,7 @@
 import type { Store } from './store';
 
 /** How many members one step asks for. */
-const PAGE = 1_000;
+const PAGE = 500;
 
 /** The members of a set, each once, in no order, page by page. Holds those it has shown: SSCAN may show one twice. */
 export async function* eachPageOfMembers(

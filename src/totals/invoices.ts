@@ -30,46 +30,77 @@ export async function writeInvoices(
   await store.redis.sadd(store.keys.invoiced(month), ...invoices.map(({ project }) => project));
 }
 
+/** Whether each of these projects has an invoice in a month; in their order. */
+export async function areInvoiced(
+  store: Store,
+  month: string,
+  projects: readonly string[],
+): Promise<boolean[]> {
+  if (projects.length === 0) return [];
+  const answers = await store.redis.smismember(store.keys.invoiced(month), ...projects);
+  return answers.map((answer) => answer === 1);
+}
+
 /** What a project was invoiced when a month is closed. */
 export interface InvoicedBefore {
   /** All its invoices. */
   readonly count: number;
   /** The month's own as JSON, if it was issued already. */
   readonly own?: string;
-  /** The last one of an earlier month as JSON. */
+  /**
+   * The one issued before it, by its number, as JSON. Normally that of an earlier month; but a month whose invoice was a
+   * draft for long may come after a later one, and what that one carried on must not be taken twice.
+   */
   readonly last?: string;
 }
 
-/** What several projects were invoiced so far; in their order. Reads two invoices of each at most. */
+/** What several projects were invoiced so far; in their order. Normally reads two invoices of each at most. */
 export async function readInvoicedBefore(
   store: Store,
   month: string,
   projects: readonly string[],
 ): Promise<InvoicedBefore[]> {
-  const keys = (await store.send(
-    projects.map((project) => ['hkeys', store.keys.invoices(project)]),
-  )) as string[][];
-  const wanted = keys.map((months) => {
-    const own = months.includes(month) ? month : undefined;
-    const last = months
-      .filter((one) => one < month)
-      .sort()
-      .at(-1);
-    return { own, last };
+  const keys = projects.map((project) => store.keys.invoices(project));
+  const months = (await store.send(keys.map((key) => ['hkeys', key]))) as string[][];
+  const own = await readFields(
+    store,
+    keys,
+    months.map((all) => (all.includes(month) ? month : undefined)),
+  );
+  const wanted = own.map((json, i) => (json === undefined ? months[i]!.length : numberOf(json) - 1));
+  const likely = months.map((all, i) => {
+    const before = own[i] === undefined ? all : all.filter((one) => one < month);
+    return wanted[i] === 0 ? undefined : before.sort().at(-1);
   });
-  const found = (await store.send(
-    wanted.flatMap(({ own, last }, i) =>
-      [own, last].flatMap((one) =>
-        one === undefined ? [] : [['hget', store.keys.invoices(projects[i]!), one] as const],
-      ),
-    ),
-  )) as string[];
-  let next = 0;
-  return wanted.map(({ own, last }, i) => ({
-    count: keys[i]!.length,
-    ...(own !== undefined && { own: found[next++]! }),
-    ...(last !== undefined && { last: found[next++]! }),
+  const last = await readFields(store, keys, likely);
+  for (const [i, number] of wanted.entries()) {
+    if (number === 0 || (last[i] !== undefined && numberOf(last[i]) === number)) continue;
+    last[i] = (await store.redis.hvals(keys[i]!)).find((json) => numberOf(json) === number);
+  }
+  return months.map((all, i) => ({
+    count: all.length,
+    ...(own[i] !== undefined && { own: own[i] }),
+    ...(last[i] !== undefined && { last: last[i] }),
   }));
+}
+
+/** One field of each hash, where one is named. */
+async function readFields(
+  store: Store,
+  keys: readonly string[],
+  fields: readonly (string | undefined)[],
+): Promise<(string | undefined)[]> {
+  const found = await store.send(
+    keys.flatMap((key, i) => (fields[i] === undefined ? [] : [['hget', key, fields[i]] as const])),
+  );
+  let next = 0;
+  return fields.map((field) => (field === undefined ? undefined : (found[next++] as string)));
+}
+
+/** The running number of an issued invoice: 3 of `acme-0003`. */
+function numberOf(json: string): number {
+  const { number } = JSON.parse(json) as { number: string };
+  return Number(number.slice(number.lastIndexOf('-') + 1));
 }
 
 /** A project's invoice of a month as JSON; undefined where there is none. */

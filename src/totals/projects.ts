@@ -6,6 +6,13 @@ export async function writeProject(store: Store, document: ProjectDocument): Pro
   await store.redis.hset(store.keys.projects, document.project, JSON.stringify(document));
 }
 
+/** As `writeProject`, several. Of one that is named twice the last counts. */
+export async function writeProjects(store: Store, documents: readonly ProjectDocument[]): Promise<void> {
+  if (documents.length === 0) return;
+  const entries = documents.flatMap((document) => [document.project, JSON.stringify(document)]);
+  await store.redis.hset(store.keys.projects, ...entries);
+}
+
 /** A project's plan history and profile; undefined for one that was never set. */
 export async function readProject(store: Store, project: string): Promise<ProjectDocument | undefined> {
   const json = await store.redis.hget(store.keys.projects, project);
@@ -32,7 +39,7 @@ export async function* eachPageOfProjects(store: Store): AsyncGenerator<ProjectD
   const seen = new Set<string>(); // HSCAN may show a field twice.
   let position = '0';
   do {
-    const [next, entries] = await store.redis.hscan(store.keys.projects, position, 'COUNT', 1_000);
+    const [next, entries] = await store.redis.hscan(store.keys.projects, position, 'COUNT', 500);
     position = next;
     const page: ProjectDocument[] = [];
     for (let i = 0; i < entries.length; i += 2) {

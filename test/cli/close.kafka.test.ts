@@ -1,7 +1,11 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { openKafka } from '../../src/stream/kafka';
 import { readLedger } from '../../src/stream/ledger';
 import { createPublisher } from '../../src/stream/producer';
+import { builtInDocument } from '../billing/built-in-catalog';
 import { eventually } from '../support/eventually';
 import { testBrokers } from '../support/services';
 import { installation, type Installation } from '../support/tallyman';
@@ -14,26 +18,36 @@ const CLOSE = ['close', lastMonth, '--grace', '0s'];
 
 /** A month of agent sessions of a minute each, over what the Ship plan includes: a cent a minute. */
 async function publishSessions(
-  { prefix }: Installation,
+  tallyman: Installation,
   projects: readonly string[],
   sessions: number,
+): Promise<void> {
+  await publishUsage(tallyman, 'agent', projects, sessions, { durationMs: 60_000 });
+}
+
+async function publishUsage(
+  { prefix }: Installation,
+  kind: 'agent' | 'inference',
+  projects: readonly string[],
+  count: number,
+  data: Record<string, unknown>,
 ): Promise<void> {
   const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
   const publisher = await createPublisher(client);
   for (const project of projects) {
-    const records = Array.from({ length: sessions }, (_, id) => ({
+    const records = Array.from({ length: count }, (_, id) => ({
       key: project,
       value: JSON.stringify({
         specversion: '1.0',
         id: String(id),
         source: '/agents',
-        type: 'usage.agent.v1',
+        type: `usage.${kind}.v1`,
         subject: project,
         time: `${lastMonth}-10T10:00:00Z`,
-        data: { durationMs: 60_000 },
+        data,
       }),
     }));
-    await publisher.publish(`${prefix}.usage.agent`, records);
+    await publisher.publish(`${prefix}.usage.${kind}`, records);
   }
   await publisher.close();
   await client.close();
@@ -88,7 +102,9 @@ test('killed and run again, and run by two at once, it issues each invoice once'
   killed.kill('SIGKILL');
   await gone;
 
-  const both = await Promise.all([tallyman.run(CLOSE), tallyman.run(CLOSE)]);
+  // As cron would: no month is named, so the first run must know that it was not finished.
+  const due = ['close', '--grace', '0s'];
+  const both = await Promise.all([tallyman.run(due), tallyman.run(due)]);
   expect(both.map(({ code }) => code)).toEqual([0, 0]);
   const issued = await issuedInLedger(tallyman);
   expect([...issued.keys()].sort()).toEqual(projects.map((project) => `${project}-${lastMonth}`).sort());
@@ -100,4 +116,46 @@ test('killed and run again, and run by two at once, it issues each invoice once'
       total: '50.01',
     });
   }
+});
+
+interface Report {
+  readonly closes: readonly {
+    readonly issued: number;
+    readonly alreadyIssued: number;
+    readonly drafts: readonly unknown[];
+    readonly deadLetters: { readonly count: number; readonly byReason: unknown };
+  }[];
+}
+
+test('a draft is taken up by every close until its model has a price', async () => {
+  const tallyman = await setUp(['acme', 'other']);
+  await publishUsage(tallyman, 'inference', ['acme'], 3, { kind: 'stt', model: 'a/new', durationMs: 60_000 });
+  await publishUsage(tallyman, 'inference', ['acme'], 1, { kind: 'stt', model: 'a/new', durationMs: -1 });
+  await tallyman.ok('consume', '--until-caught-up');
+
+  const rehearsed = await tallyman.json<Report>(...CLOSE, '--dry-run');
+  expect(rehearsed.closes).toMatchObject([{ dryRun: true, issued: 1, drafts: [{ project: 'acme' }] }]);
+  expect(await issuedInLedger(tallyman)).toEqual(new Map());
+
+  for (const [issued, alreadyIssued] of [
+    [1, 0],
+    [0, 1],
+  ]) {
+    const closed = await tallyman.run(['close', '--grace', '0s', '--json']);
+    expect(closed.code).toBe(1); // For cron: somebody has something to do.
+    expect((JSON.parse(closed.stdout) as Report).closes).toMatchObject([
+      { issued, alreadyIssued, drafts: [{ project: 'acme', unpriced: ['inference.stt/a/new'] }] },
+    ]);
+  }
+
+  const catalog = structuredClone(builtInDocument) as unknown as { inference: { stt: { models: object[] } } };
+  catalog.inference.stt.models.push({ model: 'a/new', from: '2024-01-01', price: '1' });
+  const file = join(mkdtempSync(join(tmpdir(), 'catalog-')), 'catalog.json');
+  writeFileSync(file, JSON.stringify(catalog));
+  tallyman.env['TALLYMAN_CATALOG'] = file;
+  const mended = await tallyman.json<Report>('close', '--grace', '0s');
+  expect(mended.closes).toMatchObject([{ issued: 1, alreadyIssued: 1, drafts: [] }]);
+  // 3 minutes at 1.00, all paid by the credits.
+  expect(await tallyman.json('invoices', 'show', `acme-${lastMonth}`)).toMatchObject({ total: '50.00' });
+  expect(await tallyman.ok('close', '--grace', '0s')).toContain('No month is due');
 });

@@ -5,8 +5,12 @@ const utc = createBillingCalendar('UTC');
 const HOUR_MS = 3_600_000;
 const at = (iso: string): number => Date.parse(iso);
 
-function state(closedMonths: string[], openMonthsWithUsage: string[]): CloseState {
-  return { closedMonths, openMonthsWithUsage };
+function state(
+  closedMonths: string[],
+  openMonthsWithUsage: string[],
+  unfinishedMonths: string[] = [],
+): CloseState {
+  return { closedMonths, unfinishedMonths, openMonthsWithUsage };
 }
 
 function refusal(month: string, of: CloseState, now: string, calendar = utc): string {
@@ -19,6 +23,15 @@ function refusal(month: string, of: CloseState, now: string, calendar = utc): st
 }
 
 describe('which months are due', () => {
+  test('those that are closed but not finished come first', () => {
+    const unfinished = state(['2026-07', '2026-08', '2026-09'], ['2026-10'], ['2026-09', '2026-07']);
+    expect(dueMonths(unfinished, at('2026-11-02T00:00:00Z'), HOUR_MS, utc)).toEqual([
+      '2026-07',
+      '2026-09',
+      '2026-10',
+    ]);
+  });
+
   test.each<[string, string, string[], string[], string[]]>([
     ['nothing closed, no usage: the month that ended last', '2026-11-23T00:00:00Z', [], [], ['2026-10']],
     [

@@ -137,7 +137,10 @@ describe('a Redis Cluster', () => {
         { project: 'p-0', shards: [0, 1, 2, 3] },
         { project: 'none', shards: [] },
       ]);
-      const invoices = Array.from({ length: 20 }, (_, i) => ({ project: `i-${i}`, json: `{"i":${i}}` }));
+      const invoices = Array.from({ length: 20 }, (_, i) => ({
+        project: `i-${i}`,
+        json: `{"number":"i-${i}-0001"}`,
+      }));
       await writeInvoices(store, '2026-06', invoices);
       expect(
         await readInvoicedBefore(

@@ -1,0 +1,47 @@
+import { once } from 'node:events';
+import { Command } from 'commander';
+import type { Invoice } from '../billing/invoice';
+import { invoiceCsv, invoiceCsvHeader, invoiceCsvRows } from '../billing/invoice-csv';
+import { UsageError } from '../errors';
+import { invoicedProjects, readInvoice } from '../totals/invoices';
+import type { Store } from '../totals/store';
+import { monthArgument } from './arguments';
+import { withContext } from './context';
+import { findInvoice } from './find-invoice';
+
+export function invoiceCsvVerb(): Command {
+  return new Command('csv')
+    .description('Write the lines of an invoice, or of all invoices of a month, as CSV on stdout.')
+    .argument('[invoice]', '<project>-<YYYY-MM>')
+    .option('--month <month>', 'YYYY-MM: all invoices of the month', monthArgument)
+    .addHelpText(
+      'after',
+      `
+RFC 4180: commas, CRLF, one row of names. Text that a spreadsheet would take for a formula begins with an apostrophe.
+
+Examples:
+  tallyman invoices csv acme-2026-10 > acme.csv
+  tallyman invoices csv --month 2026-10 > october.csv`,
+    )
+    .action(async (id: string | undefined, { month }: { month?: string }) => {
+      if ((id === undefined) === (month === undefined))
+        throw new UsageError('WHICH_INVOICE', 'Name an invoice, or all of a month with --month.');
+      await withContext(async ({ store }) => {
+        if (id !== undefined) process.stdout.write(invoiceCsv(await findInvoice(await store(), id)));
+        else await writeMonth(await store(), month!);
+      });
+    });
+}
+
+/** By project, one invoice at a time; only the names of the projects are held. */
+async function writeMonth(store: Store, month: string): Promise<void> {
+  const projects: string[] = [];
+  for await (const project of invoicedProjects(store, month)) projects.push(project);
+  process.stdout.write(invoiceCsvHeader);
+  for (const project of projects.sort()) {
+    const json = await readInvoice(store, project, month);
+    if (json === undefined) continue;
+    const wantsMore = process.stdout.write(invoiceCsvRows(JSON.parse(json) as Invoice));
+    if (!wantsMore) await once(process.stdout, 'drain');
+  }
+}

@@ -1,0 +1,192 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { Command } from 'commander';
+import type { ProjectDocument } from '../billing/project';
+import { readCsv } from '../csv';
+import { TallymanError, UsageError } from '../errors';
+import { createProgress } from '../progress';
+import { createPublisher } from '../stream/producer';
+import { readProjectsNamed } from '../totals/projects';
+import { withContext, type Context } from './context';
+import { printJson, printLine } from './output';
+import { changedProject, projectChecker, saveProjects, type ProjectChange } from './save-projects';
+
+const PAGE = 500;
+const PROBLEMS_SHOWN = 50;
+const COLUMNS = [
+  'project',
+  'plan',
+  'from',
+  'name',
+  'email',
+  'address',
+  'taxId',
+  'taxRate',
+  'taxName',
+  'currency',
+  'budget',
+] as const;
+type Column = (typeof COLUMNS)[number];
+
+export function projectsImportVerb(): Command {
+  return new Command('import')
+    .description('Import projects from NDJSON or CSV. Nothing is imported if a line is bad; all are told.')
+    .argument('<file>', '.csv, or NDJSON: one document a line, as schemas/project.v1.json describes it')
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+A document replaces what was set of its project. A row of a CSV file changes it, as \`projects set\` does: other plans and
+fields stay. Its first row names the columns: ${COLUMNS.join(', ')}.
+Needed are project, plan and from; lines of an address are separated by |.
+
+Example:
+  project,plan,from,name,taxRate,taxName
+  acme,ship,2026-10-01,"Acme, Inc.",0.21,VAT`,
+    )
+    .action((file: string, options: { json?: true }) =>
+      withContext((context) => importProjects(context, file, options)),
+    );
+}
+
+/** What one line of the file asks for: a whole document, or a change. */
+type Entry = { readonly document: ProjectDocument } | { readonly change: ProjectChange };
+type Line = { readonly line: number } & (
+  { readonly project: unknown; readonly entry: Entry } | { readonly problem: string }
+);
+
+async function importProjects(context: Context, file: string, options: { json?: true }): Promise<void> {
+  await check(context, file);
+  const publisher = await createPublisher(context.kafka());
+  const progress = createProgress('import');
+  let imported = 0;
+  try {
+    for await (const page of pagesOf(linesOf(file))) {
+      await saveProjects(context, publisher, await documentsOf(context, page));
+      progress.update((imported += page.length));
+    }
+  } finally {
+    progress.end();
+    await publisher.close();
+  }
+  if (options.json) printJson({ imported });
+  else printLine(`Imported ${imported.toLocaleString('en-US')} projects.`);
+}
+
+/** Reads the whole file before anything is written, and tells every problem. */
+async function check(context: Context, file: string): Promise<void> {
+  const problemsOf = projectChecker(context);
+  const progress = createProgress('check');
+  const lineOf = new Map<unknown, number>();
+  const problems: string[] = [];
+  let checked = 0;
+  for await (const page of pagesOf(linesOf(file))) {
+    for (const one of page) {
+      const tell = (problem: string): unknown => problems.push(`${file}:${one.line}: ${problem}`);
+      if ('problem' in one) tell(one.problem);
+      else {
+        const { entry, project, line } = one;
+        problemsOf('change' in entry ? changedProject(undefined, entry.change) : entry.document).forEach(
+          tell,
+        );
+        const earlier = lineOf.get(project);
+        if (earlier !== undefined) tell(`project ${JSON.stringify(project)} is on line ${earlier} too`);
+        lineOf.set(project, line);
+      }
+      progress.update((checked += 1));
+    }
+  }
+  progress.end();
+  if (problems.length === 0) return;
+  const more = problems.length - PROBLEMS_SHOWN;
+  const shown = [...problems.slice(0, PROBLEMS_SHOWN), ...(more > 0 ? [`... and ${more} more`] : [])];
+  throw new TallymanError('BAD_PROJECTS', ['Nothing was imported:', ...shown].join('\n  '), { problems });
+}
+
+async function documentsOf(context: Context, page: readonly Line[]): Promise<ProjectDocument[]> {
+  const entries = page.flatMap((one) => ('entry' in one ? [one.entry] : []));
+  const names = entries.map((entry) => ('change' in entry ? entry.change.project : entry.document.project));
+  const before = await readProjectsNamed(await context.store(), names);
+  return entries.map((entry, i) =>
+    'change' in entry ? changedProject(before[i], entry.change) : entry.document,
+  );
+}
+
+async function* linesOf(file: string): AsyncGenerator<Line> {
+  const input = createReadStream(file, 'utf8');
+  try {
+    if (file.endsWith('.csv')) yield* csvLines(input);
+    else yield* jsonLines(input);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === undefined || error instanceof TallymanError) throw error;
+    throw new UsageError('NO_FILE', `cannot read ${file}: ${(error as Error).message}`, { file });
+  } finally {
+    input.destroy();
+  }
+}
+
+async function* jsonLines(input: NodeJS.ReadableStream): AsyncGenerator<Line> {
+  let line = 0;
+  for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    line += 1;
+    if (text.trim() === '') continue;
+    try {
+      const document = JSON.parse(text) as ProjectDocument;
+      yield { line, project: (document as ProjectDocument | null)?.project, entry: { document } };
+    } catch (error) {
+      yield { line, problem: `is no JSON: ${(error as Error).message}` };
+    }
+  }
+}
+
+async function* csvLines(input: AsyncIterable<unknown>): AsyncGenerator<Line> {
+  let names: readonly string[] | undefined;
+  for await (const { line, fields } of readCsv(input as AsyncIterable<string>)) {
+    if (names === undefined) {
+      names = fields.map((name) => name.trim().replace(/^\ufeff/, ''));
+      const unknown = names.filter((name) => !(COLUMNS as readonly string[]).includes(name));
+      const missing = COLUMNS.slice(0, 3).filter((name) => !names!.includes(name));
+      if (unknown.length > 0)
+        yield { line, problem: `no column is called ${unknown.join(', ')}: use ${COLUMNS.join(', ')}` };
+      if (missing.length > 0) yield { line, problem: `the first row must name ${missing.join(', ')}` };
+      if (unknown.length > 0 || missing.length > 0) return;
+      continue;
+    }
+    if (fields.length !== names.length) {
+      yield { line, problem: `has ${fields.length} fields, the first row ${names.length}` };
+      continue;
+    }
+    const row = Object.fromEntries(names.map((name, i) => [name, fields[i]!])) as Record<Column, string>;
+    const given = (column: Column): string | undefined => row[column] || undefined;
+    const rate = given('taxRate');
+    const change: ProjectChange = {
+      project: row.project,
+      plan: row.plan,
+      from: row.from,
+      profile: {
+        name: given('name'),
+        email: given('email'),
+        address: given('address')
+          ?.split('|')
+          .map((text) => text.trim()),
+        taxId: given('taxId'),
+        currency: given('currency'),
+        budget: given('budget'),
+      },
+      tax: rate === undefined ? undefined : { from: row.from, name: given('taxName') ?? 'Tax', rate },
+    };
+    yield { line, project: row.project, entry: { change } };
+  }
+}
+
+async function* pagesOf<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
+  let page: T[] = [];
+  for await (const item of items) {
+    page.push(item);
+    if (page.length < PAGE) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length > 0) yield page;
+}
