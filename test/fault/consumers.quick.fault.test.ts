@@ -14,7 +14,7 @@ fault('SIGKILL under load, and between the apply and its reply', async (run) => 
   await run.kill(atRandom);
 
   const beforeItsReply = run.consume(tallyman.proxied);
-  const reply = await run.world.redisProxy.catch('reply', isApply());
+  const reply = await run.world.redisProxy.catch('reply', isApply);
   await run.kill(beforeItsReply);
   reply.cut();
 

@@ -24,8 +24,10 @@ const words = process.argv.slice(2);
 const jest = spawn(
   process.execPath,
   [
-    ...[require.resolve('jest/bin/jest'), '-c', 'test/jest.config.js', '--selectProjects', 'fault'],
+    ...[require.resolve('jest/bin/jest'), '-c', 'test/jest.config.js'],
     ...words.filter((word) => word !== WRITE_RESULTS),
+    // Last: it takes every word that follows for a project.
+    ...['--selectProjects', 'fault'],
   ],
   { stdio: 'inherit', env: { ...process.env, TALLYMAN_FAULT_RESULTS: resultsFile } },
 );

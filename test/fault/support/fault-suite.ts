@@ -1,4 +1,5 @@
 import { appendFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createRandom, type Random } from '../../../src/demo/random';
 import { eventually } from '../../support/eventually';
 import { installation, type Installation } from '../../support/tallyman';
@@ -6,11 +7,19 @@ import { startFaultWorld, type FaultWorld } from './fault-world';
 import { judge } from './judge';
 import { startLoad, type Load, type LoadOptions } from './load';
 import { readContent } from './redis-content';
-import { startTallyman, type TallymanProcess } from './tallyman-process';
+import { startTallyman, type ProcessEnd, type TallymanProcess } from './tallyman-process';
 
 /** An installation, and the same one as it is seen through the proxies. */
 export interface FaultInstallation extends Installation {
   readonly proxied: Installation;
+}
+
+/** A consumer that is started again whenever it ends. */
+export interface Supervised {
+  /** How it ended, each time so far. */
+  readonly ends: readonly ProcessEnd[];
+  /** An orderly end, for good. */
+  stop(): Promise<void>;
 }
 
 /** One line of the results. */
@@ -32,6 +41,7 @@ const RUN_SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const SCALE = Number(process.env['FAULT_SCALE'] ?? 1);
 const SHOWN_DIFFERENCES = 40;
 const SETTLE_TIMEOUT_MS = 180_000;
+const RESTART_DELAY_MS = 500;
 
 /** Where the results are gathered; set by run.ts. */
 const RESULTS_FILE = process.env['TALLYMAN_FAULT_RESULTS'];
@@ -44,6 +54,7 @@ export class FaultRun {
   kills = 0;
   events = 0;
   differences: number | undefined;
+  private isOver = false;
   private readonly processes: TallymanProcess[] = [];
   private readonly loads: Load[] = [];
 
@@ -55,9 +66,9 @@ export class FaultRun {
 
   /** A new installation with its topics and cursors. */
   async install(partitions = 4, more: NodeJS.ProcessEnv = {}): Promise<FaultInstallation> {
-    const direct = installation({ ...this.world.direct, ...more });
+    const direct = installation({ ...this.world.direct, LOG_LEVEL: 'info', ...more });
     await direct.ok('init', '--partitions', String(partitions));
-    const proxied = installation({ ...this.world.proxied, ...more, TALLYMAN_PREFIX: direct.prefix });
+    const proxied = installation({ ...direct.env, ...this.world.proxied });
     return { ...direct, proxied };
   }
 
@@ -80,6 +91,30 @@ export class FaultRun {
     return this.start(tallyman, 'consume', ...consumers);
   }
 
+  /** Keeps a consumer running, as a service manager does: one that ended with an error is started again. */
+  supervise(tallyman: Installation, ...consumers: string[]): Supervised {
+    let current = this.consume(tallyman, ...consumers);
+    let isWanted = true;
+    const ends: ProcessEnd[] = [];
+    const ended = (async () => {
+      for (;;) {
+        const end = await current.ended();
+        if (!isWanted || this.isOver) return;
+        ends.push(end);
+        await delay(RESTART_DELAY_MS);
+        if (isWanted && !this.isOver) current = this.consume(tallyman, ...consumers);
+      }
+    })();
+    return {
+      ends,
+      stop: async () => {
+        isWanted = false;
+        await current.stop();
+        await ended;
+      },
+    };
+  }
+
   /** SIGKILL, counted. */
   async kill(child: TallymanProcess): Promise<void> {
     await child.kill();
@@ -98,6 +133,14 @@ export class FaultRun {
     await eventually(async () => (await this.applied(tallyman, topic)) > before, {
       timeoutMs: 60_000,
       what: `something is applied${topic && ` of ${topic}`}`,
+    });
+  }
+
+  /** Waits until a consumer was assigned partitions. */
+  async joined(consumer: TallymanProcess): Promise<void> {
+    await eventually(() => consumer.said().includes('"assigned"'), {
+      timeoutMs: 60_000,
+      what: `the consumer joins its group: ${consumer.said()}`,
     });
   }
 
@@ -142,6 +185,7 @@ export class FaultRun {
 
   /** Leaves nothing running, and the servers as they were. */
   async end(): Promise<void> {
+    this.isOver = true;
     await Promise.all(this.processes.map((child) => child.kill()));
     this.world.kafka.resume();
     this.world.redis.resume();

@@ -29,7 +29,7 @@ export interface Load {
   reached(records: number): Promise<void>;
 }
 
-const BATCH_RECORDS = 500;
+const BATCH_RECORDS = 2_000;
 
 /** Publishes a workload of all four kinds, with duplicates, late, disordered and bad events, straight to Kafka. */
 export function startLoad(brokers: string, prefix: string, options: LoadOptions): Load {

@@ -9,6 +9,8 @@ export type Step = 'request' | 'reply';
 /** A message that was caught. It, and what comes behind it on its connection in that direction, waits for a verdict. */
 export interface Caught {
   readonly exchange: Exchange;
+  /** What the server said, of a reply. */
+  readonly answer: Buffer | undefined;
   /** Lets it go on. Its sender may be dead by then: bytes that were sent arrive all the same. */
   pass(): void;
   /** Takes it away, and leaves the connection. For Kafka, whose answers name their request; Redis's would be mistaken for each other's. */
@@ -28,10 +30,13 @@ export interface ProxyOptions {
 
 type Verdict = 'pass' | 'drop' | 'cut' | 'cutMidway';
 
+/** Whether a message is the one to catch; `answer` is what the server said, of a reply. */
+export type Matches = (exchange: Exchange, answer?: Buffer) => boolean;
+
 interface Trap {
   readonly step: Step;
-  readonly matches: (exchange: Exchange) => boolean;
-  readonly spring: (exchange: Exchange) => Promise<Verdict>;
+  readonly matches: Matches;
+  readonly spring: (exchange: Exchange, answer: Buffer | undefined) => Promise<Verdict>;
 }
 
 /** The two ends of one client's connection. */
@@ -80,7 +85,7 @@ export class Proxy {
    *
    * @throws Error when none came in time
    */
-  catch(step: Step, matches: (exchange: Exchange) => boolean, timeoutMs = TRAP_TIMEOUT_MS): Promise<Caught> {
+  catch(step: Step, matches: Matches, timeoutMs = TRAP_TIMEOUT_MS): Promise<Caught> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.traps.delete(trap);
@@ -89,12 +94,13 @@ export class Proxy {
       const trap: Trap = {
         step,
         matches,
-        spring: (exchange) =>
+        spring: (exchange, answer) =>
           new Promise<Verdict>((judge) => {
             clearTimeout(timer);
             const verdict = (of: Verdict) => (): void => judge(of);
             resolve({
               exchange,
+              answer,
               pass: verdict('pass'),
               drop: verdict('drop'),
               cut: verdict('cut'),
@@ -214,7 +220,7 @@ export class Proxy {
     const early = dueAt - Date.now();
     if (early > 0) await delay(early);
     while (this.gate) await this.gate;
-    const verdict = await this.judge(step, exchange);
+    const verdict = await this.judge(step, exchange, message);
     if (verdict === 'cut') this.breakLink(link);
     if (verdict === 'cutMidway') {
       to.write(message.subarray(0, message.length >> 1), () => this.breakLink(link));
@@ -222,11 +228,12 @@ export class Proxy {
     if (verdict === 'pass' && !to.destroyed) to.write(message);
   }
 
-  private judge(step: Step, exchange: Exchange): Verdict | Promise<Verdict> {
+  private judge(step: Step, exchange: Exchange, message: Buffer): Verdict | Promise<Verdict> {
+    const answer = step === 'reply' ? message : undefined;
     for (const trap of this.traps) {
-      if (trap.step !== step || !trap.matches(exchange)) continue;
+      if (trap.step !== step || !trap.matches(exchange, answer)) continue;
       this.traps.delete(trap);
-      return trap.spring(exchange);
+      return trap.spring(exchange, answer);
     }
     return 'pass';
   }

@@ -12,6 +12,7 @@ export interface RedisContent {
 
 export async function readContent(url: string, prefix: string): Promise<RedisContent> {
   const redis = new Redis(url);
+  redis.on('error', () => undefined); // A command that fails says so itself.
   try {
     const totals = new Map<string, bigint>();
     const daily = new Map<string, bigint>();

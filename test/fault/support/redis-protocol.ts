@@ -1,4 +1,5 @@
 import { splitterBy, type Exchange, type Protocol } from './protocol';
+import type { Matches } from './proxy';
 
 /** RESP 2, as ioredis speaks it: requests are arrays of bulk strings. */
 export const redisProtocol: Protocol = {
@@ -29,16 +30,30 @@ function endOf(buffer: Buffer, start: number): number | undefined {
   }
 }
 
-/** Whether a request applies a chunk: to a certain topic if one is given, with its prefix. */
-export const isApply =
-  (topic?: string) =>
-  ({ name, request }: Exchange): boolean =>
-    name.startsWith('EVAL') &&
-    request.includes('}:daily:') &&
-    (topic === undefined || request.includes(topic));
+/** A chunk that is applied. A script that Redis does not know yet is sent again whole: that answer is none. */
+export const isApply: Matches = ({ name, request }, answer) =>
+  name.startsWith('EVAL') && request.includes('}:daily:') && !answer?.includes('NOSCRIPT');
 
-/** Whether a request freezes a month, or puts a freeze back. */
+/** A shard whose month is frozen. */
 export const isFreeze =
-  (shard: number) =>
-  ({ name, request }: Exchange): boolean =>
-    name.startsWith('EVAL') && request.includes(`usage:{${shard}}:closed`) && !request.includes('}:daily:');
+  (shard: number): Matches =>
+  ({ name, request }, answer) =>
+    name.startsWith('EVAL') &&
+    request.includes(`usage:{${shard}}:closed`) &&
+    request.includes(`usage:{${shard}}:cursor`) &&
+    !request.includes('}:daily:') &&
+    !answer?.includes('NOSCRIPT');
+
+/** A command by its name, on a key that holds this text. */
+export const isCommand =
+  (command: string, key: string): Matches =>
+  ({ name, request }) =>
+    name === command && request.includes(key);
+
+/** The partition that a chunk is of, as `<topic>/<partition>`. */
+export function partitionOf({ request }: Exchange): string {
+  const text = request.toString('latin1', 0, 32_768);
+  const [, shard = ''] = /usage:\{(\d+)\}:cursor/.exec(text) ?? [];
+  const [, topic = ''] = /\r\n([\w-]*\.?usage\.[a-z]+)\r\n/.exec(text) ?? [];
+  return `${topic}/${shard}`;
+}

@@ -1,0 +1,203 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { eventually } from '../support/eventually';
+import type { Installation } from '../support/tallyman';
+import { faultSuite, scaled } from './support/fault-suite';
+import { judgeInvoices, setPlans } from './support/invoices';
+import { MONTH, MONTH_BEFORE, PROJECTS } from './support/load';
+import { appendOnlyFile, loseTail, onRedis } from './support/redis-faults';
+import { isApply } from './support/redis-protocol';
+
+/** What ops and finance read: totals of every project and month, and every invoice. */
+async function told(tallyman: Installation): Promise<unknown[]> {
+  const answers: unknown[] = [await tallyman.json('invoices', 'list')];
+  for (const project of PROJECTS) {
+    for (const month of [MONTH_BEFORE, MONTH]) {
+      answers.push(await tallyman.json('totals', project, '--month', month));
+    }
+  }
+  return answers;
+}
+
+const fault = faultSuite('redis');
+
+const LONG = 600_000;
+const ROUNDS = scaled(10, 3);
+const LOAD = { events: 1_000_000, perSecond: 3_000 };
+
+fault(
+  'Redis killed and restarted over and over, its append-only file synced every second',
+  async (run) => {
+    const tallyman = await run.install();
+    const load = run.load(tallyman, LOAD);
+    const consumers = [run.supervise(tallyman), run.supervise(tallyman)];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      await run.progress(tallyman);
+      await delay(run.random.between(0, 1_000));
+      await run.world.redis.kill('SIGKILL');
+      run.kills += 1;
+      await run.world.redis.restart();
+    }
+    await load.stop();
+    await run.settle(tallyman, load.published);
+    await Promise.all(consumers.map((consumer) => consumer.stop()));
+    await run.judge(tallyman, load.published);
+  },
+  LONG,
+);
+
+fault(
+  'Redis comes back without the tail of its append-only file: the totals heal by themselves',
+  async (run) => {
+    const tallyman = await run.install();
+    const load = run.load(tallyman, LOAD);
+    const consumers = [run.supervise(tallyman), run.supervise(tallyman)];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      await run.progress(tallyman);
+      const { bytes } = appendOnlyFile(run.world.redis);
+      await run.progress(tallyman);
+      const before = await run.applied(tallyman);
+      // In the middle of a record, as often as not: Redis drops it whole.
+      await loseTail(run.world.redis, bytes + run.random.between(0, 50));
+      run.kills += 1;
+      expect(await run.applied(tallyman)).toBeLessThan(before);
+    }
+    await load.stop();
+    await run.settle(tallyman, load.published);
+    await Promise.all(consumers.map((consumer) => consumer.stop()));
+    await run.judge(tallyman, load.published);
+  },
+  LONG,
+);
+
+fault(
+  'SCRIPT FLUSH, again and again',
+  async (run) => {
+    const tallyman = await run.install();
+    const load = run.load(tallyman, LOAD);
+    const consumers = [run.consume(tallyman), run.consume(tallyman)];
+    for (let round = 0; round < 10 * ROUNDS; round += 1) {
+      await run.progress(tallyman);
+      await onRedis(run.world.redis, (client) => client.script('FLUSH'));
+    }
+    await load.stop();
+    await run.settle(tallyman, load.published);
+    for (const consumer of consumers) expect(await consumer.stop()).toMatchObject({ code: 0 });
+    await run.judge(tallyman, load.published);
+  },
+  LONG,
+);
+
+fault(
+  'FLUSHALL: the consumers stop and say why; rebuild gives the same totals and invoices',
+  async (run) => {
+    const tallyman = await run.install();
+    await setPlans(tallyman);
+    const load = run.load(tallyman, LOAD);
+    const consumers = [run.consume(tallyman), run.consume(tallyman)];
+    await run.progress(tallyman);
+    await tallyman.ok('close', MONTH_BEFORE, '--grace', '0s');
+    await run.progress(tallyman);
+
+    await onRedis(run.world.redis, (client) => client.flushall());
+    for (const consumer of consumers) {
+      expect(await consumer.ended()).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('UNINITIALISED'),
+      });
+    }
+    await load.stop();
+    await tallyman.ok('rebuild');
+    await run.judge(tallyman, load.published);
+    await tallyman.ok('close', MONTH, '--grace', '0s');
+    run.note(await judgeInvoices(run.world, tallyman, [MONTH_BEFORE, MONTH]));
+
+    const before = await told(tallyman);
+    await onRedis(run.world.redis, (client) => client.flushall());
+    await tallyman.ok('rebuild');
+    expect(await told(tallyman)).toEqual(before);
+    await run.judge(tallyman, load.published);
+    run.note(await judgeInvoices(run.world, tallyman, [MONTH_BEFORE, MONTH]));
+  },
+  LONG,
+);
+
+fault(
+  'memory runs out, again and again, until there is more',
+  async (run) => {
+    const tallyman = await run.install();
+    const load = run.load(tallyman, LOAD);
+    const consumer = run.supervise(tallyman);
+    const { redis } = run.world;
+    const setLimit = (bytes: number): Promise<unknown> =>
+      onRedis(redis, (client) => client.config('SET', 'maxmemory', bytes));
+    for (let round = 0; round < ROUNDS; round += 1) {
+      await run.progress(tallyman);
+      const info = await onRedis(redis, (client) => client.info('memory'));
+      await setLimit(Number(/used_memory:(\d+)/.exec(info)?.[1]) + run.random.between(0, 300_000));
+      const stops = consumer.ends.length;
+      await eventually(() => consumer.ends.length > stops, { timeoutMs: 90_000, what: 'the consumer stops' });
+      expect(consumer.ends.at(-1)).toMatchObject({ code: 1, stderr: expect.stringContaining('OOM') });
+      await setLimit(0);
+    }
+    await load.stop();
+    await run.settle(tallyman, load.published);
+    await consumer.stop();
+    await run.judge(tallyman, load.published);
+  },
+  LONG,
+);
+
+fault(
+  'Redis away for a minute',
+  async (run) => {
+    const tallyman = await run.install();
+    const load = run.load(tallyman, LOAD);
+    const consumer = run.supervise(tallyman);
+    await run.progress(tallyman);
+    await run.world.redis.kill('SIGTERM');
+    await delay(scaled(60_000, 15_000));
+    await run.world.redis.restart();
+    await load.stop();
+    await run.settle(tallyman, load.published);
+    await consumer.stop();
+    for (const { code, stderr } of consumer.ends) {
+      expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('REDIS_UNAVAILABLE') });
+    }
+    await run.judge(tallyman, load.published);
+  },
+  LONG,
+);
+
+fault(
+  'the network before Redis: lost replies, cuts in mid-stream, silence and delay past every time-out',
+  async (run) => {
+    const tallyman = await run.install();
+    const load = run.load(tallyman, LOAD);
+    const { redisProxy } = run.world;
+    const consumers = [run.supervise(tallyman.proxied), run.supervise(tallyman.proxied)];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      await run.progress(tallyman);
+      (await redisProxy.catch('reply', isApply)).cut();
+      (await redisProxy.catch('request', isApply)).cutMidway();
+      (await redisProxy.catch('reply', isApply)).cutMidway();
+      await delay(run.random.between(0, 300));
+      redisProxy.cut();
+    }
+    // Longer than a command may take, and then longer than a session lasts.
+    for (const silenceMs of [7_000, 13_000]) {
+      await run.progress(tallyman);
+      redisProxy.pause();
+      await delay(silenceMs);
+      redisProxy.resume();
+      await run.progress(tallyman);
+      redisProxy.delay(silenceMs);
+      await delay(silenceMs);
+      redisProxy.delay(0);
+    }
+    await load.stop();
+    await run.settle(tallyman, load.published);
+    await Promise.all(consumers.map((consumer) => consumer.stop()));
+    await run.judge(tallyman, load.published);
+  },
+  LONG,
+);
