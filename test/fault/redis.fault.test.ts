@@ -7,10 +7,12 @@ import { MONTH, MONTH_BEFORE, PROJECTS } from './support/load';
 import { appendOnlyFile, loseTail, onRedis } from './support/redis-faults';
 import { isApply } from './support/redis-protocol';
 
+const FEW = PROJECTS.slice(0, 6);
+
 /** What ops and finance read: totals of every project and month, and every invoice. */
 async function told(tallyman: Installation): Promise<unknown[]> {
   const answers: unknown[] = [await tallyman.json('invoices', 'list')];
-  for (const project of PROJECTS) {
+  for (const project of FEW) {
     for (const month of [MONTH_BEFORE, MONTH]) {
       answers.push(await tallyman.json('totals', project, '--month', month));
     }
@@ -55,15 +57,14 @@ fault(
       await run.progress(tallyman);
       const { bytes } = appendOnlyFile(run.world.redis);
       await run.progress(tallyman);
-      const before = await run.applied(tallyman);
       // In the middle of a record, as often as not: Redis drops it whole.
       await loseTail(run.world.redis, bytes + run.random.between(0, 50));
       run.kills += 1;
-      expect(await run.applied(tallyman)).toBeLessThan(before);
     }
     await load.stop();
     await run.settle(tallyman, load.published);
     await Promise.all(consumers.map((consumer) => consumer.stop()));
+    expect(consumers.map((consumer) => consumer.said()).join('')).toContain('going back');
     await run.judge(tallyman, load.published);
   },
   LONG,
@@ -75,7 +76,7 @@ fault(
     const tallyman = await run.install();
     const load = run.load(tallyman, LOAD);
     const consumers = [run.consume(tallyman), run.consume(tallyman)];
-    for (let round = 0; round < 10 * ROUNDS; round += 1) {
+    for (let round = 0; round < 3 * ROUNDS; round += 1) {
       await run.progress(tallyman);
       await onRedis(run.world.redis, (client) => client.script('FLUSH'));
     }
@@ -91,8 +92,8 @@ fault(
   'FLUSHALL: the consumers stop and say why; rebuild gives the same totals and invoices',
   async (run) => {
     const tallyman = await run.install();
-    await setPlans(tallyman);
-    const load = run.load(tallyman, LOAD);
+    await setPlans(tallyman, FEW);
+    const load = run.load(tallyman, { ...LOAD, projects: FEW, monthBefore: 0.1 });
     const consumers = [run.consume(tallyman), run.consume(tallyman)];
     await run.progress(tallyman);
     await tallyman.ok('close', MONTH_BEFORE, '--grace', '0s');
@@ -109,14 +110,14 @@ fault(
     await tallyman.ok('rebuild');
     await run.judge(tallyman, load.published);
     await tallyman.ok('close', MONTH, '--grace', '0s');
-    run.note(await judgeInvoices(run.world, tallyman, [MONTH_BEFORE, MONTH]));
+    run.note(await judgeInvoices(run.world, tallyman, [MONTH_BEFORE, MONTH], FEW));
 
     const before = await told(tallyman);
     await onRedis(run.world.redis, (client) => client.flushall());
     await tallyman.ok('rebuild');
     expect(await told(tallyman)).toEqual(before);
     await run.judge(tallyman, load.published);
-    run.note(await judgeInvoices(run.world, tallyman, [MONTH_BEFORE, MONTH]));
+    run.note(await judgeInvoices(run.world, tallyman, [MONTH_BEFORE, MONTH], FEW));
   },
   LONG,
 );

@@ -1,12 +1,12 @@
 import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
 import { createRandom, type Random } from '../../../src/demo/random';
 import { eventually } from '../../support/eventually';
 import { installation, type Installation } from '../../support/tallyman';
 import { startFaultWorld, type FaultWorld } from './fault-world';
 import { judge } from './judge';
 import { startLoad, type Load, type LoadOptions } from './load';
-import { readContent } from './redis-content';
 import { startTallyman, type ProcessEnd, type TallymanProcess } from './tallyman-process';
 
 /** An installation, and the same one as it is seen through the proxies. */
@@ -18,6 +18,8 @@ export interface FaultInstallation extends Installation {
 export interface Supervised {
   /** How it ended, each time so far. */
   readonly ends: readonly ProcessEnd[];
+  /** What all of them said on stderr. */
+  said(): string;
   /** An orderly end, for good. */
   stop(): Promise<void>;
 }
@@ -55,6 +57,8 @@ export class FaultRun {
   events = 0;
   differences: number | undefined;
   private isOver = false;
+  private mostPartitions = 0;
+  private readonly redis: Redis;
   private readonly processes: TallymanProcess[] = [];
   private readonly loads: Load[] = [];
 
@@ -62,10 +66,15 @@ export class FaultRun {
     readonly world: FaultWorld,
     readonly seed: number,
     readonly random: Random,
-  ) {}
+  ) {
+    // Asked all the time, and Redis may be away: a question waits until it is back.
+    this.redis = new Redis(world.direct.REDIS_URL, { maxRetriesPerRequest: null });
+    this.redis.on('error', () => undefined);
+  }
 
   /** A new installation with its topics and cursors. */
   async install(partitions = 4, more: NodeJS.ProcessEnv = {}): Promise<FaultInstallation> {
+    this.mostPartitions = Math.max(this.mostPartitions, partitions);
     const direct = installation({ ...this.world.direct, LOG_LEVEL: 'info', ...more });
     await direct.ok('init', '--partitions', String(partitions));
     const proxied = installation({ ...direct.env, ...this.world.proxied });
@@ -107,6 +116,7 @@ export class FaultRun {
     })();
     return {
       ends,
+      said: () => [...ends.map(({ stderr }) => stderr), current.said()].join(''),
       stop: async () => {
         isWanted = false;
         await current.stop();
@@ -121,10 +131,19 @@ export class FaultRun {
     this.kills += 1;
   }
 
-  /** The cursors of an installation, summed: how far it is. Of one topic, if named. */
-  async applied({ prefix }: Installation, topic = ''): Promise<number> {
-    const { cursors } = await readContent(this.world.direct.REDIS_URL, prefix);
-    return [...cursors].reduce((sum, [name, cursor]) => sum + (name.includes(topic) ? cursor : 0), 0);
+  /** The cursors of an installation, summed: how far it is. Of one topic or partition (`<topic>/<shard>`), if named. */
+  async applied({ prefix }: Installation, place = ''): Promise<number> {
+    const shards = Array.from({ length: this.mostPartitions }, (_, shard) => shard);
+    const cursors = await Promise.all(
+      shards.map((shard) => this.redis.hgetall(`${prefix}:usage:{${shard}}:cursor`)),
+    );
+    let sum = 0;
+    for (const [shard, ofShard] of cursors.entries()) {
+      for (const [topic, cursor] of Object.entries(ofShard)) {
+        if (`${topic}/${shard}`.includes(place)) sum += Number(cursor);
+      }
+    }
+    return sum;
   }
 
   /** Waits until something more was applied. */
@@ -186,6 +205,7 @@ export class FaultRun {
   /** Leaves nothing running, and the servers as they were. */
   async end(): Promise<void> {
     this.isOver = true;
+    this.redis.disconnect();
     await Promise.all(this.processes.map((child) => child.kill()));
     this.world.kafka.resume();
     this.world.redis.resume();

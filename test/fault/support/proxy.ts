@@ -37,6 +37,7 @@ interface Trap {
   readonly step: Step;
   readonly matches: Matches;
   readonly spring: (exchange: Exchange, answer: Buffer | undefined) => Promise<Verdict>;
+  readonly timer: NodeJS.Timeout;
 }
 
 /** The two ends of one client's connection. */
@@ -92,8 +93,7 @@ export class Proxy {
         reject(new Error(`no ${step} came by in ${timeoutMs} ms that matches ${matches.toString()}`));
       }, timeoutMs);
       const trap: Trap = {
-        step,
-        matches,
+        ...{ step, matches, timer },
         spring: (exchange, answer) =>
           new Promise<Verdict>((judge) => {
             clearTimeout(timer);
@@ -153,18 +153,23 @@ export class Proxy {
     await once(server, 'listening');
   }
 
-  /** As if nothing had ever been wrong. */
+  /** As if nothing had ever been wrong. What nobody has caught yet, nobody will. */
   async restore(): Promise<void> {
-    this.traps.clear();
+    this.clearTraps();
     this.latencyMs = 0;
     this.resume();
     await this.comeBack();
   }
 
   async close(): Promise<void> {
-    this.traps.clear();
+    this.clearTraps();
     await this.goAway();
     this.resume();
+  }
+
+  private clearTraps(): void {
+    for (const { timer } of this.traps) clearTimeout(timer);
+    this.traps.clear();
   }
 
   private accept(client: Socket): void {
