@@ -37,7 +37,7 @@ export async function waitForCursors(
     }
     if (left === 0) return;
     first ??= left;
-    progress.update(first - left, first, `${behind.length} partitions behind`);
+    progress.update(first - left, first, `${behind.length} partitions behind: ${someOf(behind)}`);
     if (left < leastLeft) {
       leastLeft = left;
       movedAt = Date.now();
@@ -45,10 +45,13 @@ export async function waitForCursors(
       throw new TallymanError(
         'NOT_CAUGHT_UP',
         `${left} events are not applied yet and no cursor moved for ${Math.round(stallMs / 1000)} s ` +
-          `(${behind.slice(0, 5).join(', ')}${behind.length > 5 ? ', ...' : ''}): are the consumers running?`,
+          `(${someOf(behind)}): are the consumers running?`,
         { left, behind },
       );
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
+
+const someOf = (places: readonly string[]): string =>
+  places.slice(0, 5).join(', ') + (places.length > 5 ? ', ...' : '');

@@ -1,0 +1,121 @@
+import { eventually } from '../../support/eventually';
+import { faultSuite } from '../support/fault-suite';
+import { withKafka } from '../support/kafka-client';
+import { MONTH, MONTH_BEFORE } from '../support/load';
+import { readContent } from '../support/redis-content';
+
+/** Partitions that have nothing, that are too many, and that nobody reads. */
+const fault = faultSuite('kafka: partitions');
+
+const CLOSE = ['close', MONTH_BEFORE, '--grace', '0s'];
+
+fault('most partitions are empty: a catch-up ends, and a close', async (run) => {
+  const tallyman = await run.install(12);
+  await run.finish(tallyman);
+  const load = run.load(tallyman, { events: 1_000, projects: ['the-only-one'] });
+  await load.done;
+  await run.finish(tallyman);
+  const { cursors } = await readContent(run.world.direct.REDIS_URL, tallyman.prefix);
+  expect([...cursors.values()].filter((cursor) => cursor === 0)).toHaveLength(44);
+  await tallyman.ok(...CLOSE, '--stall', '5s');
+  await run.judge(tallyman, load.published);
+});
+
+fault(
+  'a topic with more partitions than the others: refused, and counted once they are even',
+  async (run) => {
+    const tallyman = await run.install(2);
+    const load = run.load(tallyman, { events: 1_000 });
+    await load.done;
+    const grow = (topics: readonly string[]): Promise<void> =>
+      withKafka(run.world, async (client) => {
+        const admin = await client.admin();
+        const topicPartitions = topics.map((topic) => ({
+          topic: `${tallyman.prefix}.usage.${topic}`,
+          count: 3,
+        }));
+        await admin.createPartitions({ topicPartitions });
+        await eventually(async () => {
+          const names = topicPartitions.map(({ topic }) => topic);
+          const { topics: found } = await admin.fetchTopicMetadata({ topics: names });
+          return found.every(({ partitions }) => partitions.length === 3);
+        });
+      });
+
+    await grow(['agent']);
+    for (const words of [
+      ['consume'],
+      ['consume', '--until-caught-up'],
+      ['consume', 'session'],
+      [...CLOSE, '--stall', '5s'],
+      ['init'],
+    ]) {
+      expect(await tallyman.run(words)).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('must have equally many partitions') as string,
+      });
+    }
+    await grow(['session', 'transfer', 'inference']);
+    expect(await tallyman.run(['consume'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/Redis holds no cursor of .* partition 2/) as string,
+    });
+    await tallyman.ok('init', '--partitions', '3');
+    const more = run.load(tallyman, { events: 1_000, seed: run.seed + 1 });
+    await more.done;
+    await run.finish(tallyman);
+    await run.judge(tallyman, load.published + more.published);
+  },
+);
+
+fault('a topic that grows while it is consumed', async (run) => {
+  const tallyman = await run.install(2);
+  const consumer = run.consume(tallyman);
+  const load = run.load(tallyman, { events: 3_000 });
+  await run.progress(tallyman);
+  await withKafka(run.world, async (client) => {
+    const topicPartitions = ['session', 'transfer', 'agent', 'inference'].map((topic) => ({
+      topic: `${tallyman.prefix}.usage.${topic}`,
+      count: 4,
+    }));
+    await (await client.admin()).createPartitions({ topicPartitions });
+  });
+  await load.done;
+  const more = run.load(tallyman, { events: 3_000, seed: run.seed + 1 });
+  await more.done;
+  // It goes on with the partitions that it has, or ends; it never counts one without a cursor.
+  await consumer.stop();
+  await tallyman.ok('init', '--partitions', '4');
+  await run.finish(tallyman);
+  await run.judge(tallyman, load.published + more.published);
+});
+
+fault(
+  'a close with two of the four consumers running: it waits, names what lags, and gives up',
+  async (run) => {
+    const tallyman = await run.install(2);
+    const load = run.load(tallyman, { events: 1_000 });
+    await load.done;
+    const before = await readContent(run.world.direct.REDIS_URL, tallyman.prefix);
+    const consumer = run.consume(tallyman, 'session', 'transfer');
+    const close = await tallyman.run([...CLOSE, '--stall', '12s']);
+    expect(close.code).toBe(1);
+    for (const place of ['usage.agent/0', 'usage.agent/1', 'usage.inference/0', 'usage.inference/1']) {
+      expect(close.stderr).toMatch(new RegExp(`are not applied yet .*${place}.*are the consumers running`));
+      expect(close.stderr).toMatch(new RegExp(`waiting for the consumers: .*partitions behind.*${place}`));
+    }
+    expect(close.stderr).not.toMatch(/are not applied yet .*usage.(session|transfer)/);
+
+    const interrupted = run.start(tallyman, ...CLOSE, '--stall', '5m');
+    await eventually(() => interrupted.said().includes('partitions behind'));
+    expect(await interrupted.stop()).toMatchObject({ stdout: '' });
+    await consumer.stop();
+    // Nothing was closed: what is counted now is in time.
+    await run.finish(tallyman);
+    const { totals } = await readContent(run.world.direct.REDIS_URL, tallyman.prefix);
+    expect(before.totals.size).toBe(0);
+    expect([...totals.keys()].filter((name) => name.includes('@'))).toEqual([]);
+    expect([...totals.keys()].some((name) => name.includes(` ${MONTH} `))).toBe(true);
+    await run.judge(tallyman, load.published);
+  },
+);
