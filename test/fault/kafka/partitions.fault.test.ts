@@ -107,7 +107,7 @@ fault(
     expect(close.stderr).not.toMatch(/are not applied yet .*usage.(session|transfer)/);
 
     const interrupted = run.start(tallyman, ...CLOSE, '--stall', '5m');
-    await eventually(() => interrupted.said().includes('partitions behind'));
+    await eventually(() => interrupted.said().includes('partitions behind'), { timeoutMs: 60_000 });
     expect(await interrupted.stop()).toMatchObject({ stdout: '' });
     await consumer.stop();
     // Nothing was closed: what is counted now is in time.

@@ -80,11 +80,17 @@ for (const [name, compression] of [
 }
 
 fault(
-  'a batch above the limit, or of too many records: stopped, with its place, and not killed',
+  'a batch above the limit, or of too many headers: stopped, with its place, and not killed',
   async (run) => {
+    const hundredThousand = Array<string>(100_000).fill('');
     for (const messages of [
       [{ key: null, value: Buffer.alloc(128 * MIB), partition: 0 }],
-      Array.from({ length: 1_000_001 }, () => ({ key: null, value: null, partition: 0 })),
+      Array.from({ length: 11 }, () => ({
+        key: null,
+        value: 'x',
+        partition: 0,
+        headers: { a: hundredThousand },
+      })),
     ]) {
       const tallyman = await run.install(1);
       const load = run.load(tallyman, { events: 500 });
