@@ -3,12 +3,13 @@ import { rateMessage } from '../../consumers/rate-message';
 import { checkCursors } from '../close/check-cursors';
 import { checkCountingSettings } from '../close/counting-settings';
 import { restoreCloses } from '../close/restore-closes';
+import { watchCloses, type ClosesWatch } from '../close/watch-closes';
 import { createProgress } from '../progress';
 import { roundingTable } from '../rating/rounding';
 import { createDeadLetters } from '../stream/dead-letters';
 import { createPublisher } from '../stream/producer';
 import { createRunner, type Runner } from '../stream/runner';
-import { topicName } from '../stream/topics';
+import { logEnds, topicName } from '../stream/topics';
 import { apply } from '../totals/apply';
 import { readCursor, readCursors } from '../totals/cursors';
 import type { Context } from './context';
@@ -41,7 +42,7 @@ export async function runConsumers(
 
   await checkCountingSettings(kafka, config);
   const { partitionCount, ends, topicIds } = await checkCursors(kafka, store, config.prefix, topics);
-  await restoreCloses(kafka, store, config.prefix, log);
+  const closes = await watchLedger(context);
 
   const publisher = await createPublisher(kafka);
   const stopSignal = signalled();
@@ -55,9 +56,9 @@ export async function runConsumers(
       groupId: topicName(config.prefix, `tallyman.${consumer.name}`),
       rate: (message) => rateMessage(consumer, message, rating),
       totals: {
-        apply: (shard, chunk) => apply(store, shard, chunk),
+        apply: async (shard, chunk) => apply(store, shard, chunk, await closes.latest()),
         readCursor: (shard, topic) => readCursor(store, shard, topic),
-        restore: () => restoreCloses(kafka, store, config.prefix, log),
+        restore: () => closes.restore(),
       },
       deadLetters: createDeadLetters(publisher, config.prefix),
       log,
@@ -77,6 +78,21 @@ export async function runConsumers(
     await publisher.close();
     stopSignal.dispose();
   }
+}
+
+/** Follows the ledger of closes, after it has put back what Redis lacks. */
+async function watchLedger({ config, log, kafka, store }: Context): Promise<ClosesWatch> {
+  const redis = await store();
+  const topic = topicName(config.prefix, 'billing.closes');
+  const watch = watchCloses({
+    async ledgerEnd() {
+      const ends = (await logEnds(kafka(), [topic])).get(topic) ?? [];
+      return ends.reduce((sum, end) => sum + end, 0);
+    },
+    restore: async () => [...(await restoreCloses(kafka(), redis, config.prefix, log)).keys()],
+  });
+  await watch.latest();
+  return watch;
 }
 
 async function caughtUp(

@@ -7,8 +7,7 @@ import type { KafkaClient } from '../stream/kafka';
 import { appendLedger, readLedgerPages } from '../stream/ledger';
 import type { Publisher } from '../stream/producer';
 import { topicName, usageTopics } from '../stream/topics';
-import { agreeOnClose, readCloses, writeClose } from '../totals/closes';
-import { freeze } from '../totals/freeze';
+import { writeClose } from '../totals/closes';
 import { forgetIds } from '../totals/ids';
 import { areInvoiced, writeInvoices } from '../totals/invoices';
 import { readShardCount } from '../totals/read';
@@ -17,6 +16,7 @@ import { waitForCursors } from './barrier';
 import { checkCursors } from './check-cursors';
 import type { CloseRecord } from './close-record';
 import { countDeadLetters, type DeadLetterCount } from './dead-letters-of-month';
+import { freezeMonth } from './freeze-month';
 import { issueInvoices, type InvoiceReport } from './issue-invoices';
 
 export interface CloseDependencies {
@@ -59,28 +59,11 @@ export async function closeMonth(
   await waitForCursors(store, ends, dependencies.stallMs, waiting);
   waiting.end();
 
-  const cursors: Record<string, Record<string, number>> = {};
-  const shardCount = await readShardCount(store);
-  for (let shard = 0; shard < shardCount; shard += 1) {
-    cursors[shard] = Object.fromEntries(await freeze(store, shard, month));
-  }
+  const { record, seal, wasPublished } = await freezeMonth(dependencies, month, topicIds, nowMs);
 
-  const closesTopic = topicName(prefix, 'billing.closes');
   const invoicesTopic = topicName(prefix, 'billing.invoices');
-  const repeated = (await readCloses(store)).has(month);
-  const proposed: CloseRecord = {
-    month,
-    closedAt: new Date(nowMs).toISOString(),
-    cursors,
-    topicIds: Object.fromEntries(topicIds),
-  };
-  const agreed = await agreeOnClose(store, month, JSON.stringify(proposed));
-  const record = JSON.parse(agreed) as CloseRecord;
-  const { closedAt } = record;
-  await appendLedger(publisher, closesTopic, [{ key: month, value: agreed }]);
-
   // A run that was killed between the ledger and Redis has issued invoices that Redis does not show yet.
-  if (repeated) await restoreInvoices(dependencies, invoicesTopic, month);
+  if (wasPublished) await restoreInvoices(dependencies, invoicesTopic, month);
   const progress = createProgress(`close ${month}: invoices`);
   const report = await issueInvoices({
     store,
@@ -88,22 +71,25 @@ export async function closeMonth(
     catalog,
     seller,
     month,
-    issuedAt: closedAt,
+    issuedAt: record.closedAt,
     progress,
-    ledger: { publisher, topic: invoicesTopic },
+    ledger: { publisher, topic: invoicesTopic, mayPublish: () => seal.check() },
   });
   progress.end();
+  await seal.check();
+  await seal.remove();
 
   if (report.drafts.length === 0 && !record.completed) {
     // Only now: until it says so, every close of due months takes this one up again.
     const completed = JSON.stringify({ ...record, completed: true } satisfies CloseRecord);
-    await appendLedger(publisher, closesTopic, [{ key: month, value: completed }]);
+    await appendLedger(publisher, topicName(prefix, 'billing.closes'), [{ key: month, value: completed }]);
     await writeClose(store, month, completed);
   }
 
+  const shardCount = await readShardCount(store);
   for (let shard = 0; shard < shardCount; shard += 1) await forgetIds(store, shard);
   const deadLetters = await deadLettersOf(dependencies, month);
-  return { month, closedAt, dryRun: false, ...report, deadLetters };
+  return { month, closedAt: record.closedAt, dryRun: false, ...report, deadLetters };
 }
 
 /** What closing the month now would issue. Waits for nothing and writes nothing. */

@@ -24,7 +24,12 @@ const PAGES_AT_ONCE = 3;
 export interface InvoicePlan extends InvoiceTerms {
   readonly progress: Progress;
   /** Where invoices go before Redis; none for a rehearsal, which writes nothing. */
-  readonly ledger?: { readonly publisher: Publisher; readonly topic: string };
+  readonly ledger?: {
+    readonly publisher: Publisher;
+    readonly topic: string;
+    /** Asked before each page is published; rejects if what was read cannot be trusted. */
+    mayPublish(): Promise<void>;
+  };
 }
 
 /** What became of the month's projects. */
@@ -108,7 +113,7 @@ async function billPage(plan: InvoicePlan, page: readonly PlacedProject[]): Prom
 
 /** First the ledger, then what Redis shows: killed in between, the next run finds the invoice in the ledger. */
 async function issue(
-  { publisher, topic }: NonNullable<InvoicePlan['ledger']>,
+  { publisher, topic, mayPublish }: NonNullable<InvoicePlan['ledger']>,
   store: Store,
   month: string,
   billed: readonly Billed[],
@@ -118,6 +123,7 @@ async function issue(
       ? [{ project, id: outcome.invoice.id, json: JSON.stringify(outcome.invoice) }]
       : [],
   );
+  await mayPublish();
   await appendLedger(
     publisher,
     topic,

@@ -14,7 +14,7 @@ export interface ApplyTarget {
   apply(shard: number, chunk: Chunk): Promise<ApplyAnswer>;
   /** The offset to apply next; undefined where no cursor was ever made. */
   readCursor(shard: number, topic: string): Promise<number | undefined>;
-  /** Called when the cursor went back: the totals lost their tail, and what the ledger knows must be put back first. */
+  /** Called when the totals lost their tail: what the ledger knows must be put back before they count on. */
   restore(): Promise<void>;
 }
 
@@ -24,7 +24,12 @@ export interface RangeWork {
   readonly totals: ApplyTarget;
   readonly deadLetters: DeadLetters;
   rate(message: RawMessage): RatedMessage;
+  /** How much is rated and applied together. */
+  readonly chunkLimits?: ChunkLimits;
 }
+
+/** What the ledger knows is lost again after so many restores: no use in going on. */
+const MAX_RESTORES = 3;
 
 /** What one chunk came to. */
 export interface ChunkOutcome {
@@ -78,7 +83,7 @@ export async function applyRange(
     return settled;
   };
   try {
-    const cutter = new ChunkCutter<LogRecord>(range.from, CHUNK_LIMITS);
+    const cutter = new ChunkCutter<LogRecord>(range.from, work.chunkLimits ?? CHUNK_LIMITS);
     for (const batch of batches) {
       const { records } = await unpackBatch(batch);
       for (const record of records) {
@@ -121,6 +126,7 @@ async function applyChunk(
   const { topic, next } = whole;
   const place = { topic, partition, from: whole.from, next };
   let chunk = whole;
+  let restores = 0;
   for (;;) {
     const reply = await totals.apply(partition, chunk);
     switch (reply.answer) {
@@ -145,6 +151,11 @@ async function applyChunk(
         return { gapAt: reply.cursor };
       case 'UNINITIALISED':
         throw uninitialised(topic, partition);
+      case 'UNFROZEN':
+        if (restores === MAX_RESTORES) throw unfrozen(place, reply.month);
+        restores += 1;
+        await totals.restore();
+        break;
       case 'REJECTED':
         throw new TallymanError(
           'APPLY_REJECTED',
@@ -154,4 +165,15 @@ async function applyChunk(
         );
     }
   }
+}
+
+function unfrozen(
+  place: { readonly topic: string; readonly partition: number },
+  month: string,
+): TallymanError {
+  return new TallymanError(
+    'UNFROZEN',
+    `Shard ${place.partition} has lost the freeze of ${month}, and it cannot be put back.`,
+    { ...place, month },
+  );
 }

@@ -25,6 +25,7 @@ export type ApplyAnswer =
   | { readonly answer: 'OVERLAP'; readonly cursor: number }
   | { readonly answer: 'GAP'; readonly cursor: number }
   | { readonly answer: 'UNINITIALISED' }
+  | { readonly answer: 'UNFROZEN'; readonly month: string }
   | { readonly answer: 'REJECTED'; readonly detail: string };
 
 /**
@@ -36,8 +37,16 @@ export type ApplyAnswer =
  *
  * A rejection: whatever Redis answers when it will not or cannot write. Nothing was written then, unless no answer came
  * at all; in both cases the same chunk may be sent again.
+ *
+ * @param lastClosed the latest month that the caller knows to be closed. A shard that has lost its freeze would take late
+ *   usage for timely: it answers UNFROZEN
  */
-export async function apply(store: Store, shard: number, chunk: Chunk): Promise<ApplyAnswer> {
+export async function apply(
+  store: Store,
+  shard: number,
+  chunk: Chunk,
+  lastClosed?: string,
+): Promise<ApplyAnswer> {
   const packed = packChunk(store.fingerprinter, chunk);
   if (typeof packed === 'string') return { answer: 'REJECTED', detail: packed };
   const keys = store.keys.shard(shard);
@@ -54,26 +63,25 @@ export async function apply(store: Store, shard: number, chunk: Chunk): Promise<
     packed.fingerprints,
     packed.usages,
     packed.events,
+    lastClosed ?? '',
   );
-  if (answer === 'SPLIT') return applySplit(store, shard, chunk, Number(values[0]));
+  if (answer === 'SPLIT') return applySplit(store, shard, chunk, lastClosed, Number(values[0]));
   return readAnswer([answer, ...values]);
 }
 
-async function applySplit(store: Store, shard: number, chunk: Chunk, at: number): Promise<ApplyAnswer> {
+async function applySplit(
+  store: Store,
+  shard: number,
+  chunk: Chunk,
+  lastClosed: string | undefined,
+  at: number,
+): Promise<ApplyAnswer> {
   const { topic, from, next, events } = chunk;
-  const first = await apply(store, shard, {
-    topic,
-    from,
-    next: at,
-    events: events.filter(({ offset }) => offset < at),
-  });
+  const below = { topic, from, next: at, events: events.filter(({ offset }) => offset < at) };
+  const first = await apply(store, shard, below, lastClosed);
   if (first.answer !== 'APPLIED') return first;
-  const second = await apply(store, shard, {
-    topic,
-    from: at,
-    next,
-    events: events.filter(({ offset }) => offset >= at),
-  });
+  const rest = { topic, from: at, next, events: events.filter(({ offset }) => offset >= at) };
+  const second = await apply(store, shard, rest, lastClosed);
   if (second.answer !== 'APPLIED') return second;
   return {
     answer: 'APPLIED',
@@ -93,6 +101,8 @@ function readAnswer([answer, first, second, third]: ScriptAnswer): ApplyAnswer {
       return { answer, cursor: Number(first) };
     case 'UNINITIALISED':
       return { answer };
+    case 'UNFROZEN':
+      return { answer, month: String(first) };
     case 'REJECTED':
       return { answer, detail: String(first) };
     default:

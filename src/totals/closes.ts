@@ -15,6 +15,12 @@ export async function agreeOnClose(store: Store, month: string, json: string): P
   return (await store.redis.hget(store.keys.closes, month)) ?? json;
 }
 
+/** Takes back a record that was agreed on and never published, unless another has taken its place already. */
+export async function withdrawClose(store: Store, month: string, json: string): Promise<void> {
+  if ((await store.redis.hget(store.keys.closes, month)) === json)
+    await store.redis.hdel(store.keys.closes, month);
+}
+
 /** The closed months in order: month -> the record of its close as JSON. */
 export async function readCloses(store: Store): Promise<Map<string, string>> {
   const closes = Object.entries(await store.redis.hgetall(store.keys.closes));

@@ -9,7 +9,20 @@ declare module 'ioredis' {
   interface RedisCommander<Context> {
     applyChunk(...keysAndArguments: string[]): Result<ScriptAnswer, Context>;
     freezeMonth(cursor: string, closed: string, month: string): Result<ScriptAnswer, Context>;
-    restoreFreeze(closed: string, month: string, cursors: string): Result<ScriptAnswer, Context>;
+    restoreFreeze(
+      closed: string,
+      cursor: string,
+      month: string,
+      cursors: string,
+    ): Result<ScriptAnswer, Context>;
+    sealFreeze(
+      cursor: string,
+      closed: string,
+      seals: string,
+      month: string,
+      run: string,
+      seconds: number,
+    ): Result<ScriptAnswer, Context>;
     readShard(
       keyCount: number,
       ...keysAndProjects: string[]
@@ -20,7 +33,8 @@ declare module 'ioredis' {
 const SCRIPTS = [
   { name: 'applyChunk', file: 'apply.lua', numberOfKeys: 6 },
   { name: 'freezeMonth', file: 'freeze.lua', numberOfKeys: 2 },
-  { name: 'restoreFreeze', file: 'restore-freeze.lua', numberOfKeys: 1 },
+  { name: 'restoreFreeze', file: 'restore-freeze.lua', numberOfKeys: 2 },
+  { name: 'sealFreeze', file: 'seal-freeze.lua', numberOfKeys: 3 },
   { name: 'readShard', file: 'read-shard.lua' }, // The number of keys comes with each call.
 ];
 

@@ -6,6 +6,8 @@ export interface ShardKeys {
   readonly cursor: string;
   /** Hash: frozen month -> JSON of topic -> next offset at the freeze. */
   readonly closed: string;
+  /** Hash: run of a close -> its month. Only while a close runs: see seal-freeze.lua. */
+  readonly seals: string;
   /** To be completed by `<month>:<project>`. Hash: meter, or `<month of a late usage>@<meter>` -> integer in base units. */
   readonly totalsStem: string;
   /** To be completed by `<month>:<project>`. Hash: `<day of the usage>/<meter>` -> integer in base units. */
@@ -75,6 +77,7 @@ function shardKeys(stem: string): ShardKeys {
   return {
     cursor: `${stem}cursor`,
     closed: `${stem}closed`,
+    seals: `${stem}seals`,
     totalsStem: `${stem}totals:`,
     dailyStem: `${stem}daily:`,
     projectsStem: `${stem}projects:`,

@@ -88,17 +88,21 @@ const applyChunk = fc
       { weight: 1, arbitrary: fc.integer({ min: -6, max: 2 }) },
     ),
     slots: fc.array(fc.option(eventBody, { freq: 8 }), { maxLength: 8 }),
+    lastClosed: fc.oneof(
+      { weight: 6, arbitrary: fc.constant(undefined) },
+      { weight: 1, arbitrary: fc.constantFrom(...MONTHS) },
+    ),
   })
-  .map(({ topic, shift, slots }) =>
-    command(`apply ${topic} ${shift} ${JSON.stringify(slots)}`, async (model, { store }) => {
+  .map(({ topic, shift, slots, lastClosed }) =>
+    command(`apply ${topic} ${shift} ${lastClosed} ${JSON.stringify(slots)}`, async (model, { store }) => {
       const from = Math.max(0, (model.cursors.get(topic) ?? 0) + shift);
       const known = model.log.get(topic);
       const events = slots.flatMap(
         (body, i) => known?.get(from + i) ?? (body ? [eventAt(from + i, body)] : []),
       );
       const chunk: Chunk = { topic, from, next: from + slots.length, events };
-      const expected = model.apply(chunk);
-      expect(await apply(store, SHARD, chunk)).toEqual(expected);
+      const expected = model.apply(chunk, lastClosed);
+      expect(await apply(store, SHARD, chunk, lastClosed)).toEqual(expected);
     }),
   );
 
@@ -109,13 +113,14 @@ const freezeMonth = fc.constantFrom(...MONTHS).map((month) =>
   }),
 );
 
-/** As before a replay: a freeze at or beyond the cursors. */
+/** As before a replay: a freeze at or beyond the cursors; or, if it was lost unnoticed, before one. */
+const ahead = fc.integer({ min: -1, max: 6 });
 const restore = fc
-  .record({ month: fc.constantFrom(...MONTHS), ahead: fc.tuple(fc.nat({ max: 6 }), fc.nat({ max: 6 })) })
+  .record({ month: fc.constantFrom(...MONTHS), ahead: fc.tuple(ahead, ahead) })
   .map(({ month, ahead }) =>
     command(`restore ${month} ${ahead.join()}`, async (model, { store }) => {
       const cursors = new Map(
-        TOPICS.map((topic, i) => [topic, (model.cursors.get(topic) ?? 0) + ahead[i]!] as const),
+        TOPICS.map((topic, i) => [topic, Math.max(0, (model.cursors.get(topic) ?? 0) + ahead[i]!)] as const),
       );
       const expected = model.restoreFreeze(month, cursors);
       expect(await outcome(restoreFreeze(store, SHARD, month, cursors))).toEqual(expected);

@@ -21,12 +21,14 @@ export class TotalsModel {
   /** Every event that was applied: topic -> offset -> event. */
   log = new Map<string, Map<number, RatedEvent>>();
 
-  apply({ topic, from, next, events }: Chunk): ApplyAnswer {
+  apply({ topic, from, next, events }: Chunk, lastClosed?: string): ApplyAnswer {
     const cursor = this.cursors.get(topic);
     if (cursor === undefined) return { answer: 'UNINITIALISED' };
     if (next <= cursor) return { answer: 'ALREADY_APPLIED', cursor };
     if (from < cursor) return { answer: 'OVERLAP', cursor };
     if (from > cursor) return { answer: 'GAP', cursor };
+    if (lastClosed !== undefined && !this.closed.has(lastClosed))
+      return { answer: 'UNFROZEN', month: lastClosed };
     const answer = { answer: 'APPLIED' as const, counted: 0, duplicates: 0, late: 0 };
     // A chunk is applied whole or not at all, or so each part of it between the freezes of months.
     const freezes = [...this.closed.values()].map((cursors) => cursors.get(topic) ?? 0);
@@ -84,12 +86,13 @@ export class TotalsModel {
     return new Map(this.cursors);
   }
 
-  restoreFreeze(month: string, cursors: Cursors): boolean | 'FREEZE_CONFLICT' {
+  restoreFreeze(month: string, cursors: Cursors): boolean | 'FREEZE_CONFLICT' | 'FREEZE_LOST' {
     const frozen = this.closed.get(month);
     if (frozen) return atOrBefore(frozen, cursors) && atOrBefore(cursors, frozen) ? false : 'FREEZE_CONFLICT';
     for (const [other, at] of this.closed) {
       if (other < month ? !atOrBefore(at, cursors) : !atOrBefore(cursors, at)) return 'FREEZE_CONFLICT';
     }
+    if ([...cursors].some(([topic, at]) => (this.cursors.get(topic) ?? 0) > at)) return 'FREEZE_LOST';
     this.closed.set(month, new Map(cursors));
     return true;
   }

@@ -18,10 +18,12 @@ ARGV
   4  fingerprints  19 digits an event, in offset order, without separators
   5  usages    JSON, see readUsages: what the chunk adds if no event is a duplicate
   6  events    JSON, see withoutDuplicates: what each event adds. Read only if there are duplicates
+  7  closed    the latest month that the sender knows to be closed; empty or absent if it knows of none
 
 Answers
   APPLIED counted duplicates late
   ALREADY_APPLIED cursor | OVERLAP cursor | GAP cursor | UNINITIALISED
+  UNFROZEN month    the shard has lost the freeze of that closed month: put it back and send again. Nothing was written
   SPLIT offset      a month was frozen at this offset, inside the chunk: send the two parts. Nothing was written
   REJECTED detail   malformed, or a total would pass 2^63-1. Nothing was written
 An error that Redis itself raises (OOM, READONLY, MISCONF, WRONGTYPE ...) is passed on. Nothing was written then either,
@@ -391,6 +393,11 @@ if from < at then
 end
 if from > at then
   return { 'GAP', cursor }
+end
+
+local knownClosed = ARGV[7]
+if knownClosed and knownClosed ~= '' and call('HEXISTS', closedKey, knownClosed) == 0 then
+  return { 'UNFROZEN', knownClosed }
 end
 
 local open, openBefore, splitAt = findOpenMonth()

@@ -3,6 +3,7 @@ Puts back a freeze that the ledger knows and this shard has lost.
 
 KEYS
   1  closed  hash: frozen month -> JSON of topic -> next offset at the freeze
+  2  cursor  hash: topic -> next offset to apply
 
 ARGV
   1  month
@@ -13,8 +14,9 @@ Answers
   PRESENT                 the month is frozen at these cursors already
   DIFFERENT cursors       the month is frozen at other cursors (JSON)
   OUT_OF_ORDER month      beside the freeze of that month, a topic would have been frozen later for an earlier month
+  PASSED topic cursor     what came after the freeze is counted already, without it: late usage stands in the closed month
 ]]
-local closedKey, month, json = KEYS[1], ARGV[1], ARGV[2]
+local closedKey, cursorKey, month, json = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local cursors = cjson.decode(json)
 
 -- Is no topic of `earlier` frozen at a higher offset than in `later`?
@@ -38,6 +40,13 @@ for i = 1, #closed, 2 do
   end
   if (closed[i] < month and not inOrder(other, cursors)) or (closed[i] > month and not inOrder(cursors, other)) then
     return { 'OUT_OF_ORDER', closed[i] }
+  end
+end
+-- A topic that the freeze does not name got its cursor later.
+for topic, offset in pairs(cursors) do
+  local cursor = redis.call('HGET', cursorKey, topic)
+  if cursor and tonumber(cursor) > offset then
+    return { 'PASSED', topic, cursor }
   end
 end
 redis.call('HSET', closedKey, month, json)

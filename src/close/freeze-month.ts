@@ -1,0 +1,83 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Log } from '../log';
+import type { KafkaClient } from '../stream/kafka';
+import { appendLedger } from '../stream/ledger';
+import type { Publisher } from '../stream/producer';
+import { topicName } from '../stream/topics';
+import { agreeOnClose, withdrawClose, writeClose } from '../totals/closes';
+import { freeze } from '../totals/freeze';
+import { readShardCount } from '../totals/read';
+import type { Store } from '../totals/store';
+import type { CloseRecord } from './close-record';
+import { readCloseRecords, restoreClose } from './restore-closes';
+import { sealMonth, type Seal } from './seal';
+
+export interface FreezeDependencies {
+  readonly kafka: KafkaClient;
+  readonly store: Store;
+  readonly publisher: Publisher;
+  readonly prefix: string;
+  readonly log: Log;
+}
+
+export interface FrozenMonth {
+  readonly record: CloseRecord;
+  /** Holds as long as what is read of the month is what was frozen. */
+  readonly seal: Seal;
+  /** Whether an earlier run of the close had published the record: it may have issued invoices too. */
+  readonly wasPublished: boolean;
+}
+
+/**
+ * Freezes a month in every shard, publishes where, and seals it. Once the record is in the ledger it is final: freezes
+ * that Redis loses are put back from there.
+ *
+ * @param topicIds topic -> its id, of the topics that the cursors belong to
+ * @param nowMs becomes the close's date, unless the record is published already
+ * @throws TallymanError `FREEZE_LOST`, `BEHIND_FREEZE`, `UNFROZEN`
+ */
+export async function freezeMonth(
+  dependencies: FreezeDependencies,
+  month: string,
+  topicIds: ReadonlyMap<string, string>,
+  nowMs: number,
+): Promise<FrozenMonth> {
+  const { kafka, store, prefix, log } = dependencies;
+  const published = (await readCloseRecords(kafka, prefix)).get(month);
+  const terms = { month, closedAt: new Date(nowMs).toISOString(), topicIds: Object.fromEntries(topicIds) };
+  const record = published ?? (await freezeAndPublish(dependencies, terms));
+  await restoreClose(store, record, log);
+  await writeClose(store, month, JSON.stringify(record));
+  return { record, seal: await sealMonth(store, month), wasPublished: published !== undefined };
+}
+
+/**
+ * Each shard is asked twice, before and after the record is agreed on: a Redis that lost a freeze in between has counted
+ * on and is frozen elsewhere now, and the first record must not go out.
+ */
+async function freezeAndPublish(
+  { store, publisher, prefix, log }: FreezeDependencies,
+  terms: Omit<CloseRecord, 'cursors'>,
+): Promise<CloseRecord> {
+  const { month } = terms;
+  for (;;) {
+    const proposed: CloseRecord = { ...terms, cursors: await freezeShards(store, month) };
+    const json = await agreeOnClose(store, month, JSON.stringify(proposed));
+    const agreed = JSON.parse(json) as CloseRecord;
+    if (isDeepStrictEqual(await freezeShards(store, month), agreed.cursors)) {
+      await appendLedger(publisher, topicName(prefix, 'billing.closes'), [{ key: month, value: json }]);
+      return agreed;
+    }
+    log.warn({ month }, 'a freeze was lost before its record was published: freezing anew');
+    await withdrawClose(store, month, json);
+  }
+}
+
+async function freezeShards(store: Store, month: string): Promise<Record<string, Record<string, number>>> {
+  const cursors: Record<string, Record<string, number>> = {};
+  const shardCount = await readShardCount(store);
+  for (let shard = 0; shard < shardCount; shard += 1) {
+    cursors[shard] = Object.fromEntries(await freeze(store, shard, month));
+  }
+  return cursors;
+}

@@ -1,0 +1,33 @@
+--[[
+Marks a shard whose month is frozen and complete. A Redis that goes back to before the mark loses it: while the mark is
+there, whatever was read of the month since is what was frozen.
+
+KEYS
+  1  cursor  hash: topic -> next offset to apply
+  2  closed  hash: frozen month -> JSON of topic -> next offset at the freeze
+  3  seals   hash: run of a close -> its month
+
+ARGV
+  1  month
+  2  run      names this run of the close
+  3  seconds  the marks of all runs are forgotten so long after the last of them
+
+Answers
+  SEALED cursors   JSON of the freeze
+  UNFROZEN         the month is not frozen
+  BEHIND topic     the freeze was put back, and the log is still being replayed up to it
+]]
+local cursorKey, closedKey, sealsKey, month = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
+
+local frozen = redis.call('HGET', closedKey, month)
+if not frozen then
+  return { 'UNFROZEN' }
+end
+for topic, offset in pairs(cjson.decode(frozen)) do
+  if tonumber(redis.call('HGET', cursorKey, topic) or 0) < offset then
+    return { 'BEHIND', topic }
+  end
+end
+redis.call('HSET', sealsKey, ARGV[2], month)
+redis.call('EXPIRE', sealsKey, ARGV[3])
+return { 'SEALED', frozen }

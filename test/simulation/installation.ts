@@ -1,0 +1,370 @@
+import type { Scheduler } from 'fast-check';
+import type { CloseRecord } from '../../src/close/close-record';
+import { freezeMonth } from '../../src/close/freeze-month';
+import { restoreCloses } from '../../src/close/restore-closes';
+import { watchCloses } from '../../src/close/watch-closes';
+import { RefusedError, TallymanError } from '../../src/errors';
+import { createLog } from '../../src/log';
+import { createDeadLetters } from '../../src/stream/dead-letters';
+import { createRunner } from '../../src/stream/runner';
+import { logEnds } from '../../src/stream/topics';
+import { ModelKafka, type Entry, type ModelConsumer } from './model-kafka';
+import { ModelRedis } from './model-redis';
+import { Process, type World } from './process';
+import { recount, type Sums, type UsageValue } from './recount';
+
+export const TOPIC = 'usage.session';
+const CLOSES = 'billing.closes';
+const DEAD_LETTERS = 'usage.dead-letters';
+const PARTITIONS = 2;
+const MEMBERS = 2;
+/** A crash that loses Redis's tail takes it away for longer than consumers trust what they know of closes. */
+const CRASH_MS = 1_500;
+
+const log = createLog('silent');
+
+/** What ends a run: nobody can go on, and says so. */
+const LOUD = [
+  'EVENTS_GONE',
+  'CURSOR_PAST_LOG_END',
+  'SEEK_IGNORED',
+  'FREEZE_LOST',
+  'UNINITIALISED',
+  'APPLY_REJECTED',
+];
+
+export type Fault =
+  | { do: 'publish'; partition: number; entries: ('event' | 'repeat' | 'bad' | 'hidden')[] }
+  | { do: 'rebalance'; shift: number; alone: boolean }
+  | { do: 'kill'; member: number }
+  | { do: 'lose reply' | 'send twice' | 'lose offsets' | 'close' | 'kill close' | 'outage' }
+  | { do: 'lose tail'; writes: number }
+  | { do: 'retention'; partition: number; share: number; harmful: boolean }
+  | { do: 'truncate'; partition: number; share: number };
+
+interface Member {
+  process: Process;
+  consumer?: ModelConsumer;
+}
+
+/** Consumers, a close, Kafka and Redis in one process, as one scheduler has it: our own code, around models of the servers. */
+export class Installation implements World {
+  readonly kafka = new ModelKafka({ [TOPIC]: PARTITIONS, [CLOSES]: 1, [DEAD_LETTERS]: 1 });
+  readonly redis = new ModelRedis(PARTITIONS, TOPIC);
+  /** Month -> the totals that its invoices were made from. They go out once and never change. */
+  readonly invoiced = new Map<string, Sums>();
+  /** Why the run ended early: the codes of a loud stop. */
+  stopped: string | undefined;
+  /** A fault of our code, or of the models. */
+  broken: unknown;
+  isOver = false;
+  private nowMs = 1_000_000;
+  private chosen = 0;
+  private published = 0;
+  private readonly members: Member[] = [];
+  private closing: Process | undefined;
+  private conflicts = 0;
+
+  constructor(
+    readonly scheduler: Scheduler,
+    readonly hidesEmptyBatches: boolean,
+    private readonly choices: readonly number[],
+  ) {}
+
+  choose(n: number): number {
+    return (this.choices[this.chosen++ % this.choices.length] ?? 0) % n;
+  }
+
+  passTime(ms: number): void {
+    this.nowMs += ms;
+  }
+
+  /** Runs the faults between the steps of the processes, then lets all go well until nothing is left to do. */
+  async run(faults: readonly Fault[]): Promise<void> {
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => this.nowMs);
+    try {
+      for (let member = 0; member < MEMBERS; member += 1) this.members.push(this.startMember());
+      await this.scheduler.waitFor(this.scenario(faults));
+    } finally {
+      this.isOver = true;
+      clock.mockRestore();
+    }
+    if (this.broken !== undefined) throw this.broken;
+  }
+
+  logs(): { entries: Entry[]; start: number; end: number }[] {
+    return this.kafka.logs.get(TOPIC)!;
+  }
+
+  cursors(): number[] {
+    return this.logs().map((_, shard) => this.redis.cursor(shard, TOPIC)!);
+  }
+
+  /** As the ledger has them. */
+  closes(): CloseRecord[] {
+    const records = new Map<string, CloseRecord>();
+    for (const entry of this.kafka.log(CLOSES, 0).entries) {
+      if (entry === 'hidden') continue;
+      records.set(entry.key!, JSON.parse(entry.value) as CloseRecord);
+    }
+    return [...records.values()].sort((a, b) => (a.month < b.month ? -1 : 1));
+  }
+
+  deadLetters(): Set<string> {
+    const entries = this.kafka.log(DEAD_LETTERS, 0).entries;
+    return new Set(entries.map((entry) => (entry === 'hidden' ? '' : entry.key!)));
+  }
+
+  /** What Redis shows, in the words of `recount`. */
+  totals(month?: string): Sums {
+    const sums: Sums = new Map();
+    for (const [shard, { totals }] of this.redis.shards.entries()) {
+      for (const [group, fields] of totals) {
+        if (month !== undefined && !group.startsWith(month)) continue;
+        for (const [field, sum] of fields) sums.set(`${shard} ${group} ${field}`, sum);
+      }
+    }
+    return sums;
+  }
+
+  expected(): Sums {
+    return recount(TOPIC, this.logs(), this.cursors(), this.closes());
+  }
+
+  /** What ops do after FREEZE_LOST: empty Redis, put the freezes back, count the log again. */
+  async rebuild(): Promise<void> {
+    this.stopped = undefined;
+    this.isOver = false;
+    this.closing?.kill();
+    for (const { process } of this.members) process.kill();
+    this.redis.wipe(TOPIC);
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => this.nowMs);
+    try {
+      for (const index of this.members.keys()) this.members[index] = this.startMember();
+      await this.scheduler.waitFor(this.drain());
+    } finally {
+      this.isOver = true;
+      clock.mockRestore();
+    }
+  }
+
+  private async scenario(faults: readonly Fault[]): Promise<void> {
+    const world = new Process(this, 'world');
+    for (const fault of faults) {
+      for (let pause = this.choose(8); pause >= 0; pause -= 1) await world.call(fault.do, () => undefined);
+      if (this.isDone()) return;
+      this.inject(fault);
+    }
+    this.redis.isAway = false;
+    this.redis.wireFaults.length = 0;
+    // One event behind a hidden tail shows that a partition is not stuck.
+    for (let partition = 0; partition < PARTITIONS; partition += 1) this.publish(partition, ['event']);
+    await this.drain();
+  }
+
+  /** Until all is applied, closes are through and every consumer has looked again, or nobody can go on. */
+  private async drain(): Promise<void> {
+    const world = new Process(this, 'world');
+    const isApplied = (): boolean => this.logs().every(({ end }, shard) => this.cursors()[shard]! >= end);
+    for (let round = 0; round < 3_000; round += 1) {
+      if (this.isDone()) return;
+      if (isApplied() && !this.closing?.alive) {
+        const unpublished = this.frozenMonths().find(
+          (month) => !this.closes().some((one) => one.month === month),
+        );
+        if (unpublished === undefined) break;
+        void this.close(unpublished); // One that was killed is run again.
+      }
+      await world.call('drain', () => undefined);
+    }
+    if (!isApplied())
+      throw new Error(
+        `stuck at ${this.cursors().join()} of ${this.logs()
+          .map(({ end }) => end)
+          .join()}`,
+      );
+    // As the next start, and the next close, do.
+    await this.kafkaRestore(world).catch((error: unknown) => this.onError(error));
+  }
+
+  private isDone(): boolean {
+    return this.stopped !== undefined || this.broken !== undefined;
+  }
+
+  private inject(fault: Fault): void {
+    switch (fault.do) {
+      case 'publish':
+        return this.publish(fault.partition, fault.entries);
+      case 'rebalance': {
+        const consumers = this.members.flatMap(({ consumer }) => consumer ?? []);
+        const chosen = fault.alone ? consumers.slice(0, 1) : consumers;
+        if (chosen.length > 0) this.kafka.rebalance(chosen, fault.shift);
+        return;
+      }
+      case 'kill':
+        return this.restart(fault.member);
+      case 'lose reply':
+        return void this.redis.wireFaults.push('lost reply');
+      case 'send twice':
+        return void this.redis.wireFaults.push('sent twice');
+      case 'lose offsets':
+        return this.kafka.committed.clear();
+      case 'outage':
+        this.redis.isAway = !this.redis.isAway;
+        return this.passTime(CRASH_MS);
+      case 'lose tail':
+        this.passTime(CRASH_MS);
+        return this.redis.loseTail(fault.writes);
+      case 'close':
+        if (!this.closing?.alive) void this.close(this.nextToClose());
+        return;
+      case 'kill close':
+        this.closing?.kill();
+        return;
+      case 'retention': {
+        const partitionLog = this.kafka.log(TOPIC, fault.partition);
+        const most = fault.harmful ? partitionLog.end : this.redis.safeOffset(fault.partition);
+        partitionLog.start += Math.floor((most - partitionLog.start) * fault.share);
+        return;
+      }
+      case 'truncate': {
+        const partitionLog = this.kafka.log(TOPIC, fault.partition);
+        partitionLog.entries.splice(
+          partitionLog.start + Math.floor((partitionLog.end - partitionLog.start) * fault.share),
+        );
+      }
+    }
+  }
+
+  private publish(partition: number, kinds: readonly ('event' | 'repeat' | 'bad' | 'hidden')[]): void {
+    const { entries } = this.kafka.log(TOPIC, partition);
+    for (const kind of kinds) {
+      if (kind === 'hidden') {
+        entries.push('hidden');
+        continue;
+      }
+      const known = entries.filter((entry) => entry !== 'hidden' && entry.value.startsWith('{'));
+      if (kind === 'bad') entries.push({ key: 'p', value: 'bad' });
+      else if (kind === 'repeat' && known.length > 0) entries.push(known[this.choose(known.length)]!);
+      else {
+        this.published += 1;
+        const usage: UsageValue = {
+          project: this.choose(2) === 0 ? 'p' : 'q',
+          id: String(this.published),
+          month: `2026-0${1 + this.choose(3)}`,
+          // Each event has a bit of its own for as long as possible: a sum tells what is in it.
+          quantity: 2 ** (this.published % 48),
+        };
+        entries.push({ key: usage.project, value: JSON.stringify(usage) });
+      }
+    }
+  }
+
+  private restart(index: number): void {
+    this.members[index]!.process.kill();
+    this.members[index] = this.startMember();
+  }
+
+  private kafkaRestore(process: Process): Promise<string[]> {
+    const restored = restoreCloses(this.kafka.client(process), this.redis.store(process), '', log);
+    return restored.then((records) => [...records.keys()]);
+  }
+
+  private startMember(): Member {
+    const process = new Process(this, `consumer ${this.members.length}`);
+    const member: Member = { process };
+    const fail = (error: unknown): void => {
+      if (!process.alive || this.isOver) return;
+      process.kill();
+      this.onError(error);
+      // Its supervisor.
+      const index = this.members.indexOf(member);
+      if (!this.isDone() && index >= 0) this.restart(index);
+    };
+    void this.consume(member, fail).catch(fail);
+    return member;
+  }
+
+  private async consume(member: Member, fail: (error: unknown) => void): Promise<void> {
+    const { process } = member;
+    // Not before the member is in its place.
+    await process.call('start', () => undefined);
+    const client = this.kafka.client(process);
+    const watch = watchCloses({
+      ledgerEnd: async () => (await logEnds(client, [CLOSES])).get(CLOSES)![0]!,
+      restore: () => this.kafkaRestore(process),
+    });
+    await watch.latest();
+    const consumerOf = client.kafkajs.consumer.bind(client.kafkajs);
+    client.kafkajs.consumer = (options) => {
+      const consumer = consumerOf(options);
+      member.consumer = consumer as unknown as ModelConsumer;
+      return consumer;
+    };
+    const runner = createRunner({
+      ...{ client, topic: TOPIC, topicId: undefined, groupId: 'tallyman.session', log },
+      totals: {
+        apply: async (shard, chunk) => this.redis.apply(process, shard, chunk, await watch.latest()),
+        readCursor: (shard, topic) =>
+          this.redis.read(process, 'cursor', () => this.redis.cursor(shard, topic)),
+        restore: () => watch.restore(),
+      },
+      deadLetters: createDeadLetters(this.kafka.publisher(process), ''),
+      rate: ({ offset, value }) => {
+        const text = String(value);
+        if (!text.startsWith('{')) return { ok: false, reason: 'malformed_json', detail: 'no JSON' };
+        const { project, id, month, quantity } = JSON.parse(text) as UsageValue;
+        const usages = [{ meter: 'session.webrtc' as const, quantity: String(quantity) }];
+        return { ok: true, event: { offset, project, source: '/s', id, month, day: `${month}-01`, usages } };
+      },
+      chunkLimits: { maxRecords: 3, maxBytes: 1_000_000 },
+      onFatal: fail,
+    });
+    await runner.start();
+  }
+
+  /** The month after the last that is closed, or that one again. */
+  private nextToClose(): string {
+    return `2026-0${Math.min(3, Math.max(1, this.closes().length + this.choose(2)))}`;
+  }
+
+  private frozenMonths(): string[] {
+    return this.redis.shards.flatMap(({ closed }) => [...closed.keys()]).sort();
+  }
+
+  private async close(month: string): Promise<void> {
+    const process = new Process(this, 'close');
+    this.closing = process;
+    const [kafka, store] = [this.kafka.client(process), this.redis.store(process)];
+    try {
+      await this.kafkaRestore(process);
+      const publisher = this.kafka.publisher(process);
+      const { seal } = await freezeMonth(
+        { kafka, store, publisher, prefix: '', log },
+        month,
+        new Map(),
+        this.nowMs,
+      );
+      const read: Sums = new Map();
+      for (let shard = 0; shard < PARTITIONS; shard += 1) {
+        const totals = await this.redis.read(process, 'totals', () => this.totals(month));
+        for (const [key, sum] of totals) if (key.startsWith(`${shard} `)) read.set(key, sum);
+      }
+      await seal.check();
+      if (!this.invoiced.has(month)) this.invoiced.set(month, read);
+      await seal.remove();
+    } catch (error) {
+      this.onError(error);
+    } finally {
+      process.kill();
+    }
+  }
+
+  private onError(error: unknown): void {
+    if (error instanceof RefusedError) return;
+    const code = error instanceof TallymanError ? error.code : undefined;
+    if (code === undefined) this.broken ??= error;
+    else if (LOUD.includes(code)) this.stopped ??= code;
+    else if (code === 'FREEZE_CONFLICT' && (this.conflicts += 1) > 10) this.stopped ??= code;
+  }
+}

@@ -1,0 +1,286 @@
+import type { Batch, Consumer, EachBatchPayload } from 'kafkajs';
+import { KafkaJSError, KafkaJSNonRetriableError } from 'kafkajs';
+import { TallymanError } from '../../src/errors';
+import type { KafkaClient } from '../../src/stream/kafka';
+import type { LogReader } from '../../src/stream/log-reader';
+import type { LogRecord } from '../../src/stream/record-batch';
+import type { Publisher } from '../../src/stream/producer';
+import type { Process } from './process';
+
+/** What stands at an offset: a record that consumers see, or a marker, an aborted or a compacted record. */
+export type Entry = { readonly key: string | null; readonly value: string } | 'hidden';
+
+export class ModelLog {
+  readonly entries: Entry[] = [];
+  start = 0;
+
+  get end(): number {
+    return this.entries.length;
+  }
+
+  records(from: number, to: number): { offset: number; key: string | null; value: string }[] {
+    const found = [];
+    for (let offset = Math.max(from, this.start); offset < Math.min(to, this.end); offset += 1) {
+      const entry = this.entries[offset]!;
+      if (entry !== 'hidden') found.push({ offset, ...entry });
+    }
+    return found;
+  }
+}
+
+/** A broker: logs, a group with its assignment and its committed offsets. */
+export class ModelKafka {
+  readonly logs = new Map<string, ModelLog[]>();
+  private generation = 0;
+  private assignment = new Map<ModelConsumer, number[]>();
+  readonly committed = new Map<number, number>();
+
+  constructor(topics: Readonly<Record<string, number>>) {
+    for (const [topic, partitions] of Object.entries(topics)) {
+      this.logs.set(
+        topic,
+        Array.from({ length: partitions }, () => new ModelLog()),
+      );
+    }
+  }
+
+  log(topic: string, partition: number): ModelLog {
+    const log = this.logs.get(topic)?.[partition];
+    if (!log) throw new Error(`no ${topic}/${partition}`);
+    return log;
+  }
+
+  /** Deals the partitions out anew. Members find out when they next talk to the group: until then they are zombies. */
+  rebalance(members: readonly ModelConsumer[], shift: number): void {
+    this.generation += 1;
+    this.assignment = new Map(members.map((member) => [member, []]));
+    const partitions = this.logs.get(members[0]?.topic ?? '')?.length ?? 0;
+    for (let partition = 0; partition < partitions; partition += 1) {
+      this.assignment.get(members[(partition + shift) % members.length]!)!.push(partition);
+    }
+  }
+
+  join(member: ModelConsumer): { generation: number; partitions: number[] } {
+    if (!this.assignment.has(member)) {
+      this.rebalance([...[...this.assignment.keys()].filter(({ process }) => process.alive), member], 0);
+    }
+    return { generation: this.generation, partitions: this.assignment.get(member)! };
+  }
+
+  isCurrent(generation: number): boolean {
+    return generation === this.generation;
+  }
+
+  /** What a process sees of it: every call takes its time, and may be the process's last. */
+  client(process: Process): KafkaClient {
+    const fetchTopicOffsets = (topic: string): Promise<object[]> =>
+      process.call('log ends', () =>
+        this.logs.get(topic)!.map(({ start, end }, partition) => ({
+          partition,
+          ...{ low: String(start), high: String(end), offset: String(end) },
+        })),
+      );
+    const reader: LogReader = {
+      fetch: ({ topic, partition, position }) =>
+        process.call(`read ${topic}/${partition}`, () => {
+          const log = this.log(topic, partition);
+          if (position < log.start || position > log.end)
+            throw new TallymanError('EVENTS_GONE', `no offset ${position}`);
+          const next = Math.min(position + 5, log.end);
+          if (next === position) process.world.passTime(500);
+          const records = log.records(position, next).map(recordOf);
+          return { records, next };
+        }),
+    };
+    const client = {
+      kafkajs: { consumer: () => new ModelConsumer(this, process) },
+      admin: () => Promise.resolve({ fetchTopicOffsets }),
+      reader: () => Promise.resolve(reader),
+      close: () => Promise.resolve(),
+    };
+    return client as unknown as KafkaClient;
+  }
+
+  publisher(process: Process): Publisher {
+    return {
+      publish: async (topic, records) => {
+        for (const { key, value } of records) {
+          await process.call(`publish to ${topic}`, () =>
+            this.log(topic, 0).entries.push({ key: String(key), value: String(value) }),
+          );
+        }
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+}
+
+const recordOf = ({
+  offset,
+  key,
+  value,
+}: {
+  offset: number;
+  key: string | null;
+  value: string;
+}): LogRecord => ({
+  offset,
+  timestampMs: 0,
+  key: key === null ? null : Buffer.from(key),
+  value: Buffer.from(value),
+  headers: {},
+});
+
+/** What a fetch holds of a partition, in place of the bytes of a record batch: `unpackBatch` is told to read it so. */
+export interface ModelBatch {
+  readonly offset: string;
+  readonly records: LogRecord[];
+}
+
+type Listener = (event: { payload: object }) => void;
+
+/** A kafkajs consumer with one broker, one topic and no pause: the faults and habits that matter to the runner. */
+export class ModelConsumer implements Pick<Consumer, 'connect' | 'disconnect' | 'seek' | 'commitOffsets'> {
+  readonly events = { GROUP_JOIN: 'join', FETCH: 'fetch', CRASH: 'crash' };
+  readonly topic = 'usage.session';
+  private readonly listeners = new Map<string, Listener>();
+  private running = false;
+  private generation = -1;
+  private positions = new Map<number, number>();
+  private readonly seeks = new Map<number, number>();
+
+  constructor(
+    private readonly kafka: ModelKafka,
+    readonly process: Process,
+  ) {}
+
+  on(event: string, listener: Listener): () => void {
+    this.listeners.set(event, listener);
+    return () => undefined;
+  }
+
+  connect = (): Promise<void> => Promise.resolve();
+  subscribe = (): Promise<void> => Promise.resolve();
+
+  disconnect(): Promise<void> {
+    this.running = false;
+    return Promise.resolve();
+  }
+
+  seek({ partition, offset }: { topic: string; partition: number; offset: string }): void {
+    this.seeks.set(partition, Number(offset));
+  }
+
+  commitOffsets(offsets: { partition: number; offset: string }[]): Promise<void> {
+    return this.process.call('commit', () => {
+      for (const { partition, offset } of offsets) this.kafka.committed.set(partition, Number(offset));
+    });
+  }
+
+  run({ eachBatch }: { eachBatch: (payload: EachBatchPayload) => Promise<void> }): Promise<void> {
+    this.running = true;
+    void this.loop(eachBatch);
+    return Promise.resolve();
+  }
+
+  private emit(event: string, payload: object): void {
+    this.listeners.get(event)?.({ payload });
+  }
+
+  private async loop(eachBatch: (payload: EachBatchPayload) => Promise<void>): Promise<void> {
+    await this.join();
+    while (this.running) {
+      try {
+        await this.round(eachBatch);
+      } catch (error) {
+        if (error instanceof KafkaJSNonRetriableError) {
+          this.running = false;
+          this.emit('crash', { error, restart: false });
+          return;
+        }
+        if (!(error instanceof KafkaJSError)) throw error;
+        await this.join();
+      }
+    }
+  }
+
+  private async join(): Promise<void> {
+    const { generation, partitions } = await this.process.call('join', () => this.kafka.join(this));
+    this.generation = generation;
+    this.seeks.clear();
+    this.positions = new Map(
+      partitions.map((partition) => [partition, this.kafka.committed.get(partition) ?? 0]),
+    );
+    this.emit('join', { memberAssignment: { [this.topic]: partitions } });
+  }
+
+  private async round(eachBatch: (payload: EachBatchPayload) => Promise<void>): Promise<void> {
+    const { world } = this.process;
+    const batches = await this.process.call('fetch', () =>
+      [...this.positions.keys()].map((partition) => this.fetch(partition)),
+    );
+    if (!this.running) return;
+    this.emit('fetch', {});
+    const full = batches.filter((batch) => batch !== undefined);
+    if (full.length === 0) {
+      world.passTime(1_000);
+      await this.heartbeat();
+    }
+    for (const batch of full) {
+      if (!this.running) return;
+      // A seek since the fetch: kafkajs drops what was fetched elsewhere.
+      if (this.seeks.has(batch.partition)) continue;
+      await this.handle(batch, eachBatch);
+      await this.heartbeat();
+    }
+  }
+
+  private fetch(partition: number): (Batch & { fetchedOffset: string }) | undefined {
+    const { world } = this.process;
+    const log = this.kafka.log(this.topic, partition);
+    let position = this.seeks.get(partition) ?? this.positions.get(partition) ?? 0;
+    this.seeks.delete(partition);
+    // OFFSET_OUT_OF_RANGE: to the start, and tells nobody.
+    if (position < log.start || position > log.end) position = log.start;
+    this.positions.set(partition, position);
+    const next = Math.min(position + 1 + world.choose(12), log.end);
+    if (next === position) return undefined;
+    const records = log.records(position, next).map(recordOf);
+    const messages: ModelBatch[] = records.length > 0 ? [{ offset: String(next - 1), records }] : [];
+    return {
+      topic: this.topic,
+      partition,
+      fetchedOffset: String(position),
+      highWatermark: String(log.end),
+      messages,
+      lastOffset: () => String(next - 1),
+    } as unknown as Batch & { fetchedOffset: string };
+  }
+
+  private async handle(batch: Batch, eachBatch: (payload: EachBatchPayload) => Promise<void>): Promise<void> {
+    const { partition } = batch;
+    const lastVisible = batch.messages.at(-1)?.offset;
+    if (lastVisible === undefined && this.process.world.hidesEmptyBatches) {
+      this.positions.set(partition, Number(batch.lastOffset()) + 1);
+      return;
+    }
+    const payload = {
+      batch,
+      resolveOffset: (offset: string) => {
+        const resolved = offset === lastVisible ? batch.lastOffset() : offset;
+        this.positions.set(partition, Number(resolved) + 1);
+      },
+      heartbeat: () => this.heartbeat(),
+      isRunning: () => this.running,
+      isStale: () => this.seeks.has(partition),
+    };
+    await eachBatch(payload as unknown as EachBatchPayload);
+  }
+
+  /** Sent only when it is due, so a member may be a zombie for long. */
+  private async heartbeat(): Promise<void> {
+    if (this.process.world.choose(3) > 0) return;
+    const isCurrent = await this.process.call('heartbeat', () => this.kafka.isCurrent(this.generation));
+    if (!isCurrent) throw new KafkaJSError('The coordinator is not aware of this member');
+  }
+}

@@ -1,0 +1,156 @@
+import type { ApplyAnswer, Chunk } from '../../src/totals/apply';
+import { createKeys } from '../../src/totals/keys';
+import { RedisUnavailableError, type Store } from '../../src/totals/store';
+import { TotalsModel } from '../totals/totals-model';
+import type { Process } from './process';
+
+type Shard = TotalsModel & { seals: Set<string> };
+
+const cursorsOf = (json: string): Map<string, number> =>
+  new Map(Object.entries(JSON.parse(json) as Record<string, number>));
+const jsonOf = (cursors: ReadonlyMap<string, number>): string => JSON.stringify(Object.fromEntries(cursors));
+
+/** A crash loses no more: the rest is on disk. */
+const MAX_TAIL_WRITES = 10;
+
+/**
+ * One Redis with every shard. What each shard does with a chunk is `TotalsModel`, which a property test holds against the
+ * scripts in a real Redis. Its last writes may be lost, as after a crash with `appendfsync everysec`: all that was written
+ * together goes back together.
+ */
+export class ModelRedis {
+  shards: Shard[];
+  closes = new Map<string, string>();
+  isAway = false;
+  /** What becomes of the next writes on their way: the reply is lost, or the client sends the command twice. */
+  readonly wireFaults: ('lost reply' | 'sent twice')[] = [];
+  private undo: { readonly cursors: readonly number[]; back(): void }[] = [];
+
+  constructor(shardCount: number, topic: string) {
+    this.shards = Array.from({ length: shardCount }, () => newShard(topic));
+  }
+
+  /** Goes back by so many writes. What is left then is on disk. */
+  loseTail(writes: number): void {
+    for (const { back } of this.undo.splice(-writes).reverse()) back();
+    this.undo = [];
+  }
+
+  /** How far back a partition's cursor may still go: below, retention does no harm. */
+  safeOffset(shard: number): number {
+    return Math.min(
+      ...[this.cursors(), ...this.undo.map(({ cursors }) => cursors)].map((all) => all[shard]!),
+    );
+  }
+
+  cursor(shard: number, topic: string): number | undefined {
+    return this.shards[shard]!.cursors.get(topic);
+  }
+
+  /** Everything is gone but what the ledger brings back: `tallyman rebuild`. */
+  wipe(topic: string): void {
+    this.undo = [];
+    this.closes.clear();
+    this.shards = this.shards.map(() => newShard(topic));
+  }
+
+  async apply(process: Process, shard: number, chunk: Chunk, lastClosed?: string): Promise<ApplyAnswer> {
+    return this.write(process, `apply ${shard} [${chunk.from}, ${chunk.next})`, () =>
+      this.onShard(shard, (model) => model.apply(chunk, lastClosed)),
+    );
+  }
+
+  /** As much of a store as freezing, restoring and sealing need. */
+  store(process: Process): Store {
+    const read = <T>(what: string, effect: () => T): Promise<T> => this.read(process, what, effect);
+    const write = <T>(what: string, effect: () => T): Promise<T> => this.write(process, what, effect);
+    const shardOf = (key: string): number => Number(/\{(\d+)\}/.exec(key)![1]);
+    const redis = {
+      get: () => read('get', () => String(this.shards.length)),
+      hget: (_: string, month: string) => read('hget', () => this.closes.get(month) ?? null),
+      hset: (_: string, month: string, json: string) =>
+        write('hset', () => this.onCloses(() => this.closes.set(month, json))),
+      hsetnx: (_: string, month: string, json: string) =>
+        write('hsetnx', () => this.onCloses(() => this.closes.has(month) || this.closes.set(month, json))),
+      hdel: (key: string, field: string) =>
+        write('hdel', () => {
+          if (key.includes('{')) this.onShard(shardOf(key), ({ seals }) => seals.delete(field));
+          else this.onCloses(() => this.closes.delete(field));
+        }),
+      hexists: (key: string, run: string) =>
+        read('hexists', () => (this.shards[shardOf(key)]!.seals.has(run) ? 1 : 0)),
+      freezeMonth: (key: string, _: string, month: string) =>
+        write(`freeze ${month}`, () =>
+          this.onShard(shardOf(key), (model) => {
+            const frozen = model.freeze(month);
+            if (typeof frozen !== 'string') return ['FROZEN', jsonOf(frozen)];
+            return frozen === 'BEHIND_FREEZE' ? ['BEHIND', month, ''] : ['LATER_FROZEN', ''];
+          }),
+        ),
+      restoreFreeze: (key: string, _: string, month: string, json: string) =>
+        write(`restore ${month}`, () =>
+          this.onShard(shardOf(key), (model) => {
+            const restored = model.restoreFreeze(month, cursorsOf(json));
+            if (restored === 'FREEZE_LOST') return ['PASSED', '', ''];
+            if (restored === 'FREEZE_CONFLICT') return ['DIFFERENT', ''];
+            return [restored ? 'RESTORED' : 'PRESENT'];
+          }),
+        ),
+      sealFreeze: (key: string, _: string, __: string, month: string, run: string) =>
+        write(`seal ${month}`, () =>
+          this.onShard(shardOf(key), (model) => {
+            const frozen = model.closed.get(month);
+            if (!frozen) return ['UNFROZEN'];
+            const behind = [...frozen].find(([topic, at]) => (model.cursors.get(topic) ?? 0) < at);
+            if (behind) return ['BEHIND', behind[0]];
+            model.seals.add(run);
+            return ['SEALED', jsonOf(frozen)];
+          }),
+        ),
+    };
+    return { redis, keys: createKeys('') } as unknown as Store;
+  }
+
+  async read<T>(process: Process, what: string, effect: () => T): Promise<T> {
+    const answer = await process.call(`redis ${what}`, () => (this.isAway ? undefined : { value: effect() }));
+    if (!answer) throw new RedisUnavailableError('model', 'away');
+    return answer.value;
+  }
+
+  private async write<T>(process: Process, what: string, effect: () => T): Promise<T> {
+    const fault = this.wireFaults.shift();
+    const value = await this.read(process, what, effect);
+    if (fault === 'sent twice') return this.read(process, `${what} again`, effect);
+    if (fault === 'lost reply') throw new RedisUnavailableError('model', 'timed out');
+    return value;
+  }
+
+  private onShard<T>(shard: number, effect: (model: Shard) => T): T {
+    const model = this.shards[shard]!;
+    const { cursors, closed, totals, daily, projects, ids, seals } = model;
+    const before = structuredClone({ cursors, closed, totals, daily, projects, ids, seals });
+    this.remember(() => void Object.assign(this.shards[shard]!, before));
+    return effect(model);
+  }
+
+  private onCloses<T>(effect: () => T): T {
+    const before = new Map(this.closes);
+    this.remember(() => void (this.closes = before));
+    return effect();
+  }
+
+  private remember(back: () => void): void {
+    this.undo.push({ cursors: this.cursors(), back });
+    if (this.undo.length > MAX_TAIL_WRITES) this.undo.shift();
+  }
+
+  private cursors(): number[] {
+    return this.shards.map((shard) => [...shard.cursors.values()][0]!);
+  }
+}
+
+function newShard(topic: string): Shard {
+  const model = Object.assign(new TotalsModel(), { seals: new Set<string>() });
+  model.cursors.set(topic, 0);
+  return model;
+}

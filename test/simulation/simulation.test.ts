@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { Installation, TOPIC, type Fault } from './installation';
+import type { ModelBatch } from './model-kafka';
+
+jest.mock('../../src/stream/fetch-response', () => ({
+  ...jest.requireActual<object>('../../src/stream/fetch-response'),
+  unpackBatch: ({ records }: ModelBatch) => Promise.resolve({ records, memoryBytes: 0 }),
+}));
+
+const partition = fc.nat({ max: 1 });
+const share = fc.double({ min: 0, max: 1, noNaN: true });
+const publish: fc.Arbitrary<Fault> = fc.record({
+  do: fc.constant('publish'),
+  partition,
+  entries: fc.array(fc.constantFrom('event', 'event', 'event', 'repeat', 'bad', 'hidden'), {
+    minLength: 1,
+    maxLength: 12,
+  }),
+});
+const plain = (
+  ...names: ('lose reply' | 'send twice' | 'lose offsets' | 'close' | 'kill close' | 'outage')[]
+) => fc.record({ do: fc.constantFrom(...names) }) as fc.Arbitrary<Fault>;
+const rebalance: fc.Arbitrary<Fault> = fc.record({
+  do: fc.constant('rebalance'),
+  shift: partition,
+  alone: fc.boolean(),
+});
+const kill: fc.Arbitrary<Fault> = fc.record({ do: fc.constant('kill'), member: fc.nat({ max: 1 }) });
+const loseTail: fc.Arbitrary<Fault> = fc.record({
+  do: fc.constant('lose tail'),
+  writes: fc.integer({ min: 1, max: 10 }),
+});
+const retention = (harmful: boolean): fc.Arbitrary<Fault> =>
+  fc.record({ do: fc.constant('retention'), partition, share, harmful: fc.constant(harmful) });
+
+const harmless = fc.array(
+  fc.oneof(
+    { weight: 6, arbitrary: publish },
+    { weight: 2, arbitrary: rebalance },
+    { weight: 2, arbitrary: kill },
+    { weight: 2, arbitrary: loseTail },
+    { weight: 3, arbitrary: plain('close') },
+    { weight: 3, arbitrary: plain('lose reply', 'send twice', 'lose offsets', 'kill close', 'outage') },
+    { weight: 1, arbitrary: retention(false) },
+  ),
+  { minLength: 4, maxLength: 24, size: 'max' },
+);
+const choices = fc.array(fc.nat({ max: 1_000 }), { minLength: 40, maxLength: 40 });
+
+const seen = { stops: new Map<string, number>(), closes: 0, runs: 0 };
+
+/** What lies below the cursors counts exactly once, bad events are dead letters, and invoices are what was frozen. */
+function judge(world: Installation): void {
+  expect(Object.fromEntries(world.totals())).toEqual(Object.fromEntries(world.expected()));
+  for (const [month, totals] of world.invoiced) {
+    const whole = [...world.expected()].filter(([key]) => key.split(' ')[1] === month);
+    expect(Object.fromEntries(totals)).toEqual(Object.fromEntries(whole));
+  }
+  const letters = world.deadLetters();
+  for (const [shard, { entries }] of world.logs().entries()) {
+    for (const [offset, entry] of entries.slice(0, world.cursors()[shard]).entries()) {
+      if (entry === 'hidden' || entry.value !== 'bad') continue;
+      expect(letters).toContain(`${TOPIC}/${shard}/${offset}`);
+    }
+  }
+}
+
+test.each([
+  ['shown every batch', false],
+  ['that hides batches without records', true],
+])(
+  'with a client %s: whatever fails, each event counts exactly once',
+  async (_, hides) => {
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), harmless, choices, async (scheduler, faults, chosen) => {
+        const world = new Installation(scheduler, hides, chosen);
+        await world.run(faults);
+        seen.runs += 1;
+        seen.closes += world.closes().length;
+        if (world.stopped !== undefined) {
+          seen.stops.set(world.stopped, (seen.stops.get(world.stopped) ?? 0) + 1);
+          expect(world.stopped).toBe('FREEZE_LOST');
+          await world.rebuild();
+          expect(world.stopped).toBeUndefined();
+        }
+        judge(world);
+      }),
+      { numRuns: 100 },
+    );
+  },
+  120_000,
+);
