@@ -113,7 +113,7 @@ async function billPage(plan: InvoicePlan, page: readonly PlacedProject[]): Prom
 
 /** First the ledger, then what Redis shows: killed in between, the next run finds the invoice in the ledger. */
 async function issue(
-  { publisher, topic, mayPublish }: NonNullable<InvoicePlan['ledger']>,
+  { publisher, topic, ...ledger }: NonNullable<InvoicePlan['ledger']>,
   store: Store,
   month: string,
   billed: readonly Billed[],
@@ -123,7 +123,7 @@ async function issue(
       ? [{ project, id: outcome.invoice.id, json: JSON.stringify(outcome.invoice) }]
       : [],
   );
-  await mayPublish();
+  await ledger.mayPublish();
   await appendLedger(
     publisher,
     topic,

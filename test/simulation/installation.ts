@@ -89,7 +89,7 @@ export class Installation implements World {
       this.isOver = true;
       clock.mockRestore();
     }
-    if (this.broken !== undefined) throw this.broken;
+    if (this.broken !== undefined) throw new Error('broken', { cause: this.broken });
   }
 
   logs(): { entries: Entry[]; start: number; end: number }[] {

@@ -32,7 +32,7 @@ export class ModelRedis {
 
   /** Goes back by so many writes. What is left then is on disk. */
   loseTail(writes: number): void {
-    for (const { back } of this.undo.splice(-writes).reverse()) back();
+    for (const write of this.undo.splice(-writes).reverse()) write.back();
     this.undo = [];
   }
 
