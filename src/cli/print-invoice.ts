@@ -11,6 +11,7 @@ export function printInvoice(
   printLine();
   printTable(
     [
+      { title: '#', of: (line) => String(invoice.lines.indexOf(line) + 1), align: 'right' },
       {
         title: 'line',
         of: ({ description, period }) => (period === undefined ? description : `${description} (${period})`),

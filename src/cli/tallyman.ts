@@ -6,6 +6,7 @@ import { closeVerb } from './close';
 import { consumeVerb } from './consume';
 import { deadLettersVerb } from './dead-letters';
 import { doctorVerb } from './doctor';
+import { explainVerb } from './explain';
 import { initVerb } from './init';
 import { invoicesVerb } from './invoices';
 import { keysVerb } from './keys';
@@ -33,6 +34,7 @@ function createProgram(): Command {
     projectsVerb(),
     closeVerb(),
     invoicesVerb(),
+    explainVerb(),
     deadLettersVerb(),
     keysVerb(),
     rebuildVerb(),
