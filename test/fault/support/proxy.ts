@@ -12,13 +12,13 @@ export interface Caught {
   /** What the server said, of a reply. */
   readonly answer: Buffer | undefined;
   /** Lets it go on. Its sender may be dead by then: bytes that were sent arrive all the same. */
-  pass(): void;
+  readonly pass: () => void;
   /** Takes it away, and leaves the connection. For Kafka, whose answers name their request; Redis's would be mistaken for each other's. */
-  drop(): void;
+  readonly drop: () => void;
   /** Breaks the connection: the message never arrives. */
-  cut(): void;
+  readonly cut: () => void;
   /** Breaks the connection in the middle of the message. */
-  cutMidway(): void;
+  readonly cutMidway: () => void;
 }
 
 export interface ProxyOptions {
