@@ -126,6 +126,7 @@ export type TransferEvent = UsageEvent & UsageTransferV1Json;
  * What each file of this folder describes.
  */
 export interface SchemaFiles {
+  'api.v1.json': ApiAnswers;
   'catalog.v1.json': CatalogDocument;
   'dead-letter.v1.json': DeadLetter;
   'invoice.v1.json': Invoice;
@@ -136,6 +137,240 @@ export interface SchemaFiles {
   'usage.inference.v1.json': InferenceEvent;
   'usage.session.v1.json': SessionEvent;
   'usage.transfer.v1.json': TransferEvent;
+}
+/**
+ * What the HTTP API answers with. Quantities and money are strings, so that no reader rounds them.
+ */
+export interface ApiAnswers {
+  usage?: UsageAnswer;
+  quota?: QuotaAnswer;
+  invoiceList?: InvoiceList;
+  problem?: Problem;
+}
+export interface UsageAnswer {
+  project: string;
+  /**
+   * be a month, YYYY-MM
+   */
+  month: string;
+  /**
+   * `open` until the month is closed; `draft`: something has no price yet.
+   */
+  status: 'open' | 'issued' | 'draft' | 'nothing_due';
+  plan: PlanInForce;
+  currency: string;
+  periodStart: string;
+  periodEnd: string;
+  totals: Totals;
+  /**
+   * By the day of the usage, YYYY-MM-DD; late usage stands under its own, earlier day. Adds up to `totals`.
+   */
+  daily: {
+    [k: string]: Totals;
+  };
+  included: QuotaUsageAnswer[];
+  /**
+   * What the invoice would say now; of an issued month, what it says.
+   */
+  lines: InvoiceLine[];
+  /**
+   * be a decimal string
+   */
+  costSoFar: string;
+  /**
+   * The total at the end of the month if it goes on as it began; null for a month that is over.
+   */
+  forecast: string | null;
+  /**
+   * Meters the catalog has no price for: the cost leaves them out.
+   */
+  unpriced: string[];
+  freshness: Freshness;
+}
+/**
+ * The plan on the last day of the month so far.
+ */
+export interface PlanInForce {
+  id: string;
+  name: string;
+  /**
+   * A month, before anything else.
+   */
+  fee: string;
+  /**
+   * Whether usage beyond the plan is charged, or is to be stopped.
+   */
+  beyond: 'overage' | 'block';
+}
+/**
+ * By meter, in base units (second, byte, token, character, event); late usage of an earlier month by `<YYYY-MM>@<meter>`.
+ */
+export interface Totals {
+  /**
+   * be a whole number as a string
+   */
+  [k: string]: string;
+}
+/**
+ * An included quantity and what was used of it, in `unit`.
+ */
+export interface QuotaUsageAnswer {
+  name: string;
+  /**
+   * The meters that share it; none for inference credits, which all inference uses.
+   */
+  meters: string[];
+  /**
+   * Its days, where the plan changed within the month.
+   */
+  period?: string;
+  /**
+   * minute, second, GB, event or the currency
+   */
+  unit: string;
+  /**
+   * be a decimal string
+   */
+  used: string;
+  /**
+   * be a decimal string
+   */
+  included: string;
+  /**
+   * be a decimal string
+   */
+  remaining: string;
+  /**
+   * be a decimal string
+   */
+  over: string;
+  /**
+   * What becomes of usage beyond it: charged, to be stopped, or free of charge.
+   */
+  beyond: 'overage' | 'block' | 'free';
+}
+export interface InvoiceLine {
+  kind: 'plan' | 'usage' | 'late' | 'credit' | 'tax';
+  meter?: string;
+  model?: string;
+  /**
+   * be a month YYYY-MM or days YYYY-MM-DD/YYYY-MM-DD; absent: the invoice's own month
+   */
+  period?: string;
+  description: string;
+  /**
+   * month, day, minute, second, GB, token, character, event or the currency
+   */
+  unit: string;
+  /**
+   * be a decimal string
+   */
+  quantity: string;
+  /**
+   * be a decimal string
+   */
+  included: string;
+  /**
+   * be a decimal string
+   */
+  billable: string;
+  /**
+   * be a decimal string, or null where the catalog has no price
+   */
+  unitPrice: string | null;
+  /**
+   * be a decimal string
+   */
+  per: string;
+  /**
+   * be a decimal string, or null where the catalog has no price
+   */
+  amount: string | null;
+}
+/**
+ * How far behind the log the totals are.
+ */
+export interface Freshness {
+  /**
+   * Events of the whole installation that were published by `asOf` and are not counted yet; null while Kafka does not answer.
+   */
+  behind: number | null;
+  /**
+   * When the log was last looked at.
+   */
+  asOf: string | null;
+}
+/**
+ * Whether a new session may be admitted.
+ */
+export interface QuotaAnswer {
+  project: string;
+  /**
+   * be a month, YYYY-MM
+   */
+  month: string;
+  quotas: QuotaDecision[];
+}
+export interface QuotaDecision {
+  name: string;
+  meters: string[];
+  unit: string;
+  /**
+   * be a decimal string
+   */
+  remaining: string;
+  beyond: 'overage' | 'block' | 'free';
+  /**
+   * false: nothing remains, and the plan blocks.
+   */
+  admit: boolean;
+}
+/**
+ * Issued invoices, the newest first.
+ */
+export interface InvoiceList {
+  invoices: InvoiceSummary[];
+  /**
+   * Give it as `cursor` to get the next page; null on the last.
+   */
+  nextCursor: string | null;
+}
+export interface InvoiceSummary {
+  id: string;
+  number: string | null;
+  /**
+   * be a month, YYYY-MM
+   */
+  month: string;
+  plan: string;
+  currency: string;
+  issuedAt: string;
+  /**
+   * be a decimal string
+   */
+  total: string;
+}
+/**
+ * What went wrong (RFC 9457). `code` and `type` are stable; texts are not.
+ */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  code:
+    | 'BAD_REQUEST'
+    | 'UNAUTHENTICATED'
+    | 'TOKEN_EXPIRED'
+    | 'FORBIDDEN'
+    | 'NOT_FOUND'
+    | 'PAYLOAD_TOO_LARGE'
+    | 'URI_TOO_LONG'
+    | 'UNSUPPORTED_MEDIA_TYPE'
+    | 'RATE_LIMITED'
+    | 'INTERNAL'
+    | 'NOT_IMPLEMENTED'
+    | 'STORE_UNAVAILABLE';
 }
 /**
  * Plans, included quantities and prices. Each row holds from the start of its day `from` in the billing zone until the next row of the same name begins.
@@ -586,44 +821,6 @@ export interface Buyer {
   email?: string;
   address?: string[];
   taxId?: string;
-}
-export interface InvoiceLine {
-  kind: 'plan' | 'usage' | 'late' | 'credit' | 'tax';
-  meter?: string;
-  model?: string;
-  /**
-   * be a month YYYY-MM or days YYYY-MM-DD/YYYY-MM-DD; absent: the invoice's own month
-   */
-  period?: string;
-  description: string;
-  /**
-   * month, day, minute, second, GB, token, character, event or the currency
-   */
-  unit: string;
-  /**
-   * be a decimal string
-   */
-  quantity: string;
-  /**
-   * be a decimal string
-   */
-  included: string;
-  /**
-   * be a decimal string
-   */
-  billable: string;
-  /**
-   * be a decimal string, or null where the catalog has no price
-   */
-  unitPrice: string | null;
-  /**
-   * be a decimal string
-   */
-  per: string;
-  /**
-   * be a decimal string, or null where the catalog has no price
-   */
-  amount: string | null;
 }
 /**
  * What billing knows of a project: its plan history, who its invoices are made out to, and corrections. One record of `billing.projects`.

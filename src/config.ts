@@ -20,7 +20,23 @@ export interface Config {
   /** How far an event's time may lie after (`futureMs`) or before (`pastMs`) its record's timestamp. */
   readonly limits: { readonly futureMs: number; readonly pastMs: number };
   readonly logLevel: string;
+  readonly web: WebConfig;
 }
+
+/** What `serve` needs; checked for every verb, so that a bad value is found before it is needed. */
+export interface WebConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Signs and checks tokens (HS256). `serve` and `token` refuse to work without. */
+  readonly authSecret: string | undefined;
+  /** A JSON file about who issues the invoices (`schemas/seller.v1.json`). */
+  readonly sellerPath: string | undefined;
+  /** Whether a proxy before us may be believed on the client's address and protocol; or that proxy's addresses. */
+  readonly trustProxy: boolean | string;
+}
+
+/** HS256 is as strong as its key: RFC 7518 asks for at least the 256 bits of the hash. */
+const AUTH_SECRET_MIN_BYTES = 32;
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
@@ -114,6 +130,18 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const ssl =
     oneOf('KAFKA_SSL', ['true', 'false'], 'false') === 'true' || ca !== undefined || cert !== undefined;
 
+  const authSecret = read('TALLYMAN_AUTH_SECRET');
+  if (authSecret !== undefined && Buffer.byteLength(authSecret) < AUTH_SECRET_MIN_BYTES) {
+    problems.push(
+      `TALLYMAN_AUTH_SECRET has ${Buffer.byteLength(authSecret)} bytes: use ${AUTH_SECRET_MIN_BYTES} or more, e.g. from \`openssl rand -hex 32\``,
+    );
+  }
+  const port = read('TALLYMAN_PORT') ?? '8080';
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
+    problems.push(`TALLYMAN_PORT is "${port}": use a port of 0 to 65535`);
+  }
+  const trustProxy = read('TALLYMAN_TRUST_PROXY') ?? 'false';
+
   const config: Config = {
     kafka: {
       brokers,
@@ -135,6 +163,13 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     rounding: oneOf('TALLYMAN_ROUNDING', ['per-minute', 'per-second'], 'per-minute'),
     limits: { futureMs: span('TALLYMAN_FUTURE_LIMIT', '1h'), pastMs: span('TALLYMAN_PAST_LIMIT', '400d') },
     logLevel: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
+    web: {
+      host: read('TALLYMAN_HOST') ?? '127.0.0.1',
+      port: Number(port),
+      authSecret,
+      sellerPath: read('TALLYMAN_SELLER'),
+      trustProxy: trustProxy === 'true' || (trustProxy !== 'false' && trustProxy),
+    },
   };
   if (problems.length > 0) {
     throw new UsageError('BAD_CONFIG', ['The environment needs mending:', ...problems].join('\n  - '), {

@@ -26,13 +26,18 @@ export function compileSchema<T>(fileName: string, pointer = ''): ValidateFuncti
       dynamicRef: false,
     });
     for (const name of readdirSync(SCHEMAS_FOLDER).filter((file) => file.endsWith('.json'))) {
-      ajv.addSchema(JSON.parse(readFileSync(join(SCHEMAS_FOLDER, name), 'utf8')) as object);
+      ajv.addSchema(readSchema(name));
     }
   }
   const id = `https://tallyman.dev/schemas/${fileName}${pointer}`;
   const validate = ajv.getSchema<T>(id);
   if (validate === undefined) throw new RangeError(`there is no schema ${id}`);
   return validate as ValidateFunction<T>;
+}
+
+/** A schema file of `schemas/` as it stands. */
+export function readSchema(fileName: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(SCHEMAS_FOLDER, fileName), 'utf8')) as Record<string, unknown>;
 }
 
 /** A check by a schema of `schemas/` that answers with the problems: field, value and rule; none for a good value. */

@@ -13,6 +13,8 @@ import { logEnds, topicName } from '../stream/topics';
 import { apply } from '../totals/apply';
 import { readCursor, readCursors } from '../totals/cursors';
 import type { Context } from './context';
+import { deferred } from './deferred';
+import { signalled, type StopSignal } from './signalled';
 
 export interface ConsumeOptions {
   readonly consumers: readonly UsageConsumer[];
@@ -118,47 +120,4 @@ async function caughtUp(
     await new Promise((resolve) => setTimeout(resolve, CAUGHT_UP_POLL_MS));
   }
   progress.end();
-}
-
-interface StopSignal {
-  readonly promise: Promise<void>;
-  stopped(): boolean;
-  dispose(): void;
-}
-
-/** The first SIGINT or SIGTERM asks for an orderly stop; a second one ends the process at once. */
-function signalled(): StopSignal {
-  let stopped = false;
-  const asked = deferred<void>();
-  const onSignal = (): void => {
-    if (stopped) process.exit(130);
-    stopped = true;
-    asked.resolve();
-  };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  return {
-    promise: asked.promise,
-    stopped: () => stopped,
-    dispose() {
-      stopped = true;
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
-    },
-  };
-}
-
-function deferred<T>(): {
-  promise: Promise<T>;
-  resolve: (value: T) => void;
-  reject: (error: unknown) => void;
-} {
-  let resolve!: (value: T) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  promise.catch(() => undefined); // Whoever races it sees the error; nobody may be racing any more.
-  return { promise, resolve, reject };
 }

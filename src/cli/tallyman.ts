@@ -13,6 +13,8 @@ import { keysVerb } from './keys';
 import { projectsVerb } from './projects';
 import { publishVerb } from './publish';
 import { rebuildVerb } from './rebuild';
+import { serveVerb } from './serve';
+import { tokenVerb } from './token';
 import { totalsVerb } from './totals';
 import { verifyVerb } from './verify';
 
@@ -40,6 +42,8 @@ function createProgram(): Command {
     rebuildVerb(),
     verifyVerb(),
     doctorVerb(),
+    serveVerb(),
+    tokenVerb(),
   ];
   for (const verb of verbs) program.addCommand(inheritExitOverride(verb));
   return program;

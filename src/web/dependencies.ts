@@ -1,0 +1,25 @@
+import type { Catalog } from '../billing/catalog';
+import type { Config } from '../config';
+import type { Log } from '../log';
+import type { BillingCalendar } from '../rating/billing-calendar';
+import type { KafkaClient } from '../stream/kafka';
+import type { Store } from '../totals/store';
+import type { Seller } from '../../schemas/types';
+import type { LogWatch } from './log-position';
+import type { Tokens } from './tokens';
+
+/** What every part of the web server works with. */
+export interface WebDependencies {
+  readonly config: Config;
+  readonly log: Log;
+  readonly calendar: BillingCalendar;
+  readonly catalog: Catalog;
+  readonly seller: Seller;
+  readonly kafka: KafkaClient;
+  readonly store: Store;
+  readonly logWatch: LogWatch;
+  readonly tokens: Tokens;
+  /** For what a session's cookie needs beside its token: the forms' own proof. */
+  readonly authSecret: string;
+  readonly nowMs: () => number;
+}

@@ -1,0 +1,95 @@
+import { buildInvoice, type InvoiceInput, type OverQuota } from '../billing/build-invoice';
+import { forecastUsage } from '../billing/forecast-usage';
+import type { Invoice } from '../billing/invoice';
+import { termsOfMonth, type Segment } from '../billing/month-terms';
+import { usageOfMonth } from '../billing/month-usage';
+import { quotaUsage, type QuotaUsage } from '../billing/quota-usage';
+import { readInvoiceInput } from '../close/issue-invoices';
+import { readCloses } from '../totals/closes';
+import { readInvoice } from '../totals/invoices';
+import { readProject } from '../totals/projects';
+import { readDaily, readTotals } from '../totals/read';
+import type { WebDependencies } from './dependencies';
+
+export type MonthStatus = 'open' | 'issued' | 'draft' | 'nothing_due';
+
+/** A project's month as the page and the API show it. */
+export interface MonthView {
+  readonly project: string;
+  readonly month: string;
+  readonly status: MonthStatus;
+  readonly input: InvoiceInput;
+  /** One, or more where the plan changed within the month; the last one is in force at its end. */
+  readonly segments: readonly Segment[];
+  readonly quotas: readonly QuotaUsage[];
+  /** As it was issued, or as it would be now. */
+  readonly invoice: Invoice;
+  /** As it would be if the month goes on as it began; none for a month that is over or has only just begun. */
+  readonly forecast: Invoice | undefined;
+  readonly unpriced: readonly string[];
+  readonly overQuota: readonly OverQuota[];
+}
+
+/** Before this much of the month is over, what it will come to is anybody's guess. */
+const FORECAST_AFTER_MS = 60 * 60_000;
+
+export async function readMonthView(
+  { store, calendar, catalog, nowMs }: WebDependencies,
+  project: string,
+  month: string,
+): Promise<MonthView> {
+  const now = nowMs();
+  const terms = { store, calendar, catalog, month, issuedAt: new Date(now).toISOString() };
+  const [input, issuedJson, closes] = await Promise.all([
+    readInvoiceInput(terms, project, null),
+    readInvoice(store, project, month),
+    readCloses(store),
+  ]);
+  const outcome = buildInvoice(input);
+  const issued = issuedJson === undefined ? undefined : (JSON.parse(issuedJson) as Invoice);
+  const segments = termsOfMonth(catalog, input.plans, month);
+  const usage = usageOfMonth(month, new Map([[month, input]]));
+  // What would be issued and is not yet there is being issued just now.
+  const closedAs = outcome.status === 'issued' ? 'open' : outcome.status;
+  return {
+    project,
+    month,
+    status: issued !== undefined ? 'issued' : closes.has(month) ? closedAs : 'open',
+    input,
+    segments,
+    quotas: segments.flatMap((segment) => quotaUsage(catalog, segment, usage, segments.length === 1)),
+    invoice: issued ?? outcome.invoice,
+    forecast:
+      issued === undefined
+        ? forecastOf(input, calendar.monthStart(month), calendar.monthEnd(month), now)
+        : undefined,
+    unpriced: outcome.unpricedModels,
+    overQuota: outcome.overQuota,
+  };
+}
+
+function forecastOf(input: InvoiceInput, startMs: number, endMs: number, nowMs: number): Invoice | undefined {
+  const elapsedMs = nowMs - startMs;
+  if (elapsedMs < FORECAST_AFTER_MS || nowMs >= endMs) return undefined;
+  const forecast = forecastUsage(input.month, input, elapsedMs, endMs - startMs);
+  return buildInvoice({ ...input, ...forecast }).invoice;
+}
+
+/** How a project stands against its quotas now: what a gatekeeper asks for each new session, so it reads the least. */
+export async function readQuotas(
+  { store, calendar, catalog, nowMs }: WebDependencies,
+  project: string,
+): Promise<{ month: string; quotas: QuotaUsage[] }> {
+  const { day, month } = calendar.dayOf({ seconds: Math.floor(nowMs() / 1000), nanos: 0 });
+  const [document, totals] = await Promise.all([
+    readProject(store, project),
+    readTotals(store, project, month),
+  ]);
+  const segments = termsOfMonth(catalog, document?.plans ?? [], month);
+  const segment = segments.findLast(({ period }) => period.from <= day)!;
+  // The days matter only where the plan or a price changes within the month.
+  const isWhole = segments.length === 1;
+  const daily = await readDaily(store, project, month);
+  const usage = usageOfMonth(month, new Map([[month, { totals, daily }]]));
+  return { month, quotas: quotaUsage(catalog, segment, usage, isWhole) };
+}
