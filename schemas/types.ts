@@ -369,7 +369,6 @@ export interface Problem {
     | 'UNSUPPORTED_MEDIA_TYPE'
     | 'RATE_LIMITED'
     | 'INTERNAL'
-    | 'NOT_IMPLEMENTED'
     | 'STORE_UNAVAILABLE';
 }
 /**

@@ -29,8 +29,6 @@ export interface WebConfig {
   readonly port: number;
   /** Signs and checks tokens (HS256). `serve` and `token` refuse to work without. */
   readonly authSecret: string | undefined;
-  /** A JSON file about who issues the invoices (`schemas/seller.v1.json`). */
-  readonly sellerPath: string | undefined;
   /** Whether a proxy before us may be believed on the client's address and protocol; or that proxy's addresses. */
   readonly trustProxy: boolean | string;
 }
@@ -167,7 +165,6 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       host: read('TALLYMAN_HOST') ?? '127.0.0.1',
       port: Number(port),
       authSecret,
-      sellerPath: read('TALLYMAN_SELLER'),
       trustProxy: trustProxy === 'true' || (trustProxy !== 'false' && trustProxy),
     },
   };

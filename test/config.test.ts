@@ -24,6 +24,7 @@ test('an empty environment gives the documented defaults', () => {
     rounding: 'per-minute',
     limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000 },
     logLevel: 'info',
+    web: { host: '127.0.0.1', port: 8080, authSecret: undefined, trustProxy: false },
   });
 });
 
@@ -38,6 +39,8 @@ test('every problem is named at once', () => {
     KAFKA_SASL_MECHANISM: 'plain',
     KAFKA_SSL_CERT: '/does/not/exist',
     LOG_LEVEL: 'loud',
+    TALLYMAN_AUTH_SECRET: 'x'.repeat(31),
+    TALLYMAN_PORT: '65536',
   });
   for (const name of [
     'KAFKA_BROKERS',
@@ -49,6 +52,8 @@ test('every problem is named at once', () => {
     'KAFKA_SASL_PASSWORD',
     'KAFKA_SSL_CERT',
     'LOG_LEVEL',
+    'TALLYMAN_AUTH_SECRET has 31 bytes',
+    'TALLYMAN_PORT',
   ]) {
     expect(message).toContain(name);
   }

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { loadCatalog } from '../catalog-file';
 import { UsageError } from '../errors';
-import { loadSeller } from '../seller-file';
 import { watchLog } from '../web/log-position';
 import { createServer } from '../web/server';
 import { createTokens } from '../web/tokens';
@@ -27,13 +26,12 @@ async function serve(context: Context): Promise<void> {
   const { config, log, calendar } = context;
   const authSecret = needAuthSecret(context);
   const { catalog } = loadCatalog(config.catalogPath);
-  const seller = loadSeller(config.web.sellerPath);
   const store = await context.store();
   const kafka = context.kafka();
   const stopSignal = signalled();
   const logWatch = watchLog(kafka, store, config.prefix, log);
   const app = await createServer({
-    ...{ config, log, calendar, catalog, seller, kafka, store, logWatch, authSecret },
+    ...{ config, log, calendar, catalog, kafka, store, logWatch, authSecret },
     tokens: createTokens(authSecret),
     nowMs: Date.now,
   });

@@ -3,7 +3,7 @@ import swagger from '@fastify/swagger';
 import { readSchema } from '../schema';
 
 /** The schemas of `schemas/` that answers refer to, under the names the document has for them. */
-const COMPONENT_FILES = { 'invoice.v1.json': 'Invoice' } as const;
+const COMPONENT_FILES = { 'invoice.v1.json': 'Invoice', 'seller.v1.json': 'Seller' } as const;
 
 /**
  * Makes the OpenAPI document out of the routes' own schemas, so that it cannot say anything else than what they check.
@@ -60,9 +60,9 @@ function components(): Record<string, SchemaPart> {
   return found;
 }
 
-/** `Usage` for a definition of the API's own file, `InvoiceLine` for one of another. */
+/** `Usage` for a definition of the API's own file, `InvoiceLine` for one of another, `Seller` for a whole file. */
 function componentName(file: string, def: string): string {
-  const name = def[0]!.toUpperCase() + def.slice(1);
+  const name = def.charAt(0).toUpperCase() + def.slice(1);
   return file === 'api.v1.json' ? name : `${COMPONENT_FILES[file as keyof typeof COMPONENT_FILES]}${name}`;
 }
 

@@ -1,11 +1,11 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import type { Invoice } from '../billing/invoice';
 import { invoiceCsv } from '../billing/invoice-csv';
+import { renderInvoicePdf } from '../pdf/invoice-pdf';
 import { readInvoice, readInvoices } from '../totals/invoices';
 import { invoiceSummary, quotaAnswer, usageAnswer } from './answers';
 import { sendConditional } from './conditional';
 import type { WebDependencies } from './dependencies';
-import { sendInvoicePdf } from './invoice-pdf';
 import { readMonthView, readQuotas } from './month-view';
 import { ProblemError } from './problems';
 import { QUOTA_LIMIT } from './rate-limit';
@@ -225,12 +225,12 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
         200: file('The invoice.', 'application/pdf'),
         ...unchanged,
         ...forAdmins,
-        501: problem('Not available.'),
       },
     },
     async (request: InvoiceRequest, reply) => {
       const { id, document } = await invoiceDocument(web, request);
-      return sendInvoicePdf(web, request, reply, id, JSON.parse(document) as Invoice);
+      void reply.type('application/pdf').header('content-disposition', `attachment; filename="${id}.pdf"`);
+      return sendConditional(request, reply, await renderInvoicePdf(JSON.parse(document) as Invoice));
     },
   );
 }

@@ -4,7 +4,6 @@ import type { Log } from '../log';
 import type { BillingCalendar } from '../rating/billing-calendar';
 import type { KafkaClient } from '../stream/kafka';
 import type { Store } from '../totals/store';
-import type { Seller } from '../../schemas/types';
 import type { LogWatch } from './log-position';
 import type { Tokens } from './tokens';
 
@@ -14,7 +13,6 @@ export interface WebDependencies {
   readonly log: Log;
   readonly calendar: BillingCalendar;
   readonly catalog: Catalog;
-  readonly seller: Seller;
   readonly kafka: KafkaClient;
   readonly store: Store;
   readonly logWatch: LogWatch;

@@ -4,7 +4,7 @@ import type { Invoice } from '../billing/invoice';
 import { termsOfMonth, type Segment } from '../billing/month-terms';
 import { usageOfMonth } from '../billing/month-usage';
 import { quotaUsage, type QuotaUsage } from '../billing/quota-usage';
-import { readInvoiceInput } from '../close/issue-invoices';
+import { readInvoiceInput } from '../close/invoice-inputs';
 import { readCloses } from '../totals/closes';
 import { readInvoice } from '../totals/invoices';
 import { readProject } from '../totals/projects';

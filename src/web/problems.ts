@@ -16,7 +16,6 @@ const PROBLEMS: Readonly<Record<ProblemCode, { readonly status: number; readonly
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'This content type is not understood' },
   RATE_LIMITED: { status: 429, title: 'Too many requests' },
   INTERNAL: { status: 500, title: 'Something went wrong here' },
-  NOT_IMPLEMENTED: { status: 501, title: 'This is not available' },
   STORE_UNAVAILABLE: { status: 503, title: 'A store does not answer' },
 };
 

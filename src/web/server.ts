@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import helmet from '@fastify/helmet';
 import Fastify, {
+  LogController,
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyReply,
@@ -17,6 +17,7 @@ import { registerPages, sendProblemPage } from './pages';
 import { problemDocument, problemOfError, ProblemError } from './problems';
 import { registerRateLimit } from './rate-limit';
 import { registerSessions } from './sessions';
+import { registerStaticFiles } from './static-files';
 import { createUsageStreams } from './usage-stream';
 
 const BODY_LIMIT_BYTES = 16 * 1024;
@@ -26,10 +27,11 @@ const PARAMETER_LENGTH_MAX = 160;
 
 /** The billing page, the API and the health of an installation. The caller listens and closes. */
 export async function createServer(web: WebDependencies): Promise<FastifyInstance> {
+  const loggerInstance: FastifyBaseLogger = web.log;
   const app = Fastify({
-    loggerInstance: web.log as FastifyBaseLogger,
+    loggerInstance,
     // Its own lines would show addresses, and an address may hold a token.
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     trustProxy: web.config.web.trustProxy,
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -42,7 +44,6 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
 
   await app.register(helmet, SECURITY_HEADERS);
-  await app.register(cookie);
   await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES });
   registerSessions(app, web);
   await registerRateLimit(app);
@@ -59,6 +60,7 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
   app.addHook('preClose', () => streams.close());
   registerHealth(app, web);
   registerApi(app, web, streams);
+  registerStaticFiles(app);
   registerPages(app, web);
   app.get('/openapi.json', { schema: { hide: true } }, async (request, reply) => {
     void reply.type('application/json; charset=utf-8');

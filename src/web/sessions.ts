@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { readCookie, writeCookie } from './cookies';
 import type { WebDependencies } from './dependencies';
 import { ProblemError } from './problems';
 import { roleOf, type Role, type Session, type TokenAnswer } from './tokens';
@@ -28,7 +29,7 @@ export function registerSessions(app: FastifyInstance, { tokens, authSecret }: W
       request.tokenAnswer = bearer === undefined ? { ok: false, reason: 'invalid' } : tokens.verify(bearer);
       return done();
     }
-    const cookie = request.cookies[SECURE_COOKIE] ?? request.cookies[COOKIE];
+    const cookie = readCookie(request, SECURE_COOKIE) ?? readCookie(request, COOKIE);
     if (cookie === undefined) return done();
     request.tokenAnswer = tokens.verify(cookie);
     request.formProof = formProofOf(authSecret, cookie);
@@ -85,18 +86,12 @@ export function setSessionCookie(
   expiresAtMs: number,
 ): void {
   const secure = isSecure(request);
-  void reply.setCookie(secure ? SECURE_COOKIE : COOKIE, token, {
-    path: '/',
-    httpOnly: true,
-    sameSite: 'lax',
-    secure,
-    expires: new Date(expiresAtMs),
-  });
+  writeCookie(reply, secure ? SECURE_COOKIE : COOKIE, token, { secure, expiresAtMs });
 }
 
 export function clearSessionCookie(reply: FastifyReply): void {
-  void reply.clearCookie(COOKIE, { path: '/', httpOnly: true, sameSite: 'lax' });
-  void reply.clearCookie(SECURE_COOKIE, { path: '/', httpOnly: true, sameSite: 'lax', secure: true });
+  writeCookie(reply, COOKIE, '', { secure: false, expiresAtMs: 0 });
+  writeCookie(reply, SECURE_COOKIE, '', { secure: true, expiresAtMs: 0 });
 }
 
 /** Behind a proxy too: a false claim of https can only make the cookie stricter. */

@@ -1,0 +1,68 @@
+import { buildInvoice } from '../billing/build-invoice';
+import type { Invoice } from '../billing/invoice';
+import { readInvoiceInput } from '../close/invoice-inputs';
+import { readCloses } from '../totals/closes';
+import { readInvoices } from '../totals/invoices';
+import { readProject } from '../totals/projects';
+import type { WebDependencies } from './dependencies';
+import type { MonthStatus } from './month-view';
+
+/** What became of a project's month. */
+export interface Statement {
+  readonly month: string;
+  readonly status: MonthStatus;
+  readonly total: string;
+  readonly currency: string;
+}
+
+const STATEMENTS_SHOWN = 12;
+
+/**
+ * The project's last months, the newest first: those since it has a plan, and those with usage.
+ *
+ * @param before only months before this one
+ * @returns the statements, and the month to ask from for more
+ */
+export async function readStatements(
+  web: WebDependencies,
+  project: string,
+  before?: string,
+): Promise<{ statements: Statement[]; next: string | undefined }> {
+  const { store, calendar, catalog, nowMs } = web;
+  const [invoices, closes, document] = await Promise.all([
+    readInvoices(store, project),
+    readCloses(store),
+    readProject(store, project),
+  ]);
+  const current = calendar.monthOfMs(nowMs());
+  const planned = document?.plans.map(({ from }) => from.slice(0, 7)) ?? [];
+  // A project without a plan begins with the first month that was ever closed here: before, nothing was billed.
+  const first = [...planned, ...invoices.keys(), ...closes.keys(), current].sort()[0]!;
+  const statements: Statement[] = [];
+  let month = before === undefined ? current : calendar.previousMonth(before);
+  for (; month >= first && statements.length < STATEMENTS_SHOWN; month = calendar.previousMonth(month)) {
+    const issued = invoices.get(month);
+    if (issued !== undefined) {
+      const { total, currency } = JSON.parse(issued) as Invoice;
+      statements.push({ month, status: 'issued', total, currency });
+      continue;
+    }
+    if (month < catalogStart(web)) break;
+    const terms = { store, calendar, catalog, month, issuedAt: new Date(nowMs()).toISOString() };
+    const input = await readInvoiceInput(terms, project, null);
+    if (input.totals.size === 0 && !planned.some((from) => from <= month) && month !== current) continue;
+    const { status, invoice } = buildInvoice(input);
+    const { total, currency } = invoice;
+    const isOpen = !closes.has(month) || status === 'issued';
+    statements.push({ month, status: isOpen ? 'open' : status, total, currency });
+  }
+  return {
+    statements,
+    next: month >= first && month >= catalogStart(web) ? calendar.nextMonth(month) : undefined,
+  };
+}
+
+/** Before the first row of the default plan nothing has a price. */
+function catalogStart({ catalog }: WebDependencies): string {
+  return catalog.plans.get(catalog.defaultPlan)![0]!.from.slice(0, 7);
+}

@@ -1,0 +1,56 @@
+// Keeps the page's live parts up to date. The page is whole without it: the server writes every part, here they are only
+// fetched again when the usage stream says that something changed.
+'use strict';
+(() => {
+  const REFRESH_EVERY_MS = 10_000;
+  const LEAST_BETWEEN_MS = 1_000;
+  const stream = document.currentScript.dataset.stream;
+  const address = new URL(location.href);
+  let running = false;
+  let again = false;
+
+  async function refresh() {
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    try {
+      const answer = await fetch(address, { credentials: 'same-origin', headers: { accept: 'text/html' } });
+      if (answer.status === 401) location.reload();
+      if (answer.ok) replaceParts(new DOMParser().parseFromString(await answer.text(), 'text/html'));
+    } catch {
+      // The server is away for a moment: the stream comes back by itself, and then so do the numbers.
+    }
+    setTimeout(() => {
+      running = false;
+      if (again) void refresh();
+      again = false;
+    }, LEAST_BETWEEN_MS);
+  }
+
+  function replaceParts(fresh) {
+    for (const part of document.querySelectorAll('[data-live]')) {
+      const next = fresh.getElementById(part.id);
+      if (next === null || next.innerHTML === part.innerHTML) continue;
+      const open = [...part.querySelectorAll('details')].map((details) => details.open);
+      const focused = part.contains(document.activeElement);
+      next.querySelectorAll('details').forEach((details, i) => (details.open = open[i] ?? false));
+      // Whoever stands in a part with the keyboard is not thrown out of it: it waits until they leave.
+      if (!focused) part.replaceChildren(...next.childNodes);
+    }
+  }
+
+  const pick = document.querySelector('form.pick');
+  pick?.querySelector('select').addEventListener('change', (event) => {
+    address.searchParams.set('month', pick.elements.month.value);
+    address.searchParams.set('meter', event.target.value);
+    history.replaceState(null, '', address);
+    void refresh();
+  });
+
+  const source = new EventSource(stream);
+  source.addEventListener('usage', () => void refresh());
+  // What the page says of its freshness ages too.
+  setInterval(() => document.hidden || void refresh(), REFRESH_EVERY_MS);
+})();

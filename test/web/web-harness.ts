@@ -1,0 +1,95 @@
+import type { FastifyInstance } from 'fastify';
+import type { Invoice } from '../../src/billing/invoice';
+import { loadCatalog } from '../../src/catalog-file';
+import { invoiceOf } from '../../src/close/issue-invoices';
+import { readConfig } from '../../src/config';
+import { createBillingCalendar } from '../../src/rating/billing-calendar';
+import type { RatedEvent } from '../../src/rating/usage';
+import { openKafka } from '../../src/stream/kafka';
+import { apply } from '../../src/totals/apply';
+import { writeClose } from '../../src/totals/closes';
+import { initCursor } from '../../src/totals/cursors';
+import { writeInvoice } from '../../src/totals/invoices';
+import { writeProject } from '../../src/totals/projects';
+import { writeShardCount } from '../../src/totals/read';
+import { openStore, type Store } from '../../src/totals/store';
+import { createLog, type Log } from '../../src/log';
+import type { WebDependencies } from '../../src/web/dependencies';
+import { watchLog } from '../../src/web/log-position';
+import { createServer } from '../../src/web/server';
+import { createTokens, type Role, type TokenRequest } from '../../src/web/tokens';
+import { testRedisUrl, uniquePrefix } from '../support/services';
+import { chunk, event } from '../totals/events';
+import { ask, type HttpAnswer, type HttpQuestion } from './http-client';
+
+export const SECRET = 'a secret of the tests, more than 32 bytes long';
+/** The clock of the tests: in the middle of the month that `event` is of. */
+export const NOW = '2026-07-16T12:00:00.000Z';
+const TOPIC = 'usage.session';
+
+/** A web server on the run's Redis, with a Kafka that does not answer. */
+export interface WebHarness {
+  readonly app: FastifyInstance;
+  /** Asks the server over a socket. */
+  inject(question: HttpQuestion | string): Promise<HttpAnswer>;
+  readonly store: Store;
+  readonly web: WebDependencies;
+  token(projects: Record<string, Role>, more?: Partial<TokenRequest>): string;
+  bearer(projects: Record<string, Role>, more?: Partial<TokenRequest>): { authorization: string };
+  /** Counts usages, one event each. */
+  count(...events: Partial<RatedEvent>[]): Promise<void>;
+  /** Issues a month's invoice, as a close does. */
+  issue(project: string, month: string, number: string): Promise<Invoice>;
+  close(): Promise<void>;
+}
+
+export async function webHarness(log: Log = createLog('silent')): Promise<WebHarness> {
+  const prefix = uniquePrefix();
+  const config = readConfig({ TALLYMAN_PREFIX: prefix, KAFKA_BROKERS: '127.0.0.1:1' });
+  const store = await openStore({ url: testRedisUrl(), prefix });
+  await writeShardCount(store, 2);
+  await initCursor(store, 1, TOPIC, 0);
+  const kafka = openKafka(config.kafka);
+  const calendar = createBillingCalendar('UTC');
+  const { catalog } = loadCatalog();
+  const tokens = createTokens(SECRET);
+  const logWatch = watchLog(kafka, store, prefix, createLog('silent'));
+  const web: WebDependencies = {
+    ...{ config, log, calendar, catalog, kafka, store, logWatch, tokens },
+    authSecret: SECRET,
+    nowMs: () => Date.parse(NOW),
+  };
+  const app = await createServer(web);
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  await writeProject(store, { project: 'acme', plans: [{ plan: 'ship', from: '2026-01-01' }] });
+  await writeProject(store, { project: 'small', plans: [{ plan: 'build', from: '2026-01-01' }] });
+
+  let offset = 0;
+  const token = (projects: Record<string, Role>, more: Partial<TokenRequest> = {}): string =>
+    tokens.sign({ subject: 'someone', projects, expiresAtMs: Date.now() + 60_000, ...more });
+  return {
+    ...{ app, store, web, token },
+    inject: (question) => ask(app.server, question),
+    bearer: (projects, more) => ({ authorization: `Bearer ${token(projects, more)}` }),
+    async count(...events) {
+      const from = offset;
+      const rated = events.map((changes) => event(offset++, changes));
+      await apply(store, 1, chunk(TOPIC, from, rated));
+    },
+    async issue(project, month, number) {
+      const issuedAt = new Date(calendar.monthEnd(month) + 3_600_000).toISOString();
+      const { invoice } = await invoiceOf({ store, calendar, catalog, month, issuedAt }, project, number);
+      await writeClose(store, month, JSON.stringify({ month, closedAt: issuedAt, cursors: {} }));
+      await writeInvoice(store, project, month, JSON.stringify(invoice));
+      return invoice;
+    },
+    async close() {
+      await app.close();
+      await logWatch.stop();
+      await kafka.close();
+      const keys = await store.redis.keys(`${prefix}:*`);
+      if (keys.length > 0) await store.redis.unlink(keys);
+      await store.close();
+    },
+  };
+}
