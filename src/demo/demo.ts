@@ -17,6 +17,7 @@ import { readTotals } from '../totals/read';
 import { openStore, type Store } from '../totals/store';
 import { centsDue, type PriceList } from './invoice-oracle';
 import { createOracle, type Oracle } from './oracle';
+import { serveDemo } from './serve-demo';
 import { createWorkload, takeByTopic, type WorkloadRecord } from './workload';
 
 /**
@@ -126,6 +127,15 @@ async function run(services: Services, folder: string): Promise<void> {
     agree('totals', totals, oracleTotals(oracle));
     agree('dead letters', deadLetters.byReason, oracle.counts.deadLetters);
     agree('invoices', totalsOfInvoices(invoices), oracleInvoices(oracle, projects, [earlier, month]));
+
+    heading('The billing page');
+    if (process.argv.includes('--serve')) {
+      await serveDemo({ env, prefix: config.prefix, publisher, projects: PROJECTS });
+    } else {
+      printLine(
+        '  `npm run demo -- --serve` keeps all this up and serves the page, with usage that goes on.',
+      );
+    }
   } finally {
     await publisher.close();
     await client.close();
