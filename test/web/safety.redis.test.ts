@@ -185,7 +185,7 @@ describe('signing in and out', () => {
     expect(answer.statusCode).toBe(303);
     expect(answer.headers['location']).toBe('/');
     expect(answer.headers['referrer-policy']).toBe('no-referrer');
-    expect(answer.headers['set-cookie']).toMatch(
+    expect(String(answer.headers['set-cookie'])).toMatch(
       /^tallyman_session=[\w.-]+; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/,
     );
     const cookie = String(answer.headers['set-cookie']).split(';')[0]!;
@@ -199,7 +199,7 @@ describe('signing in and out', () => {
 
   test('behind a proxy that speaks https the cookie is for https only', async () => {
     const answer = await login(harness.token({ acme: 'admin' }), { 'x-forwarded-proto': 'https' });
-    expect(answer.headers['set-cookie']).toMatch(
+    expect(String(answer.headers['set-cookie'])).toMatch(
       /^__Host-tallyman_session=.*; HttpOnly; SameSite=Lax; Secure$/,
     );
   });
