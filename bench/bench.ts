@@ -1,6 +1,10 @@
 import { Command, Option, InvalidArgumentError } from 'commander';
-import { startKafka } from './servers';
+import { measureClose } from './close';
+import { measureFreshness } from './freshness';
+import { measureGrowth } from './growth';
 import { createResults } from './results';
+import { startKafka } from './servers';
+import { measureStartUp } from './start-up';
 import { ENGINES, measureThroughput, type Engine } from './throughput';
 
 interface Flags {
@@ -10,6 +14,10 @@ interface Flags {
   readonly runs: number;
   readonly seed: number;
   readonly engines: readonly Engine[];
+  readonly rate: number;
+  readonly seconds: number;
+  readonly ids: readonly number[];
+  readonly closes: readonly number[];
   readonly save?: true;
 }
 
@@ -17,10 +25,15 @@ async function bench(sections: readonly string[], flags: Flags): Promise<void> {
   const results = createResults();
   const kafka = await startKafka();
   try {
-    if (sections.includes('throughput')) {
-      for (const projects of flags.projects) {
-        await measureThroughput(kafka, { ...flags, projects }, (result) => results.add(result));
-      }
+    const add = (result: object): void => results.add(result);
+    for (const projects of sections.includes('throughput') ? flags.projects : []) {
+      await measureThroughput(kafka, { ...flags, projects }, add);
+    }
+    if (sections.includes('freshness')) await measureFreshness(kafka, { ...flags, projects: 20_000 }, add);
+    if (sections.includes('growth')) await measureGrowth(kafka, flags.ids, add);
+    if (sections.includes('start-up')) await measureStartUp(kafka, START_UP_PARTITIONS, add);
+    for (const projects of sections.includes('close') ? flags.closes : []) {
+      await measureClose(kafka, projects, add);
     }
   } finally {
     await kafka.stop();
@@ -29,7 +42,8 @@ async function bench(sections: readonly string[], flags: Flags): Promise<void> {
   if (flags.save) results.save();
 }
 
-const SECTIONS = ['throughput'];
+const SECTIONS = ['throughput', 'freshness', 'growth', 'start-up', 'close'];
+const START_UP_PARTITIONS = 100;
 
 new Command('bench')
   .description('Measure Tallyman on this machine: real Kafka, real Redis, everything checked by the oracle.')
@@ -44,6 +58,10 @@ new Command('bench')
       .default([...ENGINES])
       .argParser((text) => text.split(',').map((name) => engineNamed(name.trim()))),
   )
+  .option('--rate <n>', 'freshness: events a second', positiveInteger, 20_000)
+  .option('--seconds <n>', 'freshness: how long each situation is watched', positiveInteger, 20)
+  .option('--ids <n,...>', 'growth: ids held', positiveIntegers, [100_000, 1_000_000, 10_000_000])
+  .option('--closes <n,...>', 'close: numbers of projects', positiveIntegers, [1_000, 10_000, 100_000])
   .option('--save', 'write the results to bench/results')
   .action((sections: string[], flags: Flags) => bench(sections.length > 0 ? sections : SECTIONS, flags))
   .parseAsync()

@@ -68,22 +68,24 @@ export async function applyMadeUp(
   const firstOffset = Math.ceil(first / shards);
   for (let from = firstOffset; from < firstOffset + perShard; from += PRELOAD_CHUNK) {
     const next = Math.min(firstOffset + perShard, from + PRELOAD_CHUNK);
-    for (let shard = 0; shard < shards; shard += 1) {
-      const events: RatedEvent[] = [];
-      for (let offset = from; offset < next; offset += 1) {
-        const number = offset * shards + shard;
-        const day = `${month}-${String(1 + (Math.floor(number / 50_000) % 28)).padStart(2, '0')}`;
-        events.push({
-          ...{ offset, month, day },
-          project: projects[(Math.imul(number, 0x9e37_79b1) >>> 0) % projects.length]!,
-          source: '/bench/1',
-          id: `PA_${number.toString(36)}_${month}`,
-          usages: [{ meter: 'session.webrtc', quantity: '60' }],
-        });
-      }
-      const { answer } = await apply(store, shard, { topic: MADE_UP_TOPIC, from, next, events });
-      if (answer !== 'APPLIED') throw new Error(`made-up events: ${answer}`);
-    }
+    await Promise.all(
+      Array.from({ length: shards }, async (_, shard) => {
+        const events: RatedEvent[] = [];
+        for (let offset = from; offset < next; offset += 1) {
+          const number = offset * shards + shard;
+          const day = `${month}-${String(1 + (Math.floor(number / 50_000) % 28)).padStart(2, '0')}`;
+          events.push({
+            ...{ offset, month, day },
+            project: projects[number % projects.length]!,
+            source: '/bench/1',
+            id: `PA_${number.toString(36)}_${month}`,
+            usages: [{ meter: 'session.webrtc', quantity: '60' }],
+          });
+        }
+        const { answer } = await apply(store, shard, { topic: MADE_UP_TOPIC, from, next, events });
+        if (answer !== 'APPLIED') throw new Error(`made-up events: ${answer}`);
+      }),
+    );
   }
 }
 

@@ -1,0 +1,91 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { NativeService } from '../src/local/service';
+import { readConfig } from '../src/config';
+import { readTotals } from '../src/totals/read';
+import {
+  applyMadeUp,
+  createUsageTopics,
+  initCursors,
+  MADE_UP_TOPIC,
+  namesOfTopics,
+  openBenchStore,
+} from './installation';
+import { cpuMs, peakBytes, startChild } from './processes';
+import { environment, startRedis } from './servers';
+import { lastMonth, projectNames } from './workload';
+
+export interface CloseResult {
+  readonly section: 'close';
+  readonly what: string;
+  readonly projects: number;
+  readonly seconds: number;
+  readonly cpuSeconds?: number;
+  readonly peakMemoryMb?: number;
+}
+
+const SHARDS = 12;
+const USAGES_PER_PROJECT = 4;
+const READ_PROJECTS = 500;
+
+/** A close of a month by the command that ops use, with a paid plan for every project; and reading of totals. */
+export async function measureClose(
+  kafka: NativeService,
+  projectCount: number,
+  onResult: (result: CloseResult) => void,
+): Promise<void> {
+  const redis = await startRedis();
+  const env = environment(kafka, redis, `bench-close-${projectCount}`);
+  const { prefix } = readConfig(env);
+  const month = lastMonth(Date.now());
+  const projects = projectNames(projectCount);
+  await createUsageTopics(env, SHARDS);
+  const store = await openBenchStore(env);
+  const folder = mkdtempSync(join(tmpdir(), 'tallyman-bench-'));
+  const run = async (what: string, words: readonly string[]): Promise<void> => {
+    const startedAt = performance.now();
+    const child = startChild('src/cli/tallyman.js', words, env);
+    let cpu = 0;
+    let peak = 0;
+    const watch = setInterval(() => {
+      try {
+        cpu = cpuMs(child.pid);
+        peak = peakBytes(child.pid);
+      } catch {
+        // It has just ended.
+      }
+    }, 20);
+    await child.ended.finally(() => clearInterval(watch));
+    onResult({
+      ...{ section: 'close', what, projects: projectCount, seconds: (performance.now() - startedAt) / 1000 },
+      ...{ cpuSeconds: cpu / 1000, peakMemoryMb: peak / 1e6 },
+    });
+  };
+  try {
+    await initCursors(store, [...namesOfTopics(prefix), MADE_UP_TOPIC], SHARDS);
+    const count = Math.ceil((projectCount * USAGES_PER_PROJECT) / SHARDS) * SHARDS;
+    await applyMadeUp(store, { shards: SHARDS, first: 0, count, month, projects });
+    const file = join(folder, 'projects.ndjson');
+    writeFileSync(
+      file,
+      projects
+        .map((project) => JSON.stringify({ project, plans: [{ plan: 'ship', from: `${month}-01` }] }))
+        .join('\n'),
+    );
+    await run('projects import', ['projects', 'import', file]);
+    await run('totals of one project, command and all', ['totals', projects[0]!, '--month', month]);
+    const startedAt = performance.now();
+    for (const project of projects.slice(0, READ_PROJECTS)) await readTotals(store, project, month);
+    const readCount = Math.min(READ_PROJECTS, projectCount);
+    onResult({
+      ...{ section: 'close', what: 'totals of one project, the reading', projects: projectCount },
+      seconds: (performance.now() - startedAt) / 1000 / readCount,
+    });
+    await run('close', ['close', month, '--grace', '0s']);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    await store.close();
+    await redis.stop();
+  }
+}

@@ -1,0 +1,131 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { NativeService } from '../src/local/service';
+import { readConfig } from '../src/config';
+import { openKafka } from '../src/stream/kafka';
+import { createPublisher, type Publisher } from '../src/stream/producer';
+import { topicName } from '../src/stream/topics';
+import type { Store } from '../src/totals/store';
+import { createUsageTopics, initCursors, namesOfTopics, openBenchStore } from './installation';
+import { startChild } from './processes';
+import { environment, startRedis } from './servers';
+import { lastMonth, monthBefore } from './workload';
+
+/** From the sending of an event to the total that ops can read, in milliseconds. */
+export interface FreshnessResult {
+  readonly section: 'freshness';
+  readonly what: string;
+  /** Events a second beside the probes. */
+  readonly rate: number;
+  readonly partitions: number;
+  readonly probes: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+const PROBE_INTERVAL_MS = 40;
+const POLL_MS = 1;
+const WARM_UP_MS = 6_000;
+
+export async function measureFreshness(
+  kafka: NativeService,
+  {
+    rate,
+    projects,
+    partitions,
+    seconds,
+  }: { rate: number; projects: number; partitions: number; seconds: number },
+  onResult: (result: FreshnessResult) => void,
+): Promise<void> {
+  const redis = await startRedis();
+  const env = environment(kafka, redis, 'bench-freshness');
+  const { kafka: kafkaOptions, prefix } = readConfig(env);
+  await createUsageTopics(env, partitions);
+  const store = await openBenchStore(env);
+  await initCursors(store, namesOfTopics(prefix), partitions);
+  const client = openKafka(kafkaOptions);
+  const publisher = await createPublisher(client);
+  const prober = createProber(publisher, store, topicName(prefix, 'usage.session'), partitions);
+  const consumer = startChild('src/cli/tallyman.js', ['consume'], env);
+  const children = [consumer];
+  const report = async (what: string, rateNow: number, work: () => Promise<unknown>): Promise<void> => {
+    const latencies = await prober.during(work);
+    const at = (share: number): number =>
+      latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))] ?? 0;
+    onResult({
+      ...{ section: 'freshness', what, rate: rateNow, partitions, probes: latencies.length },
+      ...{ p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) },
+    });
+  };
+  try {
+    await prober.during(() => delay(WARM_UP_MS));
+    await report('idle', 0, () => delay(seconds * 500));
+    children.push(startChild('bench/load.js', [String(rate), String(projects)], env));
+    await prober.during(() => delay(WARM_UP_MS));
+    await report('steady', rate, () => delay(seconds * 1_000));
+    const month = monthBefore(lastMonth(Date.now()));
+    await report('while a close runs', rate, async () => {
+      await startChild('src/cli/tallyman.js', ['close', month, '--grace', '0s'], env).ended;
+      await delay(1_000);
+    });
+    await report('a second consumer comes and goes', rate, async () => {
+      const second = startChild('src/cli/tallyman.js', ['consume'], env);
+      await delay(seconds * 500);
+      await second.stop();
+      await delay(seconds * 500);
+    });
+  } finally {
+    for (const child of children.reverse()) await child.stop();
+    await publisher.close();
+    await client.close();
+    await store.close();
+    await redis.stop();
+  }
+}
+
+/** Sends single events of projects of their own, and looks for their totals. */
+function createProber(publisher: Publisher, store: Store, topic: string, partitions: number) {
+  let number = 0;
+
+  async function probe(): Promise<number> {
+    const project = `probe-${number}`;
+    const partition = number % partitions;
+    number += 1;
+    const now = Date.now();
+    const time = new Date(now).toISOString();
+    const event = {
+      ...{
+        specversion: '1.0',
+        id: project,
+        source: '/bench/probe',
+        type: 'usage.session.v1',
+        subject: project,
+        time,
+      },
+      data: { service: 'webrtc', durationMs: 1 },
+    };
+    const sentAt = performance.now();
+    const sent = publisher.publish(topic, [
+      { key: project, value: JSON.stringify(event), timestampMs: now, partition },
+    ]);
+    const key = store.keys.totals(partition, time.slice(0, 7), project);
+    while ((await store.redis.hget(key, 'session.webrtc')) === null) await delay(POLL_MS);
+    const latency = performance.now() - sentAt;
+    await sent;
+    return latency;
+  }
+
+  return {
+    /** The sorted latencies of the probes that were sent while `work` was done. */
+    async during(work: () => Promise<unknown>): Promise<number[]> {
+      const probes: Promise<number>[] = [];
+      const timer = setInterval(() => probes.push(probe()), PROBE_INTERVAL_MS);
+      try {
+        await work();
+      } finally {
+        clearInterval(timer);
+      }
+      return (await Promise.all(probes)).sort((a, b) => a - b);
+    },
+  };
+}
