@@ -1,5 +1,6 @@
 import type { Usage } from '../src/rating/usage';
 import type { AgentData } from '../schemas/types';
+import { isDuration, isOptionalInteger } from './surely-good';
 import { durationOf, negativeDuration } from './timed-usage';
 import { usageConsumer } from './usage-consumer';
 
@@ -8,6 +9,11 @@ export const agentConsumer = usageConsumer<AgentData>({
   name: 'agent',
   topic: 'usage.agent',
   eventType: 'usage.agent.v1',
+  isSurelyGood: (data) => {
+    const { recorded, observabilityEvents } = data;
+    const isKnown = recorded === undefined || recorded === null || typeof recorded === 'boolean';
+    return isKnown && isOptionalInteger(observabilityEvents) && isDuration(data);
+  },
   usagesOf(data) {
     const used = durationOf(data);
     if (used === undefined) return negativeDuration(data);

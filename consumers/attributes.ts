@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { parseInstant, type Instant } from '../src/rating/instant';
 import { shown } from '../src/shown';
 import { reject, type Rejection } from './rejection';
+import { hasOnly } from './surely-good';
 
 type HeaderValue = Buffer | string | null;
 
@@ -24,6 +25,7 @@ export type GivenAttributes = Readonly<Record<string, unknown>>;
 
 const NAMES = ['specversion', 'id', 'source', 'type', 'subject', 'time'] as const;
 const ID_LENGTH_MAX = 256;
+const SOURCE_LENGTH_MAX = 256;
 const SOURCE = /^[^\u0000-\u0020\u007f]{1,256}$/u;
 const PROJECT = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/;
 
@@ -37,7 +39,7 @@ export function readAttributes(given: GivenAttributes): Attributes | Rejection {
   if (typeof id !== 'string' || !hasCodePoints(id, ID_LENGTH_MAX)) {
     return bad('id', id, 'be a string of 1 to 256 code points');
   }
-  if (typeof source !== 'string' || !SOURCE.test(source)) {
+  if (typeof source !== 'string' || !isSource(source)) {
     return bad('source', source, 'be 1 to 256 characters, no blank and no control character');
   }
   if (typeof type !== 'string') return bad('type', type, 'be a string');
@@ -61,6 +63,12 @@ export function attributesOfHeaders(headers: RawHeaders): GivenAttributes {
       return [name, Buffer.isBuffer(value) && isUtf8(value) ? value.toString('utf8') : value];
     }),
   );
+}
+
+/** Plain ASCII, which most are, needs no expression. */
+function isSource(source: string): boolean {
+  const { length } = source;
+  return (length > 0 && length <= SOURCE_LENGTH_MAX && hasOnly(source, 0x21, 0x7e)) || SOURCE.test(source);
 }
 
 function bad(attribute: string, value: unknown, rule: string): Rejection {

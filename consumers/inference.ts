@@ -1,6 +1,7 @@
 import type { Usage } from '../src/rating/usage';
 import type { InferenceData } from '../schemas/types';
 import { reject, type Rejection } from './rejection';
+import { isDuration, isInteger, isModel, isOptionalInteger } from './surely-good';
 import { durationOf, negativeDuration } from './timed-usage';
 import { usageConsumer } from './usage-consumer';
 
@@ -9,6 +10,23 @@ export const inferenceConsumer = usageConsumer<InferenceData>({
   name: 'inference',
   topic: 'usage.inference',
   eventType: 'usage.inference.v1',
+  isSurelyGood: (data) => {
+    if (!isModel(data['model'])) return false;
+    switch (data['kind']) {
+      case 'stt':
+        return isDuration(data);
+      case 'llm':
+        return (
+          isInteger(data['inputTokens']) &&
+          isOptionalInteger(data['cachedInputTokens']) &&
+          isInteger(data['outputTokens'])
+        );
+      case 'tts':
+        return isInteger(data['characters']);
+      default:
+        return false;
+    }
+  },
   usagesOf(data) {
     const { model } = data;
     switch (data.kind) {

@@ -1,5 +1,6 @@
 import type { Meter } from '../src/rating/meters';
 import type { SessionData } from '../schemas/types';
+import { isDuration } from './surely-good';
 import { durationOf, negativeDuration } from './timed-usage';
 import { usageConsumer } from './usage-consumer';
 
@@ -18,16 +19,30 @@ const EGRESS = {
   track: 'session.egress.track',
 } as const;
 
+const VARIANTS = new Map<unknown, readonly unknown[]>([
+  ['sip', Object.keys(SIP)],
+  ['ingress', Object.keys(INGRESS)],
+  ['egress', Object.keys(EGRESS)],
+]);
+
 /** Connections, stream imports and egresses: time by service and variant. */
 export const sessionConsumer = usageConsumer<SessionData>({
   name: 'session',
   topic: 'usage.session',
   eventType: 'usage.session.v1',
+  isSurelyGood: (data) => isDuration(data) && isVariant(data['service'], data['variant']),
   usagesOf(data) {
     const used = durationOf(data);
     return used === undefined ? negativeDuration(data) : [{ meter: meterOf(data), used }];
   },
 });
+
+function isVariant(service: unknown, variant: unknown): boolean {
+  if (service === 'webrtc') return true;
+  const variants = VARIANTS.get(service);
+  if (!variants) return false;
+  return variant === undefined || variant === null || variants.includes(variant);
+}
 
 function meterOf(data: SessionData): Meter {
   switch (data.service) {

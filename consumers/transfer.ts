@@ -1,4 +1,5 @@
 import type { TransferData } from '../schemas/types';
+import { isInteger, isService } from './surely-good';
 import { usageConsumer } from './usage-consumer';
 
 const METERS = { downstream: 'transfer.downstream', upstream: 'transfer.upstream' } as const;
@@ -8,5 +9,7 @@ export const transferConsumer = usageConsumer<TransferData>({
   name: 'transfer',
   topic: 'usage.transfer',
   eventType: 'usage.transfer.v1',
+  isSurelyGood: ({ service, direction, bytes }) =>
+    isService(service) && (direction === 'downstream' || direction === 'upstream') && isInteger(bytes),
   usagesOf: ({ direction, bytes }) => [{ meter: METERS[direction], used: Number(bytes) }],
 });

@@ -5,6 +5,10 @@ export interface Instant {
 }
 
 const ZERO = 0x30;
+const DASH = 0x2d;
+const COLON = 0x3a;
+const UPPER_T = 0x54;
+const LOWER_T = 0x74;
 const SECONDS_PER_DAY = 86_400;
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 /** What a fraction of so many digits must be multiplied by to give nanoseconds. */
@@ -17,18 +21,30 @@ const NANOS_OF_DIGITS = [0, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 10, 1] as const;
  * By hand, because it runs up to three times an event: `Date.parse` takes other formats too and stops at milliseconds.
  */
 export function parseInstant(text: string): Instant | undefined {
-  const year = digits(text, 0, 4);
-  const month = digits(text, 5, 2);
-  const day = digits(text, 8, 2);
-  const hour = digits(text, 11, 2);
-  const minute = digits(text, 14, 2);
-  const second = digits(text, 17, 2);
-  if (year < 0 || month < 1 || month > 12 || day < 1 || hour < 0 || minute < 0 || second < 0)
+  const century = twoDigits(text, 0);
+  const ofCentury = twoDigits(text, 2);
+  const month = twoDigits(text, 5);
+  const day = twoDigits(text, 8);
+  const hour = twoDigits(text, 11);
+  const minute = twoDigits(text, 14);
+  const second = twoDigits(text, 17);
+  if (
+    century < 0 ||
+    ofCentury < 0 ||
+    month < 1 ||
+    month > 12 ||
+    day < 1 ||
+    hour < 0 ||
+    minute < 0 ||
+    second < 0
+  )
     return undefined;
+  const year = century * 100 + ofCentury;
   if (hour > 23 || minute > 59 || second > 59 || day > daysInMonth(year, month)) return undefined;
-  const separator = text[10];
-  if (text[4] !== '-' || text[7] !== '-' || (separator !== 'T' && separator !== 't')) return undefined;
-  if (text[13] !== ':' || text[16] !== ':') return undefined;
+  const separator = text.charCodeAt(10);
+  if (text.charCodeAt(4) !== DASH || text.charCodeAt(7) !== DASH) return undefined;
+  if (separator !== UPPER_T && separator !== LOWER_T) return undefined;
+  if (text.charCodeAt(13) !== COLON || text.charCodeAt(16) !== COLON) return undefined;
 
   let at = 19;
   let nanos = 0;
@@ -47,8 +63,8 @@ export function parseInstant(text: string): Instant | undefined {
   if (sign === 'Z' || sign === 'z') {
     if (text.length !== at + 1) return undefined;
   } else if (sign === '+' || sign === '-') {
-    const offsetHour = digits(text, at + 1, 2);
-    const offsetMinute = digits(text, at + 4, 2);
+    const offsetHour = twoDigits(text, at + 1);
+    const offsetMinute = twoDigits(text, at + 4);
     if (offsetHour < 0 || offsetHour > 23 || offsetMinute < 0 || offsetMinute > 59) return undefined;
     if (text[at + 3] !== ':' || text.length !== at + 6) return undefined;
     offsetSeconds = (offsetHour * 60 + offsetMinute) * 60 * (sign === '+' ? 1 : -1);
@@ -63,15 +79,11 @@ function isDigit(code: number): boolean {
   return code >= ZERO && code <= ZERO + 9;
 }
 
-/** The number in `count` digits from `at` on; -1 if one of them is no digit (or the text has ended). */
-function digits(text: string, at: number, count: number): number {
-  let value = 0;
-  for (let index = at; index < at + count; index += 1) {
-    const code = text.charCodeAt(index);
-    if (!isDigit(code)) return -1;
-    value = value * 10 + (code - ZERO);
-  }
-  return value;
+/** The number in the two digits at `at`; -1 if one of them is no digit (or the text has ended). */
+function twoDigits(text: string, at: number): number {
+  const tens = text.charCodeAt(at) - ZERO;
+  const ones = text.charCodeAt(at + 1) - ZERO;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : -1;
 }
 
 function daysInMonth(year: number, month: number): number {

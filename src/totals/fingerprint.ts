@@ -15,8 +15,12 @@ const HEAD_COUNT = 822_337_203;
 export interface Fingerprinter {
   /** Names the topic of the events that follow. */
   begin(topic: string): void;
-  /** Writes the 19 ASCII digits of an event's fingerprint to `digits` at `position`. */
-  write(digits: Uint8Array, position: number, project: string, source: string, id: string): void;
+  /**
+   * Writes the 19 ASCII digits of an event's fingerprint to `digits` at `position`.
+   *
+   * @returns the number in its last eight digits, which decides where it is kept
+   */
+  write(digits: Uint8Array, position: number, project: string, source: string, id: string): number;
 }
 
 /**
@@ -71,12 +75,13 @@ export async function createFingerprinter(): Promise<Fingerprinter> {
       const upper = Math.floor(tail / 100_000);
       writeDigits(digits, position + 13, 5, upper);
       writeDigits(digits, position + 18, 5, tail - upper * 100_000);
+      return tail % 100_000_000;
     },
   };
 }
 
 /** Writes `count` digits of a number below 2^31, the last one at `last`. */
-function writeDigits(digits: Uint8Array, last: number, count: number, number: number): void {
+export function writeDigits(digits: Uint8Array, last: number, count: number, number: number): void {
   let rest = number;
   for (let i = 0; i < count; i += 1) {
     const quotient = (rest / 10) | 0;

@@ -1,7 +1,7 @@
 import { meterKey } from '../rating/meters';
 import type { RatedUsage } from '../rating/usage';
 import type { Chunk } from './apply';
-import { FINGERPRINT_DIGITS, type Fingerprinter } from './fingerprint';
+import { FINGERPRINT_DIGITS, writeDigits, type Fingerprinter } from './fingerprint';
 
 /** A chunk as apply.lua reads it: its ARGV 4 to 6, described there. */
 export interface PackedChunk {
@@ -23,6 +23,7 @@ interface Day {
   readonly fields: Map<string, Field>;
 }
 
+const START_DIGITS = 9;
 const MAX_TOTAL = 2n ** 63n - 1n;
 
 /**
@@ -47,7 +48,10 @@ export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk): PackedChu
   const lineProjects: string[] = [];
   const lineFields: string[] = [];
   const sums: number[] = [];
-  const packedEvents: number[] = [];
+  const hashes = new Float64Array(events.length);
+  /** By event: its month, and for each of its lines: line, quantity. */
+  const parts: string[] = [];
+  let part = '';
 
   function dayOf(day: string, month: string): Day | undefined {
     const known = days.get(day);
@@ -85,7 +89,7 @@ export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk): PackedChu
       field.lines.set(project, line);
     }
     sums[line - 1]! += quantity;
-    packedEvents.push(line, quantity);
+    part += ` ${line} ${quantity}`;
   }
 
   fingerprinter.begin(chunk.topic);
@@ -99,34 +103,84 @@ export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk): PackedChu
     const day = dayOf(event.day, event.month);
     if (!day) return `offset ${event.offset}: "${event.day}" is no day of "${event.month}"`;
     monthCounts[day.monthIndex - 1]! += 1;
-    fingerprinter.write(fingerprints, i * FINGERPRINT_DIGITS, event.project, event.source, event.id);
+    const { project, source, id } = event;
+    hashes[i] = fingerprinter.write(fingerprints, i * FINGERPRINT_DIGITS, project, source, id);
 
-    const head = packedEvents.push(day.monthIndex, 0);
+    part = String(day.monthIndex);
     for (const usage of event.usages) {
       const field = fieldOf(event.day, day, usage);
       const quantity = smallQuantity(usage.quantity);
       if (quantity !== undefined) {
-        add(event.project, field, quantity);
+        add(project, field, quantity);
         continue;
       }
-      const parts = partsOf(usage.quantity);
-      if (!parts) return `offset ${event.offset}: "${usage.quantity}" is no quantity from 1 to 2^63-1`;
-      for (const part of parts) add(event.project, field, part);
+      const exact = exactPartsOf(usage.quantity);
+      if (!exact) return `offset ${event.offset}: "${usage.quantity}" is no quantity from 1 to 2^63-1`;
+      for (const one of exact) add(project, field, one);
     }
-    packedEvents[head - 1] = (packedEvents.length - head) / 2;
+    parts.push(part);
   }
 
   const lines: string[] = [];
   for (let i = 0; i < sums.length; i += 1) lines.push(lineProjects[i]!, lineFields[i]!, String(sums[i]));
+  const order = byBucket(hashes);
   return {
-    fingerprints: fingerprints.toString('latin1'),
+    fingerprints: inOrder(fingerprints, order),
     usages: JSON.stringify({
       fields,
       lines,
       months: [...months.keys()].flatMap((month, i) => [month, monthCounts[i]]),
     }),
-    events: JSON.stringify(packedEvents),
+    events: packParts(parts, order),
   };
+}
+
+const REVERSED_DIGITS = Uint16Array.from({ length: 4 ** 7 }, (_, number) => {
+  let reversed = 0;
+  for (let rest = number, digit = 0; digit < 7; digit += 1, rest >>>= 2) reversed = reversed * 4 + (rest & 3);
+  return reversed;
+});
+/** More events than a chunk can have: an order's keys hold an event's place below it. */
+const PLACES = 2 ** 24;
+
+/**
+ * The places of the events in an order in which those of one bucket are neighbours, whatever the number of buckets: a
+ * bucket is the hash modulo a power of four, so by the digits of base four, the last one first. Of equal hashes the
+ * earlier event comes first.
+ */
+function byBucket(hashes: Float64Array): Float64Array {
+  for (let i = 0; i < hashes.length; i += 1) {
+    const hash = hashes[i]!;
+    const reversed = REVERSED_DIGITS[hash & 0x3fff]! * 4 ** 7 + REVERSED_DIGITS[hash >>> 14]!;
+    hashes[i] = reversed * PLACES + i;
+  }
+  hashes.sort();
+  for (let i = 0; i < hashes.length; i += 1) hashes[i] = hashes[i]! % PLACES;
+  return hashes;
+}
+
+function inOrder(fingerprints: Buffer, order: Float64Array): string {
+  const sorted = Buffer.allocUnsafe(fingerprints.length);
+  let to = 0;
+  for (const place of order) {
+    const from = place * FINGERPRINT_DIGITS;
+    for (let digit = 0; digit < FINGERPRINT_DIGITS; digit += 1) sorted[to++] = fingerprints[from + digit]!;
+  }
+  return sorted.toString('latin1');
+}
+
+/** Of each event where its part begins, in nine digits, and then the parts. */
+function packParts(parts: readonly string[], order: Float64Array): string {
+  const starts = Buffer.allocUnsafe(parts.length * START_DIGITS);
+  let start = starts.length + 1; // As Lua counts.
+  let sorted = '';
+  for (let i = 0; i < order.length; i += 1) {
+    const part = parts[order[i]!]!;
+    writeDigits(starts, i * START_DIGITS + START_DIGITS - 1, START_DIGITS, start);
+    start += part.length + 1;
+    sorted += `${part};`;
+  }
+  return starts.toString('latin1') + sorted;
 }
 
 function isDayOf(day: string, month: string): boolean {
@@ -147,7 +201,7 @@ function smallQuantity(text: string): number | undefined {
 }
 
 /** A canonical decimal integer of 1 to 2^63-1 as parts that are exact numbers; undefined for all else. */
-function partsOf(text: string): number[] | undefined {
+function exactPartsOf(text: string): number[] | undefined {
   if (!/^[1-9]\d{0,18}$/.test(text)) return undefined;
   let rest = BigInt(text);
   if (rest > MAX_TOTAL) return undefined;

@@ -232,7 +232,7 @@ describe('a rejected chunk leaves every key as it was, byte by byte', () => {
     expect(await dumpAll(store, prefix)).toEqual(before);
   });
 
-  const packed = { fingerprints: '1'.repeat(19), usages: '', events: '[1,1,1,60]' };
+  const packed = { fingerprints: '1'.repeat(19), usages: '', events: '0000000101 1 60;' };
   const usages = (changes: object): string =>
     JSON.stringify({
       fields: ['0', '2026-07', '2026-07-15', 'session.webrtc'],

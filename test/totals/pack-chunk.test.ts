@@ -39,10 +39,25 @@ interface Unpacked {
   months: (string | number)[];
 }
 
-const read = (packed: PackedChunk): { usages: Unpacked; events: number[] } => ({
-  usages: JSON.parse(packed.usages) as Unpacked,
-  events: JSON.parse(packed.events) as number[],
-});
+/** What each event adds, by its fingerprint's place: month, then line and quantity for each of its lines. */
+function read(packed: PackedChunk): { usages: Unpacked; parts: number[][] } {
+  const count = packed.fingerprints.length / FINGERPRINT_DIGITS;
+  const parts = Array.from({ length: count }, (_, i) => {
+    const start = Number(packed.events.slice(i * 9, i * 9 + 9)) - 1;
+    return packed.events.slice(start, packed.events.indexOf(';', start)).split(' ').map(Number);
+  });
+  return { usages: JSON.parse(packed.usages) as Unpacked, parts };
+}
+
+/** The fingerprint of every event, in offset order. */
+function fingerprintsOf(topic: string, events: readonly RatedEvent[]): string[] {
+  fingerprinter.begin(topic);
+  return events.map(({ project, source, id }) => {
+    const digits = Buffer.alloc(FINGERPRINT_DIGITS);
+    fingerprinter.write(digits, 0, project, source, id);
+    return digits.toString('latin1');
+  });
+}
 
 test('lines add up to the usages, events to the lines, and no line passes the exact numbers of Lua', () => {
   fc.assert(
@@ -61,7 +76,7 @@ test('lines add up to the usages, events to the lines, and no line passes the ex
         next: events.length,
         events,
       }) as PackedChunk;
-      const { usages, events: flat } = read(packed);
+      const { usages, parts } = read(packed);
 
       const expected = new Map<string, bigint>();
       for (const { project, month, day, usages: used } of events) {
@@ -84,16 +99,14 @@ test('lines add up to the usages, events to the lines, and no line passes the ex
       expect(packedSums).toEqual(expected);
 
       const months: string[] = [];
-      let at = 0;
-      for (let i = 0; i < events.length; i += 1) {
-        months.push(String(usages.months[2 * (flat[at]! - 1)]));
-        const lines = flat[at + 1]!;
-        for (let j = 0; j < lines; j += 1)
-          lineSums[flat[at + 2 + 2 * j]! - 1]! -= BigInt(flat[at + 3 + 2 * j]!);
-        at += 2 + 2 * lines;
+      for (const [month, ...numbers] of parts) {
+        months.push(String(usages.months[2 * (month! - 1)]));
+        for (let j = 0; j < numbers.length; j += 2) lineSums[numbers[j]! - 1]! -= BigInt(numbers[j + 1]!);
       }
-      expect(at).toBe(flat.length);
-      expect(months).toEqual(events.map(({ month }) => month));
+      // Each part stands where its event's fingerprint does.
+      const monthOf = new Map(fingerprintsOf('t', events).map((name, i) => [name, events[i]!.month]));
+      const packedNames = packed.fingerprints.match(/\d{19}/g) ?? [];
+      expect(months).toEqual(packedNames.map((name) => monthOf.get(name)));
       expect(lineSums.every((rest) => rest === 0n)).toBe(true);
       for (let i = 0; i < usages.months.length; i += 2) {
         expect(usages.months[i + 1]).toBe(events.filter(({ month }) => month === usages.months[i]).length);
@@ -101,6 +114,29 @@ test('lines add up to the usages, events to the lines, and no line passes the ex
       expect(packed.fingerprints).toHaveLength(FINGERPRINT_DIGITS * events.length);
     }),
   );
+});
+
+test('the fingerprints of one bucket are neighbours, whatever the number of buckets', () => {
+  // Every third event is the same again: of two alike the earlier one must come first.
+  const events = Array.from({ length: 3_000 }, (_, i) => event(i, { id: `id-${i % 3 === 2 ? i - 1 : i}` }));
+  events.forEach((one, i) =>
+    Object.assign(one, { usages: [{ meter: 'session.webrtc', quantity: String(i + 1) }] }),
+  );
+  const packed = packChunk(fingerprinter, { topic: 't', from: 0, next: 3_000, events }) as PackedChunk;
+  const names = packed.fingerprints.match(/\d{19}/g)!;
+  expect([...names].sort()).toEqual(fingerprintsOf('t', events).sort());
+  const hashes = names.map((name) => Number(name.slice(-8)));
+  for (const level of [1, 4, 16, 64, 256, 1024]) {
+    for (const split of [0, 1, Math.floor(level / 2), level - 1]) {
+      const buckets = hashes.map((hash) => (hash % level < split ? hash % (level * 4) : hash % level));
+      const runs = buckets.filter((bucket, i) => bucket !== buckets[i - 1]);
+      expect(new Set(runs).size).toBe(runs.length);
+    }
+  }
+  const quantities = read(packed).parts.map((part) => part[2]!);
+  for (let i = 1; i < names.length; i += 1) {
+    if (names[i] === names[i - 1]) expect(quantities[i]).toBeGreaterThan(quantities[i - 1]!);
+  }
 });
 
 test('the largest quantity of all is packed in exact parts', () => {

@@ -15,9 +15,9 @@ ARGV
   1  topic
   2  from      first offset that the chunk answers for
   3  next      the offset after its last
-  4  fingerprints  19 digits an event, in offset order, without separators
+  4  fingerprints  19 digits an event, without separators; of two alike that of the lower offset first
   5  usages    JSON, see readUsages: what the chunk adds if no event is a duplicate
-  6  events    JSON, see withoutDuplicates: what each event adds. Read only if there are duplicates
+  6  events    see withoutDuplicates: what each event adds. Read only of duplicates
   7  closed    the latest month that the sender knows to be closed; empty or absent if it knows of none
 
 Answers
@@ -189,55 +189,127 @@ local usages, billed
 local incremented = 0
 local newProjects, joined = {}, {}
 
--- Adds every fingerprint that is in neither period, and answers which events are duplicates (nil: none is).
-local function addIds(fingerprints, own, previous)
-  local duplicates
-  for i = 1, #fingerprints / FINGERPRINT_DIGITS do
-    local last = i * FINGERPRINT_DIGITS
-    local fingerprint = sub(fingerprints, last - FINGERPRINT_DIGITS + 1, last)
-    local hash = hashOf(fingerprints, last)
-    local seen = previous and call('SISMEMBER', bucketOf(previous, hash), fingerprint) == 1
-    if not seen then
-      local key = bucketOf(own, hash)
-      seen = call('SADD', key, fingerprint) == 0
-      if not seen then
-        added[#added + 1] = fingerprint
-        addedTo[#addedTo + 1] = key
-      end
-    end
-    if seen then
-      duplicates = duplicates or {}
-      duplicates[i] = true
+-- Fewer calls than ids, as long as neighbours share a bucket; and few enough to pass as arguments.
+local MAX_RUN = 1000
+
+-- The last fingerprint of the run from `i` on that lies in one bucket, and that bucket.
+local function runOf(ids, hashes, i)
+  local level, split = ids.level, ids.split
+  local function bucketAt(at)
+    local bucket = hashes[at] % level
+    return bucket < split and hashes[at] % (level * 4) or bucket
+  end
+  local bucket, last = bucketAt(i), i
+  while hashes[last + 1] and last - i < MAX_RUN and bucketAt(last + 1) == bucket do
+    last = last + 1
+  end
+  return last, bucketKey(ids.stem, bucket)
+end
+
+-- Which of a run are in its bucket: 1 or 0 each.
+local function areIn(key, list, i, last)
+  if i == last then
+    return { call('SISMEMBER', key, list[i]) }
+  end
+  return call('SMISMEMBER', key, unpack(list, i, last))
+end
+
+local function noteAdded(key, fingerprint)
+  added[#added + 1] = fingerprint
+  addedTo[#addedTo + 1] = key
+end
+
+-- Adds those of a run that were not seen, and marks the others as seen. Of two alike the first one is added.
+local function addRun(key, list, i, last, seen)
+  local members, new, isNew = areIn(key, list, i, last), {}, {}
+  for j = i, last do
+    local fingerprint = list[j]
+    if members[j - i + 1] == 1 or isNew[fingerprint] then
+      seen[j] = true
+    elseif not seen[j] then
+      isNew[fingerprint] = true
+      new[#new + 1] = fingerprint
     end
   end
-  return duplicates
+  if #new > 0 then
+    call('SADD', key, unpack(new))
+    for j = 1, #new do
+      noteAdded(key, new[j])
+    end
+  end
 end
 
 --[[
-Takes the duplicates out of the sums. `text` is a flat list of numbers, by event:
-  month index, number of lines n, then n times: line index, quantity
+Adds every fingerprint that is in neither period, and answers which events are duplicates (nil: none is). pack-chunk.ts
+sorts them so that those of one bucket are neighbours, whatever the number of buckets. That saves time, no more: in
+another order the runs are shorter.
 ]]
-local function withoutDuplicates(text, eventCount, duplicates)
-  local lines, months = usages.lines, usages.months
-  local read, events = pcall(cjson.decode, text)
-  if not read or type(events) ~= 'table' then
-    reject('events are no JSON list')
+local function addIds(fingerprints, own, previous)
+  local list, hashes, seen = {}, {}, {}
+  local count = #fingerprints / FINGERPRINT_DIGITS
+  for i = 1, count do
+    local last = i * FINGERPRINT_DIGITS
+    list[i] = sub(fingerprints, last - FINGERPRINT_DIGITS + 1, last)
+    hashes[i] = hashOf(fingerprints, last)
   end
-  local at = 1
-  for i = 1, eventCount do
-    local month, last = events[at], at + 1 + 2 * (events[at + 1] or reject('events end early'))
-    if duplicates[i] then
-      months[month * 2] = months[month * 2] - 1
-      for j = at + 2, last, 2 do
-        local sum = events[j] * 3
-        local before = tonumber(lines[sum])
-        lines[sum] = before - events[j + 1]
-        if before > MAX_EXACT or lines[sum] < 0 then
-          reject('event ' .. i .. ' does not fit its line')
+  local i = 1
+  while previous and i <= count do
+    local last, key = runOf(previous, hashes, i)
+    local members = areIn(key, list, i, last)
+    for j = i, last do
+      seen[j] = members[j - i + 1] == 1 or nil
+    end
+    i = last + 1
+  end
+  i = 1
+  while i <= count do
+    local last, key = runOf(own, hashes, i)
+    if last > i + 1 then
+      addRun(key, list, i, last, seen)
+    else -- Two calls for two: asking first would cost as many.
+      for j = i, last do
+        if not seen[j] and call('SADD', key, list[j]) == 1 then
+          noteAdded(key, list[j])
+        else
+          seen[j] = true
         end
       end
     end
-    at = last + 1
+    i = last + 1
+  end
+  return next(seen) and seen
+end
+
+--[[
+Takes the duplicates out of the sums. `text` is, in the order of the fingerprints: nine digits an event, which say where
+its part begins, counted from 1; then the parts, each the numbers of its month, of its lines and their quantities, with
+a blank between two and a semicolon behind the last:
+  month index, then for each of its lines: line index, quantity
+]]
+local function withoutDuplicates(text, duplicates)
+  local lines, months = usages.lines, usages.months
+  for i in pairs(duplicates) do
+    local start = tonumber(sub(text, i * 9 - 8, i * 9))
+    local stop = start and string.find(text, ';', start, true)
+    if not stop then
+      reject('event ' .. i .. ' has no part')
+    end
+    local line, month
+    for number in string.gmatch(sub(text, start, stop - 1), '%d+') do
+      if not month then
+        month = number * 2
+        months[month] = months[month] - 1
+      elseif not line then
+        line = number * 3
+      else
+        local before = tonumber(lines[line])
+        lines[line] = before - number
+        if before > MAX_EXACT or lines[line] < 0 then
+          reject('event ' .. i .. ' does not fit its line')
+        end
+        line = nil
+      end
+    end
   end
 end
 
@@ -357,7 +429,7 @@ local function applyChunk(open, openBefore)
   end
   local duplicates = addIds(fingerprints, own, previous)
   if duplicates then
-    withoutDuplicates(ARGV[6], eventCount, duplicates)
+    withoutDuplicates(ARGV[6], duplicates)
   end
   addUsages()
   addProjects()

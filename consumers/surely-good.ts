@@ -1,0 +1,52 @@
+import { parseInstant } from '../src/rating/instant';
+
+/**
+ * Checks that are true only of data that the schemas take, and cost a fifth of the compiled schema. Where one is false,
+ * nothing is said: the schema judges then, and words the error. A test holds the two together.
+ */
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+const DIGITS_MAX = 15;
+const SERVICES = ['webrtc', 'sip', 'ingress', 'egress'];
+const MODEL_LENGTH_MAX = 128;
+
+export function isService(value: unknown): boolean {
+  return typeof value === 'string' && SERVICES.includes(value);
+}
+
+/** A whole number, or one of up to 15 digits as text. */
+export function isInteger(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0;
+  if (typeof value !== 'string') return false;
+  const { length } = value;
+  if (length === 0 || length > DIGITS_MAX || (value.charCodeAt(0) === 0x30 && length > 1)) return false;
+  return hasOnly(value, 0x30, 0x39);
+}
+
+export function isOptionalInteger(value: unknown): boolean {
+  return value === undefined || value === null || isInteger(value);
+}
+
+export function isModel(value: unknown): boolean {
+  if (typeof value !== 'string' || value.length === 0 || value.length > MODEL_LENGTH_MAX) return false;
+  return hasOnly(value, 0x20, 0x7e);
+}
+
+export function isDuration({ startedAt, endedAt, durationMs }: Fields): boolean {
+  if (startedAt === undefined && endedAt === undefined) return isInteger(durationMs);
+  return isInstant(startedAt) && isInstant(endedAt) && isOptionalInteger(durationMs);
+}
+
+/** Whether all UTF-16 units of a text lie from `least` to `most`. */
+export function hasOnly(text: string, least: number, most: number): boolean {
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    if (unit < least || unit > most) return false;
+  }
+  return true;
+}
+
+function isInstant(value: unknown): boolean {
+  return typeof value === 'string' && parseInstant(value) !== undefined;
+}
