@@ -2,16 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { NativeService } from '../src/local/service';
-import { readConfig } from '../src/config';
 import { readTotals } from '../src/totals/read';
-import {
-  applyMadeUp,
-  createUsageTopics,
-  initCursors,
-  MADE_UP_TOPIC,
-  namesOfTopics,
-  openBenchStore,
-} from './installation';
+import { applyMadeUp, initInstallation, initMadeUp, openBenchStore } from './installation';
 import { cpuMs, peakBytes, startChild } from './processes';
 import { environment, startRedis } from './servers';
 import { lastMonth, projectNames } from './workload';
@@ -37,10 +29,8 @@ export async function measureClose(
 ): Promise<void> {
   const redis = await startRedis();
   const env = environment(kafka, redis, `bench-close-${projectCount}`);
-  const { prefix } = readConfig(env);
   const month = lastMonth(Date.now());
   const projects = projectNames(projectCount);
-  await createUsageTopics(env, SHARDS);
   const store = await openBenchStore(env);
   const folder = mkdtempSync(join(tmpdir(), 'tallyman-bench-'));
   const run = async (what: string, words: readonly string[]): Promise<void> => {
@@ -63,7 +53,8 @@ export async function measureClose(
     });
   };
   try {
-    await initCursors(store, [...namesOfTopics(prefix), MADE_UP_TOPIC], SHARDS);
+    await initInstallation(env, SHARDS);
+    await initMadeUp(store, SHARDS);
     const count = Math.ceil((projectCount * USAGES_PER_PROJECT) / SHARDS) * SHARDS;
     await applyMadeUp(store, { shards: SHARDS, first: 0, count, month, projects });
     const file = join(folder, 'projects.ndjson');

@@ -10,6 +10,7 @@ import { freeze } from '../src/totals/freeze';
 import { writeShardCount } from '../src/totals/read';
 import { openStore, type Store } from '../src/totals/store';
 import type { RatedEvent } from '../src/rating/usage';
+import { startChild } from './processes';
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -44,8 +45,12 @@ export async function openBenchStore(env: Environment): Promise<Store> {
   return openStore({ url: redisUrl, prefix });
 }
 
-/** As `tallyman init --from earliest` leaves Redis. */
-export async function initCursors(store: Store, topics: readonly string[], shards: number): Promise<void> {
+/** Topics and cursors, by the command that ops use. */
+export async function initInstallation(env: Environment, partitions: number): Promise<void> {
+  await startChild('src/cli/tallyman.js', ['init', '--partitions', String(partitions)], env).ended;
+}
+
+async function initCursors(store: Store, topics: readonly string[], shards: number): Promise<void> {
   for (let shard = 0; shard < shards; shard += 1) {
     for (const topic of topics) await initCursor(store, shard, topic, 0);
   }
@@ -89,7 +94,11 @@ export async function applyMadeUp(
   }
 }
 
-export const MADE_UP_TOPIC = 'bench.made-up';
+const MADE_UP_TOPIC = 'bench.made-up';
+
+/** Cursors for `applyMadeUp`. */
+export const initMadeUp = (store: Store, shards: number): Promise<void> =>
+  initCursors(store, [MADE_UP_TOPIC], shards);
 
 /** A month that is closed already, with ids in it: usage of it is late, and every id is looked for in two periods. */
 export async function holdClosedMonth(
@@ -98,7 +107,7 @@ export async function holdClosedMonth(
   month: string,
   ids: number,
 ): Promise<void> {
-  await initCursors(store, [MADE_UP_TOPIC], shards);
+  await initMadeUp(store, shards);
   await applyMadeUp(store, { shards, first: 0, count: ids, month, projects: [`made-up-${randomUUID()}`] });
   for (let shard = 0; shard < shards; shard += 1) await freeze(store, shard, month);
 }

@@ -5,7 +5,7 @@ import type { NativeService } from '../src/local/service';
 import { openKafka } from '../src/stream/kafka';
 import { topicName } from '../src/stream/topics';
 import { readCursors } from '../src/totals/cursors';
-import { createUsageTopics, endsOfLog, initCursors, namesOfTopics, openBenchStore } from './installation';
+import { createUsageTopics, endsOfLog, initInstallation, openBenchStore } from './installation';
 import { startChild } from './processes';
 import { environment, startRedis } from './servers';
 import { lastMonth } from './workload';
@@ -32,7 +32,7 @@ export async function measureStartUp(
   const workload = { seed: 3, month: lastMonth(Date.now()), events: EVENTS, projects: 5_000 };
   await startChild('bench/fill.js', [JSON.stringify(workload)], env).ended;
   const store = await openBenchStore(env);
-  await initCursors(store, namesOfTopics(prefix), partitions);
+  await initInstallation(env, partitions);
   const ends = await endsOfLog(env);
   const client = openKafka(kafkaOptions);
   const admin = await client.admin();

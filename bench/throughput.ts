@@ -10,9 +10,7 @@ import {
   createUsageTopics,
   endsOfLog,
   holdClosedMonth,
-  initCursors,
-  namesOfTopics,
-  noteTopics,
+  initInstallation,
   openBenchStore,
 } from './installation';
 import { cpuMs, peakBytes, startChild, type Child } from './processes';
@@ -117,7 +115,7 @@ async function runEngine(
     const usesTallyman = engine.startsWith('tallyman');
     const closed = monthBefore(lastMonth(Date.now()));
     if (usesTallyman) {
-      await initCursors(store, namesOfTopics(prefix), options.partitions);
+      await initInstallation(env, options.partitions);
       await noteTopics(env, store);
       await holdClosedMonth(store, options.partitions, closed, HELD_IDS);
     }
