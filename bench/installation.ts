@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { consumerNames, consumerNamed } from '../consumers';
 import { readConfig } from '../src/config';
 import { openKafka } from '../src/stream/kafka';
-import { noteTopicIds } from '../src/close/note-topic-ids';
 import { createTopics, logEnds, topicName } from '../src/stream/topics';
 import { apply } from '../src/totals/apply';
 import { initCursor } from '../src/totals/cursors';
@@ -29,15 +28,7 @@ export async function endsOfLog(env: Environment): Promise<Map<string, readonly 
   return ends;
 }
 
-/** As `tallyman init` does it, so that the consumers know whose offsets the cursors are. */
-export async function noteTopics(env: Environment, store: Store): Promise<void> {
-  const config = readConfig(env);
-  const kafka = openKafka(config.kafka);
-  await noteTopicIds(kafka, store, namesOfTopics(config.prefix));
-  await kafka.close();
-}
-
-export const namesOfTopics = (prefix: string): string[] =>
+const namesOfTopics = (prefix: string): string[] =>
   consumerNames.map((name) => topicName(prefix, consumerNamed(name).topic));
 
 export async function openBenchStore(env: Environment): Promise<Store> {

@@ -116,7 +116,6 @@ async function runEngine(
     const closed = monthBefore(lastMonth(Date.now()));
     if (usesTallyman) {
       await initInstallation(env, options.partitions);
-      await noteTopics(env, store);
       await holdClosedMonth(store, options.partitions, closed, HELD_IDS);
     }
     const measured = await measure(kafka, redis, engine, env, store, events);

@@ -19,6 +19,12 @@ declare module 'kafkajs/src/protocol/decoder' {
   export = Decoder;
 }
 
+declare module 'kafkajs/src/protocol/recordBatch/v0/decoder' {
+  import type Decoder from 'kafkajs/src/protocol/decoder';
+  function decode(decoder: Decoder): Promise<{ records: { readonly value: Buffer | null }[] }>;
+  export = decode;
+}
+
 declare module 'kafkajs/src/protocol/requests/fetch' {
   interface FetchProtocol {
     response: { decode(payload: Buffer): Promise<unknown>; parse(decoded: unknown): Promise<unknown> };

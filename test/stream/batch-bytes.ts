@@ -14,6 +14,9 @@ export interface BatchOptions {
   readonly codec?: number;
   /** Of every record; its offset by default. */
   readonly value?: Buffer | null;
+  /** Of each record, in the place of `value`. */
+  readonly valueFor?: (offset: number) => Buffer;
+  readonly firstTimestamp?: number;
   /** Of every record. */
   readonly headers?: readonly (readonly [name: string, value: Buffer | null])[];
   /** The time that the broker set for all records alike. */
@@ -30,7 +33,7 @@ export function batchBytes(options: BatchOptions): Buffer {
   const headers = headerBytes(options.headers ?? []);
   const records = Buffer.concat(
     offsets.map((offset) => {
-      const value = options.value === undefined ? Buffer.from(String(offset)) : options.value;
+      const value = valueAt(options, offset);
       return recordBytes(offset - firstOffset, key, value, headers);
     }),
   );
@@ -39,6 +42,7 @@ export function batchBytes(options: BatchOptions): Buffer {
   header.writeInt8(2, 16);
   const codec = options.codec ?? (gzip ? 1 : 0);
   header.writeInt16BE(codec | (transactional || control ? 0x10 : 0) | (control ? 0x20 : 0), 21);
+  header.writeBigInt64BE(BigInt(options.firstTimestamp ?? 0), 27);
   if (options.appendTimestamp !== undefined) {
     header.writeInt16BE(header.readInt16BE(21) | 0x08, 21);
     header.writeBigInt64BE(BigInt(options.appendTimestamp), 35);
@@ -49,6 +53,11 @@ export function batchBytes(options: BatchOptions): Buffer {
   const body = gzip ? gzipSync(records) : records;
   header.writeInt32BE(header.length + body.length - 12, 8);
   return withChecksum(Buffer.concat([header, body]));
+}
+
+function valueAt({ value, valueFor }: BatchOptions, offset: number): Buffer | null {
+  if (valueFor) return valueFor(offset);
+  return value === undefined ? Buffer.from(String(offset)) : value;
 }
 
 /** kafkajs's CRC-32C: it writes it, and never reads it. */
