@@ -70,6 +70,79 @@ const quotas: [
   ['transfer.downstream', gigabyte, 50n, [250n, '0.12'], [3000n, '0.1']],
 ];
 
+test('the plans cost and give what the price page says', () => {
+  expect(
+    builtInDocument.plans.map(({ plan, fee, atQuota, inferenceCredits }) => [
+      plan,
+      fee,
+      atQuota,
+      inferenceCredits,
+    ]),
+  ).toEqual([
+    ['build', '0', 'block', '2.50'],
+    ['ship', '50', 'overage', '5'],
+    ['scale', '500', 'overage', '50'],
+  ]);
+  expect(builtInDocument.plans.map(({ minimumSpend }) => minimumSpend)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test('no price or quota stands in the catalog that is not in the tables here', () => {
+  const free = ['session.ingress.passthrough', 'transfer.upstream'];
+  expect(builtInDocument.rates.map(({ meter }) => meter).sort()).toEqual(
+    [...quotas.map(([meter]) => meter), ...free].sort(),
+  );
+  const withQuota = quotas.filter(([, , build]) => build > 0n).map(([meter]) => meter);
+  expect(builtInDocument.allowances.flatMap(({ meters }) => meters).sort()).toEqual(withQuota.sort());
+  // Enterprise has no public numbers: a project's own overrides give it its terms.
+  expect(new Set(builtInDocument.plans.map(({ plan }) => plan)).size).toBe(3);
+});
+
+test('what was agreed with an enterprise replaces fee, quota, rate and behaviour at the quota', () => {
+  const agreed = {
+    fee: '2000',
+    atQuota: 'overage' as const,
+    inferenceCredits: '100',
+    minimumSpend: '2500',
+    allowances: [{ name: 'WebRTC participant minutes', included: '10000000' }],
+    rates: [
+      {
+        meter: 'session.webrtc',
+        per: '1',
+        price: { graduated: [{ upTo: '1000000', amount: '0.0003' }, { amount: '0.0002' }] },
+      },
+      { meter: 'inference.tts', model: 'cartesia/sonic', per: '1000000', price: '30' },
+    ],
+  };
+  const { invoice } = buildInvoice({
+    project: 'p',
+    plans: [{ plan: 'scale', from: '2025-01-01', overrides: agreed }],
+    month: '2026-07',
+    periodStart: '',
+    periodEnd: '',
+    totals: new Map([
+      ['session.webrtc', 13_000_000n * minute],
+      ['inference.tts/cartesia/sonic', 4_000_000n],
+    ]),
+    catalog: builtInCatalog,
+    number: 'p-0001',
+    issuedAt: '',
+  });
+  expect(
+    invoice.lines.map(({ kind, billable, unitPrice, amount }) => [kind, billable, unitPrice, amount]),
+  ).toEqual([
+    ['plan', '1', '2000', '2000.00'],
+    ['usage', '1000000', '0.0003', '300.00'],
+    ['usage', '2000000', '0.0002', '400.00'],
+    ['usage', '4000000', '30', '120.00'],
+    ['credit', '100.00', '-1', '-100.00'],
+  ]);
+  expect(invoice.total).toBe('2720.00');
+});
+
 const fees: Record<string, number> = { ship: 50, scale: 500 };
 
 describe.each(quotas)('%s', (meter, size, build, ship, scale) => {
