@@ -105,13 +105,13 @@ fault('each exact point is where it says', async (run) => {
     return letters;
   };
   const state = async (): Promise<readonly number[]> => [
-    await run.applied(tallyman, 'usage.agent'),
+    await run.applied(tallyman, 'usage.session'),
     await lettersOf(),
   ];
 
   // One topic, one partition, one chunk: nothing is there before the first point.
   const stopAt = async (caught: Promise<Caught>, goOn: 'cut' | 'cutMidway'): Promise<void> => {
-    const victim = run.consume(tallyman.proxied, 'agent');
+    const victim = run.consume(tallyman.proxied, 'session');
     const held = await caught;
     await run.kill(victim);
     held[goOn]();

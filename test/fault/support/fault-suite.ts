@@ -43,6 +43,8 @@ const RUN_SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 const SCALE = Number(process.env['FAULT_SCALE'] ?? 1);
 const SHOWN_DIFFERENCES = 40;
 const SETTLE_TIMEOUT_MS = 180_000;
+/** Many times what a case takes on a quiet machine. */
+const CASE_TIMEOUT_MS = 300_000;
 const RESTART_DELAY_MS = 500;
 
 /** Where the results are gathered; set by run.ts. */
@@ -226,7 +228,7 @@ export function faultSuite(suite: string): FaultCase {
   beforeAll(async () => void (world = await startFaultWorld()));
   afterAll(() => world?.stop());
 
-  return (name, body, timeoutMs) => {
+  return (name, body, timeoutMs = CASE_TIMEOUT_MS) => {
     const inCase = async (): Promise<void> => {
       const seed = seedOf(name);
       const run = new FaultRun(world!, seed, createRandom(seed));
@@ -249,8 +251,7 @@ export function faultSuite(suite: string): FaultCase {
         record({ suite, name, seed: RUN_SEED, kills, events, seconds, differences, passed });
       }
     };
-    if (timeoutMs === undefined) test(name, inCase);
-    else test(name, inCase, timeoutMs);
+    test(name, inCase, timeoutMs);
   };
 }
 

@@ -49,7 +49,7 @@ interface Link {
 }
 
 /** How long a trap waits for its message. */
-const TRAP_TIMEOUT_MS = 60_000;
+const TRAP_TIMEOUT_MS = 120_000;
 
 /**
  * A TCP proxy that knows where messages begin and end: a server as its clients see it when the network, and not the
