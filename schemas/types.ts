@@ -738,6 +738,10 @@ export interface DeadLetter {
             }
         )[];
   };
+  /**
+   * When its event was published again, in UTC; absent if it never was.
+   */
+  replayedAt?: string;
 }
 /**
  * One project's month. Money has the currency's digits; `total` is the sum of all lines. One record of `billing.invoices`.

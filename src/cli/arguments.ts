@@ -30,3 +30,11 @@ export function projectArgument(text: string): string {
   }
   return text;
 }
+
+/** Reads a time as milliseconds since the epoch. */
+export function timeArgument(text: string): number {
+  const ms = /^\d{4}-\d{2}-\d{2}T/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms))
+    throw new InvalidArgumentError(`"${text}" is no time: write e.g. 2026-12-01T02:00:00Z.`);
+  return ms;
+}

@@ -8,7 +8,8 @@ import { loadCatalog } from '../catalog-file';
 import { loadSeller } from '../seller-file';
 import { parseSpan } from '../span';
 import { createPublisher } from '../stream/producer';
-import { monthArgument } from './arguments';
+import { checkRebuilt } from '../totals/rebuilding';
+import { monthArgument, timeArgument } from './arguments';
 import { withContext, type Context } from './context';
 import { groupDigits, printJson, printLine, printTable } from './output';
 
@@ -54,6 +55,7 @@ async function close(context: Context, month: string | undefined, options: Close
   const seller = loadSeller(config.sellerPath);
   const nowMs = options.now ?? Date.now();
   await checkCountingSettings(kafka, config);
+  await checkRebuilt(store);
   if (!options.dryRun) await restoreCloses(kafka, store, config.prefix, log);
 
   const state = await readCloseState(store, calendar, nowMs);
@@ -153,11 +155,4 @@ function spanArgument(text: string): number {
   if (spanMs === undefined)
     throw new InvalidArgumentError(`"${text}" is no span: write e.g. 30s, 90m, 1h or 2d.`);
   return spanMs;
-}
-
-function timeArgument(text: string): number {
-  const ms = /^\d{4}-\d{2}-\d{2}T/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(ms))
-    throw new InvalidArgumentError(`"${text}" is no time: write e.g. 2026-12-01T02:00:00Z.`);
-  return ms;
 }

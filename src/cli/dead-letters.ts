@@ -1,78 +1,241 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { usageConsumers } from '../../consumers';
+import { rateMessage } from '../../consumers/rate-message';
+import { readCloseRecords } from '../close/restore-closes';
+import { createProgress } from '../progress';
+import { roundingTable } from '../rating/rounding';
+import { listDeadLetters, placeOf, readDeadLetters, type DeadLetterEntry } from '../stream/dead-letter-log';
 import type { DeadLetter } from '../stream/dead-letters';
-import { readLedger } from '../stream/ledger';
+import { createPublisher } from '../stream/producer';
+import { replayDeadLetters, type ReplayReport } from '../stream/replay-dead-letters';
 import { topicName } from '../stream/topics';
+import { timeArgument } from './arguments';
 import { withContext, type Context } from './context';
 import { printJson, printLine, printTable } from './output';
+
+interface Filters {
+  readonly reason?: string;
+  readonly topic?: string;
+  readonly since?: number;
+  readonly until?: number;
+  readonly key?: string;
+}
 
 export function deadLettersVerb(): Command {
   return new Command('dead-letters')
     .description('Events that could not be counted, with their reasons.')
-    .addCommand(
-      new Command('list')
-        .description('List dead letters, newest last.')
-        .option('--reason <reason>', 'only those with this reason')
-        .option('--limit <n>', 'show the newest n', limitArgument, 50)
-        .option('--json', 'one JSON document on stdout')
-        .action(async (options: { reason?: string; limit: number; json?: true }) => {
-          await withContext(async (context) => {
-            const all = await readDeadLetters(context);
-            const matching = all.filter(
-              ({ reason }) => options.reason === undefined || reason === options.reason,
-            );
-            const shown = matching.slice(-options.limit);
-            const byReason = countByReason(matching);
-            if (options.json) {
-              printJson({ count: matching.length, byReason, deadLetters: shown });
-              return;
-            }
-            if (matching.length === 0) {
-              printLine('No dead letters.');
-              return;
-            }
-            printTable(
-              [
-                { title: 'where', of: (letter) => `${letter.topic}/${letter.partition}/${letter.offset}` },
-                { title: 'when', of: (letter) => new Date(letter.timestamp).toISOString() },
-                { title: 'reason', of: (letter) => letter.reason },
-                { title: 'detail', of: (letter) => shorten(letter.detail) },
-              ],
-              shown,
-            );
-            const counts = Object.entries(byReason).map(([reason, count]) => `${count} ${reason}`);
-            printLine(`${matching.length} in all: ${counts.join(', ')}`);
+    .addCommand(listCommand())
+    .addCommand(showCommand())
+    .addCommand(replayCommand());
+}
+
+function withFilters(command: Command): Command {
+  return command
+    .option('--reason <reason>', 'only those with this reason')
+    .option('--topic <topic>', 'only of this topic, e.g. usage.session')
+    .option('--since <time>', 'only of records from this time on (ISO 8601)', timeArgument)
+    .option('--until <time>', 'only of records before this time', timeArgument)
+    .option('--key <key>', 'only of records with this key')
+    .option('--json', 'one JSON document on stdout');
+}
+
+function listCommand(): Command {
+  return withFilters(new Command('list').description('List dead letters, newest last.'))
+    .option('--limit <n>', 'show the newest n', limitArgument, 50)
+    .action(async (options: Filters & { limit: number; json?: true }) => {
+      await withContext(async (context) => {
+        const { config, kafka } = context;
+        const matching = await select(context, options);
+        const newest = matching.slice(-options.limit);
+        const byReason = countBy(matching, ({ reason }) => reason);
+        if (options.json) {
+          const whole = new Map<string, DeadLetter>();
+          for await (const letter of readDeadLetters(kafka(), config.prefix, newest))
+            whole.set(placeOf(letter), letter);
+          const deadLetters = newest.flatMap((entry) => whole.get(placeOf(entry)) ?? []);
+          const byTopic = countBy(matching, ({ topic }) => topic);
+          printJson({
+            count: matching.length,
+            byReason,
+            byTopic,
+            replayed: replayedIn(matching),
+            deadLetters,
           });
-        }),
+          return;
+        }
+        if (matching.length === 0) {
+          printLine('No dead letters.');
+          return;
+        }
+        printTable(
+          [
+            { title: 'where', of: placeOf },
+            { title: 'when', of: ({ timestamp }) => new Date(timestamp).toISOString() },
+            { title: 'reason', of: ({ reason }) => reason },
+            { title: 'replayed', of: ({ replayedAt }) => replayedAt ?? '' },
+            { title: 'detail', of: ({ detail }) => shorten(detail) },
+          ],
+          newest,
+        );
+        const counts = Object.entries(byReason).map(([reason, count]) => `${count} ${reason}`);
+        printLine(
+          `${matching.length} in all: ${counts.join(', ')}; ${replayedIn(matching)} of them replayed.`,
+        );
+      });
+    });
+}
+
+function showCommand(): Command {
+  return new Command('show')
+    .description('Show one dead letter whole, with its value decoded where it is text.')
+    .argument('<place>', '<topic>/<partition>/<offset>, as `list` prints it')
+    .option('--json', 'as it is printed in any case')
+    .action(async (place: string) => {
+      await withContext(async ({ config, kafka }) => {
+        const entries = await listDeadLetters(kafka(), config.prefix);
+        const wanted = entries.filter((entry) => placeOf(entry) === place);
+        for await (const letter of readDeadLetters(kafka(), config.prefix, wanted)) {
+          const text = letter.value === null ? null : Buffer.from(letter.value, 'base64').toString('utf8');
+          printJson({ ...letter, text });
+          return;
+        }
+        throw new InvalidArgumentError(`There is no dead letter of ${place}.`);
+      });
+    });
+}
+
+function replayCommand(): Command {
+  return withFilters(
+    new Command('replay')
+      .description('Publish the events of dead letters again, after what refused them is mended.')
+      .argument('[places...]', 'only these, as `list` prints them'),
+  )
+    .option('--dry-run', 'say what would be published; publish nothing')
+    .option('--again', 'also those that were replayed before')
+    .addHelpText(
+      'after',
+      `
+Each event is judged by this program as it is now; what it would still refuse stays where it is. The others are published
+as they were: bytes, key, headers, topic and partition. An event counts once, however often it is replayed, while its id is
+remembered: for the open month and the one before.
+
+Examples:
+  tallyman dead-letters replay --reason schema_violation --since 2026-11-01T00:00:00Z --dry-run
+  tallyman dead-letters replay usage.session/3/90117`,
     )
-    .addCommand(
-      new Command('show')
-        .description('Show one dead letter whole, with its value decoded where it is text.')
-        .argument('<place>', '<topic>/<partition>/<offset>, as `list` prints it')
-        .action(async (place: string) => {
-          await withContext(async (context) => {
-            const letter = (await readDeadLetters(context)).find(
-              ({ topic, partition, offset }) => `${topic}/${partition}/${offset}` === place,
-            );
-            if (!letter) throw new InvalidArgumentError(`There is no dead letter of ${place}.`);
-            const text = letter.value === null ? null : Buffer.from(letter.value, 'base64').toString('utf8');
-            printJson({ ...letter, text });
-          });
-        }),
+    .action(async (places: string[], options: Filters & { dryRun?: true; again?: true; json?: true }) => {
+      await withContext((context) => replay(context, places, options));
+    });
+}
+
+async function replay(
+  context: Context,
+  places: readonly string[],
+  options: Filters & { dryRun?: true; again?: true; json?: true },
+): Promise<void> {
+  const { config, calendar, kafka } = context;
+  const wanted = new Set(places);
+  const selected = (await select(context, options)).filter(
+    (entry) => wanted.size === 0 || wanted.delete(placeOf(entry)),
+  );
+  if (wanted.size > 0)
+    throw new InvalidArgumentError(`There is no such dead letter: ${[...wanted].join(', ')}.`);
+  const entries = selected.filter(({ replayedAt }) => options.again === true || replayedAt === undefined);
+  const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
+  const byTopic = new Map(
+    usageConsumers.map((consumer) => [topicName(config.prefix, consumer.topic), consumer]),
+  );
+  const publisher = options.dryRun ? undefined : await createPublisher(kafka());
+  try {
+    const report = await replayDeadLetters({
+      ...{ client: kafka(), prefix: config.prefix, publisher, entries, nowMs: Date.now() },
+      progress: createProgress('replay'),
+      rate: (topic, message) => {
+        const consumer = byTopic.get(topic);
+        return consumer && rateMessage(consumer, message, rating);
+      },
+    });
+    const idsForgotten = await countBeyondIds(context, entries);
+    const summary = {
+      selected: selected.length,
+      replayedBefore: selected.length - entries.length,
+      dryRun: options.dryRun ?? false,
+      idsForgotten,
+      ...report,
+    };
+    if (options.json) printJson(summary);
+    else printSummary(summary);
+  } finally {
+    await publisher?.close();
+  }
+}
+
+/** Letters from before the period whose ids are still remembered: a mended copy that was counted then is not recognised. */
+async function countBeyondIds(
+  { config, kafka }: Context,
+  entries: readonly DeadLetterEntry[],
+): Promise<number> {
+  const before = [...(await readCloseRecords(kafka(), config.prefix)).values()].at(-2);
+  if (before === undefined) return 0;
+  return entries.filter(({ timestamp }) => timestamp < Date.parse(before.closedAt)).length;
+}
+
+function printSummary(
+  summary: ReplayReport & {
+    selected: number;
+    replayedBefore: number;
+    dryRun: boolean;
+    idsForgotten: number;
+  },
+): void {
+  const { selected, replayedBefore, replayed, refused, incomplete, dryRun, idsForgotten } = summary;
+  printLine(
+    `${replayed} of ${selected} ${dryRun ? 'would be' : 'were'} published again; ${replayedBefore} had been before, ` +
+      `${refused.length} would be refused again, ${incomplete.length} are not whole.`,
+  );
+  const rows = [...refused, ...incomplete.map((one) => ({ ...one, reason: 'incomplete' }))];
+  if (rows.length > 0) {
+    printTable(
+      [
+        { title: 'where', of: ({ place }) => place },
+        { title: 'reason', of: ({ reason }) => reason },
+        { title: 'detail', of: ({ detail }) => shorten(detail) },
+      ],
+      rows,
     );
+  }
+  if (idsForgotten > 0) {
+    printLine(
+      `${idsForgotten} are from before the close before the last one: if a mended copy was counted then, its id is forgotten, ` +
+        'and the event counts again.',
+    );
+  }
 }
 
-/** After a crash the same dead letter may stand twice under its key: the last one counts. */
-async function readDeadLetters({ config, kafka }: Context): Promise<DeadLetter[]> {
-  const byKey = new Map<string, DeadLetter>();
-  await readLedger(kafka(), topicName(config.prefix, 'usage.dead-letters'), (key, value) => {
-    if (value !== null) byKey.set(key, JSON.parse(value) as DeadLetter);
-  });
-  return [...byKey.values()].sort((a, b) => a.timestamp - b.timestamp);
+async function select(
+  { config, kafka }: Context,
+  { reason, topic, since, until, key }: Filters,
+): Promise<DeadLetterEntry[]> {
+  const topics = topic === undefined ? undefined : [topic, topicName(config.prefix, topic)];
+  return (await listDeadLetters(kafka(), config.prefix)).filter(
+    (entry) =>
+      (reason === undefined || entry.reason === reason) &&
+      (topics === undefined || topics.includes(entry.topic)) &&
+      (since === undefined || entry.timestamp >= since) &&
+      (until === undefined || entry.timestamp < until) &&
+      (key === undefined || entry.key === key),
+  );
 }
 
-function countByReason(letters: readonly DeadLetter[]): Record<string, number> {
+const replayedIn = (letters: readonly DeadLetterEntry[]): number =>
+  letters.filter(({ replayedAt }) => replayedAt !== undefined).length;
+
+function countBy(
+  letters: readonly DeadLetterEntry[],
+  nameOf: (letter: DeadLetterEntry) => string,
+): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const { reason } of letters) counts[reason] = (counts[reason] ?? 0) + 1;
+  for (const letter of letters) counts[nameOf(letter)] = (counts[nameOf(letter)] ?? 0) + 1;
   return counts;
 }
 

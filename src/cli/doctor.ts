@@ -1,17 +1,24 @@
 import { Command } from 'commander';
 import { usageConsumers } from '../../consumers';
+import { checkCloses } from '../close/check-closes';
+import { countingSettings, readCountingRecord, settingsThatDiffer } from '../close/counting-settings';
 import type { Finding } from '../finding';
+import { brokerClockSkew } from '../stream/broker-time';
+import { checkGroups } from '../stream/check-groups';
 import { checkTopics } from '../stream/check-topics';
 import { checkCursor } from '../stream/offset-chain';
 import { topicReplaced } from '../stream/stop-errors';
 import { logRanges, topicName } from '../stream/topics';
 import { checkRedis } from '../totals/check-redis';
 import { readCursors } from '../totals/cursors';
+import { isRebuilding } from '../totals/rebuilding';
 import type { Store } from '../totals/store';
 import { readTopicIds } from '../totals/topic-ids';
 import { withContext, type Context } from './context';
 import { printJson, printLine } from './output';
+import { groupOf } from './run-consumers';
 
+const CLOCK_SKEW_MAX_MS = 60_000;
 /** A partition that is behind and whose cursor does not move for so long is called stuck. */
 const STUCK_AFTER_MS = 3_000;
 
@@ -28,10 +35,71 @@ export function doctorVerb(): Command {
 }
 
 async function examine(context: Context): Promise<Finding[]> {
+  const { config, kafka } = context;
+  const { prefix } = config;
   const store = await context.store();
-  const topics = await checkTopics(context.kafka(), context.config.prefix);
-  const missing = topics.some(({ remedy }) => remedy === 'tallyman init');
-  return [...(await checkRedis(store)), ...topics, ...(missing ? [] : await checkCursors(context))];
+  const redis = await checkRedis(store);
+  const topics = await checkTopics(kafka(), prefix);
+  // What follows asks the topics, and must find them.
+  if (topics.some(({ remedy }) => remedy === 'tallyman init')) return [...redis, ...topics];
+  return [
+    ...redis,
+    ...topics,
+    ...(await checkBrokerClock(context)),
+    ...(await checkSettings(context)),
+    ...(await checkFilled(store)),
+    ...(await checkCursors(context)),
+    ...(await checkGroups(
+      kafka(),
+      usageConsumers.map(({ name }) => groupOf(prefix, name)),
+    )),
+  ];
+}
+
+async function checkBrokerClock({ config, kafka }: Context): Promise<Finding[]> {
+  const skewMs = await brokerClockSkew(kafka(), config.prefix);
+  if (skewMs === undefined || Math.abs(skewMs) <= CLOCK_SKEW_MAX_MS) return [];
+  return [
+    {
+      level: 'warning',
+      subject: 'Kafka',
+      problem: `the clock of a broker and this machine's differ by ${Math.round(Math.abs(skewMs) / 1000)} s`,
+      remedy: 'set the clocks by NTP: retention goes by the brokers, the close by this one',
+    },
+  ];
+}
+
+/** The settings that were recorded, and this environment's. */
+async function checkSettings({ config, kafka }: Context): Promise<Finding[]> {
+  const { settings } = await readCountingRecord(kafka(), config.prefix);
+  if (settings === undefined) {
+    return [
+      {
+        level: 'warning',
+        subject: 'settings',
+        problem: 'zone, rounding and limits are not recorded: a consumer with others would not be refused',
+        remedy: 'tallyman init (it changes nothing else)',
+      },
+    ];
+  }
+  return settingsThatDiffer(settings, countingSettings(config)).map((problem) => ({
+    level: 'error',
+    subject: 'settings',
+    problem: `${problem}: consumers with this environment refuse to start`,
+    remedy: 'set the environment back',
+  }));
+}
+
+async function checkFilled(store: Store): Promise<Finding[]> {
+  if (!(await isRebuilding(store))) return [];
+  return [
+    {
+      level: 'error',
+      subject: 'Redis',
+      problem: 'a rebuild has not come to its end: totals are missing',
+      remedy: 'tallyman rebuild',
+    },
+  ];
 }
 
 async function checkCursors(context: Context): Promise<Finding[]> {
@@ -61,6 +129,8 @@ async function checkCursors(context: Context): Promise<Finding[]> {
       else if (cursor < range.end) behind.push({ topic, partition, cursor, end: range.end });
     }
   }
+  // Only where there are cursors, Redis can be compared with the ledger.
+  if (findings.length === 0) findings.push(...(await checkCloses(context.kafka(), store, prefix)));
   if (behind.length > 0) await new Promise((resolve) => setTimeout(resolve, STUCK_AFTER_MS));
   for (const { topic, partition, cursor, end } of behind) {
     if ((await readCursors(store, partition)).get(topic) !== cursor) continue;

@@ -1,89 +1,172 @@
 import { Command } from 'commander';
 import { consumerNamed, consumerNames, usageConsumers } from '../../consumers';
+import { checkCountingSettings, type CountingRecord } from '../close/counting-settings';
 import type { CloseRecord } from '../close/close-record';
+import { neededFrom } from '../close/coverage';
 import { noteTopicIds } from '../close/note-topic-ids';
-import { restoreCloses } from '../close/restore-closes';
-import { restoreViews } from '../close/restore-views';
-import { TallymanError } from '../errors';
+import { monthsWithFrozenTotals, restoreFrozenTotals } from '../close/frozen-totals';
+import { readCloseRecords, restoreCloses } from '../close/restore-closes';
+import { restoreViews, type RestoredViews } from '../close/restore-views';
+import { RefusedError, TallymanError } from '../errors';
 import { checkCoPartitioned, logRanges, topicName } from '../stream/topics';
-import { readCloses } from '../totals/closes';
 import { initCursor, readCursor } from '../totals/cursors';
-import { readFreezes } from '../totals/freeze';
 import { writeShardCount } from '../totals/read';
+import { beginRebuild, endRebuild, isRebuilding } from '../totals/rebuilding';
 import type { Store } from '../totals/store';
 import { withContext, type Context } from './context';
 import { printJson, printLine } from './output';
 import { runConsumers } from './run-consumers';
 
+/** What was restored. */
+interface Rebuilt extends RestoredViews {
+  /** Closed months whose events the log no longer holds whole: their totals are those that their close published. */
+  readonly monthsBeyondLog: readonly string[];
+}
+
 export function rebuildVerb(): Command {
   return new Command('rebuild')
     .description(
-      'Fill an emptied Redis from Kafka: ledgers, closes, and every event that the log still holds.',
+      'Fill an emptied Redis from Kafka: ledgers, closed months, and every event that the log still holds.',
     )
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       `
-Stop the consumers first. Stopped or killed half-way, run it again: it goes on where it was. On a Redis that lost nothing
-it changes nothing. Zone, rounding and limits must be what they were when the events were first counted.`,
+Stop the consumers first. Stopped or killed half-way, run it again: it goes on where it was, and nothing else runs on this
+Redis before it has come to its end. On a Redis that lost nothing it changes nothing. Exit code 3: the log no longer holds
+what the open month needs, or this environment counts by other settings.`,
     )
     .action(async (options: { json?: true }) => {
       await withContext(async (context) => {
-        const views = await rebuild(context);
-        if (options.json) printJson(views);
-        else
+        const rebuilt = await rebuild(context);
+        if (options.json) {
+          printJson(rebuilt);
+          return;
+        }
+        const { projects, closes, invoices, monthsBeyondLog } = rebuilt;
+        printLine(`Rebuilt: ${projects} projects, ${closes} closes, ${invoices} invoices, all totals.`);
+        if (monthsBeyondLog.length > 0) {
           printLine(
-            `Rebuilt: ${views.projects} projects, ${views.closes} closes, ${views.invoices} invoices, all totals.`,
+            `The log begins within or after ${monthsBeyondLog.join(', ')}: their totals are as their close published them. ` +
+              'What cannot be had of them any more are single events (`tallyman explain`).',
           );
+        }
       });
     });
 }
 
-async function rebuild(context: Context): ReturnType<typeof restoreViews> {
+async function rebuild(context: Context): Promise<Rebuilt> {
   const { config, log } = context;
   const kafka = context.kafka();
   const store = await context.store();
   const partitionCount = await checkCoPartitioned(kafka, config.prefix);
+  const counting = await checkCountingSettings(kafka, config);
+  const closes = [...(await readCloseRecords(kafka, config.prefix)).values()];
+  const published = await monthsWithFrozenTotals(kafka, config.prefix);
+  const missing = await missingCursors(context, store, partitionCount, counting, closes, published);
+
+  if (missing.length > 0) await beginRebuild(store);
   await writeShardCount(store, partitionCount);
   const views = await restoreViews(kafka, store, config.prefix);
   // Before the log: an event that was late must be late again.
   await restoreCloses(kafka, store, config.prefix, log);
-  await noteTopics(context, store);
-  await createCursors(context, store);
+  await noteTopics(context, store, closes.at(-1));
+  for (const { shard, topic, begin } of missing) await initCursor(store, shard, topic, begin);
   const end = await runConsumers(context, {
     consumers: consumerNames.map(consumerNamed),
     untilCaughtUp: true,
+    purpose: 'rebuild',
   });
   if (end === 'interrupted')
     throw new TallymanError('INTERRUPTED', 'Stopped before the end: run it again to go on');
-  return views;
+
+  // After the log: every cursor has passed the freezes, so nothing is counted in a closed month any more.
+  const months = closes.map(({ month }) => month).filter((month) => published.has(month));
+  if (await isRebuilding(store)) {
+    await restoreFrozenTotals(kafka, store, config.prefix, partitionCount, months);
+    await endRebuild(store);
+  }
+  const beyond = await monthsBeyondLog(context, counting, closes);
+  return { ...views, monthsBeyondLog: beyond };
 }
 
 /** The closes' offsets mean something in their own topics only: late usage of others would pass for timely. */
-async function noteTopics({ kafka, config }: Context, store: Store): Promise<void> {
-  const [lastClose] = [...(await readCloses(store)).values()].slice(-1);
-  const { topicIds } = lastClose === undefined ? {} : (JSON.parse(lastClose) as Partial<CloseRecord>);
+async function noteTopics(
+  { kafka, config }: Context,
+  store: Store,
+  lastClose: CloseRecord | undefined,
+): Promise<void> {
   const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
-  await noteTopicIds(kafka(), store, topics, topicIds);
+  await noteTopicIds(kafka(), store, topics, lastClose?.topicIds);
 }
 
-/** Cursors at the log's start, if the log still holds all that came after the last close. */
-async function createCursors(context: Context, store: Store): Promise<void> {
-  const topics = usageConsumers.map(({ topic }) => topicName(context.config.prefix, topic));
-  for (const [topic, ranges] of await logRanges(context.kafka(), topics)) {
-    for (const [shard, { start }] of ranges.entries()) {
-      if ((await readCursor(store, shard, topic)) !== undefined) continue;
-      const lastFreeze = [...(await readFreezes(store, shard)).values()].at(-1);
-      const needed = lastFreeze?.get(topic) ?? 0;
-      if (start > needed) {
-        throw new TallymanError(
-          'LOG_TOO_SHORT',
-          `${topic}/${shard} begins at offset ${start}, and the open month needs it from ${needed}: usage in between ` +
-            'would be missing from its totals. Restore Redis from its AOF or a replica, or the topic from a copy.',
-          { topic, shard, start, needed },
-        );
-      }
-      await initCursor(store, shard, topic, start);
+/**
+ * The cursors that are to be made, each where its log begins to count.
+ *
+ * @throws RefusedError `LOG_TOO_SHORT` where the log no longer holds all that the open month is made of
+ */
+async function missingCursors(
+  context: Context,
+  store: Store,
+  partitionCount: number,
+  counting: CountingRecord,
+  closes: readonly CloseRecord[],
+  published: ReadonlySet<string>,
+): Promise<{ shard: number; topic: string; begin: number }[]> {
+  const missing: { shard: number; topic: string; begin: number }[] = [];
+  const { calendar } = context;
+  const lastClosed = closes.at(-1)?.month;
+  const openMonth =
+    lastClosed === undefined ? calendar.monthOfMs(Date.now()) : calendar.nextMonth(lastClosed);
+  // A close that was killed may have frozen a month and not published its totals: only the log has them.
+  const replayed = closes.find(({ month }) => !published.has(month))?.month ?? openMonth;
+  for (const { topic, shard, start, begin, needed } of await coverageOf(
+    context,
+    counting,
+    closes,
+    openMonth,
+  )) {
+    if (shard >= partitionCount || (await readCursor(store, shard, topic)) !== undefined) continue;
+    if (start > needed) {
+      throw new RefusedError(
+        'LOG_TOO_SHORT',
+        `${topic}/${shard} begins at offset ${start}, and ${replayed} needs it from ${needed}: its totals would lack usage, ` +
+          'or count repeats. Restore Redis from its AOF or a replica, or the topic from a copy.',
+        { topic, shard, start, needed },
+      );
     }
+    missing.push({ shard, topic, begin: Math.max(start, begin) });
   }
+  return missing;
+}
+
+async function monthsBeyondLog(
+  context: Context,
+  counting: CountingRecord,
+  closes: readonly CloseRecord[],
+): Promise<string[]> {
+  const beyond: string[] = [];
+  for (const { month } of closes) {
+    const partitions = await coverageOf(context, counting, closes, month);
+    if (partitions.some(({ start, needed }) => start > needed)) beyond.push(month);
+  }
+  return beyond;
+}
+
+/** By partition: where the log begins, where counting began, and from where a month needs the log. */
+async function coverageOf(
+  { config, calendar, kafka }: Context,
+  counting: CountingRecord,
+  closes: readonly CloseRecord[],
+  month: string,
+): Promise<{ topic: string; shard: number; start: number; begin: number; needed: number }[]> {
+  const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
+  const { futureMs } = config.limits;
+  return [...(await logRanges(kafka(), topics))].flatMap(([topic, ranges]) =>
+    ranges.map(({ start }, shard) => {
+      const begin = counting.begins.get(shard)?.get(topic) ?? 0;
+      const needed = neededFrom(month, { topic, shard, closes, begin, calendar, futureMs });
+      return { topic, shard, start, begin, needed };
+    }),
+  );
 }

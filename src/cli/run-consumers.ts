@@ -12,6 +12,7 @@ import { createRunner, type Runner } from '../stream/runner';
 import { logEnds, topicName } from '../stream/topics';
 import { apply } from '../totals/apply';
 import { readCursor, readCursors } from '../totals/cursors';
+import { checkRebuilt } from '../totals/rebuilding';
 import type { Context } from './context';
 import { deferred } from './deferred';
 import { signalled, type StopSignal } from './signalled';
@@ -20,6 +21,8 @@ export interface ConsumeOptions {
   readonly consumers: readonly UsageConsumer[];
   /** End when everything that was published before the start is applied; else run until stopped. */
   readonly untilCaughtUp: boolean;
+  /** What the progress is called. A rebuild alone may run on a Redis that is not filled yet. */
+  readonly purpose?: 'consume' | 'rebuild';
 }
 
 /** How often `--until-caught-up` compares the cursors with the log ends. */
@@ -43,6 +46,7 @@ export async function runConsumers(
   const topics = options.consumers.map((consumer) => topicName(config.prefix, consumer.topic));
 
   await checkCountingSettings(kafka, config);
+  if (options.purpose !== 'rebuild') await checkRebuilt(store);
   const { partitionCount, ends, topicIds } = await checkCursors(kafka, store, config.prefix, topics);
   const closes = await watchLedger(context);
 
@@ -55,7 +59,7 @@ export async function runConsumers(
       client: kafka,
       topic: topics[index]!,
       topicId: topicIds.get(topics[index]!),
-      groupId: topicName(config.prefix, `tallyman.${consumer.name}`),
+      groupId: groupOf(config.prefix, consumer.name),
       rate: (message) => rateMessage(consumer, message, rating),
       totals: {
         apply: async (shard, chunk) => apply(store, shard, chunk, await closes.latest()),
@@ -71,7 +75,8 @@ export async function runConsumers(
   try {
     await Promise.race([Promise.all(runners.map((runner) => runner.start())), fatal.promise]);
     const waits: Promise<unknown>[] = [stopSignal.promise, fatal.promise];
-    if (options.untilCaughtUp) waits.push(caughtUp(context, ends, partitionCount, stopSignal));
+    if (options.untilCaughtUp)
+      waits.push(caughtUp(context, ends, partitionCount, stopSignal, options.purpose));
     await Promise.race(waits);
     return options.untilCaughtUp && stopSignal.stopped() ? 'interrupted' : 'done';
   } finally {
@@ -97,14 +102,19 @@ async function watchLedger({ config, log, kafka, store }: Context): Promise<Clos
   return watch;
 }
 
+/** The consumer group of one of our consumers. */
+export const groupOf = (prefix: string, consumerName: string): string =>
+  topicName(prefix, `tallyman.${consumerName}`);
+
 async function caughtUp(
   context: Context,
   ends: ReadonlyMap<string, readonly number[]>,
   partitionCount: number,
   stopSignal: StopSignal,
+  purpose = 'consume',
 ): Promise<void> {
   const store = await context.store();
-  const progress = createProgress('consume');
+  const progress = createProgress(purpose);
   let first: number | undefined;
   while (!stopSignal.stopped()) {
     let left = 0;

@@ -1,5 +1,7 @@
 import { Command } from 'commander';
-import { readTotals } from '../totals/read';
+import { UsageError } from '../errors';
+import { projectsOf, readTotals } from '../totals/read';
+import type { Store } from '../totals/store';
 import { monthArgument, projectArgument } from './arguments';
 import { withContext } from './context';
 import { groupDigits, printJson, printLine, printTable } from './output';
@@ -7,7 +9,8 @@ import { groupDigits, printJson, printLine, printTable } from './output';
 export function totalsVerb(): Command {
   return new Command('totals')
     .description("A project's running totals of a month, rounded usage by usage, in base units.")
-    .argument('<project>', 'project id', projectArgument)
+    .argument('[project]', 'project id', projectArgument)
+    .option('--all', 'every project that has usage in the month')
     .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
@@ -15,32 +18,69 @@ export function totalsVerb(): Command {
       `
 Examples:
   tallyman totals acme-voice
-  tallyman totals acme-voice --month 2026-10 --json`,
+  tallyman totals acme-voice --month 2026-10 --json
+  tallyman totals --all --month 2026-10 --json`,
     )
-    .action(async (project: string, options: { month?: string; json?: true }) => {
-      await withContext(async ({ store, calendar }) => {
+    .action(async (project: string | undefined, options: { month?: string; all?: true; json?: true }) => {
+      if ((project === undefined) === (options.all === undefined))
+        throw new UsageError('BAD_ARGUMENTS', 'Name a project, or write --all.');
+      await withContext(async ({ store: openStore, calendar }) => {
+        const store = await openStore();
         const month = options.month ?? calendar.monthOfMs(Date.now());
-        const totals = [...(await readTotals(await store(), project, month))].sort(([a], [b]) =>
-          a < b ? -1 : 1,
-        );
+        if (project === undefined) {
+          await printAll(store, month, options.json ?? false);
+          return;
+        }
+        const totals = await sortedTotals(store, project, month);
         if (options.json) {
-          // Made without a prototype: a meter's model is a producer's text and may be called `__proto__`.
-          const byMeter = Object.assign(Object.create(null) as Record<string, string>, {});
-          for (const [meter, quantity] of totals) byMeter[meter] = quantity.toString();
-          printJson({ project, month, totals: byMeter });
+          printJson({ project, month, totals: byMeter(totals) });
           return;
         }
         if (totals.length === 0) {
           printLine(`${project} has no usage in ${month}.`);
           return;
         }
-        printTable(
-          [
-            { title: `${project} ${month}`, of: ([meter]) => meter },
-            { title: 'total', of: ([, quantity]) => groupDigits(quantity.toString()), align: 'right' },
-          ],
-          totals,
-        );
+        printTotals(project, month, totals);
       });
     });
+}
+
+type Totals = [meter: string, quantity: bigint][];
+
+async function sortedTotals(store: Store, project: string, month: string): Promise<Totals> {
+  return [...(await readTotals(store, project, month))].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+async function printAll(store: Store, month: string, asJson: boolean): Promise<void> {
+  const projects: string[] = [];
+  for await (const project of projectsOf(store, month)) projects.push(project);
+  const all: [string, Record<string, string>][] = [];
+  for (const project of projects.sort()) {
+    const totals = await sortedTotals(store, project, month);
+    if (asJson) all.push([project, byMeter(totals)]);
+    else printTotals(project, month, totals);
+  }
+  if (asJson) printJson({ month, projects: withoutPrototype(all) });
+  else if (projects.length === 0) printLine(`No project has usage in ${month}.`);
+}
+
+function byMeter(totals: Totals): Record<string, string> {
+  return withoutPrototype(totals.map(([meter, quantity]) => [meter, quantity.toString()]));
+}
+
+/** A project, or a meter's model, may be called `__proto__`. */
+function withoutPrototype<T>(fields: readonly (readonly [string, T])[]): Record<string, T> {
+  const object = Object.create(null) as Record<string, T>;
+  for (const [name, value] of fields) object[name] = value;
+  return object;
+}
+
+function printTotals(project: string, month: string, totals: Totals): void {
+  printTable(
+    [
+      { title: `${project} ${month}`, of: ([meter]) => meter },
+      { title: 'total', of: ([, quantity]) => groupDigits(quantity.toString()), align: 'right' },
+    ],
+    totals,
+  );
 }

@@ -17,6 +17,7 @@ import { checkCursors } from './check-cursors';
 import type { CloseRecord } from './close-record';
 import { countDeadLetters, type DeadLetterCount } from './dead-letters-of-month';
 import { freezeMonth } from './freeze-month';
+import { publishFrozenTotals } from './frozen-totals';
 import { issueInvoices, type InvoiceReport } from './issue-invoices';
 
 export interface CloseDependencies {
@@ -61,6 +62,7 @@ export async function closeMonth(
 
   const { record, seal, wasPublished } = await freezeMonth(dependencies, month, topicIds, nowMs);
 
+  if (!record.completed) await publishFrozenTotals(dependencies, month, () => seal.check());
   const invoicesTopic = topicName(prefix, 'billing.invoices');
   // A run that was killed between the ledger and Redis has issued invoices that Redis does not show yet.
   if (wasPublished) await restoreInvoices(dependencies, invoicesTopic, month);

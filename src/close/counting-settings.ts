@@ -42,9 +42,9 @@ export async function readCountingRecord(client: KafkaClient, prefix: string): P
   let settings: CountingSettings | undefined;
   const begins = new Map<number, ReadonlyMap<string, number>>();
   await readLedger(client, topicName(prefix, 'billing.settings'), (key, value) => {
-    if (value === null) return;
     const [, shard] = BEGIN_KEY.exec(key) ?? [];
-    if (shard !== undefined)
+    if (value === null) begins.delete(Number(shard));
+    else if (shard !== undefined)
       begins.set(Number(shard), new Map(Object.entries(JSON.parse(value) as Record<string, number>)));
     else if (key === SETTINGS_KEY) settings = JSON.parse(value) as CountingSettings;
   });

@@ -3,12 +3,12 @@ import { rateMessage, type RatingContext } from '../../consumers/rate-message';
 import type { Catalog } from '../billing/catalog';
 import type { Seller } from '../billing/invoice';
 import type { CloseRecord } from '../close/close-record';
+import { readCloseRecords } from '../close/restore-closes';
 import { readCloseState } from '../close/close-state';
 import type { CountingRecord } from '../close/counting-settings';
 import { TallymanError } from '../errors';
 import { createProgress, type Progress } from '../progress';
 import type { KafkaClient } from '../stream/kafka';
-import { readLedger } from '../stream/ledger';
 import { logRanges, topicName, type LogRange } from '../stream/topics';
 import { readShard, type ShardSnapshot } from '../totals/read-shard';
 import { readShardCount } from '../totals/read';
@@ -17,7 +17,7 @@ import { compareInvoices, type FieldCorrections } from './compare-invoices';
 import { compareMonth } from './compare-shard';
 import type { Collision, Conflict, Repeats } from './compare-repeats';
 import { compareViews } from './compare-views';
-import { neededFrom } from './coverage';
+import { neededFrom } from '../close/coverage';
 import type { Difference } from './difference';
 import { ShardRecount, type RecountedTopic } from './shard-recount';
 
@@ -106,7 +106,7 @@ class Verification {
 
   async run(): Promise<VerifyReport> {
     const { client, store, prefix, rating, nowMs } = this.options;
-    this.closes = await readCloseRecords(client, prefix);
+    this.closes = [...(await readCloseRecords(client, prefix)).values()];
     const names = this.topics.map(({ topic }) => topic);
     this.ranges = await logRanges(client, names);
     for (const ranges of this.ranges.values()) for (const { start, end } of ranges) this.total += end - start;
@@ -321,16 +321,6 @@ class Verification {
     }
     return this.report;
   }
-}
-
-/** The closes that the ledger holds, in order of month. */
-export async function readCloseRecords(client: KafkaClient, prefix: string): Promise<CloseRecord[]> {
-  const records = new Map<string, CloseRecord>();
-  await readLedger(client, topicName(prefix, 'billing.closes'), (month, value) => {
-    if (value === null) records.delete(month);
-    else records.set(month, JSON.parse(value) as CloseRecord);
-  });
-  return [...records.values()].sort(byMonth);
 }
 
 function byMonth(a: { month: string }, b: { month: string }): number {

@@ -1,91 +1,183 @@
-import { ConfigResourceTypes } from 'kafkajs';
+import { ConfigResourceTypes, type ITopicMetadata } from 'kafkajs';
 import type { Finding } from '../finding';
 import type { KafkaClient } from './kafka';
-import { usageTopics } from './topics';
+import {
+  DEAD_LETTER_MESSAGE_MAX_BYTES,
+  DEAD_LETTER_TOPIC,
+  LEDGER_MESSAGE_MAX_BYTES,
+  ledgerTopics,
+  topicName,
+  USAGE_MESSAGE_MAX_BYTES,
+  usageTopics,
+} from './topics';
 
 const DAY_MS = 86_400_000;
-/** A month and its grace, so that an open month can always be counted anew. */
-const RETENTION_DAYS_NEEDED = 35;
+/** The open month, and the two periods before it that tell its repeats: see close/coverage.ts. */
+const RETENTION_DAYS_NEEDED = 95;
+const RETENTION_DAYS_WANTED = 100;
 const COPIES_WANTED = 3;
 
-/** Checks the settings of the usage topics that exactness stands on. */
+type Found = Omit<Finding, 'subject'>;
+
+interface Topic {
+  readonly name: string;
+  readonly partitions: ITopicMetadata['partitions'];
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+/** Checks the settings of the topics that exactness stands on. */
 export async function checkTopics(client: KafkaClient, prefix: string): Promise<Finding[]> {
-  const admin = await client.admin();
-  const topics = usageTopics(prefix);
-  const existing = new Set(await admin.listTopics());
-  const missing = topics.filter((topic) => !existing.has(topic));
+  const usage = usageTopics(prefix);
+  const ledgers = ledgerTopics(prefix);
+  const deadLetters = topicName(prefix, DEAD_LETTER_TOPIC);
+  const wanted = [...usage, ...ledgers, deadLetters];
+  const existing = new Set(await (await client.admin()).listTopics());
+  const missing = wanted.filter((topic) => !existing.has(topic));
   if (missing.length > 0) {
-    return missing.map((topic) => ({
+    return missing.map((subject) => ({
       level: 'error',
-      subject: topic,
+      subject,
       problem: 'the topic is missing: what is published to it goes nowhere',
       remedy: 'tallyman init',
     }));
   }
-  const metadata = await admin.fetchTopicMetadata({ topics });
+  const topics = await describe(client, wanted);
+  const most = Math.max(
+    ...topics.filter(({ name }) => usage.includes(name)).map(({ partitions }) => partitions.length),
+  );
+  return topics.flatMap((topic) =>
+    [
+      ...(usage.includes(topic.name) ? checkUsageTopic(topic, most) : []),
+      ...(ledgers.includes(topic.name) ? checkLedger(topic) : []),
+      ...(topic.name === deadLetters ? checkSize(topic, DEAD_LETTER_MESSAGE_MAX_BYTES) : []),
+      ...checkCopies(topic),
+    ].map((found) => ({ subject: topic.name, ...found })),
+  );
+}
+
+async function describe(client: KafkaClient, names: readonly string[]): Promise<Topic[]> {
+  const admin = await client.admin();
+  const metadata = await admin.fetchTopicMetadata({ topics: [...names] });
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: topics.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
+    resources: names.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
   });
-
-  const findings: Finding[] = [];
-  const most = Math.max(...metadata.topics.map(({ partitions }) => partitions.length));
-  for (const { name: subject, partitions } of metadata.topics) {
-    const find = (level: Finding['level'], problem: string, remedy: string): void => {
-      findings.push({ level, subject, problem, remedy });
+  return metadata.topics.map(({ name, partitions }) => {
+    const entries = resources.find(({ resourceName }) => resourceName === name)?.configEntries ?? [];
+    return {
+      name,
+      partitions,
+      settings: new Map(entries.map(({ configName, configValue }) => [configName, configValue])),
     };
-    const settings = new Map(
-      resources
-        .find(({ resourceName }) => resourceName === subject)
-        ?.configEntries.map(({ configName, configValue }) => [configName, configValue]),
-    );
-    const alter = (setting: string): string =>
-      `kafka-configs.sh --alter --entity-type topics --entity-name ${subject} --add-config ${setting}`;
+  });
+}
 
-    if (partitions.length !== most) {
-      find(
-        'error',
-        `it has ${partitions.length} partitions, another usage topic ${most}: consumers refuse to start`,
-        `kafka-topics.sh --alter --topic ${subject} --partitions ${most}; then tallyman init`,
-      );
-    }
-    if (settings.get('cleanup.policy')?.includes('compact')) {
-      find(
-        'error',
-        'it is compacted: events under one key replace each other',
-        alter('cleanup.policy=delete'),
-      );
-    }
-    const retentionMs = Number(settings.get('retention.ms'));
-    if (retentionMs >= 0 && retentionMs < RETENTION_DAYS_NEEDED * DAY_MS) {
-      find(
-        'warning',
-        `it keeps events for ${Math.floor(retentionMs / DAY_MS)} days: a Redis that is restored from an older copy, or a ` +
-          'month that is counted anew, would miss some',
-        alter(`retention.ms=${100 * DAY_MS}`),
-      );
-    }
-    if (settings.get('message.timestamp.type') === 'LogAppendTime') {
-      find(
-        'warning',
-        'brokers overwrite timestamps: late producers look punctual',
-        alter('message.timestamp.type=CreateTime'),
-      );
-    }
-    const copies = Math.min(...partitions.map(({ replicas }) => replicas.length));
-    if (copies < COPIES_WANTED) {
-      find(
-        'warning',
-        `it has ${copies} of each partition: with the broker's disk the events are gone`,
-        'raise the replication to 3',
-      );
-    } else if (Number(settings.get('min.insync.replicas')) < 2) {
-      find(
-        'warning',
-        'min.insync.replicas is 1: an acknowledged event may be on one disk only',
-        alter('min.insync.replicas=2'),
-      );
-    }
+const alter = ({ name }: Topic, setting: string): string =>
+  `kafka-configs.sh --alter --entity-type topics --entity-name ${name} --add-config ${setting}`;
+
+function checkUsageTopic(topic: Topic, most: number): Found[] {
+  const { name, partitions, settings } = topic;
+  const findings: Found[] = [];
+  if (partitions.length !== most) {
+    findings.push({
+      level: 'error',
+      problem: `it has ${partitions.length} partitions, another usage topic ${most}: consumers refuse to start`,
+      remedy: `kafka-topics.sh --alter --topic ${name} --partitions ${most}; then tallyman init`,
+    });
+  }
+  if (settings.get('cleanup.policy')?.includes('compact')) {
+    findings.push({
+      level: 'error',
+      problem: 'it is compacted: events under one key replace each other',
+      remedy: alter(topic, 'cleanup.policy=delete'),
+    });
+  }
+  const retentionMs = Number(settings.get('retention.ms'));
+  if (retentionMs >= 0 && retentionMs < RETENTION_DAYS_NEEDED * DAY_MS) {
+    findings.push({
+      level: 'warning',
+      problem:
+        `it keeps events for ${Math.floor(retentionMs / DAY_MS)} days: a Redis that is restored from an older copy would ` +
+        'miss some, and an open month can only be rebuilt or verified with the two before it',
+      remedy: alter(topic, `retention.ms=${RETENTION_DAYS_WANTED * DAY_MS}`),
+    });
+  }
+  const retentionBytes = Number(settings.get('retention.bytes'));
+  if (retentionBytes >= 0) {
+    findings.push({
+      level: 'warning',
+      problem: `retention.bytes is ${retentionBytes}: in a busy month events are deleted by size, however young they are`,
+      remedy: alter(topic, 'retention.bytes=-1'),
+    });
+  }
+  if (settings.get('message.timestamp.type') === 'LogAppendTime') {
+    findings.push({
+      level: 'warning',
+      problem: 'brokers overwrite timestamps: late producers look punctual',
+      remedy: alter(topic, 'message.timestamp.type=CreateTime'),
+    });
+  }
+  return [...findings, ...checkSize(topic, USAGE_MESSAGE_MAX_BYTES)];
+}
+
+/** A ledger is kept for good: what retention removed of it, no rebuild brings back. */
+function checkLedger(topic: Topic): Found[] {
+  const policy = topic.settings.get('cleanup.policy') ?? '';
+  const findings: Found[] = [];
+  if (policy.includes('delete')) {
+    findings.push({
+      level: 'error',
+      problem: `its cleanup.policy is ${policy}: old plans, closes and invoices are deleted, and a rebuild lacks them`,
+      remedy: alter(topic, 'cleanup.policy=compact'),
+    });
+  }
+  return [...findings, ...checkSize(topic, LEDGER_MESSAGE_MAX_BYTES)];
+}
+
+function checkSize(topic: Topic, least: number): Found[] {
+  const bytes = Number(topic.settings.get('max.message.bytes'));
+  if (!(bytes < least)) return [];
+  return [
+    {
+      level: 'error',
+      problem: `it takes messages up to ${bytes} bytes and needs ${least}: a large one would stop what publishes it`,
+      remedy: alter(topic, `max.message.bytes=${least}`),
+    },
+  ];
+}
+
+function checkCopies(topic: Topic): Found[] {
+  const { partitions, settings } = topic;
+  const findings: Found[] = [];
+  const copies = Math.min(...partitions.map(({ replicas }) => replicas.length));
+  if (copies < COPIES_WANTED) {
+    findings.push({
+      level: 'warning',
+      problem: `it has ${copies} of each partition: with the broker's disk its records are gone`,
+      remedy: 'raise the replication to 3 (kafka-reassign-partitions.sh)',
+    });
+  } else if (Number(settings.get('min.insync.replicas')) < 2) {
+    findings.push({
+      level: 'warning',
+      problem: 'min.insync.replicas is 1: an acknowledged record may be on one disk only',
+      remedy: alter(topic, 'min.insync.replicas=2'),
+    });
+  }
+  const behind = partitions.filter(({ isr, replicas }) => isr.length < replicas.length);
+  if (behind.length > 0) {
+    findings.push({
+      level: 'warning',
+      problem: `${behind.length} of its partitions have a copy that is not in sync`,
+      remedy: 'look at the brokers: one is down, or cannot keep up',
+    });
+  }
+  if (settings.get('unclean.leader.election.enable') === 'true') {
+    findings.push({
+      level: 'error',
+      problem:
+        'a copy that is not in sync may become its leader: acknowledged records are lost, and their offsets used again',
+      remedy: alter(topic, 'unclean.leader.election.enable=false'),
+    });
   }
   return findings;
 }

@@ -20,6 +20,8 @@ export interface DeadLetter {
   /** base64; of a `too_large` one the first 64 KiB. */
   readonly value: string | null;
   readonly headers: Readonly<Record<string, Text | null | readonly (Text | null)[]>>;
+  /** When its event was published again, ISO 8601 in UTC. */
+  readonly replayedAt?: string;
 }
 
 /** A record that was refused, as it stands in the log. */

@@ -4,7 +4,8 @@ import type { KafkaClient } from './kafka';
 export interface PublishRecord {
   readonly key: string | Buffer | null;
   readonly value: string | Buffer | null;
-  readonly headers?: Readonly<Record<string, string | Buffer>>;
+  /** Of a header given more than once, a list. */
+  readonly headers?: Readonly<Record<string, string | Buffer | (string | Buffer)[]>>;
   /** Milliseconds since the epoch; now by default. */
   readonly timestampMs?: number;
   /** By the key by default, as Kafka's own clients do it. */

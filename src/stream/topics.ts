@@ -3,16 +3,22 @@ import { TallymanError } from '../errors';
 import type { KafkaClient } from './kafka';
 
 const USAGE_TOPICS = ['usage.session', 'usage.transfer', 'usage.agent', 'usage.inference'] as const;
-const LEDGER_TOPICS = ['billing.projects', 'billing.closes', 'billing.invoices', 'billing.settings'] as const;
+const LEDGER_TOPICS = [
+  'billing.projects',
+  'billing.closes',
+  'billing.totals',
+  'billing.invoices',
+  'billing.settings',
+] as const;
 export const DEAD_LETTER_TOPIC = 'usage.dead-letters';
 
 const MIB = 1_048_576;
 const DAY_MS = 86_400_000;
 /** Above the 1 MiB that an event may have, so that one too large is seen, and becomes a dead letter. */
-const USAGE_MESSAGE_MAX_BYTES = 2 * MIB;
-const LEDGER_MESSAGE_MAX_BYTES = 4 * MIB;
+export const USAGE_MESSAGE_MAX_BYTES = 2 * MIB;
+export const LEDGER_MESSAGE_MAX_BYTES = 4 * MIB;
 /** A dead letter holds up to 1 MiB as base64, beside the key and the headers (see dead-letters.ts). */
-const DEAD_LETTER_MESSAGE_MAX_BYTES = 8 * MIB;
+export const DEAD_LETTER_MESSAGE_MAX_BYTES = 8 * MIB;
 
 /** The topic's name in this installation: `acme.usage.session` with the prefix `acme`. */
 export const topicName = (prefix: string, topic: string): string =>
@@ -97,6 +103,8 @@ function topicConfigs(prefix: string, settings: TopicSettings): ITopicConfig[] {
       topic(name, 1, {
         'cleanup.policy': 'compact',
         'max.message.bytes': String(LEDGER_MESSAGE_MAX_BYTES),
+        // The one topic that tells the brokers' time: see broker-time.ts.
+        ...(name === 'billing.settings' && { 'message.timestamp.type': 'LogAppendTime' }),
       }),
     ),
   ];

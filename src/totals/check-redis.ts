@@ -5,6 +5,9 @@ import type { Store } from './store';
 /** `set-max-intset-entries` up to which apply.lua lets a bucket of ids grow. */
 const INTSET_ENTRIES_NEEDED = 512;
 const CLOCK_SKEW_MAX_MS = 60_000;
+const MEMORY_SHARE_WARNED = 0.8;
+const MEMORY_SHARE_FULL = 0.95;
+const CLUSTER_SLOTS = 16_384;
 
 /** Checks the settings that exactness stands on, on every node that may hold a shard. */
 export async function checkRedis(store: Store): Promise<Finding[]> {
@@ -14,75 +17,178 @@ export async function checkRedis(store: Store): Promise<Finding[]> {
 
 async function checkNode(node: Redis): Promise<Finding[]> {
   const subject = `Redis ${node.options.host}:${node.options.port}`;
-  const findings: Finding[] = [];
-  const find = (level: Finding['level'], problem: string, remedy: string): void => {
-    findings.push({ level, subject, problem, remedy });
-  };
-
-  const version = /redis_version:(\d+)\.(\S+)/.exec(await node.info('server'));
-  if (version && Number(version[1]) < 7) {
-    find(
-      'warning',
-      `version ${version[1]}.${version[2]} is older than the 7 it is tested with`,
-      'update Redis',
-    );
-  }
-
+  const info = infoOf(await node.info());
   const settings = await readSettings(node);
-  if (settings === undefined) {
-    find(
-      'warning',
-      'CONFIG is refused, so its settings cannot be checked',
-      'see to it that appendonly is yes and maxmemory-policy noeviction',
-    );
-  } else {
-    if (settings.get('appendonly') !== 'yes') {
-      find(
-        'error',
-        'appendonly is off: a restart goes back to the last snapshot, and the log must still reach back to it',
-        'redis-cli CONFIG SET appendonly yes; and in redis.conf',
-      );
-    }
-    const policy = settings.get('maxmemory-policy');
-    if (policy !== 'noeviction') {
-      find(
-        'error',
-        `maxmemory-policy is ${policy}: a full Redis throws totals away`,
-        'redis-cli CONFIG SET maxmemory-policy noeviction; and in redis.conf',
-      );
-    }
-    if (settings.get('appendfsync') === 'no') {
-      find(
-        'warning',
-        'appendfsync is no: a crash loses as much as the system has not written',
-        'redis-cli CONFIG SET appendfsync everysec',
-      );
-    }
-    const entries = Number(settings.get('set-max-intset-entries'));
-    if (entries < INTSET_ENTRIES_NEEDED) {
-      find(
-        'warning',
-        `set-max-intset-entries is ${entries}: remembered ids take up to eight times the memory`,
-        `redis-cli CONFIG SET set-max-intset-entries ${INTSET_ENTRIES_NEEDED}`,
-      );
-    }
-  }
+  return [
+    ...checkVersion(info),
+    ...(settings === undefined ? [settingsHidden] : checkSettings(settings)),
+    ...checkPersistence(info),
+    ...checkMemory(info),
+    ...checkReplication(info, settings),
+    ...(info.get('cluster_enabled') === '1' ? checkCluster(infoOf(String(await node.cluster('INFO')))) : []),
+    ...checkClock(Number((await node.time())[0]) * 1000),
+  ].map((found) => ({ subject, ...found }));
+}
 
-  const [seconds] = await node.time();
-  const skewMs = Math.abs(Number(seconds) * 1000 - Date.now());
-  if (skewMs > CLOCK_SKEW_MAX_MS) {
-    find(
-      'warning',
-      `its clock and this machine's differ by ${Math.round(skewMs / 1000)} s`,
-      'set the clocks by NTP: the close goes by this one',
-    );
+type Found = Omit<Finding, 'subject'>;
+type Facts = ReadonlyMap<string, string>;
+
+function checkVersion(info: Facts): Found[] {
+  const version = info.get('redis_version') ?? '';
+  if (Number.parseInt(version, 10) >= 7) return [];
+  return [
+    {
+      level: 'warning',
+      problem: `version ${version} is older than the 7 it is tested with`,
+      remedy: 'update Redis',
+    },
+  ];
+}
+
+const settingsHidden: Found = {
+  level: 'warning',
+  problem: 'CONFIG is refused, so its settings cannot be checked',
+  remedy: 'see to it that appendonly is yes and maxmemory-policy noeviction',
+};
+
+function checkSettings(settings: Facts): Found[] {
+  const findings: Found[] = [];
+  if (settings.get('appendonly') !== 'yes') {
+    findings.push({
+      level: 'error',
+      problem:
+        'appendonly is off: a restart goes back to the last snapshot, and the log must still reach back to it',
+      remedy: 'redis-cli CONFIG SET appendonly yes; and in redis.conf',
+    });
+  }
+  const policy = settings.get('maxmemory-policy');
+  if (policy !== 'noeviction') {
+    findings.push({
+      level: 'error',
+      problem: `maxmemory-policy is ${policy}: a full Redis throws totals away`,
+      remedy: 'redis-cli CONFIG SET maxmemory-policy noeviction; and in redis.conf',
+    });
+  }
+  if (settings.get('appendfsync') === 'no') {
+    findings.push({
+      level: 'warning',
+      problem: 'appendfsync is no: a crash loses as much as the system has not written',
+      remedy: 'redis-cli CONFIG SET appendfsync everysec',
+    });
+  }
+  const entries = Number(settings.get('set-max-intset-entries'));
+  if (entries < INTSET_ENTRIES_NEEDED) {
+    findings.push({
+      level: 'warning',
+      problem: `set-max-intset-entries is ${entries}: remembered ids take up to eight times the memory`,
+      remedy: `redis-cli CONFIG SET set-max-intset-entries ${INTSET_ENTRIES_NEEDED}`,
+    });
   }
   return findings;
 }
 
+/** A setting says what should be written; these say whether it was. */
+function checkPersistence(info: Facts): Found[] {
+  const findings: Found[] = [];
+  if (info.get('aof_enabled') === '1' && info.get('aof_last_write_status') !== 'ok') {
+    findings.push({
+      level: 'error',
+      problem: 'the last write to its AOF failed: it refuses writes, and a crash loses what is not on disk',
+      remedy: 'look at its log and at the free space of its disk',
+    });
+  }
+  for (const [status, what] of [
+    ['rdb_last_bgsave_status', 'snapshot'],
+    ['aof_last_bgrewrite_status', 'rewrite of its AOF'],
+  ] as const) {
+    if ((info.get(status) ?? 'ok') === 'ok') continue;
+    findings.push({
+      level: 'warning',
+      problem: `its last ${what} failed: it may refuse writes, and its AOF grows without end`,
+      remedy: 'look at its log, at the free space of its disk and at vm.overcommit_memory',
+    });
+  }
+  return findings;
+}
+
+/** Without eviction a full Redis refuses writes: consumers stop, and nothing is lost, but nothing is counted either. */
+function checkMemory(info: Facts): Found[] {
+  const limit = Number(info.get('maxmemory') ?? 0);
+  const share = limit === 0 ? 0 : Number(info.get('used_memory') ?? 0) / limit;
+  if (share < MEMORY_SHARE_WARNED) return [];
+  return [
+    {
+      level: share < MEMORY_SHARE_FULL ? 'warning' : 'error',
+      problem: `${Math.round(share * 100)} % of maxmemory is used: when it is full, consumers stop`,
+      remedy:
+        'redis-cli CONFIG SET maxmemory <more>; or close the months that are due, which frees their ids',
+    },
+  ];
+}
+
+function checkReplication(info: Facts, settings: Facts | undefined): Found[] {
+  if (info.get('role') === 'slave') {
+    return [
+      {
+        level: 'error',
+        problem: 'it is a replica: it refuses writes, and may show totals of some time ago',
+        remedy: 'let REDIS_URL name the primary',
+      },
+    ];
+  }
+  const replicas = Number(info.get('connected_slaves') ?? 0);
+  if (replicas > 0 && settings?.get('min-replicas-to-write') === '0') {
+    return [
+      {
+        level: 'warning',
+        problem:
+          'min-replicas-to-write is 0: cut off from its replicas it goes on, and a failover drops what it took in. The ' +
+          'log is replayed from there then, but what was shown meanwhile goes back',
+        remedy: 'redis-cli CONFIG SET min-replicas-to-write 1; and in redis.conf',
+      },
+    ];
+  }
+  return [];
+}
+
+function checkCluster(cluster: Facts): Found[] {
+  const assigned = Number(cluster.get('cluster_slots_ok') ?? 0);
+  if (cluster.get('cluster_state') === 'ok' && assigned === CLUSTER_SLOTS) return [];
+  return [
+    {
+      level: 'error',
+      problem: `the cluster serves ${assigned} of ${CLUSTER_SLOTS} slots: shards in the others cannot be counted or read`,
+      remedy: 'redis-cli --cluster check <node>; then --cluster fix',
+    },
+  ];
+}
+
+function checkClock(redisMs: number): Found[] {
+  const skewMs = Math.abs(redisMs - Date.now());
+  if (skewMs <= CLOCK_SKEW_MAX_MS) return [];
+  return [
+    {
+      level: 'warning',
+      problem: `its clock and this machine's differ by ${Math.round(skewMs / 1000)} s`,
+      remedy: 'set the clocks by NTP: the close goes by this one',
+    },
+  ];
+}
+
+function infoOf(text: string): Map<string, string> {
+  const lines = text.split('\r\n').filter((line) => line.includes(':'));
+  return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
+}
+
 /** undefined where the server keeps CONFIG to itself, as hosted ones do. */
 async function readSettings(node: Redis): Promise<Map<string, string> | undefined> {
-  const names = ['appendonly', 'appendfsync', 'maxmemory-policy', 'set-max-intset-entries'];
+  const names = [
+    'appendonly',
+    'appendfsync',
+    'maxmemory-policy',
+    'set-max-intset-entries',
+    'min-replicas-to-write',
+  ];
   try {
     const answers = await Promise.all(names.map((name) => node.config('GET', name) as Promise<string[]>));
     return new Map(answers.map(([name = '', value = '']) => [name, value]));

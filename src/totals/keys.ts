@@ -30,6 +30,8 @@ export interface Keys {
   readonly shardCount: string;
   /** Hash: topic -> the id that Kafka gave it, when its cursors were made. */
   readonly topicIds: string;
+  /** String: there while a rebuild is not finished. */
+  readonly rebuilding: string;
   /** Hash: project -> JSON of its profile and plan history. */
   readonly projects: string;
   /** Hash: month -> JSON of its close. */
@@ -65,6 +67,7 @@ export function createKeys(prefix: string): Keys {
       `${shard(number).idsStem}${period}:${String(bucket).padStart(BUCKET_DIGITS, '0')}`,
     shardCount: `${root}usage:shards`,
     topicIds: `${root}usage:topics`,
+    rebuilding: `${root}usage:rebuilding`,
     projects: `${root}billing:projects`,
     closes: `${root}billing:closes`,
     verified: `${root}billing:verified`,

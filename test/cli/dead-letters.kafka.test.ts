@@ -1,5 +1,6 @@
 import { openKafka } from '../../src/stream/kafka';
 import { createPublisher } from '../../src/stream/producer';
+import { readRange } from '../../src/stream/read-range';
 import { compileSchema } from '../../src/schema';
 import { testBrokers } from '../support/services';
 import { installation } from '../support/tallyman';
@@ -85,4 +86,109 @@ test('malformed input of every kind lies in the dead letters with its reason, th
       headers: { note: 'text', raw: { base64: Buffer.from([0xfe]).toString('base64') } },
     });
   }
+});
+
+interface Replay {
+  readonly selected: number;
+  readonly replayed: number;
+  readonly replayedBefore: number;
+  readonly refused: { place: string; reason: string }[];
+  readonly incomplete: { place: string }[];
+}
+
+interface Listing {
+  readonly count: number;
+  readonly replayed: number;
+  readonly byReason: Record<string, number>;
+  readonly deadLetters: { reason: string; replayedAt?: string }[];
+}
+
+test('a replay publishes again what is mended, once, and says what would still be refused', async () => {
+  const strict = { TALLYMAN_FUTURE_LIMIT: '0s' };
+  const tallyman = installation(strict);
+  await tallyman.ok('init', '--partitions', '2');
+  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+  const publisher = await createPublisher(client);
+  const topic = `${tallyman.prefix}.usage.session`;
+  const value = (changes: Record<string, unknown>): Buffer =>
+    Buffer.from(JSON.stringify(event('early', changes)));
+  // Refused because the producer's clock was behind: an hour later it is good, if the record is stamped anew.
+  const early = { time: new Date(nowMs).toISOString() };
+  const records = [
+    {
+      key: 'acme',
+      value: value(early),
+      timestampMs: nowMs - 3_600_000,
+      headers: { trace: Buffer.from([0xfe]), many: ['a', 'b'] },
+    },
+    { key: Buffer.from([0xff]), value: value({ ...early, id: 'two' }), timestampMs: nowMs - 3_600_000 },
+    { key: 'acme', value: Buffer.from('{'), timestampMs: nowMs },
+    { key: 'acme', value: Buffer.alloc(1_048_577, 0x20), timestampMs: nowMs },
+  ];
+  await publisher.publish(
+    topic,
+    records.map((record) => ({ ...record, partition: 1 })),
+  );
+  await publisher.close();
+  await tallyman.ok('consume', '--until-caught-up');
+  const list = (...words: string[]): Promise<Listing> => tallyman.json('dead-letters', 'list', ...words);
+  expect(await list()).toMatchObject({
+    count: 4,
+    replayed: 0,
+    byReason: { from_the_future: 2, malformed_json: 1, too_large: 1 },
+  });
+  expect((await list('--key', 'acme', '--reason', 'from_the_future')).count).toBe(1);
+  expect((await list('--topic', 'usage.agent')).count).toBe(0);
+  expect((await list('--since', new Date(nowMs).toISOString())).count).toBe(2);
+  expect(await list('--until', new Date(nowMs).toISOString(), '--limit', '1')).toMatchObject({
+    count: 2,
+    deadLetters: [{}],
+  });
+
+  const replay = (...words: string[]): Promise<Replay> => tallyman.json('dead-letters', 'replay', ...words);
+  const rehearsal = await replay('--dry-run');
+  expect(rehearsal).toMatchObject({
+    selected: 4,
+    replayed: 2,
+    refused: [{ place: `${topic}/1/2`, reason: 'malformed_json' }],
+    incomplete: [{ place: `${topic}/1/3` }],
+  });
+  const totals = async (): Promise<unknown> =>
+    (await tallyman.json<{ totals: unknown }>('totals', 'acme', '--month', month)).totals;
+  await tallyman.ok('consume', '--until-caught-up');
+  expect(await totals()).toEqual({});
+
+  expect(await replay(`${topic}/1/0`)).toMatchObject({ selected: 1, replayed: 1 });
+  expect(await replay('--reason', 'from_the_future')).toMatchObject({
+    selected: 2,
+    replayed: 1,
+    replayedBefore: 1,
+  });
+  expect(await replay()).toMatchObject({ selected: 4, replayed: 0, replayedBefore: 2 });
+  expect((await list()).replayed).toBe(2);
+  // The same bytes, key and headers in the same partition.
+  const published: unknown[] = [];
+  for await (const page of readRange(client, { topic, partition: 1, from: 4, to: 6 }))
+    published.push(...page);
+  expect(published).toMatchObject(
+    [0, 1].map((at) => ({
+      key: Buffer.from(records[at]!.key),
+      value: records[at]!.value,
+      headers: { 'tallyman-replayed-from': Buffer.from(`${topic}/1/${at}`) },
+    })),
+  );
+  expect(published[0]).toMatchObject({
+    headers: { trace: Buffer.from([0xfe]), many: [Buffer.from('a'), Buffer.from('b')] },
+  });
+  await client.close();
+  await tallyman.ok('consume', '--until-caught-up');
+  expect(await totals()).toEqual({ 'session.webrtc': '120' });
+  // Replayed once more on purpose, it is a repeat.
+  expect(await replay('--again', '--reason', 'from_the_future')).toMatchObject({ selected: 2, replayed: 2 });
+  await tallyman.ok('consume', '--until-caught-up');
+  expect(await totals()).toEqual({ 'session.webrtc': '120' });
+  expect(await tallyman.run(['dead-letters', 'replay', 'nowhere/0/0'])).toMatchObject({
+    code: 2,
+    stdout: '',
+  });
 });

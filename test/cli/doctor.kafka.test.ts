@@ -1,4 +1,11 @@
+import { once } from 'node:events';
+import { ConfigResourceTypes } from 'kafkajs';
 import { startNativeRedis } from '../../src/local/native-redis';
+import { brokerClockSkew } from '../../src/stream/broker-time';
+import { openKafka } from '../../src/stream/kafka';
+import { createPublisher } from '../../src/stream/producer';
+import { eventually } from '../support/eventually';
+import { testBrokers } from '../support/services';
 import { installation } from '../support/tallyman';
 import { Redis } from 'ioredis';
 
@@ -48,3 +55,137 @@ test('doctor finds what endangers usage, and says what to type', async () => {
     await own.stop();
   }
 });
+
+interface Finding {
+  readonly level: string;
+  readonly subject: string;
+  readonly problem: string;
+  readonly remedy: string;
+}
+
+test('what can go wrong with a running installation is found, each with what to type', async () => {
+  const [own, other] = await Promise.all([
+    startNativeRedis(() => undefined),
+    startNativeRedis(() => undefined),
+  ]);
+  const redis = new Redis(own.port);
+  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+  const admin = await client.admin();
+  try {
+    const tallyman = installation({ REDIS_URL: `redis://127.0.0.1:${own.port}` });
+    await tallyman.ok('init', '--partitions', '1');
+    const findings = async (more: NodeJS.ProcessEnv = {}): Promise<Finding[]> => {
+      const env = { REDIS_URL: tallyman.env['REDIS_URL'], TALLYMAN_PREFIX: tallyman.prefix, ...more };
+      const { stdout, stderr } = await installation(env).run(['doctor', '--json']);
+      if (stdout === '') throw new Error(stderr);
+      return (JSON.parse(stdout) as { findings: Finding[] }).findings;
+    };
+    const expectFound = (
+      found: readonly Finding[],
+      level: string,
+      subject: string,
+      problem: string,
+    ): void => {
+      const one = found.find(
+        (finding) => finding.subject.includes(subject) && finding.problem.includes(problem),
+      );
+      expect(one ?? `no finding of ${subject}: ${problem}`).toMatchObject({ level });
+      expect(one!.remedy).not.toBe('');
+    };
+
+    const skewMs = await brokerClockSkew(client, tallyman.prefix);
+    expect(Math.abs(skewMs ?? Number.NaN)).toBeLessThan(10_000);
+    const fresh = await findings();
+    expect(fresh.filter(({ level }) => level === 'error')).toEqual([]);
+    expectFound(fresh, 'warning', 'tallyman.session', 'no consumer is running');
+    expectFound(fresh, 'warning', 'billing.invoices', 'it has 1 of each partition');
+
+    // The topics.
+    const alter = (name: string, settings: Record<string, string>): Promise<unknown> =>
+      admin.alterConfigs({
+        validateOnly: false,
+        resources: [
+          {
+            type: ConfigResourceTypes.TOPIC,
+            name: `${tallyman.prefix}.${name}`,
+            configEntries: Object.entries(settings).map(([key, value]) => ({ name: key, value })),
+          },
+        ],
+      });
+    await alter('usage.session', {
+      'cleanup.policy': 'compact',
+      'retention.bytes': '1000000',
+      'message.timestamp.type': 'LogAppendTime',
+      'unclean.leader.election.enable': 'true',
+    });
+    await alter('billing.closes', { 'cleanup.policy': 'delete' });
+    await alter('usage.dead-letters', { 'max.message.bytes': '1000' });
+    // A rebuild that was killed, closes that do not agree, usage that waits.
+    const prefix = tallyman.prefix;
+    await redis.set(`${prefix}:usage:rebuilding`, 'now');
+    await redis.hset(`${prefix}:billing:closes`, '2026-01', '{}');
+    const publisher = await createPublisher(client);
+    const frozen = { [`${prefix}.usage.agent`]: 0 };
+    const close = { month: '2026-02', closedAt: '2026-03-01T02:00:00Z', cursors: { 0: frozen } };
+    await publisher.publish(`${prefix}.billing.closes`, [{ key: '2026-02', value: JSON.stringify(close) }]);
+    await publisher.publish(`${prefix}.usage.agent`, [{ key: 'acme', value: 'x' }]);
+    await publisher.close();
+    // Redis: nearly full, and with a replica that nobody waits for.
+    await redis.config('SET', 'maxmemory', '100mb');
+    await redis.config('SET', 'maxmemory', String(Math.ceil(await usedMemory(redis)) + 20_000));
+    const replica = new Redis(other.port);
+    await replica.replicaof('127.0.0.1', own.port);
+    await eventually(async () => (await redis.info('replication')).includes('connected_slaves:1'));
+    const all = await findings({ TALLYMAN_ROUNDING: 'per-second' });
+    await redis.config('SET', 'maxmemory', '0');
+    for (const [level, subject, problem] of [
+      ['error', 'usage.session', 'it is compacted'],
+      ['warning', 'usage.session', 'retention.bytes is 1000000'],
+      ['warning', 'usage.session', 'brokers overwrite timestamps'],
+      ['error', 'usage.session', 'a copy that is not in sync may become its leader'],
+      ['error', 'usage.session', 'it takes messages up to'],
+      ['error', 'billing.closes', 'its cleanup.policy is delete'],
+      ['error', 'usage.dead-letters', 'it takes messages up to 1000 bytes'],
+      ['error', 'settings', 'TALLYMAN_ROUNDING is per-second and was per-minute'],
+      ['error', 'Redis', 'a rebuild has not come to its end'],
+      ['error', 'close of 2026-01', 'the ledger does not'],
+      ['error', 'close of 2026-02', 'Redis does not'],
+      ['error', 'close of 2026-02, shard 0', 'lost its freeze'],
+      ['warning', 'usage.agent/0', '1 events wait, and the cursor stands at 0'],
+      ['error', 'Redis', 'of maxmemory is used'],
+      ['warning', 'Redis', 'min-replicas-to-write is 0'],
+    ] as const) {
+      expectFound(all, level, subject, problem);
+    }
+    const onReplica = await findings({ REDIS_URL: `redis://127.0.0.1:${other.port}` });
+    expectFound(onReplica, 'error', 'Redis', 'it is a replica');
+    replica.disconnect();
+  } finally {
+    redis.disconnect();
+    await client.close();
+    await Promise.all([own.stop(), other.stop()]);
+  }
+});
+
+test('with consumers running nobody is missed', async () => {
+  const tallyman = installation();
+  await tallyman.ok('init', '--partitions', '1');
+  const consuming = tallyman.start('consume');
+  const gone = once(consuming, 'close');
+  try {
+    await eventually(
+      async () => {
+        const { stdout } = await tallyman.run(['doctor']);
+        return stdout.includes('it has 1 of each partition') && !stdout.includes('no consumer is running');
+      },
+      { timeoutMs: 60_000 },
+    );
+  } finally {
+    consuming.kill('SIGTERM');
+    await gone;
+  }
+});
+
+async function usedMemory(redis: Redis): Promise<number> {
+  return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))![1]);
+}

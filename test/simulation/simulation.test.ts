@@ -74,7 +74,7 @@ test.each([
         const world = new Installation(scheduler, hides, chosen);
         await world.run(faults);
         if (world.stopped !== undefined) {
-            expect(world.stopped).toBe('FREEZE_LOST');
+          expect(world.stopped).toBe('FREEZE_LOST');
           await world.rebuild();
           expect(world.stopped).toBeUndefined();
         }

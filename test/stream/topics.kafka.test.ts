@@ -47,6 +47,7 @@ it('makes the usage topics, the dead letters and the ledger', async () => {
       'billing.closes',
       'billing.invoices',
       'billing.settings',
+      'billing.totals',
     ]
       .map((topic) => topicName(prefix, topic))
       .sort(),

@@ -1,4 +1,4 @@
-import type { CloseRecord } from '../close/close-record';
+import type { CloseRecord } from './close-record';
 import type { BillingCalendar } from '../rating/billing-calendar';
 
 /** What coverage follows from, of one partition. */

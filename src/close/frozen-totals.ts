@@ -1,0 +1,86 @@
+import { createProgress } from '../progress';
+import type { KafkaClient } from '../stream/kafka';
+import { appendLedger, readLedger, readLedgerPages } from '../stream/ledger';
+import type { Publisher } from '../stream/producer';
+import { topicName } from '../stream/topics';
+import { clearMonth, readFrozenMonth, writeFrozenPart, type FrozenPart } from '../totals/frozen-month';
+import { readShardCount } from '../totals/read';
+import type { Store } from '../totals/store';
+
+const LEDGER = 'billing.totals';
+
+/**
+ * Publishes what a frozen month came to to `billing.totals`, and at last that it is all there. Late usage is priced by its
+ * own month's totals, up to more than a year after, and retention removes that month's events long before.
+ *
+ * @param mayTrust rejects if what was read is not what was frozen
+ */
+export async function publishFrozenTotals(
+  { store, publisher, prefix }: { store: Store; publisher: Publisher; prefix: string },
+  month: string,
+  mayTrust: () => Promise<void>,
+): Promise<void> {
+  const topic = topicName(prefix, LEDGER);
+  const shardCount = await readShardCount(store);
+  const progress = createProgress(`close ${month}: totals`);
+  for (let shard = 0; shard < shardCount; shard += 1) {
+    for await (const parts of readFrozenMonth(store, shard, month)) {
+      await appendLedger(
+        publisher,
+        topic,
+        parts.map((part) => ({ key: keyOf(part), value: JSON.stringify(part) })),
+      );
+    }
+    progress.update(shard + 1, shardCount, 'shards');
+  }
+  progress.end();
+  await mayTrust();
+  await appendLedger(publisher, topic, [{ key: month, value: JSON.stringify({ month }) }]);
+}
+
+/** The months of which the ledger holds all. */
+export async function monthsWithFrozenTotals(client: KafkaClient, prefix: string): Promise<Set<string>> {
+  const months = new Set<string>();
+  await readLedger(client, topicName(prefix, LEDGER), (key, value) => {
+    if (value !== null && !key.includes('/')) months.add(key);
+  });
+  return months;
+}
+
+const keyOf = ({ month, shard, project, part }: FrozenPart): string => `${month}/${shard}/${project}/${part}`;
+
+/** So many parts are on their way to Redis at a time. */
+const WRITTEN_AT_ONCE = 200;
+
+/**
+ * Puts the closed months into Redis as they were frozen, in the place of what a replay has made of them: the log may no
+ * longer hold all of their events. Only for months that no shard counts any more. Repeatable.
+ */
+export async function restoreFrozenTotals(
+  client: KafkaClient,
+  store: Store,
+  prefix: string,
+  shardCount: number,
+  months: readonly string[],
+): Promise<void> {
+  for (const month of months) {
+    for (let shard = 0; shard < shardCount; shard += 1) await clearMonth(store, shard, month);
+  }
+  const progress = createProgress('rebuild: closed months');
+  const wanted = new Set(months);
+  let count = 0;
+  for await (const records of readLedgerPages(client, topicName(prefix, LEDGER))) {
+    const parts = records
+      .filter(({ key, value }) => value !== null && key.includes('/'))
+      .map(({ value }) => JSON.parse(value!) as FrozenPart)
+      .filter(({ month }) => wanted.has(month));
+    for (let from = 0; from < parts.length; from += WRITTEN_AT_ONCE) {
+      await Promise.all(
+        parts.slice(from, from + WRITTEN_AT_ONCE).map((part) => writeFrozenPart(store, part)),
+      );
+    }
+    count += parts.length;
+    progress.update(count);
+  }
+  progress.end();
+}
