@@ -136,7 +136,7 @@ async function replay(
   const { config, calendar, kafka } = context;
   const wanted = new Set(places);
   const selected = (await select(context, options)).filter(
-    (entry) => wanted.size === 0 || wanted.delete(placeOf(entry)),
+    (entry) => places.length === 0 || wanted.delete(placeOf(entry)),
   );
   if (wanted.size > 0)
     throw new InvalidArgumentError(`There is no such dead letter: ${[...wanted].join(', ')}.`);

@@ -114,6 +114,7 @@ test('what can go wrong with a running installation is found, each with what to 
       });
     await alter('usage.session', {
       'cleanup.policy': 'compact',
+      'max.message.bytes': '1000000',
       'retention.bytes': '1000000',
       'message.timestamp.type': 'LogAppendTime',
       'unclean.leader.election.enable': 'true',
@@ -143,7 +144,7 @@ test('what can go wrong with a running installation is found, each with what to 
       ['warning', 'usage.session', 'retention.bytes is 1000000'],
       ['warning', 'usage.session', 'brokers overwrite timestamps'],
       ['error', 'usage.session', 'a copy that is not in sync may become its leader'],
-      ['error', 'usage.session', 'it takes messages up to'],
+      ['error', 'usage.session', 'it takes messages up to 1000000 bytes'],
       ['error', 'billing.closes', 'its cleanup.policy is delete'],
       ['error', 'usage.dead-letters', 'it takes messages up to 1000 bytes'],
       ['error', 'settings', 'TALLYMAN_ROUNDING is per-second and was per-minute'],

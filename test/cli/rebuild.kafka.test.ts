@@ -187,10 +187,9 @@ test('where retention removed closed months, their totals are those of their clo
     monthsBeyondLog: [4, 3, 2, 1].map(monthBack),
   });
   expect(await contents(tallyman)).toEqual(before);
-  const withoutDate = (json: string): unknown => ({ ...(JSON.parse(json) as object), issuedAt: '' });
-  expect(withoutDate(await tallyman.ok('invoices', 'preview', 'large', '--json'))).toEqual(
-    withoutDate(preview),
-  );
+  const withoutDate = (json: string): string => json.replace(/"issuedAt": "[^"]*"/g, '');
+  const previewed = await tallyman.ok('invoices', 'preview', 'large', '--json');
+  expect(withoutDate(previewed)).toBe(withoutDate(preview));
 
   await deleteBefore(2);
   await empty(tallyman);
