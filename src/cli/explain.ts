@@ -7,7 +7,7 @@ import { checkCountingSettings, type CountingRecord } from '../close/counting-se
 import { UsageError } from '../errors';
 import { createProgress, type Progress } from '../progress';
 import { roundingTable } from '../rating/rounding';
-import { neededFrom } from '../recount/coverage';
+import { neededFrom } from '../close/coverage';
 import {
   explainLine,
   subjectOf,
@@ -15,7 +15,7 @@ import {
   type ExplainRange,
   type LineSubject,
 } from '../recount/explain-line';
-import { readCloseRecords } from '../recount/verify';
+import { readCloseRecords } from '../close/restore-closes';
 import { logRanges, topicName } from '../stream/topics';
 import { readCursor } from '../totals/cursors';
 import { readFreezes } from '../totals/freeze';
@@ -157,7 +157,7 @@ function rangesOf(
     const client = context.kafka();
     const consumer = consumerOf(subject.key);
     const topic = topicName(config.prefix, consumer.topic);
-    const closes = await readCloseRecords(client, config.prefix);
+    const closes = [...(await readCloseRecords(client, config.prefix)).values()];
     const { begins } = await (counting ??= checkCountingSettings(client, config));
     const log = (await logRanges(client, [topic])).get(topic) ?? [];
     const [placed] = await placeProjects(store, invoice.month, [invoice.project]);
