@@ -15,6 +15,8 @@ import type { FaultWorld } from './fault-world';
 const prices: PriceList = builtIn;
 const PLANS = ['ship', 'scale', 'build'] as const;
 
+const SHOWN_CHARACTERS = 40;
+
 const planOf = (project: string): string => PLANS[PROJECTS.indexOf(project) % PLANS.length]!;
 
 /** Gives every project of the load a plan. */
@@ -51,8 +53,9 @@ export async function judgeInvoices(
     await readLedger(client, `${prefix}.billing.invoices`, (id, json) => {
       const before = issued.get(id);
       // However often it was published: an invoice that changes is two invoices.
-      if (before !== undefined && before !== json)
-        differences.push(`invoice ${id} changed: ${before} became ${json}`);
+      if (before !== undefined && before !== json) {
+        differences.push(`invoice ${id} changed: ${firstDifference(before, json ?? '')}`);
+      }
       issued.set(id, json ?? '');
     });
     const { oracle } = await recount(client, prefix);
@@ -84,6 +87,15 @@ export async function judgeInvoices(
   } finally {
     await client.close();
   }
+}
+
+/** Where two texts part, with a little of what stands there. */
+function firstDifference(before: string, after: string): string {
+  let at = 0;
+  while (at < before.length && before[at] === after[at]) at += 1;
+  const around = (text: string): string =>
+    text.slice(Math.max(0, at - SHOWN_CHARACTERS), at + SHOWN_CHARACTERS);
+  return `...${around(before)}... became ...${around(after)}...`;
 }
 
 function amountOf(cents: bigint): string {
