@@ -4,6 +4,7 @@ import { checkCursors } from '../close/check-cursors';
 import { checkCountingSettings } from '../close/counting-settings';
 import { restoreCloses } from '../close/restore-closes';
 import { watchCloses, type ClosesWatch } from '../close/watch-closes';
+import type { Log } from '../log';
 import { createProgress } from '../progress';
 import { roundingTable } from '../rating/rounding';
 import { createDeadLetters } from '../stream/dead-letters';
@@ -27,6 +28,8 @@ export interface ConsumeOptions {
 
 /** How often `--until-caught-up` compares the cursors with the log ends. */
 const CAUGHT_UP_POLL_MS = 200;
+/** Well under the half a minute that supervisors wait before they kill; longer than a chunk and a goodbye take. */
+const STOP_LIMIT_MS = 20_000;
 
 /**
  * Runs one runner a topic until a signal, the end of the backlog, or a fatal error.
@@ -52,6 +55,7 @@ export async function runConsumers(
 
   const publisher = await createPublisher(kafka);
   const stopSignal = signalled();
+  void stopSignal.promise.then(() => endInTime(log));
   const fatal = deferred<never>();
   const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
   const runners: Runner[] = options.consumers.map((consumer, index) =>
@@ -79,6 +83,9 @@ export async function runConsumers(
       waits.push(caughtUp(context, ends, partitionCount, stopSignal, options.purpose));
     await Promise.race(waits);
     return options.untilCaughtUp && stopSignal.stopped() ? 'interrupted' : 'done';
+  } catch (error) {
+    endInTime(log);
+    throw error;
   } finally {
     // Runners first, so that no dead letter is published after its publisher is gone.
     await Promise.allSettled(runners.map((runner) => runner.stop()));
@@ -130,4 +137,16 @@ async function caughtUp(
     await new Promise((resolve) => setTimeout(resolve, CAUGHT_UP_POLL_MS));
   }
   progress.end();
+}
+
+/**
+ * Ends the process if it is still there a while after it should have ended: an orderly stop says goodbye to Kafka, and
+ * kafkajs may wait for ever for an answer over connections that were cut. Whatever is under way then is done again by
+ * the next process. A process that has nothing left to do ends before, and is not kept by this.
+ */
+function endInTime(log: Log): void {
+  setTimeout(() => {
+    log.error({ limitMs: STOP_LIMIT_MS }, 'did not stop in time: ending the process');
+    process.exit(1);
+  }, STOP_LIMIT_MS).unref();
 }
