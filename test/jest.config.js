@@ -32,7 +32,7 @@ module.exports = {
       ...shared,
       displayName: 'unit',
       testMatch: ['<rootDir>/test/**/*.test.ts'],
-      testPathIgnorePatterns: ['\\.(redis|kafka|fault)\\.test\\.ts$'],
+      testPathIgnorePatterns: ['\\.(redis|kafka|browser|fault)\\.test\\.ts$'],
     },
     {
       ...shared,
@@ -45,6 +45,13 @@ module.exports = {
       ...shared,
       displayName: 'kafka',
       testMatch: ['<rootDir>/test/**/*.kafka.test.ts'],
+      globalSetup: '<rootDir>/test/support/start-kafka-and-redis.ts',
+      globalTeardown: '<rootDir>/test/support/stop-services.ts',
+    },
+    {
+      ...shared,
+      displayName: 'browser',
+      testMatch: ['<rootDir>/test/**/*.browser.test.ts'],
       globalSetup: '<rootDir>/test/support/start-kafka-and-redis.ts',
       globalTeardown: '<rootDir>/test/support/stop-services.ts',
     },
