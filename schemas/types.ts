@@ -126,6 +126,7 @@ export type TransferEvent = UsageEvent & UsageTransferV1Json;
  * What each file of this folder describes.
  */
 export interface SchemaFiles {
+  'alert.v1.json': Alert;
   'api.v1.json': ApiAnswers;
   'catalog.v1.json': CatalogDocument;
   'dead-letter.v1.json': DeadLetter;
@@ -137,6 +138,50 @@ export interface SchemaFiles {
   'usage.inference.v1.json': InferenceEvent;
   'usage.session.v1.json': SessionEvent;
   'usage.transfer.v1.json': TransferEvent;
+}
+/**
+ * A project reached a part of what its plan includes, of its inference credits or of its budget. One record of `billing.alerts`, under its id; there is never a second one with the same id.
+ */
+export interface Alert {
+  /**
+   * <project>/<month>/<kind>/<name>/<percent>, with the period before the percent where there is one
+   */
+  id: string;
+  project: string;
+  /**
+   * be a month, YYYY-MM
+   */
+  month: string;
+  /**
+   * The plan that the limit is of; for a budget the plan on the month's last day.
+   */
+  plan: string;
+  kind: 'included' | 'credits' | 'budget';
+  /**
+   * The included quantity, such as `Agent session minutes`.
+   */
+  name: string;
+  /**
+   * be days YYYY-MM-DD/YYYY-MM-DD; absent: the whole month
+   */
+  period?: string;
+  percent: 80 | 100;
+  /**
+   * When it was noticed.
+   */
+  used: string;
+  /**
+   * be a decimal string
+   */
+  limit: string;
+  /**
+   * minute, GB, event or the currency
+   */
+  unit: string;
+  /**
+   * be a time, RFC 3339
+   */
+  at: string;
 }
 /**
  * What the HTTP API answers with. Quantities and money are strings, so that no reader rounds them.

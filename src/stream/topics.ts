@@ -9,6 +9,7 @@ const LEDGER_TOPICS = [
   'billing.totals',
   'billing.invoices',
   'billing.settings',
+  'billing.alerts',
 ] as const;
 export const DEAD_LETTER_TOPIC = 'usage.dead-letters';
 

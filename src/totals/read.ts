@@ -98,11 +98,22 @@ export async function* eachPageOfProjectsWithTotals(
 ): AsyncGenerator<PlacedProject[], void, undefined> {
   const shardCount = await readShardCount(store);
   for (let shard = 0; shard < shardCount; shard += 1) {
-    for await (const page of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))) {
+    for await (const page of eachPageOfProjectsIn(store, shard, month)) {
       // One that stands in an earlier shard too was shown with that.
-      const placed = (await placeProjects(store, month, page)).filter(({ shards }) => shards[0] === shard);
+      const placed = page.filter(({ shards }) => shards[0] === shard);
       if (placed.length > 0) yield placed;
     }
+  }
+}
+
+/** The projects that have totals in one shard, page by page, each with all shards that hold totals of it. */
+export async function* eachPageOfProjectsIn(
+  store: Store,
+  shard: number,
+  month: string,
+): AsyncGenerator<PlacedProject[], void, undefined> {
+  for await (const page of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))) {
+    if (page.length > 0) yield await placeProjects(store, month, page);
   }
 }
 

@@ -48,6 +48,7 @@ it('makes the usage topics, the dead letters and the ledger', async () => {
       'billing.invoices',
       'billing.settings',
       'billing.totals',
+      'billing.alerts',
     ]
       .map((topic) => topicName(prefix, topic))
       .sort(),

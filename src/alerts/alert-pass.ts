@@ -1,0 +1,78 @@
+import { alertsDue, type DueAlert } from '../billing/alerts-due';
+import type { Catalog } from '../billing/catalog';
+import { readInvoiceInputs } from '../close/invoice-inputs';
+import type { BillingCalendar } from '../rating/billing-calendar';
+import type { OnceLog } from '../stream/once-log';
+import { readCloses } from '../totals/closes';
+import { readCursors } from '../totals/cursors';
+import { readInvoicedBefore } from '../totals/invoices';
+import { eachPageOfProjectsIn, readShardCount, type PlacedProject } from '../totals/read';
+import type { Store } from '../totals/store';
+
+export interface AlertSources {
+  readonly store: Store;
+  readonly catalog: Catalog;
+  readonly calendar: BillingCalendar;
+  readonly log: OnceLog;
+}
+
+/** What a pass knows of the pass before: shard -> its cursors then. */
+export type SeenShards = ReadonlyMap<number, string>;
+
+export interface AlertPass {
+  /** Those that this pass sent. */
+  readonly sent: readonly DueAlert[];
+  readonly seen: SeenShards;
+}
+
+/**
+ * Looks once at every project whose shard has moved since `seen`, and sends what is due and was never sent.
+ *
+ * A shard's cursors move with every event that it counts, in the same step; where they stand still, so do the totals.
+ * They are read first: what is counted during the pass is met by the next one.
+ *
+ * @param seen of the pass before; an empty map for all projects, which also finds what a new plan or budget changes
+ */
+export async function alertPass(sources: AlertSources, nowMs: number, seen: SeenShards): Promise<AlertPass> {
+  const { store, log } = sources;
+  const now: Map<number, string> = new Map();
+  for (let shard = 0; shard < (await readShardCount(store)); shard += 1) {
+    now.set(shard, JSON.stringify([...(await readCursors(store, shard))].sort()));
+  }
+  const moved = [...now].filter(([shard, cursors]) => seen.get(shard) !== cursors).map(([shard]) => shard);
+  const at = new Date(nowMs).toISOString();
+  const sent: DueAlert[] = [];
+  for (const month of await openMonths(sources, nowMs)) {
+    for (const shard of moved) {
+      for await (const page of eachPageOfProjectsIn(store, shard, month)) {
+        const due = (await dueOf(sources, month, at, page)).filter(({ id }) => !log.has(id));
+        await log.append(due.map((alert) => ({ key: alert.id, value: JSON.stringify({ ...alert, at }) })));
+        sent.push(...due);
+      }
+    }
+  }
+  return { sent, seen: now };
+}
+
+/** This month, and the one before until it is closed. */
+export async function openMonths(
+  { store, calendar }: Pick<AlertSources, 'store' | 'calendar'>,
+  nowMs: number,
+): Promise<string[]> {
+  const closed = await readCloses(store);
+  const month = calendar.monthOfMs(nowMs);
+  return [calendar.previousMonth(month), month].filter((one) => !closed.has(one));
+}
+
+async function dueOf(
+  { store, catalog, calendar }: AlertSources,
+  month: string,
+  issuedAt: string,
+  page: readonly PlacedProject[],
+): Promise<DueAlert[]> {
+  const names = page.map(({ project }) => project);
+  const before = await readInvoicedBefore(store, month, names);
+  const billables = page.map((placed, i) => ({ ...placed, number: null, before: before[i]! }));
+  const terms = { store, catalog, calendar, month, issuedAt };
+  return (await readInvoiceInputs(terms, billables, 'where needed')).flatMap(alertsDue);
+}
