@@ -33,9 +33,9 @@ type Limit = Omit<DueAlert, 'id' | 'percent'>;
  */
 export function alertsDue(input: InvoiceInput): DueAlert[] {
   return [...includedLimits(input), ...budgetLimit(input)].flatMap((limit) =>
-    PERCENTS.filter((percent) => new Decimal(limit.used).times(100).gte(new Decimal(limit.limit).times(percent))).map(
-      (percent): DueAlert => ({ id: idOf(limit, percent), ...limit, percent }),
-    ),
+    PERCENTS.filter((percent) =>
+      new Decimal(limit.used).times(100).gte(new Decimal(limit.limit).times(percent)),
+    ).map((percent): DueAlert => ({ id: idOf(limit, percent), ...limit, percent })),
   );
 }
 

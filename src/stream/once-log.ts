@@ -1,4 +1,4 @@
-import { CompressionTypes, Partitioners } from 'kafkajs';
+import { CompressionTypes, Partitioners, type Producer } from 'kafkajs';
 import type { KafkaClient } from './kafka';
 import { readLedger } from './ledger';
 
@@ -33,6 +33,7 @@ export async function openOnceLog(
     createPartitioner: Partitioners.DefaultPartitioner,
   });
   await producer.connect();
+  await fenceOthers(producer);
   const written = new Set<string>();
   await readLedger(client, topic, (key, value) => {
     if (value !== null && keeps(value)) written.add(key);
@@ -54,4 +55,10 @@ export async function openOnceLog(
     },
     close: () => producer.disconnect(),
   };
+}
+
+/** kafkajs makes itself known to the broker with its first transaction, and not before. */
+async function fenceOthers(producer: Producer): Promise<void> {
+  const empty = await producer.transaction();
+  await empty.abort();
 }
