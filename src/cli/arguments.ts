@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander';
+import { parseSpan } from '../span';
 
 /** Reads a month argument: `YYYY-MM`. */
 export function monthArgument(text: string): string {
@@ -37,4 +38,12 @@ export function timeArgument(text: string): number {
   if (Number.isNaN(ms))
     throw new InvalidArgumentError(`"${text}" is no time: write e.g. 2026-12-01T02:00:00Z.`);
   return ms;
+}
+
+/** Reads a span of time such as 30s or 2d, as milliseconds. */
+export function spanArgument(text: string): number {
+  const spanMs = parseSpan(text);
+  if (spanMs === undefined)
+    throw new InvalidArgumentError(`"${text}" is no span: write e.g. 30s, 90m, 1h or 2d.`);
+  return spanMs;
 }

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { readCloseState } from '../close/close-state';
 import { closeMonth, rehearseClose, type CloseReport } from '../close/close-month';
 import { checkCountingSettings } from '../close/counting-settings';
@@ -6,10 +6,9 @@ import { checkMayClose, dueMonths } from '../close/due-months';
 import { restoreCloses } from '../close/restore-closes';
 import { loadCatalog } from '../catalog-file';
 import { loadSeller } from '../seller-file';
-import { parseSpan } from '../span';
 import { createPublisher } from '../stream/producer';
 import { checkRebuilt } from '../totals/rebuilding';
-import { monthArgument, timeArgument } from './arguments';
+import { monthArgument, spanArgument, timeArgument } from './arguments';
 import { withContext, type Context } from './context';
 import { groupDigits, printJson, printLine, printTable } from './output';
 
@@ -148,11 +147,4 @@ function moneyText(minor: bigint, digits: number): string {
   const text = (minor < 0n ? -minor : minor).toString().padStart(digits + 1, '0');
   const whole = text.slice(0, text.length - digits);
   return `${minor < 0n ? '-' : ''}${whole}${digits === 0 ? '' : `.${text.slice(-digits)}`}`;
-}
-
-function spanArgument(text: string): number {
-  const spanMs = parseSpan(text);
-  if (spanMs === undefined)
-    throw new InvalidArgumentError(`"${text}" is no span: write e.g. 30s, 90m, 1h or 2d.`);
-  return spanMs;
 }
