@@ -5,6 +5,7 @@ import { shortened, shown } from '../src/shown';
 import { attributesOfHeaders, readAttributes, type GivenAttributes, type RawHeaders } from './attributes';
 import { reject, type Rejection } from './rejection';
 import { isJsonObject, type UsageConsumer } from './usage-consumer';
+import { readVoided, VOID_TYPE } from './void';
 
 /** A record as Kafka has it. */
 export interface RawMessage {
@@ -20,7 +21,7 @@ export interface TimeLimits {
   readonly pastMs: number;
 }
 
-/** A usage event that is good in every respect. */
+/** A usage event, or the void of one, that is good in every respect. */
 export interface UsageEvent {
   readonly ok: true;
   readonly id: string;
@@ -28,6 +29,8 @@ export interface UsageEvent {
   readonly project: string;
   readonly time: Instant;
   readonly usages: readonly Usage[];
+  /** A void: `id`, `source`, `time` and `usages` are those of the event that it takes back. */
+  readonly isVoid?: true;
 }
 
 export type Decoded = UsageEvent | Rejection;
@@ -53,11 +56,18 @@ export function decodeEvent(consumer: UsageConsumer, message: RawMessage, limits
   if (!attributes.ok) return attributes;
 
   const { id, source, type, project, time } = attributes;
+  const data = binary ? document : event['data'];
+  if (type === VOID_TYPE) {
+    const voided = readVoided(consumer, data);
+    if (!voided.ok) return voided;
+    // The time of the void: how late the event itself was is no longer of interest.
+    return beyondLimits(time, message.timestampMs, limits) ?? { ...voided, project, isVoid: true };
+  }
   if (type !== consumer.eventType) {
     return reject('wrong_type', `type is ${shown(type)} and must be "${consumer.eventType}" on this topic`);
   }
 
-  const usages = consumer.usagesOf(binary ? document : event['data']);
+  const usages = consumer.usagesOf(data);
   if (!Array.isArray(usages)) return usages;
 
   return beyondLimits(time, message.timestampMs, limits) ?? { ok: true, id, source, project, time, usages };

@@ -23,8 +23,9 @@ export function rateMessage(
 ): RatedMessage {
   const decoded = decodeEvent(consumer, message, context.limits);
   if (!decoded.ok) return decoded;
-  const { id, source, project, time } = decoded;
+  const { id, source, project, time, isVoid } = decoded;
   const { day, month } = context.calendar.dayOf(time);
   const usages = rate(decoded.usages, time, context.rounding);
-  return { ok: true, event: { offset: message.offset, project, source, id, month, day, usages } };
+  const event = { offset: message.offset, project, source, id, month, day, usages };
+  return { ok: true, event: isVoid ? { ...event, isVoid } : event };
 }

@@ -6,7 +6,9 @@ export type RejectionReason =
   | 'wrong_type'
   | 'negative_duration'
   | 'from_the_future'
-  | 'too_old';
+  | 'too_old'
+  /** Only the totals can tell: they hold less than the void would take back. */
+  | 'void_mismatch';
 
 /** A bad event: no error, but a value that goes to the dead letters. */
 export interface Rejection {

@@ -121,6 +121,10 @@ export type SessionData = TimedUsage &
  * One connection's whole data transfer in one direction.
  */
 export type TransferEvent = UsageEvent & UsageTransferV1Json;
+/**
+ * Takes one usage event back. Published to that event's topic, under the same key; its data repeat the event as it was.
+ */
+export type VoidEvent = UsageEvent & UsageVoidV1Json;
 
 /**
  * What each file of this folder describes.
@@ -138,6 +142,7 @@ export interface SchemaFiles {
   'usage.inference.v1.json': InferenceEvent;
   'usage.session.v1.json': SessionEvent;
   'usage.transfer.v1.json': TransferEvent;
+  'usage.void.v1.json': VoidEvent;
 }
 /**
  * A project reached a part of what its plan includes, of its inference credits or of its budget. One record of `billing.alerts`, under its id; there is never a second one with the same id.
@@ -739,7 +744,8 @@ export interface DeadLetter {
     | 'wrong_type'
     | 'negative_duration'
     | 'from_the_future'
-    | 'too_old';
+    | 'too_old'
+    | 'void_mismatch';
   /**
    * Names the field, the value and the rule.
    */
@@ -1045,4 +1051,30 @@ export interface TransferData {
    * be an integer of 0 to 2^53-1, as a number or in decimal digits
    */
   bytes: number | string;
+}
+export interface UsageVoidV1Json {
+  type: 'usage.void.v1';
+  data: VoidData;
+}
+export interface VoidData {
+  /**
+   * be 1 to 256 characters, no blank and no control character; who reports the event
+   */
+  source: string;
+  /**
+   * With topic, project and source the identity of the event: the same again is a duplicate, whatever its time.
+   */
+  id: string;
+  /**
+   * Of the event; each topic takes its own.
+   */
+  type: 'usage.session.v1' | 'usage.transfer.v1' | 'usage.agent.v1' | 'usage.inference.v1';
+  /**
+   * be an RFC 3339 time with an offset and at most 9 digits of a second, such as 2026-10-14T09:31:10.2Z
+   */
+  time: string;
+  /**
+   * Of the event, by the schema of its type.
+   */
+  data: {};
 }

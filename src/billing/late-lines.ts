@@ -11,20 +11,37 @@ export function lateLines(
   after: readonly PricedLine[],
 ): PricedLine[] {
   const earlier = new Map(before.map((line) => [line.id, line]));
-  return after.flatMap((line) => {
-    const was = earlier.get(line.id);
-    const difference: PricedLine = {
-      ...line,
-      kind: line.kind === 'credit' ? 'credit' : 'late',
-      period: line.period ?? origin,
-      description: `Late usage of ${origin}: ${line.description}`,
-      quantity: line.quantity.minus(was?.quantity ?? zero),
-      included: line.included.minus(was?.included ?? zero),
-      billable: line.billable.minus(was?.billable ?? zero),
-      amount: line.amount === null ? null : line.amount.minus(was?.amount ?? zero),
-    };
-    const unchanged =
-      difference.quantity.isZero() && difference.included.isZero() && (difference.amount ?? zero).isZero();
-    return unchanged ? [] : [difference];
-  });
+  const later = new Set(after.map(({ id }) => id));
+  // Where all usage of a meter was taken back, its line is gone: what it charged comes off.
+  const gone = before.filter(({ id }) => !later.has(id));
+  return [
+    ...after.map((line) => differenceOf(origin, earlier.get(line.id), line)),
+    ...gone.map((line) => differenceOf(origin, line, nothingOf(line))),
+  ].filter(
+    ({ quantity, included, amount }) =>
+      !(quantity.isZero() && included.isZero() && (amount ?? zero).isZero()),
+  );
+}
+
+function nothingOf(line: PricedLine): PricedLine {
+  return {
+    ...line,
+    quantity: zero,
+    included: zero,
+    billable: zero,
+    amount: line.amount === null ? null : zero,
+  };
+}
+
+function differenceOf(origin: string, was: PricedLine | undefined, line: PricedLine): PricedLine {
+  return {
+    ...line,
+    kind: line.kind === 'credit' ? 'credit' : 'late',
+    period: line.period ?? origin,
+    description: `Late usage of ${origin}: ${line.description}`,
+    quantity: line.quantity.minus(was?.quantity ?? zero),
+    included: line.included.minus(was?.included ?? zero),
+    billable: line.billable.minus(was?.billable ?? zero),
+    amount: line.amount === null ? null : line.amount.minus(was?.amount ?? zero),
+  };
 }

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream';
 import { Command } from 'commander';
 import { usageConsumers } from '../../consumers';
 import { decodeEvent } from '../../consumers/decode';
+import { VOID_TYPE } from '../../consumers/void';
 import { UsageError, TallymanError } from '../errors';
 import { createProgress } from '../progress';
 import { createPublisher } from '../stream/producer';
@@ -85,12 +86,15 @@ function routeOf(line: string, at: string): { topic: string; project: string } {
     throw new TallymanError('BAD_LINE', `${at} is no JSON: ${String(error)}`, { at });
   }
   const { type, subject } = (event ?? {}) as { type?: unknown; subject?: unknown };
-  const consumer = usageConsumers.find(({ eventType }) => eventType === type);
+  const { type: voidedType } = ((event as { data?: unknown } | null)?.data ?? {}) as { type?: unknown };
+  // A void goes where its event went: only there does it find it.
+  const routed = type === VOID_TYPE ? voidedType : type;
+  const consumer = usageConsumers.find(({ eventType }) => eventType === routed);
   if (!consumer) {
     const known = usageConsumers.map(({ eventType }) => eventType).join(', ');
     throw new TallymanError(
       'BAD_LINE',
-      `${at}: "type" is ${JSON.stringify(type)}, and must be one of ${known}`,
+      `${at}: "${type === VOID_TYPE ? 'data.type' : 'type'}" is ${JSON.stringify(routed)}, and must be one of ${known}`,
       { at },
     );
   }

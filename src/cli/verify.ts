@@ -68,9 +68,10 @@ function exitCodeOf({ differenceCount, months }: VerifyReport): number {
 }
 
 function printReport(report: VerifyReport): void {
-  const { read, counted, duplicates, late, rejected } = report.events;
+  const { read, counted, duplicates, late, voided, rejected } = report.events;
   printLine(
     `Counted anew: ${shown(read)} records, ${shown(counted)} events (${shown(late)} late), ${shown(duplicates)} repeats, ` +
+      `${shown(voided)} taken back, ` +
       `${shown(rejected)} dead letters.`,
   );
   if (report.months.length === 0) printLine('There is no month to compare.');

@@ -87,7 +87,7 @@ async function run(services: Services, folder: string): Promise<void> {
     await tallyman('projects', 'import', projectsFile);
 
     const oracle = createOracle();
-    const workload = createWorkload({ seed: SEED, month, events: EVENTS, projects: PROJECTS });
+    const workload = createWorkload({ seed: SEED, month, events: EVENTS, projects: PROJECTS, voids: 0.002 });
     const publish = (count: number): Promise<void> =>
       publishRecords(workload, count, oracle, (topic, records) =>
         publisher.publish(topicName(config.prefix, topic), records),
@@ -120,9 +120,9 @@ async function run(services: Services, folder: string): Promise<void> {
     };
 
     heading('The oracle recounts the input');
-    const { records, counted, duplicates } = oracle.counts;
+    const { records, counted, duplicates, voided } = oracle.counts;
     printLine(
-      `  ${groupDigits(String(records))} records: ${groupDigits(String(counted))} counted, ${groupDigits(String(duplicates))} repeats`,
+      `  ${groupDigits(String(records))} records: ${groupDigits(String(counted))} counted, ${groupDigits(String(duplicates))} repeats, ${groupDigits(String(voided))} taken back`,
     );
     agree('totals', totals, oracleTotals(oracle));
     agree('dead letters', deadLetters.byReason, oracle.counts.deadLetters);

@@ -7,6 +7,8 @@ export interface Reading {
   /** `YYYY-MM-DD` in UTC. */
   readonly day: string;
   readonly quantities: readonly (readonly [meter: string, quantity: bigint])[];
+  /** Whether it takes the event back that all of this is about. */
+  readonly isVoid: boolean;
 }
 
 /** A record that cannot be counted, and the reason its dead letter has. */
@@ -54,17 +56,34 @@ export function readRecord(record: WorkloadRecord, rounding: Rounding): Reading 
   must(typeof type === 'string');
   must(typeof subject === 'string' && /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/.test(subject));
   const timeNs = nanosecondsOf(time);
-  if (type !== `${topic}.v1`) throw new BadRecord('wrong_type');
+  const isVoid = type === 'usage.void.v1';
+  if (!isVoid && type !== `${topic}.v1`) throw new BadRecord('wrong_type');
 
   const data = isBinary ? document : event['data'];
   mustBeObject(data);
-  const quantities = quantitiesOf(topic, data, roundTime(rounding, timeNs));
+  const about = isVoid ? voidedIn(data, topic) : { source, id, timeNs, data };
+  const quantities = quantitiesOf(topic, about.data, roundTime(rounding, about.timeNs));
 
   const recordNs = BigInt(timestampMs) * 1_000_000n;
   if (timeNs > recordNs + HOUR_NS) throw new BadRecord('from_the_future');
   if (timeNs < recordNs - 400n * 24n * HOUR_NS) throw new BadRecord('too_old');
-  const day = new Date(Number(timeNs / SECOND_NS) * 1000).toISOString().slice(0, 10);
-  return { identity: JSON.stringify([topic, subject, source, id]), project: subject, day, quantities };
+  const day = new Date(Number(about.timeNs / SECOND_NS) * 1000).toISOString().slice(0, 10);
+  const identity = JSON.stringify([topic, subject, about.source, about.id]);
+  return { identity, project: subject, day, quantities, isVoid };
+}
+
+/** The event that a void repeats. */
+function voidedIn(
+  { source, id, type, time, data }: Fields,
+  topic: string,
+): { source: string; id: string; timeNs: bigint; data: Fields } {
+  must(typeof source === 'string' && /^[^\0-\x20\x7f]{1,256}$/u.test(source));
+  must(typeof id === 'string' && id !== '' && [...id].length <= 256);
+  must(/^usage\.(session|transfer|agent|inference)\.v1$/.test(asText(type)));
+  const timeNs = nanosecondsOf(time);
+  mustBeObject(data);
+  if (type !== `${topic}.v1`) throw new BadRecord('wrong_type');
+  return { source, id, timeNs, data };
 }
 
 function parse(value: Buffer | null): unknown {

@@ -23,6 +23,8 @@ export interface Oracle {
     records: number;
     counted: number;
     duplicates: number;
+    voided: number;
+    unknownVoids: number;
     readonly deadLetters: Record<string, number>;
   };
 }
@@ -31,8 +33,45 @@ export function createOracle({ rounding = 'per-minute' }: { rounding?: Rounding 
   const totals: ByMonth = new Map();
   const daily: ByMonth = new Map();
   const seen = new Set<string>();
-  const counts = { records: 0, counted: 0, duplicates: 0, deadLetters: {} as Record<string, number> };
   let closed = '';
+  const voided = new Set<string>();
+  const deadLetters: Record<string, number> = {};
+  const counts = { records: 0, counted: 0, duplicates: 0, voided: 0, unknownVoids: 0, deadLetters };
+  function refuse(reason: string): string {
+    deadLetters[reason] = (deadLetters[reason] ?? 0) + 1;
+    return reason;
+  }
+  function add({ project, day, quantities }: Reading, sign: bigint): void {
+    const month = day.slice(0, 7);
+    const isLate = month <= closed;
+    const bill = isLate ? monthAfter(closed) : month;
+    for (const [meter, quantity] of quantities) {
+      if (quantity === 0n) continue;
+      increase(totals, project, bill, isLate ? `${month}@${meter}` : meter, quantity * sign);
+      increase(daily, project, bill, `${day}/${meter}`, quantity * sign);
+    }
+  }
+  /** The event comes off once. One that has not come yet never counts. One that is not as it was is refused. */
+  function takeBack(reading: Reading): string | undefined {
+    const { identity, project, day, quantities } = reading;
+    if (voided.has(identity)) {
+      counts.duplicates += 1;
+      return undefined;
+    }
+    const wasCounted = seen.has(identity);
+    const used = (meter: string): bigint =>
+      [...(daily.get(project)?.values() ?? [])].reduce(
+        (sum, names) => sum + (names.get(`${day}/${meter}`) ?? 0n),
+        0n,
+      );
+    if (wasCounted && quantities.some(([meter, quantity]) => used(meter) < quantity))
+      return refuse('void_mismatch');
+    voided.add(identity);
+    seen.add(identity);
+    counts[wasCounted ? 'voided' : 'unknownVoids'] += 1;
+    if (wasCounted) add(reading, -1n);
+    return undefined;
+  }
   return {
     totals,
     daily,
@@ -43,25 +82,15 @@ export function createOracle({ rounding = 'per-minute' }: { rounding?: Rounding 
     add(record) {
       counts.records += 1;
       const reading = readOrReason(record, rounding);
-      if (typeof reading === 'string') {
-        counts.deadLetters[reading] = (counts.deadLetters[reading] ?? 0) + 1;
-        return reading;
-      }
+      if (typeof reading === 'string') return refuse(reading);
+      if (reading.isVoid) return takeBack(reading);
       if (seen.has(reading.identity)) {
         counts.duplicates += 1;
         return undefined;
       }
       seen.add(reading.identity);
       counts.counted += 1;
-      const { project, day } = reading;
-      const month = day.slice(0, 7);
-      const isLate = month <= closed;
-      const bill = isLate ? monthAfter(closed) : month;
-      for (const [meter, quantity] of reading.quantities) {
-        if (quantity === 0n) continue;
-        increase(totals, project, bill, isLate ? `${month}@${meter}` : meter, quantity);
-        increase(daily, project, bill, `${day}/${meter}`, quantity);
-      }
+      add(reading, 1n);
       return undefined;
     },
   };
@@ -79,7 +108,9 @@ function readOrReason(record: WorkloadRecord, rounding: Rounding): Reading | str
 function increase(sums: ByMonth, project: string, month: string, name: string, quantity: bigint): void {
   const months = sums.get(project) ?? new Map<string, Quantities>();
   const names = months.get(month) ?? new Map<string, bigint>();
-  names.set(name, (names.get(name) ?? 0n) + quantity);
+  const sum = (names.get(name) ?? 0n) + quantity;
+  if (sum === 0n) names.delete(name);
+  else names.set(name, sum);
   sums.set(project, months.set(month, names));
 }
 

@@ -11,6 +11,8 @@ export interface EventDraft {
   readonly project: string;
   readonly time: string;
   readonly data: Record<string, unknown>;
+  /** Of no usage; the topic's by default. */
+  readonly type?: string;
 }
 
 /** Each must have a price in the built-in catalog, under its name or an alias. */

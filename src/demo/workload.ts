@@ -19,6 +19,8 @@ export interface WorkloadOptions {
   readonly duplicates?: number;
   readonly malformed?: number;
   readonly monthBefore?: number;
+  /** None by default. A few name an event that has not come yet, or that none ever was. */
+  readonly voids?: number;
 }
 
 const MIX = { 'usage.session': 50, 'usage.transfer': 20, 'usage.agent': 10, 'usage.inference': 20 };
@@ -35,7 +37,7 @@ const DAY_MS = 86_400_000;
  */
 export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRecord, void, undefined> {
   const { seed, month, events, projects, mix = MIX } = options;
-  const { duplicates = 0.02, malformed = 0.001, monthBefore = 0.01 } = options;
+  const { duplicates = 0.02, malformed = 0.001, monthBefore = 0.01, voids = 0 } = options;
   const random = createRandom(seed);
   const pickProject = zipf(random, projects);
   const topics = Object.entries(mix).flatMap(([topic, share]) => Array<Topic>(share).fill(topic as Topic));
@@ -53,6 +55,11 @@ export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRec
       continue;
     }
 
+    if (repeatable.length > 0 && voids > 0 && random.chance(voids)) {
+      yield writeRecord(random, voidOf(random.pick(repeatable), number, timestampMs), timestampMs);
+      continue;
+    }
+
     const timeMs = random.chance(monthBefore)
       ? startMs - (random.chance(0.05) ? 1 : random.between(1, 3 * DAY_MS))
       : Math.min(endMs - 1, Math.max(startMs, streamMs + random.between(-DISORDER_MS, DISORDER_MS)));
@@ -67,6 +74,24 @@ export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRec
   /** Now and then two events have one id, and are different all the same: of two topics, projects or sources. */
   function idOf(number: number): string {
     return `${seed}-${random.chance(0.005) ? number - 1 : number}`;
+  }
+
+  function voidOf(
+    { topic, source, id, project, time, data }: EventDraft,
+    number: number,
+    nowMs: number,
+  ): EventDraft {
+    return {
+      ...{
+        topic,
+        project,
+        id: `void-${idOf(number)}`,
+        source: '/billing-desk',
+        time: new Date(nowMs).toISOString(),
+      },
+      type: 'usage.void.v1',
+      data: { source, id: random.chance(0.02) ? `${id}-unknown` : id, type: `${topic}.v1`, time, data },
+    };
   }
 
   /** A producer's retry: mostly the same again, sometimes with another time, rarely with other data. */

@@ -17,11 +17,19 @@ export function writeRecord(random: Random, draft: EventDraft, timestampMs: numb
   return { topic, key, value: json(structured(draft)), timestampMs };
 }
 
-export function structured({ topic, id, source, project, time, data }: EventDraft): Record<string, unknown> {
-  return { specversion: '1.0', id, source, type: `${topic}.v1`, subject: project, time, data };
+export function structured({
+  topic,
+  id,
+  source,
+  project,
+  time,
+  data,
+  type,
+}: EventDraft): Record<string, unknown> {
+  return { specversion: '1.0', id, source, type: type ?? `${topic}.v1`, subject: project, time, data };
 }
 
-export function binary({ topic, id, source, project, time, data }: EventDraft): {
+export function binary({ topic, id, source, project, time, data, type }: EventDraft): {
   headers: Record<string, string>;
   value: Buffer;
 } {
@@ -30,7 +38,7 @@ export function binary({ topic, id, source, project, time, data }: EventDraft): 
       ce_specversion: '1.0',
       ce_id: id,
       ce_source: source,
-      ce_type: `${topic}.v1`,
+      ce_type: type ?? `${topic}.v1`,
       ce_subject: project,
       ce_time: time,
       'content-type': 'application/json',

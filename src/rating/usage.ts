@@ -34,4 +34,6 @@ export interface RatedEvent {
   readonly day: string;
   /** Usages of zero are left out: the list is empty for an event that used nothing. */
   readonly usages: readonly RatedUsage[];
+  /** The event takes this usage back: all but `offset` is what the void says of the event that it voids. */
+  readonly isVoid?: true;
 }

@@ -77,7 +77,11 @@ export async function compareRepeats(reading: RepeatReading, repeats: readonly R
   for await (const record of readRecords(reading.client, reading, offsets)) {
     const rated = reading.rate(record);
     if (!rated.ok) continue;
-    const compared = { event: rated.event, digest: digestOf(dataOf(record)) };
+    const data = dataOf(record);
+    const { event } = rated;
+    // A void says of its event what the event said of itself.
+    const digest = digestOf(event.isVoid ? (data as { data: unknown }).data : data);
+    const compared = { event, digest };
     if (isFirst.has(record.offset)) firsts.set(record.offset, compared);
     const first = firsts.get(firstOf.get(record.offset) ?? -1);
     if (first !== undefined) comparePair(reading, first, compared, found);

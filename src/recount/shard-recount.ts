@@ -2,7 +2,7 @@ import type { RatedMessage } from '../../consumers/rate-message';
 import type { RawMessage } from '../../consumers/decode';
 import { TallymanError } from '../errors';
 import { meterKey } from '../rating/meters';
-import type { RatedEvent } from '../rating/usage';
+import type { RatedEvent, RatedUsage } from '../rating/usage';
 import type { KafkaClient } from '../stream/kafka';
 import { readRange } from '../stream/read-range';
 import { FINGERPRINT_DIGITS, type Fingerprinter } from '../totals/fingerprint';
@@ -54,7 +54,7 @@ const REPEATS_HELD = 20_000;
 export class ShardRecount {
   /** Month of the bill -> project -> sums. */
   readonly months = new Map<string, Map<string, Recounted>>();
-  readonly counts = { counted: 0, duplicates: 0, rejected: 0, late: 0 };
+  readonly counts = { counted: 0, duplicates: 0, rejected: 0, late: 0, voided: 0, unknownVoids: 0 };
   private readonly states: TopicState[];
   private freezes: Freezes;
   private readonly digits = Buffer.alloc(FINGERPRINT_DIGITS);
@@ -129,6 +129,10 @@ export class ShardRecount {
       return;
     }
     const { event } = rated;
+    if (event.isVoid) {
+      this.takeBack(state, event);
+      return;
+    }
     const first = this.seenBefore(state, event);
     if (first !== undefined) {
       this.counts.duplicates += 1;
@@ -136,7 +140,45 @@ export class ShardRecount {
       return;
     }
     this.counts.counted += 1;
-    this.add(state.period.openMonth, event);
+    const { openMonth } = state.period;
+    if (openMonth !== undefined && event.month < openMonth) this.counts.late += 1;
+    this.add(openMonth, event);
+  }
+
+  /** As void.lua has it, told anew: an event is taken back once, and one that was not counted never will be. */
+  private takeBack(state: TopicState, event: RatedEvent): void {
+    const { topic } = state;
+    if (this.find(state, `${topic}#void`, event) !== undefined) {
+      this.counts.duplicates += 1;
+      return;
+    }
+    const first = this.find(state, topic, event);
+    const openMonth = state.period.openMonth;
+    if (first !== undefined && !this.holds(openMonth, event)) {
+      this.counts.rejected += 1;
+      return;
+    }
+    this.remember(state, `${topic}#void`, event);
+    this.remember(state, topic, event);
+    if (first === undefined) {
+      this.counts.unknownVoids += 1;
+      return;
+    }
+    this.counts.voided += 1;
+    state.repeats.push({ first, repeat: event.offset });
+    this.add(openMonth, { ...event, usages: event.usages.map(negated) });
+  }
+
+  /** Whether the event's day comes to what it would lose, over all the months of the bill that took usage of it in. */
+  private holds(openMonth: string | undefined, { project, month, day, usages }: RatedEvent): boolean {
+    const bill = openMonth !== undefined && month < openMonth ? openMonth : month;
+    return usages.every(({ meter, model, quantity }) => {
+      const field = this.dayField(day, wellFormed(meterKey(meter, model)));
+      let held = 0n;
+      for (const [of, projects] of this.months)
+        if (of >= month && of <= bill) held += projects.get(project)?.daily.get(field) ?? 0n;
+      return held >= BigInt(quantity);
+    });
   }
 
   /** Ids of a period are forgotten when the one after the next begins. A period may be empty: two months frozen at once. */
@@ -151,20 +193,32 @@ export class ShardRecount {
   }
 
   /** The offset of the event that this one repeats; undefined if it is the first, which is then remembered. */
-  private seenBefore(state: TopicState, { project, source, id, offset }: RatedEvent): number | undefined {
-    const { fingerprinter } = this.options;
-    fingerprinter.begin(state.topic);
-    fingerprinter.write(this.digits, 0, project, source, id);
-    const head = numberIn(this.digits, 0, 9);
-    const tail = numberIn(this.digits, 9, FINGERPRINT_DIGITS);
-    const first = state.previous.find(head, tail) ?? state.own.find(head, tail);
-    if (first === undefined) state.own.add(head, tail, offset);
+  private seenBefore(state: TopicState, event: RatedEvent): number | undefined {
+    const first = this.find(state, state.topic, event);
+    if (first === undefined) this.remember(state, state.topic, event);
     return first;
+  }
+
+  /** The offset under which an event is remembered in this period or the one before. */
+  private find({ previous, own }: TopicState, topic: string, event: RatedEvent): number | undefined {
+    const [head, tail] = this.fingerprintOf(topic, event);
+    return previous.find(head, tail) ?? own.find(head, tail);
+  }
+
+  private remember({ own }: TopicState, topic: string, event: RatedEvent): void {
+    const [head, tail] = this.fingerprintOf(topic, event);
+    if (own.find(head, tail) === undefined) own.add(head, tail, event.offset);
+  }
+
+  private fingerprintOf(topic: string, { project, source, id }: RatedEvent): [head: number, tail: number] {
+    const { fingerprinter } = this.options;
+    fingerprinter.begin(topic);
+    fingerprinter.write(this.digits, 0, project, source, id);
+    return [numberIn(this.digits, 0, 9), numberIn(this.digits, 9, FINGERPRINT_DIGITS)];
   }
 
   private add(openMonth: string | undefined, { project, month, day, usages }: RatedEvent): void {
     const isLate = openMonth !== undefined && month < openMonth;
-    if (isLate) this.counts.late += 1;
     for (const { meter, model, quantity } of usages) {
       const sums = this.sumsOf(isLate ? openMonth : month, project);
       // Redis holds UTF-8, which has no half of a surrogate pair.
@@ -192,8 +246,15 @@ export class ShardRecount {
   }
 }
 
+/** A sum of zero is not stored, in Redis neither. */
 function increase(sums: Map<string, bigint>, field: string, quantity: string): void {
-  sums.set(field, (sums.get(field) ?? 0n) + BigInt(quantity));
+  const sum = (sums.get(field) ?? 0n) + BigInt(quantity);
+  if (sum === 0n) sums.delete(field);
+  else sums.set(field, sum);
+}
+
+function negated(usage: RatedUsage): RatedUsage {
+  return { ...usage, quantity: `-${usage.quantity}` };
 }
 
 function numberIn(digits: Buffer, from: number, to: number): number {

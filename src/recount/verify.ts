@@ -62,7 +62,15 @@ export interface VerifyReport {
   readonly conflicts: Conflict[];
   conflictCount: number;
   readonly collisions: Collision[];
-  readonly events: { read: number; counted: number; duplicates: number; late: number; rejected: number };
+  readonly events: {
+    read: number;
+    counted: number;
+    duplicates: number;
+    late: number;
+    voided: number;
+    unknownVoids: number;
+    rejected: number;
+  };
 }
 
 const LISTED_MAX = 10_000;
@@ -85,7 +93,7 @@ class Verification {
     conflicts: [],
     conflictCount: 0,
     collisions: [],
-    events: { read: 0, counted: 0, duplicates: 0, late: 0, rejected: 0 },
+    events: { read: 0, counted: 0, duplicates: 0, late: 0, voided: 0, unknownVoids: 0, rejected: 0 },
   };
   private readonly verdicts = new Map<string, MonthVerdict>();
   private readonly corrections = new Map<string, Map<string, FieldCorrections>>();
@@ -152,7 +160,7 @@ class Verification {
       await compareMonth(comparison, verdict.month, verdict.logTooShort === undefined);
     }
     await recount.settle();
-    for (const name of ['counted', 'duplicates', 'late', 'rejected'] as const)
+    for (const name of ['counted', 'duplicates', 'late', 'voided', 'unknownVoids', 'rejected'] as const)
       this.report.events[name] += recount.counts[name];
   }
 

@@ -1,8 +1,15 @@
 import type { RatedMessage } from '../../consumers/rate-message';
+import { reject } from '../../consumers/rejection';
 import type { RawMessage } from '../../consumers/decode';
 import { TallymanError } from '../errors';
 import type { RatedEvent } from '../rating/usage';
-import type { ApplyAnswer, Chunk } from '../totals/apply';
+import {
+  addCounts,
+  NOTHING_APPLIED,
+  type AppliedCounts,
+  type ApplyAnswer,
+  type Chunk,
+} from '../totals/apply';
 import { ChunkCutter, type ChunkLimits, type RecordChunk } from './chunks';
 import type { DeadLetters, RejectedRecord } from './dead-letters';
 import { unpackBatch, type PackedBatch } from './fetch-response';
@@ -32,12 +39,9 @@ export interface RangeWork {
 const MAX_RESTORES = 3;
 
 /** What one chunk came to. */
-export interface ChunkOutcome {
+export interface ChunkOutcome extends AppliedCounts {
   /** The offset after the chunk: all below is applied. */
   readonly next: number;
-  readonly counted: number;
-  readonly duplicates: number;
-  readonly late: number;
   readonly rejected: number;
 }
 
@@ -76,6 +80,7 @@ export async function applyRange(
     onItsWay = applyChunk(
       work,
       { topic: work.topic, from: chunk.from, next: chunk.next, events },
+      chunk.records,
       rejected.length,
     );
     // Settled in the next round, or below; until then its failure has nobody to go to.
@@ -119,26 +124,35 @@ function rateChunk(
 }
 
 async function applyChunk(
-  { totals, partition }: RangeWork,
+  { totals, partition, deadLetters }: RangeWork,
   whole: Chunk,
-  rejected: number,
+  records: readonly LogRecord[],
+  rejectedBefore: number,
 ): Promise<ChunkOutcome | { gapAt: number }> {
   const { topic, next } = whole;
   const place = { topic, partition, from: whole.from, next };
   let chunk = whole;
   let restores = 0;
+  let before = { ...NOTHING_APPLIED, rejected: rejectedBefore };
   for (;;) {
     const reply = await totals.apply(partition, chunk);
     switch (reply.answer) {
       case 'APPLIED':
-        return {
-          ...{ next, rejected },
-          counted: reply.counted,
-          duplicates: reply.duplicates,
-          late: reply.late,
-        };
+        return { next, ...added(before, { ...reply, rejected: 0 }) };
       case 'ALREADY_APPLIED':
-        return { next, counted: 0, duplicates: 0, late: 0, rejected: 0 };
+        return { next, ...NOTHING_APPLIED, rejected: 0 };
+      case 'VOID_MISMATCH': {
+        const { offset, detail } = reply;
+        const rejection = reject(
+          'void_mismatch',
+          `${detail} of the project holds less than data.data comes to: the event must be repeated as it was`,
+        );
+        const record = records.find((one) => one.offset === offset)!;
+        await deadLetters.publish([{ ...record, topic, partition, rejection }]);
+        before = added(before, { ...reply, rejected: 1 });
+        chunk = { topic, next, from: offset, events: chunk.events.filter((event) => event.offset > offset) };
+        break;
+      }
       case 'OVERLAP': {
         const { cursor } = reply;
         if (!(cursor > chunk.from && cursor < next)) {
@@ -176,4 +190,10 @@ function unfrozen(
     `Shard ${place.partition} has lost the freeze of ${month}, and it cannot be put back.`,
     { ...place, month },
   );
+}
+
+type Counts = AppliedCounts & Pick<ChunkOutcome, 'rejected'>;
+
+function added(a: Counts, b: Counts): Counts {
+  return { ...addCounts(a, b), rejected: a.rejected + b.rejected };
 }

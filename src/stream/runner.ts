@@ -7,6 +7,7 @@ import {
 } from 'kafkajs';
 import { TallymanError } from '../errors';
 import type { Log } from '../log';
+import { NOTHING_APPLIED, type AppliedCounts } from '../totals/apply';
 import type { ChunkOutcome, RangeWork } from './apply-range';
 import { createCommitHints, type CommitHints } from './commit-hints';
 import type { KafkaClient } from './kafka';
@@ -28,15 +29,12 @@ export interface RunnerOptions extends Omit<RangeWork, 'partition'> {
   onFatal(error: unknown): void;
 }
 
-export interface RunnerStatus {
+export interface RunnerStatus extends AppliedCounts {
   readonly topic: string;
   /** When the consumer last came round in its loop, busy or idle. */
   readonly lastTickAt: number;
   readonly partitions: readonly PartitionStatus[];
-  /** Since the start of this runner. */
-  readonly counted: number;
-  readonly duplicates: number;
-  readonly late: number;
+  /** Since the start of this runner, as the other counts are. */
   readonly rejected: number;
 }
 
@@ -63,7 +61,7 @@ class KafkaRunner implements Runner {
   private readonly partitions: Partitions;
   private readonly commitHints: CommitHints;
   private readonly mayRestart = createRestartPolicy();
-  private readonly counts = { counted: 0, duplicates: 0, late: 0, rejected: 0 };
+  private readonly counts = { ...NOTHING_APPLIED, rejected: 0 };
   private lastTickAt = Date.now();
   private lastReviewAt = 0;
   private reviewing: Promise<void> | undefined;
@@ -141,13 +139,11 @@ class KafkaRunner implements Runner {
     }
   }
 
-  private onChunk(partition: number, { next, counted, duplicates, late, rejected }: ChunkOutcome): void {
+  private onChunk(partition: number, outcome: ChunkOutcome): void {
     this.lastTickAt = Date.now();
-    this.counts.counted += counted;
-    this.counts.duplicates += duplicates;
-    this.counts.late += late;
-    this.counts.rejected += rejected;
-    this.commitHints.note(partition, next);
+    for (const name of Object.keys(this.counts) as (keyof typeof this.counts)[])
+      this.counts[name] += outcome[name];
+    this.commitHints.note(partition, outcome.next);
     this.commitHints.tick();
   }
 

@@ -8,6 +8,7 @@ export type ScriptAnswer = readonly [string, ...(string | number)[]];
 declare module 'ioredis' {
   interface RedisCommander<Context> {
     applyChunk(...keysAndArguments: string[]): Result<ScriptAnswer, Context>;
+    voidEvent(...keysAndArguments: string[]): Result<ScriptAnswer, Context>;
     freezeMonth(cursor: string, closed: string, month: string): Result<ScriptAnswer, Context>;
     restoreFreeze(
       closed: string,
@@ -30,17 +31,20 @@ declare module 'ioredis' {
   }
 }
 
+/** A script is its files one behind the other: Lua in Redis has no other way to share code. */
 const SCRIPTS = [
-  { name: 'applyChunk', file: 'apply.lua', numberOfKeys: 6 },
-  { name: 'freezeMonth', file: 'freeze.lua', numberOfKeys: 2 },
-  { name: 'restoreFreeze', file: 'restore-freeze.lua', numberOfKeys: 2 },
-  { name: 'sealFreeze', file: 'seal-freeze.lua', numberOfKeys: 3 },
-  { name: 'readShard', file: 'read-shard.lua' }, // The number of keys comes with each call.
+  { name: 'applyChunk', files: ['open-month.lua', 'ids.lua', 'apply.lua'], numberOfKeys: 6 },
+  { name: 'voidEvent', files: ['open-month.lua', 'ids.lua', 'void.lua'], numberOfKeys: 6 },
+  { name: 'freezeMonth', files: ['freeze.lua'], numberOfKeys: 2 },
+  { name: 'restoreFreeze', files: ['restore-freeze.lua'], numberOfKeys: 2 },
+  { name: 'sealFreeze', files: ['seal-freeze.lua'], numberOfKeys: 3 },
+  { name: 'readShard', files: ['read-shard.lua'] }, // The number of keys comes with each call.
 ];
 
 /** Teaches a connection our scripts. They are sent by hash, and whole when Redis has forgotten them. */
 export function defineScripts(redis: Redis | Cluster): void {
-  for (const { name, file, ...keys } of SCRIPTS) {
-    redis.defineCommand(name, { ...keys, lua: readFileSync(join(__dirname, 'lua', file), 'utf8') });
+  for (const { name, files, ...keys } of SCRIPTS) {
+    const parts = files.map((file) => readFileSync(join(__dirname, 'lua', file), 'utf8'));
+    redis.defineCommand(name, { ...keys, lua: parts.join('\n') });
   }
 }

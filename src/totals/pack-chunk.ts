@@ -183,7 +183,7 @@ function packParts(parts: readonly string[], order: Float64Array): string {
   return starts.toString('latin1') + sorted;
 }
 
-function isDayOf(day: string, month: string): boolean {
+export function isDayOf(day: string, month: string): boolean {
   return /^\d{4}-(0[1-9]|1[0-2])$/.test(month) && /^\d\d$/.test(day.slice(8)) && day.startsWith(`${month}-`);
 }
 
@@ -212,6 +212,7 @@ function exactPartsOf(text: string): number[] | undefined {
   return parts;
 }
 
-function wellFormed(text: string): string {
+/** As UTF-8 can write it: half a surrogate pair becomes U+FFFD. */
+export function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, '\ufffd');
 }

@@ -21,12 +21,13 @@ function byConsumer(record: WorkloadRecord, rounding: Rounding): unknown {
     { rounding: roundingTable(rounding), calendar, limits },
   );
   if (!rated.ok) return rated.reason;
-  const { project, source, id, day, month, usages } = rated.event;
+  const { project, source, id, day, month, usages, isVoid = false } = rated.event;
   expect(day.slice(0, 7)).toBe(month);
   return {
     identity: JSON.stringify([record.topic, project, source, id]),
     project,
     day,
+    isVoid,
     quantities: Object.fromEntries(
       usages.map(({ meter, model, quantity }) => [meterKey(meter, model), quantity]),
     ),
@@ -52,7 +53,14 @@ describe.each<Rounding>(['per-minute', 'per-second'])('rating agrees with the or
     const projects = ['acme', 'beta', '__proto__', 'constructor'];
     const reasons = new Set<unknown>();
     const month = seed === 2 ? '2026-08' : '2026-10';
-    for (const record of createWorkload({ seed, month, events: 4_000, projects, malformed: 0.03 })) {
+    for (const record of createWorkload({
+      seed,
+      month,
+      events: 4_000,
+      projects,
+      malformed: 0.03,
+      voids: 0.03,
+    })) {
       const found = byConsumer(record, rounding);
       const expected = byOracle(record, rounding);
       if (!isDeepStrictEqual(found, expected)) expect(found).toEqual(expected);

@@ -105,7 +105,14 @@ test('the first of an identity counts, whatever its repeats say', () => {
       ['beta', new Map([['2026-10', new Map([['session.webrtc', 60n]])]])],
     ]),
   );
-  expect(counts).toEqual({ records: 6, counted: 3, duplicates: 3, deadLetters: {} });
+  expect(counts).toEqual({
+    records: 6,
+    counted: 3,
+    duplicates: 3,
+    voided: 0,
+    unknownVoids: 0,
+    deadLetters: {},
+  });
 });
 
 test('a bad event takes no identity', () => {
@@ -115,7 +122,14 @@ test('a bad event takes no identity', () => {
     { id: '1', data: { service: 'fax', durationMs: 1 } },
   ]);
   expect(totals.get('acme')?.get('2026-10')?.get('session.webrtc')).toBe(60n);
-  expect(counts).toEqual({ records: 3, counted: 1, duplicates: 0, deadLetters: { schema_violation: 2 } });
+  expect(counts).toEqual({
+    records: 3,
+    counted: 1,
+    duplicates: 0,
+    voided: 0,
+    unknownVoids: 0,
+    deadLetters: { schema_violation: 2 },
+  });
 });
 
 test('usage of a closed month is billed in the first open one, under its own month and day', () => {
@@ -142,4 +156,30 @@ test('usage of a closed month is billed in the first open one, under its own mon
     ]),
   ); // prettier-ignore
   expect(oracle.counts.duplicates).toBe(1);
+});
+
+test('a void takes its event back once, before it or after it; one that says something else is refused', () => {
+  const oracle = createOracle();
+  const voidOf = (data: Parameters<typeof session>[0]): ReturnType<typeof session> => {
+    const record = session(data);
+    const {
+      subject,
+      source,
+      id,
+      type,
+      time,
+      data: said,
+    } = JSON.parse(String(record.value)) as Record<string, unknown>;
+    const event = { specversion: '1.0', id: 'v', source: '/desk', type: 'usage.void.v1', subject, time };
+    return {
+      ...record,
+      value: Buffer.from(JSON.stringify({ ...event, data: { source, id, type, time, data: said } })),
+    };
+  };
+  for (const id of ['1', '2']) oracle.add(session({ id, seconds: 10 }));
+  expect(oracle.add(voidOf({ id: '1', seconds: 121 }))).toBe('void_mismatch');
+  for (const id of ['1', '1', '3']) oracle.add(voidOf({ id, seconds: 10 }));
+  oracle.add(session({ id: '3', seconds: 10 }));
+  expect(oracle.totals.get('acme')?.get('2026-10')).toEqual(new Map([['session.webrtc', 60n]]));
+  expect(oracle.counts).toMatchObject({ counted: 2, voided: 1, unknownVoids: 1, duplicates: 2 });
 });

@@ -37,6 +37,13 @@ const eventBody = fc.record({
 });
 type EventBody = typeof eventBody extends fc.Arbitrary<infer T> ? T : never;
 
+/** Usages, voids of what was once applied (`voidOf` picks one), and voids of anything. */
+const slot = fc.oneof(
+  { weight: 4, arbitrary: eventBody },
+  { weight: 2, arbitrary: fc.record({ voidOf: fc.nat() }) },
+  { weight: 1, arbitrary: eventBody.map((body) => ({ ...body, isVoid: true as const })) },
+);
+
 interface Real {
   readonly store: Store;
   readonly prefix: string;
@@ -87,7 +94,7 @@ const applyChunk = fc
       { weight: 6, arbitrary: fc.constant(0) },
       { weight: 1, arbitrary: fc.integer({ min: -6, max: 2 }) },
     ),
-    slots: fc.array(fc.option(eventBody, { freq: 8 }), { maxLength: 8 }),
+    slots: fc.array(fc.option(slot, { freq: 8 }), { maxLength: 8 }),
     lastClosed: fc.oneof(
       { weight: 6, arbitrary: fc.constant(undefined) },
       { weight: 1, arbitrary: fc.constantFrom(...MONTHS) },
@@ -97,9 +104,15 @@ const applyChunk = fc
     command(`apply ${topic} ${shift} ${lastClosed} ${JSON.stringify(slots)}`, async (model, { store }) => {
       const from = Math.max(0, (model.cursors.get(topic) ?? 0) + shift);
       const known = model.log.get(topic);
-      const events = slots.flatMap(
-        (body, i) => known?.get(from + i) ?? (body ? [eventAt(from + i, body)] : []),
-      );
+      const counted = [...(known?.values() ?? [])];
+      const events = slots.flatMap((body, i): RatedEvent[] => {
+        const before = known?.get(from + i);
+        if (before) return [before];
+        if (!body) return [];
+        if (!('voidOf' in body)) return [eventAt(from + i, body)];
+        const voided = counted[body.voidOf % Math.max(1, counted.length)];
+        return voided ? [{ ...voided, offset: from + i, isVoid: true }] : [];
+      });
       const chunk: Chunk = { topic, from, next: from + slots.length, events };
       const expected = model.apply(chunk, lastClosed);
       expect(await apply(store, SHARD, chunk, lastClosed)).toEqual(expected);
@@ -153,7 +166,7 @@ const loseAndReplay = fc.integer({ min: 1, max: 12 }).map((chunkSize) =>
         const part = events.filter(({ offset }) => offset >= from && offset < next);
         expect(await apply(store, SHARD, { topic, from, next, events: part })).toMatchObject({
           answer: 'APPLIED',
-          counted: part.length,
+          counted: part.filter(({ isVoid }) => !isVoid).length,
           duplicates: 0,
         });
       }
@@ -164,7 +177,7 @@ const loseAndReplay = fc.integer({ min: 1, max: 12 }).map((chunkSize) =>
   }),
 );
 
-function eventAt(offset: number, { date, ...body }: EventBody): RatedEvent {
+function eventAt(offset: number, { date, ...body }: EventBody & { isVoid?: true }): RatedEvent {
   return { offset, ...body, day: `${body.month}-${date}` };
 }
 

@@ -32,6 +32,8 @@ const applied = (counted: number, duplicates = 0, late = 0): object => ({
   counted,
   duplicates,
   late,
+  voided: 0,
+  unknownVoids: 0,
 });
 const webrtc = (quantity: bigint | number | string): Pick<ReturnType<typeof event>, 'usages'> => ({
   usages: [{ meter: 'session.webrtc', quantity: String(quantity) }],

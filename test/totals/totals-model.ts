@@ -29,50 +29,106 @@ export class TotalsModel {
     if (from > cursor) return { answer: 'GAP', cursor };
     if (lastClosed !== undefined && !this.closed.has(lastClosed))
       return { answer: 'UNFROZEN', month: lastClosed };
-    const answer = { answer: 'APPLIED' as const, counted: 0, duplicates: 0, late: 0 };
-    // A chunk is applied whole or not at all, or so each part of it between the freezes of months.
+    const counts = { counted: 0, duplicates: 0, late: 0, voided: 0, unknownVoids: 0 };
+    // A chunk is applied whole or not at all, or so each part of it between the freezes of months and about voids.
     const freezes = [...this.closed.values()].map((cursors) => cursors.get(topic) ?? 0);
-    const ends = [...freezes.filter((offset) => offset > from && offset < next), next].sort((a, b) => a - b);
+    const voids = events.flatMap(({ isVoid, offset }) => (isVoid ? [offset, offset + 1] : []));
+    const cuts = [...freezes, ...voids].filter((offset) => offset > from && offset < next);
+    const ends = [...new Set([...cuts, next])].sort((a, b) => a - b);
     for (const end of ends) {
       const before = this.copy();
       for (const event of events) {
         if (event.offset < this.cursors.get(topic)! || event.offset >= end) continue;
-        const outcome = this.count(topic, event);
+        const outcome = event.isVoid ? this.takeBack(topic, event) : this.count(topic, event);
         if (outcome === 'overflow') {
           Object.assign(this, before);
           return { answer: 'REJECTED', detail: 'a total would pass 2^63-1' };
         }
-        answer[outcome === 'duplicate' ? 'duplicates' : 'counted'] += 1;
-        if (outcome === 'late') answer.late += 1;
+        if (outcome.startsWith('mismatch ')) {
+          const detail = outcome.slice('mismatch '.length);
+          return { answer: 'VOID_MISMATCH', offset: event.offset, detail, ...counts };
+        }
+        if (outcome === 'duplicate') counts.duplicates += 1;
+        else if (outcome === 'voided') counts.voided += 1;
+        else if (outcome === 'unknown') counts.unknownVoids += 1;
+        else counts.counted += 1;
+        if (outcome === 'late') counts.late += 1;
       }
       this.cursors.set(topic, end);
     }
-    return answer;
+    return { answer: 'APPLIED', ...counts };
   }
 
   private count(topic: string, event: RatedEvent): 'counted' | 'duplicate' | 'late' | 'overflow' {
-    const passed = [...this.closed]
-      .filter(([, cursors]) => (cursors.get(topic) ?? 0) <= event.offset)
-      .map(([month]) => month)
-      .sort();
-    const periods = ['first', ...passed.map(monthAfter)];
+    const periods = this.periodsAt(topic, event.offset);
     const identity = JSON.stringify([topic, event.project, event.source, event.id]);
     if (periods.slice(-2).some((period) => this.ids.get(period)?.has(identity))) return 'duplicate';
     for (const ids of [this.ids, this.allIds]) entry(ids, periods.at(-1)!, () => new Set()).add(identity);
     entry(this.log, topic, () => new Map()).set(event.offset, event);
 
-    const open = passed.length > 0 ? monthAfter(passed.at(-1)!) : event.month;
+    const open = periods.length > 1 ? periods.at(-1)! : event.month;
     const late = event.month < open;
     const billMonth = late ? open : event.month;
     for (const { meter, model, quantity } of event.usages) {
       const key = `${meter}${model === undefined ? '' : `/${model}`}`;
       const group = `${billMonth} ${event.project}`;
       const total = add(this.totals, group, late ? `${event.month}@${key}` : key, BigInt(quantity));
-      if (total > 9223372036854775807n) return 'overflow';
-      add(this.daily, group, `${event.day}/${key}`, BigInt(quantity));
+      const ofDay = add(this.daily, group, `${event.day}/${key}`, BigInt(quantity));
+      if (total > 9223372036854775807n || ofDay > 9223372036854775807n) return 'overflow';
       entry(this.projects, billMonth, () => new Set()).add(event.project);
     }
     return late ? 'late' : 'counted';
+  }
+
+  /** 'first', then each month that was open up to this offset. */
+  private periodsAt(topic: string, offset: number): string[] {
+    const passed = [...this.closed]
+      .filter(([, cursors]) => (cursors.get(topic) ?? 0) <= offset)
+      .map(([month]) => month)
+      .sort();
+    return ['first', ...passed.map(monthAfter)];
+  }
+
+  private takeBack(topic: string, event: RatedEvent): string {
+    const { project, source, id, month, day } = event;
+    const periods = this.periodsAt(topic, event.offset);
+    const isKnown = (identity: string): boolean =>
+      periods.slice(-2).some((period) => this.ids.get(period)?.has(identity) ?? false);
+    const identity = JSON.stringify([topic, project, source, id]);
+    const asVoid = JSON.stringify([`${topic}#void`, project, source, id]);
+    if (isKnown(asVoid)) return 'duplicate';
+
+    const open = periods.length > 1 ? periods.at(-1)! : month;
+    const billMonth = month < open ? open : month;
+    const wasCounted = isKnown(identity);
+    if (wasCounted) {
+      const amounts = new Map<string, bigint>();
+      for (const { meter, model, quantity } of event.usages) {
+        const key = `${meter}${model === undefined ? '' : `/${model}`}`;
+        amounts.set(key, (amounts.get(key) ?? 0n) + BigInt(quantity));
+      }
+      for (const [key, quantity] of amounts) {
+        let held = 0n;
+        for (const [group, fields] of this.daily) {
+          const [of, owner] = group.split(' ') as [string, string];
+          if (owner === project && of >= month && of <= billMonth) held += fields.get(`${day}/${key}`) ?? 0n;
+        }
+        if (held < quantity) return `mismatch ${day}/${key}`;
+      }
+      const group = `${billMonth} ${project}`;
+      for (const [key, quantity] of amounts) {
+        add(this.totals, group, month < open ? `${month}@${key}` : key, -quantity);
+        add(this.daily, group, `${day}/${key}`, -quantity);
+        entry(this.projects, billMonth, () => new Set()).add(project);
+      }
+    }
+    for (const ids of [this.ids, this.allIds]) {
+      entry(ids, periods.at(-1)!, () => new Set())
+        .add(identity)
+        .add(asVoid);
+    }
+    entry(this.log, topic, () => new Map()).set(event.offset, event);
+    return wasCounted ? 'voided' : 'unknown';
   }
 
   freeze(month: string): Cursors | 'LATER_MONTH_FROZEN' | 'UNINITIALISED' | 'BEHIND_FREEZE' {
@@ -127,7 +183,15 @@ function add(
   const fields = entry(groups, group, () => new Map<string, bigint>());
   const sum = (fields.get(field) ?? 0n) + quantity;
   fields.set(field, sum);
+  dropZero(groups, group, field);
   return sum;
+}
+
+/** A field of zero, and a group without fields, is not there. */
+function dropZero(groups: Map<string, Map<string, bigint>>, group: string, field: string): void {
+  const fields = groups.get(group)!;
+  if (fields.get(field) === 0n) fields.delete(field);
+  if (fields.size === 0) groups.delete(group);
 }
 
 function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {

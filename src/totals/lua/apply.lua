@@ -33,55 +33,14 @@ Amounts are decimal strings, or Lua numbers up to 2^53 - 1, which are exact: pac
 chunk sums up to more. The totals themselves, which may be larger, are only ever touched by HINCRBY.
 ]]
 local FINGERPRINT_DIGITS = 19
-local ZERO = 48 -- The code of the digit.
-local ZEROS = ZERO * 11111111
 local MAX_EXACT = 9007199254740991
--- On average. A bucket grows to 400 before it is split, and must stay below set-max-intset-entries (512): an integer set
--- takes 9 bytes an id, the hash table that Redis makes of a larger set takes 70.
-local IDS_PER_BUCKET = 100
 
 local cursorKey, closedKey = KEYS[1], KEYS[2]
 local totalsStem, dailyStem, projectsStem, idsStem = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local topic, from, upto = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local call, byte, sub, tonumber = redis.call, string.byte, string.sub, tonumber
 
 local function reject(detail)
   error({ rejected = detail })
-end
-
-local function monthAfter(month)
-  local year, number = tonumber(sub(month, 1, 4)), tonumber(sub(month, 6))
-  if number == 12 then
-    return string.format('%04d-01', year + 1)
-  end
-  return string.format('%04d-%02d', year, number + 1)
-end
-
---[[
-Which month was open at `from`: the one after the latest month frozen at or before that offset, nil if none was.
-Also the month open before that one, and the first offset inside the chunk where a month was frozen.
-By offset and not by "now", so that a replay of the log finds what the first run found. A topic that had no cursor at a
-freeze began after it: its freeze lies at 0.
-]]
-local function findOpenMonth()
-  local months, frozenAt = {}, {}
-  local closed = call('HGETALL', closedKey)
-  for i = 1, #closed, 2 do
-    months[#months + 1] = closed[i]
-    frozenAt[closed[i]] = closed[i + 1]
-  end
-  table.sort(months)
-  local splitAt
-  for i = #months, 1, -1 do
-    local offset = cjson.decode(frozenAt[months[i]])[topic] or 0
-    if offset <= from then
-      return monthAfter(months[i]), months[i - 1] and monthAfter(months[i - 1]), splitAt
-    end
-    if offset < upto then
-      splitAt = offset
-    end
-  end
-  return nil, nil, splitAt
 end
 
 --[[
@@ -106,81 +65,6 @@ local function readUsages(text, eventCount)
     reject('months count ' .. counted .. ' events of ' .. eventCount)
   end
   return usages
-end
-
--- Bucket numbers are printed by two digits at a time from this table: Lua's own printf takes three times as long.
-local PAIRS, TEN = {}, '0123456789'
-for i = 0, 9 do
-  for j = 0, 9 do
-    PAIRS[i * 10 + j] = sub(TEN, i + 1, i + 1) .. sub(TEN, j + 1, j + 1)
-  end
-end
-
-local function bucketKey(stem, bucket)
-  local d = bucket % 100
-  bucket = (bucket - d) / 100
-  local c = bucket % 100
-  bucket = (bucket - c) / 100
-  local b = bucket % 100
-  return stem .. PAIRS[(bucket - b) / 100] .. PAIRS[b] .. PAIRS[c] .. PAIRS[d]
-end
-
--- Reads the last eight digits byte by byte: a substring would have to be stored first.
-local function hashOf(digits, last)
-  local a, b, c, d, e, f, g, h = byte(digits, last - 7, last)
-  return ((((((a * 10 + b) * 10 + c) * 10 + d) * 10 + e) * 10 + f) * 10 + g) * 10 + h - ZEROS
-end
-
---[[
-The ids of a period: fingerprints in buckets, by linear hashing that splits a bucket into four. At a level there are
-`level` buckets, a power of four, of which the first `split` are split already. With h = the last eight digits of a
-fingerprint, it lies in bucket h mod level, or h mod 4 level if that one is split. (Splitting into four instead of two
-reads each id a third as often.)
-]]
-local function openIds(period)
-  local key = idsStem .. period
-  local state = call('HMGET', key, 'buckets', 'count')
-  local buckets, level = tonumber(state[1] or 1), 1
-  while level * 4 <= buckets do
-    level = level * 4
-  end
-  return { key = key, stem = key .. ':', count = tonumber(state[2] or 0), level = level, split = (buckets - level) / 3 }
-end
-
-local function bucketOf(ids, hash)
-  local bucket = hash % ids.level
-  if bucket < ids.split then
-    bucket = hash % (ids.level * 4)
-  end
-  return bucketKey(ids.stem, bucket)
-end
-
-local function bucketCount(ids)
-  return ids.level + 3 * ids.split
-end
-
-local function splitBucket(ids)
-  local parts, oldKey = { {}, {}, {}, {} }, bucketKey(ids.stem, ids.split)
-  local members = call('SMEMBERS', oldKey)
-  for i = 1, #members do
-    local hash = hashOf(members[i], #members[i])
-    local part = parts[(hash % (ids.level * 4) - ids.split) / ids.level + 1]
-    part[#part + 1] = members[i]
-  end
-  for i = 4, 1, -1 do -- The old bucket last: only then may it be emptied.
-    local key = bucketKey(ids.stem, ids.split + (i - 1) * ids.level)
-    if i == 1 then
-      call('DEL', oldKey)
-    end
-    if #parts[i] > 0 then
-      call('SADD', key, unpack(parts[i]))
-    end
-  end
-  ids.split = ids.split + 1
-  if ids.split == ids.level then
-    ids.level, ids.split = ids.level * 4, 0
-  end
-  call('HSET', ids.key, 'buckets', bucketCount(ids))
 end
 
 -- What this call has written so far, for undo.
@@ -356,11 +240,17 @@ local function addUsages()
       if type(sum) == 'string' and not (byte(sum) > ZERO and #sum <= 16) then
         reject('line ' .. i .. ' has no usable sum')
       end
-      -- The totals first: they are never less than a day, so they overflow before the daily field is touched.
       local total = call('HINCRBY', totalsKey, field.totalsField, sum)
       incremented = incremented + 1
-      call('HINCRBY', dailyKey, field.dailyField, sum)
+      local daily = call('HINCRBY', dailyKey, field.dailyField, sum)
       incremented = incremented + 1
+      -- Only where void.lua has taken late usage below zero. A zero is never stored, or undo could not tell what was new.
+      if total == 0 then
+        call('HDEL', totalsKey, field.totalsField)
+      end
+      if daily == 0 then
+        call('HDEL', dailyKey, field.dailyField)
+      end
       -- If the project is new in this month, then so is the first field that is met of it.
       if not met[totalsKey] then
         met[totalsKey] = true
@@ -422,8 +312,8 @@ local function applyChunk(open, openBefore)
   usages = readUsages(ARGV[5], eventCount)
   billFields(open)
 
-  local own = openIds(open or 'first')
-  local previous = open and openIds(openBefore or 'first')
+  local own = openIds(idsStem, open or 'first')
+  local previous = open and openIds(idsStem, openBefore or 'first')
   if previous and previous.count == 0 then
     previous = nil
   end
@@ -436,7 +326,7 @@ local function applyChunk(open, openBefore)
 
   own.count = own.count + #added
   if #added > 0 then
-    call('HSET', own.key, 'buckets', bucketCount(own), 'count', own.count)
+    noteIds(own)
   end
   call('HSET', cursorKey, topic, ARGV[3])
 
@@ -472,7 +362,7 @@ if knownClosed and knownClosed ~= '' and call('HEXISTS', closedKey, knownClosed)
   return { 'UNFROZEN', knownClosed }
 end
 
-local open, openBefore, splitAt = findOpenMonth()
+local open, openBefore, splitAt = findOpenMonth(closedKey, topic, from, upto)
 if splitAt then
   return { 'SPLIT', string.format('%.0f', splitAt) }
 end
@@ -491,7 +381,5 @@ if not applied then
   return redis.error_reply(text)
 end
 -- Last, because it is no part of the chunk: should it fail, all is well and the next chunk tries again.
-while own.count > IDS_PER_BUCKET * bucketCount(own) do
-  splitBucket(own)
-end
+splitFullBuckets(own)
 return answer

@@ -1,0 +1,44 @@
+import { parseInstant, type Instant } from '../src/rating/instant';
+import type { Usage } from '../src/rating/usage';
+import { compileSchema, problemOf } from '../src/schema';
+import { shown } from '../src/shown';
+import type { VoidData } from '../schemas/types';
+import { reject, type Rejection } from './rejection';
+import { isJsonObject, type UsageConsumer } from './usage-consumer';
+
+/** Of an event that takes another one back; every usage topic takes it. */
+export const VOID_TYPE = 'usage.void.v1';
+
+/** What a void says of the event that it takes back. */
+export interface VoidedEvent {
+  readonly ok: true;
+  readonly id: string;
+  readonly source: string;
+  readonly time: Instant;
+  readonly usages: readonly Usage[];
+}
+
+const isGood = compileSchema<VoidData>(`${VOID_TYPE}.json`, '#/properties/data');
+
+/** Reads the event out of a void's data: it is repeated there as it was, so that it comes to the same quantities. */
+export function readVoided(consumer: UsageConsumer, data: unknown): VoidedEvent | Rejection {
+  if (!isGood(data)) {
+    const error = isGood.errors?.at(-1);
+    return reject(
+      'schema_violation',
+      error === undefined || !isJsonObject(data)
+        ? `data is ${shown(data)} and must be an object`
+        : problemOf(error, 'data'),
+    );
+  }
+  if (data.type !== consumer.eventType) {
+    return reject(
+      'wrong_type',
+      `data.type is ${shown(data.type)} and must be "${consumer.eventType}": a void goes to its event's topic`,
+    );
+  }
+  const usages = consumer.usagesOf(data.data);
+  if (!Array.isArray(usages)) return reject(usages.reason, `in the event to take back, ${usages.detail}`);
+  // The schema's pattern takes what parseInstant takes, no more and no less.
+  return { ok: true, id: data.id, source: data.source, time: parseInstant(data.time)!, usages };
+}
