@@ -125,7 +125,7 @@ async function pass(
     for await (const event of explainLine(range, subject, sum)) {
       sum = BigInt(event.sum);
       if (event.verdict === 'duplicate') duplicates += 1;
-      else {
+      else if (event.verdict === 'counted') {
         counted += 1;
         if (event.late) late += 1;
       }
@@ -223,6 +223,8 @@ function textWriter(invoice: Invoice): Writer {
     event: ({ topic, partition, offset, time, source, id, used, rounded, verdict, late, sum }) => {
       const marks = [
         ...(verdict === 'duplicate' ? ['DUPLICATE, adds nothing'] : []),
+        ...(verdict === 'void' ? ['VOID, takes it back'] : []),
+        ...(verdict === 'unknown_void' ? ['VOID of an event not counted, adds nothing'] : []),
         ...(late ? ['late'] : []),
       ];
       const place = `${topic}/${partition}/${offset}`;

@@ -27,7 +27,7 @@ export interface LineSubject {
   readonly quantity: bigint;
 }
 
-/** An event behind a line, or a repeat of one, which adds nothing. */
+/** An event behind a line, the void of one, or a repeat of either, which adds nothing. */
 export interface ExplainedEvent {
   readonly topic: string;
   readonly partition: number;
@@ -39,7 +39,7 @@ export interface ExplainedEvent {
   readonly used: string;
   /** Rounded up on its own. */
   readonly rounded: string;
-  readonly verdict: 'counted' | 'duplicate';
+  readonly verdict: Verdict;
   /** It came after its month was closed. */
   readonly late: boolean;
   /** Of all counted so far. */
@@ -72,6 +72,9 @@ function baseUnits(quantity: string, unit: string): bigint {
   const scaled = (BigInt(whole + places) * size) / 10n ** BigInt(places.length);
   return quantity.startsWith('-') ? -scaled : scaled;
 }
+
+/** `void`: takes a counted event back. `unknown_void`: names one that was not counted. */
+export type Verdict = 'counted' | 'duplicate' | 'void' | 'unknown_void';
 
 export interface ExplainRange {
   readonly client: KafkaClient;
@@ -109,7 +112,12 @@ export async function* explainLine(
       if (!mayConcern(record)) continue;
       const decoded = decodeEvent(consumer, record, rating.limits);
       if (!decoded.ok || decoded.project !== subject.project) continue;
-      const isRepeat = repeats.has(record.offset, decoded.source, decoded.id);
+      const { source, id, isVoid } = decoded;
+      const verdict = isVoid
+        ? repeats.takeBack(record.offset, source, id)
+        : repeats.has(record.offset, source, id)
+          ? 'duplicate'
+          : 'counted';
       const { day, month } = rating.calendar.dayOf(decoded.time);
       const { openMonth } = periodOf(freezes, topic, record.offset);
       const late = openMonth !== undefined && month < openMonth;
@@ -118,7 +126,8 @@ export async function* explainLine(
       for (const usage of decoded.usages) {
         if (wellFormed(meterKey(usage.meter, usage.model)) !== subject.key) continue;
         const rounded = rate([usage], decoded.time, rating.rounding)[0]?.quantity ?? '0';
-        if (!isRepeat) sum += BigInt(rounded);
+        if (verdict === 'counted') sum += BigInt(rounded);
+        else if (verdict === 'void') sum -= BigInt(rounded);
         yield {
           topic,
           partition,
@@ -128,7 +137,7 @@ export async function* explainLine(
           id: decoded.id,
           used: usedText(usage),
           rounded,
-          verdict: isRepeat ? 'duplicate' : 'counted',
+          verdict,
           late,
           sum: sum.toString(),
         };
@@ -153,20 +162,49 @@ class Repeats {
 
   /** Whether the event was seen; it is from now on. */
   has(offset: number, source: string, id: string): boolean {
-    const { freezes, topic, fingerprinter } = this.range;
+    this.enterPeriodOf(offset);
+    return this.isSeen(this.range.topic, offset, source, id);
+  }
+
+  /** What the void of an event does. Afterwards the event is void, even if it comes only then. */
+  takeBack(offset: number, source: string, id: string): Verdict {
+    this.enterPeriodOf(offset);
+    const { topic } = this.range;
+    if (this.isSeen(`${topic}#void`, offset, source, id)) return 'duplicate';
+    const isCounted = this.isSeen(topic, offset, source, id);
+    this.keep(topic, offset, source, id); // An id lasts as long as its void.
+    return isCounted ? 'void' : 'unknown_void';
+  }
+
+  private enterPeriodOf(offset: number): void {
+    const { freezes, topic } = this.range;
     const { number } = periodOf(freezes, topic, offset);
-    if (number > this.number) {
-      this.previous = number === this.number + 1 ? this.own : new SeenIds();
-      this.own = new SeenIds();
-      this.number = number;
-    }
+    if (number <= this.number) return;
+    this.previous = number === this.number + 1 ? this.own : new SeenIds();
+    this.own = new SeenIds();
+    this.number = number;
+  }
+
+  private isSeen(topic: string, offset: number, source: string, id: string): boolean {
+    const [head, tail] = this.fingerprintOf(topic, source, id);
+    if (this.previous.find(head, tail) !== undefined) return true;
+    return !this.keep(topic, offset, source, id);
+  }
+
+  /** Remembers an id in this period; false if it already is. */
+  private keep(topic: string, offset: number, source: string, id: string): boolean {
+    const [head, tail] = this.fingerprintOf(topic, source, id);
+    if (this.own.find(head, tail) !== undefined) return false;
+    this.own.add(head, tail, offset);
+    return true;
+  }
+
+  private fingerprintOf(topic: string, source: string, id: string): [head: number, tail: number] {
+    const { fingerprinter } = this.range;
     fingerprinter.begin(topic);
     fingerprinter.write(this.digits, 0, this.project, source, id);
     const text = this.digits.toString('latin1');
-    const [head, tail] = [Number(text.slice(0, 9)), Number(text.slice(9))];
-    if (this.previous.find(head, tail) !== undefined || this.own.find(head, tail) !== undefined) return true;
-    this.own.add(head, tail, offset);
-    return false;
+    return [Number(text.slice(0, 9)), Number(text.slice(9))];
   }
 }
 
