@@ -41,7 +41,7 @@ export async function measureClose(
     const watch = setInterval(() => {
       try {
         cpu = cpuMs(child.pid);
-        peak = peakBytes(child.pid);
+        peak = Math.max(peak, peakBytes(child.pid)); // 0 of one that has just ended.
       } catch {
         // It has just ended.
       }

@@ -109,7 +109,9 @@ function tableOf(rows: readonly Result[]): string {
 function shownValue(name: string, value: string | number | undefined): string {
   if (value === undefined) return '';
   if (typeof value === 'string') return value;
-  const text = value.toLocaleString('en-US', { maximumFractionDigits: value >= 100 ? 0 : 2 });
+  const text = value.toLocaleString('en-US', {
+    maximumFractionDigits: value >= 100 ? 0 : value >= 0.1 ? 2 : 5,
+  });
   return name === 'wrongTotals' && value > 0 ? `WRONG ${text}` : text;
 }
 

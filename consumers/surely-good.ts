@@ -1,7 +1,7 @@
 import { parseInstant } from '../src/rating/instant';
 
 /**
- * Checks that are true only of data that the schemas take, and cost a fifth of the compiled schema. Where one is false,
+ * Checks that are true only of data that the schemas take, and cost a third of the compiled schema or less. Where one is false,
  * nothing is said: the schema judges then, and words the error. A test holds the two together.
  */
 
