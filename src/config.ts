@@ -19,6 +19,12 @@ export interface Config {
   readonly rounding: 'per-minute' | 'per-second';
   /** How far an event's time may lie after (`futureMs`) or before (`pastMs`) its record's timestamp. */
   readonly limits: { readonly futureMs: number; readonly pastMs: number };
+  /** Where `consume` answers probes; `port` undefined: nowhere. */
+  readonly health: {
+    readonly host: string;
+    readonly port: number | undefined;
+    readonly stuckAfterMs: number;
+  };
   readonly logLevel: string;
   readonly web: WebConfig;
 }
@@ -62,6 +68,13 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     const spanMs = parseSpan(text);
     if (spanMs === undefined) problems.push(`${name} is "${text}": use a span such as 90m, 1h or 400d`);
     return spanMs ?? 0;
+  };
+  const port = (name: string): number | undefined => {
+    const text = read(name);
+    if (text === undefined) return undefined;
+    if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+    problems.push(`${name} is "${text}": use a port from 0 (any that is free) to 65535`);
+    return undefined;
   };
   const file = (name: string): string | undefined => {
     const path = read(name);
@@ -160,6 +173,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     billingZone,
     rounding: oneOf('TALLYMAN_ROUNDING', ['per-minute', 'per-second'], 'per-minute'),
     limits: { futureMs: span('TALLYMAN_FUTURE_LIMIT', '1h'), pastMs: span('TALLYMAN_PAST_LIMIT', '400d') },
+    health: {
+      host: read('TALLYMAN_HEALTH_HOST') ?? '127.0.0.1',
+      port: port('TALLYMAN_HEALTH_PORT'),
+      stuckAfterMs: span('TALLYMAN_STUCK_AFTER', '60s'),
+    },
     logLevel: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     web: {
       host: read('TALLYMAN_HOST') ?? '127.0.0.1',

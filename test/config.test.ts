@@ -23,6 +23,7 @@ test('an empty environment gives the documented defaults', () => {
     billingZone: 'UTC',
     rounding: 'per-minute',
     limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000 },
+    health: { host: '127.0.0.1', port: undefined, stuckAfterMs: 60_000 },
     logLevel: 'info',
     web: { host: '127.0.0.1', port: 8080, authSecret: undefined, trustProxy: false },
   });

@@ -14,9 +14,11 @@ import { logEnds, topicName } from '../stream/topics';
 import { apply } from '../totals/apply';
 import { readCursor, readCursors } from '../totals/cursors';
 import { checkRebuilt } from '../totals/rebuilding';
+import { jsonAnswer, startHealthServer, type HealthServer } from '../web/health-server';
 import type { Context } from './context';
 import { deferred } from './deferred';
 import { signalled, type StopSignal } from './signalled';
+import { watchHealth, type HealthWatch } from './watch-health';
 
 export interface ConsumeOptions {
   readonly consumers: readonly UsageConsumer[];
@@ -76,7 +78,16 @@ export async function runConsumers(
     }),
   );
 
+  const watch = watchHealth({
+    ping: () => store.redis.ping(),
+    statuses: () => runners.map((runner) => runner.status()),
+    stuckAfterMs: config.health.stuckAfterMs,
+    log,
+    onFatal: fatal.reject,
+  });
+  let probes: HealthServer | undefined;
   try {
+    probes = await serveHealth(context, watch);
     await Promise.race([Promise.all(runners.map((runner) => runner.start())), fatal.promise]);
     const waits: Promise<unknown>[] = [stopSignal.promise, fatal.promise];
     if (options.untilCaughtUp)
@@ -87,11 +98,32 @@ export async function runConsumers(
     endInTime(log);
     throw error;
   } finally {
+    watch.stop();
+    await probes?.close();
     // Runners first, so that no dead letter is published after its publisher is gone.
     await Promise.allSettled(runners.map((runner) => runner.stop()));
     await publisher.close();
     stopSignal.dispose();
   }
+}
+
+/** Probes and scrapers find a consumer here, if a port is set. */
+async function serveHealth({ config, log }: Context, watch: HealthWatch): Promise<HealthServer | undefined> {
+  const { host, port } = config.health;
+  if (port === undefined) return undefined;
+  const server = await startHealthServer({
+    host,
+    port,
+    routes: {
+      '/healthz': () => jsonAnswer(200, { alive: true }),
+      '/readyz': () => {
+        const health = watch.health();
+        return jsonAnswer(health.ready ? 200 : 503, health);
+      },
+    },
+  });
+  log.info({ host, port: server.port }, 'answering probes');
+  return server;
 }
 
 /** Follows the ledger of closes, after it has put back what Redis lacks. */

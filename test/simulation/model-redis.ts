@@ -11,7 +11,7 @@ const cursorsOf = (json: string): Map<string, number> =>
 const jsonOf = (cursors: ReadonlyMap<string, number>): string => JSON.stringify(Object.fromEntries(cursors));
 
 /** A crash loses no more: the rest is on disk. */
-const MAX_TAIL_WRITES = 10;
+const MAX_TAIL_WRITES = 30;
 
 /**
  * One Redis with every shard. What each shard does with a chunk is `TotalsModel`, which a property test holds against the

@@ -28,7 +28,7 @@ const rebalance: fc.Arbitrary<Fault> = fc.record({
 const kill: fc.Arbitrary<Fault> = fc.record({ do: fc.constant('kill'), member: fc.nat({ max: 1 }) });
 const loseTail: fc.Arbitrary<Fault> = fc.record({
   do: fc.constant('lose tail'),
-  writes: fc.integer({ min: 1, max: 10 }),
+  writes: fc.integer({ min: 1, max: 30 }),
 });
 const retention = (harmful: boolean): fc.Arbitrary<Fault> =>
   fc.record({ do: fc.constant('retention'), partition, share, harmful: fc.constant(harmful) });
@@ -75,6 +75,10 @@ test.each([
         await world.run(faults);
         if (world.stopped !== undefined) {
           expect(world.stopped).toBe('FREEZE_LOST');
+<<<<<<< HEAD
+=======
+          if (world.logs().some(({ start }) => start > 0)) return; // A rebuild needs the whole log.
+>>>>>>> cf70e3f (Show stuck consumers: readiness, a watchdog; write down how exactness comes about)
           await world.rebuild();
           expect(world.stopped).toBeUndefined();
         }
