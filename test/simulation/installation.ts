@@ -38,6 +38,8 @@ export type Fault =
   | { do: 'rebalance'; shift: number; alone: boolean }
   | { do: 'kill'; member: number }
   | { do: 'lose reply' | 'send twice' | 'lose offsets' | 'close' | 'kill close' | 'outage' }
+  | { do: 'settle' }
+  | { do: 'wait'; steps: number }
   | { do: 'lose tail'; writes: number }
   | { do: 'retention'; partition: number; share: number; harmful: boolean }
   | { do: 'truncate'; partition: number; share: number };
@@ -151,9 +153,11 @@ export class Installation implements World {
   private async scenario(faults: readonly Fault[]): Promise<void> {
     const world = new Process(this, 'world');
     for (const fault of faults) {
-      for (let pause = this.choose(8); pause >= 0; pause -= 1) await world.call(fault.do, () => undefined);
+      const steps = fault.do === 'wait' ? fault.steps : this.choose(8);
+      for (let step = 0; step <= steps; step += 1) await world.call(fault.do, () => undefined);
       if (this.isDone()) return;
-      this.inject(fault);
+      if (fault.do === 'settle') await this.settle(world);
+      else this.inject(fault);
     }
     this.redis.isAway = false;
     this.redis.wireFaults.length = 0;
@@ -162,9 +166,15 @@ export class Installation implements World {
     await this.drain();
   }
 
-  /** Until all is applied, closes are through and every consumer has looked again, or nobody can go on. */
+  /** Settles, and looks as the next start and the next close do. */
   private async drain(): Promise<void> {
     const world = new Process(this, 'world');
+    await this.settle(world);
+    if (!this.isDone()) await this.kafkaRestore(world).catch((error: unknown) => this.onError(error));
+  }
+
+  /** Until all is applied and closes are through, or nobody can go on. */
+  private async settle(world: Process): Promise<void> {
     const isApplied = (): boolean => this.logs().every(({ end }, shard) => this.cursors()[shard]! >= end);
     for (let round = 0; round < 3_000; round += 1) {
       if (this.isDone()) return;
@@ -172,19 +182,16 @@ export class Installation implements World {
         const unpublished = this.frozenMonths().find(
           (month) => !this.closes().some((one) => one.month === month),
         );
-        if (unpublished === undefined) break;
+        if (unpublished === undefined) return;
         void this.close(unpublished); // One that was killed is run again.
       }
-      await world.call('drain', () => undefined);
+      await world.call('settle', () => undefined);
     }
-    if (!isApplied())
-      throw new Error(
-        `stuck at ${this.cursors().join()} of ${this.logs()
-          .map(({ end }) => end)
-          .join()}`,
-      );
-    // As the next start, and the next close, do.
-    await this.kafkaRestore(world).catch((error: unknown) => this.onError(error));
+    throw new Error(
+      `stuck at ${this.cursors().join()} of ${this.logs()
+        .map(({ end }) => end)
+        .join()}`,
+    );
   }
 
   private isDone(): boolean {
@@ -193,6 +200,9 @@ export class Installation implements World {
 
   private inject(fault: Fault): void {
     switch (fault.do) {
+      case 'wait':
+      case 'settle':
+        return;
       case 'publish':
         return this.publish(fault.partition, fault.entries);
       case 'rebalance': {

@@ -89,3 +89,51 @@ test.each([
   },
   120_000,
 );
+
+const close: Fault = { do: 'close' };
+const settle: Fault = { do: 'settle' };
+const wait = fc.record({ do: fc.constant('wait' as const), steps: fc.nat({ max: 60 }) });
+
+test('a freeze that is lost after its close is put back before late usage comes', async () => {
+  const lossAfterClose = fc
+    .tuple(publish, loseTail, publish, publish)
+    .map(([first, loss, second, third]): Fault[] => [first, settle, close, settle, loss, second, third]);
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), lossAfterClose, choices, async (scheduler, faults, chosen) => {
+      const world = new Installation(scheduler, false, chosen);
+      await world.run(faults);
+      expect(world.stopped).toBeUndefined();
+      judge(world);
+    }),
+    { numRuns: 100 },
+  );
+}, 120_000);
+
+test('a Redis that goes back under a close changes no invoice', async () => {
+  const lossInClose = fc
+    .tuple(publish, publish, publish, wait, loseTail, publish)
+    .map(([a, b, c, pause, loss, after]): Fault[] => [
+      a,
+      b,
+      c,
+      settle,
+      close,
+      pause,
+      loss,
+      after,
+      settle,
+      close,
+    ]);
+  await fc.assert(
+    fc.asyncProperty(fc.scheduler(), lossInClose, choices, async (scheduler, faults, chosen) => {
+      const world = new Installation(scheduler, false, chosen);
+      await world.run(faults);
+      if (world.stopped !== undefined) {
+        expect(world.stopped).toBe('FREEZE_LOST');
+        await world.rebuild();
+      }
+      judge(world);
+    }),
+    { numRuns: 100 },
+  );
+}, 120_000);
