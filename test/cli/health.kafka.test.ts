@@ -47,7 +47,7 @@ test('readiness follows Redis: 503 while it is paused, 200 when it goes on, and 
     const next = await Promise.race([becomes(200).then(() => 'ready'), ended.then(() => 'ended')]);
     expect(log).toContain('STORE_AWAY');
     if (next === 'ready') {
-      expect(log).toContain('well again');
+      await eventually(() => log.includes('well again'), { what: 'well again' });
       redis.pause();
     }
     const [code] = (await ended) as [number];

@@ -96,8 +96,12 @@ const wait = fc.record({ do: fc.constant('wait' as const), steps: fc.nat({ max: 
 
 test('a freeze that is lost after its close is put back before late usage comes', async () => {
   const lossAfterClose = fc
-    .tuple(publish, loseTail, publish, publish)
-    .map(([first, loss, second, third]): Fault[] => [first, settle, close, settle, loss, second, third]);
+    .tuple(publish, publish, loseTail, publish, publish)
+    // Between: consumers have learned of the close, and the freeze is lost all the same.
+    .map(([first, between, loss, second, third]): Fault[] => [
+      ...[first, settle, close, settle],
+      ...[between, settle, loss, second, third],
+    ]);
   await fc.assert(
     fc.asyncProperty(fc.scheduler(), lossAfterClose, choices, async (scheduler, faults, chosen) => {
       const world = new Installation(scheduler, false, chosen);
