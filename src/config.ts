@@ -147,10 +147,6 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       `TALLYMAN_AUTH_SECRET has ${Buffer.byteLength(authSecret)} bytes: use ${AUTH_SECRET_MIN_BYTES} or more, e.g. from \`openssl rand -hex 32\``,
     );
   }
-  const port = read('TALLYMAN_PORT') ?? '8080';
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
-    problems.push(`TALLYMAN_PORT is "${port}": use a port of 0 to 65535`);
-  }
   const trustProxy = read('TALLYMAN_TRUST_PROXY') ?? 'false';
 
   const config: Config = {
@@ -181,7 +177,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     logLevel: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     web: {
       host: read('TALLYMAN_HOST') ?? '127.0.0.1',
-      port: Number(port),
+      port: port('TALLYMAN_PORT') ?? 8_080,
       authSecret,
       trustProxy: trustProxy === 'true' || (trustProxy !== 'false' && trustProxy),
     },
