@@ -13,7 +13,7 @@ function input(
     topic: 'usage.session',
     lastTickAt: NOW - tickAgoMs,
     partitions: [{ partition: 3, cursor: 10, highWatermark: 10, lastProgressAt: NOW, ...partition }],
-    ...{ counted: 0, duplicates: 0, late: 0, rejected: 0 },
+    ...{ counted: 0, duplicates: 0, late: 0, rejected: 0, voided: 0, unknownVoids: 0 },
   };
   return { statuses: [status], storeProblem: undefined, nowMs: NOW, stuckAfterMs: 60_000, ...more };
 }
