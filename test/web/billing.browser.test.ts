@@ -147,6 +147,31 @@ async function screenshot(page: Page, name: string): Promise<void> {
 const isTooWide = (page: Page): Promise<boolean> =>
   page.evaluate<boolean>('document.documentElement.scrollWidth > document.documentElement.clientWidth');
 
+test('an admin sees usage change while events are consumed, and picks a meter', async () => {
+  const page = await signedIn('acme-voice', 'other', '--role', 'admin');
+  expect(new URL(page.url()).pathname).toBe('/projects/acme-voice/billing');
+  await eventually(async () => (await page.locator('.fresh').innerText()).includes('Up to date'), {
+    timeoutMs: 90_000,
+  });
+  const before = await page.locator('[data-cost]').innerText();
+  await screenshot(page, 'billing');
+  expect(await axeFindings(page)).toEqual([]);
+
+  await publish('transfer', nowMs, { service: 'webrtc', direction: 'downstream', bytes: 1_000_000_000_000 });
+  // Nothing is reloaded here: the page follows the stream.
+  await eventually(async () => (await page.locator('[data-cost]').innerText()) !== before, {
+    timeoutMs: 15_000,
+  });
+
+  await page.getByLabel('Meter').selectOption('transfer.downstream');
+  await eventually(async () =>
+    (await page.locator('#live-daily svg').getAttribute('aria-label'))?.startsWith(
+      'Downstream data transfer',
+    ),
+  );
+  await page.close();
+});
+
 test('View Invoices leads to a PDF with the total that the page shows', async () => {
   const page = await signedIn('acme-voice', '--role', 'admin');
   await page.getByRole('link', { name: 'View Invoices' }).first().click();
