@@ -16,6 +16,13 @@ const FULL_PASS_MS = 10 * 60_000;
 export function alertsVerb(): Command {
   return new Command('alerts')
     .description('Tell when a project nears or reaches what its plan includes, its credits or its budget.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman alerts watch
+  tallyman alerts list --project acme`,
+    )
     .addCommand(
       new Command('watch')
         .description('Send alerts to billing.alerts, each once, until stopped.')
@@ -40,6 +47,12 @@ Examples:
         .option('--project <project>', 'project id', projectArgument)
         .option('--month <month>', 'YYYY-MM', monthArgument)
         .option('--json', 'one JSON document on stdout')
+        .addHelpText(
+          'after',
+          `
+Examples:
+  tallyman alerts list --project acme --month 2026-10`,
+        )
         .action(async (options: { project?: string; month?: string; json?: true }) => {
           await withContext(async (context) => {
             const alerts = await readAlerts(context, options);

@@ -10,6 +10,13 @@ import { groupDigits, printJson, printLine, printTable, type Column } from './ou
 export function catalogVerb(): Command {
   return new Command('catalog')
     .description('Plans, included quantities and prices.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman catalog show --plan ship
+  tallyman catalog check catalog.json`,
+    )
     .addCommand(
       new Command('check')
         .description(
@@ -17,6 +24,12 @@ export function catalogVerb(): Command {
         )
         .argument('<file>', 'a JSON file as schemas/catalog.v1.json describes it')
         .option('--json', 'one JSON document on stdout')
+        .addHelpText(
+          'after',
+          `
+Examples:
+  tallyman catalog check catalog.json`,
+        )
         .action(check),
     )
     .addCommand(

@@ -24,6 +24,14 @@ interface Filters {
 export function deadLettersVerb(): Command {
   return new Command('dead-letters')
     .description('Events that could not be counted, with their reasons.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman dead-letters list --reason schema_violation
+  tallyman dead-letters show usage.session/3/90117
+  tallyman dead-letters replay --dry-run`,
+    )
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(replayCommand());
@@ -42,6 +50,13 @@ function withFilters(command: Command): Command {
 function listCommand(): Command {
   return withFilters(new Command('list').description('List dead letters, newest last.'))
     .option('--limit <n>', 'show the newest n', limitArgument, 50)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman dead-letters list --topic usage.session --since 2026-11-01T00:00:00Z
+  tallyman dead-letters list --json | jq .byReason`,
+    )
     .action(async (options: Filters & { limit: number; json?: true }) => {
       await withContext(async (context) => {
         const { config, kafka } = context;
@@ -90,6 +105,12 @@ function showCommand(): Command {
     .description('Show one dead letter whole, with its value decoded where it is text.')
     .argument('<place>', '<topic>/<partition>/<offset>, as `list` prints it')
     .option('--json', 'as it is printed in any case')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman dead-letters show usage.session/3/90117`,
+    )
     .action(async (place: string) => {
       await withContext(async ({ config, kafka }) => {
         const entries = await listDeadLetters(kafka(), config.prefix);

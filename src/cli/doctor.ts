@@ -26,6 +26,13 @@ export function doctorVerb(): Command {
   return new Command('doctor')
     .description('Check the settings that exactness needs. Exit code 1 if something is wrong.')
     .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman doctor
+  tallyman doctor --json | jq '.findings[].remedy'`,
+    )
     .action(async (options: { json?: true }) => {
       const findings = await withContext(examine);
       if (options.json) printJson({ findings });

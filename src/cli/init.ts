@@ -28,6 +28,14 @@ export function initVerb(): Command {
     .option('--replication <n>', 'copies of each partition', positiveInteger, 1)
     .option('--retention-days <n>', 'how long usage topics keep events', positiveInteger, 100)
     .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman init
+  tallyman init --partitions 24 --replication 3
+  tallyman init --from latest             count only what is published from now on`,
+    )
     .action(
       async (options: {
         from: 'earliest' | 'latest';

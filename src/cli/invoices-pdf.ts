@@ -11,6 +11,13 @@ export function invoicePdfVerb(): Command {
     )
     .argument('<invoice>', '<project>-<YYYY-MM>')
     .option('--output <file>', 'where to; - for stdout (default: <invoice>.pdf)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman invoices pdf acme-2026-10
+  tallyman invoices pdf acme-2026-10 --output - | lpr`,
+    )
     .action(async (id: string, options: { output?: string }) => {
       await withContext(async ({ store }) => {
         // Fonts and their tools take 40 MB and a quarter of a second: only for who asks for a PDF.

@@ -15,6 +15,13 @@ export function invoicePreviewVerb(): Command {
     .argument('<project>', 'project id', projectArgument)
     .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
     .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman invoices preview acme
+  tallyman invoices preview acme --month 2026-10 --json`,
+    )
     .action(async (project: string, options: { month?: string; json?: true }) => {
       await withContext(async ({ store, calendar, config }) => {
         const nowMs = Date.now();

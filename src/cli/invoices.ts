@@ -15,12 +15,27 @@ import { printInvoice } from './print-invoice';
 export function invoicesVerb(): Command {
   return new Command('invoices')
     .description('Issued invoices, and what the open month would cost now.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman invoices list --month 2026-10
+  tallyman invoices show acme-2026-10
+  tallyman invoices preview acme`,
+    )
     .addCommand(
       new Command('list')
         .description('List invoices of a project, of a month, or all.')
         .option('--project <project>', 'project id', projectArgument)
         .option('--month <month>', 'YYYY-MM', monthArgument)
         .option('--json', 'one JSON document on stdout')
+        .addHelpText(
+          'after',
+          `
+Examples:
+  tallyman invoices list --project acme
+  tallyman invoices list --month 2026-10 --json | jq '.invoices[].total'`,
+        )
         .action(async (options: { project?: string; month?: string; json?: true }) => {
           await withContext(async ({ store }) => {
             const invoices = await listInvoices(await store(), options);
@@ -36,6 +51,13 @@ export function invoicesVerb(): Command {
         .description('Show an invoice with its lines.')
         .argument('<invoice>', '<project>-<YYYY-MM>')
         .option('--json', 'one JSON document on stdout')
+        .addHelpText(
+          'after',
+          `
+Examples:
+  tallyman invoices show acme-2026-10
+  tallyman invoices show acme-2026-10 --json`,
+        )
         .action(async (id: string, options: { json?: true }) => {
           await withContext(async ({ store }) => {
             const invoice = await findInvoice(await store(), id);

@@ -11,6 +11,13 @@ export function keysVerb(): Command {
     .argument('<project>', 'project id', projectArgument)
     .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
     .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman keys acme-voice
+  tallyman keys acme-voice --month 2026-10 | xargs -n 1 redis-cli HGETALL`,
+    )
     .action(async (project: string, options: { month?: string; json?: true }) => {
       await withContext(async ({ store: openStore, calendar }) => {
         const store = await openStore();

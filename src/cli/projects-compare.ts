@@ -20,7 +20,7 @@ export function projectsCompareVerb(): Command {
 Each plan for the whole month, without anything agreed for the project alone, without late usage of earlier months and
 without correction credits. A plan that blocks at its quota would have stopped what is over it.
 
-Example:
+Examples:
   tallyman projects compare acme --month 2026-10`,
     )
     .action(async (project: string, options: { month?: string; json?: true }) => {

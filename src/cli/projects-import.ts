@@ -40,7 +40,9 @@ A document replaces what was set of its project. A row of a CSV file changes it,
 fields stay. Its first row names the columns: ${COLUMNS.join(', ')}.
 Needed are project, plan and from; lines of an address are separated by |.
 
-Example:
+Examples:
+  tallyman projects import projects.csv          of a file such as
+
   project,plan,from,name,taxRate,taxName
   acme,ship,2026-10-01,"Acme, Inc.",0.21,VAT`,
     )

@@ -27,6 +27,13 @@ interface SetOptions {
 export function projectsVerb(): Command {
   return new Command('projects')
     .description('Plans and profiles of projects.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman projects list
+  tallyman projects set acme --plan ship --from 2026-10-01`,
+    )
     .addCommand(
       new Command('set')
         .description("Set a project's plan from a day on, and its profile.")
@@ -43,7 +50,7 @@ export function projectsVerb(): Command {
         .option('--json', 'one JSON document on stdout')
         .addHelpText(
           'after',
-          '\nExample:\n  tallyman projects set acme --plan ship --from 2026-10-01 --name "Acme Inc."',
+          '\nExamples:\n  tallyman projects set acme --plan ship --from 2026-10-01 --name "Acme Inc."',
         )
         .action((project: string, options: SetOptions) =>
           withContext((context) => setProject(context, project, options)),
@@ -54,6 +61,12 @@ export function projectsVerb(): Command {
         .description('Show the plan history and profile of a project.')
         .argument('<project>', 'project id', projectArgument)
         .option('--json', 'one JSON document on stdout')
+        .addHelpText(
+          'after',
+          `
+Examples:
+  tallyman projects show acme`,
+        )
         .action((project: string, options: { json?: true }) =>
           withContext((context) => showProject(context, project, options)),
         ),
@@ -64,6 +77,13 @@ export function projectsVerb(): Command {
       new Command('list')
         .description('List projects with their plan history.')
         .option('--json', 'one JSON document on stdout')
+        .addHelpText(
+          'after',
+          `
+Examples:
+  tallyman projects list
+  tallyman projects list --json | jq -r '.projects[].project'`,
+        )
         .action((options: { json?: true }) => withContext((context) => listProjects(context, options))),
     );
 }

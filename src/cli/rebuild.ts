@@ -34,7 +34,10 @@ export function rebuildVerb(): Command {
       `
 Stop the consumers first. Stopped or killed half-way, run it again: it goes on where it was, and nothing else runs on this
 Redis before it has come to its end. On a Redis that lost nothing it changes nothing. Exit code 3: the log no longer holds
-what the open month needs, or this environment counts by other settings.`,
+what the open month needs, or this environment counts by other settings.
+
+Examples:
+  tallyman rebuild`,
     )
     .action(async (options: { json?: true }) => {
       await withContext(async (context) => {

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { loadCatalog } from '../catalog-file';
 import { UsageError } from '../errors';
-import { watchLog } from '../web/log-position';
+import { watchLog } from '../watch/log-position';
 import { createServer } from '../web/server';
 import { createTokens } from '../web/tokens';
 import { withContext, type Context } from './context';
@@ -15,7 +15,7 @@ export function serveVerb(): Command {
       `
 TALLYMAN_AUTH_SECRET (32 bytes or more) signs and checks tokens; TALLYMAN_HOST and TALLYMAN_PORT say where to listen.
 
-Example:
+Examples:
   TALLYMAN_AUTH_SECRET=$(openssl rand -hex 32) tallyman serve
   tallyman token acme --role admin          a token for /login?token=... or for the API`,
     )

@@ -1,60 +1,11 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 import { RefusedError, TallymanError, UsageError } from '../errors';
-import { catalogVerb } from './catalog';
-import { closeVerb } from './close';
-import { consumeVerb } from './consume';
-import { deadLettersVerb } from './dead-letters';
-import { doctorVerb } from './doctor';
-import { explainVerb } from './explain';
-import { initVerb } from './init';
-import { invoicesVerb } from './invoices';
-import { keysVerb } from './keys';
-import { projectsVerb } from './projects';
-import { publishVerb } from './publish';
-import { rebuildVerb } from './rebuild';
-import { serveVerb } from './serve';
-import { tokenVerb } from './token';
-import { totalsVerb } from './totals';
-import { verifyVerb } from './verify';
+import { createProgram } from './program';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 const EXIT_REFUSED = 3;
-
-function createProgram(): Command {
-  const program = new Command('tallyman')
-    .description('Exact monthly usage totals and invoices from usage events on Kafka.')
-    .showHelpAfterError('Run with --help for the options and examples.')
-    .exitOverride();
-  const verbs = [
-    initVerb(),
-    consumeVerb(),
-    publishVerb(),
-    totalsVerb(),
-    catalogVerb(),
-    projectsVerb(),
-    closeVerb(),
-    invoicesVerb(),
-    explainVerb(),
-    deadLettersVerb(),
-    keysVerb(),
-    rebuildVerb(),
-    verifyVerb(),
-    doctorVerb(),
-    serveVerb(),
-    tokenVerb(),
-  ];
-  for (const verb of verbs) program.addCommand(inheritExitOverride(verb));
-  return program;
-}
-
-/** Commander ends the process by itself unless each command, not only the program, is told to throw. */
-function inheritExitOverride(command: Command): Command {
-  command.exitOverride().showHelpAfterError('Run with --help for the options and examples.');
-  command.commands.forEach(inheritExitOverride);
-  return command;
-}
 
 /** Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule. */
 function exitCodeOf(error: unknown): number {

@@ -1,7 +1,7 @@
 import type { Freshness, InvoiceSummary, QuotaAnswer, UsageAnswer } from '../../schemas/types';
 import type { Invoice } from '../billing/invoice';
 import type { QuotaUsage } from '../billing/quota-usage';
-import type { LogPosition } from './log-position';
+import type { LogPosition } from '../watch/log-position';
 import type { MonthView } from './month-view';
 
 /** The documents of the API, as `schemas/api.v1.json` describes them. */

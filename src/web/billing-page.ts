@@ -7,7 +7,7 @@ import { groupDigits, shownRate } from '../shown-numbers';
 import type { QuotaUsage } from '../billing/quota-usage';
 import { dailyChart, dailyUsage } from './daily-chart';
 import { html, type Html } from './html';
-import type { LogPosition } from './log-position';
+import type { LogPosition } from '../watch/log-position';
 import type { MonthStatus, MonthView } from './month-view';
 import { clock, money, monthName, permille, quantity } from './shown';
 import type { Statement } from './statements';

@@ -4,7 +4,7 @@ import type { Log } from '../log';
 import type { BillingCalendar } from '../rating/billing-calendar';
 import type { KafkaClient } from '../stream/kafka';
 import type { Store } from '../totals/store';
-import type { LogWatch } from './log-position';
+import type { LogWatch } from '../watch/log-position';
 import type { Tokens } from './tokens';
 
 /** What every part of the web server works with. */

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { WebDependencies } from './dependencies';
-import { stuckPartitions } from './log-position';
+import { stuckPartitions } from '../watch/log-position';
 
 /** A partition with something to apply and no progress for so long is stuck. */
 const STUCK_AFTER_MS = 60_000;

@@ -1,7 +1,7 @@
 import type { DeadLetter } from '../stream/dead-letters';
 import { groupDigits } from '../shown-numbers';
 import { html, type Html } from './html';
-import type { LogPosition } from './log-position';
+import type { LogPosition } from '../watch/log-position';
 import type { OpsView } from './ops-view';
 import { clock, money, monthName } from './shown';
 

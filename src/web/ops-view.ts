@@ -7,7 +7,7 @@ import { readRecentDeadLetters, type RecentDeadLetters } from '../stream/recent-
 import { readCloses } from '../totals/closes';
 import { countProjects } from '../totals/read';
 import type { WebDependencies } from './dependencies';
-import type { LogPosition } from './log-position';
+import type { LogPosition } from '../watch/log-position';
 
 /** The installation as whoever runs it sees it. */
 export interface OpsView {

@@ -13,7 +13,7 @@ export interface Breach {
 const LAYERS: readonly (readonly string[])[] = [
   ['src/cli', 'src/web', 'src/demo'],
   ['src/recount'],
-  ['src/alerts'],
+  ['src/alerts', 'src/watch'],
   ['src/close', 'src/local'],
   ['src/stream', 'src/totals'],
   ['consumers'],

@@ -15,7 +15,7 @@ import { writeShardCount } from '../../src/totals/read';
 import { openStore, type Store } from '../../src/totals/store';
 import { createLog, type Log } from '../../src/log';
 import type { WebDependencies } from '../../src/web/dependencies';
-import { watchLog } from '../../src/web/log-position';
+import { watchLog } from '../../src/watch/log-position';
 import { createServer } from '../../src/web/server';
 import { createTokens, type Role, type TokenRequest } from '../../src/web/tokens';
 import { testRedisUrl, uniquePrefix } from '../support/services';
