@@ -81,7 +81,11 @@ export async function apply(
       case 'ALREADY_APPLIED': // The step is, and then part of the chunk.
         if (answer.cursor < chunk.next) return { answer: 'OVERLAP', cursor: answer.cursor };
         return answer;
-      default:
+      case 'OVERLAP':
+      case 'GAP':
+      case 'UNINITIALISED':
+      case 'UNFROZEN':
+      case 'REJECTED':
         return answer;
     }
   }
@@ -138,7 +142,11 @@ async function applyVoid(
         detail: answer.detail,
         ...NOTHING_APPLIED,
       };
-    default:
+    case 'ALREADY_APPLIED':
+    case 'GAP':
+    case 'UNINITIALISED':
+    case 'UNFROZEN':
+    case 'REJECTED':
       return answer;
   }
 }
