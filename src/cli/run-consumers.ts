@@ -14,6 +14,7 @@ import { logEnds, topicName } from '../stream/topics';
 import { apply } from '../totals/apply';
 import { readCursor, readCursors } from '../totals/cursors';
 import { checkRebuilt } from '../totals/rebuilding';
+import { createConsumerMetrics, type ConsumerMetrics } from '../web/consumer-metrics';
 import { jsonAnswer, startHealthServer, type HealthServer } from '../web/health-server';
 import type { Context } from './context';
 import { deferred } from './deferred';
@@ -60,6 +61,11 @@ export async function runConsumers(
   void stopSignal.promise.then(() => endInTime(log));
   const fatal = deferred<never>();
   const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
+  const deadLetters = createDeadLetters(publisher, config.prefix);
+  const metrics = createConsumerMetrics(
+    () => runners.map((runner) => runner.status()),
+    () => watch.health().ready,
+  );
   const runners: Runner[] = options.consumers.map((consumer, index) =>
     createRunner({
       client: kafka,
@@ -68,11 +74,25 @@ export async function runConsumers(
       groupId: groupOf(config.prefix, consumer.name),
       rate: (message) => rateMessage(consumer, message, rating),
       totals: {
-        apply: async (shard, chunk) => apply(store, shard, chunk, await closes.latest()),
+        async apply(shard, chunk) {
+          const known = await closes.latest();
+          const startedAt = performance.now();
+          const answer = await apply(store, shard, chunk, known);
+          metrics.observeApply(chunk.topic, performance.now() - startedAt);
+          return answer;
+        },
         readCursor: (shard, topic) => readCursor(store, shard, topic),
         restore: () => closes.restore(),
       },
-      deadLetters: createDeadLetters(publisher, config.prefix),
+      deadLetters: {
+        async publish(records) {
+          await deadLetters.publish(records);
+          metrics.observeDeadLetters(records);
+        },
+      },
+      onApplied: ({ publishedAtMs }) => {
+        if (publishedAtMs !== undefined) metrics.observeDelay(topics[index]!, publishedAtMs, Date.now());
+      },
       log,
       onFatal: fatal.reject,
     }),
@@ -87,7 +107,7 @@ export async function runConsumers(
   });
   let probes: HealthServer | undefined;
   try {
-    probes = await serveHealth(context, watch);
+    probes = await serveHealth(context, watch, metrics);
     await Promise.race([Promise.all(runners.map((runner) => runner.start())), fatal.promise]);
     const waits: Promise<unknown>[] = [stopSignal.promise, fatal.promise];
     if (options.untilCaughtUp)
@@ -108,7 +128,11 @@ export async function runConsumers(
 }
 
 /** Probes and scrapers find a consumer here, if a port is set. */
-async function serveHealth({ config, log }: Context, watch: HealthWatch): Promise<HealthServer | undefined> {
+async function serveHealth(
+  { config, log }: Context,
+  watch: HealthWatch,
+  { registry }: ConsumerMetrics,
+): Promise<HealthServer | undefined> {
   const { host, port } = config.health;
   if (port === undefined) return undefined;
   const server = await startHealthServer({
@@ -120,6 +144,7 @@ async function serveHealth({ config, log }: Context, watch: HealthWatch): Promis
         const health = watch.health();
         return jsonAnswer(health.ready ? 200 : 503, health);
       },
+      '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
     },
   });
   log.info({ host, port: server.port }, 'answering probes');

@@ -43,6 +43,8 @@ export interface ChunkOutcome extends AppliedCounts {
   /** The offset after the chunk: all below is applied. */
   readonly next: number;
   readonly rejected: number;
+  /** When its first record was published, by that record's timestamp; undefined where it has none. */
+  readonly publishedAtMs?: number | undefined;
 }
 
 /** Enough for one call to be worth its way, and short enough not to hold up the other partitions of its Redis. */
@@ -138,7 +140,7 @@ async function applyChunk(
     const reply = await totals.apply(partition, chunk);
     switch (reply.answer) {
       case 'APPLIED':
-        return { next, ...added(before, { ...reply, rejected: 0 }) };
+        return { next, publishedAtMs: records[0]?.timestampMs, ...added(before, { ...reply, rejected: 0 }) };
       case 'ALREADY_APPLIED':
         return { next, ...NOTHING_APPLIED, rejected: 0 };
       case 'VOID_MISMATCH': {

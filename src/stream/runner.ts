@@ -25,6 +25,8 @@ export interface RunnerOptions extends Omit<RangeWork, 'partition'> {
   /** Of the topic when its cursors were made; undefined where the cluster has no ids. */
   readonly topicId?: string | undefined;
   readonly log: Log;
+  /** Told of each chunk that stands in the totals. */
+  onApplied?(outcome: ChunkOutcome): void;
   /** Told once, of what this runner cannot go on from. It does nothing any more then: its process must end. */
   onFatal(error: unknown): void;
 }
@@ -140,6 +142,7 @@ class KafkaRunner implements Runner {
   }
 
   private onChunk(partition: number, outcome: ChunkOutcome): void {
+    this.options.onApplied?.(outcome);
     this.lastTickAt = Date.now();
     for (const name of Object.keys(this.counts) as (keyof typeof this.counts)[])
       this.counts[name] += outcome[name];

@@ -13,6 +13,7 @@ import { registerApi } from './api-routes';
 import { sendConditional } from './conditional';
 import type { WebDependencies } from './dependencies';
 import { registerHealth } from './health';
+import { registerMetrics } from './metrics-route';
 import { registerPages, sendProblemPage } from './pages';
 import { problemDocument, problemOfError, ProblemError } from './problems';
 import { registerRateLimit } from './rate-limit';
@@ -59,6 +60,7 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
   const streams = createUsageStreams(web);
   app.addHook('preClose', () => streams.close());
   registerHealth(app, web);
+  registerMetrics(app, web);
   registerApi(app, web, streams);
   registerStaticFiles(app);
   registerPages(app, web);

@@ -1,0 +1,17 @@
+import type { FastifyInstance } from 'fastify';
+import type { WebDependencies } from './dependencies';
+import { createInstallationMetrics } from './installation-metrics';
+
+/** `/metrics` for Prometheus. It names no project, so it takes no token: keep it from the outside as you keep health. */
+export function registerMetrics(
+  app: FastifyInstance,
+  { store, calendar, logWatch, nowMs }: WebDependencies,
+): void {
+  const metrics = createInstallationMetrics(store, calendar, logWatch, nowMs);
+  const { registry } = metrics;
+  app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {
+    await metrics.refresh();
+    void reply.header('content-type', registry.contentType).header('cache-control', 'no-store');
+    return registry.metrics();
+  });
+}
