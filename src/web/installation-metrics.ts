@@ -4,7 +4,7 @@ import { readCloses } from '../totals/closes';
 import { countProjects } from '../totals/read';
 import type { Store } from '../totals/store';
 import { readVerified } from '../totals/verified';
-import type { LogWatch } from './log-position';
+import type { LogWatch } from '../watch/log-position';
 
 export interface InstallationMetrics {
   readonly registry: Registry;
