@@ -42,7 +42,7 @@ async function empty({ prefix }: Installation): Promise<void> {
 
 /** What an operator compares: every project's totals and invoices, by the script in scripts/. */
 function snapshot({ env }: Installation, months: readonly string[]): string {
-  return execFileSync(join(__dirname, '../../scripts/snapshot.sh'), months, {
+  return execFileSync(join(__dirname, '../../deploy/snapshot.sh'), months, {
     encoding: 'utf8',
     env: { ...env, TALLYMAN: `${process.execPath} ${CLI}` },
   });
