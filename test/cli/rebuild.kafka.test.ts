@@ -40,7 +40,7 @@ async function empty({ prefix }: Installation): Promise<void> {
   await redis.unlink(keys);
 }
 
-/** What an operator compares: every project's totals and invoices, by the script in scripts/. */
+/** What an operator compares: every project's totals and invoices, by the script in deploy/. */
 function snapshot({ env }: Installation, months: readonly string[]): string {
   return execFileSync(join(__dirname, '../../deploy/snapshot.sh'), months, {
     encoding: 'utf8',
