@@ -147,11 +147,7 @@ export async function checkCoPartitioned(client: KafkaClient, prefix: string): P
   const present = new Set(await admin.listTopics());
   const missing = names.filter((name) => !present.has(name));
   if (missing.length > 0) {
-    throw new TallymanError(
-      'TOPICS_MISSING',
-      `No topic ${missing.join(', ')}: run \`tallyman init\` first.`,
-      { topics: missing },
-    );
+    throw topicsMissing(missing);
   }
   const { topics } = await admin.fetchTopicMetadata({ topics: names });
   const counts = Object.fromEntries(topics.map(({ name, partitions }) => [name, partitions.length]));
@@ -202,7 +198,9 @@ export async function logRanges(
   const admin = await client.admin();
   const ranges = new Map<string, LogRange[]>();
   for (const topic of topics) {
-    const offsets = await whileElecting(() => admin.fetchTopicOffsets(topic));
+    const offsets = await whileElecting(() => admin.fetchTopicOffsets(topic)).catch((error: unknown) => {
+      throw isUnknownTopic(error) ? topicsMissing([topic]) : error;
+    });
     const all: LogRange[] = [];
     for (const { partition, low, high } of offsets)
       all[partition] = { start: Number(low), end: Number(high) };
@@ -224,6 +222,17 @@ export async function offsetsAt(client: KafkaClient, topic: string, timestampMs:
     offsets[partition] = Number(offset);
   }
   return offsets;
+}
+
+function topicsMissing(topics: readonly string[]): TallymanError {
+  return new TallymanError('TOPICS_MISSING', `No topic ${topics.join(', ')}: run \`tallyman init\` first.`, {
+    topics,
+  });
+}
+
+function isUnknownTopic(error: unknown): boolean {
+  const { type, cause } = error as { type?: string; cause?: unknown };
+  return type === 'UNKNOWN_TOPIC_OR_PARTITION' || (cause instanceof Error && isUnknownTopic(cause));
 }
 
 const ELECTION_ATTEMPTS = 150;

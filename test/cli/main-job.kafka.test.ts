@@ -119,7 +119,7 @@ describe('what is refused', () => {
   });
 
   test.each([
-    [['totals'], 'missing required argument'],
+    [['totals'], 'Name a project, or write --all'],
     [['totals', '.dot'], 'is no project id'],
     [['totals', 'acme', '--month', '2026-13'], 'is no month'],
     [['close', '--grace', 'soon'], 'is no span'],
