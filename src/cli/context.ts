@@ -14,9 +14,12 @@ export interface Context {
 }
 
 /** Runs a verb and closes what it opened, whether it succeeds or not: an open socket would keep the process alive. */
-export async function withContext<T>(run: (context: Context) => Promise<T>): Promise<T> {
+export async function withContext<T>(
+  run: (context: Context) => Promise<T>,
+  { logLevel }: { readonly logLevel?: Config['logLevel'] } = {},
+): Promise<T> {
   const config = readConfig(process.env);
-  const log = createLog(config.logLevel);
+  const log = createLog(logLevel ?? config.logLevel);
   let kafka: KafkaClient | undefined;
   let store: Promise<Store> | undefined;
   try {

@@ -49,3 +49,16 @@ export function printable(text: string): string {
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
+
+const TONES = { bad: '\u001b[31m', careful: '\u001b[33m', faint: '\u001b[2m' };
+export type Tone = keyof typeof TONES;
+
+/** Colours what must catch the eye, on a terminal only and not for who set NO_COLOR (no-color.org). */
+export function toned(
+  tone: Tone | undefined,
+  text: string,
+  stream: NodeJS.WriteStream = process.stdout,
+): string {
+  if (tone === undefined || !stream.isTTY || (process.env['NO_COLOR'] ?? '') !== '') return text;
+  return `${TONES[tone]}${text}\u001b[0m`;
+}

@@ -15,6 +15,7 @@ import { publishVerb } from './publish';
 import { rebuildVerb } from './rebuild';
 import { serveVerb } from './serve';
 import { tokenVerb } from './token';
+import { topVerb } from './top';
 import { totalsVerb } from './totals';
 import { verifyVerb } from './verify';
 
@@ -41,6 +42,7 @@ export function createProgram(): Command {
     keysVerb(),
     rebuildVerb(),
     verifyVerb(),
+    topVerb(),
     doctorVerb(),
     serveVerb(),
     tokenVerb(),

@@ -25,6 +25,14 @@ export interface LogPosition {
   readonly behind: number;
   /** Offsets applied a second, lately. */
   readonly perSecond: number;
+  /** The same by topic. */
+  readonly topics: readonly TopicPosition[];
+}
+
+export interface TopicPosition {
+  readonly topic: string;
+  readonly behind: number;
+  readonly perSecond: number;
 }
 
 export interface LogWatch {
@@ -40,29 +48,51 @@ const LOOK_EVERY_MS = 1_000;
 const STALE_MS = 10_000;
 const RATE_OVER_MS = 30_000;
 
-/** Looks at the log's ends and the cursors every second, once for all readers: Kafka is not asked by each of them. */
-export function watchLog(kafka: KafkaClient, store: Store, prefix: string, log: Log): LogWatch {
+/**
+ * Looks at the log's ends and the cursors each time it is called. The rates are those since the calls of the last half
+ * minute, 0 at the first.
+ */
+export function createLogLook(kafka: KafkaClient, store: Store, prefix: string): () => Promise<LogPosition> {
   let latest: LogPosition | undefined;
-  let history: { atMs: number; applied: number }[] = [];
+  let history: { readonly atMs: number; readonly applied: ReadonlyMap<string, number> }[] = [];
+  return async () => {
+    // The ends first: a cursor that then stands at one has passed all that was published before.
+    const atMs = Date.now();
+    const partitions = await readPartitions(kafka, store, prefix, latest);
+    const applied = sumByTopic(partitions, ({ cursor }) => cursor);
+    history = [...history.filter((one) => one.atMs > atMs - RATE_OVER_MS), { atMs, applied }];
+    const first = history[0]!;
+    const seconds = (atMs - first.atMs) / 1000;
+    const perSecond = (offsets: number): number =>
+      seconds > 0 ? Math.max(0, Math.round(offsets / seconds)) : 0;
+    const behind = sumByTopic(partitions, behindOf);
+    const moved = [...applied].map(([topic, offset]) => offset - (first.applied.get(topic) ?? offset));
+    latest = {
+      atMs,
+      partitions,
+      behind: sum([...behind.values()]),
+      perSecond: perSecond(sum(moved)),
+      topics: [...applied.keys()].map((topic, at) => ({
+        topic,
+        behind: behind.get(topic) ?? 0,
+        perSecond: perSecond(moved[at] ?? 0),
+      })),
+    };
+    return latest;
+  };
+}
+
+/** Looks every second, once for all readers: Kafka is not asked by each of them. */
+export function watchLog(kafka: KafkaClient, store: Store, prefix: string, log: Log): LogWatch {
+  const lookAtLog = createLogLook(kafka, store, prefix);
+  let latest: LogPosition | undefined;
   let failing = false;
   let stopped = false;
   let wake: () => void = () => undefined;
 
   const look = async (): Promise<void> => {
     try {
-      // The ends first: a cursor that then stands at one has passed all that was published before.
-      const atMs = Date.now();
-      const partitions = await readPartitions(kafka, store, prefix, latest);
-      const applied = partitions.reduce((sum, { cursor }) => sum + cursor, 0);
-      history = [...history.filter((one) => one.atMs > atMs - RATE_OVER_MS), { atMs, applied }];
-      const first = history[0]!;
-      const seconds = (atMs - first.atMs) / 1000;
-      latest = {
-        atMs,
-        partitions,
-        behind: partitions.reduce((sum, { end, cursor }) => sum + Math.max(0, end - cursor), 0),
-        perSecond: seconds > 0 ? Math.max(0, Math.round((applied - first.applied) / seconds)) : 0,
-      };
+      latest = await lookAtLog();
       if (failing) log.info('the log can be looked at again');
       failing = false;
     } catch (error) {
@@ -126,4 +156,18 @@ export function stuckPartitions(position: LogPosition, forMs: number, nowMs: num
   return position.partitions.filter(
     ({ end, cursor, progressAtMs }) => cursor < end && nowMs - progressAtMs > forMs,
   );
+}
+
+/** Offsets that are not applied yet. */
+export const behindOf = ({ end, cursor }: PartitionPosition): number => Math.max(0, end - cursor);
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+function sumByTopic(
+  partitions: readonly PartitionPosition[],
+  of: (partition: PartitionPosition) => number,
+): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const one of partitions) sums.set(one.topic, (sums.get(one.topic) ?? 0) + of(one));
+  return sums;
 }

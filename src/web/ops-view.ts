@@ -1,13 +1,10 @@
-import { buildInvoice } from '../billing/build-invoice';
-import { Decimal } from '../billing/decimal';
 import { readCloseState } from '../close/close-state';
-import { readInvoiceInput } from '../close/invoice-inputs';
-import { projectsToBill } from '../close/issue-invoices';
 import { readRecentDeadLetters, type RecentDeadLetters } from '../stream/recent-dead-letters';
 import { readCloses } from '../totals/closes';
 import { countProjects } from '../totals/read';
-import type { WebDependencies } from './dependencies';
 import type { LogPosition } from '../watch/log-position';
+import { readSpend, type Spend } from '../watch/spend';
+import type { WebDependencies } from './dependencies';
 
 /** The installation as whoever runs it sees it. */
 export interface OpsView {
@@ -24,19 +21,6 @@ export interface OpsView {
   }[];
 }
 
-export interface Spend {
-  /** The dearest first. */
-  readonly projects: readonly { readonly project: string; readonly plan: string; readonly total: string }[];
-  readonly priced: number;
-  /** There are more projects than were priced. */
-  readonly isCut: boolean;
-  readonly atMs: number;
-}
-
-const SPENDERS_SHOWN = 25;
-/** Pricing every project of a large installation takes minutes: a close does that, a page does not. */
-const PROJECTS_PRICED_MAX = 2_000;
-const PRICED_AT_ONCE = 50;
 const SPEND_KEPT_MS = 30_000;
 const LETTERS_PER_PARTITION = 100;
 const MONTHS_SHOWN = 12;
@@ -68,29 +52,6 @@ export function createOpsReader(web: WebDependencies): { read(): Promise<OpsView
       };
     },
   };
-}
-
-async function readSpend({ store, calendar, catalog, nowMs }: WebDependencies): Promise<Spend> {
-  const month = calendar.monthOfMs(nowMs());
-  const terms = { store, calendar, catalog, month, issuedAt: new Date(nowMs()).toISOString() };
-  const projects: string[] = [];
-  let isCut = false;
-  for await (const project of projectsToBill(store, month)) {
-    isCut = projects.length === PROJECTS_PRICED_MAX;
-    if (isCut) break;
-    projects.push(project);
-  }
-  const priced: Spend['projects'][number][] = [];
-  for (let from = 0; from < projects.length; from += PRICED_AT_ONCE) {
-    const some = projects.slice(from, from + PRICED_AT_ONCE);
-    const inputs = await Promise.all(some.map((project) => readInvoiceInput(terms, project, null)));
-    for (const input of inputs) {
-      const { project, plan, total } = buildInvoice(input).invoice;
-      priced.push({ project, plan, total });
-    }
-  }
-  priced.sort((a, b) => new Decimal(b.total).cmp(a.total) || (a.project < b.project ? -1 : 1));
-  return { projects: priced.slice(0, SPENDERS_SHOWN), priced: priced.length, isCut, atMs: Date.now() };
 }
 
 async function readMonths({ store, calendar, nowMs }: WebDependencies): Promise<OpsView['months']> {
