@@ -10,7 +10,7 @@ import { createPublisher } from '../stream/producer';
 import { checkRebuilt } from '../totals/rebuilding';
 import { monthArgument, spanArgument, timeArgument } from './arguments';
 import { withContext, type Context } from './context';
-import { groupDigits, printJson, printLine, printTable } from './output';
+import { groupDigits, printJson, printLine, printTable, toned } from './output';
 
 interface CloseOptions {
   readonly grace: number;
@@ -110,7 +110,7 @@ function printReport(report: CloseReport, currency: string, minorDigits: number)
     printLine(`  ${report.late.lines} lines of late usage among them: ${money(report.late.totalMinor)}.`);
   }
   if (drafts.length > 0) {
-    printLine(`  ${drafts.length} invoices stay drafts: the catalog has no price for`);
+    printLine(toned('careful', `  ${drafts.length} invoices stay drafts: the catalog has no price for`));
     for (const { project, unpriced } of drafts.slice(0, SHOWN))
       printLine(`    ${project}: ${unpriced.join(', ')}`);
     printMore(drafts.length);

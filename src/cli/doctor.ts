@@ -15,7 +15,7 @@ import { isRebuilding } from '../totals/rebuilding';
 import type { Store } from '../totals/store';
 import { readTopicIds } from '../totals/topic-ids';
 import { withContext, type Context } from './context';
-import { printJson, printLine } from './output';
+import { printJson, printLine, toned } from './output';
 import { groupOf } from './run-consumers';
 
 const CLOCK_SKEW_MAX_MS = 60_000;
@@ -181,7 +181,8 @@ function printFindings(findings: readonly Finding[]): void {
     return;
   }
   for (const { level, subject, problem, remedy } of findings) {
-    printLine(`${level === 'error' ? 'ERROR  ' : 'warning'}  ${subject}: ${problem}`);
+    const mark = level === 'error' ? toned('bad', 'ERROR  ') : toned('careful', 'warning');
+    printLine(`${mark}  ${subject}: ${problem}`);
     printLine(`         -> ${remedy}`);
   }
 }

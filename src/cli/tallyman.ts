@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
 import { RefusedError, TallymanError, UsageError } from '../errors';
+import { toned } from './output';
 import { createProgram } from './program';
 
 const EXIT_FAILED = 1;
@@ -18,7 +19,8 @@ function exitCodeOf(error: unknown): number {
 function report(error: unknown): void {
   if (error instanceof CommanderError) return; // Commander has printed it.
   if (error instanceof TallymanError) {
-    process.stderr.write(`tallyman: ${error.message} [${error.code}]\n`);
+    const name = toned('bad', 'tallyman:', process.stderr);
+    process.stderr.write(`${name} ${error.message} [${error.code}]\n`);
     return;
   }
   process.stderr.write(
