@@ -1,12 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { usageConsumers } from '../../consumers';
-import { rateMessage } from '../../consumers/rate-message';
-import { readCloseRecords } from '../close/restore-closes';
+import { countBeyondIds } from '../close/forgotten-ids';
 import { createProgress } from '../progress';
-import { roundingTable } from '../rating/rounding';
 import { listDeadLetters, placeOf, readDeadLetters, type DeadLetterEntry } from '../stream/dead-letter-log';
 import type { DeadLetter } from '../stream/dead-letters';
 import { createPublisher } from '../stream/producer';
+import { createRecordRater } from '../stream/record-rater';
 import { replayDeadLetters, type ReplayReport } from '../stream/replay-dead-letters';
 import { topicName } from '../stream/topics';
 import { timeArgument } from './arguments';
@@ -162,21 +160,14 @@ async function replay(
   if (wanted.size > 0)
     throw new InvalidArgumentError(`There is no such dead letter: ${[...wanted].join(', ')}.`);
   const entries = selected.filter(({ replayedAt }) => options.again === true || replayedAt === undefined);
-  const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
-  const byTopic = new Map(
-    usageConsumers.map((consumer) => [topicName(config.prefix, consumer.topic), consumer]),
-  );
   const publisher = options.dryRun ? undefined : await createPublisher(kafka());
   try {
     const report = await replayDeadLetters({
       ...{ client: kafka(), prefix: config.prefix, publisher, entries, nowMs: Date.now() },
       progress: createProgress('replay'),
-      rate: (topic, message) => {
-        const consumer = byTopic.get(topic);
-        return consumer && rateMessage(consumer, message, rating);
-      },
+      rate: createRecordRater(config, calendar),
     });
-    const idsForgotten = await countBeyondIds(context, entries);
+    const idsForgotten = await countBeyondIds(kafka(), config.prefix, entries);
     const summary = {
       selected: selected.length,
       replayedBefore: selected.length - entries.length,
@@ -189,16 +180,6 @@ async function replay(
   } finally {
     await publisher?.close();
   }
-}
-
-/** Letters from before the period whose ids are still remembered: a mended copy that was counted then is not recognised. */
-async function countBeyondIds(
-  { config, kafka }: Context,
-  entries: readonly DeadLetterEntry[],
-): Promise<number> {
-  const before = [...(await readCloseRecords(kafka(), config.prefix)).values()].at(-2);
-  if (before === undefined) return 0;
-  return entries.filter(({ timestamp }) => timestamp < Date.parse(before.closedAt)).length;
 }
 
 function printSummary(

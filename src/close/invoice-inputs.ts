@@ -9,6 +9,7 @@ import type { BillingCalendar } from '../rating/billing-calendar';
 import { readInvoicedBefore, type InvoicedBefore } from '../totals/invoices';
 import { readProjectsNamed } from '../totals/projects';
 import { placeProjects, readDailyOf, readTotalsOf, type PlacedProject } from '../totals/read';
+import { readTotalsAndDaily } from '../totals/read-shard';
 import type { Store } from '../totals/store';
 
 /** What an invoice is made under: one for all projects of a month. */
@@ -44,7 +45,8 @@ export async function readInvoiceInput(
 /**
  * Gathers what the invoices of several projects depend on, in their order; each step for all of them together.
  *
- * @param days usage by day is three times as much as totals, and priced by few plans: read it `where needed`
+ * @param days usage by day is three times as much as totals, and priced by few plans: a close, whose months stand still,
+ *   reads it `where needed`. In a month that goes on, only `always` has days that add up to the totals.
  */
 export async function readInvoiceInputs(
   terms: InvoiceTerms,
@@ -58,16 +60,16 @@ export async function readInvoiceInputs(
     billables.map(({ project }) => project),
   );
   for (const reading of readings) reading.placed.set(month, reading.billable);
-  await readTotalsInto(readings, month, store);
+  await readMonthInto(readings, month, store, days);
   for (const [earlier, late] of historiesOf(terms, readings)) {
     const names = late.map(({ billable }) => billable.project);
     const placed = await placeProjects(store, earlier, names);
     late.forEach((reading, i) => reading.placed.set(earlier, placed[i]!));
-    await readTotalsInto(late, earlier, store);
+    await readMonthInto(late, earlier, store, days);
   }
   const documents = await documentsRead;
   const byDay = readings.filter(
-    (reading, i) => days === 'always' || isPricedByDay(catalog, documents[i]?.plans ?? [], reading),
+    (reading, i) => days === 'where needed' && isPricedByDay(catalog, documents[i]?.plans ?? [], reading),
   );
   for (const of of new Set(byDay.flatMap(({ months }) => [...months.keys()]))) {
     const held = byDay.filter(({ months }) => months.has(of));
@@ -88,7 +90,17 @@ interface Reading {
   readonly months: Map<string, StoredMonth>;
 }
 
-async function readTotalsInto(readings: readonly Reading[], month: string, store: Store): Promise<void> {
+async function readMonthInto(
+  readings: readonly Reading[],
+  month: string,
+  store: Store,
+  days: 'always' | 'where needed',
+): Promise<void> {
+  if (days === 'always') {
+    const held = readings.map(({ placed }) => readTotalsAndDaily(store, month, placed.get(month)!));
+    (await Promise.all(held)).forEach((stored, i) => readings[i]!.months.set(month, stored));
+    return;
+  }
   const totals = await readTotalsOf(
     store,
     month,

@@ -1,11 +1,10 @@
-import type { RatedMessage } from '../../consumers/rate-message';
-import type { RawMessage } from '../../consumers/decode';
 import type { RejectionReason } from '../../consumers/rejection';
 import type { Progress } from '../progress';
 import { placeOf, readDeadLetters, type DeadLetterEntry } from './dead-letter-log';
 import type { DeadLetter } from './dead-letters';
 import type { KafkaClient } from './kafka';
 import type { PublishRecord, Publisher } from './producer';
+import type { RecordRater } from './record-rater';
 import { DEAD_LETTER_TOPIC, topicName } from './topics';
 
 /** What a replayed event carries beside its own headers: where it lay when it was refused. */
@@ -18,9 +17,9 @@ export interface ReplayOptions {
   readonly publisher: Publisher | undefined;
   readonly entries: readonly DeadLetterEntry[];
   readonly nowMs: number;
-  readonly progress: Progress;
-  /** The verdict of the code as it is now; undefined for a topic that is none of ours. */
-  readonly rate: (topic: string, message: RawMessage) => RatedMessage | undefined;
+  /** None where nobody watches. */
+  readonly progress?: Progress;
+  readonly rate: RecordRater;
 }
 
 export interface ReplayReport {
@@ -51,10 +50,10 @@ export async function replayDeadLetters(options: ReplayOptions): Promise<ReplayR
       await publishAgain(options, waiting);
       waiting = [];
     }
-    progress.update(seen, entries.length);
+    progress?.update(seen, entries.length);
   }
   await publishAgain(options, waiting);
-  progress.end();
+  progress?.end();
   return report;
 }
 

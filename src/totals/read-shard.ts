@@ -1,3 +1,4 @@
+import type { PlacedProject } from './read';
 import type { Store } from './store';
 
 /** What a shard holds of one project's month. */
@@ -57,6 +58,31 @@ export async function readShard(
       daily: quantitiesOf(contents[2 * i + 1] ?? []),
     })),
   };
+}
+
+/**
+ * A project's month summed over its shards, as `readTotals` and `readDaily` have it, totals and days of each shard in one
+ * step: read one after the other, while events are counted, they do not add up to the same.
+ */
+export async function readTotalsAndDaily(
+  store: Store,
+  month: string,
+  { project, shards }: PlacedProject,
+): Promise<{ totals: Map<string, bigint>; daily: Map<string, bigint> }> {
+  const snapshots = await Promise.all(shards.map((shard) => readShard(store, shard, month, [project])));
+  const held = snapshots.flatMap(({ months }) => months);
+  return {
+    totals: sumOf(held.map(({ totals }) => totals)),
+    daily: sumOf(held.map(({ daily }) => daily)),
+  };
+}
+
+function sumOf(parts: readonly ReadonlyMap<string, bigint>[]): Map<string, bigint> {
+  const sums = new Map<string, bigint>();
+  for (const part of parts) {
+    for (const [field, quantity] of part) sums.set(field, (sums.get(field) ?? 0n) + quantity);
+  }
+  return sums;
 }
 
 function* pairsOf(flat: readonly string[]): Generator<[string, string]> {

@@ -1,14 +1,15 @@
 import { buildInvoice, type InvoiceInput, type OverQuota } from '../billing/build-invoice';
 import { forecastUsage } from '../billing/forecast-usage';
 import type { Invoice } from '../billing/invoice';
-import { termsOfMonth, type Segment } from '../billing/month-terms';
+import { needsDays, termsOfMonth, type Segment } from '../billing/month-terms';
 import { usageOfMonth } from '../billing/month-usage';
 import { quotaUsage, type QuotaUsage } from '../billing/quota-usage';
 import { readInvoiceInput } from '../close/invoice-inputs';
 import { readCloses } from '../totals/closes';
 import { readInvoice } from '../totals/invoices';
 import { readProject } from '../totals/projects';
-import { readDaily, readTotals } from '../totals/read';
+import { placeProjects, readTotals } from '../totals/read';
+import { readTotalsAndDaily } from '../totals/read-shard';
 import type { WebDependencies } from './dependencies';
 
 export type MonthStatus = 'open' | 'issued' | 'draft' | 'nothing_due';
@@ -85,11 +86,13 @@ export async function readQuotas(
     readProject(store, project),
     readTotals(store, project, month),
   ]);
-  const segments = termsOfMonth(catalog, document?.plans ?? [], month);
+  const plans = document?.plans ?? [];
+  const segments = termsOfMonth(catalog, plans, month);
   const segment = segments.findLast(({ period }) => period.from <= day)!;
-  // The days matter only where the plan or a price changes within the month.
-  const isWhole = segments.length === 1;
-  const daily = await readDaily(store, project, month);
-  const usage = usageOfMonth(month, new Map([[month, { totals, daily }]]));
-  return { month, quotas: quotaUsage(catalog, segment, usage, isWhole) };
+  let usage = usageOfMonth(month, new Map([[month, { totals }]]));
+  if (needsDays(catalog, plans, month, usage.totals.keys())) {
+    const [placed] = await placeProjects(store, month, [project]);
+    usage = usageOfMonth(month, new Map([[month, await readTotalsAndDaily(store, month, placed!)]]));
+  }
+  return { month, quotas: quotaUsage(catalog, segment, usage, segments.length === 1) };
 }

@@ -1,15 +1,17 @@
+import { placeOf } from '../stream/dead-letter-log';
 import type { DeadLetter } from '../stream/dead-letters';
 import { groupDigits } from '../shown-numbers';
 import { html, type Html } from './html';
 import type { LogPosition } from '../watch/log-position';
 import type { OpsView } from './ops-view';
+import { replayForm } from './replay-page';
 import { clock, money, monthName } from './shown';
 
 const LETTERS_SHOWN = 50;
 const VALUE_SHOWN = 4_000;
 
 /** The whole installation on one page: is the log followed, what could not be counted, who uses how much. */
-export function opsPage(view: OpsView): Html {
+export function opsPage(view: OpsView, formProof: string): Html {
   const { position, deadLetters } = view;
   const count = (number: number): string => groupDigits(String(number));
   return html` <div class="head">
@@ -39,7 +41,7 @@ export function opsPage(view: OpsView): Html {
         <p class="note">events that could not be counted</p>
       </div>
     </div>
-    ${partitions(position)} ${letters(view)} ${spend(view)}
+    ${partitions(position)} ${letters(view, formProof)} ${spend(view)}
     <section aria-labelledby="months-title">
       <h2 id="months-title">Months</h2>
       <div class="card scroll" tabindex="0" role="region" aria-labelledby="months-title">
@@ -118,15 +120,18 @@ function partitions(position: LogPosition | undefined): Html | false {
   </section>`;
 }
 
-function letters({ deadLetters }: OpsView): Html {
+function letters({ deadLetters }: OpsView, formProof: string): Html {
   if (deadLetters === undefined) {
     return html`<section>
       <h2>Dead letters</h2>
       <p class="empty">Kafka does not answer.</p>
     </section>`;
   }
-  const reasons = new Map<string, number>();
-  for (const { reason } of deadLetters.letters) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  const reasons = new Map<string, { letters: number; waiting: number }>();
+  for (const { reason, replayedAt } of deadLetters.letters) {
+    const { letters, waiting } = reasons.get(reason) ?? { letters: 0, waiting: 0 };
+    reasons.set(reason, { letters: letters + 1, waiting: waiting + (replayedAt === undefined ? 1 : 0) });
+  }
   return html`<section aria-labelledby="letters-title">
     <h2 id="letters-title">Dead letters</h2>
     ${deadLetters.letters.length === 0 && html`<p class="empty">None: every event was counted.</p>`}
@@ -140,28 +145,37 @@ function letters({ deadLetters }: OpsView): Html {
       reasons.size > 0 &&
       html`<ul class="plans">
           ${[...reasons]
-            .sort(([, a], [, b]) => b - a)
+            .sort(([, a], [, b]) => b.letters - a.letters)
             .map(
-              ([reason, number]) =>
+              ([reason, { letters, waiting }]) =>
                 html`<li class="card">
                   <h3>${reason}</h3>
-                  <p class="figure">${groupDigits(String(number))}</p>
+                  <p class="figure">${groupDigits(String(letters))}</p>
+                  ${waiting < letters && html`<p class="note">${groupDigits(String(letters - waiting))} replayed</p>`}
+                  ${waiting > 0 && replayForm({ reason }, formProof)}
                 </li>`,
             )}
         </ul>
-        <div class="card letters">${deadLetters.letters.slice(0, LETTERS_SHOWN).map(letter)}</div>`
+        <div class="card letters">
+          ${deadLetters.letters.slice(0, LETTERS_SHOWN).map((one) => letter(one, formProof))}
+        </div>`
     }
   </section>`;
 }
 
-function letter(one: DeadLetter): Html {
-  const place = `${one.topic}/${one.partition}/${one.offset}`;
+function letter(one: DeadLetter, formProof: string): Html {
+  const place = placeOf(one);
   const text = one.value === null ? '(no value)' : Buffer.from(one.value, 'base64').toString('utf8');
   return html`<div class="letter">
     <details>
       <summary><span class="status">${one.reason}</span> ${one.detail}</summary>
       <p class="note">${place}, ${new Date(one.timestamp).toISOString()}</p>
       <pre tabindex="0">${text.slice(0, VALUE_SHOWN)}${text.length > VALUE_SHOWN && '…'}</pre>
+      ${
+        one.replayedAt === undefined
+          ? replayForm({ place }, formProof)
+          : html`<p class="note">Replayed at ${one.replayedAt}</p>`
+      }
     </details>
   </div>`;
 }

@@ -13,6 +13,8 @@ import { opsPage } from './ops-page';
 import { createOpsReader } from './ops-view';
 import { problemDocument, ProblemError } from './problems';
 import { LOGIN_LIMIT } from './rate-limit';
+import { askedReplay, createReplay } from './replay';
+import { replayPage } from './replay-page';
 import {
   checkForm,
   clearSessionCookie,
@@ -75,7 +77,19 @@ export function registerPages(app: FastifyInstance, web: WebDependencies): void 
     const session = opsSessionOf(request);
     await web.logWatch.firstLook(1_000);
     const frame = { title: 'Installation', session, formProof: request.formProof };
-    return sendPage(reply, page(frame, opsPage(await ops.read())));
+    return sendPage(reply, page(frame, opsPage(await ops.read(), request.formProof)));
+  });
+
+  const replay = createReplay(web);
+  app.post('/ops/replay', async (request, reply) => {
+    const session = opsSessionOf(request);
+    checkForm(request);
+    const asked = askedReplay(request.body);
+    const outcome = await replay(asked);
+    ops.forgetLetters();
+    request.log.warn({ subject: session.subject, ...asked, replayed: outcome.report.replayed }, 'replayed');
+    const frame = { title: 'Replay', session, formProof: request.formProof };
+    return sendPage(reply, page(frame, replayPage(asked, outcome)));
   });
 
   app.get('/projects/:project/billing', (request: PageRequest, reply) => {
