@@ -2,6 +2,7 @@ import { Command, Option, InvalidArgumentError } from 'commander';
 import { measureClose } from './close';
 import { measureFreshness } from './freshness';
 import { measureGrowth } from './growth';
+import { measureQuota } from './quota';
 import { createResults } from './results';
 import { startKafka } from './servers';
 import { measureStartUp } from './start-up';
@@ -35,6 +36,7 @@ async function bench(sections: readonly string[], flags: Flags): Promise<void> {
     for (const projects of sections.includes('close') ? flags.closes : []) {
       await measureClose(kafka, projects, add);
     }
+    if (sections.includes('quota')) await measureQuota(kafka, add);
   } finally {
     await kafka.stop();
   }
@@ -42,7 +44,7 @@ async function bench(sections: readonly string[], flags: Flags): Promise<void> {
   if (flags.save) results.save();
 }
 
-const SECTIONS = ['throughput', 'freshness', 'growth', 'start-up', 'close'];
+const SECTIONS = ['throughput', 'freshness', 'growth', 'start-up', 'close', 'quota'];
 const START_UP_PARTITIONS = 100;
 
 new Command('bench')

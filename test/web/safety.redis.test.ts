@@ -21,10 +21,10 @@ afterAll(() => harness.close());
 const encoded = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
 const inAMinute = (): number => Math.floor(Date.now() / 1000) + 60;
 
-/** A token made by hand, whatever its header says, signed with HMAC-SHA256. */
-function forged(header: object, claims: object, key: string | Buffer = SECRET): string {
+/** A token made by hand, whatever its header says, signed with HMAC-SHA256 unless told otherwise. */
+function forged(header: object, claims: object, key: string | Buffer = SECRET, hash = 'sha256'): string {
   const input = `${encoded(header)}.${encoded(claims)}`;
-  return `${input}.${createHmac('sha256', key).update(input).digest('base64url')}`;
+  return `${input}.${createHmac(hash, key).update(input).digest('base64url')}`;
 }
 
 const claims = (more: object = {}): object => ({
@@ -56,7 +56,8 @@ test.each<[string, () => string]>([
   ['alg NONE', () => `${encoded({ alg: 'NONE' })}.${encoded(claims())}.`],
   ['RS256, signed with the secret', () => forged({ alg: 'RS256' }, claims())],
   ['HS256, signed with a public key', () => forged(HS256, claims(), publicKey)],
-  ['HS512', () => forged({ alg: 'HS512' }, claims())],
+  ['HS512', () => forged({ alg: 'HS512' }, claims(), SECRET, 'sha512')],
+  ['HS384', () => forged({ alg: 'HS384' }, claims(), SECRET, 'sha384')],
   ['a header that must be understood', () => forged({ ...HS256, crit: ['x'], x: 1 }, claims())],
   ['without exp', () => forged(HS256, claims({ exp: undefined }))],
   ['exp as text', () => forged(HS256, claims({ exp: '9999999999' }))],
