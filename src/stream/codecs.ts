@@ -2,7 +2,8 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { CompressionCodecs, CompressionTypes } from 'kafkajs';
-import { compressFrame, decompressFrame } from 'lz4-napi';
+import { compressFrame } from 'lz4-napi';
+import { decompressLz4 } from './lz4-decoder';
 import { compressSnappy, decompressSnappy } from './snappy-codec';
 
 /**
@@ -62,10 +63,8 @@ export const snappyCodec: Codec = {
 
 export const lz4Codec: Codec = {
   compress: ({ buffer }) => compressFrame(buffer),
-  async decompress(buffer) {
-    if (lz4SizeBound(buffer) > MAX_BATCH_BYTES) throw tooLarge();
-    return decompressFrame(buffer);
-  },
+  // eslint-disable-next-line @typescript-eslint/require-await -- kafkajs awaits every codec
+  decompress: async (buffer) => decompressLz4(buffer, MAX_BATCH_BYTES, tooLarge),
 };
 
 /** Reads zstd without a native addon (Node has its own only from 22.15 on); writing it is not needed here. */
@@ -89,35 +88,6 @@ export const zstdCodec: Codec = {
 
 function tooLarge(): Error {
   return new Error(`it is larger than ${MAX_BATCH_BYTES} bytes when decompressed`);
-}
-
-const LZ4_BLOCK_BYTES: Readonly<Record<number, number>> = {
-  4: 65_536,
-  5: 262_144,
-  6: 1_048_576,
-  7: 4_194_304,
-};
-/** No LZ4 sequence makes more out of a byte. */
-const LZ4_MAX_RATIO = 255;
-
-/** At most this much comes out of an LZ4 frame: every block's upper bound, read off the headers. */
-function lz4SizeBound(frame: Buffer): number {
-  if (frame.length < 7) return 0;
-  const flags = frame.readUInt8(4);
-  const blockBytes = LZ4_BLOCK_BYTES[(frame.readUInt8(5) >> 4) & 7] ?? Number.POSITIVE_INFINITY;
-  const hasContentSize = (flags & 0x08) !== 0;
-  const hasDictionaryId = (flags & 0x01) !== 0;
-  const checksumBytes = (flags & 0x10) !== 0 ? 4 : 0;
-  let bound = 0;
-  for (let at = 7 + (hasContentSize ? 8 : 0) + (hasDictionaryId ? 4 : 0); at + 4 <= frame.length;) {
-    const header = frame.readUInt32LE(at);
-    if (header === 0) break;
-    const size = header & 0x7fff_ffff;
-    const isPlain = header > 0x7fff_ffff;
-    bound += isPlain ? size : Math.min(blockBytes, size * LZ4_MAX_RATIO);
-    at += 4 + size + checksumBytes;
-  }
-  return bound;
 }
 
 /** The memory that a zstd frame asks its reader to set aside (RFC 8878, 3.1.1.1). */
