@@ -4,7 +4,6 @@ import { checkCursors } from '../close/check-cursors';
 import { checkCountingSettings } from '../close/counting-settings';
 import { restoreCloses } from '../close/restore-closes';
 import { watchCloses, type ClosesWatch } from '../close/watch-closes';
-import type { Log } from '../log';
 import { createProgress } from '../progress';
 import { roundingTable } from '../rating/rounding';
 import { createDeadLetters } from '../stream/dead-letters';
@@ -19,6 +18,7 @@ import { jsonAnswer, startHealthServer, type HealthServer } from '../web/health-
 import type { Context } from './context';
 import { deferred } from './deferred';
 import { signalled, type StopSignal } from './signalled';
+import { createStopDeadline } from './stop-deadline';
 import { watchHealth, type HealthWatch } from './watch-health';
 
 export interface ConsumeOptions {
@@ -31,8 +31,6 @@ export interface ConsumeOptions {
 
 /** How often `--until-caught-up` compares the cursors with the log ends. */
 const CAUGHT_UP_POLL_MS = 200;
-/** Well under the half a minute that supervisors wait before they kill; longer than a chunk and a goodbye take. */
-const STOP_LIMIT_MS = 20_000;
 
 /**
  * Runs one runner a topic until a signal, the end of the backlog, or a fatal error.
@@ -58,7 +56,8 @@ export async function runConsumers(
 
   const publisher = await createPublisher(kafka);
   const stopSignal = signalled();
-  void stopSignal.promise.then(() => endInTime(log));
+  const deadline = createStopDeadline(log);
+  void stopSignal.promise.then(() => deadline.begin());
   const fatal = deferred<never>();
   const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
   const deadLetters = createDeadLetters(publisher, config.prefix);
@@ -115,14 +114,16 @@ export async function runConsumers(
     await Promise.race(waits);
     return options.untilCaughtUp && stopSignal.stopped() ? 'interrupted' : 'done';
   } catch (error) {
-    endInTime(log);
+    deadline.begin();
     throw error;
   } finally {
     watch.stop();
-    await probes?.close();
+    await deadline.during('the health server', probes?.close() ?? Promise.resolve());
     // Runners first, so that no dead letter is published after its publisher is gone.
-    await Promise.allSettled(runners.map((runner) => runner.stop()));
-    await publisher.close();
+    await Promise.allSettled(
+      runners.map((runner) => runner.stop((what, wait) => deadline.during(what, wait))),
+    );
+    await deadline.during('the publisher', publisher.close());
     stopSignal.dispose();
   }
 }
@@ -194,16 +195,4 @@ async function caughtUp(
     await new Promise((resolve) => setTimeout(resolve, CAUGHT_UP_POLL_MS));
   }
   progress.end();
-}
-
-/**
- * Ends the process if it is still there a while after it should have ended: an orderly stop says goodbye to Kafka, and
- * kafkajs may wait for ever for an answer over connections that were cut. Whatever is under way then is done again by
- * the next process. A process that has nothing left to do ends before, and is not kept by this.
- */
-function endInTime(log: Log): void {
-  setTimeout(() => {
-    log.error({ limitMs: STOP_LIMIT_MS }, 'did not stop in time: ending the process');
-    process.exit(1);
-  }, STOP_LIMIT_MS).unref();
 }

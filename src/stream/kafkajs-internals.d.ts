@@ -82,6 +82,24 @@ declare module 'kafkajs/src/consumer/batch' {
   export = Batch;
 }
 
+declare module 'kafkajs/src/consumer/consumerGroup' {
+  class ConsumerGroup {
+    connect(): Promise<void>;
+    joinAndSync(): Promise<void>;
+  }
+  export = ConsumerGroup;
+}
+
+declare module 'kafkajs/src/consumer/runner' {
+  import type ConsumerGroup from 'kafkajs/src/consumer/consumerGroup';
+  class Runner {
+    readonly consumerGroup: ConsumerGroup;
+    readonly running: boolean;
+    stop(): Promise<void>;
+  }
+  export = Runner;
+}
+
 declare module 'kafkajs/src/cluster' {
   import type Encoder from 'kafkajs/src/protocol/encoder';
   namespace Cluster {

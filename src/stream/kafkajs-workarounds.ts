@@ -1,4 +1,6 @@
 import Batch from 'kafkajs/src/consumer/batch';
+import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup';
+import Runner from 'kafkajs/src/consumer/runner';
 import Connection from 'kafkajs/src/network/connection';
 import RequestQueue from 'kafkajs/src/network/requestQueue';
 import fetchRequest from 'kafkajs/src/protocol/requests/fetch';
@@ -22,6 +24,7 @@ export function installWorkarounds(): void {
   closeSocketOnTimeout();
   decodeFetchesOurselves();
   showFilteredBatches();
+  stopAfterJoining();
 }
 
 /**
@@ -112,6 +115,46 @@ function showFilteredBatches(): void {
     return this.rawMessages.length === 0;
   };
   Batch.prototype.isEmptyDueToFiltering = () => false;
+}
+
+/**
+ * kafkajs stops no runner that is still on its way into its group, as each is after a breakdown: it disconnects, and the
+ * runner goes on over new connections, which nobody closes any more. They keep its process alive, and its place in the
+ * group. So a stop waits until the runner has joined, or failed to.
+ */
+function stopAfterJoining(): void {
+  const joining = new WeakMap<ConsumerGroup, Promise<unknown>>();
+  for (const step of ['connect', 'joinAndSync'] as const) {
+    wrap(
+      ConsumerGroup.prototype,
+      step,
+      (original) =>
+        function (this: ConsumerGroup) {
+          const done = original.call(this);
+          const over: Promise<unknown> = done
+            .catch(() => undefined)
+            .finally(() => {
+              if (joining.get(this) === over) joining.delete(this);
+            });
+          joining.set(this, over);
+          return done;
+        },
+    );
+  }
+  wrap(
+    Runner.prototype,
+    'stop',
+    (stop) =>
+      async function (this: Runner) {
+        // A promise's end reaches the runner before it gets here: what it does next has begun by then.
+        for (;;) {
+          const over = joining.get(this.consumerGroup);
+          if (!over || this.running) break;
+          await over;
+        }
+        await stop.call(this);
+      },
+  );
 }
 
 function wrap<T, K extends keyof T>(owner: T, name: K, make: (original: T[K]) => T[K]): void {

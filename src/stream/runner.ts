@@ -43,10 +43,16 @@ export interface RunnerStatus extends AppliedCounts {
 export interface Runner {
   /** Resolves when the group is joined. What goes wrong later is told to `onFatal`. */
   start(): Promise<void>;
-  /** Finishes the chunk at hand, commits, leaves the group, disconnects. May be called at any time, and again. */
-  stop(): Promise<void>;
+  /**
+   * Finishes the chunk at hand, commits, leaves the group, disconnects. May be called at any time, and again.
+   *
+   * @param during is told of each part, to say which one does not end
+   */
+  stop(during?: During): Promise<void>;
   status(): RunnerStatus;
 }
+
+type During = (what: string, wait: Promise<unknown>) => Promise<unknown>;
 
 /** An idle fetch returns after this long, so that a stop need not wait and the loop is seen to turn. */
 const MAX_WAIT_MS = 1_000;
@@ -68,6 +74,7 @@ class KafkaRunner implements Runner {
   private lastReviewAt = 0;
   private reviewing: Promise<void> | undefined;
   private busy: Promise<void> | undefined;
+  private starting: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
   private hasFailed = false;
 
@@ -104,9 +111,16 @@ class KafkaRunner implements Runner {
     this.consumer.on(CRASH, (event) => this.onCrash(event));
   }
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return (this.starting ??= this.startOnce());
+  }
+
+  /** Begins nothing that a stop would not know of. */
+  private async startOnce(): Promise<void> {
     await this.consumer.connect();
+    if (this.isOver()) return;
     await this.consumer.subscribe({ topic: this.options.topic, fromBeginning: true });
+    if (this.isOver()) return;
     await this.consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
@@ -114,14 +128,17 @@ class KafkaRunner implements Runner {
     });
   }
 
-  stop(): Promise<void> {
-    return (this.stopping ??= this.stopOnce());
+  stop(during: During = (_, wait) => wait): Promise<void> {
+    return (this.stopping ??= this.stopOnce(during));
   }
 
-  private async stopOnce(): Promise<void> {
-    await Promise.allSettled([this.busy, this.reviewing]);
-    await this.commitHints.flush();
-    await this.consumer.disconnect();
+  private async stopOnce(during: During): Promise<void> {
+    const { topic } = this.options;
+    await during(`${topic}: its start`, Promise.allSettled([this.starting]));
+    await during(`${topic}: the chunk at hand`, Promise.allSettled([this.busy]));
+    await during(`${topic}: the review of its cursors`, Promise.allSettled([this.reviewing]));
+    await during(`${topic}: the commit`, this.commitHints.flush());
+    await during(`${topic}: leaving the group`, this.consumer.disconnect());
   }
 
   status(): RunnerStatus {
