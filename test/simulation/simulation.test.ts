@@ -7,6 +7,18 @@ jest.mock('../../src/stream/fetch-response', () => ({
   unpackBatch: ({ records }: ModelBatch) => Promise.resolve({ records, memoryBytes: 0 }),
 }));
 
+/** The same schedules each time, so that a run of CI repeats; `SEED=$RANDOM SCHEDULES=5000` goes looking for others. */
+const HOW_MANY = {
+  seed: Number(process.env['SEED'] ?? 20_261_124),
+  numRuns: Number(process.env['SCHEDULES'] ?? 100),
+};
+
+/**
+ * Two loud stops that a rebuild mends: usage was counted past a freeze that Redis had lost; or Redis lost a freeze while a
+ * second close was at work, which then froze elsewhere than the ledger says.
+ */
+const REBUILT_AFTER = ['FREEZE_LOST', 'FREEZE_CONFLICT'];
+
 const partition = fc.nat({ max: 1 });
 const share = fc.double({ min: 0, max: 1, noNaN: true });
 const publish: fc.Arbitrary<Fault> = fc.record({
@@ -74,14 +86,14 @@ test.each([
         const world = new Installation(scheduler, hides, chosen);
         await world.run(faults);
         if (world.stopped !== undefined) {
-          expect(world.stopped).toBe('FREEZE_LOST');
+          expect(REBUILT_AFTER).toContain(world.stopped);
           if (world.logs().some(({ start }) => start > 0)) return; // A rebuild needs the whole log.
           await world.rebuild();
           expect(world.stopped).toBeUndefined();
         }
         judge(world);
       }),
-      { numRuns: 100 },
+      HOW_MANY,
     );
   },
   120_000,
@@ -106,7 +118,7 @@ test('a freeze that is lost after its close is put back before late usage comes'
       expect(world.stopped).toBeUndefined();
       judge(world);
     }),
-    { numRuns: 100 },
+    HOW_MANY,
   );
 }, 120_000);
 
@@ -130,11 +142,11 @@ test('a Redis that goes back under a close changes no invoice', async () => {
       const world = new Installation(scheduler, false, chosen);
       await world.run(faults);
       if (world.stopped !== undefined) {
-        expect(world.stopped).toBe('FREEZE_LOST');
+        expect(REBUILT_AFTER).toContain(world.stopped);
         await world.rebuild();
       }
       judge(world);
     }),
-    { numRuns: 100 },
+    HOW_MANY,
   );
 }, 120_000);

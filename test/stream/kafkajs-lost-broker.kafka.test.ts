@@ -42,10 +42,13 @@ it.each(['SIGKILL', 'SIGTERM'] as const)(
     try {
       await fill();
       await runner.start();
-      await eventually(() => totals.offsets(0).length === 250 && totals.offsets(1).length === 250);
+      await eventually(() => totals.offsets(0).length === 250 && totals.offsets(1).length === 250, {
+        timeoutMs: 60_000,
+      });
 
       await services.kafka.kill(signal);
       await eventually(() => Date.now() - runner.status().lastTickAt > 3_000, {
+        timeoutMs: 60_000,
         what: 'the loop to stand still',
       });
       await services.kafka.restart();
