@@ -74,5 +74,5 @@ async function dueOf(
   const before = await readInvoicedBefore(store, month, names);
   const billables = page.map((placed, i) => ({ ...placed, number: null, before: before[i]! }));
   const terms = { store, catalog, calendar, month, issuedAt };
-  return (await readInvoiceInputs(terms, billables, 'where needed')).flatMap(alertsDue);
+  return (await readInvoiceInputs(terms, billables, 'always')).flatMap(alertsDue);
 }
