@@ -15,6 +15,7 @@ import { readCursor, readCursors } from '../totals/cursors';
 import { checkRebuilt } from '../totals/rebuilding';
 import { createConsumerMetrics, type ConsumerMetrics } from '../web/consumer-metrics';
 import { jsonAnswer, startHealthServer, type HealthServer } from '../web/health-server';
+import { traced } from '../tracing';
 import type { Context } from './context';
 import { deferred } from './deferred';
 import { signalled, type StopSignal } from './signalled';
@@ -76,7 +77,10 @@ export async function runConsumers(
         async apply(shard, chunk) {
           const known = await closes.latest();
           const startedAt = performance.now();
-          const answer = await apply(store, shard, chunk, known);
+          const { topic, from, next } = chunk;
+          const answer = await traced('apply', { topic, partition: shard, from, next }, () =>
+            apply(store, shard, chunk, known),
+          );
           metrics.observeApply(chunk.topic, performance.now() - startedAt);
           return answer;
         },

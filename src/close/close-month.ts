@@ -10,6 +10,7 @@ import { topicName, usageTopics } from '../stream/topics';
 import { writeClose } from '../totals/closes';
 import { forgetIds } from '../totals/ids';
 import { areInvoiced, writeInvoices } from '../totals/invoices';
+import { traced } from '../tracing';
 import { readShardCount } from '../totals/read';
 import type { Store } from '../totals/store';
 import { waitForCursors } from './barrier';
@@ -57,26 +58,30 @@ export async function closeMonth(
   // Barrier: what was published before now is counted as in time, whatever the consumers had still to do.
   const waiting = createProgress(`close ${month}: waiting for the consumers`);
   const { ends, topicIds } = await checkCursors(kafka, store, prefix, usageTopics(prefix));
-  await waitForCursors(store, ends, dependencies.stallMs, waiting);
+  await traced('close.wait', { month }, () => waitForCursors(store, ends, dependencies.stallMs, waiting));
   waiting.end();
 
-  const { record, seal, wasPublished } = await freezeMonth(dependencies, month, topicIds, nowMs);
+  const { record, seal, wasPublished } = await traced('close.freeze', { month }, () =>
+    freezeMonth(dependencies, month, topicIds, nowMs),
+  );
 
   if (!record.completed) await publishFrozenTotals(dependencies, month, () => seal.check());
   const invoicesTopic = topicName(prefix, 'billing.invoices');
   // A run that was killed between the ledger and Redis has issued invoices that Redis does not show yet.
   if (wasPublished) await restoreInvoices(dependencies, invoicesTopic, month);
   const progress = createProgress(`close ${month}: invoices`);
-  const report = await issueInvoices({
-    store,
-    calendar,
-    catalog,
-    seller,
-    month,
-    issuedAt: record.closedAt,
-    progress,
-    ledger: { publisher, topic: invoicesTopic, mayPublish: () => seal.check() },
-  });
+  const report = await traced('close.invoices', { month }, () =>
+    issueInvoices({
+      store,
+      calendar,
+      catalog,
+      seller,
+      month,
+      issuedAt: record.closedAt,
+      progress,
+      ledger: { publisher, topic: invoicesTopic, mayPublish: () => seal.check() },
+    }),
+  );
   progress.end();
   await seal.check();
   await seal.remove();

@@ -12,6 +12,7 @@ import { registerApiDocument } from './api-document';
 import { registerApi } from './api-routes';
 import { sendConditional } from './conditional';
 import type { WebDependencies } from './dependencies';
+import { traceAnswer } from '../tracing';
 import { registerHealth } from './health';
 import { registerMetrics } from './metrics-route';
 import { registerPages, sendProblemPage } from './pages';
@@ -103,10 +104,21 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Prob
 /** One line a request, by its route: an address may hold a token, and a header does. */
 function logAnswers(app: FastifyInstance): void {
   app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    traceAnswer(
+      `${request.method} ${route}`,
+      {
+        'http.request.method': request.method,
+        'http.route': route,
+        'http.response.status_code': reply.statusCode,
+      },
+      Date.now() - reply.elapsedTime,
+      reply.statusCode >= 500,
+    );
     request.log.info(
       {
         method: request.method,
-        route: request.routeOptions.url ?? 'none',
+        route,
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime),
       },
