@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { IANAZone } from 'luxon';
 import { UsageError } from './errors';
+import { isZone } from './rating/billing-calendar';
 import { parseSpan } from './span';
 import type { KafkaOptions } from './stream/kafka';
 
@@ -109,7 +109,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   }
 
   const billingZone = read('TALLYMAN_BILLING_ZONE') ?? 'UTC';
-  if (!IANAZone.isValidZone(billingZone)) {
+  if (!isZone(billingZone)) {
     problems.push(`TALLYMAN_BILLING_ZONE is "${billingZone}": use an IANA zone such as UTC or Europe/Berlin`);
   }
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import Ajv2020, { type ErrorObject, type ValidateFunction } from 'ajv/dist/2020';
+import type * as Ajv from 'ajv/dist/2020';
 import { shown } from './shown';
 
 /** Found from the sources as from the build: both lie in the project's folder. */
@@ -8,16 +8,36 @@ const SCHEMAS_FOLDER = [join(__dirname, '../schemas'), join(__dirname, '../../sc
   existsSync(join(folder, 'usage-event.v1.json')),
 )!;
 
-let ajv: Ajv2020 | undefined;
+/** Says whether a value is good, and of the last one what was wrong with it. */
+export interface SchemaCheck<T> {
+  (value: unknown): value is T;
+  errors?: Ajv.ErrorObject[] | null | undefined;
+}
+
+let ajv: Ajv.Ajv2020 | undefined;
 
 /**
- * Compiles a schema of `schemas/` once; `pointer` picks a part of it, e.g. `#/properties/data`. `T` is the schema's type
- * in `schemas/types.ts`.
+ * A check by a schema of `schemas/`; `pointer` picks a part of it, e.g. `#/properties/data`. `T` is the schema's type in
+ * `schemas/types.ts`. The first call compiles the schema: that takes tens of milliseconds, and most verbs check nothing.
  *
- * @throws RangeError if there is no such schema
+ * The check throws a RangeError if there is no such schema.
  */
-export function compileSchema<T>(fileName: string, pointer = ''): ValidateFunction<T> {
+export function compileSchema<T>(fileName: string, pointer = ''): SchemaCheck<T> {
+  let compiled: Ajv.ValidateFunction<T> | undefined;
+  const check: SchemaCheck<T> = (value): value is T => {
+    compiled ??= compiledSchema<T>(`https://tallyman.dev/schemas/${fileName}${pointer}`);
+    const isGood = compiled(value);
+    check.errors = compiled.errors;
+    return isGood;
+  };
+  return check;
+}
+
+function compiledSchema<T>(id: string): Ajv.ValidateFunction<T> {
   if (ajv === undefined) {
+    // Takes as long to load as a Redis client.
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    const { Ajv2020 } = require('ajv/dist/2020') as typeof Ajv;
     ajv = new Ajv2020({
       verbose: true, // Errors carry the value, for a detail that can be acted upon.
       strictTypes: false, // A case behind `if` says nothing of types that its parent has said already.
@@ -29,10 +49,9 @@ export function compileSchema<T>(fileName: string, pointer = ''): ValidateFuncti
       ajv.addSchema(readSchema(name));
     }
   }
-  const id = `https://tallyman.dev/schemas/${fileName}${pointer}`;
   const validate = ajv.getSchema<T>(id);
   if (validate === undefined) throw new RangeError(`there is no schema ${id}`);
-  return validate as ValidateFunction<T>;
+  return validate as Ajv.ValidateFunction<T>;
 }
 
 /** A schema file of `schemas/` as it stands. */
@@ -47,7 +66,7 @@ export function validatorOf(fileName: string): (value: unknown) => string[] {
 }
 
 /** One problem in words: `data.durationMs is -5 and must be an integer of 0 to 2^53-1`. */
-export function problemOf(error: ErrorObject, root = ''): string {
+export function problemOf(error: Ajv.ErrorObject, root = ''): string {
   const field = `${root}${error.instancePath.replaceAll('/', '.')}`.replace(/^\./, '');
   const params = error.params as Record<string, unknown>;
   if (error.keyword === 'required') {
@@ -57,7 +76,10 @@ export function problemOf(error: ErrorObject, root = ''): string {
 }
 
 /** A description that begins with `be` or `have` is the rule in words; a pattern would tell little. */
-function ruleOf({ keyword, message, parentSchema }: ErrorObject, params: Record<string, unknown>): string {
+function ruleOf(
+  { keyword, message, parentSchema }: Ajv.ErrorObject,
+  params: Record<string, unknown>,
+): string {
   const described = (parentSchema as { description?: string } | undefined)?.description ?? '';
   if (/^(be|have) /.test(described)) return described;
   if (keyword === 'enum') return `be one of ${JSON.stringify(params['allowedValues'])}`;

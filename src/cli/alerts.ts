@@ -13,7 +13,7 @@ import { signalled } from './signalled';
 /** So often every project is looked at, moved or not: a new plan or budget changes what is due as well. */
 const FULL_PASS_MS = 10 * 60_000;
 
-export function alertsVerb(): Command {
+export function verb(): Command {
   return new Command('alerts')
     .description('Tell when a project nears or reaches what its plan includes, its credits or its budget.')
     .addHelpText(

@@ -7,7 +7,7 @@ import { dayArgument } from './arguments';
 import { withContext } from './context';
 import { groupDigits, printJson, printLine, printTable, type Column } from './output';
 
-export function catalogVerb(): Command {
+export function verb(): Command {
   return new Command('catalog')
     .description('Plans, included quantities and prices.')
     .addHelpText(

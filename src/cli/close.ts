@@ -20,7 +20,7 @@ interface CloseOptions {
   readonly json?: true;
 }
 
-export function closeVerb(): Command {
+export function verb(): Command {
   return new Command('close')
     .description('Close a month: wait until all of it is counted, freeze its totals, issue the invoices.')
     .argument('[month]', 'YYYY-MM; every month due by default', monthArgument)

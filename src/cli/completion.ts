@@ -1,11 +1,12 @@
 import { Argument, Command } from 'commander';
 import { bashCompletion, fishCompletion, zshCompletion } from './completion-scripts';
 import { commandTree } from './command-tree';
+import { createProgram } from './program';
 
 const SCRIPTS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion };
 type Shell = keyof typeof SCRIPTS;
 
-export function completionVerb(): Command {
+export function verb(): Command {
   return new Command('completion')
     .description('Print a script that completes verbs, options and their values in a shell.')
     .addArgument(new Argument('<shell>', 'whose script').choices(Object.keys(SCRIPTS)))
@@ -17,7 +18,7 @@ Examples:
   source <(tallyman completion zsh)                in ~/.zshrc, after compinit
   tallyman completion fish | source                in ~/.config/fish/config.fish`,
     )
-    .action((shell: Shell, _options: unknown, command: Command) => {
-      process.stdout.write(SCRIPTS[shell](commandTree(command.parent!)));
+    .action((shell: Shell) => {
+      process.stdout.write(SCRIPTS[shell](commandTree(createProgram())));
     });
 }

@@ -6,7 +6,7 @@ import { withContext } from './context';
 /** As a shell has it for Ctrl-C: a script must not take an interrupted catch-up for a finished one. */
 const EXIT_INTERRUPTED = 130;
 
-export function consumeVerb(): Command {
+export function verb(): Command {
   return new Command('consume')
     .description('Run the consumers: rate each event and keep the totals, until stopped.')
     .addArgument(new Argument('[consumers...]', 'which to run; all by default').choices(consumerNames))

@@ -1,16 +1,19 @@
+import type * as Kafka from '../stream/kafka';
+import type * as Totals from '../totals/store';
+import type * as Calendar from '../rating/billing-calendar';
+import type * as Logging from '../log';
 import { readConfig, type Config } from '../config';
-import { createLog, type Log } from '../log';
-import { createBillingCalendar, type BillingCalendar } from '../rating/billing-calendar';
-import { openKafka, type KafkaClient } from '../stream/kafka';
-import { openStore, type Store } from '../totals/store';
 
-/** What a verb works with. Kafka and Redis are opened when first asked for: `keys` needs neither. */
+/**
+ * What a verb works with. Each part is opened, and its library loaded, when it is first asked for: a verb that reads
+ * Redis waits neither for Kafka's client nor for the logger's.
+ */
 export interface Context {
   readonly config: Config;
-  readonly log: Log;
-  readonly calendar: BillingCalendar;
-  readonly kafka: () => KafkaClient;
-  readonly store: () => Promise<Store>;
+  readonly log: Logging.Log;
+  readonly calendar: Calendar.BillingCalendar;
+  readonly kafka: () => Kafka.KafkaClient;
+  readonly store: () => Promise<Totals.Store>;
 }
 
 /** Runs a verb and closes what it opened, whether it succeeds or not: an open socket would keep the process alive. */
@@ -19,17 +22,31 @@ export async function withContext<T>(
   { logLevel }: { readonly logLevel?: Config['logLevel'] } = {},
 ): Promise<T> {
   const config = readConfig(process.env);
-  const log = createLog(logLevel ?? config.logLevel);
-  let kafka: KafkaClient | undefined;
-  let store: Promise<Store> | undefined;
+  let log: Logging.Log | undefined;
+  let calendar: Calendar.BillingCalendar | undefined;
+  let kafka: Kafka.KafkaClient | undefined;
+  let store: Promise<Totals.Store> | undefined;
+  /* eslint-disable @typescript-eslint/no-require-imports -- `import()` would make what is asked for a promise */
+  const context: Context = {
+    config,
+    get log() {
+      return (log ??= (require('../log') as typeof Logging).createLog(logLevel ?? config.logLevel));
+    },
+    get calendar() {
+      const { createBillingCalendar } = require('../rating/billing-calendar') as typeof Calendar;
+      return (calendar ??= createBillingCalendar(config.billingZone));
+    },
+    kafka() {
+      return (kafka ??= (require('../stream/kafka') as typeof Kafka).openKafka(config.kafka, context.log));
+    },
+    store() {
+      const { openStore } = require('../totals/store') as typeof Totals;
+      return (store ??= openStore({ url: config.redisUrl, prefix: config.prefix }));
+    },
+  };
+  /* eslint-enable @typescript-eslint/no-require-imports */
   try {
-    return await run({
-      config,
-      log,
-      calendar: createBillingCalendar(config.billingZone),
-      kafka: () => (kafka ??= openKafka(config.kafka, log)),
-      store: () => (store ??= openStore({ url: config.redisUrl, prefix: config.prefix })),
-    });
+    return await run(context);
   } finally {
     await (await store?.catch(() => undefined))?.close();
     await kafka?.close();

@@ -19,7 +19,7 @@ interface Filters {
   readonly key?: string;
 }
 
-export function deadLettersVerb(): Command {
+export function verb(): Command {
   return new Command('dead-letters')
     .description('Events that could not be counted, with their reasons.')
     .addHelpText(

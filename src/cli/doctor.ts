@@ -22,7 +22,7 @@ const CLOCK_SKEW_MAX_MS = 60_000;
 /** A partition that is behind and whose cursor does not move for so long is called stuck. */
 const STUCK_AFTER_MS = 3_000;
 
-export function doctorVerb(): Command {
+export function verb(): Command {
   return new Command('doctor')
     .description('Check the settings that exactness needs. Exit code 1 if something is wrong.')
     .option('--json', 'one JSON document on stdout')

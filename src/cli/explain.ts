@@ -26,7 +26,7 @@ import { groupDigits, printable } from './output';
 
 const EXIT_DIFFERENT = 1;
 
-export function explainVerb(): Command {
+export function verb(): Command {
   return new Command('explain')
     .description(
       'The events behind the lines of an invoice, from Kafka, with their rounding and running sum.',

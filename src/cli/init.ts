@@ -16,7 +16,7 @@ import type { Store } from '../totals/store';
 import { withContext, type Context } from './context';
 import { printJson, printLine } from './output';
 
-export function initVerb(): Command {
+export function verb(): Command {
   return new Command('init')
     .description('Create the topics and the cursors. Safe to repeat: what is there is left as it is.')
     .addOption(

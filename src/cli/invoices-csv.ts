@@ -9,7 +9,7 @@ import { monthArgument } from './arguments';
 import { withContext } from './context';
 import { findInvoice } from './find-invoice';
 
-export function invoiceCsvVerb(): Command {
+export function verb(): Command {
   return new Command('csv')
     .description('Write the lines of an invoice, or of all invoices of a month, as CSV on stdout.')
     .argument('[invoice]', '<project>-<YYYY-MM>')

@@ -4,7 +4,7 @@ import { withContext } from './context';
 import { findInvoice } from './find-invoice';
 import { printLine } from './output';
 
-export function invoicePdfVerb(): Command {
+export function verb(): Command {
   return new Command('pdf')
     .description(
       'Write an issued invoice as a PDF, its JSON attached. The same invoice gives the same bytes.',

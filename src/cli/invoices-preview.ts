@@ -9,7 +9,7 @@ import { withContext } from './context';
 import { groupDigits, printJson, printLine } from './output';
 import { printInvoice } from './print-invoice';
 
-export function invoicePreviewVerb(): Command {
+export function verb(): Command {
   return new Command('preview')
     .description('What a month costs a project by what is counted now, and where the open month is heading.')
     .argument('<project>', 'project id', projectArgument)

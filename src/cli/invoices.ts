@@ -1,19 +1,10 @@
 import { Command } from 'commander';
-import type { Invoice } from '../billing/invoice';
-import { invoicedProjects, readInvoice, readInvoices } from '../totals/invoices';
-import { readCloses } from '../totals/closes';
-import type { Store } from '../totals/store';
-import { monthArgument, projectArgument } from './arguments';
-import { withContext } from './context';
-import { findInvoice } from './find-invoice';
-import { invoiceCsvVerb } from './invoices-csv';
-import { invoicePdfVerb } from './invoices-pdf';
-import { invoicePreviewVerb } from './invoices-preview';
-import { groupDigits, printJson, printLine, printTable } from './output';
-import { printInvoice } from './print-invoice';
+import { addVerbs } from './verbs';
 
-export function invoicesVerb(): Command {
-  return new Command('invoices')
+const VERBS = ['list', 'show', 'pdf', 'csv', 'preview'];
+
+export function verb(called: readonly string[]): Command {
+  const group = new Command('invoices')
     .description('Issued invoices, and what the open month would cost now.')
     .addHelpText(
       'after',
@@ -22,89 +13,6 @@ Examples:
   tallyman invoices list --month 2026-10
   tallyman invoices show acme-2026-10
   tallyman invoices preview acme`,
-    )
-    .addCommand(
-      new Command('list')
-        .description('List invoices of a project, of a month, or all.')
-        .option('--project <project>', 'project id', projectArgument)
-        .option('--month <month>', 'YYYY-MM', monthArgument)
-        .option('--json', 'one JSON document on stdout')
-        .addHelpText(
-          'after',
-          `
-Examples:
-  tallyman invoices list --project acme
-  tallyman invoices list --month 2026-10 --json | jq '.invoices[].total'`,
-        )
-        .action(async (options: { project?: string; month?: string; json?: true }) => {
-          await withContext(async ({ store }) => {
-            const invoices = await listInvoices(await store(), options);
-            if (options.json)
-              printJson({ invoices: invoices.map((invoice) => ({ ...invoice, lines: undefined })) });
-            else if (invoices.length === 0) printLine('No invoices.');
-            else printInvoices(invoices);
-          });
-        }),
-    )
-    .addCommand(
-      new Command('show')
-        .description('Show an invoice with its lines.')
-        .argument('<invoice>', '<project>-<YYYY-MM>')
-        .option('--json', 'one JSON document on stdout')
-        .addHelpText(
-          'after',
-          `
-Examples:
-  tallyman invoices show acme-2026-10
-  tallyman invoices show acme-2026-10 --json`,
-        )
-        .action(async (id: string, options: { json?: true }) => {
-          await withContext(async ({ store }) => {
-            const invoice = await findInvoice(await store(), id);
-            if (options.json) printJson(invoice);
-            else printInvoice(invoice);
-          });
-        }),
-    )
-    .addCommand(invoicePdfVerb())
-    .addCommand(invoiceCsvVerb())
-    .addCommand(invoicePreviewVerb());
-}
-
-async function listInvoices(
-  store: Store,
-  { project, month }: { project?: string; month?: string },
-): Promise<Invoice[]> {
-  const found: string[] = [];
-  if (project !== undefined) {
-    for (const [of, json] of await readInvoices(store, project)) {
-      if (month === undefined || of === month) found.push(json);
-    }
-  } else {
-    const months = month === undefined ? [...(await readCloses(store)).keys()] : [month];
-    for (const closed of months) {
-      for await (const invoiced of invoicedProjects(store, closed)) {
-        const json = await readInvoice(store, invoiced, closed);
-        if (json !== undefined) found.push(json);
-      }
-    }
-  }
-  return found
-    .map((json) => JSON.parse(json) as Invoice)
-    .sort((a, b) => (a.month === b.month ? (a.project < b.project ? -1 : 1) : a.month < b.month ? -1 : 1));
-}
-
-function printInvoices(invoices: readonly Invoice[]): void {
-  printTable(
-    [
-      { title: 'month', of: ({ month }) => month },
-      { title: 'project', of: ({ project }) => project },
-      { title: 'plan', of: ({ plan }) => plan },
-      { title: 'number', of: ({ number }) => number ?? 'draft' },
-      { title: 'lines', of: ({ lines }) => String(lines.length), align: 'right' },
-      { title: 'credits', of: ({ credits }) => groupDigits(credits), align: 'right' },
-      { title: 'total', of: ({ total, currency }) => `${groupDigits(total)} ${currency}`, align: 'right' },
-    ],
-    invoices,
-  );
+    );
+  return addVerbs(group, 'invoices-', VERBS, called);
 }

@@ -5,7 +5,7 @@ import { monthArgument, projectArgument } from './arguments';
 import { withContext } from './context';
 import { printJson, printLine } from './output';
 
-export function keysVerb(): Command {
+export function verb(): Command {
   return new Command('keys')
     .description('The Redis keys that hold a project, for redis-cli.')
     .argument('<project>', 'project id', projectArgument)

@@ -8,7 +8,7 @@ import { monthArgument, projectArgument } from './arguments';
 import { withContext } from './context';
 import { groupDigits, printJson, printLine, printTable } from './output';
 
-export function projectsCompareVerb(): Command {
+export function verb(): Command {
   return new Command('compare')
     .description("What a month's usage of a project would cost on each plan.")
     .argument('<project>', 'project id', projectArgument)

@@ -28,7 +28,7 @@ const COLUMNS = [
 ] as const;
 type Column = (typeof COLUMNS)[number];
 
-export function projectsImportVerb(): Command {
+export function verb(): Command {
   return new Command('import')
     .description('Import projects from NDJSON or CSV. Nothing is imported if a line is bad; all are told.')
     .argument('<file>', '.csv, or NDJSON: one document a line, as schemas/project.v1.json describes it')

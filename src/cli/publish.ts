@@ -16,7 +16,7 @@ import { printJson, printLine } from './output';
 /** Lines are sent this many at a time: enough for the broker to compress well, little enough to hold in memory. */
 const BATCH_LINES = 2_000;
 
-export function publishVerb(): Command {
+export function verb(): Command {
   return new Command('publish')
     .description('Publish usage events (CloudEvents, one JSON object a line) to the topic of their type.')
     .argument('<files...>', 'NDJSON files; - for stdin')

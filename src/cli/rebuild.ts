@@ -23,7 +23,7 @@ interface Rebuilt extends RestoredViews {
   readonly monthsBeyondLog: readonly string[];
 }
 
-export function rebuildVerb(): Command {
+export function verb(): Command {
   return new Command('rebuild')
     .description(
       'Fill an emptied Redis from Kafka: ledgers, closed months, and every event that the log still holds.',

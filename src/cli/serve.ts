@@ -1,13 +1,12 @@
 import { Command } from 'commander';
 import { loadCatalog } from '../catalog-file';
-import { UsageError } from '../errors';
 import { watchLog } from '../watch/log-position';
-import { createServer } from '../web/server';
 import { createTokens } from '../web/tokens';
+import { needAuthSecret } from './auth-secret';
 import { withContext, type Context } from './context';
 import { signalled } from './signalled';
 
-export function serveVerb(): Command {
+export function verb(): Command {
   return new Command('serve')
     .description('Serve the billing page, the API and the health of the installation.')
     .addHelpText(
@@ -30,6 +29,8 @@ async function serve(context: Context): Promise<void> {
   const kafka = context.kafka();
   const stopSignal = signalled();
   const logWatch = watchLog(kafka, store, config.prefix, log);
+  // With fonts for its PDFs: help and completion load this file too.
+  const { createServer } = await import('../web/server.js');
   const app = await createServer({
     ...{ config, log, calendar, catalog, kafka, store, logWatch, authSecret },
     tokens: createTokens(authSecret),
@@ -44,14 +45,4 @@ async function serve(context: Context): Promise<void> {
     await logWatch.stop();
     stopSignal.dispose();
   }
-}
-
-/** @throws UsageError `AUTH_SECRET_MISSING`; a weak one is refused with the rest of the settings */
-export function needAuthSecret({ config }: Pick<Context, 'config'>): string {
-  const { authSecret } = config.web;
-  if (authSecret !== undefined) return authSecret;
-  throw new UsageError(
-    'AUTH_SECRET_MISSING',
-    'TALLYMAN_AUTH_SECRET is not set: anybody could sign in with a secret that everybody knows. Set 32 random bytes or more, e.g. from `openssl rand -hex 32`.',
-  );
 }

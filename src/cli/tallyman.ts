@@ -34,7 +34,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-createProgram()
+createProgram(process.argv.slice(2))
   .parseAsync(process.argv)
   .catch((error: unknown) => {
     report(error);

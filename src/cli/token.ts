@@ -4,8 +4,8 @@ import { readConfig } from '../config';
 import { parseSpan } from '../span';
 import { createTokens } from '../web/tokens';
 import { projectArgument } from './arguments';
+import { needAuthSecret } from './auth-secret';
 import { printJson, printLine } from './output';
-import { needAuthSecret } from './serve';
 
 interface TokenOptions {
   readonly role: 'admin' | 'member' | 'ops';
@@ -14,7 +14,7 @@ interface TokenOptions {
   readonly json?: true;
 }
 
-export function tokenVerb(): Command {
+export function verb(): Command {
   return new Command('token')
     .description('Make a token for the page and the API.')
     .argument('[projects...]', 'project ids; none for ops', (text: string, before: string[] = []) => [

@@ -27,7 +27,7 @@ const LETTERS_PER_PARTITION = 100;
 const STALE_MS = 10_000;
 const INTERVAL_MIN_MS = 100;
 
-export function topVerb(): Command {
+export function verb(): Command {
   return new Command('top')
     .description('Watch lag, throughput, stuck partitions, dead letters and the dearest projects.')
     .option('--interval <span>', 'time between two views', intervalArgument, 1_000)

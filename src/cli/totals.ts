@@ -6,7 +6,7 @@ import { monthArgument, projectArgument } from './arguments';
 import { withContext } from './context';
 import { groupDigits, printJson, printLine, printTable } from './output';
 
-export function totalsVerb(): Command {
+export function verb(): Command {
   return new Command('totals')
     .description("A project's running totals of a month, rounded usage by usage, in base units.")
     .argument('[project]', 'project id', projectArgument)

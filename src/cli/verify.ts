@@ -15,7 +15,7 @@ const EXIT_DIFFERENT = 1;
 const EXIT_NOT_JUDGED = 3;
 const SHOWN = 50;
 
-export function verifyVerb(): Command {
+export function verb(): Command {
   return new Command('verify')
     .description(
       'Count the log anew and compare: totals, days, closes and invoices; list repeats with other data.',

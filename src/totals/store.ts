@@ -46,7 +46,7 @@ const LONGEST_RETRY_MS = 1_000;
  */
 export async function openStore(options: { url: string; prefix: string }): Promise<Store> {
   const keys = createKeys(options.prefix);
-  const fingerprinter = await createFingerprinter();
+  const makingFingerprinter = createFingerprinter(); // While the connection is made.
   const redis = connect(options.url);
   // Every failed command rejects with its reason; without a listener, a lost connection would end the process as well.
   let lastError: unknown;
@@ -64,6 +64,7 @@ export async function openStore(options: { url: string; prefix: string }): Promi
     throw error;
   }
   let closing: Promise<void> | undefined;
+  const fingerprinter = await makingFingerprinter;
   return {
     redis,
     keys,

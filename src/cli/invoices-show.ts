@@ -1,0 +1,26 @@
+import { Command } from 'commander';
+import { withContext } from './context';
+import { findInvoice } from './find-invoice';
+import { printJson } from './output';
+import { printInvoice } from './print-invoice';
+
+export function verb(): Command {
+  return new Command('show')
+    .description('Show an invoice with its lines.')
+    .argument('<invoice>', '<project>-<YYYY-MM>')
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman invoices show acme-2026-10
+  tallyman invoices show acme-2026-10 --json`,
+    )
+    .action(async (id: string, options: { json?: true }) => {
+      await withContext(async ({ store }) => {
+        const invoice = await findInvoice(await store(), id);
+        if (options.json) printJson(invoice);
+        else printInvoice(invoice);
+      });
+    });
+}

@@ -1,0 +1,71 @@
+import { Command } from 'commander';
+import { TallymanError } from '../errors';
+import { createPublisher } from '../stream/producer';
+import { readProject } from '../totals/projects';
+import { dayArgument, projectArgument } from './arguments';
+import { withContext, type Context } from './context';
+import { printJson, printLine } from './output';
+import { describePlans } from './describe-plans';
+import { changedProject, projectChecker, saveProjects } from './save-projects';
+
+interface SetOptions {
+  readonly plan: string;
+  readonly from?: string;
+  readonly name?: string;
+  readonly email?: string;
+  readonly address?: string[];
+  readonly taxId?: string;
+  readonly taxRate?: string;
+  readonly taxName?: string;
+  readonly budget?: string;
+  readonly json?: true;
+}
+
+export function verb(): Command {
+  return new Command('set')
+    .description("Set a project's plan from a day on, and its profile.")
+    .argument('<project>', 'project id', projectArgument)
+    .requiredOption('--plan <plan>', 'build, ship, scale, or another of the catalog')
+    .option('--from <day>', 'YYYY-MM-DD in the billing zone; today by default', dayArgument)
+    .option('--name <name>', 'who the invoice is made out to')
+    .option('--email <email>')
+    .option('--address <line...>')
+    .option('--tax-id <id>')
+    .option('--tax-rate <fraction>', 'from the same day on: 0.21 is 21 %')
+    .option('--tax-name <name>', 'what the invoice calls the tax, e.g. VAT')
+    .option('--budget <amount>', 'what the project means to spend a month, e.g. 500.00')
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  tallyman projects set acme --plan ship --from 2026-10-01 --name "Acme Inc."',
+    )
+    .action((project: string, options: SetOptions) =>
+      withContext((context) => setProject(context, project, options)),
+    );
+}
+
+async function setProject(context: Context, project: string, options: SetOptions): Promise<void> {
+  const store = await context.store();
+  const seconds = Math.floor(Date.now() / 1000);
+  const from = options.from ?? context.calendar.dayOf({ seconds, nanos: 0 }).day;
+  const { plan, taxRate, taxName = 'Tax', name, email, address, taxId, budget } = options;
+  const tax = taxRate === undefined ? undefined : { from, name: taxName, rate: taxRate };
+  const change = { project, plan, from, profile: { name, email, address, taxId, budget }, tax };
+  const document = changedProject(await readProject(store, project), change);
+  const problems = projectChecker(context)(document);
+  if (problems.length > 0) throw badProject(project, problems);
+  const publisher = await createPublisher(context.kafka());
+  try {
+    await saveProjects(context, publisher, [document]);
+  } finally {
+    await publisher.close();
+  }
+  if (options.json) printJson(document);
+  else printLine(`${project}: ${describePlans(document.plans)}`);
+}
+
+function badProject(project: string, problems: readonly string[]): TallymanError {
+  return new TallymanError('BAD_PROJECT', `project ${JSON.stringify(project)}: ${problems.join('; ')}`, {
+    problems,
+  });
+}

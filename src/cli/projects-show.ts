@@ -1,0 +1,58 @@
+import { Command } from 'commander';
+import { TallymanError } from '../errors';
+import { readProject } from '../totals/projects';
+import { projectArgument } from './arguments';
+import { withContext, type Context } from './context';
+import { printable, printJson, printLine } from './output';
+
+export function verb(): Command {
+  return new Command('show')
+    .description('Show the plan history and profile of a project.')
+    .argument('<project>', 'project id', projectArgument)
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman projects show acme`,
+    )
+    .action((project: string, options: { json?: true }) =>
+      withContext((context) => showProject(context, project, options)),
+    );
+}
+
+async function showProject(context: Context, project: string, options: { json?: true }): Promise<void> {
+  const document = await readProject(await context.store(), project);
+  if (document === undefined) {
+    // The checker of its schema takes longer to load than a project to show.
+    const { loadCatalog } = await import('../catalog-file.js');
+    const { defaultPlan } = loadCatalog(context.config.catalogPath).catalog;
+    throw new TallymanError(
+      'NO_PROJECT',
+      `${project} was never set: its usage is billed on the plan "${defaultPlan}". \`tallyman projects set\` gives it another.`,
+      { project },
+    );
+  }
+  if (options.json) {
+    printJson(document);
+    return;
+  }
+  const { profile = {}, plans, credits = [] } = document;
+  printLine(project);
+  for (const [title, value] of [
+    ['name', profile.name],
+    ['email', profile.email],
+    ['address', profile.address?.join(', ')],
+    ['tax id', profile.taxId],
+    ['currency', profile.currency],
+    ['budget', profile.budget],
+  ] as const) {
+    if (value !== undefined) printLine(`  ${title.padEnd(9)} ${printable(value)}`);
+  }
+  for (const { from, name, rate } of profile.taxes ?? [])
+    printLine(`  tax       ${printable(name)} ${rate} from ${from}`);
+  for (const { plan, from, overrides } of plans)
+    printLine(`  plan      ${plan} from ${from}${overrides ? `, agreed: ${JSON.stringify(overrides)}` : ''}`);
+  for (const { month, amount, description } of credits)
+    printLine(`  credit    ${amount} in ${month}: ${printable(description)}`);
+}
