@@ -228,6 +228,10 @@ export interface UsageAnswer {
    */
   costSoFar: string;
   /**
+   * What gives back more than the month comes to; null where nothing does.
+   */
+  creditNote: CreditNoteAnswer | null;
+  /**
    * The total at the end of the month if it goes on as it began; null for a month that is over.
    */
   forecast: string | null;
@@ -253,7 +257,7 @@ export interface PlanInForce {
   beyond: 'overage' | 'block';
 }
 /**
- * By meter, in base units (second, byte, token, character, event); late usage of an earlier month by `<YYYY-MM>@<meter>`.
+ * By meter, in base units (second, byte, token, character, event); late usage of an earlier month by `<YYYY-MM>@<meter>`, below 0 where it was taken back.
  */
 export interface Totals {
   /**
@@ -337,6 +341,17 @@ export interface InvoiceLine {
    */
   amount: string | null;
 }
+export interface CreditNoteAnswer {
+  /**
+   * null while it is not issued
+   */
+  number: string | null;
+  /**
+   * be a decimal string
+   */
+  total: string;
+  lines: InvoiceLine[];
+}
 /**
  * How far behind the log the totals are.
  */
@@ -376,7 +391,7 @@ export interface QuotaDecision {
   admit: boolean;
 }
 /**
- * Issued invoices, the newest first.
+ * Issued invoices and credit notes, the newest first.
  */
 export interface InvoiceList {
   invoices: InvoiceSummary[];
@@ -387,6 +402,7 @@ export interface InvoiceList {
 }
 export interface InvoiceSummary {
   id: string;
+  kind: 'invoice' | 'credit_note';
   number: string | null;
   /**
    * be a month, YYYY-MM
@@ -795,15 +811,19 @@ export interface DeadLetter {
   replayedAt?: string;
 }
 /**
- * One project's month. Money has the currency's digits; `total` is the sum of all lines. One record of `billing.invoices`.
+ * One project's month, or a credit note of it. Money has the currency's digits; `total` is the sum of all lines. One record of `billing.invoices`.
  */
 export interface Invoice {
   /**
-   * be <project>-<YYYY-MM>
+   * be <project>-<YYYY-MM>, of a credit note <project>-<YYYY-MM>-CN
    */
   id: string;
   /**
-   * null while it is not issued
+   * Absent: an invoice.
+   */
+  kind?: 'credit_note';
+  /**
+   * <project>-<0001...>, of a credit note <project>-CN<0001...>; null while it is not issued
    */
   number: string | null;
   project: string;
@@ -815,6 +835,10 @@ export interface Invoice {
    * be a month, YYYY-MM
    */
   month: string;
+  /**
+   * Of a credit note: the earlier months that it corrects, in order.
+   */
+  corrects?: Corrected[];
   /**
    * be an ISO 4217 code
    */
@@ -850,6 +874,16 @@ export interface Invoice {
    * be a decimal string
    */
   total: string;
+}
+export interface Corrected {
+  /**
+   * be a month, YYYY-MM
+   */
+  month: string;
+  /**
+   * The number of its invoice; absent if it had none.
+   */
+  invoice?: string;
 }
 /**
  * Who issues the invoices: the file that TALLYMAN_SELLER names.

@@ -2,7 +2,8 @@ import { TallymanError } from '../errors';
 import type { Catalog } from './catalog';
 import { creditLines } from './correction-credits';
 import { sum, type Decimal } from './decimal';
-import type { Invoice, LineKind, Party, Seller } from './invoice';
+import type { Corrected, Invoice, LineKind, Party, Seller } from './invoice';
+import { creditNoteEntry } from './invoice-id';
 import { lateLines } from './late-lines';
 import { termsOfMonth } from './month-terms';
 import { lateMonthsIn, usageOfMonth, type StoredMonth } from './month-usage';
@@ -32,6 +33,10 @@ export interface InvoiceInput extends StoredMonth {
   readonly catalog: Catalog;
   /** The number it gets if it is issued; null for a preview. */
   readonly number: string | null;
+  /** The same of the credit note. */
+  readonly creditNoteNumber?: string | null;
+  /** An earlier run of the close has issued the month's credit note: late usage is settled by it, whatever comes out now. */
+  readonly hasCreditNote?: boolean;
   readonly issuedAt: string;
 }
 
@@ -42,6 +47,8 @@ export interface InvoiceOutcome {
    */
   readonly status: 'issued' | 'draft' | 'nothing_due';
   readonly invoice: Invoice;
+  /** What gives back more than there is to pay: all late usage of the month, which then is not on the invoice. Issued unless a draft. */
+  readonly creditNote?: Invoice;
   /** Meter keys (`inference.stt/<model>`) the catalog has no price for. */
   readonly unpricedModels: readonly string[];
   readonly overQuota: readonly OverQuota[];
@@ -58,6 +65,7 @@ export interface OverQuota {
 
 /**
  * The invoice of one project and month: plan fees and usage of the month, late usage of earlier ones, credits and tax.
+ * Where late usage gives back more than the rest comes to, it goes onto a credit note of its own, whole.
  * Pure: the same input gives the same bytes, in whatever order its maps were filled.
  * Throws UNKNOWN_PLAN, DAILY_MISMATCH (see where they arise) and LATE_FIELD for late usage of a month that is not earlier.
  */
@@ -66,46 +74,76 @@ export function buildInvoice(input: InvoiceInput): InvoiceOutcome {
   const segments = termsOfMonth(catalog, input.plans, month);
   const own = priceMonth(catalog, segments, usageOfMonth(month, new Map([[month, input]])));
   const late = lateMonthsOf(input).map((origin) => latePartOf(input, origin));
-  const charges = [
-    ...own.lines,
-    ...late.flatMap((part) => lateLines(part.origin, part.before.lines, part.after.lines)),
-    ...taxLine(catalog, profile, month, undefined, own.lines),
-    ...late.flatMap((part) => taxLine(catalog, profile, part.origin, part.before.lines, part.after.lines)),
-  ].filter((line) => !saysNothing(line));
+  const ownCharges = [...own.lines, ...taxLine(catalog, profile, month, undefined, own.lines)].filter(
+    (line) => !saysNothing(line),
+  );
+  const lateCharges = late.map((part) => ({ month: part.origin, lines: lateChargesOf(input, part) }));
+  const lateLinesOfAll = lateCharges.flatMap(({ lines }) => lines);
+  const isCredited = input.hasCreditNote === true || givesBack(ownCharges, lateLinesOfAll);
+  const charges = isCredited ? ownCharges : [...ownCharges, ...lateLinesOfAll];
   const granted = (input.credits ?? []).filter((credit) => credit.month === month);
   const credits = creditLines(catalog.currency, amountOf(charges), input.carriedCredit ?? '0', granted);
-  const lines = inOrder([...charges, ...credits]);
+  const lines = [...charges, ...credits];
 
   const unpriced = [own, ...late.map(({ after }) => after)].flatMap((price) => price.unpriced);
   const nothingDue = amountOf(lines).isZero() && credits.length === 0;
   const status = unpriced.length > 0 ? 'draft' : nothingDue ? 'nothing_due' : 'issued';
-  const sumOf = (...kinds: LineKind[]): string =>
-    amountOf(lines.filter(({ kind }) => kinds.includes(kind))).toFixed(catalog.minorDigits);
+  const plan = segments.at(-1)!.plan;
   return {
     status,
-    invoice: {
-      id: `${input.project}-${month}`,
-      number: status === 'issued' ? input.number : null,
-      project: input.project,
-      plan: segments.at(-1)!.plan,
-      month,
-      currency: catalog.currency,
-      ...(input.seller && { seller: input.seller }),
-      ...buyerOf(profile),
-      issuedAt: input.issuedAt,
-      periodStart: input.periodStart,
-      periodEnd: input.periodEnd,
-      lines: lines.map((line) => writtenLine(line, catalog.currency, catalog.minorDigits)),
-      subtotal: sumOf('plan', 'usage', 'late'),
-      credits: sumOf('credit'),
-      tax: sumOf('tax'),
-      total: sumOf(...kindOrder),
-    },
+    invoice: documentOf(input, plan, lines, { number: status === 'issued' ? input.number : null }),
+    ...(isCredited && {
+      creditNote: documentOf(input, plan, lateLinesOfAll, {
+        number: status === 'draft' ? null : (input.creditNoteNumber ?? null),
+        corrects: lateCharges.filter((part) => part.lines.length > 0).map((part) => ({ month: part.month })),
+      }),
+    }),
     unpricedModels: [...new Set(unpriced)],
     overQuota: [
       ...overQuota(month, [], own.blocked),
       ...late.flatMap(({ origin, before, after }) => overQuota(origin, before.blocked, after.blocked)),
     ],
+  };
+}
+
+/**
+ * Whether late usage gives back all there is to pay, or more: set against that it would leave no invoice to show it on, or
+ * one below 0.
+ */
+function givesBack(own: readonly PricedLine[], late: readonly PricedLine[]): boolean {
+  const back = amountOf(late);
+  return back.lt(0) && back.plus(amountOf(own)).lte(0);
+}
+
+function documentOf(
+  input: InvoiceInput,
+  plan: string,
+  lines: readonly PricedLine[],
+  { number, corrects }: { number: string | null; corrects?: readonly Corrected[] },
+): Invoice {
+  const { project, month, catalog, seller } = input;
+  const ordered = inOrder(lines);
+  const sumOf = (...kinds: LineKind[]): string =>
+    amountOf(ordered.filter(({ kind }) => kinds.includes(kind))).toFixed(catalog.minorDigits);
+  return {
+    id: `${project}-${corrects ? creditNoteEntry(month) : month}`,
+    ...(corrects && { kind: 'credit_note' as const }),
+    number,
+    project,
+    plan,
+    month,
+    ...(corrects && { corrects }),
+    currency: catalog.currency,
+    ...(seller && { seller }),
+    ...buyerOf(input.profile),
+    issuedAt: input.issuedAt,
+    periodStart: input.periodStart,
+    periodEnd: input.periodEnd,
+    lines: ordered.map((line) => writtenLine(line, catalog.currency, catalog.minorDigits)),
+    subtotal: sumOf('plan', 'usage', 'late'),
+    credits: sumOf('credit'),
+    tax: sumOf('tax'),
+    total: sumOf(...kindOrder),
   };
 }
 
@@ -126,16 +164,33 @@ function lateMonthsOf({ month, totals, project }: InvoiceInput): string[] {
   });
 }
 
+/** A month with late usage: its price without that, and with it. */
+interface LatePart {
+  readonly origin: string;
+  readonly before: Priced;
+  readonly after: Priced;
+}
+
 /**
  * Late usage costs what it would have cost in time: the price of its month with it, less the price without it, line by
  * line. Differences of rounded amounts add up, so what a project pays does not depend on when its usage arrived.
  */
-function latePartOf(input: InvoiceInput, origin: string): { origin: string; before: Priced; after: Priced } {
+function latePartOf(input: InvoiceInput, origin: string): LatePart {
   const segments = termsOfMonth(input.catalog, input.plans, origin);
   const earlier = [...(input.history ?? [])].filter(([month]) => month < input.month);
   const priceOf = (stored: Iterable<[string, StoredMonth]>): Priced =>
     priceMonth(input.catalog, segments, usageOfMonth(origin, new Map(stored)));
   return { origin, before: priceOf(earlier), after: priceOf([...earlier, [input.month, input]]) };
+}
+
+function lateChargesOf(
+  { catalog, profile }: InvoiceInput,
+  { origin, before, after }: LatePart,
+): PricedLine[] {
+  return [
+    ...lateLines(origin, before.lines, after.lines),
+    ...taxLine(catalog, profile, origin, before.lines, after.lines),
+  ].filter((line) => !saysNothing(line));
 }
 
 const kindOrder: readonly LineKind[] = ['plan', 'usage', 'late', 'credit', 'tax'];

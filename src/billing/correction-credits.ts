@@ -5,8 +5,7 @@ import type { Credit } from './project';
 
 /**
  * Corrections in the customer's favour, after tax: `carried` from earlier invoices and those `granted` for this month.
- * An invoice never falls below 0: what exceeds the amount `due` is carried to the next one. So is what late usage gives
- * back (a `due` below 0).
+ * An invoice never falls below 0: what exceeds the amount `due`, which is never below 0 itself, is carried to the next one.
  */
 export function creditLines(
   currency: string,

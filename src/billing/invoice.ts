@@ -1,13 +1,20 @@
-/** An invoice (`schemas/invoice.v1.json`). Money and quantities are decimal strings; money has the currency's digits. */
+/**
+ * An invoice, or a credit note (`schemas/invoice.v1.json`). Money and quantities are decimal strings; money has the
+ * currency's digits.
+ */
 export interface Invoice {
-  /** `<project>-<YYYY-MM>` */
+  /** `<project>-<YYYY-MM>`; of a credit note `<project>-<YYYY-MM>-CN` */
   readonly id: string;
+  /** Absent: an invoice. */
+  readonly kind?: 'credit_note';
   /** Only an issued invoice has one, so that they run without gaps. */
   readonly number: string | null;
   readonly project: string;
   /** The plan on the last day of the month. */
   readonly plan: string;
   readonly month: string;
+  /** Of a credit note: the earlier months that it corrects, in order, each with its invoice if it had one. */
+  readonly corrects?: readonly Corrected[];
   readonly currency: string;
   /** Both as of the issue: a later move or change of name must not reach into a document that was sent. */
   readonly seller?: Seller;
@@ -18,12 +25,28 @@ export interface Invoice {
   readonly lines: readonly InvoiceLine[];
   /** The sum of the plan, usage and late lines. */
   readonly subtotal: string;
-  /** The sum of the credit lines: 0 or below, but for a credit carried on to the next month. */
+  /** The sum of the credit lines: 0 or below, but for a credit carried on, and plan credits that a correction takes back. */
   readonly credits: string;
   readonly tax: string;
-  /** subtotal + credits + tax, which is the sum of all lines. Never below 0. */
+  /** subtotal + credits + tax, which is the sum of all lines. Never below 0, of a credit note always. */
   readonly total: string;
 }
+
+/** A month that a credit note corrects. */
+export interface Corrected {
+  readonly month: string;
+  /** The number of the month's invoice. Absent if it had none. */
+  readonly invoice?: string;
+}
+
+/** What kind of document it is, in a person's words. */
+export const titleOf = ({ kind }: Invoice): string => (kind === 'credit_note' ? 'Credit note' : 'Invoice');
+
+/** What a credit note corrects, in a person's words: `2026-06 (invoice acme-0003), 2026-07`. */
+export const correctsText = (corrects: readonly Corrected[]): string =>
+  corrects
+    .map(({ month, invoice }) => (invoice === undefined ? month : `${month} (invoice ${invoice})`))
+    .join(', ');
 
 /** Who an invoice is from or made out to. */
 export interface Party {

@@ -91,10 +91,11 @@ async function close(context: Context, month: string | undefined, options: Close
 }
 
 function documentOf(report: CloseReport): unknown {
-  const { totalMinor, late } = report;
+  const { totalMinor, creditNotes, late } = report;
   return {
     ...report,
     totalMinor: totalMinor.toString(),
+    creditNotes: { issued: creditNotes.issued, totalMinor: creditNotes.totalMinor.toString() },
     late: { lines: late.lines, totalMinor: late.totalMinor.toString() },
   };
 }
@@ -106,8 +107,11 @@ function printReport(report: CloseReport, currency: string, minorDigits: number)
   printLine(
     `  ${issued} invoices issued, ${alreadyIssued} issued before, ${nothingDue} projects with nothing due.`,
   );
+  if (report.creditNotes.issued > 0) {
+    printLine(`  ${report.creditNotes.issued} credit notes issued: ${money(report.creditNotes.totalMinor)}.`);
+  }
   if (report.late.lines > 0) {
-    printLine(`  ${report.late.lines} lines of late usage among them: ${money(report.late.totalMinor)}.`);
+    printLine(`  ${report.late.lines} lines of late usage on them: ${money(report.late.totalMinor)}.`);
   }
   if (drafts.length > 0) {
     printLine(toned('careful', `  ${drafts.length} invoices stay drafts: the catalog has no price for`));

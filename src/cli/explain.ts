@@ -21,7 +21,7 @@ import { readCursor } from '../totals/cursors';
 import { readFreezes } from '../totals/freeze';
 import { placeProjects } from '../totals/read';
 import { withContext, type Context } from './context';
-import { findInvoice } from './find-invoice';
+import { findInvoice, INVOICE_ARGUMENT } from './find-invoice';
 import { groupDigits, printable } from './output';
 
 const EXIT_DIFFERENT = 1;
@@ -31,7 +31,7 @@ export function verb(): Command {
     .description(
       'The events behind the lines of an invoice, from Kafka, with their rounding and running sum.',
     )
-    .argument('<invoice>', '<project>-<YYYY-MM>')
+    .argument('<invoice>', INVOICE_ARGUMENT)
     .argument(
       '[line]',
       'its number, from 1, as `invoices show` lists them; every usage line by default',

@@ -1,16 +1,20 @@
 import type { Invoice } from '../billing/invoice';
+import { parseInvoiceId } from '../billing/invoice-id';
 import { TallymanError } from '../errors';
 import { readInvoice } from '../totals/invoices';
 import type { Store } from '../totals/store';
 
+/** What a person is told to name. */
+export const INVOICE_ARGUMENT = '<project>-<YYYY-MM>; of a credit note <project>-<YYYY-MM>-CN';
+
 /**
- * An issued invoice by its id, `<project>-<YYYY-MM>`.
+ * An issued invoice or credit note by its id, `<project>-<YYYY-MM>` or `<project>-<YYYY-MM>-CN`.
  *
  * @throws TallymanError `NO_INVOICE`
  */
 export async function findInvoice(store: Store, id: string): Promise<Invoice> {
-  const [, project, month] = /^(.+)-(\d{4}-\d{2})$/.exec(id) ?? [];
-  const json = project && month ? await readInvoice(store, project, month) : undefined;
+  const { project, entry } = parseInvoiceId(id) ?? {};
+  const json = project && entry ? await readInvoice(store, project, entry) : undefined;
   if (json !== undefined) return JSON.parse(json) as Invoice;
   throw new TallymanError('NO_INVOICE', `There is no invoice ${id}: \`tallyman invoices list\` shows them.`, {
     id,

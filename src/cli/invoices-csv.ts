@@ -3,17 +3,17 @@ import { Command } from 'commander';
 import type { Invoice } from '../billing/invoice';
 import { invoiceCsv, invoiceCsvHeader, invoiceCsvRows } from '../billing/invoice-csv';
 import { UsageError } from '../errors';
-import { invoicedProjects, readInvoice } from '../totals/invoices';
+import { invoicedProjects, readInvoicesOfMonth } from '../totals/invoices';
 import type { Store } from '../totals/store';
 import { monthArgument } from './arguments';
 import { withContext } from './context';
-import { findInvoice } from './find-invoice';
+import { findInvoice, INVOICE_ARGUMENT } from './find-invoice';
 
 export function verb(): Command {
   return new Command('csv')
-    .description('Write the lines of an invoice, or of all invoices of a month, as CSV on stdout.')
-    .argument('[invoice]', '<project>-<YYYY-MM>')
-    .option('--month <month>', 'YYYY-MM: all invoices of the month', monthArgument)
+    .description('Write the lines of an invoice or credit note, or of all of a month, as CSV on stdout.')
+    .argument('[invoice]', INVOICE_ARGUMENT)
+    .option('--month <month>', 'YYYY-MM: all invoices and credit notes of the month', monthArgument)
     .addHelpText(
       'after',
       `
@@ -39,9 +39,9 @@ async function writeMonth(store: Store, month: string): Promise<void> {
   for await (const project of invoicedProjects(store, month)) projects.push(project);
   process.stdout.write(invoiceCsvHeader);
   for (const project of projects.sort()) {
-    const json = await readInvoice(store, project, month);
-    if (json === undefined) continue;
-    const wantsMore = process.stdout.write(invoiceCsvRows(JSON.parse(json) as Invoice));
-    if (!wantsMore) await once(process.stdout, 'drain');
+    for (const json of await readInvoicesOfMonth(store, project, month)) {
+      const wantsMore = process.stdout.write(invoiceCsvRows(JSON.parse(json) as Invoice));
+      if (!wantsMore) await once(process.stdout, 'drain');
+    }
   }
 }

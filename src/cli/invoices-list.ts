@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { Invoice } from '../billing/invoice';
 import { readCloses } from '../totals/closes';
-import { invoicedProjects, readInvoice, readInvoices } from '../totals/invoices';
+import { invoicedProjects, readInvoices, readInvoicesOfMonth } from '../totals/invoices';
 import type { Store } from '../totals/store';
 import { monthArgument, projectArgument } from './arguments';
 import { withContext } from './context';
@@ -9,7 +9,7 @@ import { groupDigits, printJson, printLine, printTable } from './output';
 
 export function verb(): Command {
   return new Command('list')
-    .description('List invoices of a project, of a month, or all.')
+    .description('List invoices and credit notes of a project, of a month, or all.')
     .option('--project <project>', 'project id', projectArgument)
     .option('--month <month>', 'YYYY-MM', monthArgument)
     .option('--json', 'one JSON document on stdout')
@@ -37,22 +37,23 @@ async function listInvoices(
 ): Promise<Invoice[]> {
   const found: string[] = [];
   if (project !== undefined) {
-    for (const [of, json] of await readInvoices(store, project)) {
-      if (month === undefined || of === month) found.push(json);
+    for (const [entry, json] of await readInvoices(store, project)) {
+      if (month === undefined || entry.startsWith(month)) found.push(json);
     }
   } else {
     const months = month === undefined ? [...(await readCloses(store)).keys()] : [month];
     for (const closed of months) {
       for await (const invoiced of invoicedProjects(store, closed)) {
-        const json = await readInvoice(store, invoiced, closed);
-        if (json !== undefined) found.push(json);
+        found.push(...(await readInvoicesOfMonth(store, invoiced, closed)));
       }
     }
   }
   return found
     .map((json) => JSON.parse(json) as Invoice)
-    .sort((a, b) => (a.month === b.month ? (a.project < b.project ? -1 : 1) : a.month < b.month ? -1 : 1));
+    .sort((a, b) => compare(a.month, b.month) || compare(a.project, b.project) || compare(a.id, b.id));
 }
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function printInvoices(invoices: readonly Invoice[]): void {
   printTable(

@@ -1,15 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { withContext } from './context';
-import { findInvoice } from './find-invoice';
+import { findInvoice, INVOICE_ARGUMENT } from './find-invoice';
 import { printLine } from './output';
 
 export function verb(): Command {
   return new Command('pdf')
     .description(
-      'Write an issued invoice as a PDF, its JSON attached. The same invoice gives the same bytes.',
+      'Write an issued invoice or credit note as a PDF, its JSON attached. The same document gives the same bytes.',
     )
-    .argument('<invoice>', '<project>-<YYYY-MM>')
+    .argument('<invoice>', INVOICE_ARGUMENT)
     .option('--output <file>', 'where to; - for stdout (default: <invoice>.pdf)')
     .addHelpText(
       'after',

@@ -78,12 +78,14 @@ function documentOf(sofar: InvoiceOutcome, forecast: Forecast | undefined): unkn
   return {
     preview: true,
     ...sofar.invoice,
+    creditNote: sofar.creditNote,
     unpricedModels,
     overQuota,
     forecast: forecast && {
       method: forecast.method,
       elapsedPercent: forecast.elapsedPercent,
       ...forecast.outcome.invoice,
+      creditNote: forecast.outcome.creditNote,
       unpricedModels: forecast.outcome.unpricedModels,
       overQuota: forecast.outcome.overQuota,
     },
@@ -92,6 +94,10 @@ function documentOf(sofar: InvoiceOutcome, forecast: Forecast | undefined): unkn
 
 function print(sofar: InvoiceOutcome, forecast: Forecast | undefined): void {
   printInvoice(sofar.invoice, 'PREVIEW, no invoice:');
+  if (sofar.creditNote !== undefined) {
+    printLine();
+    printInvoice(sofar.creditNote, 'PREVIEW, no credit note:');
+  }
   for (const model of sofar.unpricedModels) printLine(`no price in the catalog: ${model}`);
   for (const { name, over, unit } of sofar.overQuota)
     printLine(`over the quota, not charged: ${name} by ${groupDigits(over)} ${unit}`);

@@ -1,13 +1,13 @@
 import { Command } from 'commander';
 import { withContext } from './context';
-import { findInvoice } from './find-invoice';
+import { findInvoice, INVOICE_ARGUMENT } from './find-invoice';
 import { printJson } from './output';
 import { printInvoice } from './print-invoice';
 
 export function verb(): Command {
   return new Command('show')
-    .description('Show an invoice with its lines.')
-    .argument('<invoice>', '<project>-<YYYY-MM>')
+    .description('Show an invoice or a credit note with its lines.')
+    .argument('<invoice>', INVOICE_ARGUMENT)
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',

@@ -5,7 +5,7 @@ const VERBS = ['list', 'show', 'pdf', 'csv', 'preview'];
 
 export function verb(called: readonly string[]): Command {
   const group = new Command('invoices')
-    .description('Issued invoices, and what the open month would cost now.')
+    .description('Issued invoices and credit notes, and what the open month would cost now.')
     .addHelpText(
       'after',
       `

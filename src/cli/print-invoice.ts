@@ -1,12 +1,13 @@
-import type { Invoice } from '../billing/invoice';
+import { correctsText, titleOf, type Invoice } from '../billing/invoice';
 import { groupDigits, printLine, printTable } from './output';
 
 /** Prints an invoice with its lines. `heading` tells an issued one from a preview. */
 export function printInvoice(
   invoice: Invoice,
-  heading = `Invoice ${invoice.number ?? '(not issued)'}`,
+  heading = `${titleOf(invoice)} ${invoice.number ?? '(not issued)'}`,
 ): void {
   printLine(`${heading}  ${invoice.id}`);
+  if (invoice.corrects) printLine(`corrects ${correctsText(invoice.corrects)}`);
   printLine(`${invoice.project}, plan ${invoice.plan}, ${invoice.periodStart} to ${invoice.periodEnd}`);
   printLine();
   printTable(

@@ -4,12 +4,12 @@ import type { Log } from '../log';
 import { createProgress } from '../progress';
 import type { BillingCalendar } from '../rating/billing-calendar';
 import type { KafkaClient } from '../stream/kafka';
-import { appendLedger, readLedgerPages } from '../stream/ledger';
+import { TallymanError } from '../errors';
+import { appendLedger } from '../stream/ledger';
 import type { Publisher } from '../stream/producer';
 import { topicName, usageTopics } from '../stream/topics';
 import { writeClose } from '../totals/closes';
 import { forgetIds } from '../totals/ids';
-import { areInvoiced, writeInvoices } from '../totals/invoices';
 import { traced } from '../tracing';
 import { readShardCount } from '../totals/read';
 import type { Store } from '../totals/store';
@@ -20,6 +20,7 @@ import { countDeadLetters, type DeadLetterCount } from './dead-letters-of-month'
 import { freezeMonth } from './freeze-month';
 import { publishFrozenTotals } from './frozen-totals';
 import { issueInvoices, type InvoiceReport } from './issue-invoices';
+import { followInvoices } from './shown-invoices';
 
 export interface CloseDependencies {
   readonly kafka: KafkaClient;
@@ -61,14 +62,23 @@ export async function closeMonth(
   await traced('close.wait', { month }, () => waitForCursors(store, ends, dependencies.stallMs, waiting));
   waiting.end();
 
-  const { record, seal, wasPublished } = await traced('close.freeze', { month }, () =>
+  // Numbers are counted from what Redis shows. Before the seal: from then on a Redis that goes back is noticed.
+  const shown = followInvoices(kafka, store, prefix, `close ${month}: invoices of the ledger`);
+  const missing = await shown.catchUp();
+  if (missing > 0) dependencies.log.warn({ month, missing }, 'showed invoices that only the ledger had');
+  const { record, seal } = await traced('close.freeze', { month }, () =>
     freezeMonth(dependencies, month, topicIds, nowMs),
   );
+  if (!(await shown.holds())) {
+    throw new TallymanError(
+      'REDIS_WENT_BACK',
+      `Redis lost invoices while the close of ${month} began: run it again, it shows them again.`,
+      { month },
+    );
+  }
 
   if (!record.completed) await publishFrozenTotals(dependencies, month, () => seal.check());
   const invoicesTopic = topicName(prefix, 'billing.invoices');
-  // A run that was killed between the ledger and Redis has issued invoices that Redis does not show yet.
-  if (wasPublished) await restoreInvoices(dependencies, invoicesTopic, month);
   const progress = createProgress(`close ${month}: invoices`);
   const report = await traced('close.invoices', { month }, () =>
     issueInvoices({
@@ -85,6 +95,7 @@ export async function closeMonth(
   progress.end();
   await seal.check();
   await seal.remove();
+  await shown.catchUp();
 
   if (report.drafts.length === 0 && !record.completed) {
     // Only now: until it says so, every close of due months takes this one up again.
@@ -119,41 +130,4 @@ function deadLettersOf(
   month: string,
 ): Promise<DeadLetterCount> {
   return countDeadLetters(kafka, prefix, calendar.monthStart(month), calendar.monthEnd(month));
-}
-
-/** So many invoices of the ledger are looked for in Redis at a time. */
-const RESTORE_PAGE = 500;
-
-/** Shows in Redis what only the ledger has. Its last record of an invoice holds, as for whoever else reads it. */
-async function restoreInvoices(
-  { kafka, store, log }: CloseDependencies,
-  topic: string,
-  month: string,
-): Promise<void> {
-  const progress = createProgress(`close ${month}: reading the invoice ledger`);
-  const suffix = `-${month}`; // An invoice's id, its key in the ledger, is <project>-<month>.
-  const restored = new Set<string>();
-  let read = 0;
-  for await (const records of readLedgerPages(kafka, topic)) {
-    const invoices = records.flatMap(({ key, value }) =>
-      value !== null && key.endsWith(suffix) ? [{ project: key.slice(0, -suffix.length), json: value }] : [],
-    );
-    for (let from = 0; from < invoices.length; from += RESTORE_PAGE) {
-      const page = invoices.slice(from, from + RESTORE_PAGE);
-      const shown = await areInvoiced(
-        store,
-        month,
-        page.map(({ project }) => project),
-      );
-      const missing = page.filter(({ project }, i) => !shown[i] || restored.has(project));
-      await writeInvoices(store, month, missing);
-      for (const { project } of missing) {
-        if (!restored.has(project))
-          log.warn({ project, month }, 'restored an invoice that Redis did not show');
-        restored.add(project);
-      }
-    }
-    progress.update((read += records.length));
-  }
-  progress.end();
 }

@@ -24,8 +24,6 @@ export interface FrozenMonth {
   readonly record: CloseRecord;
   /** Holds as long as what is read of the month is what was frozen. */
   readonly seal: Seal;
-  /** Whether an earlier run of the close had published the record: it may have issued invoices too. */
-  readonly wasPublished: boolean;
 }
 
 /**
@@ -48,7 +46,7 @@ export async function freezeMonth(
   const record = published ?? (await freezeAndPublish(dependencies, terms));
   await restoreClose(store, record, log);
   await writeClose(store, month, JSON.stringify(record));
-  return { record, seal: await sealMonth(store, month), wasPublished: published !== undefined };
+  return { record, seal: await sealMonth(store, month) };
 }
 
 /**

@@ -25,6 +25,7 @@ export interface InvoiceTerms {
 /** A project to be invoiced. */
 export interface Billable extends PlacedProject {
   readonly number: string | null;
+  readonly creditNoteNumber?: string;
   readonly before: InvoicedBefore;
 }
 
@@ -135,7 +136,7 @@ function isPricedByDay(catalog: Catalog, plans: ProjectDocument['plans'], { mont
 
 function inputOf(
   { calendar, catalog, seller, month, issuedAt }: InvoiceTerms,
-  { billable: { project, number, before }, months }: Reading,
+  { billable: { project, number, creditNoteNumber, before }, months }: Reading,
   document: ProjectDocument | undefined,
 ): InvoiceInput {
   return {
@@ -152,6 +153,8 @@ function inputOf(
     history: new Map([...months].filter(([of]) => of !== month)),
     catalog,
     number,
+    ...(creditNoteNumber !== undefined && { creditNoteNumber }),
+    hasCreditNote: before.hasCreditNote,
     issuedAt,
   };
 }

@@ -1,10 +1,11 @@
 import { buildInvoice, type InvoiceOutcome } from '../billing/build-invoice';
-import type { InvoiceLine } from '../billing/invoice';
+import type { Invoice, InvoiceLine } from '../billing/invoice';
+import { creditNoteNumber, invoiceNumber } from '../billing/invoice-id';
 import { eachConcurrently } from '../concurrently';
 import type { Progress } from '../progress';
 import { appendLedger } from '../stream/ledger';
 import type { Publisher } from '../stream/producer';
-import { readInvoicedBefore, writeInvoices } from '../totals/invoices';
+import { readInvoicedBefore, readInvoiceNumbers } from '../totals/invoices';
 import { countSetProjects, eachPageOfProjects } from '../totals/projects';
 import {
   countProjects,
@@ -23,7 +24,7 @@ const PAGES_AT_ONCE = 3;
 
 export interface InvoicePlan extends InvoiceTerms {
   readonly progress: Progress;
-  /** Where invoices go before Redis; none for a rehearsal, which writes nothing. */
+  /** Where invoices go, for Redis to show them from there; none for a rehearsal, which writes nothing. */
   readonly ledger?: {
     readonly publisher: Publisher;
     readonly topic: string;
@@ -40,7 +41,9 @@ export interface InvoiceReport {
   nothingDue: number;
   /** Sum of the issued totals, these and the earlier run's, in minor units of the currency. */
   totalMinor: bigint;
-  /** Lines of late usage on the invoices now issued, and what they come to, in minor units. */
+  /** Credit notes now issued, and what they come to, below 0, in minor units. */
+  readonly creditNotes: { issued: number; totalMinor: bigint };
+  /** Lines of late usage on the invoices and credit notes now issued, and what they come to, in minor units. */
   readonly late: { lines: number; totalMinor: bigint };
   /** Projects whose invoice stays a draft, with what the catalog has no price for. By project, as `overQuota` is. */
   drafts: { readonly project: string; readonly unpriced: readonly string[] }[];
@@ -52,13 +55,14 @@ export interface InvoiceReport {
   }[];
 }
 
-/** Makes the invoices of every project with totals in the month or with a plan, and publishes those with an amount due. */
+/** Makes the invoices of every project with totals in the month or with a plan, and publishes those with an amount due and credit notes. */
 export async function issueInvoices(plan: InvoicePlan): Promise<InvoiceReport> {
   const report: InvoiceReport = {
     issued: 0,
     alreadyIssued: 0,
     nothingDue: 0,
     totalMinor: 0n,
+    creditNotes: { issued: 0, totalMinor: 0n },
     late: { lines: 0, totalMinor: 0n },
     drafts: [],
     overQuota: [],
@@ -68,7 +72,7 @@ export async function issueInvoices(plan: InvoicePlan): Promise<InvoiceReport> {
   let lookedAt = 0;
   await eachConcurrently(pagesToBill(store, month), PAGES_AT_ONCE, async (page) => {
     const billed = await billPage(plan, page.projects);
-    if (plan.ledger) await issue(plan.ledger, store, month, billed);
+    if (plan.ledger) await issue(plan.ledger, billed);
     for (const one of billed) countIn(report, one);
     lookedAt += page.lookedAt;
     plan.progress.update(lookedAt, toLookAt, `${report.issued.toLocaleString('en-US')} issued`);
@@ -85,6 +89,8 @@ interface Billed {
   /** Of an invoice issued before: its total, and no outcome. */
   readonly issuedTotal?: string;
   readonly outcome?: InvoiceOutcome;
+  /** To be issued. */
+  readonly creditNote?: Invoice;
 }
 
 async function billPage(plan: InvoicePlan, page: readonly PlacedProject[]): Promise<Billed[]> {
@@ -96,40 +102,57 @@ async function billPage(plan: InvoicePlan, page: readonly PlacedProject[]): Prom
   const billables = page.map((placed, i) => ({
     ...placed,
     before: before[i]!,
-    number: `${placed.project}-${String(before[i]!.count + 1).padStart(4, '0')}`,
+    number: invoiceNumber(placed.project, before[i]!.count + 1),
+    creditNoteNumber: creditNoteNumber(placed.project, before[i]!.creditNoteCount + 1),
   }));
   const inputs = await readInvoiceInputs(
     plan,
     billables.filter(({ before: { own } }) => own === undefined),
     'where needed',
   );
-  return [
-    ...billables.flatMap(({ project, before: { own } }) =>
-      own === undefined ? [] : [{ project, issuedTotal: (JSON.parse(own) as { total: string }).total }],
-    ),
-    ...inputs.map((input) => ({ project: input.project, outcome: buildInvoice(input) })),
-  ];
+  const billed = billables.flatMap(({ project, before: { own } }): Billed[] =>
+    own === undefined ? [] : [{ project, issuedTotal: (JSON.parse(own) as { total: string }).total }],
+  );
+  for (const input of inputs) {
+    const outcome = buildInvoice(input);
+    const isNew = outcome.status !== 'draft' && input.hasCreditNote !== true;
+    const note = isNew ? outcome.creditNote : undefined;
+    const creditNote = note && (await namingInvoices(plan.store, note));
+    billed.push({ project: input.project, outcome, ...(creditNote && { creditNote }) });
+  }
+  return billed;
 }
 
-/** First the ledger, then what Redis shows: killed in between, the next run finds the invoice in the ledger. */
+/** A credit note names the invoices of the months that it corrects. */
+async function namingInvoices(store: Store, note: Invoice): Promise<Invoice> {
+  const months = note.corrects!.map(({ month }) => month);
+  const numbers = await readInvoiceNumbers(store, note.project, months);
+  const corrects = months.map((month) => ({
+    month,
+    ...(numbers.has(month) && { invoice: numbers.get(month)! }),
+  }));
+  return { ...note, corrects };
+}
+
+/**
+ * Publishes credit notes, then invoices: where a month has both, its invoice is the last to come. A run that was killed in
+ * between is known by the credit note that has no invoice, and late usage is not charged once more.
+ */
 async function issue(
   { publisher, topic, ...ledger }: NonNullable<InvoicePlan['ledger']>,
-  store: Store,
-  month: string,
   billed: readonly Billed[],
 ): Promise<void> {
-  const issued = billed.flatMap(({ project, outcome }) =>
-    outcome?.status === 'issued'
-      ? [{ project, id: outcome.invoice.id, json: JSON.stringify(outcome.invoice) }]
-      : [],
-  );
-  await ledger.mayPublish();
-  await appendLedger(
-    publisher,
-    topic,
-    issued.map(({ id, json }) => ({ key: id, value: json })),
-  );
-  await writeInvoices(store, month, issued);
+  const creditNotes = billed.flatMap(({ creditNote }) => creditNote ?? []);
+  const invoices = billed.flatMap(({ outcome }) => (outcome?.status === 'issued' ? outcome.invoice : []));
+  for (const documents of [creditNotes, invoices]) {
+    if (documents.length === 0) continue;
+    await ledger.mayPublish();
+    await appendLedger(
+      publisher,
+      topic,
+      documents.map((document) => ({ key: document.id, value: JSON.stringify(document) })),
+    );
+  }
 }
 
 /** Gathers what one invoice depends on, and builds it. */
@@ -167,13 +190,18 @@ async function* pagesToBill(
   }
 }
 
-function countIn(report: InvoiceReport, { project, issuedTotal, outcome }: Billed): void {
+function countIn(report: InvoiceReport, { project, issuedTotal, outcome, creditNote }: Billed): void {
   if (issuedTotal !== undefined) {
     report.alreadyIssued += 1;
     report.totalMinor += minorOf(issuedTotal);
     return;
   }
   if (outcome === undefined) return;
+  if (creditNote !== undefined) {
+    report.creditNotes.issued += 1;
+    report.creditNotes.totalMinor += minorOf(creditNote.total);
+    countLate(report, creditNote.lines);
+  }
   for (const { name, over, unit } of outcome.overQuota) report.overQuota.push({ project, name, over, unit });
   switch (outcome.status) {
     case 'issued':

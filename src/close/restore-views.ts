@@ -1,12 +1,12 @@
-import type { Invoice } from '../billing/invoice';
 import type { ProjectDocument } from '../billing/project';
 import type { KafkaClient } from '../stream/kafka';
 import { readLedger } from '../stream/ledger';
 import { topicName } from '../stream/topics';
 import { writeClose } from '../totals/closes';
-import { writeInvoice } from '../totals/invoices';
+import { forgetInvoicesShown } from '../totals/invoices';
 import { writeProject } from '../totals/projects';
 import type { Store } from '../totals/store';
+import { followInvoices } from './shown-invoices';
 
 /** How many records of each ledger were written. */
 export interface RestoredViews {
@@ -30,6 +30,8 @@ export async function restoreViews(
     for (const json of latest.values()) await write(json);
     return latest.size;
   };
+  await forgetInvoicesShown(store); // Whatever was lost of them.
+  const invoices = followInvoices(client, store, prefix, 'rebuild: invoices');
   return {
     projects: await ledger('billing.projects', (json) =>
       writeProject(store, JSON.parse(json) as ProjectDocument),
@@ -37,9 +39,6 @@ export async function restoreViews(
     closes: await ledger('billing.closes', (json) =>
       writeClose(store, (JSON.parse(json) as { month: string }).month, json),
     ),
-    invoices: await ledger('billing.invoices', (json) => {
-      const { project, month } = JSON.parse(json) as Invoice;
-      return writeInvoice(store, project, month, json);
-    }),
+    invoices: await invoices.catchUp(),
   };
 }

@@ -1,12 +1,12 @@
 import PdfDocument from 'pdfkit';
-import type { Invoice, Party } from '../billing/invoice';
+import { correctsText, titleOf, type Invoice, type Party } from '../billing/invoice';
 import { groupDigits } from '../shown-numbers';
 import { drawLines } from './invoice-table';
 import { PAGE, COLOURS } from './page';
 import { createTypesetter, type TextStyle, type Typesetter } from './typesetter';
 
 /**
- * An invoice as a PDF (A4): from whom, to whom, number, dates, plan, every line under its heading, totals. It is made of the
+ * An invoice or a credit note as a PDF (A4): from whom, to whom, number, dates, plan, every line under its heading, totals. It is made of the
  * invoice alone, so the same invoice gives the same bytes; the invoice's JSON is attached for whoever books by machine.
  */
 export async function renderInvoicePdf(invoice: Invoice): Promise<Buffer> {
@@ -18,7 +18,7 @@ export async function renderInvoicePdf(invoice: Invoice): Promise<Buffer> {
     displayTitle: true,
     pdfVersion: '1.7',
     info: {
-      Title: `${titleOf(invoice)} ${invoice.number ?? invoice.id}`,
+      Title: `${headingOf(invoice)} ${invoice.number ?? invoice.id}`,
       Author: invoice.seller?.name ?? 'Tallyman',
       // The time of rendering, pdfkit's default, would make every copy of an invoice a different file.
       CreationDate: new Date(invoice.issuedAt),
@@ -36,7 +36,8 @@ export async function renderInvoicePdf(invoice: Invoice): Promise<Buffer> {
   return bytes;
 }
 
-const titleOf = ({ number }: Invoice): string => (number === null ? 'Draft invoice' : 'Invoice');
+const headingOf = (invoice: Invoice): string =>
+  invoice.number === null ? `Draft ${titleOf(invoice).toLowerCase()}` : titleOf(invoice);
 
 /** What is written beside the invoice's own words is ASCII. */
 function everyTextOf(invoice: Invoice): string {
@@ -54,7 +55,7 @@ function everyTextOf(invoice: Invoice): string {
 function drawHead(doc: PDFKit.PDFDocument, type: Typesetter, invoice: Invoice): number {
   const { left, right, top } = PAGE;
   const { name, ...seller } = invoice.seller ?? {};
-  type.draw(titleOf(invoice), right, top, { weight: 'bold', sizePt: 20, colour: COLOURS.accent }, 'right');
+  type.draw(headingOf(invoice), right, top, { weight: 'bold', sizePt: 20, colour: COLOURS.accent }, 'right');
   const y = drawText(type, name ?? '', left, top + 4, 320, { weight: 'bold', sizePt: 14 }) + 14;
 
   const buyer = { ...invoice.buyer, name: invoice.buyer?.name ?? invoice.project };
@@ -68,10 +69,14 @@ function drawHead(doc: PDFKit.PDFDocument, type: Typesetter, invoice: Invoice): 
     .roundedRect(left, panel, right - left, 34, 4)
     .fillColor(COLOURS.panel)
     .fill();
-  const label = invoice.number === null ? 'Total so far' : 'Total due';
-  type.draw(label, left + 12, panel + 10, { sizePt: 10 });
+  type.draw(totalLabelOf(invoice), left + 12, panel + 10, { sizePt: 10 });
   type.draw(totalOf(invoice), right - 12, panel + 7, { weight: 'bold', sizePt: 15 }, 'right');
   return panel + 48;
+}
+
+function totalLabelOf({ kind, number }: Invoice): string {
+  if (number === null) return 'Total so far';
+  return kind === 'credit_note' ? 'Total credited' : 'Total due';
 }
 
 const totalOf = ({ currency, total }: Invoice): string => `${currency} ${groupDigits(total)}`;
@@ -112,6 +117,7 @@ function drawFacts(type: Typesetter, invoice: Invoice, x: number, top: number): 
     ['To', lastDay(invoice)],
     ['Project', invoice.project],
     ['Plan', invoice.plan],
+    ...(invoice.corrects ? [['Corrects', correctsText(invoice.corrects)] as const] : []),
   ] as const) {
     type.draw(label, x, y, { colour: COLOURS.quiet });
     const weight = label === 'Number' ? 'bold' : 'regular';
@@ -152,7 +158,7 @@ function drawFeet(doc: PDFKit.PDFDocument, type: Typesetter, invoice: Invoice): 
   for (let page = 0; page < count; page += 1) {
     doc.switchToPage(start + page);
     const style = { sizePt: 7.5, colour: COLOURS.quiet };
-    const id = type.wrap(`${titleOf(invoice)} ${invoice.number ?? invoice.id}`, 380, style)[0]!;
+    const id = type.wrap(`${headingOf(invoice)} ${invoice.number ?? invoice.id}`, 380, style)[0]!;
     type.draw(id, PAGE.left, PAGE.foot, style);
     type.draw(`Page ${page + 1} of ${count}`, PAGE.right, PAGE.foot, style, 'right');
   }
@@ -163,7 +169,7 @@ function attachJson(doc: PDFKit.PDFDocument, invoice: Invoice): void {
   doc.file(Buffer.from(JSON.stringify(invoice)), {
     name: `${invoice.id}.json`,
     type: 'application/json',
-    description: 'This invoice, for programs',
+    description: `This ${titleOf(invoice).toLowerCase()}, for programs`,
     creationDate: issued,
     modifiedDate: issued,
   });

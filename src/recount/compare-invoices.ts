@@ -1,5 +1,6 @@
 import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../billing/build-invoice';
 import type { Invoice, InvoiceLine } from '../billing/invoice';
+import { creditNoteEntry } from '../billing/invoice-id';
 import type { StoredMonth } from '../billing/month-usage';
 import { readInvoiceInput, type InvoiceTerms } from '../close/invoice-inputs';
 import { projectsToBill } from '../close/issue-invoices';
@@ -20,7 +21,7 @@ export interface FieldCorrections {
  * move in Redis, and has been compared with the recount field by field: so the recount of a project is what Redis holds,
  * corrected by those fields that differ.
  *
- * @returns how many issued invoices were compared
+ * @returns how many issued invoices and credit notes were compared
  */
 export async function compareInvoices(
   terms: InvoiceTerms,
@@ -32,28 +33,32 @@ export async function compareInvoices(
   const billed = new Set<string>();
   for await (const project of projectsToBill(store, month)) {
     billed.add(project);
-    if (await compareInvoice(terms, project, corrections, onDifference)) compared += 1;
+    compared += await compareProject(terms, project, corrections, onDifference);
   }
   for await (const project of invoicedProjects(store, month)) {
     if (billed.has(project)) continue;
-    if (await compareInvoice(terms, project, corrections, onDifference)) compared += 1;
+    compared += await compareProject(terms, project, corrections, onDifference);
   }
   return compared;
 }
 
-async function compareInvoice(
+async function compareProject(
   terms: InvoiceTerms,
   project: string,
   corrections: Corrections,
   onDifference: (difference: Difference) => void,
-): Promise<boolean> {
+): Promise<number> {
   const { store, month } = terms;
   const at = { kind: 'invoice', month, project } as const;
-  const issued = parsed(await readInvoice(store, project, month));
-  const input = await readInvoiceInput(terms, project, issued?.number ?? null);
+  const [invoice, creditNote] = await Promise.all(
+    [month, creditNoteEntry(month)].map(async (entry) => parsed(await readInvoice(store, project, entry))),
+  );
+  const issued = [invoice, creditNote].filter((one) => one !== undefined);
+  const input = await readInvoiceInput(terms, project, null);
   const corrected = {
     ...input,
     ...correct(input, corrections.get(month)?.get(project)),
+    hasCreditNote: false, // Whether there should be one is what is asked here.
     history: new Map(
       [...(input.history ?? [])].map(([of, stored]) => [
         of,
@@ -63,18 +68,17 @@ async function compareInvoice(
   };
   const outcome = priced(corrected);
   if (outcome instanceof TallymanError) {
-    onDifference({ ...at, field: 'price', expected: outcome.message, found: issued?.total ?? null });
-    return issued !== undefined;
+    const found = issued.map(({ total }) => total).join(', ');
+    onDifference({ ...at, field: 'price', expected: outcome.message, found: found || null });
+    return issued.length;
   }
-  const { status, invoice } = outcome;
+  const { status, invoice: repriced, creditNote: repricedNote } = outcome;
   // A draft is issued by a later close, and nothing due needs no invoice.
-  if (issued === undefined) {
-    if (status === 'issued')
-      onDifference({ ...at, field: 'total', expected: `${invoice.total} issued`, found: null });
-    return false;
-  }
-  for (const difference of differencesOf(invoice, issued)) onDifference({ ...at, ...difference });
-  return true;
+  for (const difference of differencesOf(repriced, invoice, status === 'issued'))
+    onDifference({ ...at, ...difference });
+  for (const difference of differencesOf(repricedNote, creditNote, status !== 'draft'))
+    onDifference({ ...at, ...difference, field: `credit note, ${difference.field}` });
+  return issued.length;
 }
 
 /** Text that is no invoice differs from the ledger, and is reported as that. */
@@ -117,10 +121,18 @@ function added(
   return result;
 }
 
+/** @param isDue whether what the month is priced at should have been issued */
 function* differencesOf(
-  repriced: Invoice,
-  issued: Invoice,
-): Generator<Pick<Difference, 'field' | 'expected' | 'found'>> {
+  repriced: Invoice | undefined,
+  issued: Invoice | undefined,
+  isDue: boolean,
+): Generator<Pick<Difference, 'expected' | 'found'> & { readonly field: string }> {
+  if (repriced === undefined || issued === undefined) {
+    if (issued !== undefined) yield { field: 'total', expected: null, found: `${issued.total} issued` };
+    else if (repriced !== undefined && isDue)
+      yield { field: 'total', expected: `${repriced.total} issued`, found: null };
+    return;
+  }
   for (const field of ['plan', 'currency', 'subtotal', 'credits', 'tax', 'total'] as const) {
     if (repriced[field] !== issued[field])
       yield { field, expected: repriced[field], found: issued[field] ?? null };

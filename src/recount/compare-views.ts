@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Invoice } from '../billing/invoice';
+import { parseInvoiceId } from '../billing/invoice-id';
 import type { ProjectDocument } from '../billing/project';
 import type { KafkaClient } from '../stream/kafka';
 import { readLedger } from '../stream/ledger';
@@ -88,8 +89,9 @@ function viewOf(ledger: View['ledger'], json: string): View {
       return { ledger, at: { month }, digest: digestOf(json), label, read };
     }
     case 'billing.invoices': {
-      const { project, month } = JSON.parse(json) as Invoice;
-      const read = (store: Store): Promise<string | undefined> => readInvoice(store, project, month);
+      const { id, project, month } = JSON.parse(json) as Invoice;
+      const { entry } = parseInvoiceId(id)!;
+      const read = (store: Store): Promise<string | undefined> => readInvoice(store, project, entry);
       return { ledger, at: { project, month }, digest: digestOf(json), label, read };
     }
   }

@@ -24,6 +24,7 @@ declare module 'ioredis' {
       run: string,
       seconds: number,
     ): Result<ScriptAnswer, Context>;
+    showInvoices(keyCount: number, ...keysAndArguments: string[]): Result<ScriptAnswer, Context>;
     readShard(
       keyCount: number,
       ...keysAndProjects: string[]
@@ -38,7 +39,9 @@ const SCRIPTS = [
   { name: 'freezeMonth', files: ['freeze.lua'], numberOfKeys: 2 },
   { name: 'restoreFreeze', files: ['restore-freeze.lua'], numberOfKeys: 2 },
   { name: 'sealFreeze', files: ['seal-freeze.lua'], numberOfKeys: 3 },
-  { name: 'readShard', files: ['read-shard.lua'] }, // The number of keys comes with each call.
+  // The number of keys comes with each call.
+  { name: 'readShard', files: ['read-shard.lua'] },
+  { name: 'showInvoices', files: ['show-invoices.lua'] },
 ];
 
 /** Teaches a connection our scripts. They are sent by hash, and whole when Redis has forgotten them. */

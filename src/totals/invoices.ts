@@ -1,54 +1,86 @@
+import { Cluster } from 'ioredis';
+import { creditNoteEntry, isCreditNoteEntry } from '../billing/invoice-id';
 import { eachMember } from './each-member';
-import type { Store } from './store';
+import type { Command, Store } from './store';
+
+/** An invoice or a credit note to be shown. */
+export interface ShownInvoice {
+  readonly project: string;
+  /** The month of an invoice, or a month's `creditNoteEntry`. */
+  readonly entry: string;
+  /** As published, byte for byte; null where it was withdrawn. */
+  readonly json: string | null;
+}
+
+/** Shows documents of the invoice ledger. Repeatable. */
+export async function writeInvoices(store: Store, documents: readonly ShownInvoice[]): Promise<void> {
+  await store.send(
+    documents.flatMap(({ project, entry, json }): Command[] =>
+      json === null
+        ? [['hdel', store.keys.invoices(project), entry]]
+        : [
+            ['hset', store.keys.invoices(project), entry, json],
+            ['sadd', store.keys.invoiced(monthOf(entry)), project],
+          ],
+    ),
+  );
+}
+
+/** How far Redis shows the invoice ledger: the offset to show next. */
+export async function readInvoicesShown(store: Store): Promise<number> {
+  return Number((await store.redis.get(store.keys.invoicesShown)) ?? 0);
+}
+
+/** Has the whole ledger shown anew. */
+export async function forgetInvoicesShown(store: Store): Promise<void> {
+  await store.redis.del(store.keys.invoicesShown);
+}
+
+/** Whether documents and position can change in one step: on a cluster they live apart. */
+export const showsInOneStep = ({ redis }: Store): boolean => !(redis instanceof Cluster);
 
 /**
- * Shows an invoice: a view of the invoice ledger.
+ * Shows a range of the invoice ledger and moves the position, in one step.
  *
- * @param json as published, byte for byte
+ * @param from where the position stands
+ * @param next where it stands then
+ * @returns how many were not shown before; undefined if the position is elsewhere, and nothing was written
  */
-export async function writeInvoice(
+export async function showInvoices(
   store: Store,
-  project: string,
-  month: string,
-  json: string,
-): Promise<void> {
-  await store.redis.hset(store.keys.invoices(project), month, json);
-  // Second, so that every project that the set names has its invoice. (On a cluster the two keys live apart.)
-  await store.redis.sadd(store.keys.invoiced(month), project);
-}
-
-/** Shows invoices of a month, as `writeInvoice` does. */
-export async function writeInvoices(
-  store: Store,
-  month: string,
-  invoices: readonly { readonly project: string; readonly json: string }[],
-): Promise<void> {
-  if (invoices.length === 0) return;
-  await store.send(
-    invoices.map(({ project, json }) => ['hset', store.keys.invoices(project), month, json] as const),
+  from: number,
+  next: number,
+  documents: readonly ShownInvoice[],
+): Promise<number | undefined> {
+  const keys = documents.flatMap(({ project, entry }) => [
+    store.keys.invoices(project),
+    store.keys.invoiced(monthOf(entry)),
+  ]);
+  const [answer, added] = await store.redis.showInvoices(
+    1 + keys.length,
+    store.keys.invoicesShown,
+    ...keys,
+    String(from),
+    String(next),
+    ...documents.flatMap(({ project, entry, json }) => [project, entry, json ?? '']),
   );
-  await store.redis.sadd(store.keys.invoiced(month), ...invoices.map(({ project }) => project));
+  return answer === 'SHOWN' ? Number(added) : undefined;
 }
 
-/** Whether each of these projects has an invoice in a month; in their order. */
-export async function areInvoiced(
-  store: Store,
-  month: string,
-  projects: readonly string[],
-): Promise<boolean[]> {
-  if (projects.length === 0) return [];
-  const answers = await store.redis.smismember(store.keys.invoiced(month), ...projects);
-  return answers.map((answer) => answer === 1);
-}
+const monthOf = (entry: string): string => entry.slice(0, 'YYYY-MM'.length);
 
 /** What a project was invoiced when a month is closed. */
 export interface InvoicedBefore {
   /** All its invoices. */
   readonly count: number;
-  /** The month's own as JSON, if it was issued already. */
+  /** All its credit notes. */
+  readonly creditNoteCount: number;
+  /** The month's own invoice as JSON, if it was issued already. */
   readonly own?: string;
+  /** Whether the month's credit note was issued already. */
+  readonly hasCreditNote: boolean;
   /**
-   * The one issued before it, by its number, as JSON. Normally that of an earlier month; but a month whose invoice was a
+   * The invoice issued before it, by its number, as JSON. Normally that of an earlier month; but a month whose invoice was a
    * draft for long may come after a later one, and what that one carried on must not be taken twice.
    */
   readonly last?: string;
@@ -61,7 +93,8 @@ export async function readInvoicedBefore(
   projects: readonly string[],
 ): Promise<InvoicedBefore[]> {
   const keys = projects.map((project) => store.keys.invoices(project));
-  const months = (await store.send(keys.map((key) => ['hkeys', key]))) as string[][];
+  const entries = (await store.send(keys.map((key) => ['hkeys', key]))) as string[][];
+  const months = entries.map((all) => all.filter((entry) => !isCreditNoteEntry(entry)));
   const own = await readFields(
     store,
     keys,
@@ -79,9 +112,26 @@ export async function readInvoicedBefore(
   }
   return months.map((all, i) => ({
     count: all.length,
+    creditNoteCount: entries[i]!.length - all.length,
+    hasCreditNote: entries[i]!.includes(creditNoteEntry(month)),
     ...(own[i] !== undefined && { own: own[i] }),
     ...(last[i] !== undefined && { last: last[i] }),
   }));
+}
+
+/** The numbers of a project's invoices of these months: month -> number. A month without one is left out. */
+export async function readInvoiceNumbers(
+  store: Store,
+  project: string,
+  months: readonly string[],
+): Promise<Map<string, string>> {
+  const found = await store.redis.hmget(store.keys.invoices(project), ...months);
+  return new Map(
+    months.flatMap((month, i) => {
+      const json = found[i];
+      return json ? [[month, (JSON.parse(json) as { number: string }).number] as const] : [];
+    }),
+  );
 }
 
 /** One field of each hash, where one is named. */
@@ -97,24 +147,34 @@ async function readFields(
   return fields.map((field) => (field === undefined ? undefined : (found[next++] as string)));
 }
 
-/** The running number of an issued invoice: 3 of `acme-0003`. */
+/** The running number of an issued invoice: 3 of `acme-0003`. NaN of a credit note. */
 function numberOf(json: string): number {
   const { number } = JSON.parse(json) as { number: string };
   return Number(number.slice(number.lastIndexOf('-') + 1));
 }
 
-/** A project's invoice of a month as JSON; undefined where there is none. */
-export async function readInvoice(store: Store, project: string, month: string): Promise<string | undefined> {
-  return (await store.redis.hget(store.keys.invoices(project), month)) ?? undefined;
+/**
+ * A project's invoice or credit note as JSON; undefined where there is none.
+ *
+ * @param entry the month of an invoice, or a month's `creditNoteEntry`
+ */
+export async function readInvoice(store: Store, project: string, entry: string): Promise<string | undefined> {
+  return (await store.redis.hget(store.keys.invoices(project), entry)) ?? undefined;
 }
 
-/** A project's invoices in order: month -> JSON. */
+/** A project's documents of a month as JSON: its invoice, its credit note, both or none. */
+export async function readInvoicesOfMonth(store: Store, project: string, month: string): Promise<string[]> {
+  const found = await store.redis.hmget(store.keys.invoices(project), month, creditNoteEntry(month));
+  return found.filter((json) => json !== null);
+}
+
+/** A project's invoices and credit notes in order, a month's invoice before its credit note: entry -> JSON. */
 export async function readInvoices(store: Store, project: string): Promise<Map<string, string>> {
   const invoices = Object.entries(await store.redis.hgetall(store.keys.invoices(project)));
   return new Map(invoices.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The projects with an invoice in a month, each once, in no order. */
+/** The projects with an invoice or a credit note in a month, each once, in no order. */
 export function invoicedProjects(store: Store, month: string): AsyncGenerator<string, void, undefined> {
   return eachMember(store, store.keys.invoiced(month));
 }

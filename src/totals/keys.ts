@@ -38,9 +38,11 @@ export interface Keys {
   readonly closes: string;
   /** Hash: month -> JSON of what its last verification came to. */
   readonly verified: string;
-  /** Hash: month -> the project's invoice as JSON. */
+  /** String: the offset of the invoice ledger up to which Redis shows it. Not on a cluster. */
+  readonly invoicesShown: string;
+  /** Hash: month -> the project's invoice as JSON; `<month>-CN` -> its credit note. */
   invoices(project: string): string;
-  /** Set of the projects with an invoice in the month. */
+  /** Set of the projects with an invoice or a credit note in the month. */
   invoiced(month: string): string;
 }
 
@@ -71,6 +73,7 @@ export function createKeys(prefix: string): Keys {
     projects: `${root}billing:projects`,
     closes: `${root}billing:closes`,
     verified: `${root}billing:verified`,
+    invoicesShown: `${root}billing:invoices-shown`,
     invoices: (project) => `${root}billing:invoices:${project}`,
     invoiced: (month) => `${root}billing:invoiced:${month}`,
   };

@@ -7,7 +7,7 @@ import type { MonthView } from './month-view';
 /** The documents of the API, as `schemas/api.v1.json` describes them. */
 
 export function usageAnswer(view: MonthView, position: LogPosition | undefined): UsageAnswer {
-  const { input, invoice, segments, forecast } = view;
+  const { input, invoice, creditNote, segments, forecast } = view;
   const last = segments.at(-1)!;
   const daily: Record<string, Record<string, string>> = {};
   for (const [field, quantity] of sorted(input.daily ?? new Map<string, bigint>())) {
@@ -28,6 +28,13 @@ export function usageAnswer(view: MonthView, position: LogPosition | undefined):
     included: view.quotas.map((quota) => ({ ...quota, meters: [...quota.meters] })),
     lines: invoice.lines.map((line) => ({ ...line })),
     costSoFar: invoice.total,
+    creditNote: creditNote
+      ? {
+          number: creditNote.number,
+          total: creditNote.total,
+          lines: creditNote.lines.map((line) => ({ ...line })),
+        }
+      : null,
     forecast: forecast?.total ?? null,
     unpriced: [...view.unpriced],
     freshness: freshnessAnswer(position),
@@ -55,8 +62,8 @@ export function quotaAnswer(project: string, month: string, quotas: readonly Quo
 }
 
 export function invoiceSummary(invoice: Invoice): InvoiceSummary {
-  const { id, number, month, plan, currency, issuedAt, total } = invoice;
-  return { id, number, month, plan, currency, issuedAt, total };
+  const { id, kind = 'invoice', number, month, plan, currency, issuedAt, total } = invoice;
+  return { id, kind, number, month, plan, currency, issuedAt, total };
 }
 
 function sorted(quantities: ReadonlyMap<string, bigint>): [string, bigint][] {

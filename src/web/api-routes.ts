@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import type { Invoice } from '../billing/invoice';
+import { parseInvoiceId } from '../billing/invoice-id';
 import { invoiceCsv } from '../billing/invoice-csv';
 import { renderInvoicePdf } from '../pdf/invoice-pdf';
 import { readInvoice, readInvoices } from '../totals/invoices';
@@ -13,8 +14,8 @@ import { projectOf } from './sessions';
 import { openUsageStream, type UsageStreams } from './usage-stream';
 
 const MONTH_PATTERN = '^[0-9]{4}-(0[1-9]|1[0-2])$';
-/** An invoice is `<project>-<YYYY-MM>`; the router needs the end, to tell it from `.pdf` and `.csv`. */
-const INVOICE = ':id(^.+-\\d{4}-\\d{2})';
+/** `<project>-<YYYY-MM>`, of a credit note `...-CN`; the router needs the end, to tell it from `.pdf` and `.csv`. */
+const INVOICE = ':id(^.+-\\d{4}-\\d{2}(?:-CN)?)';
 const PAGE_MAX = 100;
 
 const text = (description: string, more: object = {}): object => ({ type: 'string', description, ...more });
@@ -29,7 +30,7 @@ const invoiceParams = {
   required: ['project', 'id'],
   properties: {
     ...projectParams.properties,
-    id: text('`<project>-<YYYY-MM>`', { maxLength: 136 }),
+    id: text('`<project>-<YYYY-MM>`; of a credit note `<project>-<YYYY-MM>-CN`', { maxLength: 139 }),
   },
 };
 const monthQuery = { type: 'object', properties: { month } };
@@ -139,7 +140,7 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
     '/invoices',
     {
       operationId: 'listInvoices',
-      summary: 'Issued invoices, the newest first',
+      summary: 'Issued invoices and credit notes, the newest first',
       tags: ['invoices'],
       params: projectParams,
       querystring: {
@@ -160,13 +161,13 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
     async (request: FastifyRequest<{ Querystring: { limit: number; cursor?: string } }>, reply) => {
       const { project } = projectOf(request, 'admin');
       const { limit, cursor } = request.query;
-      const before = cursor === undefined ? undefined : monthOfCursor(cursor);
-      const months = [...(await readInvoices(web.store, project))]
+      const before = cursor === undefined ? undefined : entryOfCursor(cursor);
+      const found = [...(await readInvoices(web.store, project))]
         .filter(([of]) => before === undefined || of < before)
         .reverse();
-      const page = months.slice(0, limit).map(([, document]) => JSON.parse(document) as Invoice);
+      const page = found.slice(0, limit);
       const last = page.at(-1);
-      const nextCursor = months.length > limit && last !== undefined ? cursorOf(last.month) : null;
+      const nextCursor = found.length > limit && last !== undefined ? cursorOf(last[0]) : null;
       if (nextCursor !== null) {
         const next = `/v1/projects/${project}/invoices?limit=${limit}&cursor=${nextCursor}`;
         void reply.header('link', `<${next}>; rel="next"`);
@@ -175,7 +176,10 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
       return sendConditional(
         request,
         reply,
-        JSON.stringify({ invoices: page.map(invoiceSummary), nextCursor }),
+        JSON.stringify({
+          invoices: page.map(([, document]) => invoiceSummary(JSON.parse(document) as Invoice)),
+          nextCursor,
+        }),
       );
     },
   );
@@ -184,7 +188,7 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
     `/invoices/${INVOICE}`,
     {
       operationId: 'getInvoice',
-      summary: 'An issued invoice with its lines',
+      summary: 'An issued invoice or credit note with its lines',
       tags: ['invoices'],
       params: invoiceParams,
       response: { 200: json('The invoice, as it was issued.', 'Invoice'), ...unchanged, ...forAdmins },
@@ -255,9 +259,9 @@ async function invoiceDocument(
 ): Promise<{ id: string; document: string }> {
   const { project } = projectOf(request, 'admin');
   const { id } = request.params;
-  const invoiced = id.slice(-'YYYY-MM'.length);
+  const named = parseInvoiceId(id);
   const document =
-    id === `${project}-${invoiced}` ? await readInvoice(web.store, project, invoiced) : undefined;
+    named?.project === project ? await readInvoice(web.store, project, named.entry) : undefined;
   if (document === undefined) throw new ProblemError('NOT_FOUND', 'This project has no such invoice.');
   return { id, document };
 }
@@ -265,9 +269,9 @@ async function invoiceDocument(
 /** Opaque to readers, so that it may one day hold something else. */
 const cursorOf = (before: string): string => Buffer.from(before).toString('base64url');
 
-function monthOfCursor(cursor: string): string {
+function entryOfCursor(cursor: string): string {
   const before = Buffer.from(cursor, 'base64url').toString();
-  if (!new RegExp(MONTH_PATTERN).test(before))
+  if (!new RegExp(MONTH_PATTERN).test(before.replace(/-CN$/, '')))
     throw new ProblemError('BAD_REQUEST', '`cursor` is none of ours.');
   return before;
 }

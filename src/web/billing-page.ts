@@ -8,7 +8,7 @@ import type { QuotaUsage } from '../billing/quota-usage';
 import { dailyChart, dailyUsage } from './daily-chart';
 import { html, type Html } from './html';
 import type { LogPosition } from '../watch/log-position';
-import type { MonthStatus, MonthView } from './month-view';
+import type { MonthView } from './month-view';
 import { clock, money, monthName, permille, quantity } from './shown';
 import type { Statement } from './statements';
 
@@ -279,12 +279,21 @@ const EXPLAINED: Readonly<Record<InvoiceLine['kind'], string | undefined>> = {
   tax: undefined,
 };
 
-function chargesSection({ invoice, status }: MonthView): Html {
+function chargesSection({ invoice, creditNote, status }: MonthView): Html {
   const kinds = [...new Set(invoice.lines.map(({ kind }) => kind))];
   return html`<section aria-labelledby="charges-title">
     <h2 id="charges-title">${status === 'issued' ? 'What was charged' : 'What would be charged now'}</h2>
     ${kinds.map((kind) => EXPLAINED[kind] !== undefined && html`<p class="lead">${EXPLAINED[kind]}</p>`)}
     ${linesTable(invoice.lines, invoice.currency, invoice.total, 'charges-title')}
+    ${
+      creditNote !== undefined &&
+      html`<h3 id="credited-title">Credit note ${creditNote.number ?? ''}</h3>
+        <p class="lead">
+          Corrections of earlier months come to more than this month’s charges: they are given back by a
+          credit note${creditNote.number === null && ' when the month is closed'}.
+        </p>
+        ${linesTable(creditNote.lines, creditNote.currency, creditNote.total, 'credited-title')}`
+    }
   </section>`;
 }
 
@@ -368,11 +377,12 @@ function plansSection({ plans, view }: BillingPage): Html {
   </section>`;
 }
 
-const STATUS: Readonly<Record<MonthStatus, string>> = {
+const STATUS: Readonly<Record<Statement['status'], string>> = {
   open: 'Open',
   issued: 'Issued',
   draft: 'Draft: a price is missing',
   nothing_due: 'Nothing due',
+  credit_note: 'Credit note',
 };
 
 function statementsSection({ statements, moreStatements, view }: BillingPage): Html {
@@ -399,7 +409,7 @@ function statementsSection({ statements, moreStatements, view }: BillingPage): H
                 <td class="number">${money(total, currency)}</td>
                 <td class="number">
                   ${
-                    status === 'issued' &&
+                    (status === 'issued' || status === 'credit_note') &&
                     html`<a class="button" href="/projects/${view.project}/billing/${month}"
                       >View Invoices<span class="hidden"> of ${monthName(month)}</span></a
                     >`

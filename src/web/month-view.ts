@@ -1,6 +1,7 @@
 import { buildInvoice, type InvoiceInput, type OverQuota } from '../billing/build-invoice';
 import { forecastUsage } from '../billing/forecast-usage';
 import type { Invoice } from '../billing/invoice';
+import { creditNoteEntry } from '../billing/invoice-id';
 import { needsDays, termsOfMonth, type Segment } from '../billing/month-terms';
 import { usageOfMonth } from '../billing/month-usage';
 import { quotaUsage, type QuotaUsage } from '../billing/quota-usage';
@@ -25,6 +26,8 @@ export interface MonthView {
   readonly quotas: readonly QuotaUsage[];
   /** As it was issued, or as it would be now. */
   readonly invoice: Invoice;
+  /** The same of the month's credit note. */
+  readonly creditNote: Invoice | undefined;
   /** As it would be if the month goes on as it began; none for a month that is over or has only just begun. */
   readonly forecast: Invoice | undefined;
   readonly unpriced: readonly string[];
@@ -41,13 +44,16 @@ export async function readMonthView(
 ): Promise<MonthView> {
   const now = nowMs();
   const terms = { store, calendar, catalog, month, issuedAt: new Date(now).toISOString() };
-  const [input, issuedJson, closes] = await Promise.all([
+  const [input, issuedJson, creditNoteJson, closes] = await Promise.all([
     readInvoiceInput(terms, project, null),
     readInvoice(store, project, month),
+    readInvoice(store, project, creditNoteEntry(month)),
     readCloses(store),
   ]);
   const outcome = buildInvoice(input);
-  const issued = issuedJson === undefined ? undefined : (JSON.parse(issuedJson) as Invoice);
+  const parsed = (json: string | undefined): Invoice | undefined =>
+    json === undefined ? undefined : (JSON.parse(json) as Invoice);
+  const issued = parsed(issuedJson);
   const segments = termsOfMonth(catalog, input.plans, month);
   const usage = usageOfMonth(month, new Map([[month, input]]));
   // What would be issued and is not yet there is being issued just now.
@@ -60,6 +66,7 @@ export async function readMonthView(
     segments,
     quotas: segments.flatMap((segment) => quotaUsage(catalog, segment, usage, segments.length === 1)),
     invoice: issued ?? outcome.invoice,
+    creditNote: parsed(creditNoteJson) ?? (issued === undefined ? outcome.creditNote : undefined),
     forecast:
       issued === undefined
         ? forecastOf(input, calendar.monthStart(month), calendar.monthEnd(month), now)

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { comparePlans } from '../billing/compare-plans';
 import type { Invoice } from '../billing/invoice';
-import { readInvoice } from '../totals/invoices';
+import { readInvoicesOfMonth } from '../totals/invoices';
 import { monthOf } from './api-routes';
 import { billingPage, chartMeters } from './billing-page';
 import type { WebDependencies } from './dependencies';
@@ -105,12 +105,15 @@ export function registerPages(app: FastifyInstance, web: WebDependencies): void 
     async (request: FastifyRequest<{ Params: { project: string; month: string } }>, reply) => {
       const { project, session } = projectOf(request, 'admin');
       const { month } = request.params;
-      const document = await readInvoice(web.store, project, month);
-      if (document === undefined)
+      const documents = await readInvoicesOfMonth(web.store, project, month);
+      if (documents.length === 0)
         throw new ProblemError('NOT_FOUND', 'No invoice was issued for this month.');
       const title = `Invoices of ${month}, ${project}`;
       const frame = { title, session, project, formProof: request.formProof };
-      return sendPage(reply, page(frame, invoicePage(JSON.parse(document) as Invoice)));
+      return sendPage(
+        reply,
+        page(frame, invoicePage(documents.map((document) => JSON.parse(document) as Invoice))),
+      );
     },
   );
 }

@@ -1,5 +1,6 @@
 import { buildInvoice } from '../billing/build-invoice';
 import type { Invoice } from '../billing/invoice';
+import { creditNoteEntry } from '../billing/invoice-id';
 import { readInvoiceInput } from '../close/invoice-inputs';
 import { readCloses } from '../totals/closes';
 import { readInvoices } from '../totals/invoices';
@@ -7,10 +8,10 @@ import { readProject } from '../totals/projects';
 import type { WebDependencies } from './dependencies';
 import type { MonthStatus } from './month-view';
 
-/** What became of a project's month. */
+/** What became of a project's month: one statement, and one more of its credit note. */
 export interface Statement {
   readonly month: string;
-  readonly status: MonthStatus;
+  readonly status: MonthStatus | 'credit_note';
   readonly total: string;
   readonly currency: string;
 }
@@ -18,7 +19,7 @@ export interface Statement {
 const STATEMENTS_SHOWN = 12;
 
 /**
- * The project's last months, the newest first: those since it has a plan, and those with usage.
+ * The project's last months, the newest first, a dozen statements or one more: those since it has a plan, and those with usage.
  *
  * @param before only months before this one
  * @returns the statements, and the month to ask from for more
@@ -37,10 +38,17 @@ export async function readStatements(
   const current = calendar.monthOfMs(nowMs());
   const planned = document?.plans.map(({ from }) => from.slice(0, 7)) ?? [];
   // A project without a plan begins with the first month that was ever closed here: before, nothing was billed.
-  const first = [...planned, ...invoices.keys(), ...closes.keys(), current].sort()[0]!;
+  const first = [...planned, ...invoices.keys(), ...closes.keys(), current]
+    .map((entry) => entry.slice(0, 'YYYY-MM'.length))
+    .sort()[0]!;
   const statements: Statement[] = [];
   let month = before === undefined ? current : calendar.previousMonth(before);
   for (; month >= first && statements.length < STATEMENTS_SHOWN; month = calendar.previousMonth(month)) {
+    const creditNote = invoices.get(creditNoteEntry(month));
+    if (creditNote !== undefined) {
+      const { total, currency } = JSON.parse(creditNote) as Invoice;
+      statements.push({ month, status: 'credit_note', total, currency });
+    }
     const issued = invoices.get(month);
     if (issued !== undefined) {
       const { total, currency } = JSON.parse(issued) as Invoice;

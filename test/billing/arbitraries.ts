@@ -216,7 +216,10 @@ const quantity = fc.oneof(
   fc.bigInt({ min: 1n, max: 90_000_000_000n }),
 );
 
-/** Usages that arrive in their month or up to the last one. Few meters, so that they meet in allowances and tiers. */
+/**
+ * Usages that arrive in their month or up to the last one, and voids that take some of them back, as late as that or later.
+ * Few meters, so that they meet in allowances and tiers.
+ */
 export const usages: fc.Arbitrary<DatedUsage[]> = fc
   .uniqueArray(
     fc.oneof(
@@ -233,12 +236,21 @@ export const usages: fc.Arbitrary<DatedUsage[]> = fc
   .chain((some) =>
     fc.array(
       fc
-        .tuple(day, fc.constantFrom(...some), quantity, fc.nat(months.length - 1))
-        .map(([on, key, used, delay]) => {
+        .tuple(
+          day,
+          fc.constantFrom(...some),
+          quantity,
+          fc.nat(months.length - 1),
+          fc.option(fc.nat(months.length - 1)),
+        )
+        .map(([on, key, used, delay, voidDelay]) => {
           const own = months.findIndex((month) => on.startsWith(month));
-          const arrival = months[Math.min(own + delay, months.length - 1)]!;
-          return { day: on, key, quantity: used, arrival };
+          const arrivalAfter = (later: number): string => months[Math.min(own + later, months.length - 1)]!;
+          const usage = { day: on, key, quantity: used, arrival: arrivalAfter(delay) };
+          if (voidDelay === null) return [usage];
+          return [usage, { ...usage, quantity: -used, arrival: arrivalAfter(delay + voidDelay) }];
         }),
       { maxLength: 14 },
     ),
-  );
+  )
+  .map((all) => all.flat());

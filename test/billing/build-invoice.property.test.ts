@@ -19,12 +19,16 @@ function catalogOf(document: CatalogDocument): Catalog {
 
 const sumOf = (amounts: bigint[]): bigint => amounts.reduce((a, b) => a + b, 0n);
 
-/** All a project pays over the months, less the credit it still holds. */
+/** All a project pays over the months, less what credit notes gave back and the credit it still holds. */
 function paid(outcomes: readonly InvoiceOutcome[]): bigint {
   const last = outcomes.findLast(({ status }) => status === 'issued');
   const open = last === undefined ? 0n : cents(carriedCreditOf(last.invoice));
-  return sumOf(outcomes.map(({ invoice }) => cents(invoice.total))) - open;
+  return sumOf(outcomes.map(({ invoice }) => cents(invoice.total))) + sumOf(outcomes.map(creditedBy)) - open;
 }
+
+/** What a month's credit note comes to, below 0. */
+const creditedBy = ({ creditNote }: InvoiceOutcome): bigint =>
+  creditNote === undefined ? 0n : cents(creditNote.total);
 
 test('the random documents are good ones', () => {
   const isCatalog = compileSchema('catalog.v1.json');
@@ -41,18 +45,27 @@ test('the random documents are good ones', () => {
 /** More of them: `TALLYMAN_ORACLE_RUNS=20000 npx jest -c test/jest.config.js test/billing/build-invoice.property`. */
 const ORACLE_RUNS = Number(process.env['TALLYMAN_ORACLE_RUNS'] ?? 1_000);
 
-test('every invoice of a thousand random projects and catalogs agrees with the oracle to the cent', () => {
+test('every invoice and credit note of a thousand random projects and catalogs agrees with the oracle to the cent', () => {
+  let creditNotes = 0;
   fc.assert(
     fc.property(catalogDocument(), projectDocument(), usages, (document, project, used) => {
       const outcomes = closeMonths(catalogOf(document), project, used, months);
       const expected = oracleInvoices(document, project, used, months);
       expect(
-        outcomes.map(({ invoice }) => ({ total: cents(invoice.total), tax: cents(invoice.tax) })),
-      ).toEqual(expected.map(({ total, tax }) => ({ total, tax })));
-      expect(paid(outcomes)).toBe(sumOf(expected.map(({ total }) => total)) - expected.at(-1)!.carried);
+        outcomes.map(({ invoice, creditNote }, i) => ({
+          total: cents(invoice.total),
+          tax: cents(invoice.tax) + cents(creditNote?.tax ?? '0'),
+          credited: creditedBy(outcomes[i]!),
+        })),
+      ).toEqual(expected.map(({ total, tax, credited }) => ({ total, tax, credited })));
+      expect(paid(outcomes)).toBe(
+        sumOf(expected.map(({ total, credited }) => total + credited)) - expected.at(-1)!.carried,
+      );
+      creditNotes += outcomes.filter(({ creditNote }) => creditNote !== undefined).length;
     }),
     { numRuns: ORACLE_RUNS },
   );
+  expect(creditNotes).toBeGreaterThan(ORACLE_RUNS / 20);
 });
 
 test('what a project pays in all does not depend on when its usage arrives', () => {
@@ -69,11 +82,22 @@ test('what a project pays in all does not depend on when its usage arrives', () 
   );
 });
 
-test('an invoice adds up, explains its amounts, is never negative and fits its schema', () => {
+test('a document adds up, explains its amounts and fits its schema; an invoice is never below 0, a credit note always', () => {
   const isInvoice = compileSchema('invoice.v1.json');
   fc.assert(
     fc.property(catalogDocument(), projectDocument(), usages, (document, project, used) => {
-      for (const { invoice, status } of closeMonths(catalogOf(document), project, used, months)) {
+      const outcomes = closeMonths(catalogOf(document), project, used, months);
+      for (const { invoice, creditNote, status } of outcomes) {
+        expect(cents(invoice.total) >= 0n).toBe(true);
+        expect(invoice.number === null).toBe(status === 'nothing_due');
+        if (creditNote === undefined) continue;
+        expect(cents(creditNote.total) < 0n).toBe(true);
+        expect(creditNote.number).not.toBeNull();
+        expect(creditNote.corrects).not.toEqual([]);
+      }
+      for (const invoice of outcomes.flatMap((outcome) =>
+        [outcome.invoice, outcome.creditNote ?? []].flat(),
+      )) {
         expect(isInvoice(invoice)).toBe(true);
         const { lines } = invoice;
         const sumOfKinds = (...kinds: string[]): bigint =>
@@ -82,8 +106,6 @@ test('an invoice adds up, explains its amounts, is never negative and fits its s
         expect(cents(invoice.credits)).toBe(sumOfKinds('credit'));
         expect(cents(invoice.tax)).toBe(sumOfKinds('tax'));
         expect(cents(invoice.total)).toBe(sumOfKinds('plan', 'usage', 'late', 'credit', 'tax'));
-        expect(cents(invoice.total) >= 0n).toBe(true);
-        expect(invoice.number === null).toBe(status === 'nothing_due');
         for (const line of lines) {
           if (line.kind === 'late' || line.period?.length === 7) continue; // Differences of two such amounts.
           expect(product(line.billable, line.unitPrice!, line.per)).toBe(cents(line.amount!));

@@ -351,7 +351,7 @@ describe('tax and correction credits', () => {
     expect(build({ carriedCredit: '50.00' })).toMatchObject({ status: 'issued', invoice: { total: '0.00' } });
   });
 
-  test('late usage that makes a volume tier cheaper gives back by the same way', () => {
+  test('late usage that makes a volume tier cheaper gives back by a credit note', () => {
     const overrides = {
       fee: '0',
       rates: [
@@ -368,8 +368,8 @@ describe('tax and correction credits', () => {
       ...stored({ '2026-06@agent.events': 1n }),
     });
     // 500,010 events at 1 were billed; 500,011 cost 0.1 each.
-    expect(outcome.invoice).toMatchObject({ subtotal: '-450008.90', credits: '450008.90', total: '0.00' });
-    expect(carriedCreditOf(outcome.invoice)).toBe('450008.90');
+    expect(outcome.creditNote).toMatchObject({ subtotal: '-450008.90', total: '-450008.90' });
+    expect(outcome).toMatchObject({ status: 'nothing_due', invoice: { lines: [expect.anything()] } });
   });
 
   test('credit lines of late usage are not taken for a carried credit', () => {
@@ -391,6 +391,76 @@ describe('tax and correction credits', () => {
       'credit 2026-06 Late usage of 2026-06: Inference credits of the plan: -3.90 - 0.00 -> -3.90 USD at -1 per 1 = 3.90',
     );
     expect(carriedCreditOf(outcome.invoice)).toBe('0');
+  });
+});
+
+describe('credit notes', () => {
+  const profile = { taxes: [{ from: '2026-06-01', name: 'VAT', rate: '0.21' }] };
+  const history = new Map([['2026-06', stored({ 'agent.session': 20_000n * minute })]]);
+  const free = [{ plan: 'ship', from: '2025-01-01', overrides: { fee: '0' } }];
+  /** So many minutes of June, a cent each, are taken back. */
+  const takenBack = (minutes: bigint): StoredMonth => stored({ '2026-06@agent.session': -minutes * minute });
+
+  test('what is taken back where nothing is due, tax and all', () => {
+    const outcome = build({
+      profile,
+      history,
+      plans: free,
+      creditNoteNumber: 'p-CN0002',
+      ...takenBack(100n),
+    });
+    expect(outcome).toMatchObject({ status: 'nothing_due', invoice: { number: null, total: '0.00' } });
+    expect(outcome.creditNote).toMatchObject({
+      ...{ id: 'p-2026-07-CN', kind: 'credit_note', number: 'p-CN0002', month: '2026-07' },
+      corrects: [{ month: '2026-06' }],
+      ...{ subtotal: '-1.00', credits: '0.00', tax: '-0.21', total: '-1.21' },
+    });
+  });
+
+  test('what is less than the charges is a line on the invoice', () => {
+    const outcome = build({ history, ...takenBack(4_999n) });
+    expect(outcome.creditNote).toBeUndefined();
+    expect(outcome).toMatchObject({ status: 'issued', invoice: { subtotal: '0.01', total: '0.01' } });
+  });
+
+  test.each([5_000n, 5_001n])(
+    '%i cents against a fee of 50.00 leave the fee, and are a credit note',
+    (minutes) => {
+      const outcome = build({ history, ...takenBack(minutes) });
+      expect(outcome).toMatchObject({ status: 'issued', invoice: { total: '50.00' } });
+      expect(outcome.creditNote?.total).toBe(`-50.0${minutes - 5_000n}`);
+    },
+  );
+
+  test('late usage that is more than what is taken back is no credit', () => {
+    const totals = { '2026-05@agent.events': 100_000n, '2026-06@agent.session': -100n * minute };
+    const overrides = { fee: '0', allowances: [{ name: 'Agent observability events', included: '0' }] };
+    const outcome = build({
+      history,
+      plans: [{ plan: 'ship', from: '2025-01-01', overrides }],
+      ...stored(totals),
+    });
+    expect(outcome.creditNote).toBeUndefined();
+    expect(outcome.invoice.total).toBe('2.00');
+  });
+
+  test('goodwill is set against the invoice alone, and carried on as if there were no credit note', () => {
+    const credits = [{ month: '2026-07', description: 'For the outage', amount: '70.00' }];
+    const outcome = build({ history, credits, ...takenBack(6_000n) });
+    expect(outcome.invoice).toMatchObject({ subtotal: '50.00', credits: '-50.00', total: '0.00' });
+    expect(carriedCreditOf(outcome.invoice)).toBe('20.00');
+    expect(outcome.creditNote).toMatchObject({ total: '-60.00', lines: [{ kind: 'late' }] });
+  });
+
+  test('waits with the invoice for a missing price', () => {
+    const { totals } = takenBack(6_000n);
+    const outcome = build({ history, totals: new Map([...totals, ['inference.stt/unheard-of', 1n]]) });
+    expect(outcome).toMatchObject({ status: 'draft', creditNote: { number: null } });
+  });
+
+  test('a month that has its credit note puts no late usage on its invoice', () => {
+    const outcome = build({ history, hasCreditNote: true, ...takenBack(100n) });
+    expect(outcome.invoice).toMatchObject({ total: '50.00', lines: [{ kind: 'plan' }] });
   });
 });
 

@@ -26,6 +26,8 @@ const toCents = ([n, d]: Fraction): bigint => (200n * n + d) / (2n * d);
 export interface OracleInvoice {
   readonly total: bigint;
   readonly tax: bigint;
+  /** What the month's credit note gives back, below 0; 0 for none. */
+  readonly credited: bigint;
   /** What is left for the next month, should this be the last. */
   readonly carried: bigint;
 }
@@ -43,7 +45,8 @@ export function oracleInvoices(
       month,
       ...usages.filter((u) => u.arrival === month).map((u) => u.day.slice(0, 7)),
     ]);
-    let due = 0n;
+    let own = 0n;
+    let late = 0n;
     let tax = 0n;
     for (const origin of origins) {
       const of = usages.filter((usage) => usage.day.startsWith(origin));
@@ -62,14 +65,17 @@ export function oracleInvoices(
       const taxAdded =
         taxOn(after, project, origin) - (origin === month ? 0n : taxOn(before, project, origin));
       tax += taxAdded;
-      due += after - (origin === month ? 0n : before) + taxAdded;
+      if (origin === month) own = after + taxAdded;
+      else late += after - before + taxAdded;
     }
     const granted = (project.credits ?? [])
       .filter((credit) => credit.month === month)
       .reduce((all, credit) => all + toCents(fraction(credit.amount)), 0n);
-    const rest = due - carried - granted;
+    // What gives back all there is to pay, or more, is a document of its own.
+    const credited = late < 0n && -late >= own ? late : 0n;
+    const rest = own + late - credited - carried - granted;
     carried = rest < 0n ? -rest : 0n;
-    return { total: rest < 0n ? 0n : rest, tax, carried };
+    return { total: rest < 0n ? 0n : rest, tax, credited, carried };
   });
 }
 

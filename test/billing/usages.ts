@@ -47,6 +47,7 @@ export function closeMonths(
       history: stored,
       catalog,
       number: String(index + 1),
+      creditNoteNumber: `CN${index + 1}`,
       issuedAt: '2026-12-01T00:00:00.000Z',
     });
     if (outcome.status === 'issued') carriedCredit = carriedCreditOf(outcome.invoice);

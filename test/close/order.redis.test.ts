@@ -1,10 +1,10 @@
 import { consumerNamed } from '../../consumers';
 import { rateMessage } from '../../consumers/rate-message';
-import { buildInvoice } from '../../src/billing/build-invoice';
-import { carriedCreditOf } from '../../src/billing/correction-credits';
+import { buildCatalog } from '../../src/billing/build-catalog';
+import type { CatalogDocument } from '../../src/billing/catalog';
 import type { Invoice } from '../../src/billing/invoice';
-import { loadCatalog } from '../../src/catalog-file';
-import { readInvoiceInput } from '../../src/close/invoice-inputs';
+import { parseInvoiceId } from '../../src/billing/invoice-id';
+import { issueInvoices } from '../../src/close/issue-invoices';
 import { centsDue, type PriceList } from '../../src/demo/invoice-oracle';
 import { createOracle } from '../../src/demo/oracle';
 import { createRandom, type Random } from '../../src/demo/random';
@@ -12,24 +12,45 @@ import { createWorkload, type WorkloadRecord } from '../../src/demo/workload';
 import { createBillingCalendar } from '../../src/rating/billing-calendar';
 import { roundingTable } from '../../src/rating/rounding';
 import type { RatedEvent } from '../../src/rating/usage';
+import type { Publisher } from '../../src/stream/producer';
 import { apply } from '../../src/totals/apply';
 import { initCursor, readCursors } from '../../src/totals/cursors';
 import { freeze } from '../../src/totals/freeze';
-import { readInvoices, writeInvoice } from '../../src/totals/invoices';
+import { readInvoices, writeInvoices, type ShownInvoice } from '../../src/totals/invoices';
 import { writeProject } from '../../src/totals/projects';
-import { projectsOf, writeShardCount } from '../../src/totals/read';
+import { writeShardCount } from '../../src/totals/read';
 import { openStore, type Store } from '../../src/totals/store';
+import { builtInDocument } from '../billing/built-in-catalog';
 import { testRedisUrl, uniquePrefix } from '../support/services';
 
 const ORDERS = 50;
-const PLANS = { acme: 'ship', globex: 'build', initech: 'scale', ['__proto__']: 'ship' };
-const PROJECTS = ['acme', 'globex', 'initech', '__proto__'];
-const planOf = (project: string): string => (project === '__proto__' ? 'ship' : PLANS[project as 'acme']);
+const PLANS = new Map([
+  ['acme', 'ship'],
+  ['globex', 'build'],
+  ['initech', 'scale'],
+  ['__proto__', 'metered'],
+]);
+const PROJECTS = [...PLANS.keys()];
+const planOf = (project: string): string => PLANS.get(project)!;
 /** The last one takes in what came late. */
 const MONTHS = ['2026-06', '2026-07', '2026-08', '2026-09'];
 const TOPICS = ['usage.session', 'usage.transfer', 'usage.agent', 'usage.inference'];
 const calendar = createBillingCalendar('UTC');
-const { catalog, document } = loadCatalog(undefined);
+/** Beside the built-in plans one without a fee, and with nothing included: what is taken back exceeds what is due there. */
+const document: CatalogDocument = {
+  ...builtInDocument,
+  plans: [
+    ...builtInDocument.plans,
+    { plan: 'metered', name: 'Metered', from: '2024-01-01', fee: '0', atQuota: 'overage' },
+  ],
+  rates: builtInDocument.rates.map((rate) => {
+    const { ship } = rate.plans ?? {};
+    return ship === undefined ? rate : { ...rate, plans: { ...rate.plans, metered: ship } };
+  }),
+};
+const built = buildCatalog(document);
+if (!built.ok) throw new Error(built.problems.join('\n'));
+const { catalog } = built;
 const rating = {
   rounding: roundingTable('per-minute'),
   calendar,
@@ -68,14 +89,20 @@ function deliveries(): Delivery[] {
   );
 }
 
-/** Any order, in periods between closes: ids are remembered for two, so an identity keeps to two in a row. */
-function shuffled(all: readonly Delivery[], random: Random): Delivery[][] {
+/**
+ * Any order, in periods between closes: ids are remembered for two, so an identity keeps to two in a row.
+ *
+ * @param voidsLast all that is taken back is so in the last period, where little else is
+ */
+function shuffled(all: readonly Delivery[], random: Random, voidsLast: boolean): Delivery[][] {
   const periods: [number, Delivery][][] = MONTHS.map(() => []);
   const firstPeriod = new Map<string, number>();
   for (const delivery of all) {
-    const first = firstPeriod.get(delivery.identity) ?? random.between(0, MONTHS.length - 2);
+    const earliest = voidsLast ? MONTHS.length - 2 : 0;
+    const first = firstPeriod.get(delivery.identity) ?? random.between(earliest, MONTHS.length - 2);
     firstPeriod.set(delivery.identity, first);
-    periods[first + random.between(0, 1)]!.push([random.next(), delivery]);
+    const later = voidsLast ? (delivery.event.isVoid ? 1 : 0) : random.between(0, 1);
+    periods[first + later]!.push([random.next(), delivery]);
   }
   return periods.map((period) => period.sort(([a], [b]) => a - b).map(([, delivery]) => delivery));
 }
@@ -95,30 +122,35 @@ async function deliver(store: Store, period: readonly Delivery[], random: Random
   }
 }
 
-/** As a close does it, without Kafka. */
+/** As a close does it, without Kafka: what would be published is shown at once. */
 async function close(store: Store, month: string): Promise<void> {
   await freeze(store, 0, month);
-  const withUsage: string[] = [];
-  for await (const project of projectsOf(store, month)) withUsage.push(project);
-  for (const project of new Set([...withUsage, ...PROJECTS])) {
-    const number = `${project}-${String((await readInvoices(store, project)).size + 1).padStart(4, '0')}`;
-    const terms = { store, calendar, catalog, month, issuedAt: '2026-10-01T00:00:00.000Z' };
-    const { status, invoice } = buildInvoice(await readInvoiceInput(terms, project, number));
-    expect(status).not.toBe('draft');
-    if (status === 'issued') await writeInvoice(store, project, month, JSON.stringify(invoice));
-  }
+  const published: ShownInvoice[] = [];
+  const publisher: Publisher = {
+    publish: (_topic, records) => {
+      for (const { key, value } of records) {
+        const { project, entry } = parseInvoiceId(String(key))!;
+        published.push({ project, entry, json: String(value) });
+      }
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
+  const report = await issueInvoices({
+    ...{ store, calendar, catalog, month, issuedAt: '2026-10-01T00:00:00.000Z' },
+    progress: { update: () => undefined, end: () => undefined },
+    ledger: { publisher, topic: 'billing.invoices', mayPublish: () => Promise.resolve() },
+  });
+  expect(report.drafts).toEqual([]);
+  await writeInvoices(store, published);
 }
 
-/** What a project was charged in all, less the credit it still has. */
-async function chargedCents(store: Store, project: string): Promise<bigint> {
-  const cents = (amount: string): bigint => BigInt(amount.replace('.', ''));
-  const invoices = [...(await readInvoices(store, project)).values()].map(
-    (json) => JSON.parse(json) as Invoice,
-  );
-  const last = invoices.at(-1);
-  const open = last === undefined || carriedCreditOf(last) === '0' ? 0n : cents(carriedCreditOf(last));
-  return invoices.reduce((sum, { total }) => sum + cents(total), 0n) - open;
+/** A project's invoices and credit notes, in order. */
+async function documentsOf(store: Store, project: string): Promise<Invoice[]> {
+  return [...(await readInvoices(store, project)).values()].map((json) => JSON.parse(json) as Invoice);
 }
+
+const numbersOf = (documents: readonly Invoice[]): (string | null)[] => documents.map(({ number }) => number);
 
 test(`in ${ORDERS} orders of the same events, with closes in between, each project is charged the same`, async () => {
   const prefix = uniquePrefix();
@@ -134,26 +166,35 @@ test(`in ${ORDERS} orders of the same events, with closes in between, each proje
   });
   try {
     let negative = 0;
+    let creditNotes = 0;
     for (let order = 0; order < ORDERS; order += 1) {
       const random = createRandom(order);
       await writeShardCount(store, 1);
       for (const topic of TOPICS) await initCursor(store, 0, topic, 0);
       for (const project of PROJECTS)
         await writeProject(store, { project, plans: [{ plan: planOf(project), from: '2026-06-01' }] });
-      for (const [i, period] of shuffled(all, random).entries()) {
+      for (const [i, period] of shuffled(all, random, order % 3 === 0).entries()) {
         await deliver(store, period, random);
         await close(store, MONTHS[i]!);
       }
       for (const [i, project] of PROJECTS.entries()) {
-        expect([order, project, await chargedCents(store, project)]).toEqual([order, project, expected[i]]);
-        for (const json of (await readInvoices(store, project)).values())
-          negative += (JSON.parse(json) as Invoice).lines.filter(
-            ({ kind, quantity }) => kind === 'late' && quantity.startsWith('-'),
-          ).length;
+        const documents = await documentsOf(store, project);
+        const charged = documents.reduce((sum, { total }) => sum + BigInt(total.replace('.', '')), 0n);
+        expect([order, project, charged]).toEqual([order, project, expected[i]]);
+        const [notes, invoices] = [true, false].map((isNote) =>
+          documents.filter(({ kind }) => (kind === 'credit_note') === isNote),
+        ) as [Invoice[], Invoice[]];
+        expect(numbersOf(invoices)).toEqual(invoices.map((_, at) => `${project}-000${at + 1}`));
+        expect(numbersOf(notes)).toEqual(notes.map((_, at) => `${project}-CN000${at + 1}`));
+        creditNotes += notes.length;
+        negative += invoices
+          .flatMap(({ lines }) => lines)
+          .filter(({ kind, quantity }) => kind === 'late' && quantity.startsWith('-')).length;
       }
       await store.redis.del(await store.redis.keys(`${prefix}:*`));
     }
-    expect(negative).toBeGreaterThan(ORDERS); // Voids of closed months were on the invoices.
+    expect(negative).toBeGreaterThan(ORDERS); // Voids of closed months were on the invoices,
+    expect(creditNotes).toBeGreaterThan(ORDERS / 4); // and beyond what was due on credit notes.
   } finally {
     await store.close();
   }

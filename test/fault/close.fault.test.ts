@@ -25,8 +25,8 @@ const POINTS: readonly (readonly [point: string, hold: (world: FaultWorld) => Pr
   ['its record is in Kafka', ({ kafkaProxy }) => kafkaProxy.catch('reply', isRequest('Produce', 'billing.closes'))],
   ['before the invoices are in Kafka', ({ kafkaProxy }) => kafkaProxy.catch('request', isRequest('Produce', 'billing.invoices'))],
   ['the invoices are in Kafka', ({ kafkaProxy }) => kafkaProxy.catch('reply', isRequest('Produce', 'billing.invoices'))],
-  ['one invoice is shown', ({ redisProxy }) => redisProxy.catch('reply', isCommand('HSET', 'billing:invoices:'))],
-  ['an invoice is shown, its project not listed', ({ redisProxy }) => redisProxy.catch('request', isCommand('SADD', 'billing:invoiced'))],
+  ['before the invoices are shown', ({ redisProxy }) => redisProxy.catch('request', isCommand('EVALSHA', 'billing:invoices-shown'))],
+  ['the invoices are shown', ({ redisProxy }) => redisProxy.catch('reply', isCommand('EVALSHA', 'billing:invoices-shown'))],
 ]; // prettier-ignore
 
 const FEW = PROJECTS.slice(0, 6);

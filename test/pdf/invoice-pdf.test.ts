@@ -33,6 +33,23 @@ test('every line and the total stand on the page', async () => {
   expect(text).toContain('Page 1 of 1');
 });
 
+test('a credit note says so, and what it corrects', async () => {
+  const [line] = workedInvoice().lines;
+  const text = textOf(
+    await renderInvoicePdf({
+      ...{ ...workedInvoice(), id: 'acme-2026-07-CN', kind: 'credit_note', number: 'acme-CN0001' },
+      corrects: [{ month: '2026-05' }, { month: '2026-06', invoice: 'acme-0006' }],
+      lines: [{ ...line!, kind: 'late', period: '2026-06', amount: '-9.00' }],
+      ...{ subtotal: '-9.00', credits: '0.00', tax: '-1.89', total: '-10.89' },
+    }),
+  );
+  expect(text).toMatch(/^.*Credit note\n/);
+  expect(text).toMatch(/Total credited\s+USD -10\.89/);
+  expect(text).toMatch(/Corrects\s+2026-05, 2026-06/);
+  expect(packed(text)).toContain('(invoiceacme-0006)');
+  expect(text).toContain('Credit note acme-CN0001');
+});
+
 test('each amount stands in the row of its line', async () => {
   const text = textOf(await renderInvoicePdf(workedInvoice()));
   expect(text).toMatch(/Agent sessions\s+6,200\s+5,000\s+1,200\s+0\.01 \/ minute\s+12\.00/);

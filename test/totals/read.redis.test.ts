@@ -3,11 +3,15 @@ import { agreeOnClose, readCloses, writeClose } from '../../src/totals/closes';
 import { initCursor, readCursor, readCursors } from '../../src/totals/cursors';
 import { freeze, readFreezes, restoreFreeze } from '../../src/totals/freeze';
 import {
+  forgetInvoicesShown,
   invoicedProjects,
   readInvoice,
   readInvoicedBefore,
+  readInvoiceNumbers,
   readInvoices,
-  writeInvoice,
+  readInvoicesShown,
+  readInvoicesOfMonth,
+  showInvoices,
   writeInvoices,
 } from '../../src/totals/invoices';
 import { eachProject, readProject, writeProject } from '../../src/totals/projects';
@@ -205,35 +209,71 @@ describe('the views of the ledger', () => {
   test('what was invoiced before goes by the numbers', async () => {
     const issue = async (month: string, number: number): Promise<string> => {
       const json = JSON.stringify({ number: `a-b-000${number}`, month });
-      await writeInvoices(store, month, [{ project: 'a-b', json }]);
+      await writeInvoices(store, [{ project: 'a-b', entry: month, json }]);
       return json;
     };
     const before = async (month: string) => readInvoicedBefore(store, month, ['none', 'a-b']);
     const first = await issue('2026-05', 1);
-    expect(await before('2026-06')).toEqual([{ count: 0 }, { count: 1, last: first }]);
-    expect(await before('2026-05')).toEqual([{ count: 0 }, { count: 1, own: first }]);
+    const none = { count: 0, creditNoteCount: 0, hasCreditNote: false };
+    const one = { ...none, count: 1 };
+    expect(await before('2026-06')).toEqual([none, { ...one, last: first }]);
+    expect(await before('2026-05')).toEqual([none, { ...one, own: first }]);
     // June was a draft, and is issued after July: what July carried on is not carried from May again.
     const second = await issue('2026-07', 2);
-    expect((await before('2026-06'))[1]).toEqual({ count: 2, last: second });
+    expect((await before('2026-06'))[1]).toEqual({ ...none, count: 2, last: second });
     const third = await issue('2026-06', 3);
-    expect((await before('2026-08'))[1]).toEqual({ count: 3, last: third });
-    expect((await before('2026-06'))[1]).toEqual({ count: 3, own: third, last: second });
-    expect((await before('2026-07'))[1]).toEqual({ count: 3, own: second, last: first });
+    // Credit notes are counted apart: their numbers are their own.
+    const json = JSON.stringify({ number: 'a-b-CN0001' });
+    await writeInvoices(store, [{ project: 'a-b', entry: '2026-07-CN', json }]);
+    const three = { count: 3, creditNoteCount: 1, hasCreditNote: false };
+    expect((await before('2026-08'))[1]).toEqual({ ...three, last: third });
+    expect((await before('2026-06'))[1]).toEqual({ ...three, own: third, last: second });
+    expect((await before('2026-07'))[1]).toEqual({
+      ...three,
+      ...{ hasCreditNote: true, own: second, last: first },
+    });
+    expect(await readInvoiceNumbers(store, 'a-b', ['2026-04', '2026-05', '2026-07'])).toEqual(
+      new Map([
+        ['2026-05', 'a-b-0001'],
+        ['2026-07', 'a-b-0002'],
+      ]),
+    );
+  });
+
+  test('a range of the invoice ledger is shown from where the position stands, or not at all', async () => {
+    const show = (from: number, next: number, entry: string): Promise<number | undefined> =>
+      showInvoices(store, from, next, [{ project: 'ranged', entry, json: `{"next":${next}}` }]);
+    expect(await show(0, 3, '2026-01')).toBe(1);
+    expect(await show(0, 4, '2026-02')).toBeUndefined(); // Another has shown it meanwhile,
+    expect(await show(5, 6, '2026-03')).toBeUndefined(); // or Redis went back.
+    expect(await show(3, 5, '2026-01')).toBe(0);
+    expect(await readInvoicesShown(store)).toBe(5);
+    expect([...(await readInvoices(store, 'ranged'))]).toEqual([['2026-01', '{"next":5}']]);
+    await forgetInvoicesShown(store);
+    expect(await readInvoicesShown(store)).toBe(0);
   });
 
   test('invoices, byte for byte', async () => {
     const json = '{ "total":  "1.00", "name": "Æ" }';
-    await writeInvoice(store, 'p', '2026-08', '{}');
-    await writeInvoice(store, 'p', '2026-07', json);
-    await writeInvoice(store, 'constructor', '2026-07', '{}');
+    await writeInvoices(store, [
+      { project: 'p', entry: '2026-08', json: '{}' },
+      { project: 'p', entry: '2026-07-CN', json: '{"c":7}' },
+      { project: 'p', entry: '2026-07', json },
+      { project: 'constructor', entry: '2026-07', json: '{}' },
+    ]);
     expect(await readInvoice(store, 'p', '2026-07')).toBe(json);
     expect(await readInvoice(store, 'p', '2026-06')).toBeUndefined();
     expect([...(await readInvoices(store, 'p'))]).toEqual([
       ['2026-07', json],
+      ['2026-07-CN', '{"c":7}'],
       ['2026-08', '{}'],
     ]);
+    expect(await readInvoicesOfMonth(store, 'p', '2026-07')).toEqual([json, '{"c":7}']);
+    expect(await readInvoicesOfMonth(store, 'p', '2026-08')).toEqual(['{}']);
     expect(await all(invoicedProjects(store, '2026-07'))).toEqual(['constructor', 'p']);
-    await writeInvoices(store, '2026-09', [{ project: 'p', json: '{"m":9}' }]);
+    await writeInvoices(store, [{ project: 'p', entry: '2026-09-CN', json: '{"m":9}' }]);
     expect(await all(invoicedProjects(store, '2026-09'))).toEqual(['p']);
+    await writeInvoices(store, [{ project: 'p', entry: '2026-08', json: null }]); // Withdrawn.
+    expect(await readInvoice(store, 'p', '2026-08')).toBeUndefined();
   });
 });

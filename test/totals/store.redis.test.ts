@@ -5,13 +5,7 @@ import { apply } from '../../src/totals/apply';
 import { initCursor, readCursor, readCursors } from '../../src/totals/cursors';
 import { freeze } from '../../src/totals/freeze';
 import { forgetIds } from '../../src/totals/ids';
-import {
-  invoicedProjects,
-  readInvoice,
-  readInvoicedBefore,
-  writeInvoice,
-  writeInvoices,
-} from '../../src/totals/invoices';
+import { invoicedProjects, readInvoice, readInvoicedBefore, writeInvoices } from '../../src/totals/invoices';
 import { placeProjects, projectsOf, readTotals, writeShardCount } from '../../src/totals/read';
 import { openStore, RedisUnavailableError, type Store } from '../../src/totals/store';
 import { chunk, event } from './events';
@@ -139,17 +133,23 @@ describe('a Redis Cluster', () => {
       ]);
       const invoices = Array.from({ length: 20 }, (_, i) => ({
         project: `i-${i}`,
+        entry: '2026-06',
         json: `{"number":"i-${i}-0001"}`,
       }));
-      await writeInvoices(store, '2026-06', invoices);
+      await writeInvoices(store, invoices);
       expect(
         await readInvoicedBefore(
           store,
           '2026-07',
           invoices.map(({ project }) => project),
         ),
-      ).toEqual(invoices.map(({ json }) => ({ count: 1, last: json })));
-      await writeInvoice(store, 'p-0', '2026-07', '{}');
+      ).toEqual(
+        invoices.map(({ json }) => ({
+          ...{ count: 1, creditNoteCount: 0, hasCreditNote: false },
+          last: json,
+        })),
+      );
+      await writeInvoices(store, [{ project: 'p-0', entry: '2026-07', json: '{}' }]);
       expect(await readInvoice(store, 'p-0', '2026-07')).toBe('{}');
       for await (const project of invoicedProjects(store, '2026-07')) expect(project).toBe('p-0');
     } finally {

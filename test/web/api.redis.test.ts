@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import type { HttpAnswer } from './http-client';
 import type { InvoiceList, QuotaAnswer, UsageAnswer } from '../../schemas/types';
+import { writeProject } from '../../src/totals/projects';
 import { answerCheck, type AnswerCheck } from './api-document';
 import { webHarness, type WebHarness } from './web-harness';
 
@@ -161,6 +162,40 @@ describe('invoices', () => {
       const missing = await get(`/invoices/{id}${suffix}`, { id: 'acme-2026-04' });
       expect(missing.statusCode).toBe(404);
     }
+  });
+
+  test('credit notes stand beside them, and come by their own ids', async () => {
+    await writeProject(harness.store, { project: 'back', plans: [{ plan: 'ship', from: '2026-01-01' }] });
+    await harness.issue('back', '2026-02', 'back-0001');
+    const note = await harness.credit('back', '2026-02', 'back-CN0001');
+    await harness.issue('back', '2026-03', 'back-0002');
+    const headers = harness.bearer({ back: 'admin' });
+    const list = async (query: Record<string, string>): Promise<InvoiceList> =>
+      (await get('/invoices', { project: 'back', query }, headers)).json<InvoiceList>();
+    const first = await list({ limit: '2' });
+    expect(first.invoices.map(({ id, kind, total }) => [id, kind, total])).toEqual([
+      ['back-2026-03', 'invoice', '50.00'],
+      ['back-2026-02-CN', 'credit_note', '-3.50'],
+    ]);
+    expect(await list({ cursor: first.nextCursor! })).toMatchObject({ invoices: [{ id: 'back-2026-02' }] });
+
+    const of = (path: string): Promise<HttpAnswer> =>
+      get(path, { project: 'back', id: 'back-2026-02-CN' }, headers);
+    expect((await of('/invoices/{id}')).body).toBe(JSON.stringify(note));
+    expect((await of('/invoices/{id}.csv')).body).toContain('\r\nback-2026-02-CN,late,2025-12,');
+    expect((await of('/invoices/{id}.pdf')).statusCode).toBe(200);
+    const usage = await get('/usage', { project: 'back', query: { month: '2026-02' } }, headers);
+    expect(usage.json()).toMatchObject({
+      costSoFar: '50.00',
+      creditNote: { number: 'back-CN0001', total: '-3.50' },
+    });
+    const page = await harness.inject({ url: '/projects/back/billing/2026-02', headers });
+    expect(page.body).toContain('Invoice back-0001');
+    expect(page.body).toContain('Credit note back-CN0001');
+    expect(page.body).toContain('Corrects 2025-12 (invoice back-0001)');
+    const statements = await harness.inject({ url: '/projects/back/billing?month=2026-02', headers });
+    expect(statements.body).toContain('<span class="status credit_note">Credit note</span>');
+    expect(statements.body).toContain('<h3 id="credited-title">Credit note back-CN0001</h3>');
   });
 
   test("another project's invoice is not to be had under one's own", async () => {

@@ -32,6 +32,21 @@ test('issued, being issued and open months, the newest first, since the project 
   expect(next).toBeUndefined();
 });
 
+test('a credit note is a statement of its own, also where it is all there is of a month', async () => {
+  await writeProject(harness.store, { project: 'back', plans: [{ plan: 'ship', from: '2026-05-01' }] });
+  await harness.credit('back', '2026-05', 'back-CN0001');
+  await harness.issue('back', '2026-05', 'back-0001');
+  await harness.credit('back', '2026-04', 'back-CN0002');
+  const { statements } = await readStatements(harness.web, 'back');
+  expect(shown(statements)).toEqual([
+    '2026-07 open 50.00',
+    '2026-06 open 50.00',
+    '2026-05 credit_note -3.50',
+    '2026-05 issued 50.00',
+    '2026-04 credit_note -3.50',
+  ]);
+});
+
 test('a closed month of a free plan has nothing due', async () => {
   const { statements } = await readStatements(harness.web, 'small');
   expect(shown(statements)[1]).toBe('2026-06 nothing_due 0.00');

@@ -9,7 +9,7 @@ import { openKafka } from '../../src/stream/kafka';
 import { apply } from '../../src/totals/apply';
 import { writeClose } from '../../src/totals/closes';
 import { initCursor } from '../../src/totals/cursors';
-import { writeInvoice } from '../../src/totals/invoices';
+import { writeInvoices } from '../../src/totals/invoices';
 import { writeProject } from '../../src/totals/projects';
 import { writeShardCount } from '../../src/totals/read';
 import { openStore, type Store } from '../../src/totals/store';
@@ -38,6 +38,8 @@ export interface WebHarness {
   bearer(projects: Record<string, Role>, more?: Partial<TokenRequest>): { authorization: string };
   /** Counts usages, one event each. */
   count(...events: Partial<RatedEvent>[]): Promise<void>;
+  /** Shows a credit note of a month, beside its invoice or alone. */
+  credit(project: string, month: string, number: string): Promise<Invoice>;
   /** Issues a month's invoice, as a close does. */
   issue(project: string, month: string, number: string): Promise<Invoice>;
   close(): Promise<void>;
@@ -80,8 +82,20 @@ export async function webHarness(log: Log = createLog('silent')): Promise<WebHar
       const issuedAt = new Date(calendar.monthEnd(month) + 3_600_000).toISOString();
       const { invoice } = await invoiceOf({ store, calendar, catalog, month, issuedAt }, project, number);
       await writeClose(store, month, JSON.stringify({ month, closedAt: issuedAt, cursors: {} }));
-      await writeInvoice(store, project, month, JSON.stringify(invoice));
+      await writeInvoices(store, [{ project, entry: month, json: JSON.stringify(invoice) }]);
       return invoice;
+    },
+    async credit(project, month, number) {
+      const issuedAt = new Date(calendar.monthEnd(month) + 3_600_000).toISOString();
+      const { invoice } = await invoiceOf({ store, calendar, catalog, month, issuedAt }, project, number);
+      const line = { ...invoice.lines[0]!, kind: 'late' as const, period: '2025-12', amount: '-3.50' };
+      const note: Invoice = {
+        ...{ ...invoice, id: `${project}-${month}-CN`, kind: 'credit_note', number },
+        ...{ corrects: [{ month: '2025-12', invoice: `${project}-0001` }], lines: [line] },
+        ...{ subtotal: '-3.50', total: '-3.50' },
+      };
+      await writeInvoices(store, [{ project, entry: `${month}-CN`, json: JSON.stringify(note) }]);
+      return note;
     },
     async close() {
       await app.close();

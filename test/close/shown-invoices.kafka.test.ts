@@ -1,0 +1,82 @@
+import { followInvoices } from '../../src/close/shown-invoices';
+import type { KafkaClient } from '../../src/stream/kafka';
+import { createPublisher, type PublishRecord, type Publisher } from '../../src/stream/producer';
+import { readInvoices } from '../../src/totals/invoices';
+import { openStore, type Store } from '../../src/totals/store';
+import { createTopic, openTestKafka } from '../stream/kafka-harness';
+import { testRedisUrl, uniquePrefix } from '../support/services';
+
+let client: KafkaClient;
+let publisher: Publisher;
+let store: Store;
+let prefix: string;
+
+beforeAll(async () => {
+  client = openTestKafka();
+  publisher = await createPublisher(client);
+});
+afterAll(async () => {
+  await publisher.close();
+  await client.close();
+});
+beforeEach(async () => {
+  prefix = uniquePrefix();
+  await createTopic(client, { topic: `${prefix}.billing.invoices`, numPartitions: 1 });
+  store = await openStore({ url: testRedisUrl(), prefix });
+});
+afterEach(() => store.close());
+
+const issue = (...records: PublishRecord[]): Promise<void> =>
+  publisher.publish(`${prefix}.billing.invoices`, records);
+const follow = (): ReturnType<typeof followInvoices> => followInvoices(client, store, prefix, 'test');
+const shown = async (project: string): Promise<[string, string][]> => [
+  ...(await readInvoices(store, project)),
+];
+
+test('what is new is shown, of a document that was published twice the last', async () => {
+  await issue(...Array.from({ length: 500 }, (_, i) => ({ key: `p-${i}-2026-06`, value: `{"i":${i}}` })));
+  expect(await follow().catchUp()).toBe(500);
+  expect(await follow().catchUp()).toBe(0);
+  await issue({ key: 'p-7-2026-06', value: 'again' }, { key: 'p-7-2026-07-CN', value: 'note' });
+  await issue({ key: 'p-8-2026-06', value: null });
+  expect(await follow().catchUp()).toBe(1);
+  expect(await shown('p-7')).toEqual([
+    ['2026-06', 'again'],
+    ['2026-07-CN', 'note'],
+  ]);
+  expect(await shown('p-8')).toEqual([]);
+  expect(await shown('p-9')).toEqual([['2026-06', '{"i":9}']]);
+});
+
+test('a Redis that went back is shown again what it lost, also while it is shown', async () => {
+  await issue({ key: 'p-2026-05', value: 'may' });
+  const following = follow();
+  await following.catchUp();
+  const kept = await store.redis.get(store.keys.invoicesShown);
+  await issue({ key: 'p-2026-06', value: 'june' });
+  await following.catchUp();
+  expect(await following.holds()).toBe(true);
+
+  await store.redis.hdel(store.keys.invoices('p'), '2026-06');
+  await store.redis.set(store.keys.invoicesShown, kept!);
+  expect(await following.holds()).toBe(false);
+  await following.catchUp();
+  expect(await following.holds()).toBe(true);
+  expect(await shown('p')).toEqual([
+    ['2026-05', 'may'],
+    ['2026-06', 'june'],
+  ]);
+});
+
+test('two that follow at once leave nothing out', async () => {
+  await issue(...Array.from({ length: 3_000 }, (_, i) => ({ key: `p-${i}-2026-06`, value: `{"i":${i}}` })));
+  const added = await Promise.all([follow().catchUp(), follow().catchUp()]);
+  expect(added[0] + added[1]).toBe(3_000);
+  expect(await store.redis.scard(store.keys.invoiced('2026-06'))).toBe(3_000);
+  expect(await shown('p-2999')).toEqual([['2026-06', '{"i":2999}']]);
+});
+
+test('a ledger that ends before what was shown is not the one that was shown', async () => {
+  await store.redis.set(store.keys.invoicesShown, '5');
+  await expect(follow().catchUp()).rejects.toMatchObject({ code: 'CURSOR_PAST_LOG_END' });
+});
