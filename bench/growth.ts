@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { applyMadeUp, holdClosedMonth, openBenchStore } from './installation';
+import { segmentCount } from '../src/totals/known-ids';
 import { cpuMs } from './processes';
 import { environment, say, startRedis } from './servers';
 import { lastMonth, monthBefore, projectNames } from './workload';
@@ -56,20 +57,19 @@ export async function measureGrowth(
   }
 }
 
-/** By a sample of the buckets of one shard: there may be hundreds of thousands. */
+/** By a sample of the segments of each shard, all of which but the last are alike. */
 async function idBytes(redis: Redis, month: string): Promise<number> {
   let bytes = 0;
   for (let shard = 0; shard < SHARDS; shard += 1) {
     const stem = `usage:{${shard}}:ids:${await openPeriod(redis, shard, month)}`;
-    const buckets = Number(await redis.hget(stem, 'buckets'));
-    const step = Math.max(1, Math.floor(buckets / 500));
-    let sampled = 0;
-    let sum = 0;
-    for (let bucket = 0; bucket < buckets; bucket += step) {
-      sum += Number((await redis.call('MEMORY', 'USAGE', `${stem}:${String(bucket).padStart(8, '0')}`)) ?? 0);
-      sampled += 1;
+    for (const [topic, count] of Object.entries(await redis.hgetall(stem))) {
+      const last = segmentCount(Number(count)) - 1;
+      const size = async (segment: number): Promise<number> =>
+        Number(
+          (await redis.call('MEMORY', 'USAGE', `${stem}:${topic}:${String(segment).padStart(8, '0')}`)) ?? 0,
+        );
+      bytes += (await size(last)) + (last > 0 ? (await size(0)) * last : 0);
     }
-    bytes += (sum / sampled) * buckets;
   }
   return bytes;
 }

@@ -85,6 +85,7 @@ export async function runConsumers(
           return answer;
         },
         readCursor: (shard, topic) => readCursor(store, shard, topic),
+        assign: (topic, shards) => store.ids.keepOnly(topic, shards),
         restore: () => closes.restore(),
       },
       deadLetters: {

@@ -8,7 +8,7 @@ import { BYTES_PER_GB } from '../rating/rounding';
 import type { Usage } from '../rating/usage';
 import type { KafkaClient } from '../stream/kafka';
 import { readRange, type LogRecord } from '../stream/read-range';
-import { FINGERPRINT_DIGITS, type Fingerprinter } from '../totals/fingerprint';
+import type { Fingerprinter } from '../totals/fingerprint';
 import { periodOf, type Freezes } from './periods';
 import { SeenIds } from './seen-ids';
 
@@ -148,7 +148,7 @@ export async function* explainLine(
 
 /** Ids of a period and of the one before are remembered; the first in the log counts. */
 class Repeats {
-  private readonly digits = Buffer.alloc(FINGERPRINT_DIGITS);
+  private readonly halves = new Uint32Array(2);
   private number = 0;
   private own = new SeenIds();
   private previous = new SeenIds();
@@ -202,9 +202,8 @@ class Repeats {
   private fingerprintOf(topic: string, source: string, id: string): [head: number, tail: number] {
     const { fingerprinter } = this.range;
     fingerprinter.begin(topic);
-    fingerprinter.write(this.digits, 0, this.project, source, id);
-    const text = this.digits.toString('latin1');
-    return [Number(text.slice(0, 9)), Number(text.slice(9))];
+    fingerprinter.write(this.halves, 0, this.project, source, id);
+    return [this.halves[1]!, this.halves[0]!];
   }
 }
 

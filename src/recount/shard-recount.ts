@@ -5,7 +5,7 @@ import { meterKey } from '../rating/meters';
 import type { RatedEvent, RatedUsage } from '../rating/usage';
 import type { KafkaClient } from '../stream/kafka';
 import { readRange } from '../stream/read-range';
-import { FINGERPRINT_DIGITS, type Fingerprinter } from '../totals/fingerprint';
+import type { Fingerprinter } from '../totals/fingerprint';
 import { compareRepeats, type Repeat, type Repeats } from './compare-repeats';
 import { periodOf, type Freezes, type Period } from './periods';
 import { SeenIds } from './seen-ids';
@@ -57,7 +57,7 @@ export class ShardRecount {
   readonly counts = { counted: 0, duplicates: 0, rejected: 0, late: 0, voided: 0, unknownVoids: 0 };
   private readonly states: TopicState[];
   private freezes: Freezes;
-  private readonly digits = Buffer.alloc(FINGERPRINT_DIGITS);
+  private readonly halves = new Uint32Array(2);
   private readonly dayFields = new Map<string, Map<string, string>>();
 
   constructor(private readonly options: ShardRecountOptions) {
@@ -213,8 +213,8 @@ export class ShardRecount {
   private fingerprintOf(topic: string, { project, source, id }: RatedEvent): [head: number, tail: number] {
     const { fingerprinter } = this.options;
     fingerprinter.begin(topic);
-    fingerprinter.write(this.digits, 0, project, source, id);
-    return [numberIn(this.digits, 0, 9), numberIn(this.digits, 9, FINGERPRINT_DIGITS)];
+    fingerprinter.write(this.halves, 0, project, source, id);
+    return [this.halves[1]!, this.halves[0]!];
   }
 
   private add(openMonth: string | undefined, { project, month, day, usages }: RatedEvent): void {
@@ -255,12 +255,6 @@ function increase(sums: Map<string, bigint>, field: string, quantity: string): v
 
 function negated(usage: RatedUsage): RatedUsage {
   return { ...usage, quantity: `-${usage.quantity}` };
-}
-
-function numberIn(digits: Buffer, from: number, to: number): number {
-  let number = 0;
-  for (let i = from; i < to; i += 1) number = number * 10 + digits[i]! - 48;
-  return number;
 }
 
 function wellFormed(text: string): string {

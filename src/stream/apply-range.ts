@@ -21,6 +21,8 @@ export interface ApplyTarget {
   apply(shard: number, chunk: Chunk): Promise<ApplyAnswer>;
   /** The offset to apply next; undefined where no cursor was ever made. */
   readCursor(shard: number, topic: string): Promise<number | undefined>;
+  /** Which shards a topic's events are counted in from now on: what is kept in memory for others may go. */
+  assign(topic: string, shards: readonly number[]): void;
   /** Called when the totals lost their tail: what the ledger knows must be put back before they count on. */
   restore(): Promise<void>;
 }

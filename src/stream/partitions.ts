@@ -54,6 +54,7 @@ export class Partitions {
   assign(partitions: readonly number[]): void {
     this.states = new Map();
     for (const partition of partitions) this.stateOf(partition);
+    this.options.totals.assign(this.options.topic, partitions);
   }
 
   status(): PartitionStatus[] {

@@ -1,6 +1,7 @@
 import type { RatedEvent } from '../rating/usage';
 import type { ScriptAnswer } from './commands';
-import { packChunk } from './pack-chunk';
+import { idState, withKnownIds } from './known-ids';
+import { fingerprintBytes, packChunk, type PackedChunk } from './pack-chunk';
 import { voidEvent, type VoidAnswer } from './void-event';
 import type { Store } from './store';
 
@@ -38,6 +39,11 @@ export type ApplyAnswer =
   | { readonly answer: 'REJECTED'; readonly detail: string }
   /** The void at `offset` would take more back than there is. What lies before it is applied and counted here. */
   | ({ readonly answer: 'VOID_MISMATCH'; readonly offset: number; readonly detail: string } & AppliedCounts);
+
+const NOTHING_PACKED: PackedChunk = {
+  ...{ halves: new Uint32Array(0), usages: '[[],[]]' },
+  ...{ counted: 0, duplicates: 0, late: 0 },
+};
 
 export const NOTHING_APPLIED: AppliedCounts = {
   counted: 0,
@@ -167,26 +173,30 @@ async function applyUsages(
   chunk: Chunk,
   lastClosed: string | undefined,
 ): Promise<ApplyAnswer> {
-  const packed = packChunk(store.fingerprinter, chunk);
-  if (typeof packed === 'string') return { answer: 'REJECTED', detail: packed };
+  const { topic, from, next } = chunk;
+  if (!(Number.isSafeInteger(from) && Number.isSafeInteger(next) && from >= 0 && next >= from)) {
+    return { answer: 'REJECTED', detail: `from ${from} to ${next} is no range of offsets` };
+  }
   const keys = store.keys.shard(shard);
-  const [answer, ...values] = await store.redis.applyChunk(
-    keys.cursor,
-    keys.closed,
-    keys.totalsStem,
-    keys.dailyStem,
-    keys.projectsStem,
-    keys.idsStem,
-    chunk.topic,
-    String(chunk.from),
-    String(chunk.next),
-    packed.fingerprints,
-    packed.usages,
-    packed.events,
-    lastClosed ?? '',
+  return withKnownIds(store, shard, topic, async (known) => {
+    // Where no ids are known yet, the script is asked for them: it counts nothing then.
+    const packed = known ? packChunk(store.fingerprinter, chunk, known) : NOTHING_PACKED;
+    if (typeof packed === 'string') return ['REJECTED', packed];
+    const [answer, ...values] = await store.redis.applyChunk(
+      ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
+      ...[topic, String(from), String(next), ...idState(known)],
+      fingerprintBytes(packed.halves),
+      packed.usages,
+      lastClosed ?? '',
+    );
+    if (answer !== 'APPLIED') return [answer, ...values];
+    known?.own.ids.addAll(packed.halves);
+    return [answer, packed.counted, packed.duplicates, packed.late];
+  }).then((answer) =>
+    answer[0] === 'SPLIT'
+      ? applySplit(store, shard, chunk, lastClosed, Number(answer[1]))
+      : readAnswer(answer),
   );
-  if (answer === 'SPLIT') return applySplit(store, shard, chunk, lastClosed, Number(values[0]));
-  return readAnswer([answer, ...values]);
 }
 
 async function applySplit(

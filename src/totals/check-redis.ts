@@ -2,8 +2,6 @@ import { Cluster, type Redis } from 'ioredis';
 import type { Finding } from '../finding';
 import type { Store } from './store';
 
-/** `set-max-intset-entries` up to which apply.lua lets a bucket of ids grow. */
-const INTSET_ENTRIES_NEEDED = 512;
 const CLOCK_SKEW_MAX_MS = 60_000;
 const MEMORY_SHARE_WARNED = 0.8;
 const MEMORY_SHARE_FULL = 0.95;
@@ -74,14 +72,6 @@ function checkSettings(settings: Facts): Found[] {
       level: 'warning',
       problem: 'appendfsync is no: a crash loses as much as the system has not written',
       remedy: 'redis-cli CONFIG SET appendfsync everysec',
-    });
-  }
-  const entries = Number(settings.get('set-max-intset-entries'));
-  if (entries < INTSET_ENTRIES_NEEDED) {
-    findings.push({
-      level: 'warning',
-      problem: `set-max-intset-entries is ${entries}: remembered ids take up to eight times the memory`,
-      remedy: `redis-cli CONFIG SET set-max-intset-entries ${INTSET_ENTRIES_NEEDED}`,
     });
   }
   return findings;
@@ -182,13 +172,7 @@ function infoOf(text: string): Map<string, string> {
 
 /** undefined where the server keeps CONFIG to itself, as hosted ones do. */
 async function readSettings(node: Redis): Promise<Map<string, string> | undefined> {
-  const names = [
-    'appendonly',
-    'appendfsync',
-    'maxmemory-policy',
-    'set-max-intset-entries',
-    'min-replicas-to-write',
-  ];
+  const names = ['appendonly', 'appendfsync', 'maxmemory-policy', 'min-replicas-to-write'];
   try {
     const answers = await Promise.all(names.map((name) => node.config('GET', name) as Promise<string[]>));
     return new Map(answers.map(([name = '', value = '']) => [name, value]));

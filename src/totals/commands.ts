@@ -7,8 +7,8 @@ export type ScriptAnswer = readonly [string, ...(string | number)[]];
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
-    applyChunk(...keysAndArguments: string[]): Result<ScriptAnswer, Context>;
-    voidEvent(...keysAndArguments: string[]): Result<ScriptAnswer, Context>;
+    applyChunk(...keysAndArguments: (string | Buffer)[]): Result<ScriptAnswer, Context>;
+    voidEvent(...keysAndArguments: (string | Buffer)[]): Result<ScriptAnswer, Context>;
     freezeMonth(cursor: string, closed: string, month: string): Result<ScriptAnswer, Context>;
     restoreFreeze(
       closed: string,

@@ -4,30 +4,21 @@ import type { XXHashAPI } from 'xxhash-wasm' with { 'resolution-mode': 'import' 
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 const xxhash = require('xxhash-wasm') as () => Promise<XXHashAPI>;
 
-/** Every fingerprint has so many digits, so that a list of them needs no separators. */
-export const FINGERPRINT_DIGITS = 19;
+/** A fingerprint is two numbers of 32 bits, the lower half first. In Redis it takes so many bytes, little-endian. */
+export const FINGERPRINT_BYTES = 8;
 
-/** The first 9 digits are LEAST_HEAD + 0..HEAD_COUNT - 1: never less than 9 digits, and with any 32-bit tail below 2^63. */
-const LEAST_HEAD = 100_000_000;
-const HEAD_COUNT = 822_337_203;
-
-/** Prints the fingerprints of one topic's events into a buffer. */
+/** Takes the fingerprints of one topic's events. */
 export interface Fingerprinter {
   /** Names the topic of the events that follow. */
   begin(topic: string): void;
-  /**
-   * Writes the 19 ASCII digits of an event's fingerprint to `digits` at `position`.
-   *
-   * @returns the number in its last eight digits, which decides where it is kept
-   */
-  write(digits: Uint8Array, position: number, project: string, source: string, id: string): number;
+  /** Writes the halves of an event's fingerprint to `halves` at `at` and `at + 1`. The upper half is never 0. */
+  write(halves: Uint32Array, at: number, project: string, source: string, id: string): void;
 }
 
 /**
- * An event's identity (topic, project, source, id) as a signed 64-bit integer that Redis can keep in an integer set:
- * the 64 bits of xxHash64, brought into 10^18 .. 2^63-1 as 9 digits of the upper and 10 digits of the lower half.
- * 61.6 bits are left; among n ids of a shard and two periods, n^2 / 2^62.6 pairs are expected to share a fingerprint
- * (10 million: 2 in 100,000), and the second of such a pair would be taken for a duplicate.
+ * An event's identity (topic, project, source, id) as the 64 bits of xxHash64. Among n ids of a partition in two periods,
+ * n^2 / 2^65 pairs are expected to share a fingerprint (10 million: 3 in a million), and the second of such a pair would be
+ * taken for a repeat. (An upper half of 0 becomes 1, so that a table can mark its free slots: too rare to change that.)
  *
  * Hashed are UTF-16 code units, each string behind its length: so no two identities feed the same bytes, not even those
  * that hold half a surrogate pair, which UTF-8 cannot tell apart. Two 32-bit hashes with different seeds would be
@@ -42,7 +33,7 @@ export async function createFingerprinter(): Promise<Fingerprinter> {
   let views: Uint8Array[] = [];
   let topicEnd = 0;
   const hash = new BigUint64Array(1);
-  const halves = new Uint32Array(hash.buffer); // Little-endian, as on every machine that Node is built for but one.
+  const hashHalves = new Uint32Array(hash.buffer); // Little-endian, as on every machine that Node is built for but one.
 
   function reserve(length: number): void {
     if (length <= units.length) return;
@@ -66,26 +57,12 @@ export async function createFingerprinter(): Promise<Fingerprinter> {
       reserve(topic.length + 2);
       topicEnd = append(topic, 0);
     },
-    write(digits, position, project, source, id) {
+    write(halves, at, project, source, id) {
       reserve(topicEnd + project.length + source.length + id.length + 6);
       const end = append(id, append(source, append(project, topicEnd)));
       hash[0] = hasher.h64Raw((views[end] ??= new Uint8Array(units.buffer, 0, end * 2)));
-      writeDigits(digits, position + 8, 9, LEAST_HEAD + (halves[1]! % HEAD_COUNT));
-      const tail = halves[0]!;
-      const upper = Math.floor(tail / 100_000);
-      writeDigits(digits, position + 13, 5, upper);
-      writeDigits(digits, position + 18, 5, tail - upper * 100_000);
-      return tail % 100_000_000;
+      halves[at] = hashHalves[0]!;
+      halves[at + 1] = hashHalves[1]! === 0 ? 1 : hashHalves[1]!;
     },
   };
-}
-
-/** Writes `count` digits of a number below 2^31, the last one at `last`. */
-export function writeDigits(digits: Uint8Array, last: number, count: number, number: number): void {
-  let rest = number;
-  for (let i = 0; i < count; i += 1) {
-    const quotient = (rest / 10) | 0;
-    digits[last - i] = 48 + rest - quotient * 10;
-    rest = quotient;
-  }
 }

@@ -1,17 +1,16 @@
 import { readFreezes } from './freeze';
 import { readCursors } from './cursors';
+import { FIRST_PERIOD, segmentCount } from './known-ids';
 import type { Store } from './store';
 
-/** The name of the period before the first close. */
-const FIRST_PERIOD = 'first';
-/** How many buckets one command gives up: it must not hold Redis for long. */
+/** How many segments one command gives up: it must not hold Redis for long. */
 const STEP = 500;
 
 /**
  * Forgets the ids of a shard that no event can meet any more: all periods before the previous one. An event is compared
  * with the ids of the month that is open at its offset and of the one before.
  *
- * Stopped half-way and run again it goes on: a period's own key, which tells the number of its buckets, goes last.
+ * Stopped half-way and run again it goes on: a period's own key, which tells how many ids there are, goes last.
  *
  * @returns the periods that were forgotten
  */
@@ -33,13 +32,16 @@ export async function forgetIds(store: Store, shard: number): Promise<string[]> 
 
 async function forgetPeriod(store: Store, shard: number, period: string): Promise<boolean> {
   const key = store.keys.ids(shard, period);
-  const buckets = await store.redis.hget(key, 'buckets');
-  if (buckets === null) return false;
-  // Where only some buckets of a level are split yet, their parts have numbers up to four times the level: see apply.lua.
-  const end = Number(buckets) * 4;
-  for (let first = 0; first < end; first += STEP) {
-    const length = Math.min(STEP, end - first);
-    await store.redis.unlink(Array.from({ length }, (_, i) => store.keys.idBucket(shard, period, first + i)));
+  const counts = Object.entries(await store.redis.hgetall(key));
+  if (counts.length === 0) return false;
+  for (const [topic, count] of counts) {
+    const end = segmentCount(Number(count));
+    for (let first = 0; first < end; first += STEP) {
+      const length = Math.min(STEP, end - first);
+      await store.redis.unlink(
+        Array.from({ length }, (_, i) => store.keys.idSegment(shard, period, topic, first + i)),
+      );
+    }
   }
   await store.redis.unlink(key);
   return true;

@@ -14,7 +14,7 @@ export interface ShardKeys {
   readonly dailyStem: string;
   /** To be completed by `<month>`. Set of the projects with totals in the month. */
   readonly projectsStem: string;
-  /** To be completed by `<period>`: hash `buckets`, `count`; or by `<period>:<bucket>`: set of event fingerprints. */
+  /** To be completed by `<period>`: hash: topic -> how many; or by `<period>:<topic>:<segment>`: string of fingerprints. */
   readonly idsStem: string;
 }
 
@@ -25,7 +25,7 @@ export interface Keys {
   daily(shard: number, month: string, project: string): string;
   projectsOfMonth(shard: number, month: string): string;
   ids(shard: number, period: string): string;
-  idBucket(shard: number, period: string, bucket: number): string;
+  idSegment(shard: number, period: string, topic: string, segment: number): string;
   /** String: how many shards there are. */
   readonly shardCount: string;
   /** Hash: topic -> the id that Kafka gave it, when its cursors were made. */
@@ -46,8 +46,8 @@ export interface Keys {
   invoiced(month: string): string;
 }
 
-/** Digits of a bucket number in a key: fixed, because a script builds such a key faster from whole groups of digits. */
-const BUCKET_DIGITS = 8;
+/** Digits of a segment's number in a key, so that keys sort as segments do. */
+const SEGMENT_DIGITS = 8;
 
 /**
  * @param prefix of the installation, `''` for none
@@ -65,8 +65,8 @@ export function createKeys(prefix: string): Keys {
     daily: (number, month, project) => `${shard(number).dailyStem}${month}:${project}`,
     projectsOfMonth: (number, month) => shard(number).projectsStem + month,
     ids: (number, period) => shard(number).idsStem + period,
-    idBucket: (number, period, bucket) =>
-      `${shard(number).idsStem}${period}:${String(bucket).padStart(BUCKET_DIGITS, '0')}`,
+    idSegment: (number, period, topic, segment) =>
+      `${shard(number).idsStem}${period}:${topic}:${String(segment).padStart(SEGMENT_DIGITS, '0')}`,
     shardCount: `${root}usage:shards`,
     topicIds: `${root}usage:topics`,
     rebuilding: `${root}usage:rebuilding`,

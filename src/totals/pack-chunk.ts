@@ -1,112 +1,118 @@
-import { meterKey } from '../rating/meters';
+import { meterKey, type Meter } from '../rating/meters';
 import type { RatedUsage } from '../rating/usage';
 import type { Chunk } from './apply';
-import { FINGERPRINT_DIGITS, writeDigits, type Fingerprinter } from './fingerprint';
+import { FINGERPRINT_BYTES, type Fingerprinter } from './fingerprint';
+import { IdSet } from './id-set';
+import { FIRST_PERIOD, type KnownIds } from './known-ids';
 
-/** A chunk as apply.lua reads it: its ARGV 4 to 6, described there. */
+/** A chunk without its repeats, as apply.lua reads it, and what it comes to. */
 export interface PackedChunk {
-  readonly fingerprints: string;
+  /** Of the events that are no repeats, in their order: lower half, upper half, lower half ... */
+  readonly halves: Uint32Array;
+  /** JSON: see readUsages in apply.lua. */
   readonly usages: string;
-  readonly events: string;
+  readonly counted: number;
+  readonly duplicates: number;
+  readonly late: number;
 }
 
 /** A day of usage of one meter. */
 interface Field {
-  readonly name: string;
-  /** Project -> the line that takes the project's next quantity. */
-  readonly lines: Map<string, number>;
+  /** The name of the total, as JSON; of late usage with its month in front. */
+  readonly totalsField: string;
+  /** `<day>/<meter>` as JSON. */
+  readonly dailyField: string;
+  /** The month in whose totals it is counted. */
+  readonly bill: string;
+  /** Project -> its line, to which the project's next quantity is added. */
+  readonly lines: Map<string, Line>;
+}
+
+/** What one project used on one day of one meter. */
+interface Line {
+  readonly project: string;
+  readonly field: Field;
+  /** At most 2^53 - 1. */
+  sum: number;
 }
 
 interface Day {
   readonly month: string;
-  readonly monthIndex: number;
-  readonly fields: Map<string, Field>;
+  readonly isLate: boolean;
+  readonly bill: string;
+  /** By the name of the meter, without its model: a name is one string for all events, and so its hash is known. */
+  readonly fields: Map<Meter, Field>;
+  readonly models: Map<Meter, Map<string, Field>>;
 }
 
-const START_DIGITS = 9;
 const MAX_TOTAL = 2n ** 63n - 1n;
+/** Of the chunk at hand: its own ids, among which a repeat may be as well. Emptied and used again, as packing never waits. */
+const seenInChunk = new IdSet();
 
 /**
- * Adds a chunk up and packs it for apply.lua.
+ * Takes the repeats out of a chunk, adds the rest up, and packs it for apply.lua.
  *
- * The sums are taken here, as if no event were a duplicate: the script, which blocks Redis while it runs, then has to
- * look at single usages only where an event turns out to be one.
+ * All that can be is done here and not in the script, which blocks its Redis while it runs.
  *
+ * @param known the ids that its events are compared with; their period is the month that is open there
  * @returns a string for a malformed chunk: what is wrong with it
  */
-export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk): PackedChunk | string {
+export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk, known: KnownIds): PackedChunk | string {
   const { events, from, next } = chunk;
-  if (!(Number.isSafeInteger(from) && Number.isSafeInteger(next) && from >= 0 && next >= from)) {
-    return `from ${from} to ${next} is no range of offsets`;
-  }
-  const fingerprints = Buffer.allocUnsafe(events.length * FINGERPRINT_DIGITS);
+  const open = known.own.period === FIRST_PERIOD ? undefined : known.own.period;
+  const ids = known.own.ids;
+  const previousIds = known.previous?.ids;
+  const halves = new Uint32Array(events.length * 2);
   const days = new Map<string, Day>();
-  const months = new Map<string, number>();
-  const monthCounts: number[] = [];
-  const fields: string[] = [];
-  // By line: where it is counted, and its sum so far. Lines and months count from 1, as lists do in Lua.
-  const lineProjects: string[] = [];
-  const lineFields: string[] = [];
-  const sums: number[] = [];
-  const hashes = new Float64Array(events.length);
-  /** By event: its month, and for each of its lines: line, quantity. */
-  const parts: string[] = [];
-  let part = '';
+  const lines: Line[] = [];
+  let counted = 0;
+  let late = 0;
 
   function dayOf(day: string, month: string): Day | undefined {
-    const known = days.get(day);
-    if (known) return known.month === month ? known : undefined;
+    const there = days.get(day);
+    if (there) return there.month === month ? there : undefined;
     if (!isDayOf(day, month)) return undefined;
-    let monthIndex = months.get(month);
-    if (monthIndex === undefined) {
-      monthIndex = monthCounts.push(0);
-      months.set(month, monthIndex);
-    }
-    const made = { month, monthIndex, fields: new Map<string, Field>() };
+    const isLate = open !== undefined && month < open;
+    const made = {
+      ...{ month, isLate, bill: isLate ? open : month },
+      fields: new Map<Meter, Field>(),
+      models: new Map<Meter, Map<string, Field>>(),
+    };
     days.set(day, made);
     return made;
-  }
-
-  function fieldOf(day: string, { month, fields: known }: Day, usage: RatedUsage): Field {
-    const key = meterKey(usage.meter, usage.model);
-    let field = known.get(key);
-    if (!field) {
-      field = { name: String(fields.length / 4), lines: new Map() };
-      known.set(key, field);
-      // Half a surrogate pair in a model's name has no form in UTF-8; cjson refuses the escape that JSON has for it.
-      fields.push(field.name, month, day, wellFormed(key));
-    }
-    return field;
   }
 
   /** Adds to the line of a project and a field, or to a new one where the sum would leave Lua's exact numbers. */
   function add(project: string, field: Field, quantity: number): void {
     let line = field.lines.get(project);
-    if (line === undefined || sums[line - 1]! + quantity > Number.MAX_SAFE_INTEGER) {
-      line = sums.push(0);
-      lineProjects.push(project);
-      lineFields.push(field.name);
+    if (line === undefined || line.sum + quantity > Number.MAX_SAFE_INTEGER) {
+      line = { project, field, sum: 0 };
+      lines.push(line);
       field.lines.set(project, line);
     }
-    sums[line - 1]! += quantity;
-    part += ` ${line} ${quantity}`;
+    line.sum += quantity;
   }
 
+  seenInChunk.clear();
   fingerprinter.begin(chunk.topic);
   let lastOffset = from - 1;
-  for (let i = 0; i < events.length; i += 1) {
-    const event = events[i]!;
-    if (!(event.offset > lastOffset && event.offset < next && Number.isInteger(event.offset))) {
-      return `offset ${event.offset} does not lie between ${lastOffset} and ${next}`;
+  for (const event of events) {
+    const { offset, project, source, id } = event;
+    if (!(offset > lastOffset && offset < next && Number.isInteger(offset))) {
+      return `offset ${offset} does not lie between ${lastOffset} and ${next}`;
     }
-    lastOffset = event.offset;
+    lastOffset = offset;
     const day = dayOf(event.day, event.month);
-    if (!day) return `offset ${event.offset}: "${event.day}" is no day of "${event.month}"`;
-    monthCounts[day.monthIndex - 1]! += 1;
-    const { project, source, id } = event;
-    hashes[i] = fingerprinter.write(fingerprints, i * FINGERPRINT_DIGITS, project, source, id);
+    if (!day) return `offset ${offset}: "${event.day}" is no day of "${event.month}"`;
 
-    part = String(day.monthIndex);
+    const at = counted * 2;
+    fingerprinter.write(halves, at, project, source, id);
+    const low = halves[at]!;
+    const high = halves[at + 1]!;
+    if (ids.has(low, high) || previousIds?.has(low, high) || !seenInChunk.add(low, high)) continue;
+    counted += 1;
+    if (day.isLate) late += 1;
+
     for (const usage of event.usages) {
       const field = fieldOf(event.day, day, usage);
       const quantity = smallQuantity(usage.quantity);
@@ -115,78 +121,91 @@ export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk): PackedChu
         continue;
       }
       const exact = exactPartsOf(usage.quantity);
-      if (!exact) return `offset ${event.offset}: "${usage.quantity}" is no quantity from 1 to 2^63-1`;
+      if (!exact) return `offset ${offset}: "${usage.quantity}" is no quantity from 1 to 2^63-1`;
       for (const one of exact) add(project, field, one);
     }
-    parts.push(part);
   }
-
-  const lines: string[] = [];
-  for (let i = 0; i < sums.length; i += 1) lines.push(lineProjects[i]!, lineFields[i]!, String(sums[i]));
-  const order = byBucket(hashes);
   return {
-    fingerprints: inOrder(fingerprints, order),
-    usages: JSON.stringify({
-      fields,
-      lines,
-      months: [...months.keys()].flatMap((month, i) => [month, monthCounts[i]]),
-    }),
-    events: packParts(parts, order),
+    halves: halves.subarray(0, counted * 2),
+    usages: usagesOf(lines),
+    counted,
+    duplicates: events.length - counted,
+    late,
   };
 }
 
-const REVERSED_DIGITS = Uint16Array.from({ length: 4 ** 7 }, (_, number) => {
-  let reversed = 0;
-  for (let rest = number, digit = 0; digit < 7; digit += 1, rest >>>= 2) reversed = reversed * 4 + (rest & 3);
-  return reversed;
-});
-/** More events than a chunk can have: an order's keys hold an event's place below it. */
-const PLACES = 2 ** 24;
-
-/**
- * The places of the events in an order in which those of one bucket are neighbours, whatever the number of buckets: a
- * bucket is the hash modulo a power of four, so by the digits of base four, the last one first. Of equal hashes the
- * earlier event comes first.
- */
-function byBucket(hashes: Float64Array): Float64Array {
-  for (let i = 0; i < hashes.length; i += 1) {
-    const hash = hashes[i]!;
-    const reversed = REVERSED_DIGITS[hash & 0x3fff]! * 4 ** 7 + REVERSED_DIGITS[hash >>> 14]!;
-    hashes[i] = reversed * PLACES + i;
-  }
-  hashes.sort();
-  for (let i = 0; i < hashes.length; i += 1) hashes[i] = hashes[i]! % PLACES;
-  return hashes;
+/** The bytes that Redis keeps of fingerprints. */
+export function fingerprintBytes(halves: Uint32Array): Buffer {
+  return Buffer.from(halves.buffer, halves.byteOffset, (halves.length / 2) * FINGERPRINT_BYTES);
 }
 
-function inOrder(fingerprints: Buffer, order: Float64Array): string {
-  const sorted = Buffer.allocUnsafe(fingerprints.length);
-  let to = 0;
-  for (const place of order) {
-    const from = place * FINGERPRINT_DIGITS;
-    for (let digit = 0; digit < FINGERPRINT_DIGITS; digit += 1) sorted[to++] = fingerprints[from + digit]!;
+function fieldOf(name: string, day: Day, { meter, model }: RatedUsage): Field {
+  if (model === undefined) {
+    let field = day.fields.get(meter);
+    if (!field) day.fields.set(meter, (field = makeField(name, day, meter)));
+    return field;
   }
-  return sorted.toString('latin1');
+  let models = day.models.get(meter);
+  if (!models) day.models.set(meter, (models = new Map<string, Field>()));
+  let field = models.get(model);
+  if (!field) models.set(model, (field = makeField(name, day, meterKey(meter, model))));
+  return field;
 }
 
-/** Of each event where its part begins, in nine digits, and then the parts. */
-function packParts(parts: readonly string[], order: Float64Array): string {
-  const starts = Buffer.allocUnsafe(parts.length * START_DIGITS);
-  let start = starts.length + 1; // As Lua counts.
-  let sorted = '';
-  for (let i = 0; i < order.length; i += 1) {
-    const part = parts[order[i]!]!;
-    writeDigits(starts, i * START_DIGITS + START_DIGITS - 1, START_DIGITS, start);
-    start += part.length + 1;
-    sorted += `${part};`;
+function makeField(name: string, { month, isLate, bill }: Day, key: string): Field {
+  // Half a surrogate pair in a model's name has no form in UTF-8; cjson refuses the escape that JSON has for it.
+  const meter = wellFormed(key);
+  return {
+    totalsField: JSON.stringify(isLate ? `${month}@${meter}` : meter),
+    dailyField: JSON.stringify(`${name}/${meter}`),
+    bill,
+    lines: new Map<string, Line>(),
+  };
+}
+
+/** What a project's usage in one month comes to. */
+interface ProjectUsages {
+  /** By field; a field may have several sums, so that none leaves Lua's exact numbers. */
+  readonly totals: Map<string, number>;
+  totalsJson: string;
+  dailyJson: string;
+}
+
+/** The lines as apply.lua takes them: by month and project, as sums of days and of all days. */
+function usagesOf(lines: readonly Line[]): string {
+  const months = new Map<string, Map<string, ProjectUsages>>();
+  for (const { project, field, sum } of lines) {
+    let projects = months.get(field.bill);
+    if (!projects) months.set(field.bill, (projects = new Map<string, ProjectUsages>()));
+    let usages = projects.get(project);
+    if (!usages) {
+      usages = { totals: new Map<string, number>(), totalsJson: '', dailyJson: '' };
+      projects.set(project, usages);
+    }
+    usages.dailyJson += `,${field.dailyField},"${sum}"`;
+    const before = usages.totals.get(field.totalsField) ?? 0;
+    if (before + sum > Number.MAX_SAFE_INTEGER) {
+      usages.totalsJson += `,${field.totalsField},"${before}"`;
+      usages.totals.set(field.totalsField, sum);
+    } else usages.totals.set(field.totalsField, before + sum);
   }
-  return starts.toString('latin1') + sorted;
+  let totals = '';
+  let daily = '';
+  for (const [month, projects] of months) {
+    for (const [project, usages] of projects) {
+      const head = `${totals === '' ? '' : ','}[${JSON.stringify(`${month}:${project}`)}`;
+      totals += head + usages.totalsJson;
+      for (const [field, sum] of usages.totals) totals += `,${field},"${sum}"`;
+      totals += ']';
+      daily += `${head}${usages.dailyJson}]`;
+    }
+  }
+  return `[[${totals}],[${daily}]]`;
 }
 
 export function isDayOf(day: string, month: string): boolean {
   return /^\d{4}-(0[1-9]|1[0-2])$/.test(month) && /^\d\d$/.test(day.slice(8)) && day.startsWith(`${month}-`);
 }
-
 /** A canonical decimal integer of 1 to 15 digits as a number; undefined for all else. */
 function smallQuantity(text: string): number | undefined {
   const length = text.length;

@@ -3,6 +3,7 @@ import { TallymanError } from '../errors';
 import { defineScripts } from './commands';
 import { createFingerprinter, type Fingerprinter } from './fingerprint';
 import { createKeys, type Keys } from './keys';
+import { IdMemory } from './known-ids';
 
 /** A command's name and its arguments: `['hgetall', key]`. */
 export type Command = readonly [name: string, ...args: (string | number)[]];
@@ -12,6 +13,7 @@ export interface Store {
   readonly redis: Redis | Cluster;
   readonly keys: Keys;
   readonly fingerprinter: Fingerprinter;
+  readonly ids: IdMemory;
   /**
    * Sends commands in one write, which takes a third of the time of so many single ones, and answers in their order.
    * (On a cluster each goes to its own node.) Rejects with the first error; the others may have taken effect.
@@ -69,6 +71,7 @@ export async function openStore(options: { url: string; prefix: string }): Promi
     redis,
     keys,
     fingerprinter,
+    ids: new IdMemory(redis, keys),
     send: async (commands) => {
       if (redis instanceof Cluster) {
         return Promise.all(commands.map(([name, ...args]) => redis.call(name, ...args)));

@@ -1,7 +1,7 @@
 import { meterKey } from '../rating/meters';
 import type { RatedEvent } from '../rating/usage';
-import { FINGERPRINT_DIGITS } from './fingerprint';
-import { isDayOf, wellFormed } from './pack-chunk';
+import { idState, withKnownIds, type KnownIds } from './known-ids';
+import { fingerprintBytes, isDayOf, wellFormed } from './pack-chunk';
 import type { Store } from './store';
 
 /** What became of a void; where it was applied, the cursor stands behind it. */
@@ -39,15 +39,20 @@ export async function voidEvent(
   if (typeof quantities === 'string')
     return { answer: 'REJECTED', detail: `offset ${offset}: ${quantities}` };
   const keys = store.keys.shard(shard);
-  const [answer, value] = await store.redis.voidEvent(
-    ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
-    topic,
-    String(offset),
-    fingerprintOf(store, topic, event),
-    fingerprintOf(store, topic + VOID_MARK, event),
-    ...[project, month, day, lastClosed ?? ''],
-    ...quantities,
-  );
+  const own = fingerprintOf(store, topic, event);
+  const asVoid = fingerprintOf(store, topic + VOID_MARK, event);
+  const [answer, value] = await withKnownIds(store, shard, topic, async (known) => {
+    const halves = Uint32Array.of(...asVoid, ...(isIn(known?.own, own) ? [] : own));
+    const sent = await store.redis.voidEvent(
+      ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
+      ...[topic, String(offset), ...idState(known), stateOf(known, own, asVoid)],
+      fingerprintBytes(halves),
+      ...[project, month, day, lastClosed ?? ''],
+      ...quantities,
+    );
+    if (sent[0] === 'VOIDED' || sent[0] === 'UNKNOWN') known?.own.ids.addAll(halves);
+    return sent;
+  });
   switch (answer) {
     case 'VOIDED':
     case 'DUPLICATE':
@@ -78,9 +83,20 @@ function quantitiesOf({ usages }: RatedEvent): string[] | string {
   return [...sums].flatMap(([key, sum]) => [key, String(sum)]);
 }
 
-function fingerprintOf(store: Store, topic: string, { project, source, id }: RatedEvent): string {
-  const digits = Buffer.alloc(FINGERPRINT_DIGITS);
+type Halves = readonly [low: number, high: number];
+
+/** Of the event, by the ids that are known. */
+function stateOf(known: KnownIds | undefined, own: Halves, asVoid: Halves): 'VOIDED' | 'COUNTED' | 'UNKNOWN' {
+  const isKnown = (halves: Halves): boolean => isIn(known?.own, halves) || isIn(known?.previous, halves);
+  if (isKnown(asVoid)) return 'VOIDED';
+  return isKnown(own) ? 'COUNTED' : 'UNKNOWN';
+}
+
+const isIn = (period: KnownIds['previous'], halves: Halves): boolean => period?.ids.has(...halves) === true;
+
+function fingerprintOf(store: Store, topic: string, { project, source, id }: RatedEvent): Halves {
+  const halves = new Uint32Array(2);
   store.fingerprinter.begin(topic);
-  store.fingerprinter.write(digits, 0, project, source, id);
-  return digits.toString('latin1');
+  store.fingerprinter.write(halves, 0, project, source, id);
+  return [halves[0]!, halves[1]!];
 }

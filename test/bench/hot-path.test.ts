@@ -9,6 +9,8 @@ import { createBillingCalendar } from '../../src/rating/billing-calendar';
 import { roundingTable } from '../../src/rating/rounding';
 import { decodeRecordBatch } from '../../src/stream/record-batch';
 import { createFingerprinter } from '../../src/totals/fingerprint';
+import { IdSet } from '../../src/totals/id-set';
+import { FIRST_PERIOD } from '../../src/totals/known-ids';
 import { packChunk } from '../../src/totals/pack-chunk';
 import { batchBytes } from '../stream/batch-bytes';
 
@@ -54,7 +56,11 @@ test('the path of an event costs little more than the bare client', async () => 
       if (rated.ok) events.push(rated.event);
     }
     const from = records[0]!.offset;
-    const packed = packChunk(fingerprinter, { topic: 'usage.session', from, next: from + RECORDS, events });
+    const packed = packChunk(
+      fingerprinter,
+      { topic: 'usage.session', from, next: from + RECORDS, events },
+      { own: { period: FIRST_PERIOD, ids: new IdSet() }, previous: undefined },
+    );
     if (typeof packed === 'string') throw new Error(packed);
     return events.length;
   }

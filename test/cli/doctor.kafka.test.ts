@@ -35,7 +35,6 @@ test('doctor finds what endangers usage, and says what to type', async () => {
 
     await redis.config('SET', 'maxmemory-policy', 'allkeys-lru');
     await redis.config('SET', 'appendonly', 'no');
-    await redis.config('SET', 'set-max-intset-entries', '128');
     await redis.hset(`${tallyman.prefix}:usage:{1}:cursor`, `${tallyman.prefix}.usage.agent`, 1_000);
     await redis.hdel(`${tallyman.prefix}:usage:{0}:cursor`, `${tallyman.prefix}.usage.session`);
     const broken = await examine();
@@ -44,7 +43,6 @@ test('doctor finds what endangers usage, and says what to type', async () => {
     for (const expected of [
       'maxmemory-policy is allkeys-lru',
       'appendonly is off',
-      'set-max-intset-entries is 128',
       'usage.agent/1',
       'usage.session/0 Redis holds no cursor',
     ]) {

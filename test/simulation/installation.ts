@@ -317,6 +317,7 @@ export class Installation implements World {
         apply: async (shard, chunk) => this.redis.apply(process, shard, chunk, await watch.latest()),
         readCursor: (shard, topic) =>
           this.redis.read(process, 'cursor', () => this.redis.cursor(shard, topic)),
+        assign: () => undefined, // The model of Redis looks ids up itself.
         restore: () => watch.restore(),
       },
       deadLetters: createDeadLetters(this.kafka.publisher(process), ''),

@@ -47,6 +47,10 @@ export class MemoryTotals implements ApplyTarget {
     return Promise.resolve(this.cursors.get(shard));
   }
 
+  assign(): void {
+    // It keeps all in memory as it is.
+  }
+
   restore(): Promise<void> {
     this.restores += 1;
     return Promise.resolve();

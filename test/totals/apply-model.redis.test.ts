@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import type { RatedEvent } from '../../src/rating/usage';
 import { apply, type Chunk } from '../../src/totals/apply';
 import { initCursor } from '../../src/totals/cursors';
-import { FINGERPRINT_DIGITS } from '../../src/totals/fingerprint';
 import { freeze, restoreFreeze } from '../../src/totals/freeze';
 import { forgetIds } from '../../src/totals/ids';
+import { fingerprintBytes } from '../../src/totals/pack-chunk';
 import { openStore, type Store } from '../../src/totals/store';
 import { testRedisUrl, uniquePrefix } from '../support/services';
 import { contentOf, readShard } from './shard-content';
@@ -54,10 +54,10 @@ type Command = fc.AsyncCommand<TotalsModel, Real>;
 async function expectSame(model: TotalsModel, { store, prefix }: Real): Promise<void> {
   const fingerprintOf = (identity: string): string => {
     const [topic, project, source, id] = JSON.parse(identity) as [string, string, string, string];
-    const digits = Buffer.alloc(FINGERPRINT_DIGITS);
+    const halves = new Uint32Array(2);
     store.fingerprinter.begin(topic);
-    store.fingerprinter.write(digits, 0, project, source, id);
-    return digits.toString('latin1');
+    store.fingerprinter.write(halves, 0, project, source, id);
+    return fingerprintBytes(halves).toString('hex');
   };
   expect(await readShard(store, prefix, SHARD)).toEqual(contentOf(model, fingerprintOf));
 }

@@ -2,6 +2,7 @@ import { startNativeRedis } from '../../src/local/native-redis';
 import type { NativeService } from '../../src/local/service';
 import { apply } from '../../src/totals/apply';
 import { initCursor } from '../../src/totals/cursors';
+import { IdSet } from '../../src/totals/id-set';
 import { freeze, restoreFreeze } from '../../src/totals/freeze';
 import { readDaily, readTotals, writeShardCount } from '../../src/totals/read';
 import { openStore, type Store } from '../../src/totals/store';
@@ -155,6 +156,63 @@ describe('late usage', () => {
   });
 });
 
+describe('ids that are in memory here', () => {
+  const counted = async (own: Store, offset: number, id: string): Promise<object> =>
+    apply(own, 0, chunk(TOPIC, offset, [event(offset, { id })]));
+
+  test('another process adds some: they are read again', async () => {
+    const other = await openStore({ url: testRedisUrl(), prefix });
+    expect(await counted(store, 10, 'a')).toEqual(applied(1));
+    expect(await counted(other, 11, 'a')).toEqual(applied(0, 1));
+    expect(await counted(other, 12, 'b')).toEqual(applied(1));
+    expect(await counted(store, 13, 'b')).toEqual(applied(0, 1));
+    expect(await counted(store, 14, 'c')).toEqual(applied(1));
+    await other.close();
+  });
+
+  test('Redis goes back: what it has lost is forgotten here too', async () => {
+    await counted(store, 10, 'a');
+    const before = await store.redis.dumpBuffer(store.keys.idSegment(0, 'first', TOPIC, 0));
+    await counted(store, 11, 'b');
+    await store.redis.restore(store.keys.idSegment(0, 'first', TOPIC, 0), 0, before, 'REPLACE');
+    await store.redis.hset(store.keys.ids(0, 'first'), TOPIC, 1);
+    await store.redis.hset(store.keys.shard(0).cursor, TOPIC, 11);
+    expect(await counted(store, 11, 'b')).toEqual(applied(1));
+    expect(await counted(store, 12, 'a')).toEqual(applied(0, 1));
+  });
+
+  test('a reply is lost: the chunk is not counted again, and what it added is known', async () => {
+    await counted(store, 10, 'a');
+    const lost = jest.spyOn(IdSet.prototype, 'addAll').mockImplementationOnce(() => {
+      throw new Error('no reply');
+    });
+    await expect(counted(store, 11, 'b')).rejects.toThrow('no reply');
+    lost.mockRestore();
+    expect(await counted(store, 11, 'b')).toEqual({ answer: 'ALREADY_APPLIED', cursor: 12 });
+    expect(await counted(store, 12, 'b')).toEqual(applied(0, 1));
+  });
+
+  test('a log of ids that is shorter than its number says stops the consumer, and writes nothing', async () => {
+    await counted(store, 10, 'a');
+    await store.redis.set(store.keys.idSegment(0, 'first', TOPIC, 0), 'half');
+    const before = await dumpAll(store, prefix);
+    const { detail } = (await counted(store, 11, 'b')) as { detail: string };
+    expect(detail).toMatch(/ids of usage.session are damaged: 1 were counted/);
+    expect(await dumpAll(store, prefix)).toEqual(before);
+  });
+
+  test('those of partitions that went to others are given up', async () => {
+    await initCursor(store, 1, TOPIC, 0);
+    await counted(store, 10, 'a');
+    await apply(store, 1, chunk(TOPIC, 0, [event(0)]));
+    store.ids.keepOnly(TOPIC, [1]);
+    expect([store.ids.of(0, TOPIC), store.ids.of(1, TOPIC)?.own.ids.size]).toEqual([undefined, 1]);
+    store.ids.keepOnly('session', []);
+    expect(store.ids.of(1, TOPIC)).toBeDefined();
+    expect(await counted(store, 11, 'a')).toEqual(applied(0, 1));
+  });
+});
+
 describe('large amounts', () => {
   test.each([2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n, 2n ** 62n + 1n, MOST])(
     '%s is counted exactly',
@@ -234,45 +292,30 @@ describe('a rejected chunk leaves every key as it was, byte by byte', () => {
     expect(await dumpAll(store, prefix)).toEqual(before);
   });
 
-  const packed = { fingerprints: '1'.repeat(19), usages: '', events: '0000000101 1 60;' };
-  const usages = (changes: object): string =>
-    JSON.stringify({
-      fields: ['0', '2026-07', '2026-07-15', 'session.webrtc'],
-      lines: ['acme', '0', '60'],
-      months: ['2026-07', 1],
-      ...changes,
-    });
+  const project = (...fields: unknown[]): string => JSON.stringify([[['2026-07:acme', ...fields]], []]);
   test.each([
-    ['no JSON', { usages: '{' }, /no JSON/],
-    ['JSON of another shape', { usages: '7' }, /no JSON object/],
-    ['a list missing', { usages: usages({ lines: undefined }) }, /lack a list/],
-    ['a line of no field', { usages: usages({ lines: ['acme', '1', '60'] }) }, /line 1 has no field/],
-    [
-      'a bad line behind a good one',
-      { usages: usages({ lines: ['acme', '0', '60', 'acme', '1', '60'] }) },
-      /line 4/,
-    ],
-    ['a negative sum', { usages: usages({ lines: ['acme', '0', '-60'] }) }, /no usable sum/],
-    ['a sum of zero', { usages: usages({ lines: ['acme', '0', '0'] }) }, /no usable sum/],
-    ['an overlong sum', { usages: usages({ lines: ['acme', '0', '1'.repeat(17)] }) }, /no usable sum/],
-    ['a sum that is no integer', { usages: usages({ lines: ['acme', '0', '6.5'] }) }, /not an integer/],
-    [
-      'a wrong number of events',
-      { usages: usages({ months: ['2026-07', 2] }) },
-      /months count 2 events of 1/,
-    ],
-    ['fingerprints cut off', { fingerprints: '1'.repeat(18) }, /19 digits/],
-    ['fingerprints of letters', { fingerprints: 'a'.repeat(19) }, /19 digits/],
+    ['no JSON', { usages: '{' }, /no two lists/],
+    ['JSON of another shape', { usages: '7' }, /no two lists/],
+    ['a list missing', { usages: '[[]]' }, /no two lists/],
+    ['a field without a sum', { usages: project('a', '60', 'b') }, /the sum of b is of no use/],
+    ['a bad sum behind a good one', { usages: project('a', '60', 'b', 7) }, /the sum of b/],
+    ['a negative sum', { usages: project('a', '-60') }, /the sum of a/],
+    ['a sum of zero', { usages: project('a', '0') }, /the sum of a/],
+    ['an overlong sum', { usages: project('a', '1'.repeat(17)) }, /the sum of a/],
+    ['a sum that is no integer', { usages: project('a', '6.5') }, /not an integer/],
+    ['fingerprints cut off', { fingerprints: Buffer.alloc(9, 1) }, /8 bytes/],
   ])('malformed in the packing: %s', async (_, changes, detail) => {
     const keys = store.keys.shard(0);
     const before = await dumpAll(store, prefix);
-    const { fingerprints, usages: packedUsages, events } = { ...packed, usages: usages({}), ...changes };
-    const send = (text: string): Promise<unknown> =>
-      store.redis.applyChunk(
-        ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
-        ...[TOPIC, '10', '11', fingerprints, text, events],
-      );
-    expect(await send(packedUsages).then(String, String)).toMatch(detail);
+    const { fingerprints, usages } = {
+      ...{ fingerprints: Buffer.alloc(8, 1), usages: project('a', '60') },
+      ...changes,
+    };
+    const send = store.redis.applyChunk(
+      ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
+      ...[TOPIC, '10', '11', 'first', '', '0', '0', fingerprints, usages],
+    );
+    expect(await send.then(String, String)).toMatch(detail);
     expect(await dumpAll(store, prefix)).toEqual(before);
   });
 });
@@ -289,10 +332,11 @@ describe('an error of Redis is an error, and leaves every key as it was', () => 
     ['daily', () => store.keys.daily(0, '2026-08', 'acme')],
     ['projects', () => store.keys.projectsOfMonth(0, '2026-08')],
     ['ids', () => store.keys.ids(0, 'first')],
-    ['bucket', () => store.keys.idBucket(0, 'first', 0)],
+    ['segment', () => store.keys.idSegment(0, 'first', TOPIC, 0)],
     ['closed', () => store.keys.shard(0).closed],
   ])('a key of another type: %s', async (_, key) => {
-    await store.redis.set(key(), 'not mine');
+    await store.redis.del(key());
+    await store.redis.rpush(key(), 'not mine');
     const before = await dumpAll(store, prefix);
     await expect(apply(store, 0, chunk(TOPIC, 10, events))).rejects.toThrow(/WRONGTYPE/);
     expect(await dumpAll(store, prefix)).toEqual(before);

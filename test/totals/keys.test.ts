@@ -7,7 +7,9 @@ test('the keys that operators rely on', () => {
   expect(keys.projectsOfMonth(7, '2026-07')).toBe('usage:{7}:projects:2026-07');
   expect(keys.shard(7)).toMatchObject({ cursor: 'usage:{7}:cursor', closed: 'usage:{7}:closed' });
   expect(keys.ids(7, 'first')).toBe('usage:{7}:ids:first');
-  expect(keys.idBucket(7, '2026-08', 1234)).toBe('usage:{7}:ids:2026-08:00001234');
+  expect(keys.idSegment(7, '2026-08', 'usage.agent', 1234)).toBe(
+    'usage:{7}:ids:2026-08:usage.agent:00001234',
+  );
   expect([keys.shardCount, keys.topicIds]).toEqual(['usage:shards', 'usage:topics']);
   expect([keys.projects, keys.closes]).toEqual(['billing:projects', 'billing:closes']);
   expect([keys.invoices('acme'), keys.invoiced('2026-07')]).toEqual([

@@ -15,8 +15,16 @@ export interface ShardContent {
 const READ_ALL = `
   local all = {}
   for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
-    local command = redis.call('TYPE', key).ok == 'set' and 'SMEMBERS' or 'HGETALL'
-    all[#all + 1] = { key, redis.call(command, key) }
+    local type, values = redis.call('TYPE', key).ok
+    if type == 'string' then -- Of fingerprints, 8 bytes each: as hexadecimal digits.
+      values = {}
+      for eight in string.gmatch(redis.call('GET', key), '........') do
+        values[#values + 1] = string.gsub(eight, '.', function(c) return string.format('%02x', string.byte(c)) end)
+      end
+    else
+      values = redis.call(type == 'set' and 'SMEMBERS' or 'HGETALL', key)
+    end
+    all[#all + 1] = { key, values }
   end
   return all`;
 
@@ -26,7 +34,7 @@ export async function readShard(store: Store, prefix: string, shard: number): Pr
   const content: ShardContent = { cursors: {}, closed: {}, sums: {}, projects: {}, ids: {} };
   const counts: Record<string, number> = {};
   for (const [key, values] of all) {
-    const [kind, period, bucket] = key.slice(stem.length).split(':') as [string, string, string | undefined];
+    const [kind, period, topic] = key.slice(stem.length).split(':') as [string, string, string | undefined];
     const hash = (): Record<string, string> =>
       Object.fromEntries(values.flatMap((value, i) => (i % 2 ? [] : [[value, values[i + 1]!]])));
     if (kind === 'cursor') content.cursors = hash();
@@ -36,7 +44,8 @@ export async function readShard(store: Store, prefix: string, shard: number): Pr
       );
     else if (kind === 'totals' || kind === 'daily') content.sums[key.slice(stem.length)] = hash();
     else if (kind === 'projects') content.projects[period] = values.sort();
-    else if (bucket === undefined) counts[period] = Number(hash()['count']);
+    else if (topic === undefined)
+      counts[period] = Object.values(hash()).reduce((sum, count) => sum + Number(count), 0);
     else content.ids[period] = [...(content.ids[period] ?? []), ...values].sort();
   }
   for (const [period, count] of Object.entries(counts)) {

@@ -1,94 +1,75 @@
--- The ids that a shard has seen. Put in front of the scripts that count events (see commands.ts).
-local ZERO = 48 -- The code of the digit.
-local ZEROS = ZERO * 11111111
--- On average. A bucket grows to 400 before it is split, and must stay below set-max-intset-entries (512): an integer set
--- takes 9 bytes an id, the hash table that Redis makes of a larger set takes 70.
-local IDS_PER_BUCKET = 100
+--[[
+The ids that a shard has seen of a topic in a period, as a log: fingerprints of 8 bytes, in the order in which they were
+counted, in segments. Put in front of the scripts that count events (see commands.ts).
+
+No script looks an id up. Who sends events holds the same ids in memory (known-ids.ts), takes repeats out himself, and
+says which ids he went by: the periods, and how many of each. Are they not these, he is told, and nothing is written.
+Ids are only ever added together with a cursor's move, and a log of events gives them in one order: where period, number
+and cursor are the same, so are the ids.
+]]
+local ID_BYTES = 8
+-- With what Redis adds to a string and to a request for memory, a segment takes up 64 KiB, and no more: see known-ids.ts.
+local IDS_PER_SEGMENT = 8190
 
 local call, byte, sub, tonumber = redis.call, string.byte, string.sub, tonumber
 
--- Bucket numbers are printed by two digits at a time from this table: Lua's own printf takes three times as long.
-local PAIRS, TEN = {}, '0123456789'
-for i = 0, 9 do
-  for j = 0, 9 do
-    PAIRS[i * 10 + j] = sub(TEN, i + 1, i + 1) .. sub(TEN, j + 1, j + 1)
-  end
+local function segmentKey(ids, segment)
+  return string.format('%s:%s:%08d', ids.key, ids.topic, segment)
 end
 
-local function bucketKey(stem, bucket)
-  local d = bucket % 100
-  bucket = (bucket - d) / 100
-  local c = bucket % 100
-  bucket = (bucket - c) / 100
-  local b = bucket % 100
-  return stem .. PAIRS[(bucket - b) / 100] .. PAIRS[b] .. PAIRS[c] .. PAIRS[d]
-end
-
--- Reads the last eight digits byte by byte: a substring would have to be stored first.
-local function hashOf(digits, last)
-  local a, b, c, d, e, f, g, h = byte(digits, last - 7, last)
-  return ((((((a * 10 + b) * 10 + c) * 10 + d) * 10 + e) * 10 + f) * 10 + g) * 10 + h - ZEROS
+local function openIds(idsStem, period, topic)
+  local key = idsStem .. period
+  return { key = key, topic = topic, count = tonumber(call('HGET', key, topic) or 0) }
 end
 
 --[[
-The ids of a period: fingerprints in buckets, by linear hashing that splits a bucket into four. At a level there are
-`level` buckets, a power of four, of which the first `split` are split already. With h = the last eight digits of a
-fingerprint, it lies in bucket h mod level, or h mod 4 level if that one is split. (Splitting into four instead of two
-reads each id a third as often.)
+The ids that an event at this offset is compared with, if the sender went by the same; else what to answer him.
+  open, openBefore            see findOpenMonth
+  period, before              what the sender takes for the open period and the one before; '' for none
+  ownCount, previousCount     how many ids of each he knows
 ]]
-local function openIds(idsStem, period)
-  local key = idsStem .. period
-  local state = call('HMGET', key, 'buckets', 'count')
-  local buckets, level = tonumber(state[1] or 1), 1
-  while level * 4 <= buckets do
-    level = level * 4
+local function agreeOnIds(idsStem, topic, open, openBefore, period, before, ownCount, previousCount)
+  local openPeriod = open or 'first'
+  local periodBefore = open and (openBefore or 'first') or ''
+  local own = openIds(idsStem, openPeriod, topic)
+  local previous = periodBefore == '' and { count = 0 } or openIds(idsStem, periodBefore, topic)
+  if
+    period == openPeriod
+    and before == periodBefore
+    and tonumber(ownCount) == own.count
+    and tonumber(previousCount) == previous.count
+  then
+    return own
   end
-  return { key = key, stem = key .. ':', count = tonumber(state[2] or 0), level = level, split = (buckets - level) / 3 }
+  return nil, { 'IDS', openPeriod, periodBefore, own.count, previous.count }
 end
 
-local function bucketOf(ids, hash)
-  local bucket = hash % ids.level
-  if bucket < ids.split then
-    bucket = hash % (ids.level * 4)
+-- Is all there that the number says? Asked before the first write, so that adding cannot fail after it.
+local function checkIds(ids)
+  local inSegment = ids.count % IDS_PER_SEGMENT
+  local length = call('STRLEN', segmentKey(ids, (ids.count - inSegment) / IDS_PER_SEGMENT))
+  if length ~= inSegment * ID_BYTES then
+    return 'the ids of ' .. ids.topic .. ' are damaged: ' .. ids.count .. ' were counted'
   end
-  return bucketKey(ids.stem, bucket)
 end
 
-local function bucketCount(ids)
-  return ids.level + 3 * ids.split
-end
-
-local function splitBucket(ids)
-  local parts, oldKey = { {}, {}, {}, {} }, bucketKey(ids.stem, ids.split)
-  local members = call('SMEMBERS', oldKey)
-  for i = 1, #members do
-    local hash = hashOf(members[i], #members[i])
-    local part = parts[(hash % (ids.level * 4) - ids.split) / ids.level + 1]
-    part[#part + 1] = members[i]
-  end
-  for i = 4, 1, -1 do -- The old bucket last: only then may it be emptied.
-    local key = bucketKey(ids.stem, ids.split + (i - 1) * ids.level)
-    if i == 1 then
-      call('DEL', oldKey)
+local function addIds(ids, fingerprints)
+  local at = 1
+  while at <= #fingerprints do
+    local inSegment = ids.count % IDS_PER_SEGMENT
+    local key = segmentKey(ids, (ids.count - inSegment) / IDS_PER_SEGMENT)
+    local part = sub(fingerprints, at, at + (IDS_PER_SEGMENT - inSegment) * ID_BYTES - 1)
+    local added = #part / ID_BYTES
+    if inSegment + added == IDS_PER_SEGMENT then
+      -- Written whole: a string that was appended to keeps room for as much again.
+      call('SET', key, (call('GET', key) or '') .. part)
+    else
+      call('APPEND', key, part)
     end
-    if #parts[i] > 0 then
-      call('SADD', key, unpack(parts[i]))
-    end
+    ids.count = ids.count + added
+    at = at + #part
   end
-  ids.split = ids.split + 1
-  if ids.split == ids.level then
-    ids.level, ids.split = ids.level * 4, 0
-  end
-  call('HSET', ids.key, 'buckets', bucketCount(ids))
-end
-
--- Notes what was added. Splits last, because that is no part of what was asked: should it fail, the next call tries again.
-local function noteIds(ids)
-  call('HSET', ids.key, 'buckets', bucketCount(ids), 'count', ids.count)
-end
-
-local function splitFullBuckets(ids)
-  while ids.count > IDS_PER_BUCKET * bucketCount(ids) do
-    splitBucket(ids)
+  if at > 1 then
+    call('HSET', ids.key, ids.topic, string.format('%.0f', ids.count))
   end
 end

@@ -6,13 +6,14 @@ KEYS  as in apply.lua
 ARGV
   1  topic
   2  offset        of the void
-  3  fingerprint   of the event to take back
-  4  fingerprint   of its being void: remembered beside the event's own, so that a second void finds it
-  5  project
-  6  month         of the event
-  7  day           of the event
-  8  closed        the latest month that the sender knows to be closed; empty if it knows of none
-  9  meter, quantity, meter, quantity ...: what the event was counted as, each meter once
+  3  period, 4 period before, 5 ids known of the one, 6 of the other: what the void went by, see agreeOnIds
+  7  state         of the event, by these ids: COUNTED, UNKNOWN, or VOIDED if it was taken back already
+  8  fingerprints  to remember: that of its being void, and the event's own where the open period lacks it
+  9  project
+ 10  month         of the event
+ 11  day           of the event
+ 12  closed        the latest month that the sender knows to be closed; empty if it knows of none
+ 13  meter, quantity, meter, quantity ...: what the event was counted as, each meter once
 
 Answers
   VOIDED
@@ -20,15 +21,15 @@ Answers
   UNKNOWN          it was not counted in this period or the one before. Its id is taken: should it still come, it counts
                    nothing, so that it does not matter which of the two comes first
   MISMATCH field   that day does not hold as much: the void does not repeat the event as it was. Nothing was written
-  ALREADY_APPLIED cursor | GAP cursor | UNINITIALISED | UNFROZEN month | REJECTED detail   as in apply.lua
-Everything is checked before the first write, so there is nothing to undo; but see splitFullBuckets.
+  ALREADY_APPLIED cursor | GAP cursor | UNINITIALISED | UNFROZEN month | IDS ... | REJECTED detail   as in apply.lua
+Everything is checked before the first write, so there is nothing to undo.
 ]]
 local cursorKey, closedKey = KEYS[1], KEYS[2]
 local totalsStem, dailyStem, projectsStem, idsStem = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local topic, offset = ARGV[1], tonumber(ARGV[2])
-local fingerprint, voidFingerprint = ARGV[3], ARGV[4]
-local project, month, day = ARGV[5], ARGV[6], ARGV[7]
-local FIRST_USAGE = 9
+local state, fingerprints = ARGV[7], ARGV[8]
+local project, month, day = ARGV[9], ARGV[10], ARGV[11]
+local FIRST_USAGE = 13
 -- Nothing can have been counted so long ago: the limit on an event's age, and two periods. Keeps the search short.
 local YEARS_BACK = 10
 
@@ -47,11 +48,19 @@ if offset > at then
   return { 'GAP', cursor }
 end
 
-if ARGV[8] ~= '' and call('HEXISTS', closedKey, ARGV[8]) == 0 then
-  return { 'UNFROZEN', ARGV[8] }
+if ARGV[12] ~= '' and call('HEXISTS', closedKey, ARGV[12]) == 0 then
+  return { 'UNFROZEN', ARGV[12] }
 end
 
 local open, openBefore = findOpenMonth(closedKey, topic, offset, offset + 1)
+local ids, others = agreeOnIds(idsStem, topic, open, openBefore, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+if not ids then
+  return others
+end
+local damage = checkIds(ids)
+if damage then
+  return { 'REJECTED', damage }
+end
 local isLate = open and month < open
 local bill = isLate and open or month
 
@@ -78,29 +87,17 @@ local function holds(field, quantity)
   return high + math.floor(low / 1000000000) >= 0
 end
 
-local own = openIds(idsStem, open or 'first')
-local previous = open and openIds(idsStem, openBefore or 'first')
-
-local function isIn(ids, digits)
-  return ids and call('SISMEMBER', bucketOf(ids, hashOf(digits, #digits)), digits) == 1
-end
-
-local function remember(digits)
-  own.count = own.count + call('SADD', bucketOf(own, hashOf(digits, #digits)), digits)
-end
-
 local function take(key, field, quantity)
   if call('HINCRBY', key, field, '-' .. quantity) == 0 then
     call('HDEL', key, field) -- A zero is never stored.
   end
 end
 
-if isIn(own, voidFingerprint) or isIn(previous, voidFingerprint) then
+if state == 'VOIDED' then
   call('HSET', cursorKey, topic, string.format('%.0f', offset + 1))
   return { 'DUPLICATE' }
 end
-local isKnown = isIn(own, fingerprint) or isIn(previous, fingerprint)
-if isKnown then
+if state == 'COUNTED' then
   for i = FIRST_USAGE, #ARGV, 2 do
     local field = day .. '/' .. ARGV[i]
     if tonumber(sub(bill, 1, 4)) - tonumber(sub(month, 1, 4)) > YEARS_BACK or not holds(field, ARGV[i + 1]) then
@@ -118,9 +115,6 @@ if isKnown then
     call('SADD', projectsStem .. bill, project)
   end
 end
-remember(voidFingerprint)
-remember(fingerprint) -- Again if it was counted in the period before: an id lasts as long as its void.
-noteIds(own)
+addIds(ids, fingerprints)
 call('HSET', cursorKey, topic, string.format('%.0f', offset + 1))
-splitFullBuckets(own)
-return { isKnown and 'VOIDED' or 'UNKNOWN' }
+return { state == 'COUNTED' and 'VOIDED' or 'UNKNOWN' }
