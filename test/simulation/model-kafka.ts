@@ -11,8 +11,10 @@ import type { Process } from './process';
 export type Entry = { readonly key: string | null; readonly value: string } | 'hidden';
 
 export class ModelLog {
-  readonly entries: Entry[] = [];
+  entries: Entry[] = [];
   start = 0;
+  /** What stood in it before it lost its end or was made anew. */
+  private before: Entry[] | undefined;
 
   get end(): number {
     return this.entries.length;
@@ -26,11 +28,35 @@ export class ModelLog {
     }
     return found;
   }
+
+  /** An unclean election, or a disk that lost its last writes: offsets from `end` on are given out again. */
+  loseEnd(end: number): void {
+    this.before = [...this.entries];
+    this.entries.splice(end);
+  }
+
+  /** Deleted and made anew: the same offsets again, for other records. */
+  makeAnew(): void {
+    this.loseEnd(0);
+    this.start = 0;
+  }
+
+  /** Nobody had counted what was lost: what is there now is all there ever was. */
+  forgetLoss(): void {
+    this.before = undefined;
+  }
+
+  /** What may have been counted: what stood there before, if something was lost. */
+  counted(): Entry[] {
+    return this.before ?? this.entries;
+  }
 }
 
 /** A broker: logs, a group with its assignment and its committed offsets. */
 export class ModelKafka {
   readonly logs = new Map<string, ModelLog[]>();
+  /** Of usage topics made anew: how often. Their ids go by it. */
+  private timesMade = 1;
   private generation = 0;
   private assignment = new Map<ModelConsumer, number[]>();
   readonly committed = new Map<number, number>();
@@ -48,6 +74,15 @@ export class ModelKafka {
     const log = this.logs.get(topic)?.[partition];
     if (!log) throw new Error(`no ${topic}/${partition}`);
     return log;
+  }
+
+  get topicId(): string {
+    return `topic ${this.timesMade}`;
+  }
+
+  makeAnew(topic: string): void {
+    this.timesMade += 1;
+    for (const log of this.logs.get(topic)!) log.makeAnew();
   }
 
   /** Deals the partitions out anew. Members find out when they next talk to the group: until then they are zombies. */
@@ -95,6 +130,7 @@ export class ModelKafka {
     const client = {
       kafkajs: { consumer: () => new ModelConsumer(this, process) },
       admin: () => Promise.resolve({ fetchTopicOffsets }),
+      topicId: () => process.call('topic id', () => this.topicId),
       reader: () => Promise.resolve(reader),
       close: () => Promise.resolve(),
     };

@@ -1,5 +1,5 @@
 import type { CloseRecord } from '../../src/close/close-record';
-import type { ModelLog } from './model-kafka';
+import type { Entry } from './model-kafka';
 
 /** `<shard> <bill month> <project> <field>` -> quantity. */
 export type Sums = Map<string, bigint>;
@@ -17,18 +17,18 @@ export interface UsageValue {
  */
 export function recount(
   topic: string,
-  logs: readonly Pick<ModelLog, 'entries'>[],
+  logs: readonly (readonly Entry[])[],
   cursors: readonly number[],
-  closes: readonly CloseRecord[],
+  closes: readonly Pick<CloseRecord, 'month' | 'cursors'>[],
 ): Sums {
   const sums: Sums = new Map();
-  for (const [shard, { entries }] of logs.entries()) {
+  for (const [shard, entries] of logs.entries()) {
     /** Identity -> the period in which it was counted last. */
     const counted = new Map<string, number>();
     for (const [offset, entry] of entries.slice(0, cursors[shard]).entries()) {
       if (entry === 'hidden' || !entry.value.startsWith('{')) continue;
       const { project, id, month, quantity } = JSON.parse(entry.value) as UsageValue;
-      const closedBefore = closes.filter(({ cursors: at }) => at[shard]![topic]! <= offset);
+      const closedBefore = closes.filter(({ cursors: at }) => (at[shard]?.[topic] ?? Infinity) <= offset);
       const period = closedBefore.length;
       const identity = `${project} ${id}`;
       if ((counted.get(identity) ?? -2) >= period - 1) continue;
