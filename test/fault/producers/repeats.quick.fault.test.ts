@@ -3,7 +3,11 @@ import { isRequest } from '../support/kafka-protocol';
 import { withKafka } from '../support/kafka-client';
 import { faultSuite, type FaultInstallation, type FaultRun } from '../support/fault-suite';
 import { MONTH, MONTH_BEFORE } from '../support/load';
+import { closeWords } from '../support/close-steps';
+import { judgeInvoices, setPlans } from '../support/invoices';
 import { compare } from '../support/judge';
+import { eventually } from '../../support/eventually';
+import type { VerifyReport } from '../../../src/recount/verify';
 import { readContent } from '../support/redis-content';
 import { createWorkload } from '../../../src/demo/workload';
 
@@ -19,6 +23,8 @@ interface Usage {
   readonly id: string;
   readonly time: string;
   readonly minutes: number;
+  /** So much less than the full minutes, which rounding makes up for. */
+  readonly lessMs?: number;
   readonly source?: string;
   readonly project?: string;
   readonly topic?: 'session' | 'agent';
@@ -31,8 +37,10 @@ async function publish(
 ): Promise<void> {
   await withKafka(run.world, async (client) => {
     const publisher = await createPublisher(client);
-    for (const { id, time, minutes, source = '/sfu', project = 'acme', topic = 'session' } of usages) {
-      const data = { ...(topic === 'session' && { service: 'webrtc' }), durationMs: minutes * 60_000 };
+    for (const usage of usages) {
+      const { id, time, minutes, lessMs = 0, source = '/sfu', project = 'acme', topic = 'session' } = usage;
+      const durationMs = minutes * 60_000 - lessMs;
+      const data = { ...(topic === 'session' && { service: 'webrtc' }), durationMs };
       const event = {
         specversion: '1.0',
         id,
@@ -105,6 +113,71 @@ fault('the same id at other times, in other months, across a close, with other d
   await run.finish(tallyman);
   await expectMinutes(run, tallyman, { ...before, [`acme ${MONTH} ${MONTH_BEFORE}@session.webrtc`]: 64 });
   await run.judge(tallyman, 16);
+});
+
+fault('the same id with another payload: the first holds, and verify lists both offsets', async (run) => {
+  const tallyman = await run.install(1);
+  await setPlans(tallyman, ['acme']);
+  const topic = `${tallyman.prefix}.usage.session`;
+  await publish(run, tallyman, [
+    { id: 'a', time: LAST, minutes: 1 }, // 0
+    { id: 'b', time: FIRST, minutes: 2 }, // 1
+    { id: 'a', time: LAST, minutes: 1_000 }, // 2: more
+    { id: 'b', time: FIRST, minutes: 2 }, // 3: a plain repeat
+    { id: 'a', time: LAST, minutes: 1, source: '/other' }, // 4: another event
+    { id: 'b', time: FIRST, minutes: 2, lessMs: 1 }, // 5: other data that comes to the same
+  ]);
+  // The repeat may be all that is left to count when a consumer dies.
+  const consumer = run.consume(tallyman);
+  await eventually(async () => (await run.applied(tallyman, topic)) === 6, { what: 'all is applied' });
+  await run.kill(consumer);
+  await publish(run, tallyman, [{ id: 'b', time: LAST, minutes: 500 }]); // 6: another month
+  await run.finish(tallyman);
+  const first = { [`acme ${MONTH_BEFORE} session.webrtc`]: 1 + 1, [`acme ${MONTH} session.webrtc`]: 2 };
+  await expectMinutes(run, tallyman, first);
+
+  // Across the close: the first lies in the period before, and what it said was invoiced.
+  await tallyman.ok(...closeWords(MONTH_BEFORE));
+  await publish(run, tallyman, [
+    { id: 'a', time: LAST, minutes: 700 }, // 7
+    { id: 'c', time: FIRST, minutes: 4 }, // 8
+    { id: 'c', time: FIRST, minutes: 0 }, // 9: less
+  ]);
+  await run.finish(tallyman);
+  await expectMinutes(run, tallyman, { ...first, [`acme ${MONTH} session.webrtc`]: 2 + 4 });
+
+  const verified = await tallyman.json<VerifyReport>('verify');
+  expect(verified).toMatchObject({ differenceCount: 0, conflictCount: 5 });
+  const place = (offset: number): object => ({ topic, partition: 0, offset });
+  const listed = verified.conflicts.map(({ id, month, first: of, repeat, changesUsage }) => ({
+    ...{ id, month, first: of, repeat, changesUsage },
+  }));
+  const conflict = (
+    id: string,
+    month: string,
+    of: number,
+    repeat: number,
+    changesUsage: boolean,
+  ): object => ({
+    ...{ id, month, first: place(of), repeat: place(repeat), changesUsage },
+  });
+  expect(listed.sort((a, b) => a.repeat.offset - b.repeat.offset)).toEqual([
+    conflict('a', MONTH_BEFORE, 0, 2, true),
+    conflict('b', MONTH, 1, 5, false),
+    conflict('b', MONTH, 1, 6, true),
+    conflict('a', MONTH_BEFORE, 0, 7, true),
+    conflict('c', MONTH, 8, 9, true),
+  ]);
+  const counted = verified.months.map(({ month, conflicts, conflictsThatCount }) => [
+    ...[month, conflicts, conflictsThatCount],
+  ]);
+  expect(counted.sort()).toEqual([
+    [MONTH_BEFORE, 2, 2],
+    [MONTH, 3, 2],
+  ]);
+  await tallyman.ok(...closeWords(MONTH));
+  run.note(await judgeInvoices(run.world, tallyman, [MONTH_BEFORE, MONTH], ['acme']));
+  await run.judge(tallyman, 10);
 });
 
 fault('a publisher whose answers are lost publishes again, and nothing is billed twice', async (run) => {

@@ -17,7 +17,7 @@ const PLANS = ['ship', 'scale', 'build'] as const;
 
 const SHOWN_CHARACTERS = 40;
 
-const planOf = (project: string): string => PLANS[PROJECTS.indexOf(project) % PLANS.length]!;
+const planOf = (project: string): string => PLANS[Math.max(0, PROJECTS.indexOf(project)) % PLANS.length]!;
 
 /** Gives every project of the load a plan. */
 export async function setPlans(

@@ -44,12 +44,6 @@ export const isFreeze =
     !request.includes('}:daily:') &&
     !answer?.includes('NOSCRIPT');
 
-/** A command by its name, on a key that holds this text. */
-export const isCommand =
-  (command: string, key: string): Matches =>
-  ({ name, request }) =>
-    name === command && request.includes(key);
-
 /** The partition that a chunk is of, as `<topic>/<partition>`. */
 export function partitionOf({ request }: Exchange): string {
   const text = request.toString('latin1', 0, 32_768);
