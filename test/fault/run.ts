@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CaseResult } from './support/fault-suite';
 import { resultsTable } from './support/results-table';
@@ -20,6 +20,7 @@ const resultsFile = join(folder, 'results.ndjson');
 writeFileSync(resultsFile, '');
 process.env['SEED'] ??= String(Date.now() % 1_000_000);
 
+const startedAt = Date.now();
 const words = process.argv.slice(2);
 const jest = spawn(
   process.execPath,
@@ -40,17 +41,22 @@ jest.on('close', (code) => {
     .map((line) => JSON.parse(line) as CaseResult);
   rmSync(folder, { recursive: true });
   const table = resultsTable(results);
-  process.stdout.write(`\n${table}\n`);
-  if (words.includes(WRITE_RESULTS)) writeBlock(table);
+  const day = new Date(startedAt).toISOString().slice(0, 10);
+  const minutes = ((Date.now() - startedAt) / 60_000).toFixed(1);
+  const about = `SEED=${process.env['SEED']} on ${day}: ${minutes} minutes on ${availableParallelism()} cores.`;
+  process.stdout.write(`\n${about}\n\n${table}\n`);
+  // Jest also fails where a case was never begun, of a file that cannot be read.
+  if (code !== 0) process.stdout.write(`FAILED: jest ended with ${code}, see above.\n`);
+  if (words.includes(WRITE_RESULTS)) writeBlock(`${about}\n\n${table}`);
   process.exitCode = code ?? 1;
 });
 
-function writeBlock(table: string): void {
+function writeBlock(results: string): void {
   const text = readFileSync(DOCUMENT, 'utf8');
   const [before, rest] = text.split(BEGIN) as [string, string?];
   const after = rest?.split(END)[1];
   if (after === undefined)
     throw new Error(`${DOCUMENT} has no place for the results, between ${BEGIN} and ${END}`);
-  writeFileSync(DOCUMENT, `${before}${BEGIN}\n\n${table}\n${END}${after}`);
+  writeFileSync(DOCUMENT, `${before}${BEGIN}\n\n${results}\n${END}${after}`);
   process.stdout.write(`Written to ${DOCUMENT}.\n`);
 }

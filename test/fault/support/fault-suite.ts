@@ -45,6 +45,7 @@ const SHOWN_DIFFERENCES = 40;
 const SETTLE_TIMEOUT_MS = 180_000;
 /** Many times what a case takes on a quiet machine. */
 const CASE_TIMEOUT_MS = 300_000;
+const CLEANUP_TIMEOUT_MS = 60_000;
 const RESTART_DELAY_MS = 500;
 
 /** Where the results are gathered; set by run.ts. */
@@ -92,6 +93,7 @@ export class FaultRun {
 
   /** Starts a verb that is ended with the case, if not before. */
   start(tallyman: Installation, ...words: string[]): TallymanProcess {
+    if (this.isOver) throw new Error('the case is over');
     const child = startTallyman(tallyman, words);
     this.processes.push(child);
     return child;
@@ -224,35 +226,50 @@ export type FaultCase = (name: string, body: (run: FaultRun) => Promise<void>, t
  * @param suite for the table of results
  */
 export function faultSuite(suite: string): FaultCase {
-  let world: FaultWorld | undefined;
-  beforeAll(async () => void (world = await startFaultWorld()));
-  afterAll(() => world?.stop());
+  // By the first case, not by a hook of jest's: servers that do not start are a result too.
+  let starting: Promise<FaultWorld> | undefined;
+  afterAll(async () => (await starting)?.stop());
 
   return (name, body, timeoutMs = CASE_TIMEOUT_MS) => {
     const inCase = async (): Promise<void> => {
-      const seed = seedOf(name);
-      const run = new FaultRun(world!, seed, createRandom(seed));
       const startedAt = Date.now();
+      const seed = seedOf(name);
+      let run: FaultRun | undefined;
       let passed = false;
+      tell(`${suite}: ${name} ...`);
       try {
-        await body(run);
+        run = new FaultRun(await (starting ??= startFaultWorld()), seed, createRandom(seed));
+        await within(timeoutMs, body(run));
         passed = true;
       } catch (error) {
         throw new Error(
           `SEED=${RUN_SEED} repeats it. ${error instanceof Error ? error.message : String(error)}`,
-          {
-            cause: error,
-          },
+          { cause: error },
         );
       } finally {
-        await run.end();
-        const { kills, events, differences } = run;
+        await run?.end();
+        const { kills = 0, events = 0, differences } = run ?? {};
         const seconds = Math.round((Date.now() - startedAt) / 1000);
         record({ suite, name, seed: RUN_SEED, kills, events, seconds, differences, passed });
+        const counts = `${kills} kills, ${events} events`;
+        tell(`${suite}: ${name}: ${passed ? 'passed' : 'FAILED'} in ${seconds} s, ${counts}`);
       }
     };
-    test(name, inCase, timeoutMs);
+    test(name, inCase, timeoutMs + CLEANUP_TIMEOUT_MS);
   };
+}
+
+/** Jest would go on to the next case, beside one that hangs; here it is ended, and counted as failed. */
+async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not through after ${timeoutMs / 1000} s`)), timeoutMs);
+  });
+  try {
+    await Promise.race([work, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Of one case: no other case changes it. */
@@ -260,6 +277,11 @@ function seedOf(name: string): number {
   let hash = RUN_SEED;
   for (const character of name) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) >>> 0;
   return hash;
+}
+
+/** How far a whole run is: jest itself tells at the end of a file. */
+function tell(line: string): void {
+  if (RESULTS_FILE) process.stderr.write(`${line}\n`);
 }
 
 function record(result: CaseResult): void {
