@@ -126,14 +126,19 @@ async function checkCursors(context: Context): Promise<Finding[]> {
           level: 'error',
           subject,
           problem,
-          remedy: 'tallyman init; if Redis was emptied, restore it',
+          remedy: 'a first start, or a new partition: tallyman init; if Redis was emptied: tallyman rebuild',
         });
         continue;
       }
       const stop = checkCursor(cursor, range);
-      if (stop)
-        findings.push({ level: 'error', subject, problem: stop.message, remedy: 'see docs/operating.md' });
-      else if (cursor < range.end) behind.push({ topic, partition, cursor, end: range.end });
+      if (stop) {
+        const key = store.keys.shard(partition).cursor;
+        const offset = cursor < range.start ? range.start : range.end;
+        findings.push({
+          ...{ level: 'error', subject, problem: stop.message },
+          remedy: `restore Kafka's data; or stop the consumers and accept the loss: redis-cli HSET '${key}' ${topic} ${offset}`,
+        });
+      } else if (cursor < range.end) behind.push({ topic, partition, cursor, end: range.end });
     }
   }
   // Only where there are cursors, Redis can be compared with the ledger.
@@ -169,7 +174,10 @@ async function checkTopicIds(context: Context, store: Store, topics: readonly st
       findings.push({ level: 'error', subject: topic, problem, remedy: 'tallyman init' });
     } else if (id !== expected) {
       const { message } = topicReplaced(topic, expected, id);
-      findings.push({ level: 'error', subject: topic, problem: message, remedy: 'see docs/operating.md' });
+      const remedy =
+        `let KAFKA_BROKERS name the right Kafka; if it is a true copy: redis-cli HDEL ${store.keys.topicIds} ${topic}, ` +
+        'then tallyman init';
+      findings.push({ level: 'error', subject: topic, problem: message, remedy });
     }
   }
   return findings;

@@ -48,6 +48,12 @@ test('doctor finds what endangers usage, and says what to type', async () => {
     ]) {
       expect(text).toContain(expected);
     }
+    // A remedy that would not help is none: what it says to type must mend it.
+    const past = broken.findings.find(({ subject }) => subject.endsWith('usage.agent/1'))!;
+    const [, key, field, offset] = /redis-cli HSET '(.*)' (\S+) (\d+)$/.exec(past.remedy)!;
+    await redis.hset(key!, field!, offset!);
+    const mended = await examine();
+    expect(mended.findings.map(({ subject }) => subject)).not.toContain(past.subject);
   } finally {
     redis.disconnect();
     await own.stop();
