@@ -1,9 +1,9 @@
 #!/bin/sh
 # Prints the totals of every project in the months named, and every invoice, as text that two runs of can be compared:
 #
-#   scripts/snapshot.sh 2026-10 2026-11 > before.txt
+#   deploy/snapshot.sh 2026-10 2026-11 > before.txt
 #   (Redis is lost) tallyman rebuild
-#   scripts/snapshot.sh 2026-10 2026-11 | diff before.txt -  && echo equal
+#   deploy/snapshot.sh 2026-10 2026-11 | diff before.txt -  && echo equal
 #
 # TALLYMAN names the command, where it is not on the path.
 set -eu
