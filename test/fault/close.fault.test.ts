@@ -18,7 +18,7 @@ interface Counting {
   readonly tallyman: FaultInstallation;
   readonly consumer: TallymanProcess;
   /** Publishes usage of both months, and waits until it is in the totals. What is of a closed month is late. */
-  publish(events: number): Promise<void>;
+  readonly publish: (events: number) => Promise<void>;
 }
 
 async function counting(run: FaultRun): Promise<Counting> {

@@ -8,6 +8,7 @@ import {
   emptyRedis,
   EVENTS,
   expectStop,
+  loseLogEnd,
   pausedConsumer,
   replaceTopic,
   sessionOf,
@@ -44,6 +45,23 @@ for (const [what, events] of [
     }
   });
 }
+
+fault('a broker that lost the end of a log with its power: nothing runs on it', async (run) => {
+  const tallyman = await counted(run);
+  const before = await contentOf(run, tallyman);
+  await loseLogEnd(run, `${sessionOf(tallyman)}-0`);
+  for (const words of [
+    ['consume'],
+    ['consume', '--until-caught-up'],
+    ['close', MONTH_BEFORE, '--grace', '0s'],
+  ]) {
+    expectStop(await tallyman.run(words), 'lost its end in an unclean election');
+  }
+  const doctor = await tallyman.run(['doctor']);
+  const cursor = `'${tallyman.prefix}:usage:{0}:cursor' ${sessionOf(tallyman)}`;
+  expect(doctor).toMatchObject({ code: 1, stdout: expect.stringContaining(cursor) as string });
+  expect(await contentOf(run, tallyman)).toEqual(before);
+});
 
 fault('records deleted before they were counted: EVENTS_GONE, and nothing is skipped', async (run) => {
   const tallyman = await counted(run);

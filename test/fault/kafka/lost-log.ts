@@ -1,3 +1,5 @@
+import { statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createTopics, logRanges } from '../../../src/stream/topics';
 import { eventually } from '../../support/eventually';
@@ -44,6 +46,16 @@ export function cutLog(run: FaultRun, topic: string): Promise<void> {
     const partitions = ranges.map(({ end }, partition) => ({ partition, offset: String(end - 1) }));
     await (await client.admin()).deleteTopicRecords({ topic, partitions });
   });
+}
+
+/** What a power cut does to a log that has no copy: Kafka leaves it to the system when records reach the disk. */
+export async function loseLogEnd(run: FaultRun, partition: string): Promise<void> {
+  const { kafka } = run.world;
+  await kafka.kill('SIGKILL');
+  run.kills += 1;
+  const segment = join(kafka.dataDir, partition, `${'0'.repeat(20)}.log`);
+  truncateSync(segment, statSync(segment).size >> 1);
+  await kafka.restart();
 }
 
 export async function emptyRedis({ world }: FaultRun, { prefix }: FaultInstallation): Promise<void> {
