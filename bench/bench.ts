@@ -1,42 +1,82 @@
-import { Command, Option, InvalidArgumentError } from 'commander';
+import { Argument, Command, Option, InvalidArgumentError } from 'commander';
 import { measureClose } from './close';
 import { measureFreshness } from './freshness';
 import { measureGrowth } from './growth';
 import { measureQuota } from './quota';
 import { createResults } from './results';
-import { startKafka } from './servers';
+import type { NativeService } from '../src/local/service';
+import { say, startKafka } from './servers';
 import { measureStartUp } from './start-up';
 import { ENGINES, measureThroughput, type Engine } from './throughput';
 
-interface Flags {
+interface Sizes {
   readonly events: number;
   readonly projects: readonly number[];
+  readonly seconds: number;
+  readonly ids: readonly number[];
+  readonly closes: readonly number[];
+}
+
+interface Flags extends Partial<Sizes> {
   readonly partitions: number;
   readonly runs: number;
   readonly seed: number;
   readonly engines: readonly Engine[];
   readonly rate: number;
-  readonly seconds: number;
-  readonly ids: readonly number[];
-  readonly closes: readonly number[];
+  readonly quick?: true;
   readonly save?: true;
 }
 
-async function bench(sections: readonly string[], flags: Flags): Promise<void> {
+const WHOLE: Sizes = {
+  events: 2_000_000,
+  projects: [20_000, 100, 1_000_000],
+  seconds: 20,
+  ids: [100_000, 1_000_000, 10_000_000, 50_000_000],
+  closes: [1_000, 10_000, 100_000, 1_000_000],
+};
+const QUICK: Sizes = {
+  events: 300_000,
+  projects: [20_000, 100],
+  seconds: 8,
+  ids: [100_000, 1_000_000],
+  closes: [1_000, 10_000],
+};
+
+type Options = Sizes & Flags;
+type Measure = (kafka: NativeService, options: Options, add: (result: object) => void) => Promise<void>;
+
+const START_UP_PARTITIONS = 100;
+
+/** Each once a run. */
+const SECTIONS: Readonly<Record<string, Measure>> = {
+  async throughput(kafka, options, add) {
+    for (const projects of options.projects) await measureThroughput(kafka, { ...options, projects }, add);
+  },
+  freshness: (kafka, options, add) => measureFreshness(kafka, { ...options, projects: 20_000 }, add),
+  growth: (kafka, { ids }, add) => measureGrowth(kafka, ids, add),
+  'start-up': (kafka, _, add) => measureStartUp(kafka, START_UP_PARTITIONS, add),
+  async close(kafka, { closes }, add) {
+    for (const projects of closes) await measureClose(kafka, projects, add);
+  },
+  quota: (kafka, _, add) => measureQuota(kafka, add),
+};
+const NAMES = Object.keys(SECTIONS);
+
+async function bench(names: readonly string[], flags: Flags): Promise<void> {
+  const options: Options = { ...(flags.quick ? QUICK : WHOLE), ...flags };
   const results = createResults();
   const kafka = await startKafka();
   try {
-    const add = (result: object): void => results.add(result);
-    for (const projects of sections.includes('throughput') ? flags.projects : []) {
-      await measureThroughput(kafka, { ...flags, projects }, add);
+    for (const name of names) {
+      const startedAt = performance.now();
+      try {
+        for (let run = 0; run < options.runs; run += 1)
+          await SECTIONS[name]!(kafka, options, (result) => results.add(result));
+      } catch (error) {
+        fail(name, error); // What the others measured, in half an hour, is no less true.
+      }
+      say(`${name} took ${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
     }
-    if (sections.includes('freshness')) await measureFreshness(kafka, { ...flags, projects: 20_000 }, add);
-    if (sections.includes('growth')) await measureGrowth(kafka, flags.ids, add);
-    if (sections.includes('start-up')) await measureStartUp(kafka, START_UP_PARTITIONS, add);
-    for (const projects of sections.includes('close') ? flags.closes : []) {
-      await measureClose(kafka, projects, add);
-    }
-    if (sections.includes('quota')) await measureQuota(kafka, add);
   } finally {
     await kafka.stop();
   }
@@ -44,16 +84,16 @@ async function bench(sections: readonly string[], flags: Flags): Promise<void> {
   if (flags.save) results.save();
 }
 
-const SECTIONS = ['throughput', 'freshness', 'growth', 'start-up', 'close', 'quota'];
-const START_UP_PARTITIONS = 100;
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 
 new Command('bench')
   .description('Measure Tallyman on this machine: real Kafka, real Redis, everything checked by the oracle.')
-  .argument('[sections...]', `of ${SECTIONS.join(', ')}; all by default`)
-  .option('--events <n>', 'records in the log', positiveInteger, 2_000_000)
-  .option('--projects <n,...>', 'numbers of projects', positiveIntegers, [20_000, 100])
+  .addArgument(new Argument('[sections...]', 'all by default').choices(NAMES))
+  .option('--quick', 'small sizes: to see that it works, or how a change does')
+  .option('--events <n>', `records in the log (${WHOLE.events})`, positiveInteger)
+  .option('--projects <n,...>', `numbers of projects (${WHOLE.projects.join(',')})`, positiveIntegers)
   .option('--partitions <n>', 'partitions of each topic', positiveInteger, 12)
-  .option('--runs <n>', 'times that each engine runs', positiveInteger, 1)
+  .option('--runs <n>', 'times that each section runs: figures are medians', positiveInteger, 1)
   .option('--seed <n>', 'of the workload', positiveInteger, 20_261)
   .addOption(
     new Option('--engines <names>', `of ${ENGINES.join(', ')}`)
@@ -61,18 +101,24 @@ new Command('bench')
       .argParser((text) => text.split(',').map((name) => engineNamed(name.trim()))),
   )
   .option('--rate <n>', 'freshness: events a second', positiveInteger, 20_000)
-  .option('--seconds <n>', 'freshness: how long each situation is watched', positiveInteger, 20)
-  .option('--ids <n,...>', 'growth: ids held', positiveIntegers, [100_000, 1_000_000, 10_000_000])
-  .option('--closes <n,...>', 'close: numbers of projects', positiveIntegers, [1_000, 10_000, 100_000])
+  .option(
+    '--seconds <n>',
+    `freshness: how long each situation is watched (${WHOLE.seconds})`,
+    positiveInteger,
+  )
+  .option('--ids <n,...>', `growth: ids held (${WHOLE.ids.join(',')})`, positiveIntegers)
+  .option('--closes <n,...>', `close: numbers of projects (${WHOLE.closes.join(',')})`, positiveIntegers)
   .option('--save', 'write the results to bench/results')
-  .action((sections: string[], flags: Flags) => bench(sections.length > 0 ? sections : SECTIONS, flags))
+  .action((sections: string[], flags: Flags) => bench(sections.length > 0 ? sections : NAMES, flags))
   .parseAsync()
-  .catch((error: unknown) => {
-    process.stderr.write(
-      `bench failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    );
-    process.exitCode = 1;
-  });
+  .catch((error: unknown) => fail('bench', error))
+  .finally(() => process.exit()); // A section that failed has left its servers running, which end with this process.
+
+function fail(what: string, error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`${what} failed: ${text}\n`);
+  process.exitCode = 1;
+}
 
 function engineNamed(name: string): Engine {
   const found = ENGINES.find((engine) => engine === name);

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,8 @@ import type { NativeService } from '../src/local/service';
 import { readTotals } from '../src/totals/read';
 import { applyMadeUp, initInstallation, initMadeUp, openBenchStore } from './installation';
 import { cpuMs, peakBytes, startChild } from './processes';
-import { environment, startRedis } from './servers';
+import { environment, newPrefix, startRedis } from './servers';
+import { TOTALS_COMMAND } from './targets';
 import { lastMonth, projectNames } from './workload';
 
 export interface CloseResult {
@@ -20,6 +22,21 @@ export interface CloseResult {
 const SHARDS = 12;
 const USAGES_PER_PROJECT = 4;
 const READ_PROJECTS = 500;
+/** A start takes so little that a single one says little. */
+const STARTS = 21;
+
+const BUILD = join(__dirname, '..');
+
+/** Seconds that a program takes from its start to its end, as its user waits for it. */
+function medianStart(words: readonly string[], env: Readonly<Record<string, string>>): number {
+  const times = Array.from({ length: STARTS }, () => {
+    const startedAt = performance.now();
+    const { status, stderr } = spawnSync(process.execPath, words, { env, encoding: 'utf8' });
+    if (status !== 0) throw new Error(`${words.join(' ')} ended with ${status}: ${stderr}`);
+    return (performance.now() - startedAt) / 1000;
+  });
+  return times.sort((a, b) => a - b)[(STARTS - 1) / 2]!;
+}
 
 /** A close of a month by the command that ops use, with a paid plan for every project; and reading of totals. */
 export async function measureClose(
@@ -28,7 +45,7 @@ export async function measureClose(
   onResult: (result: CloseResult) => void,
 ): Promise<void> {
   const redis = await startRedis();
-  const env = environment(kafka, redis, `bench-close-${projectCount}`);
+  const env = environment(kafka, redis, newPrefix('close'));
   const month = lastMonth(Date.now());
   const projects = projectNames(projectCount);
   const store = await openBenchStore(env);
@@ -65,7 +82,13 @@ export async function measureClose(
         .join('\n'),
     );
     await run('projects import', ['projects', 'import', file]);
-    await run('totals of one project, command and all', ['totals', projects[0]!, '--month', month]);
+    const totals = [join(BUILD, 'src/cli/tallyman.js'), 'totals', projects[0]!, '--month', month];
+    for (const [what, words] of [
+      ['node alone, from its start to its end', ['-e', '0']],
+      [TOTALS_COMMAND, totals],
+    ] as const) {
+      onResult({ section: 'close', what, projects: projectCount, seconds: medianStart(words, env) });
+    }
     const startedAt = performance.now();
     for (const project of projects.slice(0, READ_PROJECTS)) await readTotals(store, project, month);
     const readCount = Math.min(READ_PROJECTS, projectCount);

@@ -6,8 +6,8 @@ import { createPublisher, type Publisher } from '../src/stream/producer';
 import { topicName } from '../src/stream/topics';
 import type { Store } from '../src/totals/store';
 import { initInstallation, openBenchStore } from './installation';
-import { startChild } from './processes';
-import { environment, startRedis } from './servers';
+import { peakBytes, startChild } from './processes';
+import { environment, newPrefix, startRedis } from './servers';
 import { lastMonth, monthBefore } from './workload';
 
 /** From the sending of an event to the total that ops can read, in milliseconds. */
@@ -21,6 +21,10 @@ export interface FreshnessResult {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  /** Of these, until Kafka has acknowledged the event. */
+  readonly sentP99Ms: number;
+  /** Of the consumer, so far. */
+  readonly peakMemoryMb: number;
 }
 
 const PROBE_INTERVAL_MS = 40;
@@ -38,7 +42,7 @@ export async function measureFreshness(
   onResult: (result: FreshnessResult) => void,
 ): Promise<void> {
   const redis = await startRedis();
-  const env = environment(kafka, redis, 'bench-freshness');
+  const env = environment(kafka, redis, newPrefix('freshness'));
   const { kafka: kafkaOptions, prefix } = readConfig(env);
   const store = await openBenchStore(env);
   await initInstallation(env, partitions);
@@ -48,12 +52,13 @@ export async function measureFreshness(
   const consumer = startChild('src/cli/tallyman.js', ['consume'], env);
   const children = [consumer];
   const report = async (what: string, rateNow: number, work: () => Promise<unknown>): Promise<void> => {
-    const latencies = await prober.during(work);
-    const at = (share: number): number =>
-      latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))] ?? 0;
+    const probes = await prober.during(work);
+    const counted = quantiles(probes.map(({ countedMs }) => countedMs));
+    const sent = quantiles(probes.map(({ sentMs }) => sentMs));
     onResult({
-      ...{ section: 'freshness', what, rate: rateNow, partitions, probes: latencies.length },
-      ...{ p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1) },
+      ...{ section: 'freshness', what, rate: rateNow, partitions, probes: probes.length },
+      ...{ p50Ms: counted(0.5), p99Ms: counted(0.99), maxMs: counted(1), sentP99Ms: sent(0.99) },
+      peakMemoryMb: peakBytes(consumer.pid) / 1e6,
     });
   };
   try {
@@ -82,11 +87,22 @@ export async function measureFreshness(
   }
 }
 
+function quantiles(values: readonly number[]): (share: number) => number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
+}
+
+/** How long it took until Kafka had an event, and until it was in the total. */
+interface Probe {
+  readonly sentMs: number;
+  readonly countedMs: number;
+}
+
 /** Sends single events of projects of their own, and looks for their totals. */
 function createProber(publisher: Publisher, store: Store, topic: string, partitions: number) {
   let number = 0;
 
-  async function probe(): Promise<number> {
+  async function probe(): Promise<Probe> {
     const project = `probe-${number}`;
     const partition = number % partitions;
     number += 1;
@@ -104,27 +120,26 @@ function createProber(publisher: Publisher, store: Store, topic: string, partiti
       data: { service: 'webrtc', durationMs: 1 },
     };
     const sentAt = performance.now();
-    const sent = publisher.publish(topic, [
-      { key: project, value: JSON.stringify(event), timestampMs: now, partition },
-    ]);
+    const sent = publisher
+      .publish(topic, [{ key: project, value: JSON.stringify(event), timestampMs: now, partition }])
+      .then(() => performance.now() - sentAt);
     const key = store.keys.totals(partition, time.slice(0, 7), project);
     while ((await store.redis.hget(key, 'session.webrtc')) === null) await delay(POLL_MS);
-    const latency = performance.now() - sentAt;
-    await sent;
-    return latency;
+    const countedMs = performance.now() - sentAt;
+    return { sentMs: await sent, countedMs };
   }
 
   return {
-    /** The sorted latencies of the probes that were sent while `work` was done. */
-    async during(work: () => Promise<unknown>): Promise<number[]> {
-      const probes: Promise<number>[] = [];
+    /** The probes that were sent while `work` was done. */
+    async during(work: () => Promise<unknown>): Promise<Probe[]> {
+      const probes: Promise<Probe>[] = [];
       const timer = setInterval(() => probes.push(probe()), PROBE_INTERVAL_MS);
       try {
         await work();
       } finally {
         clearInterval(timer);
       }
-      return (await Promise.all(probes)).sort((a, b) => a - b);
+      return Promise.all(probes);
     },
   };
 }

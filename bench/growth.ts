@@ -6,13 +6,19 @@ import { environment, say, startRedis } from './servers';
 import { lastMonth, monthBefore, projectNames } from './workload';
 import type { NativeService } from '../src/local/service';
 
-/** What a chunk costs Redis when so many ids are held. */
+/** What an event costs when so many ids are held. */
 export interface GrowthResult {
   readonly section: 'growth';
   readonly ids: number;
   /** Microseconds of Redis an event; the writing and rewriting of its file included. */
   readonly redisCpuUs: number;
+  /** The same and this process's, which looks the ids up in its memory, and makes the events. */
+  readonly applyCpuUs: number;
   readonly bytesPerId: number;
+  /** All that Redis holds. */
+  readonly redisMemoryMb: number;
+  /** Of this process, which holds the ids as a consumer of all shards does. */
+  readonly memoryMb: number;
 }
 
 const SHARDS = 12;
@@ -40,14 +46,21 @@ export async function measureGrowth(
     for (const size of [...sizes].sort((a, b) => a - b)) {
       while (count + STEP < size - STEP / 2) await grow(STEP);
       const startMs = cpuMs(redis.pid);
+      const ownStart = process.cpuUsage();
       const before = count;
       await grow(Math.max(SHARDS, size - count));
-      const redisCpuUs = ((cpuMs(redis.pid) - startMs) * 1000) / (count - before);
+      const redisUs = (cpuMs(redis.pid) - startMs) * 1000;
+      const own = process.cpuUsage(ownStart);
+      const grown = count - before;
+      const memory = /used_memory:(\d+)/.exec(await store.redis.info('memory'))![1];
       onResult({
         section: 'growth',
         ids: size,
-        redisCpuUs,
+        redisCpuUs: redisUs / grown,
+        applyCpuUs: (redisUs + own.user + own.system) / grown,
         bytesPerId: (await idBytes(store.redis as Redis, month)) / count,
+        redisMemoryMb: Number(memory) / 1e6,
+        memoryMb: process.memoryUsage.rss() / 1e6,
       });
       say(`${count.toLocaleString('en-US')} ids held`);
     }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { consumerNames, consumerNamed } from '../consumers';
 import { readConfig } from '../src/config';
-import { openKafka } from '../src/stream/kafka';
+import { openKafka, type KafkaClient } from '../src/stream/kafka';
 import { createTopics, logEnds, topicName } from '../src/stream/topics';
 import { apply } from '../src/totals/apply';
 import { initCursor } from '../src/totals/cursors';
@@ -17,7 +18,21 @@ export async function createUsageTopics(env: Environment, partitions: number): P
   const config = readConfig(env);
   const kafka = openKafka(config.kafka);
   await createTopics(kafka, config.prefix, { partitions, replication: 1, retentionDays: 100 });
+  await ready(kafka, namesOfTopics(config.prefix));
   await kafka.close();
+}
+
+const READY_LIMIT_MS = 60_000;
+
+/** A broker is told of its new partitions after the topics are there; hundreds of them take it longer than a send waits. */
+async function ready(kafka: KafkaClient, topics: readonly string[]): Promise<void> {
+  const deadline = Date.now() + READY_LIMIT_MS;
+  for (;;) {
+    const answer = await logEnds(kafka, topics).catch((error: unknown) => error);
+    if (answer instanceof Map) return;
+    if (Date.now() > deadline) throw answer;
+    await delay(100);
+  }
 }
 
 export async function endsOfLog(env: Environment): Promise<Map<string, readonly number[]>> {

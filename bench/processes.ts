@@ -42,9 +42,13 @@ export function startChild(
   });
   if (onMessage) child.on('message', onMessage);
   let isStopping = false;
+  // A server ends with the benchmark by its watchdog; a consumer would wait for servers that do not come back.
+  const killNow = (): void => void child.kill('SIGKILL');
+  process.on('exit', killNow);
   const ended = new Promise<void>((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code, signal) => {
+      process.off('exit', killNow);
       if (code === 0 || isStopping) resolve();
       else reject(new Error(`${script} ended with ${code ?? signal}`));
     });

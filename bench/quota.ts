@@ -8,7 +8,7 @@ import type { NativeService } from '../src/local/service';
 import { createTokens } from '../src/web/tokens';
 import { applyMadeUp, initInstallation, initMadeUp, openBenchStore } from './installation';
 import { startChild } from './processes';
-import { environment, startRedis } from './servers';
+import { environment, newPrefix, startRedis } from './servers';
 import { projectNames } from './workload';
 
 export interface QuotaResult {
@@ -35,7 +35,7 @@ export async function measureQuota(
   const redis = await startRedis();
   const port = await freePort();
   const env = {
-    ...environment(kafka, redis, 'bench-quota'),
+    ...environment(kafka, redis, newPrefix('quota')),
     TALLYMAN_AUTH_SECRET: SECRET,
     TALLYMAN_PORT: String(port),
   };

@@ -4,6 +4,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { formatTable, type Column } from '../src/cli/output';
 import { say } from './servers';
+import { judge, withRatios } from './targets';
 
 /** One line of measurement: what was measured (texts, and the numbers of `KEYS`) and what came out. */
 export type Result = Readonly<Record<string, string | number | undefined>> & { readonly section: string };
@@ -27,19 +28,14 @@ export function createResults() {
   const before = latestOfThisMachine();
   return {
     add(result: object): void {
-      const rounded = Object.fromEntries(
-        Object.entries(result as Result).map(([name, value]) => [
-          name,
-          typeof value === 'number' ? round(value) : value,
-        ]),
-      ) as Result;
-      results.push(rounded);
-      process.stdout.write(`${JSON.stringify(rounded)}\n`);
+      const added = rounded(result as Result);
+      results.push(added);
+      process.stdout.write(`${JSON.stringify(added)}\n`);
     },
     printTables(): void {
       const machine = thisMachine();
       process.stdout.write(`\n${Object.values(machine).join(', ')}; commit ${commit()}\n`);
-      const shown = medians(results);
+      const shown = withRatios(medians(results)).map(rounded);
       for (const section of new Set(shown.map((result) => result.section))) {
         const rows = shown.filter((result) => result.section === section);
         process.stdout.write(`\n${section}\n${tableOf(rows)}`);
@@ -50,6 +46,9 @@ export function createResults() {
           );
         }
       }
+      const verdicts = judge(shown);
+      if (verdicts.length > 0)
+        process.stdout.write(`\ntargets\n${verdicts.map((line) => `${line}\n`).join('')}`);
     },
     save(): void {
       const date = new Date().toISOString();
@@ -59,7 +58,7 @@ export function createResults() {
         machine: thisMachine(),
         commit: commit(),
         date,
-        results: medians(results),
+        results: withRatios(medians(results)).map(rounded),
       };
       writeFileSync(file, `${JSON.stringify(content, null, 1)}\n`);
       say(`written to ${file}`);
@@ -67,13 +66,17 @@ export function createResults() {
   };
 }
 
-function round(value: number): number {
-  return Number(value.toPrecision(value >= 1000 ? 6 : 4));
+function rounded(result: Result): Result {
+  const figures = Object.entries(result).map(([name, value]) => [
+    name,
+    typeof value === 'number' ? Number(value.toPrecision(value >= 1000 ? 6 : 4)) : value,
+  ]);
+  return Object.fromEntries(figures) as Result;
 }
 
 const sameThing = (a: Result, b: Result): boolean => KEYS.every((key) => a[key] === b[key]);
 
-/** Several runs of one thing become one: the median of each figure. */
+/** Several runs of one thing become one: the median of each figure, and what was wrong in any of them. */
 function medians(results: readonly Result[]): Result[] {
   const groups: Result[][] = [];
   for (const result of results) {
@@ -86,7 +89,8 @@ function medians(results: readonly Result[]): Result[] {
     return Object.fromEntries(
       names.map((name) => {
         const values = group.map((result) => result[name]);
-        return [name, values.every((value) => typeof value === 'number') ? median(values) : values[0]];
+        if (!values.every((value) => typeof value === 'number')) return [name, values[0]];
+        return [name, name === 'wrongTotals' ? Math.max(...values) : median(values)];
       }),
     ) as Result;
   });

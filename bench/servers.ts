@@ -7,6 +7,11 @@ import { createProgress } from '../src/progress';
 export const startKafka = (): Promise<NativeService> => startNativeKafka(say, createProgress('Kafka'));
 export const startRedis = (): Promise<NativeService> => startNativeRedis(say);
 
+let prefixes = 0;
+
+/** An installation's own: a section may be run again on the same Kafka. */
+export const newPrefix = (name: string): string => `bench-${name}-${(prefixes += 1)}`;
+
 export function say(text: string): void {
   process.stderr.write(`  ${text}\n`);
 }

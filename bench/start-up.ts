@@ -7,7 +7,7 @@ import { topicName } from '../src/stream/topics';
 import { readCursors } from '../src/totals/cursors';
 import { createUsageTopics, endsOfLog, initInstallation, openBenchStore } from './installation';
 import { startChild } from './processes';
-import { environment, startRedis } from './servers';
+import { environment, newPrefix, startRedis } from './servers';
 import { lastMonth } from './workload';
 
 export interface StartUpResult {
@@ -26,7 +26,7 @@ export async function measureStartUp(
   onResult: (result: StartUpResult) => void,
 ): Promise<void> {
   const redis = await startRedis();
-  const env = environment(kafka, redis, `bench-start-${partitions}`);
+  const env = environment(kafka, redis, newPrefix('start'));
   const { prefix, kafka: kafkaOptions } = readConfig(env);
   await createUsageTopics(env, partitions);
   const workload = { seed: 3, month: lastMonth(Date.now()), events: EVENTS, projects: 5_000 };

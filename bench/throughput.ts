@@ -27,7 +27,6 @@ export interface ThroughputOptions {
   readonly events: number;
   readonly projects: number;
   readonly partitions: number;
-  readonly runs: number;
   readonly engines: readonly Engine[];
 }
 
@@ -67,21 +66,29 @@ export async function measureThroughput(
   options: ThroughputOptions,
   onResult: (result: EngineResult) => void,
 ): Promise<void> {
-  const whole = options.engines.some((engine) => engine !== 'naive') && (await fillTopics(kafka, options, 1));
-  const part = options.engines.includes('naive') && (await fillTopics(kafka, options, NAIVE_SHARE));
-  for (let run = 0; run < options.runs; run += 1) {
-    for (const engine of options.engines) {
-      const filled = engine === 'naive' ? part : whole;
-      if (filled) onResult(await runEngine(kafka, engine, filled, options));
-    }
+  const whole =
+    options.engines.some((engine) => engine !== 'naive') && (await filledTopics(kafka, options, 1));
+  const part = options.engines.includes('naive') && (await filledTopics(kafka, options, NAIVE_SHARE));
+  for (const engine of options.engines) {
+    const filled = engine === 'naive' ? part : whole;
+    if (filled) onResult(await runEngine(kafka, engine, filled, options));
   }
 }
 
-async function fillTopics(kafka: NativeService, options: ThroughputOptions, share: number): Promise<Filled> {
-  const { seed, projects, partitions } = options;
+/** By prefix: a further run reads the same log. */
+const logs = new Map<string, Promise<Filled>>();
+
+function filledTopics(kafka: NativeService, options: ThroughputOptions, share: number): Promise<Filled> {
   const events = Math.round(options.events * share);
+  const prefix = `bench-${options.projects}-${events}`;
+  const filled = logs.get(prefix) ?? fillTopics(kafka, prefix, { ...options, events });
+  logs.set(prefix, filled);
+  return filled;
+}
+
+async function fillTopics(kafka: NativeService, prefix: string, options: ThroughputOptions): Promise<Filled> {
+  const { seed, projects, partitions, events } = options;
   const month = lastMonth(Date.now());
-  const prefix = `bench-${projects}-${events}`;
   const env = environment(kafka, undefined, prefix);
   await createUsageTopics(env, partitions);
   const folder = mkdtempSync(join(tmpdir(), 'tallyman-bench-'));
