@@ -91,7 +91,7 @@ fault(
   async (run) => {
     const tallyman = await run.install(4);
     await setPlans(tallyman);
-    const load = run.load(tallyman, { events: 1_000_000, perSecond: 2_500, monthBefore: 0.2 });
+    const load = run.load(tallyman, { events: 1_000_000, perSecond: 1_500, monthBefore: 0.2 });
     const consumers = [run.consume(tallyman), run.consume(tallyman)];
     await run.progress(tallyman);
     for (let round = 0; round < scaled(8, 3); round += 1) {

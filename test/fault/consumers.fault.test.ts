@@ -72,7 +72,7 @@ fault(
   'SIGKILL at each exact point between Kafka, dead letter, apply, reply and commit',
   async (run) => {
     const tallyman = await run.install();
-    const load = run.load(tallyman, { events: 1_000_000, perSecond: 2_500, malformed: 0.01 });
+    const load = run.load(tallyman, { events: 1_000_000, perSecond: 1_500, malformed: 0.01 });
     const { redisProxy, kafkaProxy } = run.world;
     for (const { hold } of [...POINTS, ...POINTS]) {
       const victim = run.consume(tallyman.proxied);
@@ -136,7 +136,7 @@ fault(
   'SIGSTOP past the session, another takes over, SIGCONT: its apply arrives late',
   async (run) => {
     const tallyman = await run.install();
-    const load = run.load(tallyman, { events: 1_000_000, perSecond: 3_000 });
+    const load = run.load(tallyman, { events: 1_000_000, perSecond: 1_500 });
     const { redisProxy } = run.world;
     const lateness: string[] = [];
     for (const isOnItsWay of [true, false]) {
@@ -175,7 +175,7 @@ fault(
   'one consumer, three, one again; then each of three replaced in turn, twice',
   async (run) => {
     const tallyman = await run.install(6);
-    const load = run.load(tallyman, { events: 1_000_000, perSecond: 4_000 });
+    const load = run.load(tallyman, { events: 1_000_000, perSecond: 2_000 });
     const orderly = async (consumer: TallymanProcess): Promise<void> => {
       await run.joined(consumer);
       expect(await consumer.stop()).toMatchObject({ code: 0 });

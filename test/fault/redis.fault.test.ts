@@ -30,7 +30,8 @@ const fault = faultSuite('redis');
 
 const LONG = 600_000;
 const ROUNDS = scaled(10, 3);
-const LOAD = { events: 1_000_000, perSecond: 3_000 };
+/** As long as the case lasts; the servers, not the rate, are what it is about. */
+const LOAD = { events: 1_000_000, perSecond: 1_500 };
 
 fault(
   'Redis killed and restarted over and over, its append-only file synced every second',

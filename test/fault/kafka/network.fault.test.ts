@@ -11,7 +11,7 @@ const TIMEOUT_MS = 300_000;
 /** Counts a log through the proxy while it is disturbed, and ends undisturbed. */
 async function disturbed(run: FaultRun, disturb: () => Promise<void>): Promise<void> {
   const tallyman = await run.install();
-  const load = run.load(tallyman, { events: scaled(40_000), perSecond: 4_000 });
+  const load = run.load(tallyman, { events: scaled(20_000), perSecond: 2_000 });
   const consumers = supervise(run, { ...tallyman.proxied, proxied: tallyman.proxied }, 2);
   await run.progress(tallyman);
   await disturb();
