@@ -30,9 +30,13 @@ function endOf(buffer: Buffer, start: number): number | undefined {
   }
 }
 
-/** A chunk that is applied. A script that Redis does not know yet is sent again whole: that answer is none. */
+/** What comes before a chunk is applied: a script that Redis does not know yet, or ids that its sender does not. */
+const isSentAgain = (answer: Buffer | undefined): boolean =>
+  answer !== undefined && (answer.includes('NOSCRIPT') || answer.includes('\r\nIDS\r\n'));
+
+/** A chunk that is applied. */
 export const isApply: Matches = ({ name, request }, answer) =>
-  name.startsWith('EVAL') && request.includes('}:daily:') && !answer?.includes('NOSCRIPT');
+  name.startsWith('EVAL') && request.includes('}:daily:') && !isSentAgain(answer);
 
 /** A shard whose month is frozen. */
 export const isFreeze =
@@ -42,7 +46,7 @@ export const isFreeze =
     request.includes(`usage:{${shard}}:closed`) &&
     request.includes(`usage:{${shard}}:cursor`) &&
     !request.includes('}:daily:') &&
-    !answer?.includes('NOSCRIPT');
+    !isSentAgain(answer);
 
 /** The partition that a chunk is of, as `<topic>/<partition>`. */
 export function partitionOf({ request }: Exchange): string {
