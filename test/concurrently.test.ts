@@ -22,6 +22,12 @@ test('every item is worked on once, never more than so many at a time', async ()
   expect(done.sort((a, b) => a - b)).toEqual(Array.from({ length: 20 }, (_, i) => i));
 });
 
+test('items may be there already', async () => {
+  const done: string[] = [];
+  await eachConcurrently(['a', 'b', 'c'], 2, (item) => Promise.resolve(void done.push(item)));
+  expect(done).toEqual(['a', 'b', 'c']);
+});
+
 test('after a failure nothing is begun, what is under way ends first', async () => {
   const taken: number[] = [];
   let ended = 0;

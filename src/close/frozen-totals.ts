@@ -1,3 +1,4 @@
+import { eachConcurrently } from '../concurrently';
 import { createProgress } from '../progress';
 import type { KafkaClient } from '../stream/kafka';
 import { appendLedger, readLedger, readLedgerPages } from '../stream/ledger';
@@ -8,6 +9,9 @@ import { readShardCount } from '../totals/read';
 import type { Store } from '../totals/store';
 
 const LEDGER = 'billing.totals';
+
+/** While one is read from Redis, another is on its way to Kafka. */
+const SHARDS_AT_ONCE = 3;
 
 /**
  * Publishes what a frozen month came to to `billing.totals`, and at last that it is all there. Late usage is priced by its
@@ -23,7 +27,8 @@ export async function publishFrozenTotals(
   const topic = topicName(prefix, LEDGER);
   const shardCount = await readShardCount(store);
   const progress = createProgress(`close ${month}: totals`);
-  for (let shard = 0; shard < shardCount; shard += 1) {
+  let published = 0;
+  await eachConcurrently(new Array(shardCount).keys(), SHARDS_AT_ONCE, async (shard) => {
     for await (const parts of readFrozenMonth(store, shard, month)) {
       await appendLedger(
         publisher,
@@ -31,8 +36,8 @@ export async function publishFrozenTotals(
         parts.map((part) => ({ key: keyOf(part), value: JSON.stringify(part) })),
       );
     }
-    progress.update(shard + 1, shardCount, 'shards');
-  }
+    progress.update((published += 1), shardCount, 'shards');
+  });
   progress.end();
   await mayTrust();
   await appendLedger(publisher, topic, [{ key: month, value: JSON.stringify({ month }) }]);
