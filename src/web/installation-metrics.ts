@@ -39,7 +39,7 @@ export function createInstallationMetrics(
   const byMonth = (name: string, help: string): Gauge<'month'> =>
     new Gauge({ name, help, labelNames: ['month'], registers });
   const projects = byMonth('tallyman_close_projects', 'Projects with totals');
-  const invoices = byMonth('tallyman_close_invoices', 'Projects with an invoice');
+  const invoices = byMonth('tallyman_close_invoices', 'Projects with an invoice or a credit note');
   const closedMonth = byMonth('tallyman_last_closed_month_info', 'The last month that is closed');
   const conflicts = byMonth('tallyman_conflicts', 'Repeats with other data, by the last verification');
   const differences = byMonth('tallyman_verify_differences', 'Differences found by the last verification');

@@ -21,8 +21,9 @@ async function publishSessions(
   tallyman: Installation,
   projects: readonly string[],
   sessions: number,
+  month = lastMonth,
 ): Promise<void> {
-  await publishUsage(tallyman, 'agent', projects, sessions, { durationMs: 60_000 });
+  await publishUsage(tallyman, 'agent', projects, sessions, { durationMs: 60_000 }, month);
 }
 
 async function publishUsage(
@@ -31,6 +32,7 @@ async function publishUsage(
   projects: readonly string[],
   count: number,
   data: Record<string, unknown>,
+  month = lastMonth,
 ): Promise<void> {
   const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
   const publisher = await createPublisher(client);
@@ -43,7 +45,7 @@ async function publishUsage(
         source: '/agents',
         type: `usage.${kind}.v1`,
         subject: project,
-        time: `${lastMonth}-10T10:00:00Z`,
+        time: `${month}-10T10:00:00Z`,
         data,
       }),
     }));
@@ -71,6 +73,37 @@ async function setUp(projects: readonly string[]): Promise<Installation> {
   }
   return tallyman;
 }
+
+test('months close in order, all that are due at once, and not before they are over', async () => {
+  const monthBack = (months: number): string =>
+    new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months, 1)).toISOString().slice(0, 7);
+  const [current, , second, third] = [0, 1, 2, 3].map(monthBack) as [string, string, string, string];
+  const tallyman = installation();
+  await tallyman.ok('init', '--partitions', '2');
+  await tallyman.ok('projects', 'set', 'acme', '--plan', 'ship', '--from', `${third}-01`);
+  await publishSessions(tallyman, ['acme'], 1, third);
+  await tallyman.ok('consume', '--until-caught-up');
+
+  for (const [month, problem] of [
+    [current, 'MONTH_NOT_OVER'],
+    [lastMonth, 'EARLIER_MONTH_OPEN'],
+  ] as const) {
+    const refused = await tallyman.run(['close', month, '--grace', '0s']);
+    expect([refused.code, refused.stdout]).toEqual([3, '']);
+    expect(refused.stderr).toContain(problem);
+  }
+  const { closes } = await tallyman.json<{ closes: { month: string; issued: number }[] }>(
+    ...['close', '--grace', '0s'],
+  );
+  expect(closes.map(({ month, issued }) => [month, issued])).toEqual(
+    [third, second, lastMonth].map((month) => [month, 1]),
+  );
+  const { invoices } = await tallyman.json<{ invoices: { number: string }[] }>('invoices', 'list');
+  expect(invoices.map(({ number }) => number)).toEqual(['acme-0001', 'acme-0002', 'acme-0003']);
+  expect(await tallyman.run(['close', '--grace', '0s'])).toMatchObject({
+    ...{ code: 0, stdout: 'No month is due.\n' },
+  });
+});
 
 test('the close waits for what was published before it', async () => {
   const tallyman = await setUp(['acme']);
