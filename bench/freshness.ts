@@ -5,7 +5,7 @@ import { openKafka } from '../src/stream/kafka';
 import { createPublisher, type Publisher } from '../src/stream/producer';
 import { topicName } from '../src/stream/topics';
 import type { Store } from '../src/totals/store';
-import { initInstallation, openBenchStore } from './installation';
+import { endsOfLog, initInstallation, openBenchStore } from './installation';
 import { peakBytes, startChild } from './processes';
 import { environment, newPrefix, startRedis } from './servers';
 import { lastMonth, monthBefore } from './workload';
@@ -17,6 +17,8 @@ export interface FreshnessResult {
   /** Events a second beside the probes. */
   readonly rate: number;
   readonly partitions: number;
+  /** What came, probes included: a machine with too little left does not get to the rate. */
+  readonly eventsPerSecond: number;
   readonly probes: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -51,12 +53,17 @@ export async function measureFreshness(
   const prober = createProber(publisher, store, topicName(prefix, 'usage.session'), partitions);
   const consumer = startChild('src/cli/tallyman.js', ['consume'], env);
   const children = [consumer];
+  const records = async (): Promise<number> =>
+    [...(await endsOfLog(env)).values()].flat().reduce((sum, end) => sum + end, 0);
   const report = async (what: string, rateNow: number, work: () => Promise<unknown>): Promise<void> => {
+    const before = await records();
+    const startedAt = performance.now();
     const probes = await prober.during(work);
+    const eventsPerSecond = ((await records()) - before) / ((performance.now() - startedAt) / 1000);
     const counted = quantiles(probes.map(({ countedMs }) => countedMs));
     const sent = quantiles(probes.map(({ sentMs }) => sentMs));
     onResult({
-      ...{ section: 'freshness', what, rate: rateNow, partitions, probes: probes.length },
+      ...{ section: 'freshness', what, rate: rateNow, partitions, eventsPerSecond, probes: probes.length },
       ...{ p50Ms: counted(0.5), p99Ms: counted(0.99), maxMs: counted(1), sentP99Ms: sent(0.99) },
       peakMemoryMb: peakBytes(consumer.pid) / 1e6,
     });
