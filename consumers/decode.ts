@@ -12,6 +12,8 @@ export interface RawMessage {
   readonly offset: number;
   readonly timestampMs: number;
   readonly value: Buffer | null;
+  /** The value as UTF-8 reads it, empty for null, where that is cheaper than by way of `value`. */
+  valueText?(): string;
   readonly headers?: RawHeaders | undefined;
 }
 
@@ -42,7 +44,7 @@ export const VALUE_BYTES_MAX = 1_048_576;
  * reason: the order of the steps is part of the contract.
  */
 export function decodeEvent(consumer: UsageConsumer, message: RawMessage, limits: TimeLimits): Decoded {
-  const parsed = parseValue(message.value);
+  const parsed = parseValue(message);
   if (!parsed.ok) return parsed;
   const { document } = parsed;
 
@@ -73,15 +75,19 @@ export function decodeEvent(consumer: UsageConsumer, message: RawMessage, limits
   return beyondLimits(time, message.timestampMs, limits) ?? { ok: true, id, source, project, time, usages };
 }
 
-function parseValue(value: Buffer | null): { ok: true; document: unknown } | Rejection {
-  if (value === null || value.length === 0) return reject('malformed_json', 'the value is empty');
-  if (value.length > VALUE_BYTES_MAX) {
-    return reject('too_large', `the value is ${value.length} bytes and must be at most ${VALUE_BYTES_MAX}`);
+function parseValue(message: RawMessage): { ok: true; document: unknown } | Rejection {
+  const text = message.valueText?.() ?? message.value?.toString('utf8') ?? '';
+  if (text === '') return reject('malformed_json', 'the value is empty');
+  // A UTF-16 unit takes three bytes at most.
+  if (text.length > VALUE_BYTES_MAX / 3) {
+    const bytes = message.value?.length ?? 0;
+    if (bytes > VALUE_BYTES_MAX)
+      return reject('too_large', `the value is ${bytes} bytes and must be at most ${VALUE_BYTES_MAX}`);
   }
-  const text = value.toString('utf8');
   // Decoding puts U+FFFD in the place of what is no UTF-8, and two ids might become one. A text without it, which nearly
   // every one is, needs no second look at the bytes.
-  if (text.includes('\ufffd') && !isUtf8(value)) return reject('malformed_json', 'the value is no UTF-8');
+  if (text.includes('\ufffd') && !isUtf8(message.value ?? Buffer.of()))
+    return reject('malformed_json', 'the value is no UTF-8');
   try {
     return { ok: true, document: JSON.parse(text) as unknown };
   } catch (error) {

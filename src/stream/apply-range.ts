@@ -1,5 +1,5 @@
 import type { RatedMessage } from '../../consumers/rate-message';
-import { reject } from '../../consumers/rejection';
+import { reject, type Rejection } from '../../consumers/rejection';
 import type { RawMessage } from '../../consumers/decode';
 import { TallymanError } from '../errors';
 import type { RatedEvent } from '../rating/usage';
@@ -10,7 +10,7 @@ import {
   type ApplyAnswer,
   type Chunk,
 } from '../totals/apply';
-import { ChunkCutter, type ChunkLimits, type RecordChunk } from './chunks';
+import { ChunkCutter, type ChunkLimits, type ChunkRange } from './chunks';
 import type { DeadLetters, RejectedRecord } from './dead-letters';
 import { unpackBatch, type PackedBatch } from './fetch-response';
 import type { LogRecord } from './record-batch';
@@ -49,8 +49,11 @@ export interface ChunkOutcome extends AppliedCounts {
   readonly publishedAtMs?: number | undefined;
 }
 
-/** Enough for one call to be worth its way, and short enough not to hold up the other partitions of its Redis. */
-const CHUNK_LIMITS: ChunkLimits = { maxRecords: 1_000, maxBytes: 4 * 1_048_576 };
+/**
+ * The more events a chunk holds, the more of them add up to one line of one total. But while it is applied, some 15 ms,
+ * its Redis does nothing else.
+ */
+const CHUNK_LIMITS: ChunkLimits = { maxRecords: 4_000, maxBytes: 4 * 1_048_576 };
 
 /**
  * Applies the records of [from, next), chunk by chunk. While one chunk is on its way to the totals, the next one is
@@ -75,34 +78,34 @@ export async function applyRange(
     if ('gapAt' in outcome) return { stop: true, gapAt: outcome.gapAt };
     return { stop: !(await onChunk(outcome)) };
   };
-  const send = async (chunk: RecordChunk<LogRecord>): Promise<{ stop: boolean; gapAt?: number }> => {
-    const { events, rejected } = rateChunk(work, chunk);
+  const send = async (range: ChunkRange, rated: RatedRecords): Promise<{ stop: boolean; gapAt?: number }> => {
+    const { rejected } = rated;
     // A letter must be safe before the cursor passes its event: after a crash in between it would be lost.
     if (rejected.length > 0) await work.deadLetters.publish(rejected);
     const settled = await settle();
     if (settled.stop) return settled;
-    onItsWay = applyChunk(
-      work,
-      { topic: work.topic, from: chunk.from, next: chunk.next, events },
-      chunk.records,
-      rejected.length,
-    );
+    onItsWay = applyChunk(work, { topic: work.topic, ...range, events: rated.events }, rated);
     // Settled in the next round, or below; until then its failure has nobody to go to.
     onItsWay.catch(() => undefined);
     return settled;
   };
   try {
-    const cutter = new ChunkCutter<LogRecord>(range.from, work.chunkLimits ?? CHUNK_LIMITS);
+    const cutter = new ChunkCutter(range.from, work.chunkLimits ?? CHUNK_LIMITS);
+    let rated = new RatedRecords(work);
     for (const batch of batches) {
       const { records } = await unpackBatch(batch);
       for (const record of records) {
-        const chunk = cutter.add(record);
-        if (!chunk) continue;
-        const { stop, gapAt } = await send(chunk);
-        if (stop) return gapAt;
+        if (record.offset < range.from) continue;
+        const ended = cutter.add(record);
+        if (ended) {
+          const { stop, gapAt } = await send(ended, rated);
+          if (stop) return gapAt;
+          rated = new RatedRecords(work);
+        }
+        rated.add(record);
       }
     }
-    const { stop, gapAt } = await send(cutter.end(range.next));
+    const { stop, gapAt } = await send(cutter.end(range.next), rated);
     if (stop) return gapAt;
     return (await settle()).gapAt;
   } finally {
@@ -112,37 +115,56 @@ export async function applyRange(
   }
 }
 
-function rateChunk(
-  work: RangeWork,
-  { records }: RecordChunk<LogRecord>,
-): { events: RatedEvent[]; rejected: RejectedRecord[] } {
-  const { topic, partition } = work;
-  const events: RatedEvent[] = [];
-  const rejected: RejectedRecord[] = [];
-  for (const record of records) {
-    const rated = work.rate(record);
-    if (rated.ok) events.push(rated.event);
-    else rejected.push({ ...record, topic, partition, rejection: rated });
+/**
+ * What the records of a chunk came to. A record is rated when it is unpacked, and only one that may still be asked for is
+ * kept: thousands at a time would outlive the young generation of the heap, and its collector copies what lives.
+ */
+class RatedRecords {
+  readonly events: RatedEvent[] = [];
+  readonly rejected: RejectedRecord[] = [];
+  /** The totals may yet refuse them. */
+  readonly voids: LogRecord[] = [];
+  publishedAtMs: number | undefined;
+
+  constructor(private readonly work: RangeWork) {}
+
+  add(record: LogRecord): void {
+    const { topic, partition } = this.work;
+    this.publishedAtMs ??= record.timestampMs;
+    const rated = this.work.rate(record);
+    if (!rated.ok) {
+      this.rejected.push(rejectedRecord(record, topic, partition, rated));
+      return;
+    }
+    this.events.push(rated.event);
+    if (rated.event.isVoid) this.voids.push(record);
   }
-  return { events, rejected };
+}
+
+function rejectedRecord(
+  { offset, timestampMs, key, value, headers }: LogRecord,
+  topic: string,
+  partition: number,
+  rejection: Rejection,
+): RejectedRecord {
+  return { topic, partition, offset, timestampMs, key, value, headers, rejection };
 }
 
 async function applyChunk(
   { totals, partition, deadLetters }: RangeWork,
   whole: Chunk,
-  records: readonly LogRecord[],
-  rejectedBefore: number,
+  { rejected, voids, publishedAtMs }: RatedRecords,
 ): Promise<ChunkOutcome | { gapAt: number }> {
   const { topic, next } = whole;
   const place = { topic, partition, from: whole.from, next };
   let chunk = whole;
   let restores = 0;
-  let before = { ...NOTHING_APPLIED, rejected: rejectedBefore };
+  let before = { ...NOTHING_APPLIED, rejected: rejected.length };
   for (;;) {
     const reply = await totals.apply(partition, chunk);
     switch (reply.answer) {
       case 'APPLIED':
-        return { next, publishedAtMs: records[0]?.timestampMs, ...added(before, { ...reply, rejected: 0 }) };
+        return { next, publishedAtMs, ...added(before, { ...reply, rejected: 0 }) };
       case 'ALREADY_APPLIED':
         return { next, ...NOTHING_APPLIED, rejected: 0 };
       case 'VOID_MISMATCH': {
@@ -151,8 +173,8 @@ async function applyChunk(
           'void_mismatch',
           `${detail} of the project holds less than data.data comes to: the event must be repeated as it was`,
         );
-        const record = records.find((one) => one.offset === offset)!;
-        await deadLetters.publish([{ ...record, topic, partition, rejection }]);
+        const record = voids.find((one) => one.offset === offset)!;
+        await deadLetters.publish([rejectedRecord(record, topic, partition, rejection)]);
         before = added(before, { ...reply, rejected: 1 });
         chunk = { topic, next, from: offset, events: chunk.events.filter((event) => event.offset > offset) };
         break;

@@ -1,14 +1,13 @@
-/** What is read of a record. The rest of the record passes through. */
+/** What is read of a record. */
 interface Sized {
   readonly offset: number;
-  readonly value: Buffer | null;
+  readonly valueBytes: number;
 }
 
-/** A run of records that is rated and applied together: it answers for every offset in [from, next). */
-export interface RecordChunk<T extends Sized> {
+/** The offsets of a run of records that is applied together: every one in [from, next). */
+export interface ChunkRange {
   readonly from: number;
   readonly next: number;
-  readonly records: readonly T[];
 }
 
 export interface ChunkLimits {
@@ -17,12 +16,9 @@ export interface ChunkLimits {
   readonly maxBytes: number;
 }
 
-/**
- * Cuts records, as they come, into chunks that leave no offset out: each begins where the one before ended. Records
- * below `from` are dropped.
- */
-export class ChunkCutter<T extends Sized> {
-  private records: T[] = [];
+/** Cuts records, as they come, into chunks that leave no offset out: each begins where the one before ended. */
+export class ChunkCutter {
+  private records = 0;
   private bytes = 0;
 
   /** @param from the first offset to answer for */
@@ -31,29 +27,22 @@ export class ChunkCutter<T extends Sized> {
     private readonly limits: ChunkLimits,
   ) {}
 
-  /** Takes the next record, and gives the chunk that ends before it, if one does. */
-  add(record: T): RecordChunk<T> | undefined {
-    const { offset, value } = record;
-    if (offset < this.from) return undefined;
-    const size = value === null ? 0 : value.length;
+  /** Takes the next record, none that lies below the range, and gives the chunk that ends before it, if one does. */
+  add({ offset, valueBytes }: Sized): ChunkRange | undefined {
     const { records, bytes, limits } = this;
-    if (records.length > 0 && (records.length >= limits.maxRecords || bytes + size > limits.maxBytes)) {
-      const chunk = this.end(offset);
-      this.records = [record];
-      this.bytes = size;
-      return chunk;
-    }
-    records.push(record);
-    this.bytes += size;
-    return undefined;
+    const isFull = records > 0 && (records >= limits.maxRecords || bytes + valueBytes > limits.maxBytes);
+    const ended = isFull ? this.end(offset) : undefined;
+    this.records += 1;
+    this.bytes += valueBytes;
+    return ended;
   }
 
-  /**
-   * The last chunk, up to `next`. It may be empty: the cursor has to pass a range without records too.
-   */
-  end(next: number): RecordChunk<T> {
-    const chunk = { from: this.from, next, records: this.records };
+  /** The last chunk, up to `next`. It may be empty: the cursor has to pass a range without records too. */
+  end(next: number): ChunkRange {
+    const range = { from: this.from, next };
     this.from = next;
-    return chunk;
+    this.records = 0;
+    this.bytes = 0;
+    return range;
   }
 }

@@ -7,6 +7,10 @@ export interface LogRecord {
   readonly timestampMs: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
+  /** The value as UTF-8 reads it; empty for null. Cheaper than by way of `value`. */
+  valueText(): string;
+  /** 0 for null. */
+  readonly valueBytes: number;
   /** One that is given several times has a list. */
   readonly headers: LogHeaders;
 }
@@ -123,6 +127,41 @@ interface BatchContext {
 
 const NO_HEADERS = Object.freeze(Object.create(null) as object) as LogHeaders;
 
+/**
+ * A record that stays where it is: Buffers are made of its key and its value when they are asked for. A usage is read as
+ * text and its key not at all, and a Buffer costs more than all the rest of a record.
+ */
+class BatchRecord implements LogRecord {
+  constructor(
+    private readonly bytes: Buffer,
+    readonly offset: number,
+    readonly timestampMs: number,
+    private readonly keyStart: number,
+    private readonly keyLength: number,
+    private readonly valueStart: number,
+    private readonly valueLength: number,
+    readonly headers: LogHeaders,
+  ) {}
+
+  get key(): Buffer | null {
+    return this.keyLength < 0 ? null : this.bytes.subarray(this.keyStart, this.keyStart + this.keyLength);
+  }
+
+  get value(): Buffer | null {
+    return this.valueLength < 0
+      ? null
+      : this.bytes.subarray(this.valueStart, this.valueStart + this.valueLength);
+  }
+
+  valueText(): string {
+    return this.bytes.toString('utf8', this.valueStart, this.valueStart + this.valueBytes);
+  }
+
+  get valueBytes(): number {
+    return Math.max(0, this.valueLength);
+  }
+}
+
 /** Reads records one after the other. */
 class RecordReader {
   private at = 0;
@@ -163,11 +202,16 @@ class RecordReader {
     const timestampDelta = this.readVarint();
     const timestampMs = appendTimestamp ?? firstTimestamp + timestampDelta;
     const offset = firstOffset + this.readVarint();
-    const key = this.readBytes();
-    const value = this.readBytes();
+    const keyLength = this.readVarint();
+    const keyStart = this.at;
+    this.at += Math.max(0, keyLength);
+    const valueLength = this.readVarint();
+    const valueStart = this.at;
+    this.at += Math.max(0, valueLength);
     const headers = this.readHeaders();
     if (this.at !== end) throw new Error(`the record at offset ${offset} is not as long as it says`);
-    return { offset, timestampMs, key, value, headers };
+    // prettier-ignore
+    return new BatchRecord(this.bytes, offset, timestampMs, keyStart, keyLength, valueStart, valueLength, headers);
   }
 
   private readHeaders(): LogHeaders {

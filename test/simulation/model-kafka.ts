@@ -164,6 +164,8 @@ const recordOf = ({
   timestampMs: 0,
   key: key === null ? null : Buffer.from(key),
   value: Buffer.from(value),
+  valueText: () => value,
+  valueBytes: Buffer.byteLength(value),
   headers: {},
 });
 
