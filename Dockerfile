@@ -24,6 +24,5 @@ USER node
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + process.env.TALLYMAN_HEALTH_PORT + '/healthz').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Node as process 1 gets the signals itself: `docker stop` is an orderly stop.
-# A chunk at hand is garbage a moment later: in a larger young generation less of it is copied before it is thrown away.
-ENTRYPOINT ["node", "--max-semi-space-size=32", "dist/src/cli/tallyman.js"]
+ENTRYPOINT ["node", "dist/src/cli/tallyman.js"]
 CMD ["consume"]

@@ -6,7 +6,7 @@ import { createPublisher, type Publisher } from '../src/stream/producer';
 import { topicName } from '../src/stream/topics';
 import type { Store } from '../src/totals/store';
 import { endsOfLog, initInstallation, openBenchStore } from './installation';
-import { peakBytes, startChild, startConsumer } from './processes';
+import { peakBytes, startChild } from './processes';
 import { environment, newPrefix, startRedis } from './servers';
 import { lastMonth, monthBefore } from './workload';
 
@@ -51,7 +51,7 @@ export async function measureFreshness(
   const client = openKafka(kafkaOptions);
   const publisher = await createPublisher(client);
   const prober = createProber(publisher, store, topicName(prefix, 'usage.session'), partitions);
-  const consumer = startConsumer(env);
+  const consumer = startChild('src/cli/tallyman.js', ['consume'], env);
   const children = [consumer];
   const records = async (): Promise<number> =>
     [...(await endsOfLog(env)).values()].flat().reduce((sum, end) => sum + end, 0);
@@ -80,7 +80,7 @@ export async function measureFreshness(
       await delay(1_000);
     });
     await report('a second consumer comes and goes', rate, async () => {
-      const second = startConsumer(env);
+      const second = startChild('src/cli/tallyman.js', ['consume'], env);
       await delay(seconds * 500);
       await second.stop();
       await delay(seconds * 500);

@@ -29,19 +29,14 @@ export interface Child {
   stop(): Promise<void>;
 }
 
-/** The consumers, as `npm start` starts them. */
-export const startConsumer = (env: Readonly<Record<string, string>>): Child =>
-  startChild('src/cli/tallyman.js', ['consume'], env, undefined, ['--max-semi-space-size=32']);
-
 /** @param script relative to the build's folder, e.g. `bench/engines/raw.js` */
 export function startChild(
   script: string,
   words: readonly string[],
   env: Readonly<Record<string, string>>,
   onMessage?: (message: unknown) => void,
-  flags: readonly string[] = [],
 ): Child {
-  const child = spawn(process.execPath, [...flags, ...nodeFlags(), join(__dirname, '..', script), ...words], {
+  const child = spawn(process.execPath, [...nodeFlags(), join(__dirname, '..', script), ...words], {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });

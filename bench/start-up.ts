@@ -6,7 +6,7 @@ import { openKafka } from '../src/stream/kafka';
 import { topicName } from '../src/stream/topics';
 import { readCursors } from '../src/totals/cursors';
 import { createUsageTopics, endsOfLog, initInstallation, openBenchStore } from './installation';
-import { startChild, startConsumer } from './processes';
+import { startChild } from './processes';
 import { environment, newPrefix, startRedis } from './servers';
 import { lastMonth } from './workload';
 
@@ -56,14 +56,14 @@ export async function measureStartUp(
   }
 
   let startedAt = performance.now();
-  const children = [startConsumer(env)];
+  const children = [startChild('src/cli/tallyman.js', ['consume'], env)];
   try {
     while ((await applied()) === 0) await delay(10);
     report('to the first event', startedAt);
     while ((await applied()) < EVENTS) await delay(10);
     report(`to all of ${EVENTS.toLocaleString('en-US')} events`, startedAt);
     startedAt = performance.now();
-    children.push(startConsumer(env));
+    children.push(startChild('src/cli/tallyman.js', ['consume'], env));
     while ((await membersOfStableGroups()) < 2) await delay(20);
     report('until a second consumer has its share', startedAt);
   } finally {

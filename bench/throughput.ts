@@ -13,7 +13,7 @@ import {
   initInstallation,
   openBenchStore,
 } from './installation';
-import { cpuMs, peakBytes, startChild, startConsumer, type Child } from './processes';
+import { cpuMs, peakBytes, startChild, type Child } from './processes';
 import type { Recount } from './recount';
 import { memoryByKind } from './redis-memory';
 import { environment, say, startRedis } from './servers';
@@ -212,7 +212,7 @@ function startEngine(
   env: Readonly<Record<string, string>>,
   onDone: (done: number) => void,
 ): Child {
-  if (engine.startsWith('tallyman')) return startConsumer(env);
+  if (engine.startsWith('tallyman')) return startChild('src/cli/tallyman.js', ['consume'], env);
   const onMessage = (message: unknown): void => onDone((message as { done: number }).done);
   if (engine === 'raw') return startChild('bench/engines/raw.js', [], env, onMessage);
   return startChild('bench/engines/naive.js', engine === 'naive' ? [] : ['--batched'], env, onMessage);

@@ -15,6 +15,7 @@ import type { DeadLetters, RejectedRecord } from './dead-letters';
 import { unpackBatch, type PackedBatch } from './fetch-response';
 import type { LogRecord } from './record-batch';
 import { uninitialised } from './stop-errors';
+import { Turns } from './turns';
 
 /** Where rated events are counted: the shard has the partition's number. */
 export interface ApplyTarget {
@@ -48,6 +49,12 @@ export interface ChunkOutcome extends AppliedCounts {
   /** When its first record was published, by that record's timestamp; undefined where it has none. */
   readonly publishedAtMs?: number | undefined;
 }
+
+/**
+ * Of all partitions and topics, one chunk is made at a time: there is one thread to do it. Made side by side, a dozen half
+ * made ones would stay in memory for as long as it takes to make them all.
+ */
+const rating = new Turns();
 
 /**
  * The more events a chunk holds, the more of them add up to one line of one total. But while it is applied, some 15 ms,
@@ -89,6 +96,7 @@ export async function applyRange(
     onItsWay.catch(() => undefined);
     return settled;
   };
+  let endTurn = await rating.take();
   try {
     const cutter = new ChunkCutter(range.from, work.chunkLimits ?? CHUNK_LIMITS);
     let rated = new RatedRecords(work);
@@ -98,17 +106,21 @@ export async function applyRange(
         if (record.offset < range.from) continue;
         const ended = cutter.add(record);
         if (ended) {
+          endTurn();
           const { stop, gapAt } = await send(ended, rated);
           if (stop) return gapAt;
           rated = new RatedRecords(work);
+          endTurn = await rating.take();
         }
         rated.add(record);
       }
     }
+    endTurn();
     const { stop, gapAt } = await send(cutter.end(range.next), rated);
     if (stop) return gapAt;
     return (await settle()).gapAt;
   } finally {
+    endTurn();
     // When unpacking, rating or publishing fails, the chunk before it is still on its way: nothing may move behind the
     // caller's back.
     await onItsWay?.catch(() => undefined);

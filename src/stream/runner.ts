@@ -57,6 +57,11 @@ type During = (what: string, wait: Promise<unknown>) => Promise<unknown>;
 /** An idle fetch returns after this long, so that a stop need not wait and the loop is seen to turn. */
 const MAX_WAIT_MS = 1_000;
 const REVIEW_INTERVAL_MS = 5_000;
+const CONCURRENT_PARTITIONS = 4;
+/** Compressed. All that a fetch answers is held until it is applied, and as much again while kafkajs puts it together. */
+const MAX_FETCH_BYTES = 2 * 1_048_576;
+/** Some two chunks: the second is rated while the first is on its way. (A larger batch is fetched whole, all the same.) */
+const MAX_PARTITION_BYTES = 524_288;
 
 /** Consumes one topic into the totals, as one member of its group. */
 export function createRunner(options: RunnerOptions): Runner {
@@ -73,7 +78,7 @@ class KafkaRunner implements Runner {
   private lastTickAt = Date.now();
   private lastReviewAt = 0;
   private reviewing: Promise<void> | undefined;
-  private busy: Promise<void> | undefined;
+  private readonly busy = new Set<Promise<void>>();
   private starting: Promise<void> | undefined;
   private stopping: Promise<void> | undefined;
   private hasFailed = false;
@@ -84,11 +89,14 @@ class KafkaRunner implements Runner {
     this.consumer = client.kafkajs.consumer({
       groupId,
       maxWaitTimeInMs: MAX_WAIT_MS,
+      maxBytes: MAX_FETCH_BYTES,
+      maxBytesPerPartition: MAX_PARTITION_BYTES,
       // After a crash the partitions wait so long for their next owner. A Redis command times out sooner (totals/store.ts):
       // kafkajs sends no heartbeat while a handler waits.
       sessionTimeout: 10_000,
       rebalanceTimeout: 30_000,
-      heartbeatInterval: 2_000,
+      // A member is told of a rebalance by the answer: until all know, the partitions of one that left stand still.
+      heartbeatInterval: 500,
       allowAutoTopicCreation: false,
       retry: { restartOnFailure: (error) => Promise.resolve(this.onBreakdown(error)) },
     });
@@ -124,7 +132,9 @@ class KafkaRunner implements Runner {
     await this.consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      eachBatch: (payload) => (this.busy = this.onBatch(payload)),
+      // A small batch is one chunk: while it is on its way to the totals, another partition's is unpacked and rated.
+      partitionsConsumedConcurrently: CONCURRENT_PARTITIONS,
+      eachBatch: (payload) => this.noted(this.onBatch(payload)),
     });
   }
 
@@ -135,7 +145,7 @@ class KafkaRunner implements Runner {
   private async stopOnce(during: During): Promise<void> {
     const { topic } = this.options;
     await during(`${topic}: its start`, Promise.allSettled([this.starting]));
-    await during(`${topic}: the chunk at hand`, Promise.allSettled([this.busy]));
+    await during(`${topic}: the chunks at hand`, Promise.allSettled(this.busy));
     await during(`${topic}: the review of its cursors`, Promise.allSettled([this.reviewing]));
     await during(`${topic}: the commit`, this.commitHints.flush());
     await during(`${topic}: leaving the group`, this.consumer.disconnect());
@@ -144,6 +154,12 @@ class KafkaRunner implements Runner {
   status(): RunnerStatus {
     const { topic } = this.options;
     return { topic, lastTickAt: this.lastTickAt, partitions: this.partitions.status(), ...this.counts };
+  }
+
+  /** A stop waits for it. */
+  private noted(work: Promise<void>): Promise<void> {
+    this.busy.add(work);
+    return work.finally(() => this.busy.delete(work));
   }
 
   /** Only kafkajs's own errors reach kafkajs: it retries what it does not know, and dies silently of a TypeError. */

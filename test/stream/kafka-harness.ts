@@ -149,6 +149,7 @@ export async function testTopic(partitions: number): Promise<TestTopic> {
       const own = openTestKafka();
       clients.push(own);
       const runner = createRunner({
+        chunkLimits: { maxRecords: 1_000, maxBytes: 4 * 1_048_576 },
         ...{ client: own, topic, groupId, totals },
         deadLetters: new MemoryDeadLetters(),
         rate: rateAnything,

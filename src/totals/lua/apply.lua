@@ -53,11 +53,11 @@ local function readUsages(text)
   return usages[1], usages[2]
 end
 
--- What this call has written so far, for undo: key, field, sum ...; project, key ...
-local incremented, joined = {}, {}
+-- The two lists; how many of their sums this call has added so far, and the projects it has added (project, key ...).
+local totals, daily
+local addedSums, joined = 0, {}
 
 local function increment(stem, list)
-  local count = #incremented
   for i = 1, #list do
     local ofProject = list[i]
     local key = stem .. ofProject[1]
@@ -68,14 +68,15 @@ local function increment(stem, list)
         reject('the sum of ' .. field .. ' is of no use')
       end
       local total = call('HINCRBY', key, field, sum)
-      incremented[count + 1], incremented[count + 2], incremented[count + 3] = key, field, sum
-      count = count + 3
+      addedSums = addedSums + 1
       -- Only where void.lua has taken late usage below zero. A zero is never stored, or undo could not tell what was new.
       if total == 0 then
         call('HDEL', key, field)
       end
       -- If the project is new in this month, then so is the first field that is met of it.
-      ofProject.isNew = ofProject.isNew or (j == 2 and total == tonumber(sum))
+      if j == 2 then
+        ofProject.isNew = total == tonumber(sum)
+      end
     end
   end
 end
@@ -93,17 +94,30 @@ local function addProjects(totals)
   end
 end
 
--- Redis does not roll back. This does, and leaves every key as it was.
+local function decrement(stem, list)
+  for i = 1, #list do
+    local key = stem .. list[i][1]
+    for j = 2, #list[i], 2 do
+      if addedSums == 0 then
+        return
+      end
+      addedSums = addedSums - 1
+      call('HINCRBY', key, list[i][j], '-' .. list[i][j + 1])
+      if call('HGET', key, list[i][j]) == '0' then
+        call('HDEL', key, list[i][j]) -- A zero is never stored, so the field was new.
+      end
+    end
+  end
+end
+
+-- Redis does not roll back. This does, in the order in which it was added, and leaves every key as it was.
 local function undo()
   for i = 1, #joined, 2 do
     call('SREM', joined[i + 1], joined[i])
   end
-  for i = 1, #incremented, 3 do
-    local key, field = incremented[i], incremented[i + 1]
-    call('HINCRBY', key, field, '-' .. incremented[i + 2])
-    if call('HGET', key, field) == '0' then
-      call('HDEL', key, field) -- A zero is never stored, so the field was new.
-    end
+  if addedSums > 0 then
+    decrement(totalsStem, totals)
+    decrement(dailyStem, daily)
   end
 end
 
@@ -116,7 +130,7 @@ local function applyChunk(ids)
   if damage then
     reject(damage)
   end
-  local totals, daily = readUsages(ARGV[9])
+  totals, daily = readUsages(ARGV[9])
   increment(totalsStem, totals)
   increment(dailyStem, daily)
   addProjects(totals)
