@@ -23,7 +23,6 @@ export interface Attributes {
 /** As the producer sent them, unchecked. */
 export type GivenAttributes = Readonly<Record<string, unknown>>;
 
-const NAMES = ['specversion', 'id', 'source', 'type', 'subject', 'time'] as const;
 const ID_LENGTH_MAX = 256;
 const SOURCE_LENGTH_MAX = 256;
 const SOURCE = /^[^\u0000-\u0020\u007f]{1,256}$/u;
@@ -55,14 +54,20 @@ export function readAttributes(given: GivenAttributes): Attributes | Rejection {
 
 /** In binary mode attribute `id` stands in header `ce_id`. Of a header given twice the last counts, as in JSON. */
 export function attributesOfHeaders(headers: RawHeaders): GivenAttributes {
-  return Object.fromEntries(
-    NAMES.map((name) => {
-      const values = headers[`ce_${name}`];
-      const value = Array.isArray(values) ? values.at(-1) : values;
-      // What is no UTF-8 stays bytes, which no attribute may be.
-      return [name, Buffer.isBuffer(value) && isUtf8(value) ? value.toString('utf8') : value];
-    }),
-  );
+  return {
+    specversion: textOf(headers['ce_specversion']),
+    id: textOf(headers['ce_id']),
+    source: textOf(headers['ce_source']),
+    type: textOf(headers['ce_type']),
+    subject: textOf(headers['ce_subject']),
+    time: textOf(headers['ce_time']),
+  };
+}
+
+function textOf(values: RawHeaders[string]): unknown {
+  const value = Array.isArray(values) ? values.at(-1) : values;
+  // What is no UTF-8 stays bytes, which no attribute may be.
+  return Buffer.isBuffer(value) && isUtf8(value) ? value.toString('utf8') : value;
 }
 
 /** Plain ASCII, which most are, needs no expression. */

@@ -1,4 +1,4 @@
-import { parseInstant } from '../src/rating/instant';
+import { parseInstant, type Instant } from '../src/rating/instant';
 
 /**
  * Checks that are true only of data that the schemas take, and cost a third of the compiled schema or less. Where one is false,
@@ -47,6 +47,23 @@ export function hasOnly(text: string, least: number, most: number): boolean {
   return true;
 }
 
-function isInstant(value: unknown): boolean {
-  return typeof value === 'string' && parseInstant(value) !== undefined;
+const isInstant = (value: unknown): boolean => typeof value === 'string' && instantOf(value) !== undefined;
+
+interface ReadInstant {
+  text: string;
+  instant: Instant | undefined;
+}
+
+/** The two that were read last, the newer one first. */
+let newer: ReadInstant = { text: '', instant: undefined };
+let older: ReadInstant = { text: '', instant: undefined };
+
+/** As `parseInstant`. An event's start and end are checked first and measured then: they need not be read twice. */
+export function instantOf(text: string): Instant | undefined {
+  if (newer.text === text) return newer.instant;
+  if (older.text === text) return older.instant;
+  [newer, older] = [older, newer];
+  newer.text = text;
+  newer.instant = parseInstant(text);
+  return newer.instant;
 }

@@ -1,15 +1,15 @@
 import { durationBetween, durationOfMs } from '../src/rating/duration';
-import { parseInstant } from '../src/rating/instant';
 import type { Duration } from '../src/rating/usage';
 import { shown } from '../src/shown';
 import type { TimedUsage } from '../schemas/types';
 import { reject, type Rejection } from './rejection';
+import { instantOf } from './surely-good';
 
 /** `startedAt` and `endedAt`, which win where both are given, or `durationMs`; undefined if it ended before it started. */
 export function durationOf({ startedAt, endedAt, durationMs }: TimedUsage): Duration | undefined {
   if (typeof startedAt !== 'string' || typeof endedAt !== 'string') return durationOfMs(Number(durationMs));
   // The schema's pattern takes what parseInstant takes, no more and no less.
-  return durationBetween(parseInstant(startedAt)!, parseInstant(endedAt)!);
+  return durationBetween(instantOf(startedAt)!, instantOf(endedAt)!);
 }
 
 /** The rejection of data of which `durationOf` is undefined. */

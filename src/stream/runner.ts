@@ -57,7 +57,7 @@ type During = (what: string, wait: Promise<unknown>) => Promise<unknown>;
 /** An idle fetch returns after this long, so that a stop need not wait and the loop is seen to turn. */
 const MAX_WAIT_MS = 1_000;
 const REVIEW_INTERVAL_MS = 5_000;
-const CONCURRENT_PARTITIONS = 4;
+const CONCURRENT_PARTITIONS = 3;
 /** Compressed. All that a fetch answers is held until it is applied, and as much again while kafkajs puts it together. */
 const MAX_FETCH_BYTES = 2 * 1_048_576;
 /** Some two chunks: the second is rated while the first is on its way. (A larger batch is fetched whole, all the same.) */
