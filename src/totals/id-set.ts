@@ -1,15 +1,23 @@
 /** Full up to here, the table grows: beyond it a search takes too many steps. */
 const FULL = 0.8;
 const GROWTH = 1.4;
+/** Of a table for a known number, which will grow. */
+const SPARE = 1.2;
 const FIRST_SLOTS = 64;
 const HALF_RANGE = 2 ** 32;
 
 /** A set of fingerprints, in 10 to 14 bytes each: an open hash table on one typed array. A Set would take ten times as much. */
 export class IdSet {
   /** Slot after slot: lower half, upper half. The upper half of a fingerprint is never 0: that is a free slot. */
-  private table = new Uint32Array(FIRST_SLOTS * 2);
-  private slots = FIRST_SLOTS;
+  private table: Uint32Array;
+  private slots: number;
   private count = 0;
+
+  /** @param expected how many it has room for from the start */
+  constructor(expected = 0) {
+    this.slots = Math.max(FIRST_SLOTS, Math.ceil((expected / FULL) * SPARE));
+    this.table = new Uint32Array(this.slots * 2);
+  }
 
   get size(): number {
     return this.count;
@@ -33,7 +41,7 @@ export class IdSet {
   /** Adds many at once: lower half, upper half, lower half ... */
   addAll(halves: Uint32Array): void {
     const needed = (this.count + halves.length / 2) / FULL;
-    if (needed > this.slots) this.resize(Math.ceil(needed * Math.sqrt(GROWTH)));
+    if (needed > this.slots) this.resize(Math.ceil(needed * SPARE));
     for (let i = 0; i < halves.length; i += 2) this.add(halves[i]!, halves[i + 1]!);
   }
 

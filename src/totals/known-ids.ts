@@ -72,7 +72,7 @@ export class IdMemory {
 
   /** The first `count` ids. If there are fewer by now, the next answer of a script says so. */
   private async readPeriod(shard: number, topic: string, period: string, count: number): Promise<IdSet> {
-    const ids = new IdSet();
+    const ids = new IdSet(count);
     const end = segmentCount(count);
     for (let first = 0; first < end; first += SEGMENTS_AT_ONCE) {
       const segments = await this.redis.mgetBuffer(
@@ -129,10 +129,11 @@ export const segmentCount = (ids: number): number => Math.ceil(ids / IDS_PER_SEG
 
 /** The first so many fingerprints of a segment. */
 function halvesOf(segment: Buffer, count: number): Uint32Array {
-  const length = Math.min(count, Math.floor(segment.length / FINGERPRINT_BYTES)) * 2;
-  const halves = new Uint32Array(length);
-  for (let i = 0; i < length; i += 1) halves[i] = segment.readUInt32LE(i * 4);
-  return halves;
+  const whole = Math.min(count, Math.floor(segment.length / FINGERPRINT_BYTES));
+  // A copy: numbers of 32 bits cannot be seen just anywhere in a Buffer.
+  const bytes = new Uint8Array(whole * FINGERPRINT_BYTES);
+  bytes.set(segment.subarray(0, bytes.length));
+  return new Uint32Array(bytes.buffer);
 }
 
 const nameOf = (shard: number | '', topic: string): string => `${shard}/${topic}`;
