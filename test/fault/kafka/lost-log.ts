@@ -64,11 +64,12 @@ export async function emptyRedis({ world }: FaultRun, { prefix }: FaultInstallat
   redis.disconnect();
 }
 
-/** A consumer that has its partitions, and then stands still. */
+/** A consumer that has its partitions, and then stands still, without an answer to a fetch that is on its way to it. */
 export async function pausedConsumer(run: FaultRun, tallyman: FaultInstallation): Promise<TallymanProcess> {
-  const consumer = run.consume(tallyman, 'session');
+  const consumer = run.consume(tallyman.proxied, 'session');
   await eventually(() => consumer.said().includes('assigned'), { what: 'partitions are assigned' });
   consumer.pause();
+  run.world.kafkaProxy.cut();
   return consumer;
 }
 
