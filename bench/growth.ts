@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis';
+import type { Store } from '../src/totals/store';
 import { applyMadeUp, holdClosedMonth, openBenchStore } from './installation';
-import { segmentCount } from '../src/totals/known-ids';
+import { FIRST_PERIOD, segmentCount } from '../src/totals/known-ids';
 import { cpuMs } from './processes';
 import { environment, say, startRedis } from './servers';
 import { lastMonth, monthBefore, projectNames } from './workload';
@@ -58,7 +58,7 @@ export async function measureGrowth(
         ids: size,
         redisCpuUs: redisUs / grown,
         applyCpuUs: (redisUs + own.user + own.system) / grown,
-        bytesPerId: (await idBytes(store.redis as Redis, month)) / count,
+        bytesPerId: (await idBytes(store, month)) / count,
         redisMemoryMb: Number(memory) / 1e6,
         memoryMb: process.memoryUsage.rss() / 1e6,
       });
@@ -71,23 +71,17 @@ export async function measureGrowth(
 }
 
 /** By a sample of the segments of each shard, all of which but the last are alike. */
-async function idBytes(redis: Redis, month: string): Promise<number> {
+async function idBytes({ redis, keys }: Store, month: string): Promise<number> {
   let bytes = 0;
   for (let shard = 0; shard < SHARDS; shard += 1) {
-    const stem = `usage:{${shard}}:ids:${await openPeriod(redis, shard, month)}`;
-    for (const [topic, count] of Object.entries(await redis.hgetall(stem))) {
+    // After one close the ids of the open month stand under its name.
+    const period = (await redis.exists(keys.ids(shard, month))) === 1 ? month : FIRST_PERIOD;
+    for (const [topic, count] of Object.entries(await redis.hgetall(keys.ids(shard, period)))) {
       const last = segmentCount(Number(count)) - 1;
       const size = async (segment: number): Promise<number> =>
-        Number(
-          (await redis.call('MEMORY', 'USAGE', `${stem}:${topic}:${String(segment).padStart(8, '0')}`)) ?? 0,
-        );
+        (await redis.memory('USAGE', keys.idSegment(shard, period, topic, segment))) ?? 0;
       bytes += (await size(last)) + (last > 0 ? (await size(0)) * last : 0);
     }
   }
   return bytes;
-}
-
-/** After one close the ids of the open month stand under its name. */
-async function openPeriod(redis: Redis, shard: number, month: string): Promise<string> {
-  return (await redis.exists(`usage:{${shard}}:ids:${month}`)) === 1 ? month : 'first';
 }

@@ -8,9 +8,9 @@ import { BYTES_PER_GB } from '../rating/rounding';
 import type { Usage } from '../rating/usage';
 import type { KafkaClient } from '../stream/kafka';
 import { readRange, type LogRecord } from '../stream/read-range';
-import type { Fingerprinter } from '../totals/fingerprint';
+import type { Fingerprint, Fingerprinter } from '../totals/fingerprint';
+import { IdSet } from '../totals/id-set';
 import { periodOf, type Freezes } from './periods';
-import { SeenIds } from './seen-ids';
 
 /** What an invoice line counts: its events are told from others by these. */
 export interface LineSubject {
@@ -148,10 +148,9 @@ export async function* explainLine(
 
 /** Ids of a period and of the one before are remembered; the first in the log counts. */
 class Repeats {
-  private readonly halves = new Uint32Array(2);
   private number = 0;
-  private own = new SeenIds();
-  private previous = new SeenIds();
+  private own = new IdSet();
+  private previous = new IdSet();
 
   constructor(
     private readonly range: ExplainRange,
@@ -163,16 +162,16 @@ class Repeats {
   /** Whether the event was seen; it is from now on. */
   has(offset: number, source: string, id: string): boolean {
     this.enterPeriodOf(offset);
-    return this.isSeen(this.range.topic, offset, source, id);
+    return this.isSeen(this.range.topic, source, id);
   }
 
   /** What the void of an event does. Afterwards the event is void, even if it comes only then. */
   takeBack(offset: number, source: string, id: string): Verdict {
     this.enterPeriodOf(offset);
     const { topic } = this.range;
-    if (this.isSeen(`${topic}#void`, offset, source, id)) return 'duplicate';
-    const isCounted = this.isSeen(topic, offset, source, id);
-    this.keep(topic, offset, source, id); // An id lasts as long as its void.
+    if (this.isSeen(`${topic}#void`, source, id)) return 'duplicate';
+    const isCounted = this.isSeen(topic, source, id);
+    this.keep(topic, source, id); // An id lasts as long as its void.
     return isCounted ? 'void' : 'unknown_void';
   }
 
@@ -180,30 +179,22 @@ class Repeats {
     const { freezes, topic } = this.range;
     const { number } = periodOf(freezes, topic, offset);
     if (number <= this.number) return;
-    this.previous = number === this.number + 1 ? this.own : new SeenIds();
-    this.own = new SeenIds();
+    this.previous = number === this.number + 1 ? this.own : new IdSet();
+    this.own = new IdSet();
     this.number = number;
   }
 
-  private isSeen(topic: string, offset: number, source: string, id: string): boolean {
-    const [head, tail] = this.fingerprintOf(topic, source, id);
-    if (this.previous.find(head, tail) !== undefined) return true;
-    return !this.keep(topic, offset, source, id);
+  private isSeen(topic: string, source: string, id: string): boolean {
+    return this.previous.has(...this.fingerprintOf(topic, source, id)) || !this.keep(topic, source, id);
   }
 
   /** Remembers an id in this period; false if it already is. */
-  private keep(topic: string, offset: number, source: string, id: string): boolean {
-    const [head, tail] = this.fingerprintOf(topic, source, id);
-    if (this.own.find(head, tail) !== undefined) return false;
-    this.own.add(head, tail, offset);
-    return true;
+  private keep(topic: string, source: string, id: string): boolean {
+    return this.own.add(...this.fingerprintOf(topic, source, id));
   }
 
-  private fingerprintOf(topic: string, source: string, id: string): [head: number, tail: number] {
-    const { fingerprinter } = this.range;
-    fingerprinter.begin(topic);
-    fingerprinter.write(this.halves, 0, this.project, source, id);
-    return [this.halves[1]!, this.halves[0]!];
+  private fingerprintOf(topic: string, source: string, id: string): Fingerprint {
+    return this.range.fingerprinter.of(topic, { project: this.project, source, id });
   }
 }
 

@@ -57,7 +57,6 @@ export class ShardRecount {
   readonly counts = { counted: 0, duplicates: 0, rejected: 0, late: 0, voided: 0, unknownVoids: 0 };
   private readonly states: TopicState[];
   private freezes: Freezes;
-  private readonly halves = new Uint32Array(2);
   private readonly dayFields = new Map<string, Map<string, string>>();
 
   constructor(private readonly options: ShardRecountOptions) {
@@ -201,20 +200,13 @@ export class ShardRecount {
 
   /** The offset under which an event is remembered in this period or the one before. */
   private find({ previous, own }: TopicState, topic: string, event: RatedEvent): number | undefined {
-    const [head, tail] = this.fingerprintOf(topic, event);
-    return previous.find(head, tail) ?? own.find(head, tail);
+    const fingerprint = this.options.fingerprinter.of(topic, event);
+    return previous.find(...fingerprint) ?? own.find(...fingerprint);
   }
 
   private remember({ own }: TopicState, topic: string, event: RatedEvent): void {
-    const [head, tail] = this.fingerprintOf(topic, event);
-    if (own.find(head, tail) === undefined) own.add(head, tail, event.offset);
-  }
-
-  private fingerprintOf(topic: string, { project, source, id }: RatedEvent): [head: number, tail: number] {
-    const { fingerprinter } = this.options;
-    fingerprinter.begin(topic);
-    fingerprinter.write(this.halves, 0, project, source, id);
-    return [this.halves[1]!, this.halves[0]!];
+    const fingerprint = this.options.fingerprinter.of(topic, event);
+    if (own.find(...fingerprint) === undefined) own.add(...fingerprint, event.offset);
   }
 
   private add(openMonth: string | undefined, { project, month, day, usages }: RatedEvent): void {

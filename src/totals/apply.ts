@@ -178,25 +178,24 @@ async function applyUsages(
     return { answer: 'REJECTED', detail: `from ${from} to ${next} is no range of offsets` };
   }
   const keys = store.keys.shard(shard);
-  return withKnownIds(store, shard, topic, async (known) => {
+  const answer = await withKnownIds(store, shard, topic, async (known): Promise<ScriptAnswer> => {
     // Where no ids are known yet, the script is asked for them: it counts nothing then.
     const packed = known ? packChunk(store.fingerprinter, chunk, known) : NOTHING_PACKED;
     if (typeof packed === 'string') return ['REJECTED', packed];
-    const [answer, ...values] = await store.redis.applyChunk(
+    const sent = await store.redis.applyChunk(
       ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
       ...[topic, String(from), String(next), ...idState(known)],
       fingerprintBytes(packed.halves),
       packed.usages,
       lastClosed ?? '',
     );
-    if (answer !== 'APPLIED') return [answer, ...values];
+    if (sent[0] !== 'APPLIED') return sent;
     known?.own.ids.addAll(packed.halves);
-    return [answer, packed.counted, packed.duplicates, packed.late];
-  }).then((answer) =>
-    answer[0] === 'SPLIT'
-      ? applySplit(store, shard, chunk, lastClosed, Number(answer[1]))
-      : readAnswer(answer),
-  );
+    // The script counts nothing: what the chunk came to was known before.
+    return ['APPLIED', packed.counted, packed.duplicates, packed.late];
+  });
+  if (answer[0] === 'SPLIT') return applySplit(store, shard, chunk, lastClosed, Number(answer[1]));
+  return readAnswer(answer);
 }
 
 async function applySplit(

@@ -7,8 +7,16 @@ const xxhash = require('xxhash-wasm') as () => Promise<XXHashAPI>;
 /** A fingerprint is two numbers of 32 bits, the lower half first. In Redis it takes so many bytes, little-endian. */
 export const FINGERPRINT_BYTES = 8;
 
+/** The halves of one fingerprint. */
+export type Fingerprint = readonly [low: number, high: number];
+
 /** Takes the fingerprints of one topic's events. */
 export interface Fingerprinter {
+  /** That of a single event. */
+  of(
+    topic: string,
+    event: { readonly project: string; readonly source: string; readonly id: string },
+  ): Fingerprint;
   /** Names the topic of the events that follow. */
   begin(topic: string): void;
   /** Writes the halves of an event's fingerprint to `halves` at `at` and `at + 1`. The upper half is never 0. */
@@ -52,7 +60,13 @@ export async function createFingerprinter(): Promise<Fingerprinter> {
     return start + length;
   }
 
-  return {
+  const single = new Uint32Array(2);
+  const fingerprinter: Fingerprinter = {
+    of(topic, { project, source, id }) {
+      fingerprinter.begin(topic);
+      fingerprinter.write(single, 0, project, source, id);
+      return [single[0]!, single[1]!];
+    },
     begin(topic) {
       reserve(topic.length + 2);
       topicEnd = append(topic, 0);
@@ -65,4 +79,5 @@ export async function createFingerprinter(): Promise<Fingerprinter> {
       halves[at + 1] = hashHalves[1]! === 0 ? 1 : hashHalves[1]!;
     },
   };
+  return fingerprinter;
 }

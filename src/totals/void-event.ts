@@ -1,5 +1,6 @@
 import { meterKey } from '../rating/meters';
 import type { RatedEvent } from '../rating/usage';
+import type { Fingerprint } from './fingerprint';
 import { idState, withKnownIds, type KnownIds } from './known-ids';
 import { fingerprintBytes, isDayOf, wellFormed } from './pack-chunk';
 import type { Store } from './store';
@@ -39,8 +40,8 @@ export async function voidEvent(
   if (typeof quantities === 'string')
     return { answer: 'REJECTED', detail: `offset ${offset}: ${quantities}` };
   const keys = store.keys.shard(shard);
-  const own = fingerprintOf(store, topic, event);
-  const asVoid = fingerprintOf(store, topic + VOID_MARK, event);
+  const own = store.fingerprinter.of(topic, event);
+  const asVoid = store.fingerprinter.of(topic + VOID_MARK, event);
   const [answer, value] = await withKnownIds(store, shard, topic, async (known) => {
     const halves = Uint32Array.of(...asVoid, ...(isIn(known?.own, own) ? [] : own));
     const sent = await store.redis.voidEvent(
@@ -83,20 +84,15 @@ function quantitiesOf({ usages }: RatedEvent): string[] | string {
   return [...sums].flatMap(([key, sum]) => [key, String(sum)]);
 }
 
-type Halves = readonly [low: number, high: number];
-
 /** Of the event, by the ids that are known. */
-function stateOf(known: KnownIds | undefined, own: Halves, asVoid: Halves): 'VOIDED' | 'COUNTED' | 'UNKNOWN' {
-  const isKnown = (halves: Halves): boolean => isIn(known?.own, halves) || isIn(known?.previous, halves);
+function stateOf(
+  known: KnownIds | undefined,
+  own: Fingerprint,
+  asVoid: Fingerprint,
+): 'VOIDED' | 'COUNTED' | 'UNKNOWN' {
+  const isKnown = (one: Fingerprint): boolean => isIn(known?.own, one) || isIn(known?.previous, one);
   if (isKnown(asVoid)) return 'VOIDED';
   return isKnown(own) ? 'COUNTED' : 'UNKNOWN';
 }
 
-const isIn = (period: KnownIds['previous'], halves: Halves): boolean => period?.ids.has(...halves) === true;
-
-function fingerprintOf(store: Store, topic: string, { project, source, id }: RatedEvent): Halves {
-  const halves = new Uint32Array(2);
-  store.fingerprinter.begin(topic);
-  store.fingerprinter.write(halves, 0, project, source, id);
-  return [halves[0]!, halves[1]!];
-}
+const isIn = (period: KnownIds['previous'], one: Fingerprint): boolean => period?.ids.has(...one) === true;
