@@ -184,6 +184,7 @@ async function applyUsages(
     if (typeof packed === 'string') return ['REJECTED', packed];
     const sent = await store.redis.applyChunk(
       ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
+      keys.writes,
       ...[topic, String(from), String(next), ...idState(known)],
       fingerprintBytes(packed.halves),
       packed.usages,

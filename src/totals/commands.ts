@@ -24,6 +24,11 @@ declare module 'ioredis' {
       run: string,
       seconds: number,
     ): Result<ScriptAnswer, Context>;
+    readWrites(
+      writes: string,
+      idsStem: string,
+      ...periods: string[]
+    ): Result<[begun: string, ended: string, ...ids: (string | number)[]], Context>;
     showInvoices(keyCount: number, ...keysAndArguments: string[]): Result<ScriptAnswer, Context>;
     readShard(
       keyCount: number,
@@ -34,11 +39,12 @@ declare module 'ioredis' {
 
 /** A script is its files one behind the other: Lua in Redis has no other way to share code. */
 const SCRIPTS = [
-  { name: 'applyChunk', files: ['open-month.lua', 'ids.lua', 'apply.lua'], numberOfKeys: 6 },
-  { name: 'voidEvent', files: ['open-month.lua', 'ids.lua', 'void.lua'], numberOfKeys: 6 },
+  { name: 'applyChunk', files: ['open-month.lua', 'ids.lua', 'writes.lua', 'apply.lua'], numberOfKeys: 7 },
+  { name: 'voidEvent', files: ['open-month.lua', 'ids.lua', 'writes.lua', 'void.lua'], numberOfKeys: 7 },
   { name: 'freezeMonth', files: ['freeze.lua'], numberOfKeys: 2 },
   { name: 'restoreFreeze', files: ['restore-freeze.lua'], numberOfKeys: 2 },
   { name: 'sealFreeze', files: ['seal-freeze.lua'], numberOfKeys: 3 },
+  { name: 'readWrites', files: ['ids.lua', 'read-writes.lua'], numberOfKeys: 2 },
   // The number of keys comes with each call.
   { name: 'readShard', files: ['read-shard.lua'] },
   { name: 'showInvoices', files: ['show-invoices.lua'] },

@@ -16,7 +16,7 @@ const STEP = 500;
  */
 export async function forgetIds(store: Store, shard: number): Promise<string[]> {
   const freezes = [...(await readFreezes(store, shard))];
-  const periods = [FIRST_PERIOD, ...freezes.map(([month]) => monthAfter(month))];
+  const periods = idPeriods(freezes.map(([month]) => month));
   // A topic may still stand before the last freeze, in a replay: the oldest period counts.
   const cursors = [...(await readCursors(store, shard))];
   const passed = cursors.map(
@@ -28,6 +28,11 @@ export async function forgetIds(store: Store, shard: number): Promise<string[]> 
     if (await forgetPeriod(store, shard, period)) forgotten.push(period);
   }
   return forgotten;
+}
+
+/** The periods that ids may be kept under, by the frozen months in their order. */
+export function idPeriods(frozenMonths: readonly string[]): string[] {
+  return [FIRST_PERIOD, ...frozenMonths.map(monthAfter)];
 }
 
 async function forgetPeriod(store: Store, shard: number, period: string): Promise<boolean> {

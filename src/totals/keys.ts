@@ -6,6 +6,8 @@ export interface ShardKeys {
   readonly cursor: string;
   /** Hash: frozen month -> JSON of topic -> next offset at the freeze. */
   readonly closed: string;
+  /** Hash: `begun`, `ended` -> how many writes of counted events were begun, and ended: see writes.lua. */
+  readonly writes: string;
   /** Hash: run of a close -> its month. Only while a close runs: see seal-freeze.lua. */
   readonly seals: string;
   /** To be completed by `<month>:<project>`. Hash: meter, or `<month of a late usage>@<meter>` -> integer in base units. */
@@ -84,6 +86,7 @@ function shardKeys(stem: string): ShardKeys {
     cursor: `${stem}cursor`,
     closed: `${stem}closed`,
     seals: `${stem}seals`,
+    writes: `${stem}writes`,
     totalsStem: `${stem}totals:`,
     dailyStem: `${stem}daily:`,
     projectsStem: `${stem}projects:`,

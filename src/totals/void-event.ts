@@ -46,6 +46,7 @@ export async function voidEvent(
     const halves = Uint32Array.of(...asVoid, ...(isIn(known?.own, own) ? [] : own));
     const sent = await store.redis.voidEvent(
       ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
+      keys.writes,
       ...[topic, String(offset), ...idState(known), stateOf(known, own, asVoid)],
       fingerprintBytes(halves),
       ...[project, month, day, lastClosed ?? ''],

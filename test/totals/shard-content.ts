@@ -42,7 +42,10 @@ export async function readShard(store: Store, prefix: string, shard: number): Pr
       content.closed = Object.fromEntries(
         Object.entries(hash()).map(([month, json]) => [month, JSON.parse(json) as Record<string, number>]),
       );
-    else if (kind === 'totals' || kind === 'daily') content.sums[key.slice(stem.length)] = hash();
+    else if (kind === 'writes') {
+      const { begun, ended } = hash();
+      if (begun !== ended) throw new Error(`${begun} writes began, ${ended} ended`);
+    } else if (kind === 'totals' || kind === 'daily') content.sums[key.slice(stem.length)] = hash();
     else if (kind === 'projects') content.projects[period] = values.sort();
     else if (topic === undefined)
       counts[period] = Object.values(hash()).reduce((sum, count) => sum + Number(count), 0);

@@ -10,6 +10,7 @@ KEYS  all hold the shard's hash tag. 3 to 6 are stems: the script appends the re
   5  projects  .. <month>              set of projects
   6  ids       .. <period>                    hash: topic -> how many
                .. <period>:<topic>:<segment>  string of fingerprints
+  7  writes    hash: begun, ended -> integer, see writes.lua
 
 ARGV
   1  topic
@@ -33,7 +34,7 @@ Amounts are decimal strings; of those that are written here none is above 2^53 -
 Lua's numbers hold them exactly. The totals, which may be larger, are only ever touched by HINCRBY.
 ]]
 local cursorKey, closedKey = KEYS[1], KEYS[2]
-local totalsStem, dailyStem, projectsStem, idsStem = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local totalsStem, dailyStem, projectsStem, idsStem, writesKey = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local topic, from, upto = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local ZERO, MONTH_LENGTH = 48, 7
 
@@ -55,7 +56,7 @@ end
 
 -- The two lists; how many of their sums this call has added so far, and the projects it has added (project, key ...).
 local totals, daily
-local addedSums, joined = 0, {}
+local hasBegun, addedSums, joined = false, 0, {}
 
 local function increment(stem, list)
   for i = 1, #list do
@@ -119,6 +120,9 @@ local function undo()
     decrement(totalsStem, totals)
     decrement(dailyStem, daily)
   end
+  if hasBegun then
+    takeBackBegun(writesKey)
+  end
 end
 
 local function applyChunk(ids)
@@ -131,12 +135,15 @@ local function applyChunk(ids)
     reject(damage)
   end
   totals, daily = readUsages(ARGV[9])
+  beginWrites(writesKey)
+  hasBegun = true
   increment(totalsStem, totals)
   increment(dailyStem, daily)
   addProjects(totals)
   -- Cannot fail any more: both were read above.
   addIds(ids, fingerprints)
   call('HSET', cursorKey, topic, ARGV[3])
+  endWrites(writesKey)
 end
 
 local cursor = call('HGET', cursorKey, topic)

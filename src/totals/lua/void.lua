@@ -25,7 +25,7 @@ Answers
 Everything is checked before the first write, so there is nothing to undo.
 ]]
 local cursorKey, closedKey = KEYS[1], KEYS[2]
-local totalsStem, dailyStem, projectsStem, idsStem = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local totalsStem, dailyStem, projectsStem, idsStem, writesKey = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local topic, offset = ARGV[1], tonumber(ARGV[2])
 local state, fingerprints = ARGV[7], ARGV[8]
 local project, month, day = ARGV[9], ARGV[10], ARGV[11]
@@ -97,6 +97,7 @@ if state == 'VOIDED' then
   call('HSET', cursorKey, topic, string.format('%.0f', offset + 1))
   return { 'DUPLICATE' }
 end
+local totalsKey, dailyKey
 if state == 'COUNTED' then
   for i = FIRST_USAGE, #ARGV, 2 do
     local field = day .. '/' .. ARGV[i]
@@ -104,10 +105,13 @@ if state == 'COUNTED' then
       return { 'MISMATCH', field }
     end
   end
-  local totalsKey, dailyKey = totalsStem .. bill .. ':' .. project, dailyStem .. bill .. ':' .. project
+  totalsKey, dailyKey = totalsStem .. bill .. ':' .. project, dailyStem .. bill .. ':' .. project
   -- Of a wrong type: found now, or the other keys would be written without it.
   call('HLEN', totalsKey)
   call('SISMEMBER', projectsStem .. bill, project)
+end
+beginWrites(writesKey)
+if state == 'COUNTED' then
   for i = FIRST_USAGE, #ARGV, 2 do
     local meter = ARGV[i]
     take(totalsKey, isLate and month .. '@' .. meter or meter, ARGV[i + 1])
@@ -117,4 +121,5 @@ if state == 'COUNTED' then
 end
 addIds(ids, fingerprints)
 call('HSET', cursorKey, topic, string.format('%.0f', offset + 1))
+endWrites(writesKey)
 return { state == 'COUNTED' and 'VOIDED' or 'UNKNOWN' }
