@@ -1,5 +1,6 @@
 import { alertsDue, type DueAlert } from '../billing/alerts-due';
 import type { Catalog } from '../billing/catalog';
+import { doForEach, orHeld } from '../close/held';
 import { readInvoiceInputs } from '../close/invoice-inputs';
 import type { BillingCalendar } from '../rating/billing-calendar';
 import type { OnceLog } from '../stream/once-log';
@@ -70,9 +71,16 @@ async function dueOf(
   issuedAt: string,
   page: readonly PlacedProject[],
 ): Promise<DueAlert[]> {
-  const names = page.map(({ project }) => project);
-  const before = await readInvoicedBefore(store, month, names);
-  const billables = page.map((placed, i) => ({ ...placed, number: null, before: before[i]! }));
   const terms = { store, catalog, calendar, month, issuedAt };
-  return (await readInvoiceInputs(terms, billables, 'always')).flatMap(alertsDue);
+  // One project that cannot be priced is told by the close; the others have their alerts.
+  const { done } = await doForEach(page, month, async (some) => {
+    const names = some.map(({ project }) => project);
+    const before = await readInvoicedBefore(store, month, names);
+    const billables = some.map((placed, i) => ({ ...placed, number: null, before: before[i]! }));
+    return readInvoiceInputs(terms, billables, 'always');
+  });
+  return done.flatMap((input) => {
+    const due = orHeld(input.project, month, () => alertsDue(input));
+    return Array.isArray(due) ? due : [];
+  });
 }

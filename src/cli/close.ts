@@ -10,7 +10,7 @@ import { createPublisher } from '../stream/producer';
 import { checkRebuilt } from '../totals/rebuilding';
 import { monthArgument, spanArgument, timeArgument } from './arguments';
 import { withContext, type Context } from './context';
-import { groupDigits, printJson, printLine, printTable, toned } from './output';
+import { groupDigits, printable, printJson, printLine, printTable, toned } from './output';
 
 interface CloseOptions {
   readonly grace: number;
@@ -33,7 +33,7 @@ export function verb(): Command {
       'after',
       `
 Safe to repeat, and to run again after it was killed: without a month it also takes up what is not finished, an interrupted
-close or drafts. Exit codes: 0 done or nothing due; 1 failed, or drafts are left; 3 refused (the month is not over, an
+close, drafts or held projects. Exit codes: 0 done or nothing due; 1 failed, or something is left; 3 refused (the month is not over, an
 earlier one is open).
 
 Examples:
@@ -86,8 +86,9 @@ async function close(context: Context, month: string | undefined, options: Close
   }
   if (options.json) printJson({ closes: reports.map(documentOf) });
   else if (months.length === 0) printLine('No month is due.');
-  // For cron: somebody must add a price, or usage stays unpaid.
-  if (!options.dryRun && reports.some(({ drafts }) => drafts.length > 0)) process.exitCode = 1;
+  // For cron: somebody has something to do, or usage stays unpaid.
+  if (!options.dryRun && reports.some(({ drafts, held }) => drafts.length + held.length > 0))
+    process.exitCode = 1;
 }
 
 function documentOf(report: CloseReport): unknown {
@@ -101,7 +102,7 @@ function documentOf(report: CloseReport): unknown {
 }
 
 function printReport(report: CloseReport, currency: string, minorDigits: number): void {
-  const { month, issued, alreadyIssued, nothingDue, drafts, overQuota } = report;
+  const { month, issued, alreadyIssued, nothingDue, drafts, held, overQuota } = report;
   const money = (minor: bigint): string => `${groupDigits(moneyText(minor, minorDigits))} ${currency}`;
   printLine(`${month} ${report.dryRun ? 'would be' : 'is'} closed: ${money(report.totalMinor)} due.`);
   printLine(
@@ -119,6 +120,14 @@ function printReport(report: CloseReport, currency: string, minorDigits: number)
       printLine(`    ${project}: ${unpriced.join(', ')}`);
     printMore(drafts.length);
     printLine('  Add the prices to the catalog and run the close again.');
+  }
+  if (held.length > 0) {
+    printLine(toned('careful', `  ${held.length} projects are held: nothing is issued to them yet.`));
+    for (const { project, code, detail, remedy } of held.slice(0, SHOWN)) {
+      printLine(`    ${project}: ${printable(detail)} [${code}]`);
+      printLine(`      -> ${printable(remedy)}`);
+    }
+    printMore(held.length);
   }
   const { count, byReason } = report.deadLetters;
   if (count > 0) {

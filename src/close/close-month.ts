@@ -97,7 +97,7 @@ export async function closeMonth(
   await seal.remove();
   await shown.catchUp();
 
-  if (report.drafts.length === 0 && !record.completed) {
+  if (report.drafts.length === 0 && report.held.length === 0 && !record.completed) {
     // Only now: until it says so, every close of due months takes this one up again.
     const completed = JSON.stringify({ ...record, completed: true } satisfies CloseRecord);
     await appendLedger(publisher, topicName(prefix, 'billing.closes'), [{ key: month, value: completed }]);

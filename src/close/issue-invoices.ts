@@ -1,4 +1,4 @@
-import { buildInvoice, type InvoiceOutcome } from '../billing/build-invoice';
+import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../billing/build-invoice';
 import type { Invoice, InvoiceLine } from '../billing/invoice';
 import { creditNoteNumber, invoiceNumber } from '../billing/invoice-id';
 import { eachConcurrently } from '../concurrently';
@@ -14,7 +14,8 @@ import {
   type PlacedProject,
 } from '../totals/read';
 import type { Store } from '../totals/store';
-import { readInvoiceInput, readInvoiceInputs, type InvoiceTerms } from './invoice-inputs';
+import { doForEach, isHeld, orHeld, type Held } from './held';
+import { readInvoiceInput, readInvoiceInputs, type Billable, type InvoiceTerms } from './invoice-inputs';
 
 /**
  * Pages of about 500 projects are read, priced and written together, so many at once: while one is priced, Redis
@@ -24,6 +25,8 @@ const PAGES_AT_ONCE = 3;
 
 export interface InvoicePlan extends InvoiceTerms {
   readonly progress: Progress;
+  /** Asked for each page before it is priced: those of its projects that must not be invoiced now, and why. */
+  readonly holds?: readonly ((page: readonly PlacedProject[]) => Promise<readonly Held[]>)[];
   /** Where invoices go, for Redis to show them from there; none for a rehearsal, which writes nothing. */
   readonly ledger?: {
     readonly publisher: Publisher;
@@ -47,6 +50,8 @@ export interface InvoiceReport {
   readonly late: { lines: number; totalMinor: bigint };
   /** Projects whose invoice stays a draft, with what the catalog has no price for. By project, as `overQuota` is. */
   drafts: { readonly project: string; readonly unpriced: readonly string[] }[];
+  /** Projects that could not be invoiced for another reason. By project. */
+  held: Held[];
   overQuota: {
     readonly project: string;
     readonly name: string;
@@ -65,21 +70,24 @@ export async function issueInvoices(plan: InvoicePlan): Promise<InvoiceReport> {
     creditNotes: { issued: 0, totalMinor: 0n },
     late: { lines: 0, totalMinor: 0n },
     drafts: [],
+    held: [],
     overQuota: [],
   };
   const { store, month } = plan;
   const toLookAt = (await countProjects(store, month)) + (await countSetProjects(store));
   let lookedAt = 0;
   await eachConcurrently(pagesToBill(store, month), PAGES_AT_ONCE, async (page) => {
-    const billed = await billPage(plan, page.projects);
+    const { done: billed, held } = await billPage(plan, page.projects);
     if (plan.ledger) await issue(plan.ledger, billed);
     for (const one of billed) countIn(report, one);
+    report.held.push(...held);
     lookedAt += page.lookedAt;
     plan.progress.update(lookedAt, toLookAt, `${report.issued.toLocaleString('en-US')} issued`);
   });
   const byProject = (a: { project: string }, b: { project: string }): number =>
     a.project < b.project ? -1 : 1;
   report.drafts.sort(byProject);
+  report.held.sort(byProject);
   report.overQuota.sort((a, b) => (a.project === b.project ? 0 : byProject(a, b)));
   return report;
 }
@@ -93,45 +101,75 @@ interface Billed {
   readonly creditNote?: Invoice;
 }
 
-async function billPage(plan: InvoicePlan, page: readonly PlacedProject[]): Promise<Billed[]> {
+/** What throws for one project holds that project: the others of its page are billed. */
+async function billPage(
+  plan: InvoicePlan,
+  page: readonly PlacedProject[],
+): Promise<{ done: Billed[]; held: Held[] }> {
+  const { store, month } = plan;
+  const numbered = await doForEach(page, month, (some) => numberedOf(store, month, some));
+  const [issued, due] = [true, false].map((isIssued) =>
+    numbered.done.filter(({ issuedTotal }) => (issuedTotal !== undefined) === isIssued),
+  ) as [Numbered[], Numbered[]];
+  const held = [...numbered.held];
+  for (const hold of plan.holds ?? []) held.push(...(await hold(due)));
+  const holding = new Set(held.map(({ project }) => project));
+  const free = due.filter(({ project }) => !holding.has(project));
+  const read = await doForEach(free, month, (some) => readInvoiceInputs(plan, some, 'where needed'));
+  const built = read.done.map((input) => orHeld(input.project, month, () => billedOf(input)));
+  const named = await doForEach(
+    built.filter((one) => !isHeld(one)),
+    month,
+    (some) => Promise.all(some.map((one) => namingInvoices(store, one))),
+  );
+  return {
+    done: [...issued, ...named.done],
+    held: [...held, ...read.held, ...built.filter(isHeld), ...named.held],
+  };
+}
+
+interface Numbered extends Billable {
+  /** Of the month's own invoice, if it was issued already. */
+  readonly issuedTotal?: string;
+}
+
+/** Places projects in their series of numbers, as they would be issued next. */
+async function numberedOf(store: Store, month: string, page: readonly PlacedProject[]): Promise<Numbered[]> {
   const before = await readInvoicedBefore(
-    plan.store,
-    plan.month,
+    store,
+    month,
     page.map(({ project }) => project),
   );
-  const billables = page.map((placed, i) => ({
-    ...placed,
-    before: before[i]!,
-    number: invoiceNumber(placed.project, before[i]!.count + 1),
-    creditNoteNumber: creditNoteNumber(placed.project, before[i]!.creditNoteCount + 1),
-  }));
-  const inputs = await readInvoiceInputs(
-    plan,
-    billables.filter(({ before: { own } }) => own === undefined),
-    'where needed',
-  );
-  const billed = billables.flatMap(({ project, before: { own } }): Billed[] =>
-    own === undefined ? [] : [{ project, issuedTotal: (JSON.parse(own) as { total: string }).total }],
-  );
-  for (const input of inputs) {
-    const outcome = buildInvoice(input);
-    const isNew = outcome.status !== 'draft' && input.hasCreditNote !== true;
-    const note = isNew ? outcome.creditNote : undefined;
-    const creditNote = note && (await namingInvoices(plan.store, note));
-    billed.push({ project: input.project, outcome, ...(creditNote && { creditNote }) });
-  }
-  return billed;
+  return page.map((placed, i) => {
+    const { own, count, creditNoteCount } = before[i]!;
+    return {
+      ...placed,
+      ...(own !== undefined && { issuedTotal: (JSON.parse(own) as { total: string }).total }),
+      before: before[i]!,
+      number: invoiceNumber(placed.project, count + 1),
+      creditNoteNumber: creditNoteNumber(placed.project, creditNoteCount + 1),
+    };
+  });
+}
+
+function billedOf(input: InvoiceInput): Billed {
+  const outcome = buildInvoice(input);
+  const isNew = outcome.status !== 'draft' && input.hasCreditNote !== true;
+  const creditNote = isNew ? outcome.creditNote : undefined;
+  return { project: input.project, outcome, ...(creditNote && { creditNote }) };
 }
 
 /** A credit note names the invoices of the months that it corrects. */
-async function namingInvoices(store: Store, note: Invoice): Promise<Invoice> {
+async function namingInvoices(store: Store, billed: Billed): Promise<Billed> {
+  const { creditNote: note } = billed;
+  if (note === undefined) return billed;
   const months = note.corrects!.map(({ month }) => month);
   const numbers = await readInvoiceNumbers(store, note.project, months);
   const corrects = months.map((month) => ({
     month,
     ...(numbers.has(month) && { invoice: numbers.get(month)! }),
   }));
-  return { ...note, corrects };
+  return { ...billed, creditNote: { ...note, corrects } };
 }
 
 /**
@@ -180,7 +218,10 @@ async function* pagesToBill(
     yield { projects, lookedAt: projects.reduce((sum, { shards }) => sum + shards.length, 0) };
   }
   for await (const page of eachPageOfProjects(store)) {
-    const begun = page.filter(({ plans }) => plans.some(({ from }) => from.slice(0, 7) <= month));
+    // A damaged document may hold a plan: it is taken along, and its project is held when it is read.
+    const begun = page.filter(
+      ({ plans, isUnreadable }) => isUnreadable || plans.some(({ from }) => from.slice(0, 7) <= month),
+    );
     const placed = await placeProjects(
       store,
       month,

@@ -34,18 +34,23 @@ export function countSetProjects(store: Store): Promise<number> {
   return store.redis.hlen(store.keys.projects);
 }
 
+/** A project as it is listed: one whose document is damaged is in the list as well. */
+export interface ListedProject extends ProjectDocument {
+  readonly isUnreadable?: true;
+}
+
 /** All projects that were set, each once, in no order, page by page. One that is set meanwhile may be missed. */
-export async function* eachPageOfProjects(store: Store): AsyncGenerator<ProjectDocument[], void, undefined> {
+export async function* eachPageOfProjects(store: Store): AsyncGenerator<ListedProject[], void, undefined> {
   const seen = new Set<string>(); // HSCAN may show a field twice.
   let position = '0';
   do {
     const [next, entries] = await store.redis.hscan(store.keys.projects, position, 'COUNT', 500);
     position = next;
-    const page: ProjectDocument[] = [];
+    const page: ListedProject[] = [];
     for (let i = 0; i < entries.length; i += 2) {
       if (seen.has(entries[i]!)) continue;
       seen.add(entries[i]!);
-      page.push(JSON.parse(entries[i + 1]!) as ProjectDocument);
+      page.push(listed(entries[i]!, entries[i + 1]!));
     }
     yield page;
   } while (position !== '0');
@@ -54,4 +59,12 @@ export async function* eachPageOfProjects(store: Store): AsyncGenerator<ProjectD
 /** As `eachPageOfProjects`, one by one. */
 export async function* eachProject(store: Store): AsyncGenerator<ProjectDocument, void, undefined> {
   for await (const page of eachPageOfProjects(store)) yield* page;
+}
+
+function listed(project: string, json: string): ListedProject {
+  try {
+    return JSON.parse(json) as ProjectDocument;
+  } catch {
+    return { project, plans: [], isUnreadable: true };
+  }
 }

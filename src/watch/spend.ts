@@ -1,6 +1,7 @@
 import { buildInvoice } from '../billing/build-invoice';
 import type { Catalog } from '../billing/catalog';
 import { Decimal } from '../billing/decimal';
+import { doForEach, isHeld, orHeld } from '../close/held';
 import { readInvoiceInput } from '../close/invoice-inputs';
 import { projectsToBill } from '../close/issue-invoices';
 import type { BillingCalendar } from '../rating/billing-calendar';
@@ -42,9 +43,16 @@ export async function readSpend({ store, calendar, catalog, nowMs }: SpendSource
   const priced: Spend['projects'][number][] = [];
   for (let from = 0; from < projects.length; from += PRICED_AT_ONCE) {
     const some = projects.slice(from, from + PRICED_AT_ONCE);
-    const inputs = await Promise.all(some.map((project) => readInvoiceInput(terms, project, null)));
-    for (const input of inputs) {
-      const { project, plan, total } = buildInvoice(input).invoice;
+    const { done } = await doForEach(
+      some.map((project) => ({ project })),
+      month,
+      (few) => Promise.all(few.map(({ project }) => readInvoiceInput(terms, project, null))),
+    );
+    for (const input of done) {
+      // One that cannot be priced is told by the close; the others are shown.
+      const outcome = orHeld(input.project, month, () => buildInvoice(input));
+      if (isHeld(outcome)) continue;
+      const { project, plan, total } = outcome.invoice;
       priced.push({ project, plan, total });
     }
   }

@@ -2,9 +2,10 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ConfigResourceTypes } from 'kafkajs';
 import { openKafka } from '../../src/stream/kafka';
 import { readLedger } from '../../src/stream/ledger';
-import { createPublisher } from '../../src/stream/producer';
+import { createPublisher, type PublishRecord } from '../../src/stream/producer';
 import { builtInDocument } from '../billing/built-in-catalog';
 import { eventually } from '../support/eventually';
 import { testBrokers } from '../support/services';
@@ -53,6 +54,19 @@ async function publishUsage(
   }
   await publisher.close();
   await client.close();
+}
+
+function useCatalog(tallyman: Installation, catalog: unknown): void {
+  const file = join(mkdtempSync(join(tmpdir(), 'catalog-')), 'catalog.json');
+  writeFileSync(file, JSON.stringify(catalog));
+  tallyman.env['TALLYMAN_CATALOG'] = file;
+}
+
+/** The rows that hold from a day on, wherever they stand. */
+function datedIn(value: unknown): { from: string }[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const inside = Object.values(value).flatMap(datedIn);
+  return 'from' in value ? [value as { from: string }, ...inside] : inside;
 }
 
 async function issuedInLedger({ prefix }: Installation): Promise<Map<string, Set<string>>> {
@@ -151,6 +165,65 @@ test('killed and run again, and run by two at once, it issues each invoice once'
   }
 });
 
+test('one project that cannot be priced is held and named, and the others are issued', async () => {
+  const tallyman = await setUp(['acme', 'globex']);
+  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+  const topic = `${tallyman.prefix}.usage.session`;
+  await (
+    await client.admin()
+  ).alterConfigs({
+    validateOnly: false,
+    resources: [
+      {
+        type: ConfigResourceTypes.TOPIC,
+        name: topic,
+        configEntries: [
+          { name: 'message.timestamp.type', value: 'CreateTime' },
+          { name: 'retention.ms', value: '-1' },
+        ],
+      },
+    ],
+  });
+  const publisher = await createPublisher(client);
+  const record = (project: string, id: string, time: string): PublishRecord => ({
+    key: project,
+    timestampMs: Date.parse(time),
+    value: JSON.stringify({
+      ...{ specversion: '1.0', id, source: '/sfu/edge-7', type: 'usage.session.v1', subject: project, time },
+      data: { service: 'webrtc', durationMs: 60_000 },
+    }),
+  });
+  const monthBefore = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 2, 1))
+    .toISOString()
+    .slice(0, 7);
+  await tallyman.ok('close', monthBefore, '--grace', '0s');
+  // Of a log that was mirrored: before the catalog's first row.
+  await publisher.publish(topic, [
+    record('acme', 's-2023', '2023-12-15T12:00:00Z'),
+    record('globex', 's-ok', `${lastMonth}-25T10:00:00Z`),
+  ]);
+  await publisher.close();
+  await client.close();
+  await tallyman.ok('consume', '--until-caught-up');
+
+  const report = { closes: [{ issued: 1, drafts: [], held: [{ project: 'acme', code: 'UNKNOWN_PLAN' }] }] };
+  const closed = await tallyman.run([...CLOSE, '--json']);
+  expect([closed.code, JSON.parse(closed.stdout)]).toMatchObject([1, report]);
+  // It is taken up again by itself, and people are told for whom and what to type.
+  const again = await tallyman.run(['close', '--grace', '0s']);
+  expect(again.code).toBe(1);
+  expect(again.stdout).toMatch(/acme: .*"build" on 2023-12.* \[UNKNOWN_PLAN\]\n +-> .*catalog/);
+  const { invoices } = await tallyman.json<{ invoices: { id: string }[] }>('invoices', 'list');
+  expect(invoices.map(({ id }) => id)).toEqual([`globex-${lastMonth}`]);
+
+  const catalog = structuredClone(builtInDocument);
+  for (const row of datedIn(catalog)) if (row.from === '2024-01-01') row.from = '2023-01-01';
+  useCatalog(tallyman, catalog);
+  expect(await tallyman.json<Report>('close', '--grace', '0s')).toMatchObject({
+    closes: [{ issued: 1, alreadyIssued: 1, held: [] }],
+  });
+});
+
 interface Report {
   readonly closes: readonly {
     readonly issued: number;
@@ -183,9 +256,7 @@ test('a draft is taken up by every close until its model has a price', async () 
 
   const catalog = structuredClone(builtInDocument) as unknown as { inference: { stt: { models: object[] } } };
   catalog.inference.stt.models.push({ model: 'a/new', from: '2024-01-01', price: '1' });
-  const file = join(mkdtempSync(join(tmpdir(), 'catalog-')), 'catalog.json');
-  writeFileSync(file, JSON.stringify(catalog));
-  tallyman.env['TALLYMAN_CATALOG'] = file;
+  useCatalog(tallyman, catalog);
   const mended = await tallyman.json<Report>('close', '--grace', '0s');
   expect(mended.closes).toMatchObject([{ issued: 1, alreadyIssued: 1, drafts: [] }]);
   // 3 minutes at 1.00, all paid by the credits.
