@@ -17,10 +17,10 @@ import { waitForCursors } from './barrier';
 import { checkCursors } from './check-cursors';
 import type { CloseRecord } from './close-record';
 import { countDeadLetters, type DeadLetterCount } from './dead-letters-of-month';
+import { followLedgers } from './follow-ledger';
 import { freezeMonth } from './freeze-month';
 import { publishFrozenTotals } from './frozen-totals';
 import { issueInvoices, type InvoiceReport } from './issue-invoices';
-import { followInvoices } from './shown-invoices';
 
 export interface CloseDependencies {
   readonly kafka: KafkaClient;
@@ -63,7 +63,7 @@ export async function closeMonth(
   waiting.end();
 
   // Numbers are counted from what Redis shows. Before the seal: from then on a Redis that goes back is noticed.
-  const shown = followInvoices(kafka, store, prefix, `close ${month}: invoices of the ledger`);
+  const shown = followLedgers(kafka, store, prefix).invoices;
   const missing = await shown.catchUp();
   if (missing > 0) dependencies.log.warn({ month, missing }, 'showed invoices that only the ledger had');
   const { record, seal } = await traced('close.freeze', { month }, () =>

@@ -1,44 +1,30 @@
-import type { ProjectDocument } from '../billing/project';
 import type { KafkaClient } from '../stream/kafka';
-import { readLedger } from '../stream/ledger';
-import { topicName } from '../stream/topics';
-import { writeClose } from '../totals/closes';
-import { forgetInvoicesShown } from '../totals/invoices';
-import { writeProject } from '../totals/projects';
+import { readCloses } from '../totals/closes';
+import { invoicesView } from '../totals/invoices';
+import { closesView, projectsView } from '../totals/ledger-view';
+import { countSetProjects } from '../totals/projects';
 import type { Store } from '../totals/store';
-import { followInvoices } from './shown-invoices';
+import { followLedger } from './follow-ledger';
 
-/** How many records of each ledger were written. */
+/** How many of each Redis shows now; of the invoices, those that it did not show before. */
 export interface RestoredViews {
   readonly projects: number;
   readonly closes: number;
   readonly invoices: number;
 }
 
-/** Fills Redis's views of the ledgers: projects, closes and invoices, each as it was last published. Repeatable. */
+/** Shows all ledgers anew: projects, closes and invoices, each as it was last published. Repeatable. */
 export async function restoreViews(
   client: KafkaClient,
   store: Store,
   prefix: string,
 ): Promise<RestoredViews> {
-  const ledger = async (name: string, write: (json: string) => Promise<void>): Promise<number> => {
-    const latest = new Map<string, string>();
-    await readLedger(client, topicName(prefix, name), (key, value) => {
-      if (value === null) latest.delete(key);
-      else latest.set(key, value);
-    });
-    for (const json of latest.values()) await write(json);
-    return latest.size;
+  const showAnew = async (view: ReturnType<typeof closesView>): Promise<number> => {
+    await view.forget(); // A view may lack what its position does not tell.
+    return followLedger(client, view, prefix).catchUp();
   };
-  await forgetInvoicesShown(store); // Whatever was lost of them.
-  const invoices = followInvoices(client, store, prefix, 'rebuild: invoices');
-  return {
-    projects: await ledger('billing.projects', (json) =>
-      writeProject(store, JSON.parse(json) as ProjectDocument),
-    ),
-    closes: await ledger('billing.closes', (json) =>
-      writeClose(store, (JSON.parse(json) as { month: string }).month, json),
-    ),
-    invoices: await invoices.catchUp(),
-  };
+  await showAnew(projectsView(store));
+  await showAnew(closesView(store));
+  const invoices = await showAnew(invoicesView(store));
+  return { projects: await countSetProjects(store), closes: (await readCloses(store)).size, invoices };
 }

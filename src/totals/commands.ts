@@ -29,6 +29,7 @@ declare module 'ioredis' {
       idsStem: string,
       ...periods: string[]
     ): Result<[begun: string, ended: string, ...ids: (string | number)[]], Context>;
+    showView(position: string, view: string, ...positionsAndRecords: string[]): Result<ScriptAnswer, Context>;
     showInvoices(keyCount: number, ...keysAndArguments: string[]): Result<ScriptAnswer, Context>;
     readShard(
       keyCount: number,
@@ -45,6 +46,7 @@ const SCRIPTS = [
   { name: 'restoreFreeze', files: ['restore-freeze.lua'], numberOfKeys: 2 },
   { name: 'sealFreeze', files: ['seal-freeze.lua'], numberOfKeys: 3 },
   { name: 'readWrites', files: ['ids.lua', 'read-writes.lua'], numberOfKeys: 2 },
+  { name: 'showView', files: ['show-view.lua'], numberOfKeys: 2 },
   // The number of keys comes with each call.
   { name: 'readShard', files: ['read-shard.lua'] },
   { name: 'showInvoices', files: ['show-invoices.lua'] },

@@ -1,6 +1,7 @@
 import { Cluster } from 'ioredis';
-import { creditNoteEntry, isCreditNoteEntry } from '../billing/invoice-id';
+import { creditNoteEntry, isCreditNoteEntry, parseInvoiceId } from '../billing/invoice-id';
 import { eachMember } from './each-member';
+import { parsePosition, positionText, type LedgerRecord, type LedgerView, type Shown } from './ledger-view';
 import type { Command, Store } from './store';
 
 /** An invoice or a credit note to be shown. */
@@ -26,32 +27,43 @@ export async function writeInvoices(store: Store, documents: readonly ShownInvoi
   );
 }
 
-/** How far Redis shows the invoice ledger: the offset to show next. */
-export async function readInvoicesShown(store: Store): Promise<number> {
-  return Number((await store.redis.get(store.keys.invoicesShown)) ?? 0);
-}
-
-/** Has the whole ledger shown anew. */
-export async function forgetInvoicesShown(store: Store): Promise<void> {
-  await store.redis.del(store.keys.invoicesShown);
-}
-
-/** Whether documents and position can change in one step: on a cluster they live apart. */
-export const showsInOneStep = ({ redis }: Store): boolean => !(redis instanceof Cluster);
-
 /**
- * Shows a range of the invoice ledger and moves the position, in one step.
- *
- * @param from where the position stands
- * @param next where it stands then
- * @returns how many were not shown before; undefined if the position is elsewhere, and nothing was written
+ * The invoices and credit notes, by their ids. On a cluster they lie in many slots, whose nodes lose their tails each on
+ * its own, so no position could be relied on: there each view begins at the start of its ledger.
  */
-export async function showInvoices(
+export function invoicesView(store: Store): LedgerView {
+  const key = store.keys.invoicesShown;
+  let onCluster = '';
+  const isCluster = store.redis instanceof Cluster;
+  return {
+    ledger: 'billing.invoices',
+    async find() {
+      const text = isCluster ? onCluster : ((await store.redis.get(key)) ?? '');
+      return { text, position: parsePosition(text) };
+    },
+    async show({ text }, next, records) {
+      const documents = records.flatMap(shownOf);
+      const nextText = positionText(next);
+      if (!isCluster) return showInvoices(store, text, nextText, documents);
+      await writeInvoices(store, documents);
+      onCluster = nextText;
+      return { added: 0, text: nextText };
+    },
+    forget: async () => void (await store.redis.del(key)),
+  };
+}
+
+function shownOf({ key, value }: LedgerRecord): ShownInvoice[] {
+  const id = parseInvoiceId(key);
+  return id === undefined ? [] : [{ project: id.project, entry: id.entry, json: value }];
+}
+
+async function showInvoices(
   store: Store,
-  from: number,
-  next: number,
+  found: string,
+  next: string,
   documents: readonly ShownInvoice[],
-): Promise<number | undefined> {
+): Promise<Shown | undefined> {
   const keys = documents.flatMap(({ project, entry }) => [
     store.keys.invoices(project),
     store.keys.invoiced(monthOf(entry)),
@@ -60,11 +72,11 @@ export async function showInvoices(
     1 + keys.length,
     store.keys.invoicesShown,
     ...keys,
-    String(from),
-    String(next),
+    found,
+    next,
     ...documents.flatMap(({ project, entry, json }) => [project, entry, json ?? '']),
   );
-  return answer === 'SHOWN' ? Number(added) : undefined;
+  return answer === 'SHOWN' ? { added: Number(added), text: next } : undefined;
 }
 
 const monthOf = (entry: string): string => entry.slice(0, 'YYYY-MM'.length);

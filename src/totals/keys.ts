@@ -40,7 +40,11 @@ export interface Keys {
   readonly closes: string;
   /** Hash: month -> JSON of what its last verification came to. */
   readonly verified: string;
-  /** String: the offset of the invoice ledger up to which Redis shows it. Not on a cluster. */
+  /** String: how far `projects` shows its ledger. In the slot of `projects`, so that both are lost together. */
+  readonly projectsShown: string;
+  /** String: how far `closes` shows its ledger. In the slot of `closes`. */
+  readonly closesShown: string;
+  /** String: how far the invoices show their ledger. Not on a cluster. */
   readonly invoicesShown: string;
   /** Hash: month -> the project's invoice as JSON; `<month>-CN` -> its credit note. */
   invoices(project: string): string;
@@ -59,6 +63,8 @@ export function createKeys(prefix: string): Keys {
   if (/[{}]/.test(prefix))
     throw new UsageError('BAD_PREFIX', `The prefix "${prefix}" must not hold braces.`, { prefix });
   const root = prefix === '' ? '' : `${prefix}:`;
+  /** Braces around the whole name of another key put this one into the other's slot. */
+  const shownKey = (view: string): string => `${root}billing:shown:{${view}}`;
   const shards: ShardKeys[] = [];
   const shard = (number: number): ShardKeys => (shards[number] ??= shardKeys(`${root}usage:{${number}}:`));
   return {
@@ -73,7 +79,9 @@ export function createKeys(prefix: string): Keys {
     topicIds: `${root}usage:topics`,
     rebuilding: `${root}usage:rebuilding`,
     projects: `${root}billing:projects`,
+    projectsShown: shownKey(`${root}billing:projects`),
     closes: `${root}billing:closes`,
+    closesShown: shownKey(`${root}billing:closes`),
     verified: `${root}billing:verified`,
     invoicesShown: `${root}billing:invoices-shown`,
     invoices: (project) => `${root}billing:invoices:${project}`,

@@ -3,17 +3,16 @@ import { agreeOnClose, readCloses, writeClose } from '../../src/totals/closes';
 import { initCursor, readCursor, readCursors } from '../../src/totals/cursors';
 import { freeze, readFreezes, restoreFreeze } from '../../src/totals/freeze';
 import {
-  forgetInvoicesShown,
+  invoicesView,
   invoicedProjects,
   readInvoice,
   readInvoicedBefore,
   readInvoiceNumbers,
   readInvoices,
-  readInvoicesShown,
   readInvoicesOfMonth,
-  showInvoices,
   writeInvoices,
 } from '../../src/totals/invoices';
+import { parsePosition, projectsView, type Shown } from '../../src/totals/ledger-view';
 import { eachProject, readProject, writeProject } from '../../src/totals/projects';
 import {
   countProjects,
@@ -241,16 +240,42 @@ describe('the views of the ledger', () => {
   });
 
   test('a range of the invoice ledger is shown from where the position stands, or not at all', async () => {
-    const show = (from: number, next: number, entry: string): Promise<number | undefined> =>
-      showInvoices(store, from, next, [{ project: 'ranged', entry, json: `{"next":${next}}` }]);
-    expect(await show(0, 3, '2026-01')).toBe(1);
-    expect(await show(0, 4, '2026-02')).toBeUndefined(); // Another has shown it meanwhile,
-    expect(await show(5, 6, '2026-03')).toBeUndefined(); // or Redis went back.
-    expect(await show(3, 5, '2026-01')).toBe(0);
-    expect(await readInvoicesShown(store)).toBe(5);
+    const view = invoicesView(store);
+    const show = async (text: string, next: number, entry: string): Promise<Shown | undefined> =>
+      view.show({ text, position: parsePosition(text) }, { next, topicId: 'id', run: 'run' }, [
+        { key: `ranged-${entry}`, value: `{"next":${next}}` },
+      ]);
+    expect(await show('', 3, '2026-01')).toEqual({ added: 1, text: '3 id run' });
+    expect(await show('', 4, '2026-02')).toBeUndefined(); // Another has shown it meanwhile,
+    expect(await show('5 id run', 6, '2026-03')).toBeUndefined(); // or Redis went back.
+    expect(await show('3 id run', 5, '2026-01')).toEqual({ added: 0, text: '5 id run' });
+    expect(await view.find()).toEqual({
+      text: '5 id run',
+      position: { next: 5, topicId: 'id', run: 'run' },
+    });
     expect([...(await readInvoices(store, 'ranged'))]).toEqual([['2026-01', '{"next":5}']]);
-    await forgetInvoicesShown(store);
-    expect(await readInvoicesShown(store)).toBe(0);
+    await view.forget();
+    expect(await view.find()).toEqual({ text: '', position: undefined });
+  });
+
+  test('a view of projects that lacks a field, or holds one too many, is shown anew', async () => {
+    const view = projectsView(store);
+    await view.forget();
+    const begun = { next: 2, topicId: undefined, run: 'run' };
+    const records = [
+      { key: 'a', value: '{"a":1}' },
+      { key: 'b', value: '{"b":1}' },
+    ];
+    await store.redis.hset(store.keys.projects, 'stale', '{}');
+    const found = await view.find();
+    expect(await view.show(found, begun, records)).toEqual({ added: 2, text: '2 - run 2' });
+    expect(await store.redis.hgetall(store.keys.projects)).toEqual({ a: '{"a":1}', b: '{"b":1}' });
+    expect((await view.find()).position).toEqual(begun);
+    await store.redis.hdel(store.keys.projects, 'a');
+    expect((await view.find()).position).toBeUndefined();
+    await store.redis.hset(store.keys.projects, 'a', '{}', 'c', '{}');
+    expect((await view.find()).position).toBeUndefined();
+    await store.redis.unlink(store.keys.projects);
   });
 
   test('invoices, byte for byte', async () => {

@@ -5,11 +5,12 @@ import { apply } from '../../src/totals/apply';
 import { initCursor, readCursor, readCursors } from '../../src/totals/cursors';
 import { freeze } from '../../src/totals/freeze';
 import { forgetIds } from '../../src/totals/ids';
+import { projectsView } from '../../src/totals/ledger-view';
 import {
+  invoicesView,
   invoicedProjects,
   readInvoice,
   readInvoicedBefore,
-  showsInOneStep,
   writeInvoices,
 } from '../../src/totals/invoices';
 import { placeProjects, projectsOf, readTotals, writeShardCount } from '../../src/totals/read';
@@ -157,7 +158,19 @@ describe('a Redis Cluster', () => {
       );
       await writeInvoices(store, [{ project: 'p-0', entry: '2026-07', json: '{}' }]);
       expect(await readInvoice(store, 'p-0', '2026-07')).toBe('{}');
-      expect(showsInOneStep(store)).toBe(false); // Its keys lie apart: a close is shown the whole ledger.
+      // View and position lie in one slot: no failover loses one without the other.
+      const projects = projectsView(store);
+      const begun = { next: 1, topicId: 'id', run: 'run' };
+      await projects.forget();
+      expect(await projects.show(await projects.find(), begun, [{ key: 'p', value: '{}' }])).toMatchObject({
+        added: 1,
+      });
+      expect((await projects.find()).position).toEqual(begun);
+      // Those of invoices lie apart: there each view begins with the whole ledger.
+      const shown = invoicesView(store);
+      await shown.show(await shown.find(), begun, []);
+      expect((await shown.find()).position).toEqual(begun);
+      expect((await invoicesView(store).find()).position).toBeUndefined();
       for await (const project of invoicedProjects(store, '2026-07')) expect(project).toBe('p-0');
     } finally {
       await store.close();

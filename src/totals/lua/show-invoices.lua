@@ -3,18 +3,18 @@ Shows a range of the invoice ledger: writes its documents and moves the position
 Both at once, so that a Redis that goes back loses them together and the range is read again.
 
 KEYS
-  1                position  string: the ledger's offset to show next
+  1                position  string: `<next offset> <topic id> <run>`
   2i, 2i + 1       of document i: hash, entry -> JSON; set of the projects with a document in its month
 
 ARGV
-  1, 2             from, next: the range of offsets, as the position stands before and after
+  1, 2             the position as it was read (empty: there was none), and the new one
   3i, 3i + 1, 3i + 2   of document i: its project, its entry, its JSON (empty: it was withdrawn)
 
 Answers
   SHOWN count      how many of them Redis did not show before
-  ELSEWHERE        the position is not `from`; nothing was written
+  ELSEWHERE        the position is not the one that was read; nothing was written
 ]]
-if (redis.call('GET', KEYS[1]) or '0') ~= ARGV[1] then
+if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then
   return { 'ELSEWHERE' }
 end
 

@@ -1,4 +1,6 @@
-import { followInvoices } from '../../src/close/shown-invoices';
+import { followLedgers, type LedgerFollower } from '../../src/close/follow-ledger';
+import { openOnceLog } from '../../src/stream/once-log';
+import { logRanges } from '../../src/stream/topics';
 import type { KafkaClient } from '../../src/stream/kafka';
 import { createPublisher, type PublishRecord, type Publisher } from '../../src/stream/producer';
 import { readInvoices } from '../../src/totals/invoices';
@@ -21,14 +23,15 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   prefix = uniquePrefix();
-  await createTopic(client, { topic: `${prefix}.billing.invoices`, numPartitions: 1 });
+  for (const ledger of ['invoices', 'projects', 'closes'])
+    await createTopic(client, { topic: `${prefix}.billing.${ledger}`, numPartitions: 1 });
   store = await openStore({ url: testRedisUrl(), prefix });
 });
 afterEach(() => store.close());
 
 const issue = (...records: PublishRecord[]): Promise<void> =>
   publisher.publish(`${prefix}.billing.invoices`, records);
-const follow = (): ReturnType<typeof followInvoices> => followInvoices(client, store, prefix, 'test');
+const follow = (): LedgerFollower => followLedgers(client, store, prefix).invoices;
 const shown = async (project: string): Promise<[string, string][]> => [
   ...(await readInvoices(store, project)),
 ];
@@ -79,4 +82,55 @@ test('two that follow at once leave nothing out', async () => {
 test('a ledger that ends before what was shown is not the one that was shown', async () => {
   await store.redis.set(store.keys.invoicesShown, '5');
   await expect(follow().catchUp()).rejects.toMatchObject({ code: 'CURSOR_PAST_LOG_END' });
+  await store.redis.set(store.keys.invoicesShown, '0 another-id run');
+  await expect(follow().catchUp()).rejects.toMatchObject({ code: 'TOPIC_REPLACED' });
+});
+
+describe('projects', () => {
+  const set = (...records: PublishRecord[]): Promise<void> =>
+    publisher.publish(`${prefix}.billing.projects`, records);
+  const followProjects = (): LedgerFollower => followLedgers(client, store, prefix).projects;
+  const shownProjects = (): Promise<Record<string, string>> => store.redis.hgetall(store.keys.projects);
+
+  test('what Redis lost of them is shown again: a tail, a field, all', async () => {
+    await set({ key: 'acme', value: '1' }, { key: 'bolt', value: '1' });
+    const following = followProjects();
+    expect(await following.catchUp()).toBe(2);
+    const before = await store.redis.get(store.keys.projectsShown);
+    await set({ key: 'bolt', value: '2' }, { key: 'acme', value: null });
+    expect(await following.catchUp()).toBe(0);
+    expect(await shownProjects()).toEqual({ bolt: '2' });
+    expect(await following.holds()).toBe(true);
+
+    // Redis goes back: view and position together.
+    await store.redis.hset(store.keys.projects, 'acme', '1', 'bolt', '1');
+    await store.redis.set(store.keys.projectsShown, before!);
+    expect(await following.holds()).toBe(false);
+    await followProjects().catchUp();
+    expect(await shownProjects()).toEqual({ bolt: '2' });
+    expect(await following.holds()).toBe(true);
+
+    for (const lose of [
+      () => store.redis.del(store.keys.projects),
+      () => store.redis.del(store.keys.projectsShown),
+      () => store.redis.hset(store.keys.projects, 'of nobody', '{}'),
+    ]) {
+      await lose();
+      expect(await following.holds()).toBe(false);
+      await followProjects().catchUp();
+      expect(await shownProjects()).toEqual({ bolt: '2' });
+      // Begun anew: what was read meanwhile may have been read of half a view.
+      expect(await following.holds()).toBe(false);
+      await following.catchUp();
+    }
+  });
+
+  test('the end of a ledger is reached behind the marker of a transaction', async () => {
+    const log = await openOnceLog(client, `${prefix}.billing.projects`, () => true);
+    await log.append([{ key: 'acme', value: '1' }]);
+    await log.close();
+    await followProjects().catchUp();
+    const { end } = (await logRanges(client, [`${prefix}.billing.projects`])).values().next().value![0]!;
+    expect(await store.redis.get(store.keys.projectsShown)).toMatch(new RegExp(`^${end} `));
+  });
 });
