@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { TallymanError } from '../errors';
 import type { Log } from '../log';
 import type { KafkaClient } from '../stream/kafka';
 import { appendLedger } from '../stream/ledger';
@@ -41,9 +42,10 @@ export async function freezeMonth(
   nowMs: number,
 ): Promise<FrozenMonth> {
   const { kafka, store, prefix, log } = dependencies;
-  const published = (await readCloseRecords(kafka, prefix)).get(month);
+  const closes = await readCloseRecords(kafka, prefix);
+  const published = closes.get(month);
   const terms = { month, closedAt: new Date(nowMs).toISOString(), topicIds: Object.fromEntries(topicIds) };
-  const record = published ?? (await freezeAndPublish(dependencies, terms));
+  const record = published ?? (await freezeAndPublish(dependencies, terms, [...closes.values()]));
   await restoreClose(store, record, log);
   await writeClose(store, month, JSON.stringify(record));
   return { record, seal: await sealMonth(store, month) };
@@ -56,6 +58,7 @@ export async function freezeMonth(
 async function freezeAndPublish(
   { store, publisher, prefix, log }: FreezeDependencies,
   terms: Omit<CloseRecord, 'cursors'>,
+  closes: readonly CloseRecord[],
 ): Promise<CloseRecord> {
   const { month } = terms;
   for (;;) {
@@ -63,11 +66,31 @@ async function freezeAndPublish(
     const json = await agreeOnClose(store, month, JSON.stringify(proposed));
     const agreed = JSON.parse(json) as CloseRecord;
     if (isDeepStrictEqual(await freezeShards(store, month), agreed.cursors)) {
+      checkAfterEarlier(agreed, closes);
       await appendLedger(publisher, topicName(prefix, 'billing.closes'), [{ key: month, value: json }]);
       return agreed;
     }
     log.warn({ month }, 'a freeze was lost before its record was published: freezing anew');
     await withdrawClose(store, month, json);
+  }
+}
+
+/** A Redis that lost an earlier month's freeze, and its tail with it, froze this month before that one. */
+function checkAfterEarlier({ month, cursors }: CloseRecord, closes: readonly CloseRecord[]): void {
+  for (const earlier of closes) {
+    if (earlier.month >= month) continue;
+    for (const [shard, topics] of Object.entries(earlier.cursors)) {
+      for (const [topic, offset] of Object.entries(topics)) {
+        const frozenAt = cursors[shard]?.[topic] ?? 0;
+        if (frozenAt >= offset) continue;
+        throw new TallymanError(
+          'FREEZE_CONFLICT',
+          `Shard ${shard} froze ${month} at ${frozenAt} of ${topic}, before ${earlier.month}, which was frozen at ` +
+            `${offset}: Redis has lost that freeze. Empty this Redis and run \`tallyman rebuild\`, then close again.`,
+          { shard, topic, month, earlier: earlier.month },
+        );
+      }
+    }
   }
 }
 

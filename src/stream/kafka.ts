@@ -4,6 +4,7 @@ import type { Log } from '../log';
 import { openCluster } from './cluster';
 import { registerCodecs } from './codecs';
 import { installWorkarounds } from './kafkajs-workarounds';
+import { listOffsets, type LogPoint } from './list-offsets';
 import { createLogReader, type LogReader } from './log-reader';
 import { readTopicId } from './topic-id';
 
@@ -29,6 +30,8 @@ export interface KafkaClient {
   admin(): Promise<Admin>;
   /** Reads partitions without a group; shared and kept until `close`. */
   reader(): Promise<LogReader>;
+  /** topic -> partition -> the offset of a point in its log. */
+  listOffsets(topics: readonly string[], point: LogPoint): Promise<Map<string, number[]>>;
   /** The id that Kafka gave a topic; undefined if there is no such topic, or the cluster has no ids. */
   topicId(topic: string): Promise<string | undefined>;
   close(): Promise<void>;
@@ -70,6 +73,19 @@ export function openKafka(options: KafkaOptions, log?: Log): KafkaClient {
     kafkajs,
     admin: admin.get,
     reader: async () => createLogReader(await cluster.get(), RETRY),
+    listOffsets: async (topics, point) => {
+      const opened = await cluster.get();
+      return createRetry(RETRY)(async (bail) => {
+        try {
+          return await listOffsets(opened, topics, point);
+        } catch (error) {
+          await opened.refreshMetadata().catch(() => undefined);
+          // A broker may not have heard of a new topic yet. What else goes wrong, the caller waits for.
+          if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+          return bail(error) as undefined;
+        }
+      });
+    },
     topicId: async (topic) => {
       const opened = await cluster.get();
       return createRetry(RETRY)(() =>

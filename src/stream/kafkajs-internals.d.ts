@@ -122,6 +122,15 @@ declare module 'kafkajs/src/cluster' {
       readonly connectionPool: {
         send<D extends { clientSideThrottleTime: number }, R>(request: Request<D, R>): Promise<R>;
       };
+      listOffsets(request: {
+        readonly isolationLevel: 0 | 1;
+        readonly topics: {
+          topic: string;
+          partitions: { partition: number; timestamp: number }[];
+        }[];
+      }): Promise<{
+        responses: { topic: string; partitions: { partition: number; offset: string }[] }[];
+      }>;
       fetch(request: FetchRequest): Promise<{
         responses: { topicName: string; partitions: { partition: number; messages: object[] }[] }[];
       }>;
@@ -132,6 +141,8 @@ declare module 'kafkajs/src/cluster' {
     connect(): Promise<void>;
     disconnect(): Promise<void>;
     addTargetTopic(topic: string): Promise<void>;
+    addMultipleTargetTopics(topics: string[]): Promise<void>;
+    findTopicPartitionMetadata(topic: string): { partitionId: number }[];
     refreshMetadata(): Promise<void>;
     refreshMetadataIfNecessary(): Promise<void>;
     findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>;

@@ -1,6 +1,7 @@
 import { ConfigResourceTypes, KafkaJSError, type Admin, type ITopicConfig } from 'kafkajs';
 import { TallymanError } from '../errors';
 import type { KafkaClient } from './kafka';
+import type { LogPoint } from './list-offsets';
 
 const USAGE_TOPICS = ['usage.session', 'usage.transfer', 'usage.agent', 'usage.inference'] as const;
 const LEDGER_TOPICS = [
@@ -165,23 +166,32 @@ export async function checkCoPartitioned(client: KafkaClient, prefix: string): P
 }
 
 /** topic -> partition -> the first offset that is still there. */
-export async function logStarts(
-  client: KafkaClient,
-  topics: readonly string[],
-): Promise<Map<string, number[]>> {
-  return new Map(
-    [...(await logRanges(client, topics))].map(([topic, all]) => [topic, all.map((one) => one.start)]),
-  );
+export function logStarts(client: KafkaClient, topics: readonly string[]): Promise<Map<string, number[]>> {
+  return logOffsets(client, topics, 'start');
 }
 
 /** topic -> partition -> the offset that the next record will get. */
-export async function logEnds(
+export function logEnds(client: KafkaClient, topics: readonly string[]): Promise<Map<string, number[]>> {
+  return logOffsets(client, topics, 'end');
+}
+
+/** topic -> partition -> the offset before which consumers read: below the end while a transaction is open there. */
+export function stableEnds(client: KafkaClient, topics: readonly string[]): Promise<Map<string, number[]>> {
+  return logOffsets(client, topics, 'stable');
+}
+
+async function logOffsets(
   client: KafkaClient,
   topics: readonly string[],
+  point: LogPoint,
 ): Promise<Map<string, number[]>> {
-  return new Map(
-    [...(await logRanges(client, topics))].map(([topic, all]) => [topic, all.map((one) => one.end)]),
-  );
+  try {
+    return await whileElecting(() => client.listOffsets(topics, point));
+  } catch (error) {
+    if (!isUnknownTopic(error)) throw error;
+    const ids = await Promise.all(topics.map((topic) => client.topicId(topic)));
+    throw topicsMissing(topics.filter((_, at) => ids[at] === undefined));
+  }
 }
 
 /** What offsets a partition's log holds: from `start` up to, and without, `end`. */
@@ -195,18 +205,14 @@ export async function logRanges(
   client: KafkaClient,
   topics: readonly string[],
 ): Promise<Map<string, LogRange[]>> {
-  const admin = await client.admin();
-  const ranges = new Map<string, LogRange[]>();
-  for (const topic of topics) {
-    const offsets = await whileElecting(() => admin.fetchTopicOffsets(topic)).catch((error: unknown) => {
-      throw isUnknownTopic(error) ? topicsMissing([topic]) : error;
-    });
-    const all: LogRange[] = [];
-    for (const { partition, low, high } of offsets)
-      all[partition] = { start: Number(low), end: Number(high) };
-    ranges.set(topic, all);
-  }
-  return ranges;
+  const starts = await logStarts(client, topics);
+  const ends = await logEnds(client, topics);
+  return new Map(
+    [...ends].map(([topic, all]) => [
+      topic,
+      all.map((end, partition) => ({ start: starts.get(topic)![partition] ?? end, end })),
+    ]),
+  );
 }
 
 /**

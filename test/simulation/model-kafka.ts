@@ -108,13 +108,11 @@ export class ModelKafka {
 
   /** What a process sees of it: every call takes its time, and may be the process's last. */
   client(process: Process): KafkaClient {
-    const fetchTopicOffsets = (topic: string): Promise<object[]> =>
-      process.call('log ends', () =>
-        this.logs.get(topic)!.map(({ start, end }, partition) => ({
-          partition,
-          ...{ low: String(start), high: String(end), offset: String(end) },
-        })),
-      );
+    const listOffsets: KafkaClient['listOffsets'] = (topics, point) =>
+      process.call(`log ${point}`, () => {
+        const offsetOf = ({ start, end }: ModelLog): number => (point === 'start' ? start : end);
+        return new Map(topics.map((topic) => [topic, this.logs.get(topic)!.map(offsetOf)]));
+      });
     const reader: LogReader = {
       fetch: ({ topic, partition, position }) =>
         process.call(`read ${topic}/${partition}`, () => {
@@ -129,7 +127,7 @@ export class ModelKafka {
     };
     const client = {
       kafkajs: { consumer: () => new ModelConsumer(this, process) },
-      admin: () => Promise.resolve({ fetchTopicOffsets }),
+      listOffsets,
       topicId: () => process.call('topic id', () => this.topicId),
       reader: () => Promise.resolve(reader),
       close: () => Promise.resolve(),
