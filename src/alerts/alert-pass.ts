@@ -77,7 +77,7 @@ async function dueOf(
     const names = some.map(({ project }) => project);
     const before = await readInvoicedBefore(store, month, names);
     const billables = some.map((placed, i) => ({ ...placed, number: null, before: before[i]! }));
-    return readInvoiceInputs(terms, billables, 'always');
+    return readInvoiceInputs(terms, billables, 'moving');
   });
   return done.flatMap((input) => {
     const due = orHeld(input.project, month, () => alertsDue(input));

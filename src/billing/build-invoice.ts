@@ -1,9 +1,12 @@
 import { TallymanError } from '../errors';
-import type { Catalog } from './catalog';
-import { creditLines } from './correction-credits';
+import { inForce, type Catalog } from './catalog';
+import { creditLines, creditsAtHand, type IssuedInvoice } from './correction-credits';
+import { hasDigitsOf } from './currency';
+import { periodOfMonth } from './days';
 import { sum, type Decimal } from './decimal';
 import type { Corrected, Invoice, LineKind, Party, Seller } from './invoice';
 import { creditNoteEntry } from './invoice-id';
+import { noPrice, problemOfError, type InvoiceProblem } from './invoice-problem';
 import { lateLines } from './late-lines';
 import { termsOfMonth } from './month-terms';
 import { lateMonthsIn, usageOfMonth, type StoredMonth } from './month-usage';
@@ -18,16 +21,16 @@ export interface InvoiceInput extends StoredMonth {
   readonly plans: readonly PlanEntry[];
   readonly profile?: Profile;
   readonly seller?: Seller;
-  /** The project's correction credits; those of other months are left alone. */
+  /** All that the project was granted: `creditsAtHand` (correction-credits.ts) decides what the invoice uses. */
   readonly credits?: readonly Credit[];
-  /** `carriedCreditOf` (correction-credits.ts) the project's last issued invoice before this month. */
-  readonly carriedCredit?: string;
+  /** The project's invoices issued before this one, in the order of their numbers. Only credits depend on them. */
+  readonly issued?: readonly IssuedInvoice[];
   readonly month: string;
   readonly periodStart: string;
   readonly periodEnd: string;
   /**
    * The earlier months as the store holds them, their own late fields included: at least every month from the earliest one
-   * that `totals` has late usage of up to the one before this. A month that is missing counts as unused.
+   * that this month has late usage of (`lateMonthsIn`) up to the one before this. A month that is missing counts as unused.
    */
   readonly history?: ReadonlyMap<string, StoredMonth>;
   readonly catalog: Catalog;
@@ -42,13 +45,15 @@ export interface InvoiceInput extends StoredMonth {
 
 export interface InvoiceOutcome {
   /**
-   * `draft`: something has no price. `nothing_due`: the total is 0, so it is a statement and no invoice; but where it moves
-   * a correction credit it is issued, or nobody would know what is left of that.
+   * `draft`: `problems` say why; the invoice has what could be priced all the same. `nothing_due`: it comes to 0 before
+   * correction credits, so it is a statement and no invoice, and no credit is used.
    */
   readonly status: 'issued' | 'draft' | 'nothing_due';
   readonly invoice: Invoice;
   /** What gives back more than there is to pay: all late usage of the month, which then is not on the invoice. Issued unless a draft. */
   readonly creditNote?: Invoice;
+  /** Of a draft, and of no other. */
+  readonly problems: readonly InvoiceProblem[];
   /** Meter keys (`inference.stt/<model>`) the catalog has no price for. */
   readonly unpricedModels: readonly string[];
   readonly overQuota: readonly OverQuota[];
@@ -67,43 +72,126 @@ export interface OverQuota {
  * The invoice of one project and month: plan fees and usage of the month, late usage of earlier ones, credits and tax.
  * Where late usage gives back more than the rest comes to, it goes onto a credit note of its own, whole.
  * Pure: the same input gives the same bytes, in whatever order its maps were filled.
- * Throws UNKNOWN_PLAN, DAILY_MISMATCH (see where they arise) and LATE_FIELD for late usage of a month that is not earlier.
+ * It never throws: what cannot be priced makes a draft, with the reason among its problems.
  */
 export function buildInvoice(input: InvoiceInput): InvoiceOutcome {
   const { catalog, month, profile } = input;
-  const segments = termsOfMonth(catalog, input.plans, month);
-  const own = priceMonth(catalog, segments, usageOfMonth(month, new Map([[month, input]])));
-  const late = lateMonthsOf(input).map((origin) => latePartOf(input, origin));
-  const ownCharges = [...own.lines, ...taxLine(catalog, profile, month, undefined, own.lines)].filter(
-    (line) => !saysNothing(line),
-  );
-  const lateCharges = late.map((part) => ({ month: part.origin, lines: lateChargesOf(input, part) }));
+  const problems: InvoiceProblem[] = [];
+  const attempt = <T>(price: () => T): T | undefined => {
+    try {
+      return price();
+    } catch (error) {
+      problems.push(problemOfError(input, error));
+      return undefined;
+    }
+  };
+  problems.push(...(attempt(() => documentProblems(input)) ?? []));
+  const own = attempt(() => ownPartOf(input)) ?? {
+    plan: attempt(() => planOf(input)) ?? catalog.defaultPlan,
+    price: unpriceable,
+  };
+  const lateMonths = attempt(() => lateMonthsOf(input)) ?? [];
+  const late = lateMonths.flatMap((origin) => attempt(() => latePartOf(input, origin)) ?? []);
+  const ownLines = own.price.lines;
+  const ownTax = attempt(() => taxLine(catalog, profile, month, undefined, ownLines)) ?? [];
+  const ownCharges = [...ownLines, ...ownTax].filter((line) => !saysNothing(line));
+  const lateCharges = late.map((part) => ({
+    month: part.origin,
+    lines: attempt(() => lateChargesOf(input, part)) ?? [],
+  }));
   const lateLinesOfAll = lateCharges.flatMap(({ lines }) => lines);
-  const isCredited = input.hasCreditNote === true || givesBack(ownCharges, lateLinesOfAll);
+  const hasCreditNote = input.hasCreditNote === true;
+  const isCredited = hasCreditNote || givesBack(ownCharges, lateLinesOfAll);
   const charges = isCredited ? ownCharges : [...ownCharges, ...lateLinesOfAll];
-  const granted = (input.credits ?? []).filter((credit) => credit.month === month);
-  const credits = creditLines(catalog.currency, amountOf(charges), input.carriedCredit ?? '0', granted);
-  const lines = [...charges, ...credits];
+  const due = amountOf(charges);
+  const credits =
+    attempt(() => {
+      if (!due.isPositive() || due.isZero()) return [];
+      return creditLines(
+        catalog.currency,
+        due,
+        creditsAtHand(month, input.credits ?? [], input.issued ?? []),
+      );
+    }) ?? [];
 
-  const unpriced = [own, ...late.map(({ after }) => after)].flatMap((price) => price.unpriced);
-  const nothingDue = amountOf(lines).isZero() && credits.length === 0;
-  const status = unpriced.length > 0 ? 'draft' : nothingDue ? 'nothing_due' : 'issued';
-  const plan = segments.at(-1)!.plan;
+  // What a credit note has settled needs no price any more.
+  const unpriced = unpricedIn(input, own.price, hasCreditNote ? [] : late);
+  problems.push(...unpriced.map(({ key, of }) => noPrice(input, key, of)));
+  const status = problems.length > 0 ? 'draft' : due.isZero() ? 'nothing_due' : 'issued';
   return {
     status,
-    invoice: documentOf(input, plan, lines, { number: status === 'issued' ? input.number : null }),
+    invoice: documentOf(input, own.plan, [...charges, ...credits], {
+      number: status === 'issued' ? input.number : null,
+    }),
     ...(isCredited && {
-      creditNote: documentOf(input, plan, lateLinesOfAll, {
+      creditNote: documentOf(input, own.plan, lateLinesOfAll, {
         number: status === 'draft' ? null : (input.creditNoteNumber ?? null),
         corrects: lateCharges.filter((part) => part.lines.length > 0).map((part) => ({ month: part.month })),
       }),
     }),
-    unpricedModels: [...new Set(unpriced)],
+    problems,
+    unpricedModels: [...new Set(unpriced.map(({ key }) => key))],
     overQuota: [
-      ...overQuota(month, [], own.blocked),
+      ...overQuota(month, [], own.price.blocked),
       ...late.flatMap(({ origin, before, after }) => overQuota(origin, before.blocked, after.blocked)),
     ],
   };
+}
+
+const unpriceable: Priced = { lines: [], unpriced: [], blocked: [] };
+
+/** What is wrong with a project's document by the catalog it is billed with; checked when it was set, by the catalog of then. */
+function documentProblems(input: InvoiceInput): InvoiceProblem[] {
+  const { catalog, profile, credits = [], month } = input;
+  const currency = profile?.currency ?? catalog.currency;
+  const wrongCurrency = new TallymanError(
+    'CURRENCY_MISMATCH',
+    `The profile says ${currency}, and the catalog is in ${catalog.currency}.`,
+  );
+  const badCredit = credits.find(
+    (credit) => credit.month <= month && !hasDigitsOf(credit.amount, catalog.minorDigits),
+  );
+  return [
+    ...(currency === catalog.currency ? [] : [problemOfError(input, wrongCurrency)]),
+    ...(badCredit === undefined
+      ? []
+      : [
+          problemOfError(
+            input,
+            new TallymanError(
+              'BAD_AMOUNT',
+              `The credit of ${badCredit.month} is ${badCredit.amount}, and ${catalog.currency} has ${catalog.minorDigits} digits.`,
+            ),
+          ),
+        ]),
+  ];
+}
+
+function ownPartOf(input: InvoiceInput): { plan: string; price: Priced } {
+  const { catalog, month, plans } = input;
+  const segments = termsOfMonth(catalog, plans, month);
+  const usage = usageOfMonth(month, new Map([[month, input]]));
+  return { plan: segments.at(-1)!.plan, price: priceMonth(catalog, segments, usage) };
+}
+
+/** The plan on the month's last day, even where the catalog does not have it then. */
+function planOf({ catalog, month, plans }: InvoiceInput): string {
+  const sorted = plans.toSorted((a, b) => (a.from < b.from ? -1 : 1));
+  return inForce(sorted, periodOfMonth(month).to)?.plan ?? catalog.defaultPlan;
+}
+
+/** What has no price, of the month itself and of those with late usage: without it or with it, the difference is unknown. */
+function unpricedIn(
+  { month }: InvoiceInput,
+  own: Priced,
+  late: readonly LatePart[],
+): { readonly key: string; readonly of: string }[] {
+  return [
+    ...own.unpriced.map((key) => ({ key, of: month })),
+    ...late.flatMap(({ origin, before, after }) =>
+      [...new Set([...before.unpriced, ...after.unpriced])].map((key) => ({ key, of: origin })),
+    ),
+  ];
 }
 
 /**
@@ -153,8 +241,8 @@ function buyerOf(profile: Profile | undefined): { buyer?: Party } {
   return Object.keys(buyer).length > 0 ? { buyer } : {};
 }
 
-function lateMonthsOf({ month, totals, project }: InvoiceInput): string[] {
-  const origins = lateMonthsIn(totals);
+function lateMonthsOf({ month, totals, daily, project }: InvoiceInput): string[] {
+  const origins = lateMonthsIn(month, { totals, ...(daily && { daily }) });
   const origin = origins.find((one) => one >= month);
   if (origin === undefined) return origins;
   throw new TallymanError('LATE_FIELD', `The totals of ${month} hold late usage of ${origin}.`, {

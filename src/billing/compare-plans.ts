@@ -15,12 +15,13 @@ export interface PlanComparison {
  */
 export function comparePlans(input: InvoiceInput): PlanComparison[] {
   const totals = new Map([...input.totals].filter(([field]) => !isLateField(field)));
-  const alone = { credits: [], carriedCredit: '0', number: null };
+  const daily = new Map([...(input.daily ?? [])].filter(([field]) => field.startsWith(`${input.month}-`)));
+  const alone = { credits: [], issued: [], number: null };
   const { from, to } = periodOfMonth(input.month);
   return [...input.catalog.plans].flatMap(([plan, rows]) => {
     const row = inForce(rows, to);
     if (row === undefined || inForce(rows, from) === undefined) return [];
-    const outcome = buildInvoice({ ...input, ...alone, totals, plans: [{ plan, from }] });
+    const outcome = buildInvoice({ ...input, ...alone, totals, daily, plans: [{ plan, from }] });
     return [{ plan, name: row.name, outcome }];
   });
 }

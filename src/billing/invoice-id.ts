@@ -28,3 +28,6 @@ export const invoiceNumber = (project: string, count: number): string => `${proj
 export const creditNoteNumber = (project: string, count: number): string => `${project}-CN${padded(count)}`;
 
 const padded = (count: number): string => String(count).padStart(4, '0');
+
+/** 3 of `acme-0003`. NaN of a credit note's number. */
+export const runningNumber = (number: string): number => Number(number.slice(number.lastIndexOf('-') + 1));

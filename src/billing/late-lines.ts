@@ -34,6 +34,7 @@ function nothingOf(line: PricedLine): PricedLine {
 }
 
 function differenceOf(origin: string, was: PricedLine | undefined, line: PricedLine): PricedLine {
+  const amount = amountBetween(was, line);
   return {
     ...line,
     kind: line.kind === 'credit' ? 'credit' : 'late',
@@ -42,6 +43,13 @@ function differenceOf(origin: string, was: PricedLine | undefined, line: PricedL
     quantity: line.quantity.minus(was?.quantity ?? zero),
     included: line.included.minus(was?.included ?? zero),
     billable: line.billable.minus(was?.billable ?? zero),
-    amount: line.amount === null ? null : line.amount.minus(was?.amount ?? zero),
+    unitPrice: amount === null ? null : line.unitPrice,
+    amount,
   };
+}
+
+/** A difference with something unknown in it is unknown: usage without a price that is taken back is not worth nothing. */
+function amountBetween(was: PricedLine | undefined, line: PricedLine): PricedLine['amount'] {
+  if (line.amount === null || was?.amount === null) return null;
+  return line.amount.minus(was?.amount ?? zero);
 }

@@ -18,6 +18,7 @@ export interface MonthUsage {
   readonly daily: ReadonlyMap<string, bigint>;
 }
 
+const dailyField = /^(\d{4}-\d{2})-\d{2}\//;
 const lateField = /^(\d{4}-\d{2})@(.+)$/s;
 
 /** Tells late usage of another month, `<YYYY-MM>@<meter key>`, from the month's own. */
@@ -25,12 +26,20 @@ export function isLateField(field: string): boolean {
   return lateField.test(field);
 }
 
-/** The earlier months of which a month's totals hold late usage, in order. */
-export function lateMonthsIn(totals: ReadonlyMap<string, bigint>): string[] {
+/**
+ * The other months of which a month holds late usage, in order. The days decide where they are known: late usage and late
+ * voids may add up to nothing, and their totals are gone then, while some days cost more than others.
+ */
+export function lateMonthsIn(month: string, { totals, daily }: StoredMonth): string[] {
   const months = new Set<string>();
   for (const field of totals.keys()) {
-    const month = lateField.exec(field)?.[1];
-    if (month !== undefined) months.add(month);
+    const origin = lateField.exec(field)?.[1];
+    if (origin !== undefined) months.add(origin);
+  }
+  for (const field of daily?.keys() ?? []) {
+    if (field.startsWith(month)) continue;
+    const origin = dailyField.exec(field)?.[1];
+    if (origin !== undefined) months.add(origin);
   }
   return [...months].sort();
 }

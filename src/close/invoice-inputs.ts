@@ -1,12 +1,11 @@
 import type { InvoiceInput } from '../billing/build-invoice';
 import type { Catalog } from '../billing/catalog';
-import { carriedCreditOf } from '../billing/correction-credits';
 import type { Invoice, Seller } from '../billing/invoice';
-import { needsDays } from '../billing/month-terms';
-import { lateMonthsIn, usageOfMonth, type StoredMonth } from '../billing/month-usage';
+import { isCreditNoteEntry, runningNumber } from '../billing/invoice-id';
+import { lateMonthsIn, type StoredMonth } from '../billing/month-usage';
 import type { ProjectDocument } from '../billing/project';
 import type { BillingCalendar } from '../rating/billing-calendar';
-import { readInvoicedBefore, type InvoicedBefore } from '../totals/invoices';
+import { readInvoicedBefore, readInvoices, type InvoicedBefore } from '../totals/invoices';
 import { readProjectsNamed } from '../totals/projects';
 import { placeProjects, readDailyOf, readTotalsOf, type PlacedProject } from '../totals/read';
 import { readTotalsAndDaily } from '../totals/read-shard';
@@ -40,48 +39,58 @@ export async function readInvoiceInput(
     readInvoicedBefore(terms.store, terms.month, [project]),
   ]);
   const billable = { ...placed!, before: before!, number };
-  return (await readInvoiceInputs(terms, [billable], 'always'))[0]!;
+  return (await readInvoiceInputs(terms, [billable], 'moving'))[0]!;
 }
 
 /**
  * Gathers what the invoices of several projects depend on, in their order; each step for all of them together.
  *
- * @param days usage by day is three times as much as totals, and priced by few plans: a close, whose months stand still,
- *   reads it `where needed`. In a month that goes on, only `always` has days that add up to the totals.
+ * @param state of the month: a close reads a `frozen` one, whose totals and days stand still. Those of a `moving` one add
+ *   up only if they are read in one step, project by project
  */
 export async function readInvoiceInputs(
   terms: InvoiceTerms,
   billables: readonly Billable[],
-  days: 'always' | 'where needed',
+  state: 'moving' | 'frozen',
 ): Promise<InvoiceInput[]> {
-  const { store, catalog, month } = terms;
+  const { store, month } = terms;
   const readings = billables.map((billable): Reading => ({ billable, placed: new Map(), months: new Map() }));
   const documentsRead = readProjectsNamed(
     store,
     billables.map(({ project }) => project),
   );
   for (const reading of readings) reading.placed.set(month, reading.billable);
-  await readMonthInto(readings, month, store, days);
+  await readMonthInto(readings, month, store, state);
   for (const [earlier, late] of historiesOf(terms, readings)) {
     const names = late.map(({ billable }) => billable.project);
     const placed = await placeProjects(store, earlier, names);
     late.forEach((reading, i) => reading.placed.set(earlier, placed[i]!));
-    await readMonthInto(late, earlier, store, days);
+    await readMonthInto(late, earlier, store, state);
   }
   const documents = await documentsRead;
-  const byDay = readings.filter(
-    (reading, i) => days === 'where needed' && isPricedByDay(catalog, documents[i]?.plans ?? [], reading),
+  const issued = await Promise.all(
+    readings.map(({ billable }, i) => invoicesBefore(store, billable, documents[i])),
   );
-  for (const of of new Set(byDay.flatMap(({ months }) => [...months.keys()]))) {
-    const held = byDay.filter(({ months }) => months.has(of));
-    const daily = await readDailyOf(
-      store,
-      of,
-      held.map(({ placed }) => placed.get(of)!),
-    );
-    held.forEach(({ months }, i) => months.set(of, { totals: months.get(of)!.totals, daily: daily[i]! }));
-  }
-  return readings.map((reading, i) => inputOf(terms, reading, documents[i]));
+  return readings.map((reading, i) => inputOf(terms, reading, documents[i], issued[i]!));
+}
+
+/** The project's invoices that credits depend on, in the order of their numbers: few projects have credits. */
+async function invoicesBefore(
+  store: Store,
+  { project, before: { own, last } }: Billable,
+  document: ProjectDocument | undefined,
+): Promise<Invoice[]> {
+  const parsed = (json: string): Invoice => JSON.parse(json) as Invoice;
+  // What the last one left over needs nothing else.
+  if (document?.credits === undefined || document.credits.length === 0)
+    return last === undefined ? [] : [parsed(last)];
+  const invoices = [...(await readInvoices(store, project))]
+    .filter(([entry]) => !isCreditNoteEntry(entry))
+    .map(([, json]) => parsed(json))
+    .sort((a, b) => runningNumber(a.number!) - runningNumber(b.number!));
+  if (own === undefined) return invoices;
+  const ownNumber = runningNumber(parsed(own).number!);
+  return invoices.filter((invoice) => runningNumber(invoice.number!) < ownNumber);
 }
 
 /** What was read of a project so far, by month. */
@@ -95,19 +104,19 @@ async function readMonthInto(
   readings: readonly Reading[],
   month: string,
   store: Store,
-  days: 'always' | 'where needed',
+  state: 'moving' | 'frozen',
 ): Promise<void> {
-  if (days === 'always') {
-    const held = readings.map(({ placed }) => readTotalsAndDaily(store, month, placed.get(month)!));
-    (await Promise.all(held)).forEach((stored, i) => readings[i]!.months.set(month, stored));
+  const places = readings.map(({ placed }) => placed.get(month)!);
+  if (state === 'moving') {
+    const held = await Promise.all(places.map((place) => readTotalsAndDaily(store, month, place)));
+    held.forEach((stored, i) => readings[i]!.months.set(month, stored));
     return;
   }
-  const totals = await readTotalsOf(
-    store,
-    month,
-    readings.map(({ placed }) => placed.get(month)!),
-  );
-  readings.forEach(({ months }, i) => months.set(month, { totals: totals[i]! }));
+  const [totals, daily] = await Promise.all([
+    readTotalsOf(store, month, places),
+    readDailyOf(store, month, places),
+  ]);
+  readings.forEach(({ months }, i) => months.set(month, { totals: totals[i]!, daily: daily[i]! }));
 }
 
 /** The earlier months that must be read, those from a project's earliest late usage on, each with its projects. */
@@ -117,7 +126,7 @@ function historiesOf(
 ): Map<string, Reading[]> {
   const histories = new Map<string, Reading[]>();
   for (const reading of readings) {
-    const [firstLate = month] = lateMonthsIn(reading.months.get(month)!.totals);
+    const [firstLate = month] = lateMonthsIn(month, reading.months.get(month)!);
     for (let earlier = firstLate; earlier < month; earlier = calendar.nextMonth(earlier)) {
       const known = histories.get(earlier);
       if (known === undefined) histories.set(earlier, [reading]);
@@ -127,17 +136,11 @@ function historiesOf(
   return histories;
 }
 
-/** Whether a month that is priced, the own one or one with late usage, falls in parts for this project. */
-function isPricedByDay(catalog: Catalog, plans: ProjectDocument['plans'], { months }: Reading): boolean {
-  const own = [...months.keys()][0]!;
-  const priced = [own, ...lateMonthsIn(months.get(own)!.totals)];
-  return priced.some((of) => needsDays(catalog, plans, of, usageOfMonth(of, months).totals.keys()));
-}
-
 function inputOf(
   { calendar, catalog, seller, month, issuedAt }: InvoiceTerms,
   { billable: { project, number, creditNoteNumber, before }, months }: Reading,
   document: ProjectDocument | undefined,
+  issued: readonly Invoice[],
 ): InvoiceInput {
   return {
     project,
@@ -145,7 +148,7 @@ function inputOf(
     ...(document?.profile && { profile: document.profile }),
     ...(document?.credits && { credits: document.credits }),
     ...(seller && { seller }),
-    ...(before.last !== undefined && { carriedCredit: carriedCreditOf(JSON.parse(before.last) as Invoice) }),
+    issued,
     month,
     periodStart: new Date(calendar.monthStart(month)).toISOString(),
     periodEnd: new Date(calendar.monthEnd(month)).toISOString(),

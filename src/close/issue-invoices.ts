@@ -115,7 +115,7 @@ async function billPage(
   for (const hold of plan.holds ?? []) held.push(...(await hold(due)));
   const holding = new Set(held.map(({ project }) => project));
   const free = due.filter(({ project }) => !holding.has(project));
-  const read = await doForEach(free, month, (some) => readInvoiceInputs(plan, some, 'where needed'));
+  const read = await doForEach(free, month, (some) => readInvoiceInputs(plan, some, 'frozen'));
   const built = read.done.map((input) => orHeld(input.project, month, () => billedOf(input)));
   const named = await doForEach(
     built.filter((one) => !isHeld(one)),
@@ -152,8 +152,10 @@ async function numberedOf(store: Store, month: string, page: readonly PlacedProj
   });
 }
 
-function billedOf(input: InvoiceInput): Billed {
+function billedOf(input: InvoiceInput): Billed | Held {
   const outcome = buildInvoice(input);
+  const held = outcome.problems.find(({ code }) => code !== 'NO_PRICE');
+  if (held !== undefined) return held;
   const isNew = outcome.status !== 'draft' && input.hasCreditNote !== true;
   const creditNote = isNew ? outcome.creditNote : undefined;
   return { project: input.project, outcome, ...(creditNote && { creditNote }) };

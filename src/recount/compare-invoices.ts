@@ -1,10 +1,9 @@
-import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../billing/build-invoice';
+import { buildInvoice } from '../billing/build-invoice';
 import type { Invoice, InvoiceLine } from '../billing/invoice';
 import { creditNoteEntry } from '../billing/invoice-id';
 import type { StoredMonth } from '../billing/month-usage';
 import { readInvoiceInput, type InvoiceTerms } from '../close/invoice-inputs';
 import { projectsToBill } from '../close/issue-invoices';
-import { TallymanError } from '../errors';
 import { invoicedProjects, readInvoice } from '../totals/invoices';
 import type { Difference } from './difference';
 
@@ -66,10 +65,12 @@ async function compareProject(
       ]),
     ),
   };
-  const outcome = priced(corrected);
-  if (outcome instanceof TallymanError) {
+  const outcome = buildInvoice(corrected);
+  // A missing price is no finding, but what cannot be priced at all is, such as days that do not add up where a plan changed.
+  const unpriceable = outcome.problems.find(({ code }) => code !== 'NO_PRICE');
+  if (unpriceable !== undefined) {
     const found = issued.map(({ total }) => total).join(', ');
-    onDifference({ ...at, field: 'price', expected: outcome.message, found: found || null });
+    onDifference({ ...at, field: 'price', expected: unpriceable.detail, found: found || null });
     return issued.length;
   }
   const { status, invoice: repriced, creditNote: repricedNote } = outcome;
@@ -87,16 +88,6 @@ function parsed(json: string | undefined): Invoice | undefined {
     return json === undefined ? undefined : (JSON.parse(json) as Invoice);
   } catch {
     return undefined;
-  }
-}
-
-/** What cannot be priced, such as days that do not add up where a plan changed, is a finding and no reason to stop. */
-function priced(input: InvoiceInput): InvoiceOutcome | TallymanError {
-  try {
-    return buildInvoice(input);
-  } catch (error) {
-    if (error instanceof TallymanError) return error;
-    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { Cluster } from 'ioredis';
-import { creditNoteEntry, isCreditNoteEntry, parseInvoiceId } from '../billing/invoice-id';
+import { creditNoteEntry, isCreditNoteEntry, parseInvoiceId, runningNumber } from '../billing/invoice-id';
 import { eachMember } from './each-member';
 import { parsePosition, positionText, type LedgerRecord, type LedgerView, type Shown } from './ledger-view';
 import type { Command, Store } from './store';
@@ -161,8 +161,7 @@ async function readFields(
 
 /** The running number of an issued invoice: 3 of `acme-0003`. NaN of a credit note. */
 function numberOf(json: string): number {
-  const { number } = JSON.parse(json) as { number: string };
-  return Number(number.slice(number.lastIndexOf('-') + 1));
+  return runningNumber((JSON.parse(json) as { number: string }).number);
 }
 
 /**

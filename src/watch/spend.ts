@@ -1,7 +1,7 @@
 import { buildInvoice } from '../billing/build-invoice';
 import type { Catalog } from '../billing/catalog';
 import { Decimal } from '../billing/decimal';
-import { doForEach, isHeld, orHeld } from '../close/held';
+import { doForEach } from '../close/held';
 import { readInvoiceInput } from '../close/invoice-inputs';
 import { projectsToBill } from '../close/issue-invoices';
 import type { BillingCalendar } from '../rating/billing-calendar';
@@ -50,9 +50,9 @@ export async function readSpend({ store, calendar, catalog, nowMs }: SpendSource
     );
     for (const input of done) {
       // One that cannot be priced is told by the close; the others are shown.
-      const outcome = orHeld(input.project, month, () => buildInvoice(input));
-      if (isHeld(outcome)) continue;
-      const { project, plan, total } = outcome.invoice;
+      const { invoice, problems } = buildInvoice(input);
+      if (problems.some(({ code }) => code !== 'NO_PRICE')) continue;
+      const { project, plan, total } = invoice;
       priced.push({ project, plan, total });
     }
   }

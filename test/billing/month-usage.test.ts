@@ -8,9 +8,19 @@ test('only a month before an @ makes a field late: models may hold anything', ()
   expect(isLateField('2026-05@session.webrtc')).toBe(true);
   expect(isLateField('2026-05@inference.stt/a@b/2026-04@c')).toBe(true);
   expect(isLateField('inference.stt/2026-05@model')).toBe(false);
-  expect(
-    lateMonthsIn(map({ '2026-05@x': 1n, '2026-03@x': 1n, '2026-05@y': 1n, 'inference.stt/2026-01@m': 1n })),
-  ).toEqual(['2026-03', '2026-05']);
+  const totals = map({ '2026-05@x': 1n, '2026-03@x': 1n, '2026-05@y': 1n, 'inference.stt/2026-01@m': 1n });
+  expect(lateMonthsIn('2026-06', { totals })).toEqual(['2026-03', '2026-05']);
+});
+
+test('late usage that adds up to nothing over its days is late usage', () => {
+  const daily = map({
+    '2026-05-20/x': -1n,
+    '2026-05-05/x': 1n,
+    '2026-06-01/x': 2n,
+    '2026-04-30/inference.stt/m': 1n,
+    '2026-04-29/inference.stt/m': -1n,
+  });
+  expect(lateMonthsIn('2026-06', { totals: map({ x: 2n }), daily })).toEqual(['2026-04', '2026-05']);
 });
 
 test("a month's usage is its own and what later months took in late", () => {

@@ -14,7 +14,22 @@ const input: InvoiceInput = {
     ['2026-06@agent.session', 60_000n * 60n],
   ]),
   credits: [{ month: '2026-07', description: 'Goodwill', amount: '30' }],
-  carriedCredit: '10',
+  issued: [
+    {
+      month: '2026-06',
+      lines: [
+        {
+          ...{
+            kind: 'credit',
+            description: 'Credit carried to the next invoice',
+            unit: 'USD',
+            quantity: '10.00',
+          },
+          ...{ included: '0.00', billable: '10.00', unitPrice: '1', per: '1', amount: '10.00' },
+        },
+      ],
+    },
+  ],
   catalog: builtInCatalog,
   number: 'p-0001',
   issuedAt: '2026-08-01T00:00:00.000Z',

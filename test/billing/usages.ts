@@ -1,6 +1,6 @@
 import { buildInvoice, type InvoiceOutcome } from '../../src/billing/build-invoice';
-import { carriedCreditOf } from '../../src/billing/correction-credits';
 import type { Catalog } from '../../src/billing/catalog';
+import type { Invoice } from '../../src/billing/invoice';
 import type { StoredMonth } from '../../src/billing/month-usage';
 import type { ProjectDocument } from '../../src/billing/project';
 
@@ -24,10 +24,18 @@ export function storedMonths(usages: readonly DatedUsage[]): Map<string, StoredM
     month.totals.set(field, (month.totals.get(field) ?? 0n) + quantity);
     month.daily.set(`${day}/${key}`, (month.daily.get(`${day}/${key}`) ?? 0n) + quantity);
   }
+  for (const { totals, daily } of months.values()) dropZeros(totals, daily);
   return months;
 }
 
-/** Closes month after month, each with what the store holds and what the last issued invoice carries on. */
+/** As the scripts do: a zero is never stored. */
+function dropZeros(...hashes: Map<string, bigint>[]): void {
+  for (const hash of hashes) {
+    for (const [field, quantity] of hash) if (quantity === 0n) hash.delete(field);
+  }
+}
+
+/** Closes month after month, each with what the store holds and the invoices issued before. */
 export function closeMonths(
   catalog: Catalog,
   project: ProjectDocument,
@@ -35,12 +43,12 @@ export function closeMonths(
   months: readonly string[],
 ): InvoiceOutcome[] {
   const stored = storedMonths(usages);
-  let carriedCredit = '0';
+  const issued: Invoice[] = [];
   return months.map((month, index) => {
     const outcome = buildInvoice({
       ...project,
       ...(stored.get(month) ?? { totals: new Map() }),
-      carriedCredit,
+      issued: [...issued],
       month,
       periodStart: `${month}-01T00:00:00.000Z`,
       periodEnd: `${month}-28T00:00:00.000Z`,
@@ -50,7 +58,7 @@ export function closeMonths(
       creditNoteNumber: `CN${index + 1}`,
       issuedAt: '2026-12-01T00:00:00.000Z',
     });
-    if (outcome.status === 'issued') carriedCredit = carriedCreditOf(outcome.invoice);
+    if (outcome.status === 'issued') issued.push(outcome.invoice);
     return outcome;
   });
 }
