@@ -55,18 +55,18 @@ export function readAttributes(given: GivenAttributes): Attributes | Rejection {
 /** In binary mode attribute `id` stands in header `ce_id`. Of a header given twice the last counts, as in JSON. */
 export function attributesOfHeaders(headers: RawHeaders): GivenAttributes {
   return {
-    specversion: textOf(headers['ce_specversion']),
-    id: textOf(headers['ce_id']),
-    source: textOf(headers['ce_source']),
-    type: textOf(headers['ce_type']),
-    subject: textOf(headers['ce_subject']),
-    time: textOf(headers['ce_time']),
+    specversion: headerText(headers['ce_specversion']),
+    id: headerText(headers['ce_id']),
+    source: headerText(headers['ce_source']),
+    type: headerText(headers['ce_type']),
+    subject: headerText(headers['ce_subject']),
+    time: headerText(headers['ce_time']),
   };
 }
 
-function textOf(values: RawHeaders[string]): unknown {
+/** A header's last value as text; what is not UTF-8 stays bytes. */
+export function headerText(values: RawHeaders[string]): unknown {
   const value = Array.isArray(values) ? values.at(-1) : values;
-  // What is no UTF-8 stays bytes, which no attribute may be.
   return Buffer.isBuffer(value) && isUtf8(value) ? value.toString('utf8') : value;
 }
 

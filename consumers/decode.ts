@@ -3,9 +3,11 @@ import type { Instant } from '../src/rating/instant';
 import type { Usage } from '../src/rating/usage';
 import { shortened, shown } from '../src/shown';
 import { attributesOfHeaders, readAttributes, type GivenAttributes, type RawHeaders } from './attributes';
+import { BATCH_TYPE, contentModeOf } from './content-mode';
+import { implausibleUsage } from './plausible';
 import { reject, type Rejection } from './rejection';
-import { isJsonObject, type UsageConsumer } from './usage-consumer';
-import { readVoided, VOID_TYPE } from './void';
+import { base64Data, isJsonObject, type UsageConsumer } from './usage-consumer';
+import { implausibleVoid, readVoided, VOID_TYPE } from './void';
 
 /** A record as Kafka has it. */
 export interface RawMessage {
@@ -18,10 +20,12 @@ export interface RawMessage {
   readonly headers?: RawHeaders | undefined;
 }
 
-/** How far an event's time may lie after and before its record's timestamp. */
 export interface TimeLimits {
+  /** How far an event's time may lie after and before its record's timestamp. */
   readonly futureMs: number;
   readonly pastMs: number;
+  /** The longest that one usage may be. */
+  readonly durationMs: number;
 }
 
 /** A usage event, or the void of one, that is good in every respect. */
@@ -38,6 +42,7 @@ export interface UsageEvent {
 
 export type Decoded = UsageEvent | Rejection;
 
+const BYTE_ORDER_MARK = '\ufeff';
 export const VALUE_BYTES_MAX = 1_048_576;
 
 /**
@@ -50,30 +55,43 @@ export function decodeEvent(consumer: UsageConsumer, message: RawMessage, limits
   const { document } = parsed;
 
   const { headers } = message;
-  const binary = headers?.['ce_specversion'] !== undefined;
+  const mode = contentModeOf(headers);
+  if (mode === 'batch') {
+    return reject(
+      'schema_violation',
+      `content-type is "${BATCH_TYPE}" and must be of one event: publish each as a record of its own`,
+    );
+  }
+  const binary = mode === 'binary';
   if (!binary && !isJsonObject(document)) {
     return reject('schema_violation', `the event is ${shown(document)} and must be an object`);
   }
   const event = document as GivenAttributes;
-  const attributes = readAttributes(binary ? attributesOfHeaders(headers) : event);
+  const attributes = readAttributes(binary ? attributesOfHeaders(headers ?? {}) : event);
   if (!attributes.ok) return attributes;
 
   const { id, source, type, project, time } = attributes;
   const data = binary ? document : event['data'];
   if (type === VOID_TYPE) {
     const voided = readVoided(consumer, data);
-    if (!voided.ok) return voided;
+    if (!voided.ok) return (binary ? undefined : base64Data(event)) ?? voided;
     // The time of the void: how late the event itself was is no longer of interest.
-    return beyondLimits(time, message.timestampMs, limits) ?? { ...voided, project, isVoid: true };
+    return (
+      beyondLimits(time, message.timestampMs, limits) ??
+      implausibleVoid(data, voided.usages, limits.durationMs) ?? { ...voided, project, isVoid: true }
+    );
   }
   if (type !== consumer.eventType) {
     return reject('wrong_type', `type is ${shown(type)} and must be "${consumer.eventType}" on this topic`);
   }
 
   const usages = consumer.usagesOf(data);
-  if (!Array.isArray(usages)) return usages;
+  if (!Array.isArray(usages)) return (binary ? undefined : base64Data(event)) ?? usages;
 
-  return beyondLimits(time, message.timestampMs, limits) ?? { ok: true, id, source, project, time, usages };
+  return (
+    beyondLimits(time, message.timestampMs, limits) ??
+    implausibleUsage(data, usages, limits.durationMs) ?? { ok: true, id, source, project, time, usages }
+  );
 }
 
 function parseValue(message: RawMessage): { ok: true; document: unknown } | Rejection {
@@ -86,7 +104,13 @@ function parseValue(message: RawMessage): { ok: true; document: unknown } | Reje
   // Decoding puts U+FFFD in the place of what is no UTF-8, and two ids might become one. A text without it, which nearly
   // every one is, needs no second look at the bytes.
   if (text.includes('\ufffd') && !isUtf8(message.value ?? Buffer.of()))
-    return reject('malformed_json', 'the value is no UTF-8');
+    return reject('malformed_json', 'the value is not valid UTF-8');
+  if (text.startsWith(BYTE_ORDER_MARK)) {
+    return reject(
+      'malformed_json',
+      'the value begins with a byte order mark (EF BB BF), which JSON does not allow',
+    );
+  }
   try {
     return { ok: true, document: JSON.parse(text) as unknown };
   } catch (error) {

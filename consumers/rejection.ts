@@ -7,6 +7,7 @@ export type RejectionReason =
   | 'negative_duration'
   | 'from_the_future'
   | 'too_old'
+  | 'implausible'
   /** Only the totals can tell: they hold less than the void would take back. */
   | 'void_mismatch';
 

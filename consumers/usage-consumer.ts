@@ -51,6 +51,15 @@ function badData(data: unknown, errors: readonly ErrorObject[]): Rejection {
   );
 }
 
+/** The rejection of an event that has its data in base64 only; undefined for any other. */
+export function base64Data({ data, data_base64: base64 }: Fields, path = ''): Rejection | undefined {
+  if ((data !== undefined && data !== null) || base64 === undefined || base64 === null) return undefined;
+  return reject(
+    'schema_violation',
+    `${path}data_base64 is ${shown(base64)} and is not taken: ${path}data must be a JSON object`,
+  );
+}
+
 export function isJsonObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -4,7 +4,8 @@ import { compileSchema, problemOf } from '../src/schema';
 import { shown } from '../src/shown';
 import type { VoidData } from '../schemas/types';
 import { reject, type Rejection } from './rejection';
-import { isJsonObject, type UsageConsumer } from './usage-consumer';
+import { implausibleUsage } from './plausible';
+import { base64Data, isJsonObject, type UsageConsumer } from './usage-consumer';
 
 /** Of an event that takes another one back; every usage topic takes it. */
 export const VOID_TYPE = 'usage.void.v1';
@@ -23,6 +24,8 @@ const isGood = compileSchema<VoidData>(`${VOID_TYPE}.json`, '#/properties/data')
 /** Reads the event out of a void's data: it is repeated there as it was, so that it comes to the same quantities. */
 export function readVoided(consumer: UsageConsumer, data: unknown): VoidedEvent | Rejection {
   if (!isGood(data)) {
+    const base64 = isJsonObject(data) ? base64Data(data, 'data.') : undefined;
+    if (base64 !== undefined) return base64;
     const error = isGood.errors?.at(-1);
     return reject(
       'schema_violation',
@@ -38,7 +41,20 @@ export function readVoided(consumer: UsageConsumer, data: unknown): VoidedEvent 
     );
   }
   const usages = consumer.usagesOf(data.data);
-  if (!Array.isArray(usages)) return reject(usages.reason, `in the event to take back, ${usages.detail}`);
+  if (!Array.isArray(usages)) return ofVoided(usages);
   // The schema's pattern takes what parseInstant takes, no more and no less.
   return { ok: true, id: data.id, source: data.source, time: parseInstant(data.time)!, usages };
 }
+
+/** A void repeats its event as it was: one whose event would be refused as too long takes nothing back. */
+export function implausibleVoid(
+  data: unknown,
+  usages: readonly Usage[],
+  limitMs: number,
+): Rejection | undefined {
+  const found = implausibleUsage((data as VoidData).data, usages, limitMs);
+  return found && ofVoided(found);
+}
+
+const ofVoided = ({ reason, detail }: Rejection): Rejection =>
+  reject(reason, `in the event to take back, ${detail}`);

@@ -34,15 +34,7 @@ export type AgentData = TimedUsage & {
 /**
  * have startedAt and endedAt (both, and they win), or durationMs
  */
-export type TimedUsage = (
-  | {
-      durationMs: number | string;
-    }
-  | {
-      startedAt: string;
-      endedAt: string;
-    }
-) & {
+export type TimedUsage = {
   /**
    * be an RFC 3339 time with an offset and at most 9 digits of a second; null counts as absent
    */
@@ -55,7 +47,15 @@ export type TimedUsage = (
    * be an integer of 0 to 2^53-1, as a number or in decimal digits; null counts as absent
    */
   durationMs?: (number | string) | null;
-};
+} & (
+  | {
+      durationMs: number | string;
+    }
+  | {
+      startedAt: string;
+      endedAt: string;
+    }
+);
 /**
  * One STT stream, one LLM request or one TTS request.
  */
@@ -761,6 +761,7 @@ export interface DeadLetter {
     | 'negative_duration'
     | 'from_the_future'
     | 'too_old'
+    | 'implausible'
     | 'void_mismatch';
   /**
    * Names the field, the value and the rule.

@@ -17,8 +17,11 @@ export interface Config {
   /** The IANA zone whose calendar months are billed. */
   readonly billingZone: string;
   readonly rounding: 'per-minute' | 'per-second';
-  /** How far an event's time may lie after (`futureMs`) or before (`pastMs`) its record's timestamp. */
-  readonly limits: { readonly futureMs: number; readonly pastMs: number };
+  /**
+   * How far an event's time may lie after (`futureMs`) or before (`pastMs`) its record's timestamp, and how long one usage
+   * may be (`durationMs`).
+   */
+  readonly limits: { readonly futureMs: number; readonly pastMs: number; readonly durationMs: number };
   /** Where `consume` answers probes; `port` undefined: nowhere. */
   readonly health: {
     readonly host: string;
@@ -38,6 +41,9 @@ export interface WebConfig {
   /** Whether a proxy before us may be believed on the client's address and protocol; or that proxy's addresses. */
   readonly trustProxy: boolean | string;
 }
+
+/** No month has more days, so no month can hold a longer usage. */
+export const DEFAULT_DURATION_LIMIT = '31d';
 
 /** HS256 is as strong as its key: RFC 7518 asks for at least the 256 bits of the hash. */
 const AUTH_SECRET_MIN_BYTES = 32;
@@ -168,7 +174,11 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     sellerPath: read('TALLYMAN_SELLER'),
     billingZone,
     rounding: oneOf('TALLYMAN_ROUNDING', ['per-minute', 'per-second'], 'per-minute'),
-    limits: { futureMs: span('TALLYMAN_FUTURE_LIMIT', '1h'), pastMs: span('TALLYMAN_PAST_LIMIT', '400d') },
+    limits: {
+      futureMs: span('TALLYMAN_FUTURE_LIMIT', '1h'),
+      pastMs: span('TALLYMAN_PAST_LIMIT', '400d'),
+      durationMs: span('TALLYMAN_DURATION_LIMIT', DEFAULT_DURATION_LIMIT),
+    },
     health: {
       host: read('TALLYMAN_HEALTH_HOST') ?? '127.0.0.1',
       port: port('TALLYMAN_HEALTH_PORT'),

@@ -7,6 +7,8 @@ const LENGTH_MAX = 80;
 export function shown(value: unknown): string {
   if (value === undefined) return 'missing';
   if (typeof value === 'string') return shortened(JSON.stringify(value.slice(0, LENGTH_MAX)));
+  // JSON has no word for the infinity that 1e400 is read as.
+  if (typeof value === 'number') return String(value);
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   if (value instanceof Uint8Array) return 'bytes that are no text';
   return Array.isArray(value) ? 'a list' : 'an object';

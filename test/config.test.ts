@@ -22,7 +22,7 @@ test('an empty environment gives the documented defaults', () => {
     sellerPath: undefined,
     billingZone: 'UTC',
     rounding: 'per-minute',
-    limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000 },
+    limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000, durationMs: 31 * 86_400_000 },
     health: { host: '127.0.0.1', port: undefined, stuckAfterMs: 60_000 },
     logLevel: 'info',
     web: { host: '127.0.0.1', port: 8080, authSecret: undefined, trustProxy: false },

@@ -3,6 +3,7 @@ import { usageConsumers } from '../../consumers';
 import {
   checkCountingSettings,
   countingSettings,
+  isComplete,
   recordBegins,
   recordSettings,
 } from '../close/counting-settings';
@@ -89,7 +90,11 @@ async function recordCounting(
   offsets: ReadonlyMap<string, readonly number[]>,
 ): Promise<Map<number, Map<string, number>>> {
   const { config } = context;
-  const { settings, begins: recorded } = await checkCountingSettings(context.kafka(), config);
+  const own = countingSettings(config);
+  // What an older version did not record is this environment's to choose, once.
+  const { settings, begins: recorded } = await checkCountingSettings(context.kafka(), config, {
+    unrecorded: own,
+  });
   const begins = new Map<number, Map<string, number>>();
   const added = new Map<number, Map<string, number>>();
   for (let shard = 0; shard < partitionCount; shard += 1) {
@@ -103,10 +108,10 @@ async function recordCounting(
     begins.set(shard, all);
     if (missing.length > 0) added.set(shard, all);
   }
-  if (settings !== undefined && added.size === 0) return begins;
+  if (isComplete(settings) && added.size === 0) return begins;
   const publisher = await createPublisher(context.kafka());
   try {
-    if (settings === undefined) await recordSettings(publisher, config.prefix, countingSettings(config));
+    if (!isComplete(settings)) await recordSettings(publisher, config.prefix, own);
     await recordBegins(publisher, config.prefix, added);
   } finally {
     await publisher.close();

@@ -1,5 +1,6 @@
-import type { Config } from '../config';
+import { DEFAULT_DURATION_LIMIT, type Config } from '../config';
 import { RefusedError } from '../errors';
+import { parseSpan } from '../span';
 import type { KafkaClient } from '../stream/kafka';
 import { appendLedger, readLedger } from '../stream/ledger';
 import type { Publisher } from '../stream/producer';
@@ -12,12 +13,13 @@ export interface CountingSettings {
   /** In milliseconds, so that `60m` is no other setting than `1h`. */
   readonly TALLYMAN_FUTURE_LIMIT: string;
   readonly TALLYMAN_PAST_LIMIT: string;
+  readonly TALLYMAN_DURATION_LIMIT: string;
 }
 
 /** What `billing.settings` holds: what a recount of the log must know besides the log. */
 export interface CountingRecord {
-  /** Undefined for an installation whose `init` did not record them yet. */
-  readonly settings: CountingSettings | undefined;
+  /** Undefined for an installation whose `init` did not record them yet; one of an older version lacks newer settings. */
+  readonly settings: Partial<CountingSettings> | undefined;
   /** Shard -> topic -> the offset that its first cursor was made at: what lies before was never counted. */
   readonly begins: ReadonlyMap<number, ReadonlyMap<string, number>>;
 }
@@ -35,18 +37,19 @@ export function countingSettings({
     TALLYMAN_ROUNDING: rounding,
     TALLYMAN_FUTURE_LIMIT: `${limits.futureMs}ms`,
     TALLYMAN_PAST_LIMIT: `${limits.pastMs}ms`,
+    TALLYMAN_DURATION_LIMIT: `${limits.durationMs}ms`,
   };
 }
 
 export async function readCountingRecord(client: KafkaClient, prefix: string): Promise<CountingRecord> {
-  let settings: CountingSettings | undefined;
+  let settings: Partial<CountingSettings> | undefined;
   const begins = new Map<number, ReadonlyMap<string, number>>();
   await readLedger(client, topicName(prefix, 'billing.settings'), (key, value) => {
     const [, shard] = BEGIN_KEY.exec(key) ?? [];
     if (value === null) begins.delete(Number(shard));
     else if (shard !== undefined)
       begins.set(Number(shard), new Map(Object.entries(JSON.parse(value) as Record<string, number>)));
-    else if (key === SETTINGS_KEY) settings = JSON.parse(value) as CountingSettings;
+    else if (key === SETTINGS_KEY) settings = JSON.parse(value) as Partial<CountingSettings>;
   });
   return { settings, begins };
 }
@@ -73,13 +76,28 @@ export async function recordBegins(
   await appendLedger(publisher, topicName(prefix, 'billing.settings'), records);
 }
 
+/** What holds where an older version's `init` recorded nothing: the same for every process, whatever its environment. */
+const UNRECORDED: Partial<CountingSettings> = {
+  TALLYMAN_DURATION_LIMIT: `${parseSpan(DEFAULT_DURATION_LIMIT)}ms`,
+};
+
 /** `TALLYMAN_ROUNDING is per-second and was per-minute`, for each setting that is not as it was recorded. */
-export function settingsThatDiffer(recorded: CountingSettings | undefined, own: CountingSettings): string[] {
+export function settingsThatDiffer(
+  recorded: CountingRecord['settings'],
+  own: CountingSettings,
+  unrecorded = UNRECORDED,
+): string[] {
   if (recorded === undefined) return [];
+  const was = { ...unrecorded, ...recorded };
   const names = Object.keys(own) as (keyof CountingSettings)[];
   return names
-    .filter((name) => own[name] !== recorded[name])
-    .map((name) => `${name} is ${own[name]} and was ${recorded[name]}`);
+    .filter((name) => own[name] !== was[name])
+    .map((name) => `${name} is ${own[name]} and was ${was[name]}`);
+}
+
+/** Whether every setting is recorded. */
+export function isComplete(settings: CountingRecord['settings']): settings is CountingSettings {
+  return settings !== undefined && Object.keys(UNRECORDED).every((name) => name in settings);
 }
 
 /**
@@ -91,9 +109,10 @@ export function settingsThatDiffer(recorded: CountingSettings | undefined, own: 
 export async function checkCountingSettings(
   client: KafkaClient,
   config: Pick<Config, 'prefix' | 'billingZone' | 'rounding' | 'limits'>,
+  { unrecorded = UNRECORDED } = {},
 ): Promise<CountingRecord> {
   const record = await readCountingRecord(client, config.prefix);
-  const differing = settingsThatDiffer(record.settings, countingSettings(config));
+  const differing = settingsThatDiffer(record.settings, countingSettings(config), unrecorded);
   if (differing.length > 0) {
     throw new RefusedError(
       'OTHER_SETTINGS',

@@ -36,8 +36,8 @@ const BAD_DATA: Readonly<Record<Topic, readonly unknown[]>> = {
   ],
 };
 
-/** Data that end before they start; a transfer lasts no time, so there they are just wrong. */
-const NEGATIVE_DATA: Readonly<Record<Topic, Record<string, unknown>>> = {
+/** Data that a duration makes bad; a transfer lasts no time, so there they are just wrong. */
+const UNTIMED_DATA: Readonly<Record<Topic, Record<string, unknown>>> = {
   'usage.session': { service: 'webrtc' },
   'usage.transfer': {},
   'usage.agent': {},
@@ -86,7 +86,14 @@ const spoils: readonly Spoil[] = [
   data(2),
   data(3),
   attributes(({ topic }, timestampMs) => ({
-    data: { ...NEGATIVE_DATA[topic], startedAt: isoOf(timestampMs, 1), endedAt: isoOf(timestampMs, 0) },
+    data: { ...UNTIMED_DATA[topic], startedAt: isoOf(timestampMs, 1), endedAt: isoOf(timestampMs, 0) },
+  })),
+  attributes(({ topic }, timestampMs) => ({
+    data: {
+      ...UNTIMED_DATA[topic],
+      startedAt: isoOf(timestampMs - 31 * DAY_MS, 0),
+      endedAt: isoOf(timestampMs, 1),
+    },
   })),
   attributes((_, timestampMs) => ({ time: isoOf(timestampMs + HOUR_MS, 1) })),
   attributes((_, timestampMs) => ({ time: isoOf(timestampMs - 400 * DAY_MS - 1, 999_999) })),

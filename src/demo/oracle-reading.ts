@@ -26,6 +26,7 @@ type RoundTime = (lengthNs: bigint) => bigint;
 
 const SECOND_NS = 1_000_000_000n;
 const HOUR_NS = 3_600n * SECOND_NS;
+const LENGTH_MAX_NS = 31n * 24n * HOUR_NS;
 const PER_SECOND_FROM_NS = BigInt(Date.UTC(2026, 7, 24)) * 1_000_000n;
 const RFC3339 =
   /^(\d{4})-(\d\d)-(\d\d)[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))$/;
@@ -45,7 +46,11 @@ export function readRecord(record: WorkloadRecord, rounding: Rounding): Reading 
   const { topic, value, headers, timestampMs } = record;
   if (value && value.length > 1024 * 1024) throw new BadRecord('too_large');
   const document = parse(value);
-  const isBinary = headers?.['ce_specversion'] !== undefined;
+  const contentType = /^\s*application\/cloudevents(-batch)?\+json\s*(;|$)/i.exec(
+    headers?.['content-type'] ?? '',
+  );
+  must(contentType?.[1] === undefined);
+  const isBinary = contentType === null && headers?.['ce_specversion'] !== undefined;
   const event = isBinary ? attributesIn(headers) : document;
   mustBeObject(event);
 
@@ -67,6 +72,7 @@ export function readRecord(record: WorkloadRecord, rounding: Rounding): Reading 
   const recordNs = BigInt(timestampMs) * 1_000_000n;
   if (timeNs > recordNs + HOUR_NS) throw new BadRecord('from_the_future');
   if (timeNs < recordNs - 400n * 24n * HOUR_NS) throw new BadRecord('too_old');
+  if (isTimed(topic, about.data) && lengthNs(about.data) > LENGTH_MAX_NS) throw new BadRecord('implausible');
   const day = new Date(Number(about.timeNs / SECOND_NS) * 1000).toISOString().slice(0, 10);
   const identity = JSON.stringify([topic, subject, about.source, about.id]);
   return { identity, project: subject, day, quantities, isVoid };
@@ -138,6 +144,12 @@ function quantitiesOf(topic: string, data: Fields, roundUp: RoundTime): (readonl
     [`inference.llm.cached_input/${model}`, cached],
     [`inference.llm.output/${model}`, integer(data['outputTokens'])],
   ];
+}
+
+/** Whether an event's data hold a duration. */
+function isTimed(topic: string, { kind }: Fields): boolean {
+  if (topic === 'usage.inference') return kind === 'stt';
+  return topic !== 'usage.transfer';
 }
 
 function roundTime(rounding: Rounding, timeNs: bigint): RoundTime {

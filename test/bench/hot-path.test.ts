@@ -28,7 +28,7 @@ const TIME_MS = Date.UTC(2026, 9, 14);
 const rating = {
   rounding: roundingTable('per-minute'),
   calendar: createBillingCalendar('UTC'),
-  limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000 },
+  limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000, durationMs: 31 * 86_400_000 },
 };
 
 test('the path of an event costs little more than the bare client', async () => {

@@ -54,7 +54,7 @@ const { catalog } = built;
 const rating = {
   rounding: roundingTable('per-minute'),
   calendar,
-  limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000 },
+  limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000, durationMs: 31 * 86_400_000 },
 };
 
 /** What is delivered: a record, and what it says. */

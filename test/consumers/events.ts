@@ -2,7 +2,7 @@ import { consumerNamed } from '../../consumers';
 import { decodeEvent, type Decoded, type RawMessage } from '../../consumers/decode';
 
 /** 400 days back and an hour ahead, as the contract has it. */
-export const LIMITS = { futureMs: 3_600_000, pastMs: 400 * 86_400_000 };
+export const LIMITS = { futureMs: 3_600_000, pastMs: 400 * 86_400_000, durationMs: 31 * 86_400_000 };
 export const TIME = '2026-10-14T09:31:10.2Z';
 export const RECORD_MS = Date.parse(TIME);
 

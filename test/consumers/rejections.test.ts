@@ -132,9 +132,9 @@ describe('every reason to refuse an event', () => {
       ),
     ],
     ['duration 1.5', 'schema_violation', timed({ durationMs: 1.5 })],
-    ['duration 2^53-1', 'ok', timed({ durationMs: 9007199254740991 })],
+    ['duration 2^53-1, an integer but too long', 'implausible', timed({ durationMs: 9007199254740991 })],
     ['duration 2^53', 'schema_violation', timed({ durationMs: 9007199254740992 })],
-    ['duration "2^53-1"', 'ok', timed({ durationMs: '9007199254740991' })],
+    ['duration "2^53-1"', 'implausible', timed({ durationMs: '9007199254740991' })],
     ['duration "2^53"', 'schema_violation', timed({ durationMs: '9007199254740992' })],
     ['duration "007"', 'schema_violation', timed({ durationMs: '007' })],
     [
@@ -159,6 +159,31 @@ describe('every reason to refuse an event', () => {
       '400 days and a millisecond old',
       'too_old',
       event({ time: new Date(RECORD_MS - LIMITS.pastMs - 1).toISOString() }),
+    ],
+    ['31 days', 'ok', timed({ durationMs: LIMITS.durationMs })],
+    ['31 days as text', 'ok', timed({ durationMs: String(LIMITS.durationMs) })],
+    ['31 days and a millisecond', 'implausible', timed({ durationMs: LIMITS.durationMs + 1 })],
+    ['70 s in nanoseconds', 'implausible', timed({ durationMs: 70_000_000_000 })],
+    ['31 days between two times', 'ok', timed({ startedAt: '2026-09-13T09:31:10.2Z', endedAt: TIME })],
+    [
+      '31 days and a nanosecond',
+      'implausible',
+      timed({ startedAt: '2026-09-13T09:31:10.199999999Z', endedAt: TIME }),
+    ],
+    [
+      'a start that was never set',
+      'implausible',
+      timed({ startedAt: '0001-01-01T00:00:00Z', endedAt: TIME }),
+    ],
+    [
+      'the longest that can be said',
+      'implausible',
+      timed({ startedAt: '0000-01-01T00:00:00Z', endedAt: '9999-12-31T23:59:59Z' }),
+    ],
+    [
+      'a duration that would be too long beside two times, which win',
+      'ok',
+      timed({ startedAt: TIME, endedAt: TIME, durationMs: 9007199254740991 }),
     ],
     ['data goes before the time', 'schema_violation', event({ time: '2027-10-14T10:31:10Z', data: {} })],
     [
@@ -246,6 +271,7 @@ describe('every reason to refuse an event', () => {
 });
 
 describe('the first rule that is broken is the reason', () => {
+  const isGoodData = ({ data }: Fields): boolean => (data as Fields)['durationMs'] === 70_000;
   /** One way or more to break each rule, in the contract's order. */
   const FAULTS: readonly (readonly [reason: string, break_: (event: Fields) => Fields])[][] = [
     [['too_large', (good) => ({ ...good, padding: 'x'.repeat(1_048_576) })]],
@@ -265,6 +291,13 @@ describe('the first rule that is broken is the reason', () => {
     [
       ['from_the_future', (good) => ({ ...good, time: '2026-10-15T00:00:00Z' })],
       ['too_old', (good) => ({ ...good, time: '2025-01-01T00:00:00Z' })],
+    ],
+    // Only of data that are otherwise good: those of the faults above stay as they are.
+    [
+      [
+        'implausible',
+        (good) => (isGoodData(good) ? { ...good, data: { service: 'webrtc', durationMs: 1e12 } } : good),
+      ],
     ],
   ];
 

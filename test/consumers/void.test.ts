@@ -39,6 +39,7 @@ test.each<[string, Fields, string]>([
   ['no type', { type: undefined }, 'data.type is missing'],
   ['no time', { time: 'yesterday' }, 'data.time is "yesterday"'],
   ['no data', { data: [] }, 'data.data is a list'],
+  ['data in base64', { data: undefined, data_base64: 'e30=' }, 'data.data_base64 is "e30=" and is not taken'],
   ['bad data', { data: { service: 'webrtc' } }, 'in the event to take back, data is an object'],
 ])('%s is a violation', (_, changes, detail) => {
   const decoded = decode(voidOf('session', changes));
@@ -50,6 +51,15 @@ test('a void that is no object, and one of another topic or of a void, are refus
   expect(reasonOf(decode(voidOf('session', {}, { data: 'PA_1' })))).toBe('schema_violation');
   expect(reasonOf(decode(voidOf('transfer'), {}, 'session'))).toBe('wrong_type');
   expect(reasonOf(decode(voidOf('session', { type: 'usage.void.v1' })))).toBe('schema_violation');
+});
+
+test('a void of a usage that is too long is refused as the usage was', () => {
+  expect(
+    decode(voidOf('session', { data: { service: 'webrtc', durationMs: 70_000_000_000 } })),
+  ).toMatchObject({
+    reason: 'implausible',
+    detail: expect.stringMatching(/^in the event to take back, data\.durationMs is 70000000000 /) as string,
+  });
 });
 
 test('the limits of time are for the void: its event may be of any age', () => {

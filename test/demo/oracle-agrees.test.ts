@@ -10,7 +10,7 @@ import { roundingTable } from '../../src/rating/rounding';
 import { anyBytes, weirdRecord } from './weird-records';
 
 const calendar = createBillingCalendar('UTC');
-const limits = { futureMs: 3_600_000, pastMs: 400 * 86_400_000 };
+const limits = { futureMs: 3_600_000, pastMs: 400 * 86_400_000, durationMs: 31 * 86_400_000 };
 
 /** What production makes of a record, and what the oracle does: a reason, or the same facts in the same words. */
 function byConsumer(record: WorkloadRecord, rounding: Rounding): unknown {
@@ -66,7 +66,7 @@ describe.each<Rounding>(['per-minute', 'per-second'])('rating agrees with the or
       if (!isDeepStrictEqual(found, expected)) expect(found).toEqual(expected);
       if (typeof found === 'string') reasons.add(found);
     }
-    expect(reasons.size).toBe(7);
+    expect(reasons.size).toBe(8);
   });
 
   test('on weird events', () => {
@@ -96,7 +96,7 @@ test('weird events meet every verdict', () => {
   }
 
   expect([...verdicts.keys()].sort()).toEqual([
-    'from_the_future', 'good', 'malformed_json', 'negative_duration', 'schema_violation', 'too_old', 'wrong_type',
+    'from_the_future', 'good', 'implausible', 'malformed_json', 'negative_duration', 'schema_violation', 'too_old', 'wrong_type',
   ]); // prettier-ignore
   expect(verdicts.get('good')).toBeGreaterThan(300);
 });

@@ -84,6 +84,8 @@ const integer = fc.oneof(
     60_000,
     60_001,
     10_000_000,
+    31 * 86_400_000,
+    31 * 86_400_000 + 1,
     2 ** 53 - 1,
     2 ** 53,
     1e21,
@@ -198,6 +200,21 @@ const surround: fc.Arbitrary<Parts['surround']> = fc.oneof(
   oneOf<Parts['surround']>([' ', '\n'], ['', '}'], ['\ufeff', ''], ['[', ']'], ['', ',1']),
 );
 
+/** What a producer says its value is: mostly nothing, or what it is. */
+const contentType = fc.oneof(
+  { weight: 3, arbitrary: fc.constant(undefined) },
+  oneOf<string | undefined>(
+    'application/cloudevents+json',
+    'Application/CloudEvents+JSON;charset=utf-8',
+    ' application/cloudevents+json ; x=y',
+    'application/json',
+    'application/cloudevents+jsonx',
+    'application/cloudevents',
+    'application/cloudevents-batch+json; charset=UTF-8',
+    '',
+  ),
+);
+
 export const weirdRecord: fc.Arbitrary<WorkloadRecord> = fc
   .record({
     topic: oneOf(...topics),
@@ -206,8 +223,10 @@ export const weirdRecord: fc.Arbitrary<WorkloadRecord> = fc
     isBinary: fc.boolean(),
     spoilsData: fc.boolean(),
     surround,
+    contentType,
+    hasOtherHeaders: fc.boolean(),
   })
-  .chain(({ isBinary, spoilsData, ...parts }) =>
+  .chain(({ isBinary, spoilsData, contentType, hasOtherHeaders, ...parts }) =>
     fc
       .record({
         time: fc.oneof(nearLimit(parts.timestampMs), timestamp),
@@ -226,7 +245,10 @@ export const weirdRecord: fc.Arbitrary<WorkloadRecord> = fc
         };
         const attributes = [...Object.entries(good), ...attributeChanges];
         const data = writeFields([...Object.entries(goodData), ...dataChanges], parts.keepTwice);
-        return (isBinary ? binary : structured)({ ...parts, attributes, data });
+        const record = (isBinary ? binary : structured)({ ...parts, attributes, data });
+        const others = hasOtherHeaders ? binary({ ...parts, attributes, data }).headers : record.headers;
+        const headers = { ...others, ...(contentType !== undefined && { 'content-type': contentType }) };
+        return { ...record, headers };
       }),
   );
 

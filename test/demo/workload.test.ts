@@ -72,6 +72,7 @@ test('every reason to refuse an event occurs', () => {
   const { deadLetters } = recount({ malformed: 1, events: badKinds + 4 * badKinds, duplicates: 0 }).counts;
   expect(Object.keys(deadLetters).sort()).toEqual([
     'from_the_future',
+    'implausible',
     'malformed_json',
     'negative_duration',
     'schema_violation',

@@ -9,7 +9,7 @@ import { outsideValidator } from './outside-validator';
 function isBeyondSchemas(decoded: Decoded): boolean {
   if (decoded.ok) return false;
   return (
-    ['negative_duration', 'from_the_future', 'too_old'].includes(decoded.reason) ||
+    ['negative_duration', 'from_the_future', 'too_old', 'implausible'].includes(decoded.reason) ||
     decoded.detail.includes('at most data.inputTokens')
   );
 }

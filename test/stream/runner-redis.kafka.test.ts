@@ -38,7 +38,7 @@ it('counts into Redis what is in Kafka, once, through repeats, bad events and ch
   const context = {
     rounding: roundingTable('per-minute'),
     calendar: createBillingCalendar('UTC'),
-    limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000 },
+    limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000, durationMs: 31 * 86_400_000 },
   };
   const totals: ApplyTarget = {
     apply: (shard, chunk) => apply(store, shard, chunk),
