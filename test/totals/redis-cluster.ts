@@ -13,13 +13,9 @@ export interface RedisCluster {
   stop(): Promise<void>;
 }
 
-/**
- * Two masters that share the slots half and half.
- *
- * @param more further arguments of redis-server
- */
-export async function startRedisCluster(...more: string[]): Promise<RedisCluster> {
-  const nodes = await Promise.all([startNode(more), startNode(more)]);
+/** Two masters that share the slots half and half. */
+export async function startRedisCluster(): Promise<RedisCluster> {
+  const nodes = await Promise.all([startNode(), startNode()]);
   const clients = nodes.map(({ service }) => new Redis(service.port));
   try {
     const [first, second] = clients as [Redis, Redis];
@@ -42,7 +38,7 @@ export async function startRedisCluster(...more: string[]): Promise<RedisCluster
   };
 }
 
-async function startNode(more: readonly string[]): Promise<{ service: NativeService; busPort: number }> {
+async function startNode(): Promise<{ service: NativeService; busPort: number }> {
   const folder = await mkdtemp(join(tmpdir(), 'tallyman-redis-cluster-'));
   const dataDir = join(folder, 'data');
   await mkdir(dataDir);
@@ -54,7 +50,6 @@ async function startNode(more: readonly string[]): Promise<{ service: NativeServ
     args: [
       ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dataDir, '--save', ''],
       ...['--cluster-enabled', 'yes', '--cluster-port', String(busPort)],
-      ...more,
     ],
     folder,
     dataDir,
