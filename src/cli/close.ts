@@ -1,12 +1,19 @@
 import { Command } from 'commander';
-import { readCloseState } from '../close/close-state';
-import { closeMonth, rehearseClose, type CloseReport } from '../close/close-month';
-import { checkCountingSettings } from '../close/counting-settings';
-import { checkMayClose, dueMonths } from '../close/due-months';
-import { restoreCloses } from '../close/restore-closes';
 import { loadCatalog } from '../catalog-file';
+import { checkClocks } from '../close/check-clocks';
+import { checkCursors } from '../close/check-cursors';
+import { openCloseFence } from '../close/close-fence';
+import { closeMonth, rehearseClose, type CloseReport } from '../close/close-month';
+import { readCloseState } from '../close/close-state';
+import { checkCountingSettings, type CountingRecord } from '../close/counting-settings';
+import { checkMayClose, checkNotFrozen, dueMonths } from '../close/due-months';
+import { restoreCloses, type CloseRecords } from '../close/restore-closes';
+import { createProgress } from '../progress';
+import { roundingTable } from '../rating/rounding';
+import { recountMonth } from '../recount/recount-month';
 import { loadSeller } from '../seller-file';
 import { createPublisher } from '../stream/producer';
+import { usageTopics } from '../stream/topics';
 import { checkRebuilt } from '../totals/rebuilding';
 import { monthArgument, spanArgument, timeArgument } from './arguments';
 import { withContext, type Context } from './context';
@@ -17,6 +24,7 @@ interface CloseOptions {
   readonly now?: number;
   readonly stall: number;
   readonly dryRun?: true;
+  readonly verify?: true;
   readonly json?: true;
 }
 
@@ -28,10 +36,14 @@ export function verb(): Command {
     .option('--now <time>', 'rehearse another clock (ISO 8601)', timeArgument)
     .option('--stall <span>', 'give up when the consumers make no progress for so long', spanArgument, 60_000)
     .option('--dry-run', 'show what would be issued; change nothing')
+    .option('--verify', 'recount the month from the log before issuing; hold the projects that differ')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       `
+One close runs at a time: a second one takes over, and the first one ends (CLOSE_FENCED). The clocks of this machine, Kafka
+and Redis must agree; --now does without that.
+
 Safe to repeat, and to run again after it was killed: without a month it also takes up what is not finished, an interrupted
 close, drafts or held projects. Exit codes: 0 done or nothing due; 1 failed, or something is left; 3 refused (the month is not over, an
 earlier one is open).
@@ -52,43 +64,66 @@ async function close(context: Context, month: string | undefined, options: Close
   const store = await context.store();
   const { catalog } = loadCatalog(config.catalogPath);
   const seller = loadSeller(config.sellerPath);
+  const counting = await checkCountingSettings(kafka, config);
+  if (!options.dryRun && options.now === undefined) await checkClocks(kafka, store, config.prefix);
   const nowMs = options.now ?? Date.now();
-  await checkCountingSettings(kafka, config);
   await checkRebuilt(store);
-  if (!options.dryRun) await restoreCloses(kafka, store, config.prefix, log);
 
-  const state = await readCloseState(store, calendar, nowMs);
-  const months = month === undefined ? dueMonths(state, nowMs, options.grace, calendar) : [month];
-  if (month !== undefined) checkMayClose(month, state, nowMs, options.grace, calendar);
-
+  const dependencies = {
+    ...{ kafka, store, prefix: config.prefix, calendar, catalog, seller, log, stallMs: options.stall },
+    recount: options.verify && recountOf(context, counting),
+  };
   const reports: CloseReport[] = [];
-  const publisher = options.dryRun ? undefined : await createPublisher(kafka);
-  try {
-    for (const due of months) {
-      const dependencies = {
-        kafka,
-        store,
-        prefix: config.prefix,
-        calendar,
-        catalog,
-        seller,
-        log,
-        stallMs: options.stall,
-      };
-      const report = publisher
-        ? await closeMonth({ ...dependencies, publisher }, due, nowMs)
-        : await rehearseClose(dependencies, due, nowMs);
-      reports.push(report);
-      if (!options.json) printReport(report, catalog.currency, catalog.minorDigits);
+  const note = (report: CloseReport): void => {
+    reports.push(report);
+    if (!options.json) printReport(report, catalog.currency, catalog.minorDigits);
+  };
+  const monthsDue = async (records?: CloseRecords): Promise<string[]> => {
+    const state = await readCloseState(store, calendar, nowMs, records);
+    if (month !== undefined) checkMayClose(month, state, nowMs, options.grace, calendar);
+    else checkNotFrozen(state.frozenMonths, state, nowMs, options.grace, calendar);
+    return month === undefined ? dueMonths(state, nowMs, options.grace, calendar) : [month];
+  };
+  if (options.dryRun) {
+    for (const due of await monthsDue()) note(await rehearseClose(dependencies, due, nowMs));
+  } else {
+    // Before anything is read that decides: what another close does from now on comes to nothing.
+    const publisher = await openCloseFence(kafka, config.prefix);
+    const totalsPublisher = await createPublisher(kafka);
+    try {
+      await checkCursors(kafka, store, config.prefix, usageTopics(config.prefix));
+      const records = await restoreCloses(kafka, store, config.prefix, log);
+      for (const due of await monthsDue(records))
+        note(await closeMonth({ ...dependencies, publisher, totalsPublisher }, due, nowMs));
+    } finally {
+      await publisher.close();
+      await totalsPublisher.close();
     }
-  } finally {
-    await publisher?.close();
   }
   if (options.json) printJson({ closes: reports.map(documentOf) });
-  else if (months.length === 0) printLine('No month is due.');
+  else if (reports.length === 0) printLine('No month is due.');
   // For cron: somebody has something to do, or usage stays unpaid.
   if (!options.dryRun && reports.some(({ drafts, held }) => drafts.length + held.length > 0))
     process.exitCode = 1;
+}
+
+/** By other code than the consumers', from the log: see src/recount. */
+function recountOf(
+  context: Context,
+  counting: CountingRecord,
+): (month: string) => ReturnType<typeof recountMonth> {
+  const { config, calendar } = context;
+  return async (month) => {
+    const progress = createProgress(`close ${month}: recount`);
+    const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
+    const client = context.kafka();
+    const store = await context.store();
+    const differing = await recountMonth({
+      ...{ client, store, prefix: config.prefix, rating, counting, month, progress },
+    });
+    progress.end();
+    return differing;
+  };
 }
 
 function documentOf(report: CloseReport): unknown {

@@ -9,7 +9,7 @@ import { roundingTable } from '../rating/rounding';
 import { createDeadLetters } from '../stream/dead-letters';
 import { createPublisher } from '../stream/producer';
 import { createRunner, type Runner } from '../stream/runner';
-import { logEnds, topicName } from '../stream/topics';
+import { stableEnds, topicName } from '../stream/topics';
 import { apply } from '../totals/apply';
 import { readCursor, readCursors } from '../totals/cursors';
 import { checkRebuilt } from '../totals/rebuilding';
@@ -163,7 +163,7 @@ async function watchLedger({ config, log, kafka, store }: Context): Promise<Clos
   const topic = topicName(config.prefix, 'billing.closes');
   const watch = watchCloses({
     async ledgerEnd() {
-      const ends = (await logEnds(kafka(), [topic])).get(topic) ?? [];
+      const ends = (await stableEnds(kafka(), [topic])).get(topic) ?? [];
       return ends.reduce((sum, end) => sum + end, 0);
     },
     restore: async () => [...(await restoreCloses(kafka(), redis, config.prefix, log)).keys()],

@@ -6,6 +6,7 @@ import { checkCoPartitioned, logRanges, type LogRange } from '../stream/topics';
 import { readCursors } from '../totals/cursors';
 import type { Store } from '../totals/store';
 import { readTopicIds } from '../totals/topic-ids';
+import { restoreShardCount } from './shard-count';
 
 export interface CheckedCursors {
   readonly partitionCount: number;
@@ -19,11 +20,12 @@ export interface CheckedCursors {
  * Makes sure that every partition has a cursor, that the cursors belong to the topics that are there, and that they lie
  * within their logs. Without this, a cursor beyond its log's end passes for one that is caught up.
  *
- * A missing cursor is never made here: made at the wrong offset it would skip usage, or count it twice.
+ * A missing cursor is never made here: made at the wrong offset it would skip usage, or count it twice. The number of
+ * shards, which Redis may lose alone, is noted again: it is the number of partitions.
  *
  * @param topics full names
  * @throws TallymanError `TOPICS_MISSING`, `NOT_CO_PARTITIONED`, `UNINITIALISED`, `TOPIC_REPLACED`, `EVENTS_GONE`,
- *   `CURSOR_PAST_LOG_END`
+ *   `CURSOR_PAST_LOG_END`, `FEWER_SHARDS`
  */
 export async function checkCursors(
   kafka: KafkaClient,
@@ -46,6 +48,7 @@ export async function checkCursors(
   // After the ranges: ids do not come back, so a topic that has its own now had it then.
   const topicIds = await checkTopicIds(kafka, store, topics);
   if (stop) throw stop;
+  await restoreShardCount(store, partitionCount);
   return {
     partitionCount,
     ends: new Map([...ranges].map(([topic, all]) => [topic, all.map(({ end }) => end)])),

@@ -1,39 +1,54 @@
 import type { BillingCalendar } from '../rating/billing-calendar';
 import { readCloses } from '../totals/closes';
 import { readFreezes } from '../totals/freeze';
-import { hasUsage, readShardCount } from '../totals/read';
+import { monthsWithUsage, readShardCount } from '../totals/read';
 import type { Store } from '../totals/store';
 import type { CloseRecord } from './close-record';
 import type { CloseState } from './due-months';
+import type { CloseRecords } from './restore-closes';
 
-/** How far back usage can lie: 400 days before its record, and as long again in a log that is read anew. */
-const MONTHS_BACK = 36;
+/** Nothing earlier can be named: a record is not older than 1970, and an event at most TALLYMAN_PAST_LIMIT older. */
+const FIRST_YEAR = 1900;
 
-/** Reads which months are closed, and which open ones hold usage. */
+/**
+ * Reads which months are closed, and which open ones hold usage, however old it is.
+ *
+ * @param records of the ledger, where it was read; as Redis shows them by default
+ */
 export async function readCloseState(
   store: Store,
   calendar: BillingCalendar,
   nowMs: number,
+  records?: CloseRecords,
 ): Promise<CloseState> {
   const shardCount = await readShardCount(store);
-  // A month counts as closed when every shard has frozen it: a close that was killed half-way is still to be done.
-  const frozenIn = new Map<string, number>();
+  const closes = records ?? (await shownRecords(store));
+  const frozen = new Set<string>();
   for (let shard = 0; shard < shardCount; shard += 1) {
-    for (const month of (await readFreezes(store, shard)).keys())
-      frozenIn.set(month, (frozenIn.get(month) ?? 0) + 1);
+    for (const month of (await readFreezes(store, shard)).keys()) if (!closes.has(month)) frozen.add(month);
   }
-  const closedMonths = [...frozenIn].filter(([, shards]) => shards === shardCount).map(([month]) => month);
+  const closedMonths = [...closes.keys()];
+  const unfinishedMonths = closedMonths.filter((month) => !closes.get(month)!.completed);
+  const last = calendar.nextMonth(calendar.monthOfMs(nowMs));
+  const withUsage = await monthsWithUsage(store, shardCount, monthsUpTo(last));
+  return {
+    closedMonths,
+    interruptedMonths: unfinishedMonths.filter((month) => !closes.get(month)!.issued),
+    unfinishedMonths,
+    frozenMonths: [...frozen].sort(),
+    openMonthsWithUsage: withUsage.filter((month) => !closes.has(month)),
+  };
+}
 
-  const openMonthsWithUsage: string[] = [];
-  let month = calendar.nextMonth(calendar.monthOfMs(nowMs));
-  for (let back = 0; back < MONTHS_BACK; back += 1, month = calendar.previousMonth(month)) {
-    if (!closedMonths.includes(month) && (await hasUsage(store, shardCount, month)))
-      openMonthsWithUsage.push(month);
+async function shownRecords(store: Store): Promise<CloseRecords> {
+  const shown = await readCloses(store);
+  return new Map([...shown].map(([month, json]) => [month, JSON.parse(json) as CloseRecord]));
+}
+
+function monthsUpTo(last: string): string[] {
+  const months: string[] = [];
+  for (let year = FIRST_YEAR; year <= Number(last.slice(0, 4)); year += 1) {
+    for (let month = 1; month <= 12; month += 1) months.push(`${year}-${String(month).padStart(2, '0')}`);
   }
-  const records = await readCloses(store);
-  const unfinishedMonths = closedMonths.filter((closed) => {
-    const json = records.get(closed);
-    return json === undefined || !(JSON.parse(json) as CloseRecord).completed;
-  });
-  return { closedMonths, unfinishedMonths, openMonthsWithUsage };
+  return months.filter((month) => month <= last);
 }

@@ -3,8 +3,12 @@ import type { BillingCalendar } from '../rating/billing-calendar';
 
 /** What the close must know to decide which months it may close. */
 export interface CloseState {
-  /** Months that are closed already, in any order. */
+  /** Months that are closed already: their record is published. In any order. */
   readonly closedMonths: readonly string[];
+  /** Those of them whose first run was not through: their invoices come before all others. In any order. */
+  readonly interruptedMonths: readonly string[];
+  /** Months that a shard has frozen, and of which no record was published. In any order. */
+  readonly frozenMonths: readonly string[];
   /** Those of them with invoices still to issue: drafts, or the close was killed. In any order. */
   readonly unfinishedMonths: readonly string[];
   /** Open months that hold usage, in any order. */
@@ -12,7 +16,7 @@ export interface CloseState {
 }
 
 /**
- * The months to close, in order: closed ones with invoices still to issue, then those that are over, grace included, and
+ * The months to close, in order: closed ones whose close was interrupted, those with drafts or held projects, then those that are over, grace included, and
  * not yet closed: from the earliest that holds usage or follows a close.
  */
 export function dueMonths(
@@ -22,11 +26,13 @@ export function dueMonths(
   calendar: BillingCalendar,
 ): string[] {
   const latestClosed = latest(state.closedMonths);
-  const starts = [...state.openMonthsWithUsage];
+  const starts = [...state.openMonthsWithUsage, ...state.frozenMonths];
   if (latestClosed !== undefined) starts.push(calendar.nextMonth(latestClosed));
   // With no usage and no close there is nothing to begin from but the month that ended last: it bills the plans' fees.
   const lastOver = calendar.previousMonth(calendar.monthOfMs(nowMs));
-  const months = [...state.unfinishedMonths].sort();
+  const interrupted = new Set(state.interruptedMonths);
+  const unfinished = state.unfinishedMonths.filter((month) => !interrupted.has(month));
+  const months = [...[...interrupted].sort(), ...unfinished.sort()];
   for (let month = earliest(starts) ?? lastOver; isOver(month, nowMs, graceMs, calendar);) {
     if (latestClosed === undefined || month > latestClosed) months.push(month);
     month = calendar.nextMonth(month);
@@ -37,7 +43,10 @@ export function dueMonths(
 /**
  * Checks that `month` may be closed now. A month that is closed already may be: the close is repeatable.
  *
- * @throws RefusedError `MONTH_NOT_OVER`, `EARLIER_MONTH_OPEN` or `MONTH_PASSED`
+ * An interrupted close comes before everything else: its invoices bear the date of its first run, and a project's dates go
+ * up with its numbers. Drafts and held projects keep nothing back.
+ *
+ * @throws RefusedError `MONTH_NOT_OVER`, `FROZEN_TOO_EARLY`, `EARLIER_MONTH_OPEN`, `MONTH_UNFINISHED` or `MONTH_PASSED`
  */
 export function checkMayClose(
   month: string,
@@ -46,8 +55,17 @@ export function checkMayClose(
   graceMs: number,
   calendar: BillingCalendar,
 ): void {
+  const interrupted = earliest(state.interruptedMonths);
+  if (interrupted !== undefined && interrupted !== month) {
+    throw new RefusedError(
+      'MONTH_UNFINISHED',
+      `The close of ${interrupted} was interrupted: run \`tallyman close ${interrupted}\` first, which goes on where it was`,
+      { month, interrupted },
+    );
+  }
   if (state.closedMonths.includes(month)) return;
   if (!isOver(month, nowMs, graceMs, calendar)) {
+    checkNotFrozen([month], state, nowMs, graceMs, calendar);
     const endsAt = new Date(calendar.monthEnd(month) + graceMs).toISOString();
     throw new RefusedError(
       'MONTH_NOT_OVER',
@@ -74,6 +92,33 @@ export function checkMayClose(
       earlierMonth: first,
     });
   }
+}
+
+/**
+ * A month that still runs and is frozen was frozen under another clock. Nothing of it is published; but its usage since
+ * counts as late, and only a recount brings it back into its month.
+ *
+ * @param months of which to ask
+ * @throws RefusedError `FROZEN_TOO_EARLY`
+ */
+export function checkNotFrozen(
+  months: readonly string[],
+  { frozenMonths }: Pick<CloseState, 'frozenMonths'>,
+  nowMs: number,
+  graceMs: number,
+  calendar: BillingCalendar,
+): void {
+  const early = earliest(
+    frozenMonths.filter((month) => months.includes(month) && !isOver(month, nowMs, graceMs, calendar)),
+  );
+  if (early === undefined) return;
+  throw new RefusedError(
+    'FROZEN_TOO_EARLY',
+    `${early} is not over, and a close has frozen it in Redis: by a clock that was wrong, or by --now. Nothing of it was ` +
+      'published. Stop the consumers, empty this Redis (only the keys of this installation) and run `tallyman rebuild`, which ' +
+      'counts its usage in time again.',
+    { month: early },
+  );
 }
 
 function isOver(month: string, nowMs: number, graceMs: number, calendar: BillingCalendar): boolean {

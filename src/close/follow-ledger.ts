@@ -2,7 +2,7 @@ import { TallymanError } from '../errors';
 import { createProgress } from '../progress';
 import type { KafkaClient } from '../stream/kafka';
 import { readRange, type LogRecord } from '../stream/read-range';
-import { logRanges, topicName, type LogRange } from '../stream/topics';
+import { committedRanges, topicName, type LogRange } from '../stream/topics';
 import { invoicesView } from '../totals/invoices';
 import {
   beginning,
@@ -98,7 +98,7 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
       for (;;) {
         const found = await view.find();
         const topicId = await kafka.topicId(topic);
-        const range = (await logRanges(kafka, [topic])).get(topic)![0]!;
+        const range = (await committedRanges(kafka, [topic])).get(topic)![0]!;
         if (found.position !== undefined) checkSameLedger(topic, found.position, { topicId, ...range });
         const begun = found.position ? { ...found.position, topicId } : beginning(topicId);
         if (!(await showUpTo(range, found, begun, (added) => (total += added)))) continue;

@@ -5,7 +5,7 @@ import type { KafkaClient } from '../stream/kafka';
 import { appendLedger } from '../stream/ledger';
 import type { Publisher } from '../stream/producer';
 import { topicName } from '../stream/topics';
-import { agreeOnClose, withdrawClose, writeClose } from '../totals/closes';
+import { writeClose } from '../totals/closes';
 import { freeze } from '../totals/freeze';
 import { readShardCount } from '../totals/read';
 import type { Store } from '../totals/store';
@@ -52,8 +52,8 @@ export async function freezeMonth(
 }
 
 /**
- * Each shard is asked twice, before and after the record is agreed on: a Redis that lost a freeze in between has counted
- * on and is frozen elsewhere now, and the first record must not go out.
+ * Each shard is asked twice before the record goes out: a Redis that lost a freeze in between has counted on and is frozen
+ * elsewhere now. Redis shows the record after the ledger holds it, and not before: one close at a time publishes.
  */
 async function freezeAndPublish(
   { store, publisher, prefix, log }: FreezeDependencies,
@@ -62,16 +62,14 @@ async function freezeAndPublish(
 ): Promise<CloseRecord> {
   const { month } = terms;
   for (;;) {
-    const proposed: CloseRecord = { ...terms, cursors: await freezeShards(store, month) };
-    const json = await agreeOnClose(store, month, JSON.stringify(proposed));
-    const agreed = JSON.parse(json) as CloseRecord;
-    if (isDeepStrictEqual(await freezeShards(store, month), agreed.cursors)) {
-      checkAfterEarlier(agreed, closes);
-      await appendLedger(publisher, topicName(prefix, 'billing.closes'), [{ key: month, value: json }]);
-      return agreed;
+    const record: CloseRecord = { ...terms, cursors: await freezeShards(store, month) };
+    if (isDeepStrictEqual(await freezeShards(store, month), record.cursors)) {
+      checkAfterEarlier(record, closes);
+      const value = JSON.stringify(record);
+      await appendLedger(publisher, topicName(prefix, 'billing.closes'), [{ key: month, value }]);
+      return record;
     }
     log.warn({ month }, 'a freeze was lost before its record was published: freezing anew');
-    await withdrawClose(store, month, json);
   }
 }
 

@@ -115,7 +115,13 @@ async function billPage(
   for (const hold of plan.holds ?? []) held.push(...(await hold(due)));
   const holding = new Set(held.map(({ project }) => project));
   const free = due.filter(({ project }) => !holding.has(project));
-  const read = await doForEach(free, month, (some) => readInvoiceInputs(plan, some, 'frozen'));
+  const read = await doForEach(free, month, async (some) => {
+    const inputs = await readInvoiceInputs(plan, some, 'frozen');
+    return inputs.map((input, i) => ({
+      ...input,
+      issuedAt: dateAfter(some[i]!.before.last, input.issuedAt),
+    }));
+  });
   const built = read.done.map((input) => orHeld(input.project, month, () => billedOf(input)));
   const named = await doForEach(
     built.filter((one) => !isHeld(one)),
@@ -150,6 +156,12 @@ async function numberedOf(store: Store, month: string, page: readonly PlacedProj
       creditNoteNumber: creditNoteNumber(placed.project, creditNoteCount + 1),
     };
   });
+}
+
+/** Dates of a project go up with its numbers, also where a clock was set back, or a month was closed under another one. */
+function dateAfter(last: string | undefined, issuedAt: string): string {
+  const before = last === undefined ? '' : (JSON.parse(last) as Invoice).issuedAt;
+  return before > issuedAt ? before : issuedAt;
 }
 
 function billedOf(input: InvoiceInput): Billed | Held {

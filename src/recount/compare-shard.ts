@@ -67,8 +67,7 @@ function* pagesOf(projects: readonly string[]): Generator<string[]> {
     yield projects.slice(from, from + PAGE_PROJECTS);
 }
 
-/** Compares what Redis holds of a month with itself: the days of each meter add up to its total. */
-export function* daysThatDoNotAddUp(
+function* daysThatDoNotAddUp(
   month: string,
   { totals, daily }: ShardMonth,
 ): Generator<Pick<Difference, 'kind' | 'field' | 'expected' | 'found'>> {

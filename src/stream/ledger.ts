@@ -1,7 +1,7 @@
 import type { KafkaClient } from './kafka';
 import type { PublishRecord, Publisher } from './producer';
 import { readRange } from './read-range';
-import { logRanges } from './topics';
+import { committedRanges } from './topics';
 
 /** Invoices shrink to a tenth in the log, so this is some megabytes of them. */
 const FETCH_BYTES = 512 * 1_024;
@@ -20,7 +20,7 @@ export async function* readLedgerPages(
   client: KafkaClient,
   topic: string,
 ): AsyncGenerator<LedgerRecord[], void, undefined> {
-  const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
+  const ranges = (await committedRanges(client, [topic])).get(topic) ?? [];
   for (const [partition, { start, end }] of ranges.entries()) {
     const range = { topic, partition, from: start, to: end, fetchBytes: FETCH_BYTES };
     for await (const records of readRange(client, range)) {

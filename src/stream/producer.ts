@@ -41,7 +41,8 @@ export async function createPublisher(client: KafkaClient): Promise<Publisher> {
   };
 }
 
-function* requestsOf(records: readonly PublishRecord[]): Generator<Message[]> {
+/** Cuts records into requests of REQUEST_BYTES. */
+export function* requestsOf(records: readonly PublishRecord[]): Generator<Message[]> {
   let messages: Message[] = [];
   let bytes = 0;
   for (const { key, value, headers, timestampMs, partition } of records) {

@@ -131,27 +131,61 @@ export async function countProjects(store: Store, month: string): Promise<number
   return (counts as number[]).reduce((sum, count) => sum + count, 0);
 }
 
-/** Whether any project has totals in a month. */
-export async function hasUsage(store: Store, shardCount: number, month: string): Promise<boolean> {
-  const keys = Array.from({ length: shardCount }, (_, shard) => store.keys.projectsOfMonth(shard, month));
-  const found = await Promise.all(keys.map((key) => store.redis.exists(key)));
-  return found.includes(1);
+/** So many keys are asked for in one command. */
+const MONTHS_AT_ONCE = 120;
+
+/** Those of the months in which any project has totals, in their order. */
+export async function monthsWithUsage(
+  store: Store,
+  shardCount: number,
+  months: readonly string[],
+): Promise<string[]> {
+  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
+  const hasUsage = async (some: readonly string[]): Promise<boolean> => {
+    const counts = await store.send(
+      shards.map((shard) => ['exists', ...some.map((month) => store.keys.projectsOfMonth(shard, month))]),
+    );
+    return (counts as number[]).some((count) => count > 0);
+  };
+  const found: string[] = [];
+  for (let from = 0; from < months.length; from += MONTHS_AT_ONCE) {
+    const some = months.slice(from, from + MONTHS_AT_ONCE);
+    if (!(await hasUsage(some))) continue; // Nearly all are long past.
+    for (const month of some) if (await hasUsage([month])) found.push(month);
+  }
+  return found;
+}
+
+/** The number of shards that Redis has noted; undefined for none. What decides is Kafka's number of partitions. */
+export async function findShardCount(store: Store): Promise<number | undefined> {
+  const count = await store.redis.get(store.keys.shardCount);
+  return count === null ? undefined : Number(count);
 }
 
 /**
- * The number of shards, which is the usage topics' number of partitions.
+ * The number of shards, which is the usage topics' number of partitions. For readers of Redis alone: a note that was lost,
+ * or is older than the last shard, is told by the shard beyond it.
  *
- * @throws TallymanError `UNINITIALISED`
+ * @throws TallymanError `UNINITIALISED`, `SHARDS_STALE`
  */
 export async function readShardCount(store: Store): Promise<number> {
-  const count = await store.redis.get(store.keys.shardCount);
-  if (count === null) {
+  const count = await findShardCount(store);
+  const hasMore = (await store.redis.exists(store.keys.shard(count ?? 0).cursor)) === 1;
+  if (hasMore) {
     throw new TallymanError(
-      'UNINITIALISED',
-      'Redis does not know the number of shards: run `tallyman init`.',
+      'SHARDS_STALE',
+      `Redis has ${count === undefined ? 'no number' : `${count}`} of shards noted and holds more: it has lost a write. ` +
+        'Run `tallyman init`.',
+      { noted: count },
     );
   }
-  return Number(count);
+  if (count === undefined) {
+    throw new TallymanError(
+      'UNINITIALISED',
+      'Redis does not know the number of shards: run `tallyman init`. If Redis was emptied, run `tallyman rebuild`.',
+    );
+  }
+  return count;
 }
 
 /**
@@ -160,7 +194,7 @@ export async function readShardCount(store: Store): Promise<number> {
  * @throws TallymanError `FEWER_SHARDS` for a smaller one: readers would no longer see the totals of the others
  */
 export async function writeShardCount(store: Store, count: number): Promise<void> {
-  const before = Number((await store.redis.get(store.keys.shardCount)) ?? 0);
+  const before = (await findShardCount(store)) ?? 0;
   if (count < before) {
     throw new TallymanError(
       'FEWER_SHARDS',

@@ -9,8 +9,10 @@ function state(
   closedMonths: string[],
   openMonthsWithUsage: string[],
   unfinishedMonths: string[] = [],
+  interruptedMonths: string[] = [],
+  frozenMonths: string[] = [],
 ): CloseState {
-  return { closedMonths, unfinishedMonths, openMonthsWithUsage };
+  return { closedMonths, unfinishedMonths, interruptedMonths, frozenMonths, openMonthsWithUsage };
 }
 
 function refusal(month: string, of: CloseState, now: string, calendar = utc): string {
@@ -28,6 +30,21 @@ describe('which months are due', () => {
     expect(dueMonths(unfinished, at('2026-11-02T00:00:00Z'), HOUR_MS, utc)).toEqual([
       '2026-07',
       '2026-09',
+      '2026-10',
+    ]);
+  });
+
+  test('an interrupted close comes before drafts, and a frozen month that is over is due', () => {
+    const left = state(
+      ['2026-07', '2026-08', '2026-09'],
+      [],
+      ['2026-07', '2026-09'],
+      ['2026-09'],
+      ['2026-10'],
+    );
+    expect(dueMonths(left, at('2026-11-02T00:00:00Z'), HOUR_MS, utc)).toEqual([
+      '2026-09',
+      '2026-07',
       '2026-10',
     ]);
   });
@@ -89,6 +106,34 @@ describe('what may be closed', () => {
       state(['2026-08'], []),
       '2026-11-23T00:00:00Z',
       'EARLIER_MONTH_OPEN',
+    ],
+    [
+      'not beside one whose close was interrupted',
+      '2026-10',
+      state(['2026-09'], [], ['2026-09'], ['2026-09']),
+      '2026-11-23T00:00:00Z',
+      'MONTH_UNFINISHED',
+    ],
+    [
+      'beside one with drafts',
+      '2026-10',
+      state(['2026-09'], [], ['2026-09']),
+      '2026-11-23T00:00:00Z',
+      'may be closed',
+    ],
+    [
+      'not a running month that was frozen under another clock',
+      '2026-11',
+      state(['2026-10'], [], [], [], ['2026-11']),
+      '2026-11-23T00:00:00Z',
+      'FROZEN_TOO_EARLY',
+    ],
+    [
+      'a frozen month that is over by now',
+      '2026-11',
+      state(['2026-10'], [], [], [], ['2026-11']),
+      '2026-12-01T01:00:00Z',
+      'may be closed',
     ],
     [
       'not before one that is closed',

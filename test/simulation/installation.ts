@@ -141,6 +141,19 @@ export class Installation implements World {
     return recount(TOPIC, logs, this.cursors(), [...this.closes(), ...this.unpublishedCloses()]);
   }
 
+  /** What a closed month came to when it was frozen, however far Redis went back since. */
+  expectedAtClose(month: string): Sums {
+    const closes = this.closes();
+    const { cursors } = closes.find((close) => close.month === month)!;
+    const logs = this.logs().map((one) => one.counted());
+    return recount(
+      TOPIC,
+      logs,
+      logs.map((_, shard) => cursors[shard]?.[TOPIC] ?? 0),
+      closes,
+    );
+  }
+
   /** A run that stopped in the middle of a close: some shards are frozen, and the ledger does not say so yet. */
   private unpublishedCloses(): Pick<CloseRecord, 'month' | 'cursors'>[] {
     const published = this.closes().map(({ month }) => month);

@@ -67,6 +67,7 @@ export class ModelRedis {
     const shardOf = (key: string): number => Number(/\{(\d+)\}/.exec(key)![1]);
     const redis = {
       get: () => read('get', () => String(this.shards.length)),
+      exists: () => read('exists', () => 0), // Of the shard beyond the last.
       hget: (_: string, month: string) => read('hget', () => this.closes.get(month) ?? null),
       hset: (_: string, month: string, json: string) =>
         write('hset', () => this.onCloses(() => this.closes.set(month, json))),

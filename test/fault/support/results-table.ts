@@ -1,4 +1,4 @@
-import type { CaseResult } from './fault-case';
+import type { CaseResult } from './fault-suite';
 
 const TITLES = ['suite', 'case', 'kills', 'events', 'seconds', 'differences', 'result'];
 
