@@ -4,8 +4,8 @@ import { inForce, type AtQuota, type Catalog, type Rate } from './catalog';
 import { cutAt, daysIn, daysOf, periodOfMonth, type Period } from './days';
 import { Decimal, roundMoney } from './decimal';
 import type { Overrides, PlanEntry } from './project';
-import { rateOf } from './rate';
-import { unitOf } from './units';
+import { chargeKey, rateOf } from './rate';
+import { isInference, unitOf } from './units';
 
 /** What holds for one project over a run of days in a month: the whole month unless its plan or terms change in it. */
 export interface Segment {
@@ -22,6 +22,8 @@ export interface Segment {
   /** The segment's share of what the plan gives a month. */
   readonly inferenceCredits: Decimal;
   readonly allowances: readonly Allowance[];
+  /** The key that a meter key is priced and invoiced under: other names of a model are the model. */
+  readonly listed: (key: string) => string;
   /** The prices of a meter in the segment, each with its days. `undefined`: none. */
   readonly ratesFor: (key: string) => readonly { readonly period: Period; readonly rate: Rate | undefined }[];
 }
@@ -36,7 +38,8 @@ export interface Allowance {
 /**
  * The terms of a month, by the project's plan history and the catalog. A segment begins where the plan or an agreement
  * changes, and where the catalog changes what the plan costs or includes: each then gets its days' share of fee and
- * quantities. A new price only splits its own meter's usage by day: the included quantity stays one.
+ * quantities. A new price only splits its own meter's usage by day: the included quantity stays one. A row that begins
+ * and changes nothing of what this project pays splits nothing, however it is written.
  * Throws UNKNOWN_PLAN for a plan the catalog does not have on those days.
  */
 export function termsOfMonth(catalog: Catalog, plans: readonly PlanEntry[], month: string): Segment[] {
@@ -93,10 +96,10 @@ function segmentsOf(catalog: Catalog, history: readonly PlanEntry[], month: stri
     period,
     terms: termsOn(catalog, history, period.from),
   }));
-  return joined(pieces).map(({ period, terms }) => segmentOf(catalog, terms, period, month));
+  return joined(catalog, pieces).map((run) => segmentOf(catalog, run, month));
 }
 
-/** All that a day's plan says but the catalog's own prices, as plain values: equal terms read the same as JSON. */
+/** All that a day's plan says but the catalog's own prices. */
 interface Terms {
   readonly plan: string;
   readonly name: string;
@@ -105,7 +108,16 @@ interface Terms {
   readonly inferenceCredits: string;
   readonly minimumSpend: string;
   readonly allowances: readonly { name: string; meters: readonly string[]; included: string }[];
-  readonly rates: NonNullable<Overrides['rates']>;
+  readonly rates: Rates;
+}
+
+type Rates = NonNullable<Overrides['rates']>;
+
+/** The terms of a run of days, and the agreed rates of each of its pieces. */
+interface Run {
+  period: Period;
+  terms: Terms;
+  readonly agreements: { readonly from: string; readonly rates: Rates }[];
 }
 
 function termsOn(catalog: Catalog, history: readonly PlanEntry[], day: string): Terms {
@@ -145,20 +157,51 @@ function allowancesOn(
 }
 
 /** A row may begin in the month and change nothing for this project: its quota must not fall apart for that. */
-function joined(pieces: readonly { period: Period; terms: Terms }[]): { period: Period; terms: Terms }[] {
-  const runs: { period: Period; terms: Terms }[] = [];
-  for (const piece of pieces) {
+function joined(catalog: Catalog, pieces: readonly { period: Period; terms: Terms }[]): Run[] {
+  const runs: Run[] = [];
+  for (const { period, terms } of pieces) {
+    const agreement = { from: period.from, rates: terms.rates };
     const last = runs.at(-1);
-    if (last !== undefined && JSON.stringify(last.terms) === JSON.stringify(piece.terms)) {
-      last.period = { from: last.period.from, to: piece.period.to };
+    if (last !== undefined && changesNothing(catalog, last.terms, terms, period.from)) {
+      last.period = { from: last.period.from, to: period.to };
+      last.terms = terms;
+      last.agreements.push(agreement);
     } else {
-      runs.push({ ...piece });
+      runs.push({ period, terms, agreements: [agreement] });
     }
   }
   return runs;
 }
 
-function segmentOf(catalog: Catalog, terms: Terms, period: Period, month: string): Segment {
+function changesNothing(catalog: Catalog, before: Terms, after: Terms, day: string): boolean {
+  if (comparable(before) !== comparable(after)) return false;
+  return keysOfRates(catalog, [...before.rates, ...after.rates]).every(
+    (key) => chargeKey(rateOn(catalog, before, key, day)) === chargeKey(rateOn(catalog, after, key, day)),
+  );
+}
+
+/** Terms without their rates, as text that is equal where they come to the same: a name alone is no change. */
+function comparable({ plan, fee, atQuota, inferenceCredits, minimumSpend, allowances }: Terms): string {
+  const plain = (decimal: string): string => new Decimal(decimal).toString();
+  const quotas = allowances
+    .filter(({ included }) => !new Decimal(included).isZero())
+    .map(({ meters, included }) => `${meters.join()} ${plain(included)}`)
+    .sort();
+  const money = [fee, inferenceCredits, minimumSpend].map(plain);
+  return JSON.stringify([plan, atQuota, money, quotas]);
+}
+
+/** The meter keys that agreed rates are for. One for all models of a meter is for those of the catalog, and for others. */
+function keysOfRates(catalog: Catalog, rates: Rates): string[] {
+  const keys = rates.flatMap(({ meter, model }) => {
+    if (model !== undefined || !isInference(meter)) return [listedKey(catalog, meter, model)];
+    const listed = [...catalog.rates.keys()].filter((key) => key.startsWith(`${meter}/`));
+    return [...listed, `${meter}/`];
+  });
+  return [...new Set(keys)];
+}
+
+function segmentOf(catalog: Catalog, { terms, period, agreements }: Run, month: string): Segment {
   const days = daysOf(period);
   const monthDays = daysIn(month);
   const credits = new Decimal(terms.inferenceCredits).times(days).div(monthDays);
@@ -178,14 +221,17 @@ function segmentOf(catalog: Catalog, terms: Terms, period: Period, month: string
       const shared = days === monthDays ? units : units.times(days).div(monthDays).ceil();
       return { name, meters, included: shared.times(unitOf(meters[0]!).size) };
     }),
-    ratesFor: ratesFor(catalog, terms, period),
+    listed: (key) => listedKeyOf(catalog, key),
+    ratesFor: ratesFor(catalog, terms.plan, period, agreements),
   };
 }
 
-function ratesFor(catalog: Catalog, terms: Terms, period: Period): Segment['ratesFor'] {
-  const agreed = new Map(
-    terms.rates.map(({ meter, model, price, per }) => [listedKey(catalog, meter, model), rateOf(price, per)]),
-  );
+function ratesFor(
+  catalog: Catalog,
+  plan: string,
+  period: Period,
+  agreements: Run['agreements'],
+): Segment['ratesFor'] {
   const found = new Map<string, ReturnType<Segment['ratesFor']>>();
   return (key) => {
     let rates = found.get(key);
@@ -196,24 +242,53 @@ function ratesFor(catalog: Catalog, terms: Terms, period: Period): Segment['rate
     return rates;
   };
 
+  /** A part for each price, not for each row: one that charges what the row before did begins nothing anew. */
   function ratesOf(key: string): ReturnType<Segment['ratesFor']> {
-    const { meter, model } = splitMeterKey(key);
-    const listed = listedKey(catalog, meter, model);
-    const own = agreed.get(listed) ?? agreed.get(meter);
-    if (own !== undefined) return [{ period, rate: own }];
+    const listed = listedKeyOf(catalog, key);
     const rows = catalog.rates.get(listed) ?? [];
-    return cutAt(
-      period,
-      rows.map((row) => row.from),
-    ).map((part) => {
-      const row = inForce(rows, part.from);
-      return { period: part, rate: row?.plans.get(terms.plan) ?? row?.rate };
-    });
+    const beginnings = [...rows, ...agreements].map(({ from }) => from);
+    const parts: { period: Period; rate: Rate | undefined }[] = [];
+    for (const { from, to } of cutAt(period, beginnings)) {
+      const { rates } = inForce(agreements, from)!;
+      const rate = rateOn(catalog, { plan, rates }, listed, from);
+      const last = parts.at(-1);
+      if (last !== undefined && chargeKey(last.rate) === chargeKey(rate)) {
+        last.period = { from: last.period.from, to };
+      } else {
+        parts.push({ period: { from, to }, rate });
+      }
+    }
+    return parts;
   }
 }
 
-/** A model's rates stand under its own name, or under the one it is another name for. */
-function listedKey(catalog: Catalog, meter: string, model: string | undefined): string {
+/** What a meter costs on a day: as agreed for it, as agreed for all models of its kind, or by the catalog. */
+function rateOn(
+  catalog: Catalog,
+  { plan, rates }: Pick<Terms, 'plan' | 'rates'>,
+  listed: string,
+  day: string,
+): Rate | undefined {
+  const { meter } = splitMeterKey(listed);
+  const agreed =
+    rates.findLast((rate) => listedKey(catalog, rate.meter, rate.model) === listed) ??
+    rates.findLast((rate) => rate.meter === meter && rate.model === undefined);
+  if (agreed !== undefined) return rateOf(agreed.price, agreed.per);
+  const row = inForce(catalog.rates.get(listed), day);
+  return row?.plans.get(plan) ?? row?.rate;
+}
+
+/** A model's own name, or that of the model it is another name for. */
+function listedKeyOf(catalog: Pick<Catalog, 'rates' | 'aliases'>, key: string): string {
+  const { meter, model } = splitMeterKey(key);
+  return listedKey(catalog, meter, model);
+}
+
+function listedKey(
+  catalog: Pick<Catalog, 'rates' | 'aliases'>,
+  meter: string,
+  model: string | undefined,
+): string {
   if (model === undefined) return meter;
   const key = `${meter}/${model}`;
   return catalog.rates.has(key) ? key : `${meter}/${catalog.aliases.get(model) ?? model}`;

@@ -1,13 +1,14 @@
 import { splitMeterKey } from '../rating/meters';
 import type { Rate } from './catalog';
 import type { Period } from './days';
-import { Decimal, zero } from './decimal';
+import { Decimal, sum, zero } from './decimal';
 import type { Segment } from './month-terms';
 import { quantityIn, type MonthUsage } from './month-usage';
 import { inInvoiceOrder } from './units';
 
 /** What was used of one meter at one price. */
 export interface Position {
+  /** As the catalog lists it. */
   readonly key: string;
   readonly meter: string;
   readonly model: string | undefined;
@@ -21,7 +22,8 @@ export interface Position {
 
 /** A segment's usage in the order of the invoice, with each position's part of the included quantities. */
 export function positionsIn(segment: Segment, usage: MonthUsage): Position[] {
-  const positions = inInvoiceOrder(usage.totals.keys()).flatMap((key) => used(segment, usage, key));
+  const names = namesIn(segment, usage);
+  const positions = inInvoiceOrder(names.keys()).flatMap((key) => used(segment, usage, key, names.get(key)!));
   const left = new Map(segment.allowances.map((allowance) => [allowance.name, allowance.included]));
   const turns = turnsIn(segment);
   // Meters that share an allowance take from it in its own order, which need not be the invoice's.
@@ -39,12 +41,29 @@ export function positionsIn(segment: Segment, usage: MonthUsage): Position[] {
 
 type Used = { -readonly [Field in keyof Position]: Position[Field] };
 
+/**
+ * What was used, by the key that the catalog lists: usage under several names of a model is one usage, and shares the
+ * model's tiers, packages and line.
+ */
+function namesIn(segment: Segment, usage: MonthUsage): Map<string, string[]> {
+  const names = new Map<string, string[]>();
+  for (const [key, quantity] of usage.totals) {
+    if (quantity === 0n) continue;
+    const listed = segment.listed(key);
+    const known = names.get(listed);
+    if (known === undefined) names.set(listed, [key]);
+    else known.push(key);
+  }
+  return names;
+}
+
 /** What was used of one meter, a part for each of its prices. Nothing of it is included yet. */
-function used(segment: Segment, usage: MonthUsage, key: string): Used[] {
-  const { meter, model } = splitMeterKey(key);
+function used(segment: Segment, usage: MonthUsage, key: string, names: readonly string[]): Used[] {
+  // Under one name alone it is called by that; under several, by the model's own.
+  const { meter, model } = splitMeterKey(names.length === 1 ? names[0]! : key);
   const parts: Used[] = [];
   for (const { period, rate } of segment.ratesFor(key)) {
-    const quantity = quantityIn(usage, key, period);
+    const quantity = sum(names.map((name) => quantityIn(usage, name, period)));
     if (quantity.isZero()) continue;
     parts.push({ key, meter, model, period, rate, quantity, included: zero, allowance: undefined });
   }

@@ -65,7 +65,11 @@ export function priceUsage(
   if (blocks || (rate === undefined && over.isZero())) return priced([lineOf(uncharged)]);
   if (rate === undefined) {
     const unknown = { quantity, included, billable: over, unitPrice: null, per: one, amount: null };
-    return { lines: [lineOf(unknown)], unpriced: [key], blocked: [] };
+    return {
+      lines: [lineOf(unknown)],
+      unpriced: [model === undefined ? meter : `${meter}/${model}`],
+      blocked: [],
+    };
   }
   const charges = chargesFor(rate, over, unit.size, digits);
   return priced(

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { usageConsumers } from '../../consumers';
 import type { UsageConsumer } from '../../consumers/usage-consumer';
 import type { Invoice } from '../billing/invoice';
+import { loadCatalog } from '../catalog-file';
 import { checkCountingSettings, type CountingRecord } from '../close/counting-settings';
 import { UsageError } from '../errors';
 import { createProgress, type Progress } from '../progress';
@@ -78,7 +79,8 @@ async function explain(
   json: boolean,
 ): Promise<void> {
   const invoice = await findInvoice(await context.store(), id);
-  const subjects = linesToExplain(invoice, wanted);
+  const { aliases } = loadCatalog(context.config.catalogPath).catalog;
+  const subjects = linesToExplain(invoice, wanted, aliases);
   const progress = createProgress(`explain ${id}`);
   const ranges = rangesOf(context, invoice, progress);
   const out = json ? jsonWriter(invoice) : textWriter(invoice);
@@ -96,9 +98,10 @@ async function explain(
 function linesToExplain(
   invoice: Invoice,
   wanted: number | undefined,
+  aliases: ReadonlyMap<string, string>,
 ): { number: number; subject: LineSubject }[] {
   const found = invoice.lines.flatMap((line, i) => {
-    const subject = subjectOf(invoice, line);
+    const subject = subjectOf(invoice, line, aliases);
     return subject === undefined || (wanted ?? i + 1) !== i + 1 ? [] : [{ number: i + 1, subject }];
   });
   if (wanted === undefined || found.length > 0) return found;

@@ -21,6 +21,8 @@ export interface LineSubject {
   readonly origin: string;
   /** `meter`, or `meter/model`. */
   readonly key: string;
+  /** All names under which events count towards the line: the key, and the other names of its model. */
+  readonly names: ReadonlySet<string>;
   /** The days that the line is for, both included; undefined for the whole month. */
   readonly days?: { readonly from: string; readonly to: string };
   /** Base units that the line, and the others of the same usage (tiers), come to. */
@@ -46,10 +48,24 @@ export interface ExplainedEvent {
   readonly sum: string;
 }
 
-/** What a line of an invoice is about; undefined for one that comes from no events (a fee, a credit, a tax). */
-export function subjectOf(invoice: Invoice, line: InvoiceLine): LineSubject | undefined {
+/**
+ * What a line of an invoice is about; undefined for one that comes from no events (a fee, a credit, a tax).
+ *
+ * @param aliases another name of a model -> the model
+ */
+export function subjectOf(
+  invoice: Invoice,
+  line: InvoiceLine,
+  aliases: ReadonlyMap<string, string>,
+): LineSubject | undefined {
   const { kind, meter, model, period } = line;
   if (meter === undefined || (kind !== 'usage' && kind !== 'late')) return undefined;
+  const proper = model === undefined ? undefined : (aliases.get(model) ?? model);
+  const ofModel = [proper, ...[...aliases].filter(([, of]) => of === proper).map(([name]) => name)];
+  // A name that has a line of its own was not yet another name of the model.
+  const names = ofModel.filter(
+    (name) => name === model || !invoice.lines.some((other) => other.meter === meter && other.model === name),
+  );
   const [from, to] = period?.split('/') ?? [];
   const same = invoice.lines.filter(
     (other) =>
@@ -60,6 +76,7 @@ export function subjectOf(invoice: Invoice, line: InvoiceLine): LineSubject | un
     month: invoice.month,
     origin: kind === 'usage' ? invoice.month : period!.slice(0, 7),
     key: model === undefined ? meter : `${meter}/${model}`,
+    names: new Set(names.map((name) => (name === undefined ? meter : `${meter}/${name}`))),
     ...(to !== undefined && { days: { from: from!, to } }),
     quantity: same.reduce((sum, one) => sum + baseUnits(one.quantity, one.unit), 0n),
   };
@@ -124,7 +141,7 @@ export async function* explainLine(
       if (month !== subject.origin || (late ? openMonth : month) !== subject.month) continue;
       if (subject.days !== undefined && (day < subject.days.from || day > subject.days.to)) continue;
       for (const usage of decoded.usages) {
-        if (wellFormed(meterKey(usage.meter, usage.model)) !== subject.key) continue;
+        if (!subject.names.has(wellFormed(meterKey(usage.meter, usage.model)))) continue;
         const rounded = rate([usage], decoded.time, rating.rounding)[0]?.quantity ?? '0';
         if (verdict === 'counted') sum += BigInt(rounded);
         else if (verdict === 'void') sum -= BigInt(rounded);

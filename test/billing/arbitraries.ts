@@ -38,13 +38,21 @@ const price = (rising: boolean): fc.Arbitrary<PriceDocument> =>
 const byPlan = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<Record<string, T>> =>
   fc.dictionary(fc.constantFrom(...planNames), value, { maxKeys: 2 }).map((plans) => ({ ...plans }));
 
-/** A row from the beginning, and perhaps others from days on which usage falls. */
+/** The same, written otherwise: `1.25` as `1.250`. */
+const rewritten = <T>(row: T): T =>
+  JSON.parse(JSON.stringify(row), (name: string, value: unknown) =>
+    typeof value === 'string' && name !== 'per' && name !== 'package' && /^\d+(\.\d+)?$/.test(value)
+      ? `${value}${value.includes('.') ? '' : '.'}0`
+      : value,
+  ) as T;
+
+/** A row from the beginning, and perhaps others from days on which usage falls: some of them change nothing. */
 const dated = <T extends object>(row: fc.Arbitrary<T>): fc.Arbitrary<(T & { from: string })[]> =>
   fc
-    .tuple(row, fc.uniqueArray(fc.tuple(day, row), { maxLength: 1, selector: ([from]) => from }))
+    .tuple(row, fc.uniqueArray(fc.tuple(day, fc.option(row)), { maxLength: 1, selector: ([from]) => from }))
     .map(([first, later]) => [
       { ...first, from: beginning },
-      ...later.map(([from, next]) => ({ ...next, from })),
+      ...later.map(([from, next]) => ({ ...(next ?? rewritten(first)), from })),
     ]);
 
 const optional = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>

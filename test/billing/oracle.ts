@@ -105,21 +105,78 @@ function costOf(
   usages: readonly DatedUsage[],
 ): bigint {
   const days = daysOf(month);
-  const runs: { terms: Terms; days: string[] }[] = [];
+  const runs: { terms: Terms; days: Map<string, Terms> }[] = [];
   for (const day of days) {
     const terms = termsOn(document, project.plans, day);
     const last = runs.at(-1);
-    if (last !== undefined && JSON.stringify(last.terms) === JSON.stringify(terms)) last.days.push(day);
-    else runs.push({ terms, days: [day] });
+    if (last !== undefined && isSame(document, last.terms, terms, day)) {
+      last.days.set(day, terms);
+      last.terms = terms;
+    } else runs.push({ terms, days: new Map([[day, terms]]) });
   }
   let cost = 0n;
   let minimum = none;
   for (const { terms, days: run } of runs) {
     cost += costOfRun(document, terms, run, days.length, usages);
-    const share = times(fraction(terms.minimum), [BigInt(run.length), BigInt(days.length)]);
+    const share = times(fraction(terms.minimum), [BigInt(run.size), BigInt(days.length)]);
     minimum = minus(minimum, times(share, [-1n, 1n]));
   }
   return cost < toCents(minimum) ? toCents(minimum) : cost;
+}
+
+/** Whether a day goes on under the terms of the day before: it charges the same for the same, however it is written. */
+function isSame(document: CatalogDocument, a: Terms, b: Terms, day: string): boolean {
+  const plain = ({ plan, fee, blocks, gift, minimum, quotas }: Terms): string =>
+    JSON.stringify([
+      plan,
+      blocks,
+      [fee, gift, minimum].map((text) => reduced(text)),
+      quotas
+        .filter(({ included }) => fraction(included)[0] !== 0n)
+        .map(({ meters, included }) => [meters.join(), reduced(included)].join())
+        .sort(),
+    ]);
+  if (plain(a) !== plain(b)) return false;
+  const models = [
+    ...document.inference.stt.models,
+    ...document.inference.llm.models,
+    ...document.inference.tts.models,
+  ];
+  const names = [...new Set(models.map(({ model }) => model)), 'of no catalog'];
+  const keys = [...a.agreed, ...b.agreed].flatMap(({ meter }) =>
+    meter.startsWith('inference.') ? names.map((model) => `${meter}/${model}`) : [meter],
+  );
+  return keys.every((key) => {
+    const [before, after] = [priceOn(document, a, key, day), priceOn(document, b, key, day)];
+    return before === undefined || after === undefined ? before === after : before.sign === after.sign;
+  });
+}
+
+/** A fraction in its lowest terms, as text. */
+function reduced(text: string, [, per]: Fraction = [0n, 1n]): string {
+  const [n, d] = fraction(text);
+  const greatest = (a: bigint, b: bigint): bigint => (b === 0n ? a : greatest(b, a % b));
+  const divisor = greatest(n, d * per);
+  return divisor === 0n ? '0' : `${n / divisor}/${(d * per) / divisor}`;
+}
+
+/** What a price charges, as text: a tier that costs as much as the next one is a part of it. */
+function signOf(price: PriceDocument, per: string): string {
+  const each = (amount: string): string => reduced(amount, [0n, fraction(per)[0]]);
+  const zeros = (amounts: readonly string[]): boolean =>
+    amounts.every((amount) => fraction(amount)[0] === 0n);
+  if (typeof price === 'string') return zeros([price]) ? 'free' : each(price);
+  if ('package' in price)
+    return zeros([price.amount]) ? 'free' : `${reduced(price.package)} for ${reduced(price.amount)}`;
+  const tiers = 'volume' in price ? price.volume : price.graduated;
+  if (zeros(tiers.map(({ amount }) => amount))) return 'free';
+  const steps: string[] = [];
+  tiers.forEach(({ upTo, amount }, i) => {
+    const next = tiers[i + 1];
+    if (next === undefined || each(next.amount) !== each(amount))
+      steps.push(next === undefined ? each(amount) : `${each(amount)} to ${reduced(upTo!)}`);
+  });
+  return steps.length === 1 ? steps[0]! : `${'volume' in price ? 'volume' : 'graduated'} ${steps.join()}`;
 }
 
 interface Terms {
@@ -171,23 +228,30 @@ const unitSize = (key: string): bigint =>
 function costOfRun(
   document: CatalogDocument,
   terms: Terms,
-  days: readonly string[],
+  days: ReadonlyMap<string, Terms>,
   monthDays: number,
   usages: readonly DatedUsage[],
 ): bigint {
-  const share = (text: string): Fraction => times(fraction(text), [BigInt(days.length), BigInt(monthDays)]);
-  const whole = days.length === monthDays;
+  const share = (text: string): Fraction => times(fraction(text), [BigInt(days.size), BigInt(monthDays)]);
+  const whole = days.size === monthDays;
   const left = terms.quotas.map(({ included }) => (whole ? fraction(included) : up(share(included))));
 
-  // One bag for each price of each meter, in billing units.
+  // One bag for each run of days on which a meter costs the same, in billing units.
   const bags = new Map<string, { key: string; turn: number; used: Fraction; price: Priced }>();
-  for (const { day, key, quantity } of usages) {
-    if (!days.includes(day)) continue;
-    const price = priceOn(document, terms, key, day);
+  for (const key of new Set(usages.map((usage) => properKey(document, usage.key)))) {
+    const of = usages.filter((usage) => properKey(document, usage.key) === key);
     const turn = Math.max(0, ...terms.quotas.map(({ meters }) => meters.indexOf(key.split('/')[0]!)));
-    const id = `${key} ${price.since}`;
-    const bag = bags.get(id) ?? { key, turn, used: none, price };
-    bags.set(id, { ...bag, used: [bag.used[0] + quantity, unitSize(key)] });
+    let since = '';
+    let price: Priced | undefined;
+    for (const [day, onDay] of days) {
+      const today = priceOn(document, onDay, key, day)!;
+      if (price === undefined || today.sign !== price.sign) [since, price] = [day, today];
+      for (const { quantity } of of.filter((usage) => usage.day === day)) {
+        const id = `${key} ${since}`;
+        const bag = bags.get(id) ?? { key, turn, used: none, price };
+        bags.set(id, { ...bag, used: [bag.used[0] + quantity, unitSize(key)] });
+      }
+    }
   }
   const ordered = [...bags]
     .sort(([a, x], [b, y]) => x.turn - y.turn || (a < b ? -1 : 1))
@@ -211,42 +275,55 @@ function costOfRun(
 interface Priced {
   price: PriceDocument;
   per: string;
-  /** Tells the prices of one meter apart. */
-  since: string;
+  /** Tells prices that charge otherwise apart. */
+  sign: string;
 }
 
-function priceOn(document: CatalogDocument, terms: Terms, key: string, day: string): Priced {
+const pricedAt = (price: PriceDocument, per: string): Priced => ({ price, per, sign: signOf(price, per) });
+
+/** A meter key with the model's own name. */
+function properKey(document: CatalogDocument, key: string): string {
   const [meter, ...rest] = key.split('/') as [string, ...string[]];
+  if (rest.length === 0) return key;
   const { stt, llm, tts, aliases } = document.inference;
+  const section = { stt, llm, tts }[meter.split('.')[1] as 'stt' | 'llm' | 'tts'];
+  const name = rest.join('/');
+  const isListed = section.models.some((row: { model: string }) => row.model === name);
+  return isListed ? key : `${meter}/${aliases[name] ?? name}`;
+}
+
+function priceOn(document: CatalogDocument, terms: Terms, used: string, day: string): Priced | undefined {
+  const key = properKey(document, used);
+  const [meter, ...rest] = key.split('/') as [string, ...string[]];
+  const { stt, llm, tts } = document.inference;
   const kind = meter.split('.')[1];
-  const section = kind === 'stt' ? stt : kind === 'tts' ? tts : llm;
-  const used = rest.length === 0 ? undefined : rest.join('/');
-  const isListed = (model: string | undefined): boolean =>
-    section.models.some((row: { model: string }) => row.model === model);
-  const properName = (name: string | undefined): string | undefined =>
-    name === undefined || isListed(name) ? name : (aliases[name] ?? name);
-  const model = properName(used);
+  const model = rest.length === 0 ? undefined : rest.join('/');
   const ofMeter = terms.agreed.filter((rate) => rate.meter === meter);
   const agreed =
-    ofMeter.find((rate) => rate.model !== undefined && properName(rate.model) === model) ??
-    ofMeter.find((rate) => rate.model === undefined);
-  if (agreed !== undefined) return { price: agreed.price, per: agreed.per, since: 'agreed' };
+    ofMeter.find(
+      (rate) => rate.model !== undefined && properKey(document, `${meter}/${rate.model}`) === key,
+    ) ?? ofMeter.find((rate) => rate.model === undefined);
+  if (agreed !== undefined) return pricedAt(agreed.price, agreed.per);
   if (model === undefined) {
     const row = latest(
       document.rates.filter((rate) => rate.meter === meter),
       day,
     )!;
-    return { price: (row.plans?.[terms.plan] ?? row.price)!, per: row.per ?? '1', since: row.from };
+    return pricedAt((row.plans?.[terms.plan] ?? row.price)!, row.per ?? '1');
   }
   if (kind !== 'llm') {
-    const models = (kind === 'stt' ? stt : tts).models.filter((row) => row.model === model);
-    const row = latest(models, day)!;
-    return { price: row.plans?.[terms.plan] ?? row.price, per: section.per, since: row.from };
+    const section = kind === 'stt' ? stt : tts;
+    const row = latest(
+      section.models.filter((one) => one.model === model),
+      day,
+    );
+    return row && pricedAt(row.plans?.[terms.plan] ?? row.price, section.per);
   }
   const row = latest(
     llm.models.filter((one) => one.model === model),
     day,
-  )!;
+  );
+  if (row === undefined) return undefined;
   const prices = row.plans?.[terms.plan] ?? row;
   const price =
     meter === 'inference.llm.output'
@@ -254,7 +331,7 @@ function priceOn(document: CatalogDocument, terms: Terms, key: string, day: stri
       : meter === 'inference.llm.input'
         ? prices.input
         : (prices.cachedInput ?? prices.input);
-  return { price, per: llm.per, since: row.from };
+  return pricedAt(price, llm.per);
 }
 
 function amountOf({ price, per }: Priced, quantity: Fraction): bigint {
