@@ -24,9 +24,21 @@ export async function openCloseFence(kafka: KafkaClient, prefix: string): Promis
     await publisher.publish(topicName(prefix, 'billing.closes'), [{ key: PROBE_KEY, value: null }]);
   } catch (error) {
     await publisher.close();
-    throw error;
+    throw error instanceof TallymanError ? error : ledgerRefused(prefix, error);
   }
   return publisher;
+}
+
+function ledgerRefused(prefix: string, cause: unknown): TallymanError {
+  const topic = topicName(prefix, 'billing.closes');
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TallymanError(
+    'LEDGER_REFUSED',
+    `Kafka takes no record for ${topic}: ${reason}. Nothing was frozen. Look at this machine's clock, at the brokers and at ` +
+      'what this user may write.',
+    { topic },
+    { cause },
+  );
 }
 
 function closeFenced(): TallymanError {
