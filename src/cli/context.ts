@@ -19,7 +19,7 @@ export interface Context {
 /** Runs a verb and closes what it opened, whether it succeeds or not: an open socket would keep the process alive. */
 export async function withContext<T>(
   run: (context: Context) => Promise<T>,
-  { logLevel }: { readonly logLevel?: Config['logLevel'] } = {},
+  { logLevel, onlyReads }: { readonly logLevel?: Config['logLevel']; readonly onlyReads?: true } = {},
 ): Promise<T> {
   const config = readConfig(process.env);
   let log: Logging.Log | undefined;
@@ -41,7 +41,11 @@ export async function withContext<T>(
     },
     store() {
       const { openStore } = require('../totals/store') as typeof Totals;
-      return (store ??= openStore({ url: config.redisUrl, prefix: config.prefix }));
+      return (store ??= openStore({
+        ...{ url: config.redisUrl, prefix: config.prefix },
+        ...(onlyReads && { onlyReads }),
+        onWait: (text) => context.log.warn(text),
+      }));
     },
   };
   /* eslint-enable @typescript-eslint/no-require-imports */

@@ -34,7 +34,7 @@ Examples:
   tallyman doctor --json | jq '.findings[].remedy'`,
     )
     .action(async (options: { json?: true }) => {
-      const findings = await withContext(examine);
+      const findings = await withContext(examine, { onlyReads: true });
       if (options.json) printJson({ findings });
       else printFindings(findings);
       if (findings.some(({ level }) => level === 'error')) process.exitCode = 1;

@@ -1,9 +1,11 @@
 import { Cluster, Redis, ReplyError, type ClusterNode, type RedisOptions } from 'ioredis';
 import { TallymanError } from '../errors';
+import { connectorThrough, RewriteGate } from './append-only-file';
 import { defineScripts } from './commands';
 import { createFingerprinter, type Fingerprinter } from './fingerprint';
 import { createKeys, type Keys } from './keys';
 import { IdMemory } from './known-ids';
+import { refusalOf, RedisUnavailableError } from './redis-errors';
 
 /** A command's name and its arguments: `['hgetall', key]`. */
 export type Command = readonly [name: string, ...args: (string | number)[]];
@@ -23,12 +25,15 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Redis cannot be reached, is still loading, or does not answer in time. Whether a command under way took effect is unknown. */
-export class RedisUnavailableError extends TallymanError {
-  constructor(address: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    super('REDIS_UNAVAILABLE', `Redis at ${address} does not answer: ${reason}`, { address }, { cause });
-  }
+export { RedisUnavailableError };
+
+export interface StoreOptions {
+  readonly url: string;
+  readonly prefix: string;
+  /** For a process that writes nothing: a Redis that started anew need not rewrite its append-only file first. */
+  readonly onlyReads?: boolean;
+  /** Told when connections wait for a Redis that started anew. */
+  readonly onWait?: (text: string) => void;
 }
 
 /**
@@ -38,32 +43,44 @@ export class RedisUnavailableError extends TallymanError {
 const COMMAND_TIMEOUT_MS = 6_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const LONGEST_RETRY_MS = 1_000;
+const WAITING_FOR_REWRITE =
+  'it started anew, and rewrites its append-only file before anything is written to it';
 
 /**
- * Opens Redis and makes sure that it answers.
+ * Opens Redis and makes sure that it answers. A Redis that started anew rewrites its append-only file first, however long that
+ * takes: see RewriteGate.
  *
  * @param options.url `redis://[user:password@]host[:port][/db]`, `rediss://...`; a cluster's nodes separated by commas,
  *   or `redis+cluster://host:port` for one that is asked for the others
- * @throws RedisUnavailableError
+ * @throws RedisUnavailableError; TallymanError `REDIS_FILE_NOT_REWRITTEN`, or what `refusalOf` makes of its answer
  */
-export async function openStore(options: { url: string; prefix: string }): Promise<Store> {
+export async function openStore(options: StoreOptions): Promise<Store> {
   const keys = createKeys(options.prefix);
   const makingFingerprinter = createFingerprinter(); // While the connection is made.
-  const redis = connect(options.url);
+  const gate = new RewriteGate((address) =>
+    options.onWait?.(`Redis at ${address} started anew: waiting until it has rewritten its append-only file`),
+  );
+  const redis = connect(options.url, options.onlyReads ? undefined : gate);
   // Every failed command rejects with its reason; without a listener, a lost connection would end the process as well.
   let lastError: unknown;
   redis.on('error', (error: unknown) => (lastError = error));
   redis.on('ready', () => (lastError = undefined));
   const address = withoutPassword(options.url);
-  const told = (error: unknown): unknown =>
-    error instanceof ReplyError ? error : new RedisUnavailableError(address, lastError ?? error);
+  const told = (error: unknown): unknown => {
+    if (error instanceof TallymanError) return error;
+    const refusal = refusalOf(address, error) ?? (error instanceof ReplyError ? error : undefined);
+    if (refusal) return refusal;
+    if (gate.failure) return gate.failure;
+    if (gate.isWaiting) return new RedisUnavailableError(address, WAITING_FOR_REWRITE);
+    return refusalOf(address, lastError) ?? new RedisUnavailableError(address, lastError ?? error);
+  };
   answerInTime(redis, told);
   defineScripts(redis);
   try {
-    await redis.ping();
+    await waitUntilOpen(redis, gate);
   } catch (error) {
     redis.disconnect();
-    throw error;
+    throw told(error);
   }
   let closing: Promise<void> | undefined;
   const fingerprinter = await makingFingerprinter;
@@ -89,11 +106,28 @@ export async function openStore(options: { url: string; prefix: string }): Promi
   };
 }
 
-function connect(url: string): Redis | Cluster {
+/**
+ * By a command that waits for the gate, as those that Redis takes while it loads do not; and not by PING, which a Redis answers
+ * with an error while it cannot write to its disk: `doctor` must get in.
+ */
+async function waitUntilOpen(redis: Redis | Cluster, gate: RewriteGate): Promise<void> {
+  for (;;) {
+    try {
+      await redis.dbsize();
+      if (redis instanceof Cluster) await Promise.all(redis.nodes('master').map((node) => node.dbsize()));
+      return;
+    } catch (error) {
+      if (!gate.isWaiting) throw error;
+    }
+  }
+}
+
+function connect(url: string, gate: RewriteGate | undefined): Redis | Cluster {
   const nodes = url.split(',').map((node) => node.trim());
   const options: RedisOptions = {
     connectTimeout: CONNECT_TIMEOUT_MS,
     maxRetriesPerRequest: null, // The command timeout is the only limit: one rule is easier to reason about than two.
+    ...(gate && { Connector: connectorThrough(gate) }),
     retryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RETRY_MS),
   };
   if (nodes.length === 1 && !nodes[0]!.includes('+cluster://'))
@@ -107,6 +141,7 @@ function connect(url: string): Redis | Cluster {
       clusterRetryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RETRY_MS),
       redisOptions: {
         ...options,
+        commandTimeout: COMMAND_TIMEOUT_MS, // Of what is sent to one node, past answerInTime.
         ...(first.username && { username: decodeURIComponent(first.username) }),
         ...(first.password && { password: decodeURIComponent(first.password) }),
         ...(first.protocol === 'rediss:' && { tls: {} }),

@@ -13,9 +13,13 @@ export interface RedisCluster {
   stop(): Promise<void>;
 }
 
-/** Two masters that share the slots half and half. */
-export async function startRedisCluster(): Promise<RedisCluster> {
-  const nodes = await Promise.all([startNode(), startNode()]);
+/**
+ * Two masters that share the slots half and half.
+ *
+ * @param more further arguments of redis-server
+ */
+export async function startRedisCluster(...more: string[]): Promise<RedisCluster> {
+  const nodes = await Promise.all([startNode(more), startNode(more)]);
   const clients = nodes.map(({ service }) => new Redis(service.port));
   try {
     const [first, second] = clients as [Redis, Redis];
@@ -38,7 +42,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   };
 }
 
-async function startNode(): Promise<{ service: NativeService; busPort: number }> {
+async function startNode(more: readonly string[]): Promise<{ service: NativeService; busPort: number }> {
   const folder = await mkdtemp(join(tmpdir(), 'tallyman-redis-cluster-'));
   const dataDir = join(folder, 'data');
   await mkdir(dataDir);
@@ -50,6 +54,7 @@ async function startNode(): Promise<{ service: NativeService; busPort: number }>
     args: [
       ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dataDir, '--save', ''],
       ...['--cluster-enabled', 'yes', '--cluster-port', String(busPort)],
+      ...more,
     ],
     folder,
     dataDir,
