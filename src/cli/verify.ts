@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { loadCatalog } from '../catalog-file';
 import { checkCountingSettings } from '../close/counting-settings';
+import { UsageError } from '../errors';
 import { roundingTable } from '../rating/rounding';
 import type { Difference } from '../recount/difference';
 import { verify, type MonthVerdict, type VerifyReport } from '../recount/verify';
@@ -9,10 +10,13 @@ import { checkCoPartitioned } from '../stream/topics';
 import { writeVerified } from '../totals/verified';
 import { monthArgument } from './arguments';
 import { withContext, type Context } from './context';
+import { followVerify } from './follow-verify';
 import { groupDigits, printJson, printLine, printTable } from './output';
 
 const EXIT_DIFFERENT = 1;
 const EXIT_NOT_JUDGED = 3;
+/** As a shell has it for Ctrl-C. */
+const EXIT_INTERRUPTED = 130;
 const SHOWN = 50;
 
 export function verb(): Command {
@@ -22,24 +26,61 @@ export function verb(): Command {
     )
     .argument('[month]', 'YYYY-MM; every month that the log covers by default', monthArgument)
     .option('--json', 'one JSON document on stdout')
+    .option('--follow', 'keep an own count beside the consumers and compare it, until stopped')
+    .option('--state <dir>', 'where --follow keeps its count', 'verify-state')
+    .option('--once', 'with --follow: end when everything was compared once')
     .addHelpText(
       'after',
       `
 Consumers may run meanwhile: it compares at the point that they have reached. It counts in this process and leaves nothing
 behind. Exit code: 0 equal, 1 different, 3 the log does not reach back far enough to judge.
 
+--follow counts each event once, on disk, and reports a difference within a minute: as a log line, in /metrics and /readyz
+(TALLYMAN_HEALTH_PORT), and as exit code 1 when it is stopped while a difference stands.
+
 Examples:
   tallyman verify 2026-10
-  tallyman verify --json | jq .differences`,
+  tallyman verify --json | jq .differences
+  tallyman verify --follow --state /var/lib/tallyman/verify`,
     )
-    .action(async (month: string | undefined, options: { json?: true }) => {
+    .action(async (month: string | undefined, options: VerifyFlags) => {
+      checkFlags(month, options);
       await withContext(async (context) => {
+        if (options.follow) {
+          await follow(context, options);
+          return;
+        }
         const report = await verifyMonths(context, month);
         if (options.json) printJson(report);
         else printReport(report);
         process.exitCode = exitCodeOf(report);
       });
     });
+}
+
+interface VerifyFlags {
+  readonly json?: true;
+  readonly follow?: true;
+  readonly once?: true;
+  readonly state: string;
+}
+
+function checkFlags(month: string | undefined, { follow, once }: VerifyFlags): void {
+  if (once && !follow) throw new UsageError('NEEDS_FOLLOW', '--once goes with --follow.');
+  if (month !== undefined && follow)
+    throw new UsageError('MONTH_WITH_FOLLOW', '--follow compares all months: leave the month out.', {
+      month,
+    });
+}
+
+async function follow(context: Context, { state, once, json }: VerifyFlags): Promise<void> {
+  const { differences, hasSeenAll } = await followVerify(context, { state, once: once ?? false });
+  if (json) printJson({ differences });
+  else if (differences.length === 0 && !hasSeenAll) printLine('Stopped before everything was compared.');
+  else if (differences.length === 0) printLine('Redis holds what the log amounts to.');
+  else printDifferences({ differences, differenceCount: differences.length });
+  if (differences.length > 0) process.exitCode = EXIT_DIFFERENT;
+  else if (once && !hasSeenAll) process.exitCode = EXIT_INTERRUPTED;
 }
 
 async function verifyMonths(context: Context, month: string | undefined): Promise<VerifyReport> {
@@ -98,7 +139,10 @@ function printReport(report: VerifyReport): void {
   printConflicts(report);
 }
 
-function printDifferences({ differences, differenceCount }: VerifyReport): void {
+function printDifferences({
+  differences,
+  differenceCount,
+}: Pick<VerifyReport, 'differences' | 'differenceCount'>): void {
   if (differenceCount === 0) return;
   printLine();
   printTable<Difference>(

@@ -67,7 +67,8 @@ function* pagesOf(projects: readonly string[]): Generator<string[]> {
     yield projects.slice(from, from + PAGE_PROJECTS);
 }
 
-function* daysThatDoNotAddUp(
+/** Compares what Redis holds of a month with itself: the days of each meter add up to its total. */
+export function* daysThatDoNotAddUp(
   month: string,
   { totals, daily }: ShardMonth,
 ): Generator<Pick<Difference, 'kind' | 'field' | 'expected' | 'found'>> {

@@ -2,24 +2,26 @@ import { createHash } from 'node:crypto';
 import type { Invoice } from '../billing/invoice';
 import { parseInvoiceId } from '../billing/invoice-id';
 import type { ProjectDocument } from '../billing/project';
+import type { CloseRecord } from '../close/close-record';
 import type { KafkaClient } from '../stream/kafka';
 import { readLedger } from '../stream/ledger';
 import { topicName } from '../stream/topics';
 import { readCloses } from '../totals/closes';
 import { readInvoice } from '../totals/invoices';
-import { readProject } from '../totals/projects';
+import { eachPageOfProjects, readProject } from '../totals/projects';
 import type { Store } from '../totals/store';
 import type { Difference } from './difference';
+import { InvoiceNumbers } from './invoice-numbers';
 
-/** Ledgers are written before Redis: what is being written right now is looked at again after so long. */
-const SECOND_LOOK_MS = 1_000;
+/** Ledgers are written before Redis: what differs is looked at again after each of these waits. */
+const LOOKS_AFTER_MS = [1_000, 2_000, 4_000];
 const READ_AT_ONCE = 200;
 
 export interface ViewComparison {
   readonly client: KafkaClient;
   readonly store: Store;
   readonly prefix: string;
-  onDifference(difference: Difference): void;
+  readonly onDifference: (difference: Difference) => void;
 }
 
 /** One record of a ledger and where Redis shows it. Only a digest is held: a ledger may hold years. */
@@ -32,41 +34,104 @@ interface View {
   read(store: Store): Promise<string | undefined>;
 }
 
-/** Compares Redis's views of the ledgers with the ledgers: plans, closes and invoices, each byte for byte. */
+interface Mismatch {
+  readonly at: Pick<Difference, 'month' | 'project'>;
+  readonly ledger: View['ledger'];
+  /** What the ledger has; null if it has nothing under this key. */
+  readonly label: string | null;
+  readonly found: string | undefined;
+}
+
+/**
+ * Compares Redis's views of the ledgers with the ledgers: plans, closes and invoices, each byte for byte, and the numbers
+ * of the invoices with one another.
+ */
 export async function compareViews(comparison: ViewComparison): Promise<void> {
-  const first = await mismatches(comparison);
-  if (first.size === 0) return;
-  await new Promise((resolve) => setTimeout(resolve, SECOND_LOOK_MS));
-  for (const [key, { view, found }] of await mismatches(comparison)) {
-    if (!first.has(key)) continue;
-    const difference = { kind: 'view', ...view.at, field: view.ledger, expected: view.label } as const;
+  let standing = await mismatches(comparison, comparison.onDifference);
+  for (const waitMs of LOOKS_AFTER_MS) {
+    if (standing.size === 0) return;
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+    const now = await mismatches(comparison);
+    standing = new Map([...now].filter(([key, { label }]) => standing.get(key)?.label === label));
+  }
+  for (const { at, ledger, label, found } of standing.values()) {
+    const difference = { kind: 'view', ...at, field: ledger, expected: label } as const;
     comparison.onDifference({ ...difference, found: found === undefined ? null : labelOf(found) });
   }
 }
 
-async function mismatches({
-  client,
-  store,
-  prefix,
-}: ViewComparison): Promise<Map<string, { view: View; found: string | undefined }>> {
+async function mismatches(
+  { client, store, prefix }: ViewComparison,
+  onNumber?: (difference: Difference) => void,
+): Promise<Map<string, Mismatch>> {
   const views = new Map<string, View>();
+  const numbers = new InvoiceNumbers();
+  // Until its close is complete, invoices of a month are in the ledger before Redis shows them.
+  const unfinished = new Set<string>();
   for (const ledger of ['billing.projects', 'billing.closes', 'billing.invoices'] as const) {
     await readLedger(client, topicName(prefix, ledger), (key, json) => {
       if (json === null) views.delete(`${ledger} ${key}`);
       else views.set(`${ledger} ${key}`, viewOf(ledger, json));
+      if (ledger === 'billing.invoices') numbers.set(key, json);
+      if (ledger !== 'billing.closes') return;
+      if (json === null || (JSON.parse(json) as CloseRecord).completed) unfinished.delete(key);
+      else unfinished.add(key);
     });
   }
-  const found = new Map<string, { view: View; found: string | undefined }>();
+  if (onNumber) for (const difference of numbers.differences()) onNumber(difference);
+  const found = new Map<string, Mismatch>();
   const all = [...views];
   for (let from = 0; from < all.length; from += READ_AT_ONCE) {
     const some = all.slice(from, from + READ_AT_ONCE);
     const shown = await Promise.all(some.map(([, view]) => view.read(store)));
-    for (const [i, [key, view]] of some.entries()) {
+    for (const [i, [key, { ledger, at, label, digest }]] of some.entries()) {
       const text = shown[i];
-      if (text === undefined || digestOf(text) !== view.digest) found.set(key, { view, found: text });
+      const isPending = ledger === 'billing.invoices' && text === undefined && unfinished.has(at.month ?? '');
+      if (!isPending && (text === undefined || digestOf(text) !== digest))
+        found.set(key, { ledger, at, label, found: text });
     }
   }
+  for await (const [key, extra] of withoutRecord(store, views)) found.set(key, extra);
   return found;
+}
+
+/** What Redis shows and no ledger has. */
+async function* withoutRecord(
+  store: Store,
+  views: ReadonlyMap<string, View>,
+): AsyncGenerator<[string, Mismatch]> {
+  const projects = new Set<string>();
+  for (const { at } of views.values()) if (at.project !== undefined) projects.add(at.project);
+  for await (const page of eachPageOfProjects(store)) {
+    for (const document of page) {
+      const { project } = document;
+      projects.add(project);
+      const ledger = 'billing.projects';
+      const key = `${ledger} ${project}`;
+      if (!views.has(key))
+        yield [key, { ledger, at: { project }, label: null, found: JSON.stringify(document) }];
+    }
+  }
+  for (const [month, json] of await readCloses(store)) {
+    const ledger = 'billing.closes';
+    const key = `${ledger} ${month}`;
+    if (!views.has(key)) yield [key, { ledger, at: { month }, label: null, found: json }];
+  }
+  const all = [...projects];
+  for (let from = 0; from < all.length; from += READ_AT_ONCE) {
+    const some = all.slice(from, from + READ_AT_ONCE);
+    const entries = await store.send(some.map((project) => ['hkeys', store.keys.invoices(project)]));
+    for (const [i, project] of some.entries()) {
+      for (const entry of entries[i] as string[]) {
+        const ledger = 'billing.invoices';
+        const key = `${ledger} ${project}-${entry}`;
+        if (views.has(key)) continue;
+        const found = await readInvoice(store, project, entry);
+        if (found !== undefined)
+          yield [key, { ledger, at: { project, month: entry.slice(0, 7) }, label: null, found }];
+      }
+    }
+  }
 }
 
 function viewOf(ledger: View['ledger'], json: string): View {

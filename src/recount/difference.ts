@@ -12,6 +12,12 @@ export interface Difference {
     | 'freeze'
     /** Redis shows another text than the ledger holds. */
     | 'view'
+    /** A document's number is given twice, leaves a gap, or is dated before a lower one. */
+    | 'number'
+    /** Redis and Kafka disagree on how many shards there are. */
+    | 'shards'
+    /** A cursor is missing, went back and does not return, or lies behind the end of the log. */
+    | 'cursor'
     /** An issued invoice is not what the recount is priced at. */
     | 'invoice'
     /** An event that shares its fingerprint with another one, and is not billed. */

@@ -4,9 +4,9 @@ import { TallymanError } from '../errors';
 import { meterKey } from '../rating/meters';
 import type { RatedEvent, RatedUsage } from '../rating/usage';
 import type { KafkaClient } from '../stream/kafka';
-import { readRange } from '../stream/read-range';
 import type { Fingerprinter } from '../totals/fingerprint';
 import { compareRepeats, type Repeat, type Repeats } from './compare-repeats';
+import { LogTail } from './log-tail';
 import { periodOf, type Freezes, type Period } from './periods';
 import { SeenIds } from './seen-ids';
 
@@ -41,6 +41,8 @@ interface TopicState extends RecountedTopic {
   own: SeenIds;
   previous: SeenIds;
   repeats: Repeat[];
+  /** Keeps what a fetch brought beyond a cursor: consumers move it on in small steps. */
+  readonly tail: LogTail;
 }
 
 /** So many repeats are compared at a time: what is held of them must not grow with the log. */
@@ -70,6 +72,7 @@ export class ShardRecount {
         own: new SeenIds(),
         previous: new SeenIds(),
         repeats: [],
+        tail: new LogTail(options.client, { topic: topic.topic, partition: options.shard }, next),
       };
     });
   }
@@ -78,7 +81,7 @@ export class ShardRecount {
    * Counts on, up to these cursors.
    *
    * @param freezes all of the shard's; a new one must lie at or after what is counted already
-   * @throws TallymanError `TOTALS_WENT_BACK` for a cursor below what is counted already; those of `readRange`
+   * @throws TallymanError `TOTALS_WENT_BACK` for a cursor below what is counted already; those of `LogTail`
    */
   async advance(cursors: ReadonlyMap<string, number>, freezes: Freezes): Promise<void> {
     this.freezes = freezes;
@@ -91,7 +94,7 @@ export class ShardRecount {
   }
 
   private async advanceTopic(state: TopicState, cursor: number | undefined): Promise<void> {
-    const { client, shard } = this.options;
+    const { shard } = this.options;
     const place = { topic: state.topic, partition: shard };
     if (cursor === undefined) return;
     if (cursor < state.next) {
@@ -103,7 +106,7 @@ export class ShardRecount {
       );
     }
     this.enterPeriodOf(state, state.next); // A freeze may have come since.
-    for await (const records of readRange(client, { ...place, from: state.next, to: cursor })) {
+    for await (const records of state.tail.upTo(cursor)) {
       for (const record of records) this.count(state, record);
       this.options.onRead(records.length);
       if (state.repeats.length >= REPEATS_HELD) await this.settleTopic(state);

@@ -164,6 +164,17 @@ export class SumStore<State> {
     replaced.forEach((run) => this.remove(run));
   }
 
+  /** Forgets everything: the count begins anew. */
+  clear(): void {
+    const dropped = this.runs;
+    this.runs = [];
+    this.held.clear();
+    this.heldCount = 0;
+    this.state = undefined;
+    this.writeManifest();
+    dropped.forEach((run) => this.remove(run));
+  }
+
   close(): void {
     this.runs.forEach(({ file }) => closeSync(file));
     this.runs = [];
