@@ -15,6 +15,12 @@ export interface FieldCorrections {
   readonly daily: Map<string, bigint>;
 }
 
+export interface Judged {
+  /** Whether the month's close has ended: until then what is due may not be issued yet. */
+  readonly isComplete: boolean;
+  readonly onDifference: (difference: Difference) => void;
+}
+
 /**
  * Prices a closed month anew and compares what comes out with the invoices that were issued. A closed month does not
  * move in Redis, and has been compared with the recount field by field: so the recount of a project is what Redis holds,
@@ -25,18 +31,18 @@ export interface FieldCorrections {
 export async function compareInvoices(
   terms: InvoiceTerms,
   corrections: Corrections,
-  onDifference: (difference: Difference) => void,
+  judged: Judged,
 ): Promise<number> {
   const { store, month } = terms;
   let compared = 0;
   const billed = new Set<string>();
   for await (const project of projectsToBill(store, month)) {
     billed.add(project);
-    compared += await compareProject(terms, project, corrections, onDifference);
+    compared += await compareProject(terms, project, corrections, judged);
   }
   for await (const project of invoicedProjects(store, month)) {
     if (billed.has(project)) continue;
-    compared += await compareProject(terms, project, corrections, onDifference);
+    compared += await compareProject(terms, project, corrections, judged);
   }
   return compared;
 }
@@ -45,7 +51,7 @@ async function compareProject(
   terms: InvoiceTerms,
   project: string,
   corrections: Corrections,
-  onDifference: (difference: Difference) => void,
+  { isComplete, onDifference }: Judged,
 ): Promise<number> {
   const { store, month } = terms;
   const at = { kind: 'invoice', month, project } as const;
@@ -65,6 +71,10 @@ async function compareProject(
       ]),
     ),
   };
+  for (const late of lateMonthsByDay(month, corrected.daily)) {
+    if (!corrected.history.has(late))
+      onDifference({ ...at, field: `late usage of ${late}`, expected: 'priced', found: null });
+  }
   const outcome = buildInvoice(corrected);
   // A missing price is no finding, but what cannot be priced at all is, such as days that do not add up where a plan changed.
   const unpriceable = outcome.problems.find(({ code }) => code !== 'NO_PRICE');
@@ -75,11 +85,18 @@ async function compareProject(
   }
   const { status, invoice: repriced, creditNote: repricedNote } = outcome;
   // A draft is issued by a later close, and nothing due needs no invoice.
-  for (const difference of differencesOf(repriced, invoice, status === 'issued'))
+  for (const difference of differencesOf(repriced, invoice, isComplete && status === 'issued'))
     onDifference({ ...at, ...difference });
-  for (const difference of differencesOf(repricedNote, creditNote, status !== 'draft'))
+  for (const difference of differencesOf(repricedNote, creditNote, isComplete && status !== 'draft'))
     onDifference({ ...at, ...difference, field: `credit note, ${difference.field}` });
   return issued.length;
+}
+
+/** Told by the days alone, and by code of its own: late usage that adds up to nothing is still to be priced. */
+function lateMonthsByDay(month: string, daily: ReadonlyMap<string, bigint> = new Map()): Set<string> {
+  const months = new Set<string>();
+  for (const field of daily.keys()) if (field.slice(0, 7) < month) months.add(field.slice(0, 7));
+  return months;
 }
 
 /** Text that is no invoice differs from the ledger, and is reported as that. */

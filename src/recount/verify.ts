@@ -102,6 +102,7 @@ class Verification {
   private closes: CloseRecord[] = [];
   private ranges: ReadonlyMap<string, readonly LogRange[]> = new Map();
   private total = 0;
+  private readonly startedAt = performance.now();
 
   constructor(private readonly options: VerifyOptions) {
     const { prefix, rating } = options;
@@ -114,7 +115,7 @@ class Verification {
 
   async run(): Promise<VerifyReport> {
     const { client, store, prefix, rating, nowMs } = this.options;
-    this.closes = [...(await readCloseRecords(client, prefix)).values()];
+    await this.readCloses();
     const names = this.topics.map(({ topic }) => topic);
     this.ranges = await logRanges(client, names);
     for (const ranges of this.ranges.values()) for (const { start, end } of ranges) this.total += end - start;
@@ -126,13 +127,23 @@ class Verification {
 
     for (let shard = 0; shard < shardCount; shard += 1) await this.compareShard(shard);
     this.progress.end();
+    const pricing = createProgress('verify: invoices and ledgers');
+    pricing.update(0);
     await this.compareClosedMonths();
     await compareViews({ client, store, prefix, onDifference: (difference) => this.note(difference) });
+    pricing.end();
     return this.finished();
+  }
+
+  /** Anew for each shard: a close may run meanwhile. */
+  private async readCloses(): Promise<void> {
+    const { client, prefix } = this.options;
+    this.closes = [...(await readCloseRecords(client, prefix)).values()];
   }
 
   private async compareShard(shard: number): Promise<void> {
     const { client, store } = this.options;
+    await this.readCloses();
     const first = await readShard(store, shard, '', []);
     const freezes = this.freezesOf(shard, first);
     this.compareFreezes(shard, first);
@@ -176,8 +187,11 @@ class Verification {
 
   private compareFreezes(shard: number, { freezes }: ShardSnapshot): void {
     const recorded = new Map(this.closes.map(({ month, cursors }) => [month, cursors[shard]]));
+    const { rating, nowMs } = this.options;
     for (const month of new Set([...recorded.keys(), ...freezes.keys()])) {
       if (!this.isInScope(month)) continue;
+      // A close freezes before it is recorded. Only a month that is not over is no close's to freeze.
+      if (!recorded.has(month) && rating.calendar.monthEnd(month) <= nowMs) continue;
       const expected = shownCursors(recorded.get(month));
       const found = shownCursors(Object.fromEntries(freezes.get(month) ?? []));
       if (expected !== found) this.note({ kind: 'freeze', month, shard, expected, found });
@@ -221,16 +235,18 @@ class Verification {
 
   private async compareClosedMonths(): Promise<void> {
     const { store, catalog, seller, rating } = this.options;
-    for (const { month, closedAt } of this.closes) {
+    await this.readCloses();
+    for (const { month, closedAt, completed } of this.closes) {
       if (!this.isInScope(month)) continue;
       const terms = {
         ...{ store, catalog, seller, month },
         calendar: rating.calendar,
         issuedAt: closedAt,
       };
-      this.verdictOf(month).invoices = await compareInvoices(terms, this.corrections, (difference) =>
-        this.note(difference),
-      );
+      this.verdictOf(month).invoices = await compareInvoices(terms, this.corrections, {
+        isComplete: completed === true,
+        onDifference: (difference) => this.note(difference),
+      });
     }
   }
 
@@ -275,7 +291,14 @@ class Verification {
 
   private noteRead(records: number, shard: number): void {
     this.report.events.read += records;
-    this.progress.update(this.report.events.read, this.total, `shard ${shard}`);
+    const { read } = this.report.events;
+    this.progress.update(read, this.total, `shard ${shard}, about ${this.timeLeft(read)} left`);
+  }
+
+  private timeLeft(read: number): string {
+    const perRecordMs = (performance.now() - this.startedAt) / Math.max(1, read);
+    const seconds = Math.ceil((Math.max(0, this.total - read) * perRecordMs) / 1000);
+    return seconds < 120 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
   }
 
   private noteRepeats({ conflicts, collisions }: Repeats): void {
