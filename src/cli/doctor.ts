@@ -142,7 +142,11 @@ async function checkCursors(context: Context): Promise<Finding[]> {
     }
   }
   // Only where there are cursors, Redis can be compared with the ledger.
-  if (findings.length === 0) findings.push(...(await checkCloses(context.kafka(), store, prefix)));
+  if (findings.length === 0) {
+    const shardCount = Math.max(...[...ranges.values()].map((partitions) => partitions.length));
+    const installation = { client: context.kafka(), store, prefix, calendar: context.calendar, shardCount };
+    findings.push(...(await checkCloses({ ...installation, nowMs: Date.now() })));
+  }
   if (behind.length > 0) await new Promise((resolve) => setTimeout(resolve, STUCK_AFTER_MS));
   for (const { topic, partition, cursor, end } of behind) {
     if ((await readCursors(store, partition)).get(topic) !== cursor) continue;

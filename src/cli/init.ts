@@ -56,13 +56,14 @@ Examples:
           await noteTopicIds(kafka, store, topics);
           const offsets = await (options.from === 'earliest' ? logStarts : logEnds)(kafka, topics);
           const begins = await recordCounting(context, topics, partitionCount, offsets);
+          // Before the cursors: a shard beyond the last one that is noted is taken for a note that was lost.
+          await writeShardCount(store, partitionCount);
           let newCursors = 0;
           for (const [shard, cursors] of begins) {
             for (const [topic, offset] of cursors) {
               if (await initCursor(store, shard, topic, offset)) newCursors += 1;
             }
           }
-          await writeShardCount(store, partitionCount);
           if (options.json) printJson({ topics: created, partitions: partitionCount, cursors: newCursors });
           else {
             printLine(

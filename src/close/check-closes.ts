@@ -1,16 +1,37 @@
 import type { Finding } from '../finding';
+import type { BillingCalendar } from '../rating/billing-calendar';
 import type { KafkaClient } from '../stream/kafka';
 import { readCloses } from '../totals/closes';
 import { readFreezes } from '../totals/freeze';
-import { readShardCount } from '../totals/read';
+import { findShardCount } from '../totals/read';
 import type { Store } from '../totals/store';
 import { readCloseRecords } from './restore-closes';
 
-/** Whether Redis and the ledger speak of the same closed months, frozen at the same offsets. */
-export async function checkCloses(client: KafkaClient, store: Store, prefix: string): Promise<Finding[]> {
+export interface CheckedInstallation {
+  readonly client: KafkaClient;
+  readonly store: Store;
+  readonly prefix: string;
+  readonly calendar: BillingCalendar;
+  /** The number of partitions of the usage topics. */
+  readonly shardCount: number;
+  readonly nowMs: number;
+}
+
+/**
+ * Whether Redis and the ledger speak of the same closed months, frozen at the same offsets, and of as many shards as there
+ * are partitions.
+ */
+export async function checkCloses({
+  client,
+  store,
+  prefix,
+  calendar,
+  shardCount,
+  nowMs,
+}: CheckedInstallation): Promise<Finding[]> {
   const records = await readCloseRecords(client, prefix);
   const shown = await readCloses(store);
-  const findings: Finding[] = [];
+  const findings = await checkShards(store, shardCount);
   for (const month of new Set([...records.keys(), ...shown.keys()])) {
     if (records.has(month) && shown.has(month)) continue;
     findings.push({
@@ -22,9 +43,10 @@ export async function checkCloses(client: KafkaClient, store: Store, prefix: str
       remedy: records.has(month) ? 'tallyman rebuild' : `tallyman close ${month}`,
     });
   }
-  const shardCount = await readShardCount(store);
+  const unpublished = new Set<string>();
   for (let shard = 0; shard < shardCount; shard += 1) {
     const freezes = await readFreezes(store, shard);
+    for (const month of freezes.keys()) if (!records.has(month)) unpublished.add(month);
     for (const [month, { cursors }] of records) {
       const recorded = new Map(Object.entries(cursors[shard] ?? {}));
       const frozen = freezes.get(month) ?? new Map<string, number>();
@@ -42,5 +64,34 @@ export async function checkCloses(client: KafkaClient, store: Store, prefix: str
       });
     }
   }
+  for (const month of unpublished) {
+    const isOver = calendar.monthEnd(month) <= nowMs;
+    findings.push({
+      level: 'error',
+      subject: `close of ${month}`,
+      problem: isOver
+        ? 'Redis has frozen it, and nothing of it was published: a close was interrupted'
+        : 'it still runs, and a close has frozen it under a wrong clock: its usage counts as late',
+      remedy: isOver
+        ? `tallyman close ${month}`
+        : "stop the consumers, delete this installation's keys from Redis, run tallyman rebuild",
+    });
+  }
   return findings;
+}
+
+async function checkShards(store: Store, shardCount: number): Promise<Finding[]> {
+  const noted = await findShardCount(store);
+  if (noted === shardCount) return [];
+  return [
+    {
+      level: 'error',
+      subject: 'usage:shards',
+      problem: `Redis has ${noted ?? 'no number'} of shards noted, and the usage topics have ${shardCount} partitions`,
+      remedy:
+        noted !== undefined && noted > shardCount
+          ? 'look at KAFKA_BROKERS and TALLYMAN_PREFIX: these are not the topics that were counted'
+          : 'tallyman init',
+    },
+  ];
 }
