@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { RefusedError, TallymanError, UsageError } from '../errors';
+import { RefusedError, UsageError } from '../errors';
+import { describeError } from './describe-error';
 import { toned } from './output';
 import { createProgram } from './program';
 
@@ -11,21 +12,20 @@ const EXIT_REFUSED = 3;
 /** Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule. */
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-  if (error instanceof UsageError) return EXIT_USAGE;
-  if (error instanceof RefusedError) return EXIT_REFUSED;
+  const told = describeError(error);
+  if (told instanceof UsageError) return EXIT_USAGE;
+  if (told instanceof RefusedError) return EXIT_REFUSED;
   return EXIT_FAILED;
 }
 
 function report(error: unknown): void {
   if (error instanceof CommanderError) return; // Commander has printed it.
-  if (error instanceof TallymanError) {
-    const name = toned('bad', 'tallyman:', process.stderr);
-    process.stderr.write(`${name} ${error.message} [${error.code}]\n`);
-    return;
-  }
-  process.stderr.write(
-    `tallyman: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
+  const told = describeError(error);
+  const name = toned('bad', 'tallyman:', process.stderr);
+  process.stderr.write(`${name} ${told.message} [${told.code}]\n`);
+  // No reader is helped by where in the program it happened, but whoever mends the program is.
+  if (told !== error && /^(debug|trace)$/.test(process.env['LOG_LEVEL'] ?? ''))
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
 }
 
 // A reader that goes away (`tallyman ... | head`) is no failure.

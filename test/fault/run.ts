@@ -2,14 +2,15 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CaseResult } from './support/fault-suite';
+import type { CaseResult } from './support/fault-case';
 import { resultsTable } from './support/results-table';
 
 /**
  * npm run test:faults [-- --write-results] [jest's arguments]
  *
  * Runs the fault suite, and ends with a table of its cases. `--write-results` puts the table into the docs, between its
- * markers. SEED=... repeats a run; FAULT_SCALE=0.1 runs a tenth of the load.
+ * markers. SEED=... repeats a run; FAULT_SCALE=0.1 runs a tenth of the load. `chaos --seeds 20 --from 1` chooses the seeds
+ * of the chaos test.
  */
 const WRITE_RESULTS = '--write-results';
 const DOCUMENT = 'docs/exactness.md';
@@ -22,6 +23,8 @@ process.env['SEED'] ??= String(Date.now() % 1_000_000);
 
 const startedAt = Date.now();
 const words = process.argv.slice(2);
+takeNumber('--seeds', 'CHAOS_SEEDS');
+takeNumber('--from', 'CHAOS_FROM');
 const jest = spawn(
   process.execPath,
   [
@@ -50,6 +53,15 @@ jest.on('close', (code) => {
   if (words.includes(WRITE_RESULTS)) writeBlock(`${about}\n\n${table}`);
   process.exitCode = code ?? 1;
 });
+
+/** Takes an option and its number out of the words, for the tests' environment. */
+function takeNumber(option: string, variable: string): void {
+  const at = words.indexOf(option);
+  if (at < 0) return;
+  const [, text = ''] = words.splice(at, 2);
+  if (!/^\d+$/.test(text)) throw new Error(`${option} is followed by a number`);
+  process.env[variable] = text;
+}
 
 function writeBlock(results: string): void {
   const text = readFileSync(DOCUMENT, 'utf8');

@@ -1,9 +1,9 @@
-import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { createRandom, type Random } from '../../../src/demo/random';
 import { eventually } from '../../support/eventually';
 import { installation, type Installation } from '../../support/tallyman';
+import { faultCase, RUN_SEED, type CaseCounts } from './fault-case';
 import { startFaultWorld, type FaultWorld } from './fault-world';
 import { judge } from './judge';
 import { startLoad, type Load, type LoadOptions } from './load';
@@ -24,32 +24,13 @@ export interface Supervised {
   stop(): Promise<void>;
 }
 
-/** One line of the results. */
-export interface CaseResult {
-  readonly suite: string;
-  readonly name: string;
-  readonly seed: number;
-  readonly kills: number;
-  readonly events: number;
-  readonly seconds: number;
-  /** How many numbers were not what they must be; undefined where the case failed before it was judged. */
-  readonly differences: number | undefined;
-  readonly passed: boolean;
-}
-
-/** Of the whole run: `SEED=... npm run test:faults` repeats it, as far as processes and networks let themselves be repeated. */
-const RUN_SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 /** `FAULT_SCALE=0.1` runs a tenth of the load, while a case is being written. */
 const SCALE = Number(process.env['FAULT_SCALE'] ?? 1);
 const SHOWN_DIFFERENCES = 40;
 const SETTLE_TIMEOUT_MS = 180_000;
 /** Many times what a case takes on a quiet machine. */
 const CASE_TIMEOUT_MS = 300_000;
-const CLEANUP_TIMEOUT_MS = 60_000;
 const RESTART_DELAY_MS = 500;
-
-/** Where the results are gathered; set by run.ts. */
-const RESULTS_FILE = process.env['TALLYMAN_FAULT_RESULTS'];
 
 /** A number of events or kills of a full-size run, at this run's scale. */
 export const scaled = (fullSize: number, least = 1): number => Math.max(least, Math.round(fullSize * SCALE));
@@ -231,31 +212,19 @@ export function faultSuite(suite: string): FaultCase {
   afterAll(async () => (await starting)?.stop());
 
   return (name, body, timeoutMs = CASE_TIMEOUT_MS) => {
-    const inCase = async (): Promise<void> => {
-      const startedAt = Date.now();
+    const inCase = async (counts: CaseCounts): Promise<void> => {
       const seed = seedOf(name);
       let run: FaultRun | undefined;
-      let passed = false;
-      tell(`${suite}: ${name} ...`);
       try {
         run = new FaultRun(await (starting ??= startFaultWorld()), seed, createRandom(seed));
         await within(timeoutMs, body(run));
-        passed = true;
-      } catch (error) {
-        throw new Error(
-          `SEED=${RUN_SEED} repeats it. ${error instanceof Error ? error.message : String(error)}`,
-          { cause: error },
-        );
       } finally {
         await run?.end();
         const { kills = 0, events = 0, differences } = run ?? {};
-        const seconds = Math.round((Date.now() - startedAt) / 1000);
-        record({ suite, name, seed: RUN_SEED, kills, events, seconds, differences, passed });
-        const counts = `${kills} kills, ${events} events`;
-        tell(`${suite}: ${name}: ${passed ? 'passed' : 'FAILED'} in ${seconds} s, ${counts}`);
+        Object.assign(counts, { kills, events, differences });
       }
     };
-    test(name, inCase, timeoutMs + CLEANUP_TIMEOUT_MS);
+    faultCase(suite, name, inCase, timeoutMs);
   };
 }
 
@@ -277,13 +246,4 @@ function seedOf(name: string): number {
   let hash = RUN_SEED;
   for (const character of name) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) >>> 0;
   return hash;
-}
-
-/** How far a whole run is: jest itself tells at the end of a file. */
-function tell(line: string): void {
-  if (RESULTS_FILE) process.stderr.write(`${line}\n`);
-}
-
-function record(result: CaseResult): void {
-  if (RESULTS_FILE) appendFileSync(RESULTS_FILE, `${JSON.stringify(result)}\n`);
 }

@@ -1,4 +1,4 @@
-import type { CaseResult } from './fault-suite';
+import type { CaseResult } from './fault-case';
 
 const TITLES = ['suite', 'case', 'kills', 'events', 'seconds', 'differences', 'result'];
 
