@@ -19,6 +19,8 @@ COPY --from=build /build/dist dist
 COPY --from=build /build/schemas schemas
 COPY package.json LICENSE ./
 RUN ln -s /tallyman/dist/src/cli/tallyman.js /usr/local/bin/tallyman && chmod +x dist/src/cli/tallyman.js
+# For the count that `verify --follow` keeps. A volume that is mounted here gets its owner.
+RUN mkdir /var/lib/tallyman && chown node:node /var/lib/tallyman
 USER node
 # Ready or not is for whoever routes traffic; an unhealthy container is one to be replaced.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \

@@ -7,7 +7,7 @@ import type { CloseRecord } from '../close/close-record';
 import type { CountingRecord } from '../close/counting-settings';
 import { readCloseRecords } from '../close/restore-closes';
 import { neededFrom } from '../close/coverage';
-import { RefusedError } from '../errors';
+import { RefusedError, UsageError } from '../errors';
 import type { Progress } from '../progress';
 import type { KafkaClient } from '../stream/kafka';
 import { logRanges, topicName } from '../stream/topics';
@@ -42,17 +42,30 @@ const SHOWN_PER_PROJECT = 20;
  * @returns project -> in what Redis differs from the log; empty if nothing does
  * @throws RefusedError `CANNOT_RECOUNT` when retention has removed a part of the month
  * @throws TallymanError `EVENTS_GONE`, `LOG_STALLED`
+ * @throws UsageError `NO_SCRATCH_SPACE`
  */
 export async function recountMonth(options: MonthRecount): Promise<ReadonlyMap<string, Difference[]>> {
   const records = await readCloseRecords(options.client, options.prefix);
   const recount = { ...options, closes: [...records.values()].filter(({ month }) => month <= options.month) };
-  const directory = mkdtempSync(join(tmpdir(), 'tallyman-recount-'));
+  const directory = scratchDirectory();
   const sums = SumStore.open<CountState>(directory);
   try {
     return await recountIn(sums, recount);
   } finally {
     sums.close();
     rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function scratchDirectory(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), 'tallyman-recount-'));
+  } catch (error) {
+    throw new UsageError(
+      'NO_SCRATCH_SPACE',
+      `The recount needs a directory for its files: ${(error as Error).message}. Set TMPDIR to one that can be written.`,
+      { directory: tmpdir() },
+    );
   }
 }
 

@@ -16,7 +16,7 @@ test('Compose brings up Kafka, Redis, Tallyman and its monitoring, on the loopba
     services: Record<string, Service>;
   };
   expect(Object.keys(services).sort()).toEqual(
-    ['kafka', 'redis', 'init', 'consume', 'close', 'serve', 'prometheus', 'grafana'].sort(),
+    ['kafka', 'redis', 'init', 'consume', 'close', 'verify', 'serve', 'prometheus', 'grafana'].sort(),
   );
   for (const { ports = [] } of Object.values(services)) {
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
@@ -51,12 +51,21 @@ test.each(['tallyman.yaml', 'autoscale.yaml'])('%s is YAML, each part in the nam
 test('every container of Kubernetes runs unprivileged, and all but the close are probed', () => {
   const workloads = parseAllDocuments(read('deploy/kubernetes/tallyman.yaml'))
     .map((document) => document.toJS() as { kind: string; spec: never })
-    .filter(({ kind }) => ['Deployment', 'Job', 'CronJob'].includes(kind));
-  expect(workloads).toHaveLength(4);
+    .filter(({ kind }) => ['Deployment', 'StatefulSet', 'Job', 'CronJob'].includes(kind));
+  expect(workloads).toHaveLength(5);
   for (const workload of workloads) {
     const text = JSON.stringify(workload);
     expect(text).toContain('"runAsNonRoot":true');
     expect(text).toContain('"readOnlyRootFilesystem":true');
-    if (workload.kind === 'Deployment') expect(text).toContain('"readinessProbe"');
+    if (['Deployment', 'StatefulSet'].includes(workload.kind)) expect(text).toContain('"readinessProbe"');
   }
+});
+
+test('scheduled closes recount the month before they issue, and a second count runs beside the consumers', () => {
+  const compose = read('docker-compose.yml');
+  const kubernetes = read('deploy/kubernetes/tallyman.yaml');
+  expect(compose).toContain('tallyman close --verify;');
+  expect(kubernetes).toContain('args: [close, --verify]');
+  expect(compose).toContain('command: verify --follow --state /var/lib/tallyman/verify');
+  expect(kubernetes).toContain('args: [verify, --follow, --state, /var/lib/tallyman/verify]');
 });

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConsumerMetrics } from '../../src/web/consumer-metrics';
+import { createFollowerMetrics } from '../../src/web/follower-metrics';
 import { needTestProgram } from '../support/need-program';
 
 const deploy = join(__dirname, '../../deploy');
@@ -32,7 +33,11 @@ async function metricsText(): Promise<string> {
   );
   metrics.observeApply('usage.session', 4);
   metrics.observeDelay('usage.session', 1_000, 1_250);
-  return metrics.registry.metrics();
+  const follower = createFollowerMetrics({
+    status: () => ({ left: 3, total: 9, read: 6, roundAt: 1, sweptAt: 1, sweepMs: 250 }),
+    countByKind: () => new Map([['daily', 2]]),
+  });
+  return (await metrics.registry.metrics()) + (await follower.metrics());
 }
 
 /** Every name that is exposed, the parts of histograms included. */
