@@ -1,6 +1,7 @@
 import { alertsDue, type DueAlert } from '../billing/alerts-due';
 import type { Catalog } from '../billing/catalog';
 import { doForEach, orHeld } from '../close/held';
+import type { LedgerFollowers } from '../close/follow-ledger';
 import { readInvoiceInputs } from '../close/invoice-inputs';
 import type { BillingCalendar } from '../rating/billing-calendar';
 import type { OnceLog } from '../stream/once-log';
@@ -8,6 +9,7 @@ import { readCloses } from '../totals/closes';
 import { readCursors } from '../totals/cursors';
 import { readInvoicedBefore } from '../totals/invoices';
 import { eachPageOfProjectsIn, readShardCount, type PlacedProject } from '../totals/read';
+import { checkRebuilt } from '../totals/rebuilding';
 import type { Store } from '../totals/store';
 
 export interface AlertSources {
@@ -15,6 +17,7 @@ export interface AlertSources {
   readonly catalog: Catalog;
   readonly calendar: BillingCalendar;
   readonly log: OnceLog;
+  readonly views: LedgerFollowers;
 }
 
 /** What a pass knows of the pass before: shard -> its cursors then. */
@@ -36,6 +39,10 @@ export interface AlertPass {
  */
 export async function alertPass(sources: AlertSources, nowMs: number, seen: SeenShards): Promise<AlertPass> {
   const { store, log } = sources;
+  await Promise.all(
+    [sources.views.projects, sources.views.closes, sources.views.invoices].map((view) => view.catchUp()),
+  );
+  const generation = await checkRebuilt(store);
   const now: Map<number, string> = new Map();
   for (let shard = 0; shard < (await readShardCount(store)); shard += 1) {
     now.set(shard, JSON.stringify([...(await readCursors(store, shard))].sort()));
@@ -47,6 +54,8 @@ export async function alertPass(sources: AlertSources, nowMs: number, seen: Seen
     for (const shard of moved) {
       for await (const page of eachPageOfProjectsIn(store, shard, month)) {
         const due = (await dueOf(sources, month, at, page)).filter(({ id }) => !log.has(id));
+        // What was read of a Redis that was emptied meanwhile says nothing.
+        if (due.length > 0 && (await checkRebuilt(store)) !== generation) return { sent, seen };
         await log.append(due.map((alert) => ({ key: alert.id, value: JSON.stringify({ ...alert, at }) })));
         sent.push(...due);
       }

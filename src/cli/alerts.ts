@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { alertPass, openMonths, type SeenShards } from '../alerts/alert-pass';
 import type { Alert } from '../../schemas/types';
 import { loadCatalog } from '../catalog-file';
+import { followLedgers } from '../close/follow-ledger';
 import { readLedger } from '../stream/ledger';
 import { openOnceLog } from '../stream/once-log';
 import { topicName } from '../stream/topics';
@@ -71,13 +72,15 @@ async function watch(
   const stopSignal = signalled();
   const store = await openStore();
   const { catalog } = loadCatalog(config.catalogPath);
+  const views = followLedgers(kafka(), store, config.prefix);
+  await views.closes.catchUp();
   const [firstMonth = ''] = await openMonths({ store, calendar }, Date.now());
   const sentBefore = await openOnceLog(
     kafka(),
     topicName(config.prefix, 'billing.alerts'),
     (value) => (JSON.parse(value) as Alert).month >= firstMonth,
   );
-  const sources = { store, catalog, calendar, log: sentBefore };
+  const sources = { store, catalog, calendar, views, log: sentBefore };
   let seen: SeenShards = new Map();
   let fullAt = 0;
   try {

@@ -6,6 +6,7 @@ import { openCloseFence } from '../close/close-fence';
 import { closeMonth, rehearseClose, type CloseReport } from '../close/close-month';
 import { readCloseState } from '../close/close-state';
 import { checkCountingSettings, type CountingRecord } from '../close/counting-settings';
+import { catchUpLedgers } from '../close/follow-ledger';
 import { checkMayClose, checkNotFrozen, dueMonths } from '../close/due-months';
 import { restoreCloses, type CloseRecords } from '../close/restore-closes';
 import { createProgress } from '../progress';
@@ -85,6 +86,7 @@ async function close(context: Context, month: string | undefined, options: Close
     return month === undefined ? dueMonths(state, nowMs, options.grace, calendar) : [month];
   };
   if (options.dryRun) {
+    await catchUpLedgers(kafka, store, config.prefix);
     for (const due of await monthsDue()) note(await rehearseClose(dependencies, due, nowMs));
   } else {
     // Before anything is read that decides: what another close does from now on comes to nothing.

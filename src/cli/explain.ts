@@ -21,6 +21,8 @@ import { logRanges, topicName } from '../stream/topics';
 import { readCursor } from '../totals/cursors';
 import { readFreezes } from '../totals/freeze';
 import { placeProjects } from '../totals/read';
+import { checkRebuilt } from '../totals/rebuilding';
+import { caughtUp } from './caught-up';
 import { withContext, type Context } from './context';
 import { findInvoice, INVOICE_ARGUMENT } from './find-invoice';
 import { groupDigits, printable } from './output';
@@ -78,7 +80,9 @@ async function explain(
   wanted: number | undefined,
   json: boolean,
 ): Promise<void> {
-  const invoice = await findInvoice(await context.store(), id);
+  const store = await caughtUp(context, 'invoices');
+  await checkRebuilt(store);
+  const invoice = await findInvoice(store, id);
   const { aliases } = loadCatalog(context.config.catalogPath).catalog;
   const subjects = linesToExplain(invoice, wanted, aliases);
   const progress = createProgress(`explain ${id}`);

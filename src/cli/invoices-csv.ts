@@ -6,6 +6,7 @@ import { UsageError } from '../errors';
 import { invoicedProjects, readInvoicesOfMonth } from '../totals/invoices';
 import type { Store } from '../totals/store';
 import { monthArgument } from './arguments';
+import { caughtUp } from './caught-up';
 import { withContext } from './context';
 import { findInvoice, INVOICE_ARGUMENT } from './find-invoice';
 
@@ -26,9 +27,10 @@ Examples:
     .action(async (id: string | undefined, { month }: { month?: string }) => {
       if ((id === undefined) === (month === undefined))
         throw new UsageError('WHICH_INVOICE', 'Name an invoice, or all of a month with --month.');
-      await withContext(async ({ store }) => {
-        if (id !== undefined) process.stdout.write(invoiceCsv(await findInvoice(await store(), id)));
-        else await writeMonth(await store(), month!);
+      await withContext(async (context) => {
+        const store = await caughtUp(context, 'invoices');
+        if (id !== undefined) process.stdout.write(invoiceCsv(await findInvoice(store, id)));
+        else await writeMonth(store, month!);
       });
     });
 }

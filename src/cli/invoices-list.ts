@@ -4,6 +4,7 @@ import { readCloses } from '../totals/closes';
 import { invoicedProjects, readInvoices, readInvoicesOfMonth } from '../totals/invoices';
 import type { Store } from '../totals/store';
 import { monthArgument, projectArgument } from './arguments';
+import { caughtUp } from './caught-up';
 import { withContext } from './context';
 import { groupDigits, printJson, printLine, printTable } from './output';
 
@@ -21,8 +22,9 @@ Examples:
   tallyman invoices list --month 2026-10 --json | jq '.invoices[].total'`,
     )
     .action(async (options: { project?: string; month?: string; json?: true }) => {
-      await withContext(async ({ store }) => {
-        const invoices = await listInvoices(await store(), options);
+      await withContext(async (context) => {
+        const store = await caughtUp(context, 'closes', 'invoices');
+        const invoices = await listInvoices(store, options);
         if (options.json)
           printJson({ invoices: invoices.map((invoice) => ({ ...invoice, lines: undefined })) });
         else if (invoices.length === 0) printLine('No invoices.');

@@ -4,7 +4,9 @@ import { forecastUsage } from '../billing/forecast-usage';
 import { loadCatalog } from '../catalog-file';
 import { readInvoiceInput } from '../close/invoice-inputs';
 import { loadSeller } from '../seller-file';
+import { readWhole } from '../totals/rebuilding';
 import { monthArgument, projectArgument } from './arguments';
+import { caughtUp } from './caught-up';
 import { withContext } from './context';
 import { groupDigits, printJson, printLine } from './output';
 import { printInvoice } from './print-invoice';
@@ -23,18 +25,20 @@ Examples:
   tallyman invoices preview acme --month 2026-10 --json`,
     )
     .action(async (project: string, options: { month?: string; json?: true }) => {
-      await withContext(async ({ store, calendar, config }) => {
+      await withContext(async (context) => {
+        const { calendar, config } = context;
+        const store = await caughtUp(context, 'projects', 'closes', 'invoices');
         const nowMs = Date.now();
         const month = options.month ?? calendar.monthOfMs(nowMs);
         const terms = {
-          store: await store(),
+          store,
           calendar,
           catalog: loadCatalog(config.catalogPath).catalog,
           seller: loadSeller(config.sellerPath),
           month,
           issuedAt: new Date(nowMs).toISOString(),
         };
-        const input = await readInvoiceInput(terms, project, null);
+        const input = await readWhole(store, () => readInvoiceInput(terms, project, null));
         const sofar = buildInvoice(input);
         const forecast = forecastOf(input, nowMs - calendar.monthStart(month), monthMs(calendar, month));
         if (options.json) printJson(documentOf(sofar, forecast));

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { keysOfProject } from '../totals/keys';
 import { readShardCount } from '../totals/read';
+import { checkRebuilt } from '../totals/rebuilding';
 import { monthArgument, projectArgument } from './arguments';
 import { withContext } from './context';
 import { printJson, printLine } from './output';
@@ -22,6 +23,7 @@ Examples:
       await withContext(async ({ store: openStore, calendar }) => {
         const store = await openStore();
         const month = options.month ?? calendar.monthOfMs(Date.now());
+        await checkRebuilt(store);
         const keys = keysOfProject(store.keys, await readShardCount(store), project, month);
         if (options.json) printJson({ project, month, keys });
         else keys.forEach((key) => printLine(key));

@@ -4,7 +4,9 @@ import { comparePlans, type PlanComparison } from '../billing/compare-plans';
 import { periodOfMonth } from '../billing/days';
 import { loadCatalog } from '../catalog-file';
 import { readInvoiceInput } from '../close/invoice-inputs';
+import { readWhole } from '../totals/rebuilding';
 import { monthArgument, projectArgument } from './arguments';
+import { caughtUp } from './caught-up';
 import { withContext } from './context';
 import { groupDigits, printJson, printLine, printTable } from './output';
 
@@ -24,12 +26,14 @@ Examples:
   tallyman projects compare acme --month 2026-10`,
     )
     .action(async (project: string, options: { month?: string; json?: true }) => {
-      await withContext(async ({ store, calendar, config }) => {
+      await withContext(async (context) => {
+        const { calendar, config } = context;
+        const store = await caughtUp(context, 'projects', 'invoices');
         const month = options.month ?? calendar.monthOfMs(Date.now());
         const { catalog } = loadCatalog(config.catalogPath);
         const issuedAt = new Date().toISOString();
-        const terms = { store: await store(), calendar, catalog, month, issuedAt };
-        const input = await readInvoiceInput(terms, project, null);
+        const terms = { store, calendar, catalog, month, issuedAt };
+        const input = await readWhole(store, () => readInvoiceInput(terms, project, null));
         const compared = comparePlans(input);
         const current =
           inForce(input.plans.toSorted(byFrom), periodOfMonth(month).to)?.plan ?? catalog.defaultPlan;

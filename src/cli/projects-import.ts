@@ -3,13 +3,12 @@ import { createInterface } from 'node:readline';
 import { Command } from 'commander';
 import type { ProjectDocument } from '../billing/project';
 import { readCsv } from '../csv';
-import { TallymanError, UsageError } from '../errors';
+import type { ProjectsEditor } from '../close/change-projects';
+import { RefusedError, TallymanError, UsageError } from '../errors';
 import { createProgress } from '../progress';
-import { createPublisher } from '../stream/producer';
-import { readProjectsNamed } from '../totals/projects';
 import { withContext, type Context } from './context';
 import { printJson, printLine } from './output';
-import { changedProject, projectChecker, saveProjects, type ProjectChange } from './save-projects';
+import { changedProject, editProjects, projectChecker, type ProjectChange } from './save-projects';
 
 const PAGE = 500;
 const PROBLEMS_SHOWN = 50;
@@ -53,65 +52,91 @@ Examples:
 
 /** What one line of the file asks for: a whole document, or a change. */
 type Entry = { readonly document: ProjectDocument } | { readonly change: ProjectChange };
-type Line = { readonly line: number } & (
-  { readonly project: unknown; readonly entry: Entry } | { readonly problem: string }
-);
+interface EntryLine {
+  readonly line: number;
+  readonly project: unknown;
+  readonly entry: Entry;
+}
+type Line = EntryLine | { readonly line: number; readonly problem: string };
 
 async function importProjects(context: Context, file: string, options: { json?: true }): Promise<void> {
-  await check(context, file);
-  const publisher = await createPublisher(context.kafka());
-  const progress = createProgress('import');
-  let imported = 0;
-  try {
-    for await (const page of pagesOf(linesOf(file))) {
-      await saveProjects(context, publisher, await documentsOf(context, page));
-      progress.update((imported += page.length));
+  const problemsOf = projectChecker(context);
+  const imported = await editProjects(context, async (editor) => {
+    await check(file, problemsOf, editor);
+    const progress = createProgress('import');
+    let done = 0;
+    try {
+      for await (const page of pagesOf(linesOf(file))) {
+        const { before, after } = await documentsOf(editor, page);
+        await editor.save(before, after);
+        progress.update((done += page.length));
+      }
+    } finally {
+      progress.end();
     }
-  } finally {
-    progress.end();
-    await publisher.close();
-  }
+    return done;
+  });
   if (options.json) printJson({ imported });
   else printLine(`Imported ${imported.toLocaleString('en-US')} projects.`);
 }
 
 /** Reads the whole file before anything is written, and tells every problem. */
-async function check(context: Context, file: string): Promise<void> {
-  const problemsOf = projectChecker(context);
+async function check(
+  file: string,
+  problemsOf: (document: unknown) => string[],
+  editor: ProjectsEditor,
+): Promise<void> {
   const progress = createProgress('check');
   const lineOf = new Map<unknown, number>();
   const problems: string[] = [];
+  const closed: string[] = [];
   let checked = 0;
   for await (const page of pagesOf(linesOf(file))) {
+    const good: EntryLine[] = [];
     for (const one of page) {
       const tell = (problem: string): unknown => problems.push(`${file}:${one.line}: ${problem}`);
       if ('problem' in one) tell(one.problem);
       else {
         const { entry, project, line } = one;
-        problemsOf('change' in entry ? changedProject(undefined, entry.change) : entry.document).forEach(
-          tell,
+        const found = problemsOf(
+          'change' in entry ? changedProject(undefined, entry.change) : entry.document,
         );
+        found.forEach(tell);
+        if (found.length === 0) good.push(one);
         const earlier = lineOf.get(project);
         if (earlier !== undefined) tell(`project ${JSON.stringify(project)} is on line ${earlier} too`);
         lineOf.set(project, line);
       }
       progress.update((checked += 1));
     }
+    const { before, after } = await documentsOf(editor, good);
+    for (const [i, { line }] of good.entries())
+      for (const problem of editor.problemsOf(before[i], after[i]!))
+        closed.push(`${file}:${line}: ${problem}`);
   }
   progress.end();
-  if (problems.length === 0) return;
-  const more = problems.length - PROBLEMS_SHOWN;
-  const shown = [...problems.slice(0, PROBLEMS_SHOWN), ...(more > 0 ? [`... and ${more} more`] : [])];
-  throw new TallymanError('BAD_PROJECTS', ['Nothing was imported:', ...shown].join('\n  '), { problems });
+  const all = [...problems, ...closed];
+  if (all.length === 0) return;
+  const more = all.length - PROBLEMS_SHOWN;
+  const shown = [...all.slice(0, PROBLEMS_SHOWN), ...(more > 0 ? [`... and ${more} more`] : [])];
+  const message = ['Nothing was imported:', ...shown].join('\n  ');
+  if (problems.length > 0) throw new TallymanError('BAD_PROJECTS', message, { problems: all });
+  throw new RefusedError('CLOSED_MONTH_EDIT', message, { problems: all });
 }
 
-async function documentsOf(context: Context, page: readonly Line[]): Promise<ProjectDocument[]> {
+/** What the projects of a page are, and what they are to be; in its order. */
+async function documentsOf(
+  editor: ProjectsEditor,
+  page: readonly Line[],
+): Promise<{ before: (ProjectDocument | undefined)[]; after: ProjectDocument[] }> {
   const entries = page.flatMap((one) => ('entry' in one ? [one.entry] : []));
-  const names = entries.map((entry) => ('change' in entry ? entry.change.project : entry.document.project));
-  const before = await readProjectsNamed(await context.store(), names);
-  return entries.map((entry, i) =>
+  const before = await editor.read(
+    entries.map((entry) => ('change' in entry ? entry.change.project : entry.document.project)),
+  );
+  const after = entries.map((entry, i) =>
     'change' in entry ? changedProject(before[i], entry.change) : entry.document,
   );
+  return { before, after };
 }
 
 async function* linesOf(file: string): AsyncGenerator<Line> {

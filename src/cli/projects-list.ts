@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { ProjectDocument } from '../billing/project';
 import { eachProject } from '../totals/projects';
+import { caughtUp } from './caught-up';
 import { withContext, type Context } from './context';
 import { describePlans } from './describe-plans';
 import { printJson, printLine, printTable } from './output';
@@ -21,7 +22,7 @@ Examples:
 
 async function listProjects(context: Context, options: { json?: true }): Promise<void> {
   const projects: ProjectDocument[] = [];
-  for await (const document of eachProject(await context.store())) projects.push(document);
+  for await (const document of eachProject(await caughtUp(context, 'projects'))) projects.push(document);
   projects.sort((a, b) => (a.project < b.project ? -1 : 1));
   if (options.json) printJson({ projects });
   else if (projects.length === 0)

@@ -1,12 +1,10 @@
 import { Command } from 'commander';
-import { TallymanError } from '../errors';
-import { createPublisher } from '../stream/producer';
-import { readProject } from '../totals/projects';
+import { RefusedError, TallymanError } from '../errors';
 import { dayArgument, projectArgument } from './arguments';
 import { withContext, type Context } from './context';
 import { printJson, printLine } from './output';
 import { describePlans } from './describe-plans';
-import { changedProject, projectChecker, saveProjects } from './save-projects';
+import { changedProject, editProjects, projectChecker } from './save-projects';
 
 interface SetOptions {
   readonly plan: string;
@@ -45,21 +43,22 @@ export function verb(): Command {
 }
 
 async function setProject(context: Context, project: string, options: SetOptions): Promise<void> {
-  const store = await context.store();
   const seconds = Math.floor(Date.now() / 1000);
   const from = options.from ?? context.calendar.dayOf({ seconds, nanos: 0 }).day;
   const { plan, taxRate, taxName = 'Tax', name, email, address, taxId, budget } = options;
   const tax = taxRate === undefined ? undefined : { from, name: taxName, rate: taxRate };
   const change = { project, plan, from, profile: { name, email, address, taxId, budget }, tax };
-  const document = changedProject(await readProject(store, project), change);
-  const problems = projectChecker(context)(document);
-  if (problems.length > 0) throw badProject(project, problems);
-  const publisher = await createPublisher(context.kafka());
-  try {
-    await saveProjects(context, publisher, [document]);
-  } finally {
-    await publisher.close();
-  }
+  const problemsOf = projectChecker(context);
+  const document = await editProjects(context, async (editor) => {
+    const [before] = await editor.read([project]);
+    const changed = changedProject(before, change);
+    const problems = problemsOf(changed);
+    if (problems.length > 0) throw badProject(project, problems);
+    const closed = editor.problemsOf(before, changed);
+    if (closed.length > 0) throw closedMonthEdit(project, closed);
+    await editor.save([before], [changed]);
+    return changed;
+  });
   if (options.json) printJson(document);
   else printLine(`${project}: ${describePlans(document.plans)}`);
 }
@@ -68,4 +67,12 @@ function badProject(project: string, problems: readonly string[]): TallymanError
   return new TallymanError('BAD_PROJECT', `project ${JSON.stringify(project)}: ${problems.join('; ')}`, {
     problems,
   });
+}
+
+function closedMonthEdit(project: string, problems: readonly string[]): RefusedError {
+  return new RefusedError(
+    'CLOSED_MONTH_EDIT',
+    `project ${JSON.stringify(project)}: ${problems.join('; ')}. Nothing was changed; --from names another day.`,
+    { problems },
+  );
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { TallymanError } from '../errors';
 import { readProject } from '../totals/projects';
 import { projectArgument } from './arguments';
+import { caughtUp } from './caught-up';
 import { withContext, type Context } from './context';
 import { printable, printJson, printLine } from './output';
 
@@ -22,7 +23,7 @@ Examples:
 }
 
 async function showProject(context: Context, project: string, options: { json?: true }): Promise<void> {
-  const document = await readProject(await context.store(), project);
+  const document = await readProject(await caughtUp(context, 'projects'), project);
   if (document === undefined) {
     // The checker of its schema takes longer to load than a project to show.
     const { loadCatalog } = await import('../catalog-file.js');

@@ -68,7 +68,7 @@ async function rebuild(context: Context): Promise<Rebuilt> {
   const published = await monthsWithFrozenTotals(kafka, config.prefix);
   const missing = await missingCursors(context, store, partitionCount, counting, closes, published);
 
-  if (missing.length > 0) await beginRebuild(store);
+  if (missing.length > 0) await beginRebuild(store, partitionCount);
   await writeShardCount(store, partitionCount);
   const views = await restoreViews(kafka, store, config.prefix);
   // Before the log: an event that was late must be late again.
@@ -87,7 +87,7 @@ async function rebuild(context: Context): Promise<Rebuilt> {
   const months = closes.map(({ month }) => month).filter((month) => published.has(month));
   if (await isRebuilding(store)) {
     await restoreFrozenTotals(kafka, store, config.prefix, partitionCount, months);
-    await endRebuild(store);
+    await endRebuild(store, partitionCount);
   }
   const beyond = await monthsBeyondLog(context, counting, closes);
   return { ...views, monthsBeyondLog: beyond };

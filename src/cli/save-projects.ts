@@ -1,11 +1,8 @@
 import type { Profile, ProjectDocument, Tax } from '../billing/project';
 import { projectProblems } from '../billing/project-problems';
 import { loadCatalog } from '../catalog-file';
+import { changeProjects, type ProjectsEditor } from '../close/change-projects';
 import { validatorOf } from '../schema';
-import { appendLedger } from '../stream/ledger';
-import type { Publisher } from '../stream/producer';
-import { topicName } from '../stream/topics';
-import { writeProjects } from '../totals/projects';
 import type { Context } from './context';
 
 /** A plan from a day on, and what of the profile is to change; undefined fields stay as they are. */
@@ -49,13 +46,11 @@ export function projectChecker({ config }: Context): (document: unknown) => stri
   };
 }
 
-/** Publishes to the ledger, and only then writes to Redis: what Redis shows can be made again from Kafka. */
-export async function saveProjects(
-  { config, store }: Context,
-  publisher: Publisher,
-  documents: readonly ProjectDocument[],
-): Promise<void> {
-  const records = documents.map((document) => ({ key: document.project, value: JSON.stringify(document) }));
-  await appendLedger(publisher, topicName(config.prefix, 'billing.projects'), records);
-  await writeProjects(await store(), documents);
+/** Changes projects, each on what the ledger holds of it by then; see `changeProjects`. */
+export async function editProjects<T>(
+  { config, calendar, kafka, store }: Context,
+  change: (editor: ProjectsEditor) => Promise<T>,
+): Promise<T> {
+  const { prefix } = config;
+  return changeProjects({ kafka: kafka(), store: await store(), prefix, calendar }, change);
 }

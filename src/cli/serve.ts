@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { loadCatalog } from '../catalog-file';
+import { watchLedgers } from '../close/watch-ledgers';
 import { watchLog } from '../watch/log-position';
 import { createTokens } from '../web/tokens';
 import { needAuthSecret } from './auth-secret';
@@ -28,6 +29,7 @@ async function serve(context: Context): Promise<void> {
   const store = await context.store();
   const kafka = context.kafka();
   const stopSignal = signalled();
+  const ledgerWatch = await watchLedgers(kafka, store, config.prefix, log);
   const logWatch = watchLog(kafka, store, config.prefix, log);
   // With fonts for its PDFs: help and completion load this file too.
   const { createServer } = await import('../web/server.js');
@@ -43,6 +45,7 @@ async function serve(context: Context): Promise<void> {
   } finally {
     await app.close();
     await logWatch.stop();
+    await ledgerWatch.stop();
     stopSignal.dispose();
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
+import { followLedgers } from '../close/follow-ledger';
 import { loadCatalog } from '../catalog-file';
 import { readRecentDeadLetters } from '../stream/recent-dead-letters';
 import { createLogLook } from '../watch/log-position';
@@ -102,7 +103,11 @@ async function openTop({
   const letters = polled(LETTERS_EVERY_MS, () =>
     readRecentDeadLetters(kafka, config.prefix, LETTERS_PER_PARTITION),
   );
-  const spend = polled(SPEND_EVERY_MS, () => readSpend({ store, calendar, catalog, nowMs: Date.now }));
+  const { projects, invoices } = followLedgers(kafka, store, config.prefix);
+  const spend = polled(SPEND_EVERY_MS, async () => {
+    await Promise.all([projects.catchUp(), invoices.catchUp()]);
+    return readSpend({ store, calendar, catalog, nowMs: Date.now });
+  });
   const all = [position, letters, spend];
   return {
     async refresh() {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { UsageError } from '../errors';
 import { projectsOf, readTotals } from '../totals/read';
+import { readWhole } from '../totals/rebuilding';
 import type { Store } from '../totals/store';
 import { monthArgument, projectArgument } from './arguments';
 import { withContext } from './context';
@@ -31,7 +32,7 @@ Examples:
           await printAll(store, month, options.json ?? false);
           return;
         }
-        const totals = await sortedTotals(store, project, month);
+        const totals = await readWhole(store, () => sortedTotals(store, project, month));
         if (options.json) {
           printJson({ project, month, totals: byMeter(totals) });
           return;
@@ -52,16 +53,20 @@ async function sortedTotals(store: Store, project: string, month: string): Promi
 }
 
 async function printAll(store: Store, month: string, asJson: boolean): Promise<void> {
-  const projects: string[] = [];
-  for await (const project of projectsOf(store, month)) projects.push(project);
-  const all: [string, Record<string, string>][] = [];
-  for (const project of projects.sort()) {
-    const totals = await sortedTotals(store, project, month);
-    if (asJson) all.push([project, byMeter(totals)]);
-    else printTotals(project, month, totals);
+  const all = await readWhole(store, async () => {
+    const projects: string[] = [];
+    for await (const project of projectsOf(store, month)) projects.push(project);
+    const found: [project: string, totals: Totals][] = [];
+    for (const project of projects.sort()) found.push([project, await sortedTotals(store, project, month)]);
+    return found;
+  });
+  if (asJson) {
+    const byProject = all.map(([project, totals]) => [project, byMeter(totals)] as const);
+    printJson({ month, projects: withoutPrototype(byProject) });
+    return;
   }
-  if (asJson) printJson({ month, projects: withoutPrototype(all) });
-  else if (projects.length === 0) printLine(`No project has usage in ${month}.`);
+  for (const [project, totals] of all) printTotals(project, month, totals);
+  if (all.length === 0) printLine(`No project has usage in ${month}.`);
 }
 
 function byMeter(totals: Totals): Record<string, string> {

@@ -13,6 +13,7 @@ import { traced } from '../tracing';
 import { checkRebuilt } from '../totals/rebuilding';
 import type { Store } from '../totals/store';
 import { waitForCursors } from './barrier';
+import { settleProjects } from './change-projects';
 import { checkCursors } from './check-cursors';
 import type { CloseRecord } from './close-record';
 import { countDeadLetters, type DeadLetterCount } from './dead-letters-of-month';
@@ -89,6 +90,8 @@ export async function closeMonth(
   const { record, seal } = await traced('close.freeze', { month }, () =>
     freezeMonth(dependencies, month, checked.topicIds, nowMs),
   );
+  // The month is closed from here on: no plan, tax or credit of it changes any more.
+  await settleProjects(kafka, prefix, projects);
   const mayPublish = (): Promise<void> => checkWhole({ kafka, store, month, checked, seal, views });
   await mayPublish();
 

@@ -47,6 +47,12 @@ export function followLedgers(kafka: KafkaClient, store: Store, prefix: string):
   };
 }
 
+/** Brings all views to the ends of their ledgers. */
+export async function catchUpLedgers(kafka: KafkaClient, store: Store, prefix: string): Promise<void> {
+  const { projects, closes, invoices } = followLedgers(kafka, store, prefix);
+  await Promise.all([projects.catchUp(), closes.catchUp(), invoices.catchUp()]);
+}
+
 /** So many records are shown in one step, which blocks Redis. */
 const PAGE = 200;
 /** Documents shrink to a tenth in the log, so this is some megabytes of them. */

@@ -1,5 +1,6 @@
+import { CompressionTypes, Partitioners, type Producer } from 'kafkajs';
 import type { KafkaClient } from './kafka';
-import type { PublishRecord, Publisher } from './producer';
+import { requestsOf, type PublishRecord, type Publisher } from './producer';
 import { readRange } from './read-range';
 import { committedRanges } from './topics';
 
@@ -50,4 +51,62 @@ export function appendLedger(
   records: readonly PublishRecord[],
 ): Promise<void> {
   return publisher.publish(topic, records);
+}
+
+/** The only writer of a ledger topic, until the next one is opened. */
+export interface LedgerWriter {
+  /**
+   * Writes the records, all or none.
+   *
+   * A failure leaves open whether they were written, also where another writer has taken over. Whoever opens the next
+   * writer and reads the ledger to its end knows.
+   */
+  append(records: readonly PublishRecord[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A writer that is killed leaves its transaction open; readers of the topic wait until the broker ends it. */
+const TRANSACTION_TIMEOUT_MS = 10_000;
+
+/**
+ * Opens a topic as its only writer. Kafka fences by the transactional id: whoever held it before can write no more, and
+ * a transaction it left open is aborted. What is read of the topic after this stays complete until the own `append`.
+ */
+export async function openLedgerWriter(client: KafkaClient, topic: string): Promise<LedgerWriter> {
+  const producer = client.kafkajs.producer({
+    transactionalId: `tallyman ${topic}`,
+    idempotent: true,
+    maxInFlightRequests: 1,
+    transactionTimeout: TRANSACTION_TIMEOUT_MS,
+    allowAutoTopicCreation: false,
+    createPartitioner: Partitioners.DefaultPartitioner,
+  });
+  await producer.connect();
+  try {
+    await fenceOthers(producer);
+  } catch (error) {
+    await producer.disconnect();
+    throw error;
+  }
+  return {
+    async append(records) {
+      if (records.length === 0) return;
+      const transaction = await producer.transaction();
+      try {
+        for (const messages of requestsOf(records))
+          await transaction.send({ topic, acks: -1, compression: CompressionTypes.LZ4, messages });
+        await transaction.commit();
+      } catch (error) {
+        await transaction.abort().catch(() => undefined); // The first error tells more.
+        throw error;
+      }
+    },
+    close: () => producer.disconnect(),
+  };
+}
+
+/** kafkajs makes itself known to the broker with its first transaction, and not before. */
+async function fenceOthers(producer: Producer): Promise<void> {
+  const empty = await producer.transaction();
+  await empty.abort();
 }

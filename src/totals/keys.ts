@@ -10,6 +10,8 @@ export interface ShardKeys {
   readonly writes: string;
   /** Hash: run of a close -> its month. Only while a close runs: see seal-freeze.lua. */
   readonly seals: string;
+  /** String: there while a rebuild has not finished this shard. */
+  readonly rebuilding: string;
   /** To be completed by `<month>:<project>`. Hash: meter, or `<month of a late usage>@<meter>` -> integer in base units. */
   readonly totalsStem: string;
   /** To be completed by `<month>:<project>`. Hash: `<day of the usage>/<meter>` -> integer in base units. */
@@ -34,6 +36,8 @@ export interface Keys {
   readonly topicIds: string;
   /** String: there while a rebuild is not finished. */
   readonly rebuilding: string;
+  /** String: names the last rebuild that came to its end. */
+  readonly generation: string;
   /** Hash: project -> JSON of its profile and plan history. */
   readonly projects: string;
   /** Hash: month -> JSON of its close. */
@@ -78,6 +82,7 @@ export function createKeys(prefix: string): Keys {
     shardCount: `${root}usage:shards`,
     topicIds: `${root}usage:topics`,
     rebuilding: `${root}usage:rebuilding`,
+    generation: `${root}usage:generation`,
     projects: `${root}billing:projects`,
     projectsShown: shownKey(`${root}billing:projects`),
     closes: `${root}billing:closes`,
@@ -94,6 +99,7 @@ function shardKeys(stem: string): ShardKeys {
     cursor: `${stem}cursor`,
     closed: `${stem}closed`,
     seals: `${stem}seals`,
+    rebuilding: `${stem}rebuilding`,
     writes: `${stem}writes`,
     totalsStem: `${stem}totals:`,
     dailyStem: `${stem}daily:`,

@@ -6,13 +6,6 @@ export async function writeProject(store: Store, document: ProjectDocument): Pro
   await store.redis.hset(store.keys.projects, document.project, JSON.stringify(document));
 }
 
-/** As `writeProject`, several. Of one that is named twice the last counts. */
-export async function writeProjects(store: Store, documents: readonly ProjectDocument[]): Promise<void> {
-  if (documents.length === 0) return;
-  const entries = documents.flatMap((document) => [document.project, JSON.stringify(document)]);
-  await store.redis.hset(store.keys.projects, ...entries);
-}
-
 /** A project's plan history and profile; undefined for one that was never set. */
 export async function readProject(store: Store, project: string): Promise<ProjectDocument | undefined> {
   const json = await store.redis.hget(store.keys.projects, project);

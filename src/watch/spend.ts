@@ -5,6 +5,7 @@ import { doForEach } from '../close/held';
 import { readInvoiceInput } from '../close/invoice-inputs';
 import { projectsToBill } from '../close/issue-invoices';
 import type { BillingCalendar } from '../rating/billing-calendar';
+import { readWhole } from '../totals/rebuilding';
 import type { Store } from '../totals/store';
 
 /** What the projects of the open month cost so far. */
@@ -30,7 +31,11 @@ const PROJECTS_PRICED_MAX = 2_000;
 const PRICED_AT_ONCE = 50;
 
 /** Prices the projects of the open month by what is counted now. */
-export async function readSpend({ store, calendar, catalog, nowMs }: SpendSources): Promise<Spend> {
+export function readSpend(sources: SpendSources): Promise<Spend> {
+  return readWhole(sources.store, () => readSpendOf(sources));
+}
+
+async function readSpendOf({ store, calendar, catalog, nowMs }: SpendSources): Promise<Spend> {
   const month = calendar.monthOfMs(nowMs());
   const terms = { store, calendar, catalog, month, issuedAt: new Date(nowMs()).toISOString() };
   const projects: string[] = [];

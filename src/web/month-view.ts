@@ -10,6 +10,7 @@ import { readCloses } from '../totals/closes';
 import { readInvoice } from '../totals/invoices';
 import { readProject } from '../totals/projects';
 import { placeProjects, readTotals } from '../totals/read';
+import { readWhole } from '../totals/rebuilding';
 import { readTotalsAndDaily } from '../totals/read-shard';
 import type { WebDependencies } from './dependencies';
 
@@ -37,7 +38,11 @@ export interface MonthView {
 /** Before this much of the month is over, what it will come to is anybody's guess. */
 const FORECAST_AFTER_MS = 60 * 60_000;
 
-export async function readMonthView(
+export function readMonthView(web: WebDependencies, project: string, month: string): Promise<MonthView> {
+  return readWhole(web.store, () => readMonthViewOf(web, project, month));
+}
+
+async function readMonthViewOf(
   { store, calendar, catalog, nowMs }: WebDependencies,
   project: string,
   month: string,
@@ -84,10 +89,19 @@ function forecastOf(input: InvoiceInput, startMs: number, endMs: number, nowMs: 
 }
 
 /** How a project stands against its quotas now: what a gatekeeper asks for each new session, so it reads the least. */
-export async function readQuotas(
+export function readQuotas(web: WebDependencies, project: string): Promise<MonthQuotas> {
+  return readWhole(web.store, () => readQuotasOf(web, project));
+}
+
+export interface MonthQuotas {
+  readonly month: string;
+  readonly quotas: QuotaUsage[];
+}
+
+async function readQuotasOf(
   { store, calendar, catalog, nowMs }: WebDependencies,
   project: string,
-): Promise<{ month: string; quotas: QuotaUsage[] }> {
+): Promise<MonthQuotas> {
   const { day, month } = calendar.dayOf({ seconds: Math.floor(nowMs() / 1000), nanos: 0 });
   const [document, totals] = await Promise.all([
     readProject(store, project),

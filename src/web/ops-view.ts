@@ -2,6 +2,7 @@ import { readCloseState } from '../close/close-state';
 import { readRecentDeadLetters, type RecentDeadLetters } from '../stream/recent-dead-letters';
 import { readCloses } from '../totals/closes';
 import { countProjects } from '../totals/read';
+import { readWhole } from '../totals/rebuilding';
 import type { LogPosition } from '../watch/log-position';
 import { readSpend, type Spend } from '../watch/spend';
 import type { WebDependencies } from './dependencies';
@@ -40,7 +41,7 @@ export function createOpsReader(web: WebDependencies): { read(): Promise<OpsView
           web.log.warn({ err: error }, 'the dead letters cannot be read');
           return undefined;
         }),
-        readMonths(web),
+        readWhole(web.store, () => readMonths(web)),
       ]);
       return {
         month: web.calendar.monthOfMs(web.nowMs()),

@@ -47,17 +47,21 @@ export function problemDocument({ problemCode, detail }: ProblemError): Problem 
   };
 }
 
+/** What is in Redis is not all there is: said instead of showing it. */
+const NOT_WHOLE: Readonly<Record<string, string>> = {
+  UNINITIALISED: 'There are no totals: the store was emptied, or this installation is not initialised.',
+  REBUILD_UNFINISHED: 'The totals are being rebuilt. They are shown again when all of them are there.',
+  REDIS_WENT_BACK: 'The totals were rebuilt just now.',
+};
+
 /** What a thrown error means to whoever asked. An error that is ours says nothing: its place is the log. */
 export function problemOfError(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof RedisUnavailableError) {
     return new ProblemError('STORE_UNAVAILABLE', 'Redis does not answer.', { 'retry-after': '5' });
   }
-  if (error instanceof TallymanError && error.code === 'UNINITIALISED') {
-    return new ProblemError('STORE_UNAVAILABLE', 'This installation is not initialised.', {
-      'retry-after': '30',
-    });
-  }
+  const notWhole = error instanceof TallymanError ? NOT_WHOLE[error.code] : undefined;
+  if (notWhole !== undefined) return new ProblemError('STORE_UNAVAILABLE', notWhole, { 'retry-after': '30' });
   if (error instanceof TallymanError && error.code === 'UNKNOWN_PLAN') {
     return new ProblemError('NOT_FOUND', error.message); // Of a month before the price list begins.
   }

@@ -5,6 +5,7 @@ import { readInvoiceInput } from '../close/invoice-inputs';
 import { readCloses } from '../totals/closes';
 import { readInvoices } from '../totals/invoices';
 import { readProject } from '../totals/projects';
+import { readWhole } from '../totals/rebuilding';
 import type { WebDependencies } from './dependencies';
 import type { MonthStatus } from './month-view';
 
@@ -24,10 +25,18 @@ const STATEMENTS_SHOWN = 12;
  * @param before only months before this one
  * @returns the statements, and the month to ask from for more
  */
-export async function readStatements(
+export function readStatements(
   web: WebDependencies,
   project: string,
   before?: string,
+): Promise<{ statements: Statement[]; next: string | undefined }> {
+  return readWhole(web.store, () => readStatementsOf(web, project, before));
+}
+
+async function readStatementsOf(
+  web: WebDependencies,
+  project: string,
+  before: string | undefined,
 ): Promise<{ statements: Statement[]; next: string | undefined }> {
   const { store, calendar, catalog, nowMs } = web;
   const [invoices, closes, document] = await Promise.all([

@@ -50,7 +50,7 @@ export async function webHarness(log: Log = createLog('silent')): Promise<WebHar
   const config = readConfig({ TALLYMAN_PREFIX: prefix, KAFKA_BROKERS: '127.0.0.1:1' });
   const store = await openStore({ url: testRedisUrl(), prefix });
   await writeShardCount(store, 2);
-  await initCursor(store, 1, TOPIC, 0);
+  for (const shard of [0, 1]) await initCursor(store, shard, TOPIC, 0);
   const kafka = openKafka(config.kafka);
   const calendar = createBillingCalendar('UTC');
   const { catalog } = loadCatalog();
