@@ -22,10 +22,13 @@ const monthBack = (months: number): string =>
 const [month, earlier] = [monthBack(1), monthBack(2)];
 
 /** Everything in Redis but the ids, which a rebuild keeps for the last two periods only. */
+/** How far views are shown, how often a shard was written, which rebuild filled it: not what is counted. */
+const BOOKKEEPING = /:shown:|invoices-shown$|usage:generation$|}:writes$/;
+
 async function contents({ prefix }: Installation): Promise<Record<string, unknown>> {
   const found: Record<string, unknown> = {};
   for (const key of (await redis.keys(`${prefix}:*`)).sort()) {
-    if (key.includes('}:ids:') || key.endsWith('billing:verified')) continue;
+    if (key.includes('}:ids:') || key.endsWith('billing:verified') || BOOKKEEPING.test(key)) continue;
     const type = await redis.type(key);
     if (type === 'hash') found[key] = await redis.hgetall(key);
     else if (type === 'set') found[key] = (await redis.smembers(key)).sort();
