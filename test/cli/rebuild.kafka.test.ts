@@ -21,10 +21,10 @@ const monthBack = (months: number): string =>
   new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months, 1)).toISOString().slice(0, 7);
 const [month, earlier] = [monthBack(1), monthBack(2)];
 
-/** Everything in Redis but the ids, which a rebuild keeps for the last two periods only. */
 /** How far views are shown, how often a shard was written, which rebuild filled it: not what is counted. */
 const BOOKKEEPING = /:shown:|invoices-shown$|usage:generation$|}:writes$/;
 
+/** Everything in Redis but the ids, which a rebuild keeps for the last two periods only. */
 async function contents({ prefix }: Installation): Promise<Record<string, unknown>> {
   const found: Record<string, unknown> = {};
   for (const key of (await redis.keys(`${prefix}:*`)).sort()) {
