@@ -33,12 +33,9 @@ beforeAll(async () => {
   await store.close();
 });
 
-test.each(['totals acme', 'keys acme'])(
-  '%s loads what Redis takes, and nothing else',
-  (line) => {
-    expect(loadedBy(line.split(' '))).toEqual(['commander', 'ioredis', 'xxhash-wasm']);
-  },
-);
+test.each(['totals acme', 'keys acme'])('%s loads what Redis takes, and nothing else', (line) => {
+  expect(loadedBy(line.split(' '))).toEqual(['commander', 'ioredis', 'xxhash-wasm']);
+});
 
 test('token loads neither server nor clients', () => {
   expect(loadedBy(['token', 'acme', '--role', 'admin'])).toEqual(['commander', 'fast-jwt']);
