@@ -142,7 +142,7 @@ test('of two closes at once, of other months, the first is fenced, and no number
 });
 
 test.each<[string, string, () => Promise<unknown>]>([
-  ['a rebuild begins', 'REBUILD_UNFINISHED', () => beginRebuild(store)],
+  ['a rebuild begins', 'REBUILD_UNFINISHED', () => beginRebuild(store, 1)],
   ['the number of shards is lost', 'SHARDS_STALE', () => store.redis.del(store.keys.shardCount)],
   ['Redis loses a plan', 'REDIS_WENT_BACK', () => store.redis.hdel(store.keys.projects, 'acme')],
   ['a cursor goes back', 'REDIS_WENT_BACK', () => setCursor(0)],
