@@ -936,7 +936,7 @@ export interface ProjectDocument {
      */
     currency?: string;
     /**
-     * be an amount of money a month such as "500.00"
+     * be an amount of money a month such as "500.00", in the digits of the currency
      */
     budget?: string;
     taxes?: Tax[];
@@ -1030,7 +1030,7 @@ export interface Credit {
   month: string;
   description: string;
   /**
-   * be an amount of money such as "12.50"
+   * be an amount of money such as "12.50", in the digits of the currency
    */
   amount: string;
 }

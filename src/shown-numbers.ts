@@ -7,10 +7,16 @@ export function groupDigits(decimal: string): string {
   return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }
 
-/** A unit price with at least two decimals, and what it is for: `0.4`, `1000000`, `token` -> `0.40 / 1M tokens`. */
-export function shownRate(unitPrice: string, per: string, unit: string): string {
+/**
+ * A unit price with at least the decimals of its currency, and what it is for: `0.4`, `1000000`, `token` ->
+ * `0.40 / 1M tokens`.
+ *
+ * @param money any amount of the invoice: it has the digits of the currency
+ */
+export function shownRate(unitPrice: string, per: string, unit: string, money: string): string {
   const [whole = '0', fraction = ''] = unitPrice.split('.');
-  const price = `${groupDigits(whole)}.${fraction.padEnd(2, '0')}`;
+  const decimals = fraction.padEnd(money.split('.')[1]?.length ?? 0, '0');
+  const price = decimals === '' ? groupDigits(whole) : `${groupDigits(whole)}.${decimals}`;
   return per === '1' ? `${price} / ${unit}` : `${price} / ${shownCount(per)} ${plural(unit)}`;
 }
 

@@ -1,6 +1,8 @@
 import type { CatalogDocument, LlmPrices, LlmRow, ModelRow, PriceDocument } from './catalog';
+import { amountProblems, isoDigitsOf } from './currency';
 import { isDay } from './days';
 import { Decimal } from './decimal';
+import type { Overrides } from './project';
 import { isInference, isMeter, meterNames, unitOf } from './units';
 
 /** What is wrong with a catalog that has the right shape; each problem names its row. Empty when all is well. */
@@ -8,6 +10,7 @@ export function catalogProblems(document: CatalogDocument): string[] {
   const plans = new Set(document.plans.map((row) => row.plan));
   return [
     ...(plans.has(document.defaultPlan) ? [] : [`defaultPlan: no plan "${document.defaultPlan}"`]),
+    ...digitProblems(document),
     ...planProblems(document),
     ...allowanceProblems(document, plans),
     ...rateProblems(document, plans),
@@ -15,6 +18,14 @@ export function catalogProblems(document: CatalogDocument): string[] {
     ...aliasProblems(document),
     ...missingPrices(document),
   ];
+}
+
+/** Wrong digits would make every amount of money a hundred times too large or too small. */
+function digitProblems({ currency, minorDigits }: CatalogDocument): string[] {
+  const digits = isoDigitsOf(currency);
+  return digits === undefined || digits === minorDigits
+    ? []
+    : [`minorDigits: ${currency} has ${digits} digits after the decimal point, not ${minorDigits}`];
 }
 
 /** The row as it stands in the file, with the name a reader looks for: `rates[3] (session.webrtc)`. */
@@ -37,9 +48,25 @@ function datingProblems(
   });
 }
 
-function planProblems({ plans }: CatalogDocument): string[] {
+function planProblems(document: CatalogDocument): string[] {
+  const { plans } = document;
   const nameOf = (index: number): string => plans[index]!.plan;
-  return datingProblems(plans, (index) => rowName('plans', index, nameOf(index)), nameOf);
+  const pathOf = (index: number): string => rowName('plans', index, nameOf(index));
+  return [
+    ...datingProblems(plans, pathOf, nameOf),
+    ...plans.flatMap((row, index) => planAmountProblems(row, pathOf(index), document)),
+  ];
+}
+
+/** Money that a plan, or an agreement in its place, charges or gives: unlike a unit price it stands on invoices as it is. */
+export function planAmountProblems(
+  { fee, inferenceCredits, minimumSpend }: Pick<Overrides, 'fee' | 'inferenceCredits' | 'minimumSpend'>,
+  path: string,
+  currency: Pick<CatalogDocument, 'currency' | 'minorDigits'>,
+): string[] {
+  return Object.entries({ fee, inferenceCredits, minimumSpend }).flatMap(([name, amount]) =>
+    amountProblems(amount, `${path}.${name}`, currency),
+  );
 }
 
 function allowanceProblems({ allowances }: CatalogDocument, plans: ReadonlySet<string>): string[] {

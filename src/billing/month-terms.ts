@@ -279,7 +279,7 @@ function rateOn(
 }
 
 /** A model's own name, or that of the model it is another name for. */
-function listedKeyOf(catalog: Pick<Catalog, 'rates' | 'aliases'>, key: string): string {
+export function listedKeyOf(catalog: Pick<Catalog, 'rates' | 'aliases'>, key: string): string {
   const { meter, model } = splitMeterKey(key);
   return listedKey(catalog, meter, model);
 }

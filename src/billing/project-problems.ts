@@ -1,6 +1,8 @@
 import { inForce, type Catalog } from './catalog';
-import { meterListProblems, priceProblems } from './catalog-problems';
+import { meterListProblems, planAmountProblems, priceProblems } from './catalog-problems';
+import { amountProblems } from './currency';
 import { isDay } from './days';
+import { listedKeyOf } from './month-terms';
 import type { Overrides, PlanEntry, ProjectDocument } from './project';
 import { isInference, isMeter } from './units';
 
@@ -10,6 +12,10 @@ export function projectProblems(project: ProjectDocument, catalog: Catalog): str
     ...datingProblems(project.plans, 'plans'),
     ...datingProblems(project.profile?.taxes ?? [], 'profile.taxes'),
     ...currencyProblems(project.profile?.currency, catalog),
+    ...amountProblems(project.profile?.budget, 'profile.budget', catalog),
+    ...(project.credits ?? []).flatMap(({ amount }, index) =>
+      amountProblems(amount, `credits[${index}].amount`, catalog),
+    ),
     ...project.plans.flatMap((entry, index) => entryProblems(entry, `plans[${index}]`, catalog)),
   ];
 }
@@ -35,6 +41,7 @@ function entryProblems({ plan, from, overrides }: PlanEntry, path: string, catal
     return [`${path}.plan: no plan "${plan}", the catalog has ${[...catalog.plans.keys()].join(', ')}`];
   const notYet = isDay(from) && inForce(rows, from) === undefined;
   return [
+    ...planAmountProblems(overrides ?? {}, `${path}.overrides`, catalog),
     ...(notYet ? [`${path}.from: plan "${plan}" begins on ${rows[0]!.from}`] : []),
     ...overrideProblems(overrides ?? {}, `${path}.overrides`, catalog),
   ];
@@ -45,6 +52,9 @@ function overrideProblems(
   path: string,
   catalog: Catalog,
 ): string[] {
+  // Another name of a model is the model.
+  const listedOf = ({ meter, model }: { meter: string; model?: string | undefined }): string =>
+    model === undefined ? meter : listedKeyOf(catalog, `${meter}/${model}`);
   return [
     ...allowances.flatMap(({ name, meters }, index) => {
       const allowancePath = `${path}.allowances[${index}] (${name})`;
@@ -58,7 +68,7 @@ function overrideProblems(
       const ratePath = `${path}.rates[${index}] (${meter})`;
       return [
         ...(isMeter(meter) ? [] : [`${ratePath}.meter: no meter "${meter}"`]),
-        ...(rates.findIndex((rate) => rate.meter === meter && rate.model === model) < index
+        ...(rates.findIndex((rate) => listedOf(rate) === listedOf({ meter, model })) < index
           ? [`${ratePath}: there is another rate for it`]
           : []),
         ...(model === undefined || isInference(meter) ? [] : [`${ratePath}.model: ${meter} has no models`]),

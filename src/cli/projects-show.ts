@@ -1,4 +1,7 @@
 import { Command } from 'commander';
+import { creditBalance } from '../billing/correction-credits';
+import type { ProjectDocument } from '../billing/project';
+import { issuedInvoices } from '../close/invoice-inputs';
 import { TallymanError } from '../errors';
 import { readProject } from '../totals/projects';
 import { projectArgument } from './arguments';
@@ -34,8 +37,9 @@ async function showProject(context: Context, project: string, options: { json?: 
       { project },
     );
   }
+  const balance = await heldCredit(context, document);
   if (options.json) {
-    printJson(document);
+    printJson({ ...document, creditBalance: balance });
     return;
   }
   const { profile = {}, plans, credits = [] } = document;
@@ -56,4 +60,17 @@ async function showProject(context: Context, project: string, options: { json?: 
     printLine(`  plan      ${plan} from ${from}${overrides ? `, agreed: ${JSON.stringify(overrides)}` : ''}`);
   for (const { month, amount, description } of credits)
     printLine(`  credit    ${amount} in ${month}: ${printable(description)}`);
+  if (/[1-9]/.test(balance))
+    printLine(
+      `  balance   ${balance} of credit is held: invoices use it up, and it stays while nothing is due`,
+    );
+}
+
+/** What the project holds in correction credits today: a decimal string in the catalog's currency. */
+async function heldCredit({ store, calendar, config }: Context, document: ProjectDocument): Promise<string> {
+  const { credits = [], project } = document;
+  const { loadCatalog } = await import('../catalog-file.js');
+  const { minorDigits } = loadCatalog(config.catalogPath).catalog;
+  const issued = await issuedInvoices(await store(), project);
+  return creditBalance(calendar.monthOfMs(Date.now()), credits, issued).toFixed(minorDigits);
 }

@@ -74,6 +74,14 @@ export async function readInvoiceInputs(
   return readings.map((reading, i) => inputOf(terms, reading, documents[i], issued[i]!));
 }
 
+/** A project's invoices in the order of their numbers, without its credit notes. */
+export async function issuedInvoices(store: Store, project: string): Promise<Invoice[]> {
+  return [...(await readInvoices(store, project))]
+    .filter(([entry]) => !isCreditNoteEntry(entry))
+    .map(([, json]) => JSON.parse(json) as Invoice)
+    .sort((a, b) => runningNumber(a.number!) - runningNumber(b.number!));
+}
+
 /** The project's invoices that credits depend on, in the order of their numbers: few projects have credits. */
 async function invoicesBefore(
   store: Store,
@@ -84,10 +92,7 @@ async function invoicesBefore(
   // What the last one left over needs nothing else.
   if (document?.credits === undefined || document.credits.length === 0)
     return last === undefined ? [] : [parsed(last)];
-  const invoices = [...(await readInvoices(store, project))]
-    .filter(([entry]) => !isCreditNoteEntry(entry))
-    .map(([, json]) => parsed(json))
-    .sort((a, b) => runningNumber(a.number!) - runningNumber(b.number!));
+  const invoices = await issuedInvoices(store, project);
   if (own === undefined) return invoices;
   const ownNumber = runningNumber(parsed(own).number!);
   return invoices.filter((invoice) => runningNumber(invoice.number!) < ownNumber);

@@ -51,17 +51,22 @@ function everyTextOf(invoice: Invoice): string {
   return words.join('\n');
 }
 
+const NAME_WIDTH = 320;
+
 /** @returns where the lines begin */
 function drawHead(doc: PDFKit.PDFDocument, type: Typesetter, invoice: Invoice): number {
   const { left, right, top } = PAGE;
   const { name, ...seller } = invoice.seller ?? {};
-  type.draw(headingOf(invoice), right, top, { weight: 'bold', sizePt: 20, colour: COLOURS.accent }, 'right');
-  const y = drawText(type, name ?? '', left, top + 4, 320, { weight: 'bold', sizePt: 14 }) + 14;
+  const heading: TextStyle = { weight: 'bold', sizePt: 20, colour: COLOURS.accent };
+  type.draw(headingOf(invoice), right, top, heading, 'right');
+  const nameEnd = drawText(type, name ?? '', left, top + 4, NAME_WIDTH, { weight: 'bold', sizePt: 14 });
+  // Below the heading too: without a seller it stands there alone.
+  const y = Math.max(nameEnd + 14, top + heightOf(heading) + 6);
 
   const buyer = { ...invoice.buyer, name: invoice.buyer?.name ?? invoice.project };
   const ends = [
     drawParty(type, seller, left, y),
-    drawParty(type, buyer, left + 175, y, 'Billed to'),
+    drawParty(type, buyer, invoice.seller === undefined ? left : left + 175, y, 'Billed to'),
     drawFacts(type, invoice, left + 350, y),
   ];
   const panel = Math.max(...ends) + 12;
@@ -81,6 +86,9 @@ function totalLabelOf({ kind, number }: Invoice): string {
 
 const totalOf = ({ currency, total }: Invoice): string => `${currency} ${groupDigits(total)}`;
 
+/** Of one line. */
+const heightOf = ({ sizePt = 9 }: TextStyle): number => 1.44 * sizePt;
+
 /** @returns where the text ends */
 function drawText(
   type: Typesetter,
@@ -91,7 +99,7 @@ function drawText(
   style: TextStyle = {},
 ): number {
   const lines = text === '' ? [] : type.wrap(text, width, style);
-  const leading = 1.44 * (style.sizePt ?? 9);
+  const leading = heightOf(style);
   lines.forEach((line, at) => type.draw(line, x, top + at * leading, style));
   return top + lines.length * leading;
 }

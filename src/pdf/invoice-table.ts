@@ -9,7 +9,7 @@ interface Column {
   /** Its right end. */
   readonly right: number;
   readonly width: number;
-  readonly of: (line: InvoiceLine) => string;
+  readonly of: (line: InvoiceLine, invoice: Invoice) => string;
 }
 
 const { left, right } = PAGE;
@@ -51,7 +51,7 @@ export function drawLines(doc: PDFKit.PDFDocument, type: Typesetter, invoice: In
     y = drawHeading(type, group, y);
     group.lines.forEach((line, at) => {
       makeRoom(rowHeight(rows[at]!));
-      y = drawRow(doc, type, line, rows[at]!, y);
+      y = drawRow(doc, type, { line, invoice, description: rows[at]! }, y);
     });
   }
   return y;
@@ -75,13 +75,13 @@ function drawHeading(type: Typesetter, { title }: LineGroup, y: number): number 
 function drawRow(
   doc: PDFKit.PDFDocument,
   type: Typesetter,
-  line: InvoiceLine,
-  description: readonly string[],
+  row: { readonly line: InvoiceLine; readonly invoice: Invoice; readonly description: readonly string[] },
   y: number,
 ): number {
+  const { line, invoice, description } = row;
   description.forEach((text, at) => type.draw(text, left, y + at * LEADING_PT, { sizePt: SIZE_PT }));
   for (const column of NUMBERS) {
-    const text = column.of(line);
+    const text = column.of(line, invoice);
     type.draw(text, column.right, y, fitting(type, text, column.width), 'right');
   }
   const end = y + rowHeight(description);
@@ -103,10 +103,10 @@ function described({ description, period }: InvoiceLine): string {
     : `${description} (${period.replace('/', ' \u2013 ')})`;
 }
 
-function rateOf({ unitPrice, per, unit, kind }: InvoiceLine): string {
+function rateOf({ unitPrice, per, unit, kind }: InvoiceLine, { total }: Invoice): string {
   if (unitPrice === null) return 'no price';
   if (kind === 'credit' || kind === 'tax') return ''; // Their description tells.
-  return shownRate(unitPrice, per, unit);
+  return shownRate(unitPrice, per, unit, total);
 }
 
 function rule(doc: PDFKit.PDFDocument, y: number, colour: string): void {

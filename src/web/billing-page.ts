@@ -1,5 +1,5 @@
 import { splitMeterKey } from '../rating/meters';
-import type { InvoiceLine } from '../billing/invoice';
+import type { Invoice, InvoiceLine } from '../billing/invoice';
 import { isLateField } from '../billing/month-usage';
 import { inInvoiceOrder, isInference, labelOf } from '../billing/units';
 import type { PlanComparison } from '../billing/compare-plans';
@@ -94,7 +94,16 @@ function unpricedNotice({ unpriced }: MonthView): Html {
   </p>`;
 }
 
-function summary({ invoice, forecast, segments, quotas: all, status, month }: MonthView): Html {
+function summary({
+  input,
+  invoice,
+  creditBalance,
+  forecast,
+  segments,
+  quotas: all,
+  status,
+  month,
+}: MonthView): Html {
   const plan = segments.at(-1)!;
   const { currency } = invoice;
   const generous = all.filter(({ included }) => /[1-9]/.test(included)).length;
@@ -122,7 +131,8 @@ function summary({ invoice, forecast, segments, quotas: all, status, month }: Mo
       <h2>Plan</h2>
       <p class="figure">${plan.planName}</p>
       <p class="note">
-        ${money(plan.fee.toFixed(2), currency)} a month, ${generous} included quantities.
+        ${money(plan.fee.toFixed(input.catalog.minorDigits), currency)} a month, ${generous} included
+        quantities.
         ${
           plan.atQuota === 'block'
             ? 'Usage beyond them is stopped, not charged.'
@@ -130,6 +140,14 @@ function summary({ invoice, forecast, segments, quotas: all, status, month }: Mo
         }
       </p>
     </div>
+    ${
+      creditBalance !== undefined &&
+      html`<div class="card">
+        <h2>Credit</h2>
+        <p class="figure">${money(creditBalance, currency)}</p>
+        <p class="note">Held for this project. Invoices use it up. It stays while nothing is due.</p>
+      </div>`
+    }
   </div>`;
 }
 
@@ -254,7 +272,7 @@ function inferenceSection({ invoice }: MonthView): Html | false {
                     <th scope="row">${i === 0 ? model : html`<span class="again">${model}</span>`}</th>
                     <td>${labelOf(line.meter!)}</td>
                     <td class="number">${quantity(line.quantity, line.unit, invoice.currency)}</td>
-                    <td class="number">${priceOf(line)}</td>
+                    <td class="number">${priceOf(line, invoice)}</td>
                     <td class="number">
                       ${line.amount === null ? 'no price' : money(line.amount, invoice.currency)}
                     </td>
@@ -267,8 +285,8 @@ function inferenceSection({ invoice }: MonthView): Html | false {
   </section>`;
 }
 
-const priceOf = ({ unitPrice, per, unit }: InvoiceLine): string =>
-  unitPrice === null ? 'unknown' : shownRate(unitPrice, per, unit);
+const priceOf = ({ unitPrice, per, unit }: InvoiceLine, { total }: Pick<Invoice, 'total'>): string =>
+  unitPrice === null ? 'unknown' : shownRate(unitPrice, per, unit, total);
 
 const EXPLAINED: Readonly<Record<InvoiceLine['kind'], string | undefined>> = {
   plan: undefined,
@@ -335,7 +353,7 @@ export function linesTable(
               ${/[1-9]/.test(line.included) ? quantity(line.included, line.unit, currency) : ''}
             </td>
             <td class="number">${isMoney || line.kind === 'plan' ? '' : cell(line.billable)}</td>
-            <td class="number">${isMoney ? '' : priceOf(line)}</td>
+            <td class="number">${isMoney ? '' : priceOf(line, { total })}</td>
             <td class="number">${line.amount === null ? 'no price' : money(line.amount, currency)}</td>
           </tr>`;
         })}

@@ -1,4 +1,5 @@
 import { buildInvoice, type InvoiceInput, type OverQuota } from '../billing/build-invoice';
+import { creditBalance } from '../billing/correction-credits';
 import { forecastUsage } from '../billing/forecast-usage';
 import type { Invoice } from '../billing/invoice';
 import { creditNoteEntry } from '../billing/invoice-id';
@@ -27,6 +28,8 @@ export interface MonthView {
   readonly quotas: readonly QuotaUsage[];
   /** As it was issued, or as it would be now. */
   readonly invoice: Invoice;
+  /** The correction credits that the project holds, before an invoice that is still to be issued; undefined for none. */
+  readonly creditBalance: string | undefined;
   /** The same of the month's credit note. */
   readonly creditNote: Invoice | undefined;
   /** As it would be if the month goes on as it began; none for a month that is over or has only just begun. */
@@ -71,6 +74,7 @@ async function readMonthViewOf(
     segments,
     quotas: segments.flatMap((segment) => quotaUsage(catalog, segment, usage, segments.length === 1)),
     invoice: issued ?? outcome.invoice,
+    creditBalance: heldCredit(input, issued),
     creditNote: parsed(creditNoteJson) ?? (issued === undefined ? outcome.creditNote : undefined),
     forecast:
       issued === undefined
@@ -79,6 +83,14 @@ async function readMonthViewOf(
     unpriced: outcome.unpricedModels,
     overQuota: outcome.overQuota,
   };
+}
+
+function heldCredit(
+  { month, catalog, credits = [], issued = [] }: InvoiceInput,
+  own: Invoice | undefined,
+): string | undefined {
+  const balance = creditBalance(month, credits, own === undefined ? issued : [...issued, own]);
+  return balance.isZero() ? undefined : balance.toFixed(catalog.minorDigits);
 }
 
 function forecastOf(input: InvoiceInput, startMs: number, endMs: number, nowMs: number): Invoice | undefined {

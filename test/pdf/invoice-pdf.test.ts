@@ -50,6 +50,47 @@ test('a credit note says so, and what it corrects', async () => {
   expect(text).toContain('Credit note acme-CN0001');
 });
 
+interface Box {
+  readonly text: string;
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
+/** Every word of the first page, with the rectangle that it takes up. */
+function wordsOf(pdf: Buffer): Box[] {
+  const page = execFileSync('pdftotext', ['-bbox', '-l', '1', '-', '-'], { input: pdf, encoding: 'utf8' });
+  const word = /<word xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" yMax="([\d.]+)">(.*?)<\/word>/g;
+  return [...page.matchAll(word)].map(([, left, top, right, bottom, text]) => ({
+    text: text!,
+    ...{ left: Number(left), top: Number(top), right: Number(right), bottom: Number(bottom) },
+  }));
+}
+
+test.each([
+  ['Invoice', {}],
+  ['Credit note', { kind: 'credit_note', corrects: [{ month: '2026-06', invoice: 'acme-0006' }] }],
+  ['Draft invoice', { number: null }],
+] as const)('nothing is printed over "%s", with a seller and without one', async (heading, change) => {
+  const { seller, ...bare } = { ...workedInvoice(), ...change };
+  const longName = { name: `${'A Company of Many Words '.repeat(4)}Ltd` };
+  for (const invoice of [bare, { ...bare, seller: seller! }, { ...bare, seller: longName }]) {
+    const words = wordsOf(await renderInvoicePdf(invoice));
+    const top = words.filter(({ bottom, top: at }) => bottom - at > 25); // No other text is as large.
+    expect(top.map(({ text }) => text).join(' ')).toBe(heading);
+    const covered = words.filter(
+      (word) =>
+        !top.includes(word) &&
+        top.some(
+          ({ left, right, top: high, bottom: low }) =>
+            word.left < right && word.right > left && word.top < low && word.bottom > high,
+        ),
+    );
+    expect(covered).toEqual([]);
+  }
+});
+
 test('each amount stands in the row of its line', async () => {
   const text = textOf(await renderInvoicePdf(workedInvoice()));
   expect(text).toMatch(/Agent sessions\s+6,200\s+5,000\s+1,200\s+0\.01 \/ minute\s+12\.00/);
