@@ -11,10 +11,10 @@ const PLAIN_INTERVAL_MS = 5_000;
 
 /** A bar on a terminal, a plain line every few seconds elsewhere; both on stderr, so that stdout stays clean. */
 export function createProgress(label: string, stream: NodeJS.WriteStream = process.stderr): Progress {
-  const startedAt = Date.now();
-  let lastDrawnAt = stream.isTTY ? 0 : startedAt;
+  const startedAt = performance.now();
+  let lastDrawnAt = stream.isTTY ? Number.NEGATIVE_INFINITY : startedAt;
   const describe = (done: number, total: number | undefined, note: string | undefined): string => {
-    const elapsedMs = Math.max(1, Date.now() - startedAt);
+    const elapsedMs = Math.max(1, performance.now() - startedAt);
     const rate = Math.round((done / elapsedMs) * 1000).toLocaleString('en-US');
     const count = `${done.toLocaleString('en-US')}${total === undefined ? '' : ` / ${total.toLocaleString('en-US')}`}`;
     return `${count}  ${rate}/s${note === undefined ? '' : `  ${note}`}`;
@@ -25,7 +25,7 @@ export function createProgress(label: string, stream: NodeJS.WriteStream = proce
   };
   return {
     update(done, total, note) {
-      const now = Date.now();
+      const now = performance.now();
       if (now - lastDrawnAt < (stream.isTTY ? DRAW_INTERVAL_MS : PLAIN_INTERVAL_MS)) return;
       lastDrawnAt = now;
       const text = describe(done, total, note);

@@ -7,8 +7,9 @@ import { brokerClockSkew } from '../stream/broker-time';
 import { checkGroups } from '../stream/check-groups';
 import { checkTopics } from '../stream/check-topics';
 import { checkCursor } from '../stream/offset-chain';
+import { abortCommand, describeOpenTransaction, openTransactions } from '../stream/open-transactions';
 import { topicReplaced } from '../stream/stop-errors';
-import { logRanges, topicName } from '../stream/topics';
+import { logRanges, topicName, usageTopics } from '../stream/topics';
 import { checkRedis } from '../totals/check-redis';
 import { readCursors } from '../totals/cursors';
 import { isRebuilding } from '../totals/rebuilding';
@@ -19,6 +20,8 @@ import { printJson, printLine, toned } from './output';
 import { groupOf } from './run-consumers';
 
 const CLOCK_SKEW_MAX_MS = 60_000;
+/** Kafka aborts transactions that are older, unless its producers may ask for more (`transaction.max.timeout.ms`). */
+const TRANSACTION_MAX_MS = 900_000;
 /** A partition that is behind and whose cursor does not move for so long is called stuck. */
 const STUCK_AFTER_MS = 3_000;
 
@@ -56,6 +59,7 @@ async function examine(context: Context): Promise<Finding[]> {
     ...(await checkSettings(context)),
     ...(await checkFilled(store)),
     ...(await checkCursors(context)),
+    ...(await checkTransactions(context)),
     ...(await checkGroups(
       kafka(),
       usageConsumers.map(({ name }) => groupOf(prefix, name)),
@@ -158,6 +162,17 @@ async function checkCursors(context: Context): Promise<Finding[]> {
     });
   }
   return findings;
+}
+
+/** What is committed behind an open transaction cannot be read by anybody, and no close goes past it. */
+async function checkTransactions({ config: { prefix }, kafka }: Context): Promise<Finding[]> {
+  const open = await openTransactions(kafka(), usageTopics(prefix));
+  return open.map((transaction) => ({
+    level: Date.now() - (transaction.sinceMs ?? Date.now()) > TRANSACTION_MAX_MS ? 'error' : 'warning',
+    subject: `${transaction.topic}/${transaction.partition}`,
+    problem: describeOpenTransaction(transaction),
+    remedy: `let its producer commit or abort it; if that is gone: ${abortCommand(transaction)}`,
+  }));
 }
 
 async function checkTopicIds(context: Context, store: Store, topics: readonly string[]): Promise<Finding[]> {

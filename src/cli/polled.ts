@@ -1,7 +1,7 @@
 /** What is asked for again and again, and what was answered last. */
 export interface Polled<T> {
-  /** undefined before the first answer and after a failure. */
-  latest(): T | undefined;
+  /** undefined before the first answer, after a failure, and where the question is older than `maxAgeMs`. */
+  latest(maxAgeMs?: number): T | undefined;
   /** Why there is no answer. */
   failure(): Error | undefined;
   /** Asks, unless the last question is younger than `everyMs` or has no answer yet. @throws what the question throws */
@@ -12,10 +12,13 @@ export function polled<T>(everyMs: number, ask: () => Promise<T>): Polled<T> {
   let latest: T | undefined;
   let failure: Error | undefined;
   let asking: Promise<void> | undefined;
-  let askedAtMs = Number.NEGATIVE_INFINITY;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  let answeredFor = Number.NEGATIVE_INFINITY;
   const askNow = async (): Promise<void> => {
+    const startedAt = performance.now();
     try {
       latest = await ask();
+      answeredFor = startedAt;
       failure = undefined;
     } catch (error) {
       latest = undefined;
@@ -26,12 +29,13 @@ export function polled<T>(everyMs: number, ask: () => Promise<T>): Polled<T> {
     }
   };
   return {
-    latest: () => latest,
+    latest: (maxAgeMs = Number.POSITIVE_INFINITY) =>
+      performance.now() - answeredFor < maxAgeMs ? latest : undefined,
     failure: () => failure,
     refresh() {
       if (asking !== undefined) return asking;
-      if (Date.now() - askedAtMs < everyMs) return Promise.resolve();
-      askedAtMs = Date.now();
+      if (performance.now() - askedAt < everyMs) return Promise.resolve();
+      askedAt = performance.now();
       return (asking = askNow());
     },
   };

@@ -3,19 +3,23 @@ import { rateMessage } from '../../consumers/rate-message';
 import { checkCursors } from '../close/check-cursors';
 import { checkCountingSettings } from '../close/counting-settings';
 import { restoreCloses } from '../close/restore-closes';
+import { waitForCursors } from '../close/barrier';
 import { watchCloses, type ClosesWatch } from '../close/watch-closes';
 import { createProgress } from '../progress';
 import { roundingTable } from '../rating/rounding';
 import { createDeadLetters } from '../stream/dead-letters';
 import { createPublisher } from '../stream/producer';
 import { createRunner, type Runner } from '../stream/runner';
+import { assignedPartitions } from '../stream/check-groups';
+import { openTransactions } from '../stream/open-transactions';
 import { stableEnds, topicName } from '../stream/topics';
 import { apply } from '../totals/apply';
-import { readCursor, readCursors } from '../totals/cursors';
+import { readCursor } from '../totals/cursors';
 import { checkRebuilt } from '../totals/rebuilding';
 import { createConsumerMetrics, type ConsumerMetrics } from '../web/consumer-metrics';
 import { jsonAnswer, startHealthServer, type HealthServer } from '../web/health-server';
 import { traced } from '../tracing';
+import { watchLog } from '../watch/log-position';
 import type { Context } from './context';
 import { deferred } from './deferred';
 import { signalled, type StopSignal } from './signalled';
@@ -30,8 +34,8 @@ export interface ConsumeOptions {
   readonly purpose?: 'consume' | 'rebuild';
 }
 
-/** How often `--until-caught-up` compares the cursors with the log ends. */
-const CAUGHT_UP_POLL_MS = 200;
+/** `--until-caught-up` gives up after this long without progress: joining a group takes up to half of it. */
+const STALL_LIMIT_MS = 60_000;
 
 /**
  * Runs one runner a topic until a signal, the end of the backlog, or a fatal error.
@@ -52,7 +56,7 @@ export async function runConsumers(
 
   await checkCountingSettings(kafka, config);
   if (options.purpose !== 'rebuild') await checkRebuilt(store);
-  const { partitionCount, ends, topicIds } = await checkCursors(kafka, store, config.prefix, topics);
+  const { ends, topicIds } = await checkCursors(kafka, store, config.prefix, topics);
   const closes = await watchLedger(context);
 
   const publisher = await createPublisher(kafka);
@@ -64,7 +68,8 @@ export async function runConsumers(
   const deadLetters = createDeadLetters(publisher, config.prefix);
   const metrics = createConsumerMetrics(
     () => runners.map((runner) => runner.status()),
-    () => watch.health().ready,
+    () => watch.health(),
+    () => logWatch.position(),
   );
   const runners: Runner[] = options.consumers.map((consumer, index) =>
     createRunner({
@@ -102,7 +107,11 @@ export async function runConsumers(
     }),
   );
 
+  const groupIds = options.consumers.map(({ name }) => groupOf(config.prefix, name));
+  const readers = (): Promise<Map<string, Set<number>>> => assignedPartitions(kafka, groupIds);
+  const logWatch = watchLog({ kafka, store, topics, readers }, log);
   const watch = watchHealth({
+    logWatch,
     ping: () => store.redis.ping(),
     statuses: () => runners.map((runner) => runner.status()),
     stuckAfterMs: config.health.stuckAfterMs,
@@ -114,8 +123,7 @@ export async function runConsumers(
     probes = await serveHealth(context, watch, metrics);
     await Promise.race([Promise.all(runners.map((runner) => runner.start())), fatal.promise]);
     const waits: Promise<unknown>[] = [stopSignal.promise, fatal.promise];
-    if (options.untilCaughtUp)
-      waits.push(caughtUp(context, ends, partitionCount, stopSignal, options.purpose));
+    if (options.untilCaughtUp) waits.push(caughtUp(context, ends, stopSignal, options.purpose));
     await Promise.race(waits);
     return options.untilCaughtUp && stopSignal.stopped() ? 'interrupted' : 'done';
   } catch (error) {
@@ -123,6 +131,7 @@ export async function runConsumers(
     throw error;
   } finally {
     watch.stop();
+    await deadline.during('the look at the log', logWatch.stop());
     await deadline.during('the health server', probes?.close() ?? Promise.resolve());
     // Runners first, so that no dead letter is published after its publisher is gone.
     await Promise.allSettled(
@@ -177,27 +186,23 @@ export const groupOf = (prefix: string, consumerName: string): string =>
   topicName(prefix, `tallyman.${consumerName}`);
 
 async function caughtUp(
-  context: Context,
+  { config, log, kafka, store }: Context,
   ends: ReadonlyMap<string, readonly number[]>,
-  partitionCount: number,
   stopSignal: StopSignal,
   purpose = 'consume',
 ): Promise<void> {
-  const store = await context.store();
   const progress = createProgress(purpose);
-  let first: number | undefined;
-  while (!stopSignal.stopped()) {
-    let left = 0;
-    for (let shard = 0; shard < partitionCount; shard += 1) {
-      const cursors = await readCursors(store, shard);
-      for (const [topic, topicEnds] of ends) {
-        left += Math.max(0, (topicEnds[shard] ?? 0) - (cursors.get(topic) ?? 0));
-      }
-    }
-    first ??= left;
-    progress.update(first - left, first);
-    if (left === 0) break;
-    await new Promise((resolve) => setTimeout(resolve, CAUGHT_UP_POLL_MS));
-  }
+  await waitForCursors(await store(), {
+    ends,
+    progress,
+    stallMs: Math.max(STALL_LIMIT_MS, config.health.stuckAfterMs),
+    // Kafka that is away is ridden out here as by the consumers, which end by themselves when it lasts.
+    findOpen: () =>
+      openTransactions(kafka(), [...ends.keys()]).catch((error: unknown) => {
+        log.debug({ err: error }, 'could not ask for open transactions');
+        return undefined;
+      }),
+    isStopped: () => stopSignal.stopped(),
+  });
   progress.end();
 }

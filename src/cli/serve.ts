@@ -1,10 +1,14 @@
 import { Command } from 'commander';
 import { loadCatalog } from '../catalog-file';
 import { watchLedgers } from '../close/watch-ledgers';
+import { usageConsumers } from '../../consumers';
+import { assignedPartitions } from '../stream/check-groups';
+import { usageTopics } from '../stream/topics';
 import { watchLog } from '../watch/log-position';
 import { createTokens } from '../web/tokens';
 import { needAuthSecret } from './auth-secret';
 import { withContext, type Context } from './context';
+import { groupOf } from './run-consumers';
 import { signalled } from './signalled';
 
 export function verb(): Command {
@@ -30,7 +34,9 @@ async function serve(context: Context): Promise<void> {
   const kafka = context.kafka();
   const stopSignal = signalled();
   const ledgerWatch = await watchLedgers(kafka, store, config.prefix, log);
-  const logWatch = watchLog(kafka, store, config.prefix, log);
+  const groupIds = usageConsumers.map(({ name }) => groupOf(config.prefix, name));
+  const readers = (): Promise<Map<string, Set<number>>> => assignedPartitions(kafka, groupIds);
+  const logWatch = watchLog({ kafka, store, topics: usageTopics(config.prefix), readers }, log);
   // With fonts for its PDFs: help and completion load this file too.
   const { createServer } = await import('../web/server.js');
   const app = await createServer({

@@ -61,18 +61,19 @@ function topicLines({ position }: TopView): Line[] {
 }
 
 /** The partitions that are behind, the stuck ones first, then those with most to do. */
-function laggingOf({ position, nowMs }: TopView): LaggingPartition[] {
+function laggingOf({ position }: TopView): LaggingPartition[] {
   if (position === undefined) return [];
-  const stuck = new Set(stuckPartitions(position, STUCK_AFTER_MS, nowMs));
+  const stuck = new Set(stuckPartitions(position, STUCK_AFTER_MS));
   return position.partitions
     .filter((partition) => behindOf(partition) > 0)
     .map((partition) => ({
       topic: partition.topic,
       partition: partition.partition,
-      cursor: partition.cursor,
+      cursor: partition.cursor ?? 0,
       end: partition.end,
       behind: behindOf(partition),
-      stillMs: Math.max(0, nowMs - partition.progressAtMs),
+      stillMs: partition.stillMs,
+      isHeld: partition.cursor !== undefined && partition.cursor >= partition.stable,
       stuck: stuck.has(partition),
     }))
     .sort((a, b) => Number(b.stuck) - Number(a.stuck) || b.behind - a.behind);
@@ -87,6 +88,8 @@ interface LaggingPartition {
   /** For so long the cursor has been seen to stand. */
   readonly stillMs: number;
   readonly stuck: boolean;
+  /** An open transaction lies before what is left. */
+  readonly isHeld: boolean;
 }
 
 function partitionLines(view: TopView): Line[] {
@@ -106,8 +109,8 @@ function partitionLines(view: TopView): Line[] {
   return [{ text: '' }, ...table, ...more(lagging.length - shown.length)];
 }
 
-const stateOf = ({ stuck, stillMs }: LaggingPartition): string =>
-  stuck ? `STUCK for ${Math.floor(stillMs / 1000)} s` : 'lagging';
+const stateOf = ({ stuck, stillMs, isHeld }: LaggingPartition): string =>
+  (stuck ? `STUCK for ${Math.floor(stillMs / 1000)} s` : 'lagging') + (isHeld ? ', open transaction' : '');
 
 function deadLetterLines({ deadLetters }: TopView): Line[] {
   if (deadLetters === undefined) return [];

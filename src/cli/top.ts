@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { followLedgers } from '../close/follow-ledger';
 import { loadCatalog } from '../catalog-file';
 import { readRecentDeadLetters } from '../stream/recent-dead-letters';
+import { usageTopics } from '../stream/topics';
 import { createLogLook } from '../watch/log-position';
 import { readSpend } from '../watch/spend';
 import { spanArgument } from './arguments';
@@ -99,7 +100,10 @@ async function openTop({
   const { catalog } = loadCatalog(config.catalogPath);
   const store = await openStore();
   const kafka = openKafka();
-  const position = polled(LOOK_EVERY_MS / 2, createLogLook(kafka, store, config.prefix));
+  const position = polled(
+    LOOK_EVERY_MS / 2,
+    createLogLook({ kafka, store, topics: usageTopics(config.prefix) }),
+  );
   const letters = polled(LETTERS_EVERY_MS, () =>
     readRecentDeadLetters(kafka, config.prefix, LETTERS_PER_PARTITION),
   );
@@ -115,12 +119,11 @@ async function openTop({
     },
     view() {
       const nowMs = Date.now();
-      const latest = position.latest();
       return {
         nowMs,
         month: calendar.monthOfMs(nowMs),
         currency: catalog.currency,
-        position: latest !== undefined && nowMs - latest.atMs < STALE_MS ? latest : undefined,
+        position: position.latest(STALE_MS),
         deadLetters: letters.latest(),
         spend: spend.latest(),
         problems: [...new Set(all.flatMap((one) => one.failure()?.message ?? []))],

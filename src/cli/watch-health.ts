@@ -1,12 +1,15 @@
 import { TallymanError } from '../errors';
 import type { Log } from '../log';
-import { checkHealth, type Health } from '../stream/health';
 import type { RunnerStatus } from '../stream/runner';
+import { checkHealth, type Health } from '../watch/health';
+import type { LogWatch } from '../watch/log-position';
 
 export interface HealthWatchOptions {
   /** Resolves when the store answers. */
   readonly ping: () => Promise<unknown>;
   readonly statuses: () => readonly RunnerStatus[];
+  /** Of all partitions of the topics that are consumed here, whoever is assigned to them. */
+  readonly logWatch: Pick<LogWatch, 'position' | 'problem'>;
   readonly stuckAfterMs: number;
   readonly log: Log;
   /** Told once, when a loop has stood still for so long that only an end of the process helps. */
@@ -28,8 +31,9 @@ const WATCHDOG_MS = 360_000;
  * Looks at the consumers once a second: logs what goes wrong and when it is well again, and gives up on a loop that
  * stands still for good, whatever holds it. A process that only looks alive is worse than none.
  */
-export function watchHealth({ ping, statuses, stuckAfterMs, log, onFatal }: HealthWatchOptions): HealthWatch {
-  let answeredAt = Date.now();
+export function watchHealth(options: HealthWatchOptions): HealthWatch {
+  const { ping, statuses, logWatch, stuckAfterMs, log, onFatal } = options;
+  let answeredAt = performance.now();
   let storeError: string | undefined;
   let asking = false;
   let known = new Map<string, string>();
@@ -40,7 +44,7 @@ export function watchHealth({ ping, statuses, stuckAfterMs, log, onFatal }: Heal
     ping()
       .then(
         () => {
-          answeredAt = Date.now();
+          answeredAt = performance.now();
           storeError = undefined;
         },
         (error: unknown) => (storeError = error instanceof Error ? error.message : String(error)),
@@ -49,11 +53,16 @@ export function watchHealth({ ping, statuses, stuckAfterMs, log, onFatal }: Heal
   };
 
   const health = (): Health => {
-    const nowMs = Date.now();
-    const silentMs = nowMs - answeredAt;
+    const silentMs = performance.now() - answeredAt;
     const storeProblem =
       storeError ?? (silentMs > PING_LIMIT_MS ? `no answer for ${Math.floor(silentMs / 1000)} s` : undefined);
-    return checkHealth({ statuses: statuses(), storeProblem, nowMs, stuckAfterMs });
+    return checkHealth({
+      loops: statuses(),
+      storeProblem,
+      position: logWatch.position(),
+      positionProblem: logWatch.problem(),
+      stuckAfterMs,
+    });
   };
 
   const look = (): void => {
@@ -67,8 +76,7 @@ export function watchHealth({ ping, statuses, stuckAfterMs, log, onFatal }: Heal
       if (!current.has(key)) log.info({ code: key.split(' ')[0], subject }, 'well again');
     }
     known = current;
-    for (const { topic, lastTickAt } of statuses()) {
-      const idleMs = Date.now() - lastTickAt;
+    for (const { topic, idleMs } of statuses()) {
       if (idleMs <= WATCHDOG_MS) continue;
       clearInterval(timer);
       const message = `The consumer of ${topic} has not come round for ${Math.floor(idleMs / 1000)} s: ending the process.`;

@@ -1,31 +1,42 @@
 import { TallymanError } from '../errors';
 import type { Progress } from '../progress';
+import { abortCommand, describeOpenTransaction, type OpenTransaction } from '../stream/open-transactions';
 import { readCursors } from '../totals/cursors';
 import type { Store } from '../totals/store';
 
 const POLL_MS = 100;
+/** Cursors that have stood this long are held back by something: Kafka is asked about open transactions. */
+const STANDING_MS = 1_000;
+
+export interface CursorWait {
+  /** topic -> partition -> log end offset, noted at the start. */
+  readonly ends: ReadonlyMap<string, readonly number[]>;
+  /** Gives up when no cursor has moved for this long: the consumers are not running, or cannot read. */
+  readonly stallMs: number;
+  /** The transactions that are open now; undefined while Kafka cannot say, which is no reason to give up. */
+  readonly findOpen: () => Promise<readonly OpenTransaction[] | undefined>;
+  readonly progress: Progress;
+  /** Ends the wait early. */
+  readonly isStopped?: () => boolean;
+}
 
 /**
  * Waits until every cursor has reached the log end noted at the start: then all that was published before is in the
- * totals, and the month can be frozen without making timely usage late.
+ * totals, and the month can be frozen without making timely usage late. What lies behind an open transaction is
+ * published, although nobody can read it yet.
  *
- * @param ends topic -> partition -> log end offset
- * @param stableEnds where a transaction keeps readers from going on: topic -> partition -> offset
- * @param stallMs gives up when no cursor has moved for so long: the consumers are not running, or a transaction is open
- * @throws TallymanError `NOT_CAUGHT_UP`, `TRANSACTION_OPEN`
+ * @throws TallymanError `NOT_CAUGHT_UP`; `TRANSACTION_OPEN` where a transaction holds back what is left
  */
-export async function waitForCursors(
-  store: Store,
-  ends: ReadonlyMap<string, readonly number[]>,
-  stableEnds: () => Promise<ReadonlyMap<string, readonly number[]>>,
-  stallMs: number,
-  progress: Progress,
-): Promise<void> {
+export async function waitForCursors(store: Store, wait: CursorWait): Promise<void> {
+  const { ends, stallMs, findOpen, progress, isStopped = () => false } = wait;
   const shardCount = Math.max(...[...ends.values()].map((offsets) => offsets.length));
+  const askAfterMs = Math.min(STANDING_MS, stallMs);
   let leastLeft = Number.POSITIVE_INFINITY;
   let first: number | undefined;
-  let movedAt = Date.now();
-  for (;;) {
+  let movedAt = performance.now();
+  let askedAt = movedAt;
+  let held: readonly OpenTransaction[] = [];
+  while (!isStopped()) {
     const behind: string[] = [];
     let left = 0;
     for (let shard = 0; shard < shardCount; shard += 1) {
@@ -39,41 +50,39 @@ export async function waitForCursors(
     }
     if (left === 0) return;
     first ??= left;
-    progress.update(first - left, first, `${behind.length} partitions behind: ${someOf(behind)}`);
+    const nowMs = performance.now();
     if (left < leastLeft) {
       leastLeft = left;
-      movedAt = Date.now();
-    } else if (Date.now() - movedAt > stallMs) {
-      checkNotHeldUp(await stableEnds(), ends, behind);
-      throw new TallymanError(
-        'NOT_CAUGHT_UP',
-        `${left} events are not applied yet and no cursor moved for ${Math.round(stallMs / 1000)} s ` +
-          `(${someOf(behind)}): are the consumers running?`,
-        { left, behind },
-      );
+      movedAt = nowMs;
+      held = [];
+    } else if (nowMs - movedAt > askAfterMs && nowMs - askedAt > askAfterMs) {
+      const open = await findOpen();
+      askedAt = performance.now();
+      if (open === undefined) movedAt = askedAt;
+      held = (open ?? []).filter(({ topic, partition }) => behind.includes(`${topic}/${partition}`));
     }
+    const places = `${behind.length} partitions behind: ${someOf(behind)}`;
+    progress.update(first - left, first, held[0] ? `${places}; ${describeOpenTransaction(held[0])}` : places);
+    if (performance.now() - movedAt > stallMs) throw notCaughtUp(left, behind, held, stallMs);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 
-/** Consumers read no further than the first transaction that is open: nothing of theirs is wrong then. */
-function checkNotHeldUp(
-  stable: ReadonlyMap<string, readonly number[]>,
-  ends: ReadonlyMap<string, readonly number[]>,
+function notCaughtUp(
+  left: number,
   behind: readonly string[],
-): void {
-  const heldUp = behind.filter((place) => {
-    const at = place.lastIndexOf('/');
-    const [topic, partition] = [place.slice(0, at), Number(place.slice(at + 1))];
-    return (stable.get(topic)?.[partition] ?? Infinity) < (ends.get(topic)?.[partition] ?? 0);
-  });
-  if (heldUp.length === 0) return;
-  throw new TallymanError(
-    'TRANSACTION_OPEN',
-    `A producer has left a transaction open in ${someOf(heldUp)}: what was committed behind it cannot be read yet. Wait until ` +
-      'the broker ends it, or end it: kafka-transactions.sh find-hanging, then abort. Then run the close again.',
-    { heldUp },
-  );
+  [held]: readonly OpenTransaction[],
+  stallMs: number,
+): TallymanError {
+  const what =
+    `${left} events are not applied yet and no cursor moved for ${Math.round(stallMs / 1000)} s ` +
+    `(${someOf(behind)}): `;
+  const why =
+    held === undefined
+      ? 'are the consumers running?'
+      : `${describeOpenTransaction(held)}. Let its producer end it, or run ${abortCommand(held)}`;
+  const code = held === undefined ? 'NOT_CAUGHT_UP' : 'TRANSACTION_OPEN';
+  return new TallymanError(code, what + why, { left, behind });
 }
 
 const someOf = (places: readonly string[]): string =>

@@ -6,7 +6,8 @@ import type { BillingCalendar } from '../rating/billing-calendar';
 import type { KafkaClient } from '../stream/kafka';
 import { appendLedger } from '../stream/ledger';
 import type { Publisher } from '../stream/producer';
-import { stableEnds, topicName, usageTopics } from '../stream/topics';
+import { openTransactions } from '../stream/open-transactions';
+import { topicName, usageTopics } from '../stream/topics';
 import { writeClose } from '../totals/closes';
 import { forgetIds } from '../totals/ids';
 import { traced } from '../tracing';
@@ -67,13 +68,12 @@ export async function closeMonth(
   const waiting = createProgress(`close ${month}: waiting for the consumers`);
   const checked = await checkCursors(kafka, store, prefix, usageTopics(prefix));
   await traced('close.wait', { month }, () =>
-    waitForCursors(
-      store,
-      checked.ends,
-      () => stableEnds(kafka, usageTopics(prefix)),
-      dependencies.stallMs,
-      waiting,
-    ),
+    waitForCursors(store, {
+      ends: checked.ends,
+      stallMs: dependencies.stallMs,
+      findOpen: () => openTransactions(kafka, usageTopics(prefix)),
+      progress: waiting,
+    }),
   );
   waiting.end();
   // Cursors that a rebuild moves reach the barrier before all that it restores is there.

@@ -28,7 +28,7 @@ export function watchCloses({ ledgerEnd, restore, maxAgeMs = MAX_AGE_MS }: Close
   let asking: Promise<void> | undefined;
 
   async function ask(): Promise<void> {
-    const startedAt = Date.now();
+    const startedAt = performance.now();
     const end = await ledgerEnd();
     if (end !== knownEnd) months = await restore();
     knownEnd = end;
@@ -37,7 +37,7 @@ export function watchCloses({ ledgerEnd, restore, maxAgeMs = MAX_AGE_MS }: Close
 
   return {
     async latest() {
-      if (Date.now() - askedAt >= maxAgeMs) {
+      if (performance.now() - askedAt >= maxAgeMs) {
         asking ??= ask().finally(() => (asking = undefined));
         await asking;
       }

@@ -39,11 +39,11 @@ const PROJECTS = [
 const CLI = join(__dirname, '../cli/tallyman.js');
 
 async function demo(): Promise<void> {
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   heading('Kafka and Redis');
   const services = await startServices({ docker: 'compose', log: (line) => printLine(`  ${line}`) });
   const folder = await mkdtemp(join(tmpdir(), 'tallyman-demo-'));
-  const setUpAt = Date.now();
+  const setUpAt = performance.now();
   try {
     await run(services, folder);
   } finally {
@@ -53,7 +53,7 @@ async function demo(): Promise<void> {
   const seconds = (from: number, to: number): string => ((to - from) / 1000).toFixed(1);
   printLine();
   printLine(
-    `Done in ${seconds(setUpAt, Date.now())} s after ${seconds(startedAt, setUpAt)} s of set-up. Kafka and Redis are stopped.`,
+    `Done in ${seconds(setUpAt, performance.now())} s after ${seconds(startedAt, setUpAt)} s of set-up. Kafka and Redis are stopped.`,
   );
 }
 
@@ -151,7 +151,7 @@ async function publishRecords(
   send: (topic: string, records: readonly WorkloadRecord[]) => Promise<void>,
 ): Promise<void> {
   const progress = createProgress('publish');
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   for (let published = 0; published < count; published += BATCH_RECORDS) {
     const batch = takeByTopic(workload, Math.min(BATCH_RECORDS, count - published), (record) =>
       oracle.add(record),
@@ -163,7 +163,7 @@ async function publishRecords(
 }
 
 async function timed(count: number, work: () => Promise<unknown>): Promise<void> {
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   await work();
   printLine(`  consumed and applied, ${rate(count, startedAt)}, the start of the process included`);
 }
@@ -254,7 +254,7 @@ function monthBefore(month: string): string {
 }
 
 function rate(count: number, startedAt: number): string {
-  return `${groupDigits(String(Math.round((count * 1000) / Math.max(1, Date.now() - startedAt))))}/s`;
+  return `${groupDigits(String(Math.round((count * 1000) / Math.max(1, performance.now() - startedAt))))}/s`;
 }
 
 function heading(text: string): void {

@@ -64,10 +64,10 @@ export async function startNative(spec: NativeSpec): Promise<NativeService> {
     });
     watchdog.say(String(child.pid ?? ''));
 
-    const deadline = Date.now() + spec.readyTimeoutMs;
+    const deadline = performance.now() + spec.readyTimeoutMs;
     while (!(await spec.isReady())) {
       if (isDown) throw await failure(spec, logPath, 'ended while it was starting');
-      if (Date.now() > deadline)
+      if (performance.now() > deadline)
         throw await failure(spec, logPath, `did not answer in ${spec.readyTimeoutMs} ms`);
       await delay(ASK_INTERVAL_MS);
     }

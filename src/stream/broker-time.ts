@@ -16,9 +16,10 @@ export async function brokerClockSkew(client: KafkaClient, prefix: string): Prom
     const send = { topic, acks: -1, messages: [{ key: PROBE_KEY, value: null }] };
     await producer.send(send); // The first one finds the way; its answer may take long.
     const sentAt = Date.now();
+    const startedAt = performance.now();
     const [answer] = await producer.send(send);
     const stampedAt = Number(answer?.logAppendTime ?? -1);
-    return stampedAt < 0 ? undefined : stampedAt - (sentAt + Date.now()) / 2;
+    return stampedAt < 0 ? undefined : stampedAt - (sentAt + (performance.now() - startedAt) / 2);
   } finally {
     await producer.disconnect();
   }

@@ -19,14 +19,14 @@ export interface CommitHints {
 
 export function createCommitHints(consumer: Consumer, topic: string, log: Log): CommitHints {
   const noted = new Map<number, number>();
-  let lastCommitAt = 0;
+  let lastCommitAt = Number.NEGATIVE_INFINITY;
   let committing: Promise<void> | undefined;
 
   async function commit(): Promise<void> {
     if (noted.size === 0) return;
     const offsets = [...noted].map(([partition, next]) => ({ topic, partition, offset: String(next) }));
     noted.clear();
-    lastCommitAt = Date.now();
+    lastCommitAt = performance.now();
     try {
       await consumer.commitOffsets(offsets);
     } catch (error) {
@@ -37,7 +37,7 @@ export function createCommitHints(consumer: Consumer, topic: string, log: Log): 
   return {
     note: (partition, next) => void noted.set(partition, next),
     tick() {
-      if (committing || Date.now() - lastCommitAt < COMMIT_INTERVAL_MS) return;
+      if (committing || performance.now() - lastCommitAt < COMMIT_INTERVAL_MS) return;
       committing = commit().finally(() => (committing = undefined));
     },
     async flush() {

@@ -48,6 +48,20 @@ declare module 'kafkajs/src/network/requestQueue' {
   export = RequestQueue;
 }
 
+declare module 'kafkajs/src/network/requestQueue/socketRequest' {
+  class SocketRequest {
+    sentAt: number | null;
+  }
+  export = SocketRequest;
+}
+
+declare module 'kafkajs/src/cluster/brokerPool' {
+  class BrokerPool {
+    metadataExpireAt: number | null;
+  }
+  export = BrokerPool;
+}
+
 declare module 'kafkajs/src/network/connection' {
   import type { Socket } from 'node:net';
   import type RequestQueue from 'kafkajs/src/network/requestQueue';
@@ -84,6 +98,7 @@ declare module 'kafkajs/src/consumer/batch' {
 
 declare module 'kafkajs/src/consumer/consumerGroup' {
   class ConsumerGroup {
+    lastRequest: number;
     connect(): Promise<void>;
     joinAndSync(): Promise<void>;
   }

@@ -1,8 +1,10 @@
 import Batch from 'kafkajs/src/consumer/batch';
+import BrokerPool from 'kafkajs/src/cluster/brokerPool';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup';
 import Runner from 'kafkajs/src/consumer/runner';
 import Connection from 'kafkajs/src/network/connection';
 import RequestQueue from 'kafkajs/src/network/requestQueue';
+import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest';
 import fetchRequest from 'kafkajs/src/protocol/requests/fetch';
 import { decodeFetchResponse } from './fetch-response';
 
@@ -25,6 +27,7 @@ export function installWorkarounds(): void {
   decodeFetchesOurselves();
   showFilteredBatches();
   stopAfterJoining();
+  measureBySteadyClock();
 }
 
 /**
@@ -155,6 +158,32 @@ function stopAfterJoining(): void {
         await stop.call(this);
       },
   );
+}
+
+/**
+ * kafkajs measures by the wall clock. Set back by an hour, it sends no heartbeat for an hour, so that its member is thrown
+ * out of the group and does not notice; lets no request time out; stays throttled; and does not see new partitions. These
+ * moments are kept by a clock that nobody sets, and told in the terms of the wall clock as it is when they are asked for.
+ */
+function measureBySteadyClock(): void {
+  keepSteady(ConsumerGroup.prototype, 'lastRequest');
+  keepSteady(SocketRequest.prototype, 'sentAt');
+  keepSteady(RequestQueue.prototype, 'throttledUntil');
+  keepSteady(BrokerPool.prototype, 'metadataExpireAt');
+}
+
+function keepSteady<T extends object>(owner: T, name: keyof T): void {
+  const moments = new WeakMap<object, number | null>();
+  Object.defineProperty(owner, name, {
+    configurable: true,
+    get(this: object) {
+      const moment = moments.get(this);
+      return typeof moment === 'number' ? moment - performance.now() + Date.now() : moment;
+    },
+    set(this: object, atMs: number | null) {
+      moments.set(this, typeof atMs === 'number' ? atMs - Date.now() + performance.now() : atMs);
+    },
+  });
 }
 
 function wrap<T, K extends keyof T>(owner: T, name: K, make: (original: T[K]) => T[K]): void {

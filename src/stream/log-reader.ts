@@ -2,7 +2,7 @@ import { KafkaJSOffsetOutOfRange, type RetryOptions } from 'kafkajs';
 import type Cluster from 'kafkajs/src/cluster';
 import createRetry from 'kafkajs/src/retry';
 import { TallymanError } from '../errors';
-import { READ_COMMITTED } from './cluster';
+import { READ_COMMITTED, READ_UNCOMMITTED } from './cluster';
 import { MAX_BATCH_BYTES } from './codecs';
 import { unpackBatch, type PackedBatch } from './fetch-response';
 import { parseOffset } from './offset';
@@ -14,10 +14,12 @@ export interface FetchOptions {
   readonly position: number;
   readonly maxWaitMs: number;
   readonly maxBytes: number;
+  /** Reads also what belongs to open and aborted transactions. */
+  readonly isUncommittedSeen?: boolean;
 }
 
 export interface Fetched {
-  /** Committed records from `position` on. */
+  /** Records from `position` on: committed ones, unless others were asked for. */
   readonly records: readonly LogRecord[];
   /** Where to go on: above `position` unless there was nothing to read. */
   readonly next: number;
@@ -62,7 +64,7 @@ async function fetchOnce(cluster: Cluster, options: FetchOptions): Promise<Fetch
     maxWaitTime: maxWaitMs,
     minBytes: 1,
     maxBytes,
-    isolationLevel: READ_COMMITTED,
+    isolationLevel: options.isUncommittedSeen ? READ_UNCOMMITTED : READ_COMMITTED,
     topics: [{ topic, partitions: [{ partition, fetchOffset: String(position), maxBytes }] }],
   });
   return unpackFrom(position, (responses[0]?.partitions[0]?.messages ?? []) as PackedBatch[]);

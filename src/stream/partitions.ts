@@ -14,10 +14,6 @@ export interface PartitionStatus {
   readonly partition: number;
   /** The offset to apply next; undefined until it is first read. */
   readonly cursor: number | undefined;
-  /** The log's end when last seen. Behind it and without progress for long, the partition is stuck. */
-  readonly highWatermark: number;
-  /** When the cursor last moved, or the partition was assigned or woke from having nothing to do. */
-  readonly lastProgressAt: number;
 }
 
 export interface PartitionsOptions extends Omit<RangeWork, 'partition'> {
@@ -35,8 +31,6 @@ interface State {
   cursor: number | undefined;
   /** How often the consumer was sent to the cursor since a batch last fitted. */
   seeks: number;
-  highWatermark: number;
-  lastProgressAt: number;
 }
 
 /** Present at run time, absent from kafkajs's types. */
@@ -58,9 +52,7 @@ export class Partitions {
   }
 
   status(): PartitionStatus[] {
-    return [...this.states].map(([partition, { cursor, highWatermark, lastProgressAt }]) => ({
-      ...{ partition, cursor, highWatermark, lastProgressAt },
-    }));
+    return [...this.states].map(([partition, { cursor }]) => ({ partition, cursor }));
   }
 
   /**
@@ -73,7 +65,6 @@ export class Partitions {
     const batch = payload.batch as FetchedBatch;
     const { partition } = batch;
     const state = this.stateOf(partition);
-    noteHighWatermark(state, parseOffset(batch.highWatermark));
     state.cursor ??= await this.readCursor(partition);
 
     const decision = await this.decideOn(partition, state, {
@@ -124,7 +115,6 @@ export class Partitions {
       const cursor = cursors.get(partition);
       const range = ranges[partition];
       if (cursor === undefined || !range || this.states.get(partition) !== state) continue;
-      noteHighWatermark(state, range.end);
       if (state.cursor !== known) continue; // A batch came meanwhile, and was judged by itself.
       state.cursor = Math.max(known ?? 0, cursor);
       const verdict = review(known, cursor, range);
@@ -176,7 +166,6 @@ export class Partitions {
   private noteChunk(partition: number, state: State, outcome: ChunkOutcome): void {
     state.cursor = outcome.next;
     state.seeks = 0;
-    state.lastProgressAt = Date.now();
     this.lastCursors.set(partition, outcome.next);
     this.options.onChunk(partition, outcome);
   }
@@ -210,14 +199,8 @@ export class Partitions {
   private stateOf(partition: number): State {
     const known = this.states.get(partition);
     if (known) return known;
-    const state = { cursor: undefined, seeks: 0, highWatermark: 0, lastProgressAt: Date.now() };
+    const state = { cursor: undefined, seeks: 0 };
     this.states.set(partition, state);
     return state;
   }
-}
-
-/** A partition that had nothing to do begins to make progress, or not, now. */
-function noteHighWatermark(state: State, highWatermark: number): void {
-  if (state.cursor !== undefined && state.cursor >= state.highWatermark) state.lastProgressAt = Date.now();
-  state.highWatermark = highWatermark;
 }

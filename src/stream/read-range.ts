@@ -36,7 +36,7 @@ export async function* readRange(client: KafkaClient, options: RangeOptions): As
   const { topic, partition, from, to, fetchBytes = FETCH_BYTES } = options;
   const reader = await client.reader();
   let position = from;
-  let progressAt = Date.now();
+  let progressAt = performance.now();
   while (position < to) {
     const fetched = await reader.fetch({
       ...{ topic, partition, position },
@@ -44,12 +44,12 @@ export async function* readRange(client: KafkaClient, options: RangeOptions): As
       maxBytes: fetchBytes,
     });
     const { next } = fetched;
-    if (next > position) progressAt = Date.now();
-    else if (Date.now() - progressAt > STALL_LIMIT_MS) {
+    if (next > position) progressAt = performance.now();
+    else if (performance.now() - progressAt > STALL_LIMIT_MS) {
       throw new TallymanError(
         'LOG_STALLED',
         `${topic} partition ${partition} shows nothing from offset ${position} on, although it should reach ${to}: ` +
-          'is a transaction left open?',
+          'is a transaction left open? `tallyman doctor` says which.',
         { ...options, position },
       );
     }

@@ -7,10 +7,10 @@ const TROUBLE_BREAK_MS = 30_000;
  * Whether a consumer that broke down is started again. A broker that restarts must be ridden out, and kafkajs breaks down
  * when it is the only one; but a consumer that breaks down over and over must not look alive for ever.
  *
- * @returns a function to be asked at each breakdown
+ * @returns a function to be asked at each breakdown, by a clock that nobody sets
  */
 export function createRestartPolicy(): (nowMs: number) => boolean {
-  let troubleSince = 0;
+  let troubleSince = Number.NEGATIVE_INFINITY;
   let lastBreakdownAt = Number.NEGATIVE_INFINITY;
   return (nowMs) => {
     if (nowMs - lastBreakdownAt > TROUBLE_BREAK_MS) troubleSince = nowMs;

@@ -1,8 +1,7 @@
 import type { Log } from '../log';
 import type { KafkaClient } from '../stream/kafka';
-import { logEnds, usageTopics } from '../stream/topics';
+import { logEnds, stableEnds } from '../stream/topics';
 import { readCursors } from '../totals/cursors';
-import { readShardCount } from '../totals/read';
 import type { Store } from '../totals/store';
 
 export interface PartitionPosition {
@@ -10,15 +9,19 @@ export interface PartitionPosition {
   readonly partition: number;
   /** The offset the next record will get. */
   readonly end: number;
-  /** The next offset to apply. */
-  readonly cursor: number;
-  /** When the cursor was last seen to move, or to have nothing left. */
-  readonly progressAtMs: number;
+  /** The offset before which consumers read: below the end while a transaction is open. */
+  readonly stable: number;
+  /** The next offset to apply; undefined where Redis holds none. */
+  readonly cursor: number | undefined;
+  /** How long the cursor has been seen to stand with something left to apply; 0 while it moves or nothing is left. */
+  readonly stillMs: number;
+  /** Whether a consumer is assigned to it; undefined where that was not asked, or cannot be told. */
+  readonly isRead?: boolean | undefined;
 }
 
 /** How far the totals have followed the log. */
 export interface LogPosition {
-  /** When the log was looked at: with nothing behind, all that was published before is in the totals. */
+  /** The date of the look: with nothing behind, all that was published before is in the totals. */
   readonly atMs: number;
   readonly partitions: readonly PartitionPosition[];
   /** Offsets not applied yet, of all partitions: at least as many as events, since markers have offsets too. */
@@ -38,36 +41,50 @@ export interface TopicPosition {
 export interface LogWatch {
   /** What was seen last; undefined before the first look and while Kafka or Redis does not answer. */
   position(): LogPosition | undefined;
+  /** Why there is no position. */
+  problem(): string | undefined;
   /** Resolves when the first look has ended, well or not, and at the latest after `ms`. */
   firstLook(ms: number): Promise<void>;
   stop(): Promise<void>;
+}
+
+export interface LogSources {
+  readonly kafka: KafkaClient;
+  readonly store: Store;
+  /** Full names: all partitions of these are looked at, whoever reads them. */
+  readonly topics: readonly string[];
+  /** topic -> the partitions that some consumer is assigned to. Asked while a cursor stands. */
+  readonly readers?: () => Promise<ReadonlyMap<string, ReadonlySet<number>>>;
 }
 
 const LOOK_EVERY_MS = 1_000;
 /** An older look tells nothing of how fresh the totals are. */
 const STALE_MS = 10_000;
 const RATE_OVER_MS = 30_000;
+/** A cursor that stands for less is between two chunks, or two owners. */
+const ASK_READERS_AFTER_MS = 3_000;
 
 /**
  * Looks at the log's ends and the cursors each time it is called. The rates are those since the calls of the last half
  * minute, 0 at the first.
  */
-export function createLogLook(kafka: KafkaClient, store: Store, prefix: string): () => Promise<LogPosition> {
-  let latest: LogPosition | undefined;
-  let history: { readonly atMs: number; readonly applied: ReadonlyMap<string, number> }[] = [];
+export function createLogLook(sources: LogSources): () => Promise<LogPosition> {
+  const standing = new Map<string, Standing>();
+  let history: { readonly takenAt: number; readonly applied: ReadonlyMap<string, number> }[] = [];
   return async () => {
     // The ends first: a cursor that then stands at one has passed all that was published before.
     const atMs = Date.now();
-    const partitions = await readPartitions(kafka, store, prefix, latest);
-    const applied = sumByTopic(partitions, ({ cursor }) => cursor);
-    history = [...history.filter((one) => one.atMs > atMs - RATE_OVER_MS), { atMs, applied }];
+    const takenAt = performance.now();
+    const partitions = await readPartitions(sources, standing);
+    const applied = sumByTopic(partitions, ({ cursor }) => cursor ?? 0);
+    history = [...history.filter((one) => one.takenAt > takenAt - RATE_OVER_MS), { takenAt, applied }];
     const first = history[0]!;
-    const seconds = (atMs - first.atMs) / 1000;
+    const seconds = (takenAt - first.takenAt) / 1000;
     const perSecond = (offsets: number): number =>
       seconds > 0 ? Math.max(0, Math.round(offsets / seconds)) : 0;
     const behind = sumByTopic(partitions, behindOf);
     const moved = [...applied].map(([topic, offset]) => offset - (first.applied.get(topic) ?? offset));
-    latest = {
+    return {
       atMs,
       partitions,
       behind: sum([...behind.values()]),
@@ -78,21 +95,25 @@ export function createLogLook(kafka: KafkaClient, store: Store, prefix: string):
         perSecond: perSecond(moved[at] ?? 0),
       })),
     };
-    return latest;
   };
 }
 
 /** Looks every second, once for all readers: Kafka is not asked by each of them. */
-export function watchLog(kafka: KafkaClient, store: Store, prefix: string, log: Log): LogWatch {
-  const lookAtLog = createLogLook(kafka, store, prefix);
+export function watchLog(sources: LogSources, log: Log): LogWatch {
+  const lookAtLog = createLogLook(sources);
   let latest: LogPosition | undefined;
+  let seenAt = performance.now();
+  let failure: string | undefined;
   let failing = false;
   let stopped = false;
   let wake: () => void = () => undefined;
 
   const look = async (): Promise<void> => {
     try {
+      const takenAt = performance.now();
       latest = await lookAtLog();
+      seenAt = takenAt;
+      failure = undefined;
       if (failing) log.info('the log can be looked at again');
       failing = false;
     } catch (error) {
@@ -100,6 +121,7 @@ export function watchLog(kafka: KafkaClient, store: Store, prefix: string, log: 
       if (!failing) log.warn({ err: error }, 'the log cannot be looked at');
       failing = true;
       latest = undefined;
+      failure = error instanceof Error ? error.message : String(error);
     }
   };
 
@@ -115,8 +137,14 @@ export function watchLog(kafka: KafkaClient, store: Store, prefix: string, log: 
     }
   })();
 
+  const position = (): LogPosition | undefined =>
+    performance.now() - seenAt < STALE_MS ? latest : undefined;
   return {
-    position: () => (latest !== undefined && Date.now() - latest.atMs < STALE_MS ? latest : undefined),
+    position,
+    problem() {
+      if (position() !== undefined) return undefined;
+      return failure ?? `no answer for ${Math.floor((performance.now() - seenAt) / 1000)} s`;
+    },
     async firstLook(ms) {
       let timer: NodeJS.Timeout | undefined;
       const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
@@ -131,35 +159,52 @@ export function watchLog(kafka: KafkaClient, store: Store, prefix: string, log: 
   };
 }
 
-async function readPartitions(
-  kafka: KafkaClient,
-  store: Store,
-  prefix: string,
-  before: LogPosition | undefined,
-): Promise<PartitionPosition[]> {
-  const ends = await logEnds(kafka, usageTopics(prefix));
-  const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
-  const cursors = await Promise.all(shards.map((shard) => readCursors(store, shard)));
-  const nowMs = Date.now();
-  return [...ends].flatMap(([topic, topicEnds]) =>
-    topicEnds.map((end, partition) => {
-      const cursor = cursors[partition]?.get(topic) ?? 0;
-      const was = before?.partitions.find((one) => one.topic === topic && one.partition === partition);
-      const isIdle = was === undefined || cursor !== was.cursor || was.cursor >= was.end;
-      return { topic, partition, end, cursor, progressAtMs: isIdle ? nowMs : was.progressAtMs };
-    }),
-  );
+/** What a partition's cursor stood at when last seen, and since when, by a clock that nobody sets. */
+interface Standing {
+  readonly cursor: number | undefined;
+  readonly since: number;
 }
 
-/** Partitions with something left to apply whose cursor has not moved for so long. */
-export function stuckPartitions(position: LogPosition, forMs: number, nowMs: number): PartitionPosition[] {
-  return position.partitions.filter(
-    ({ end, cursor, progressAtMs }) => cursor < end && nowMs - progressAtMs > forMs,
+async function readPartitions(
+  { kafka, store, topics, readers }: LogSources,
+  standing: Map<string, Standing>,
+): Promise<PartitionPosition[]> {
+  const ends = await logEnds(kafka, topics);
+  const shardCount = Math.max(0, ...[...ends.values()].map((all) => all.length));
+  const cursors = await Promise.all(
+    Array.from({ length: shardCount }, (_, shard) => readCursors(store, shard)),
   );
+  const now = performance.now();
+  const found = [...ends].flatMap(([topic, topicEnds]) =>
+    topicEnds.map((end, partition): PartitionPosition => {
+      const cursor = cursors[partition]?.get(topic);
+      const key = `${topic}/${partition}`;
+      const was = standing.get(key);
+      const isStanding = was !== undefined && cursor === was.cursor && (cursor ?? 0) !== end;
+      const since = isStanding ? was.since : now;
+      standing.set(key, { cursor, since });
+      return { topic, partition, end, stable: end, cursor, stillMs: now - since };
+    }),
+  );
+  const longest = Math.max(0, ...found.map(({ stillMs }) => stillMs));
+  if (longest === 0) return found;
+  const stable = await stableEnds(kafka, topics);
+  const read = longest < ASK_READERS_AFTER_MS ? undefined : await readers?.().catch(() => undefined);
+  return found.map((one) => ({
+    ...one,
+    // Asked later than the end: it may lie past it.
+    stable: Math.min(one.end, stable.get(one.topic)?.[one.partition] ?? one.end),
+    isRead: read && (read.get(one.topic)?.has(one.partition) ?? false),
+  }));
+}
+
+/** Partitions with something left to apply whose cursor has not moved for this long. */
+export function stuckPartitions(position: LogPosition, forMs: number): PartitionPosition[] {
+  return position.partitions.filter(({ end, cursor, stillMs }) => (cursor ?? 0) < end && stillMs > forMs);
 }
 
 /** Offsets that are not applied yet. */
-export const behindOf = ({ end, cursor }: PartitionPosition): number => Math.max(0, end - cursor);
+export const behindOf = ({ end, cursor }: PartitionPosition): number => Math.max(0, end - (cursor ?? 0));
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 

@@ -1,6 +1,9 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { RejectedRecord } from '../stream/dead-letters';
 import type { RunnerStatus } from '../stream/runner';
+import type { Health } from '../watch/health';
+import type { LogPosition } from '../watch/log-position';
+import { registerLogMetrics } from './log-metrics';
 
 export interface ConsumerMetrics {
   readonly registry: Registry;
@@ -14,10 +17,11 @@ export interface ConsumerMetrics {
 const APPLY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const DELAY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
 
-/** What a consumer process tells Prometheus: its own partitions and counts. docs/operating.md lists the names. */
+/** What a consumer process tells Prometheus: its own counts, and all partitions of its topics. docs/operating.md lists the names. */
 export function createConsumerMetrics(
   statuses: () => readonly RunnerStatus[],
-  isReady: () => boolean,
+  health: () => Health,
+  position: () => LogPosition | undefined,
 ): ConsumerMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -45,34 +49,14 @@ export function createConsumerMetrics(
     ({ unknownVoids }) => unknownVoids,
   );
 
-  const byPartition = (
-    name: string,
-    help: string,
-    of: (partition: RunnerStatus['partitions'][number]) => number,
-  ): Gauge =>
-    new Gauge({
-      name,
-      help,
-      labelNames: ['topic', 'partition'],
-      registers,
-      collect() {
-        this.reset();
-        for (const { topic, partitions } of statuses()) {
-          for (const one of partitions) this.set({ topic, partition: one.partition }, of(one));
-        }
-      },
-    });
-  byPartition('tallyman_cursor_offset', 'Next offset to apply', ({ cursor }) => cursor ?? 0);
-  byPartition('tallyman_lag_events', 'Offsets published and not yet applied', ({ cursor, highWatermark }) =>
-    Math.max(0, highWatermark - (cursor ?? 0)),
-  );
+  registerLogMetrics(registry, position, health);
 
   new Gauge({
     name: 'tallyman_ready',
-    help: '1 while every partition with something to apply moves, else 0',
+    help: '1 while /readyz answers 200, else 0',
     registers,
     collect() {
-      this.set(isReady() ? 1 : 0);
+      this.set(health().ready ? 1 : 0);
     },
   });
 

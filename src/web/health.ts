@@ -1,27 +1,36 @@
 import type { FastifyInstance } from 'fastify';
 import type { WebDependencies } from './dependencies';
-import { stuckPartitions } from '../watch/log-position';
+import { checkHealth, type Health } from '../watch/health';
+import type { LogWatch } from '../watch/log-position';
 
-/** A partition with something to apply and no progress for so long is stuck. */
-const STUCK_AFTER_MS = 60_000;
+/** The health of the installation, of which this process runs no part. */
+export const installationHealth = (
+  logWatch: Pick<LogWatch, 'position' | 'problem'>,
+  stuckAfterMs: number,
+  storeProblem: string | undefined,
+): Health =>
+  checkHealth({
+    loops: [],
+    storeProblem,
+    position: logWatch.position(),
+    positionProblem: logWatch.problem(),
+    stuckAfterMs,
+  });
 
 /** Whether the process lives, and whether what it shows can be relied on. */
-export function registerHealth(app: FastifyInstance, { store, logWatch, nowMs }: WebDependencies): void {
+export function registerHealth(app: FastifyInstance, { config, store, logWatch }: WebDependencies): void {
   app.get('/healthz', { logLevel: 'silent' }, async (_request, reply) => {
     void reply.header('cache-control', 'no-store');
     return { status: 'ok' };
   });
 
   app.get('/readyz', { logLevel: 'silent' }, async (_request, reply) => {
-    const problems: string[] = [];
-    await store.redis.ping().catch(() => problems.push('Redis does not answer'));
-    const position = logWatch.position();
-    if (position === undefined) problems.push('the log cannot be compared with the cursors');
-    else {
-      const stuck = stuckPartitions(position, STUCK_AFTER_MS, nowMs());
-      problems.push(...stuck.map(({ topic, partition }) => `${topic} partition ${partition} is stuck`));
-    }
-    void reply.header('cache-control', 'no-store').code(problems.length === 0 ? 200 : 503);
-    return { status: problems.length === 0 ? 'ready' : 'not ready', problems };
+    const storeProblem = await store.redis.ping().then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    );
+    const health = installationHealth(logWatch, config.health.stuckAfterMs, storeProblem);
+    void reply.header('cache-control', 'no-store').code(health.ready ? 200 : 503);
+    return health;
   });
 }

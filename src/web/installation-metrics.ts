@@ -4,7 +4,9 @@ import { readCloses } from '../totals/closes';
 import { countProjects } from '../totals/read';
 import type { Store } from '../totals/store';
 import { readVerified } from '../totals/verified';
+import type { Health } from '../watch/health';
 import type { LogWatch } from '../watch/log-position';
+import { registerLogMetrics } from './log-metrics';
 
 export interface InstallationMetrics {
   readonly registry: Registry;
@@ -17,24 +19,14 @@ export function createInstallationMetrics(
   store: Store,
   calendar: BillingCalendar,
   logWatch: LogWatch,
+  health: () => Health,
   nowMs: () => number,
 ): InstallationMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
 
-  new Gauge({
-    name: 'tallyman_lag_events',
-    help: 'Offsets published and not yet applied',
-    labelNames: ['topic', 'partition'],
-    registers,
-    collect() {
-      this.reset();
-      for (const { topic, partition, end, cursor } of logWatch.position()?.partitions ?? []) {
-        this.set({ topic, partition }, Math.max(0, end - cursor));
-      }
-    },
-  });
+  registerLogMetrics(registry, () => logWatch.position(), health);
 
   const byMonth = (name: string, help: string): Gauge<'month'> =>
     new Gauge({ name, help, labelNames: ['month'], registers });

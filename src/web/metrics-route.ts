@@ -1,13 +1,16 @@
 import type { FastifyInstance } from 'fastify';
 import type { WebDependencies } from './dependencies';
+import type { Health } from '../watch/health';
+import { installationHealth } from './health';
 import { createInstallationMetrics } from './installation-metrics';
 
 /** `/metrics` for Prometheus. It names no project, so it takes no token: keep it from the outside as you keep health. */
 export function registerMetrics(
   app: FastifyInstance,
-  { store, calendar, logWatch, nowMs }: WebDependencies,
+  { config, store, calendar, logWatch, nowMs }: WebDependencies,
 ): void {
-  const metrics = createInstallationMetrics(store, calendar, logWatch, nowMs);
+  const health = (): Health => installationHealth(logWatch, config.health.stuckAfterMs, undefined);
+  const metrics = createInstallationMetrics(store, calendar, logWatch, health, nowMs);
   const { registry } = metrics;
   app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {
     await metrics.refresh();

@@ -2,7 +2,7 @@ import { placeOf } from '../stream/dead-letter-log';
 import type { DeadLetter } from '../stream/dead-letters';
 import { groupDigits } from '../shown-numbers';
 import { html, type Html } from './html';
-import type { LogPosition } from '../watch/log-position';
+import { behindOf, type LogPosition } from '../watch/log-position';
 import type { OpsView } from './ops-view';
 import { replayForm } from './replay-page';
 import { clock, money, monthName } from './shown';
@@ -101,12 +101,12 @@ function partitions(position: LogPosition | undefined): Html | false {
                   const found = position.partitions.find(
                     (one) => one.topic === topic && one.partition === number,
                   );
-                  const behind = found === undefined ? 0 : Math.max(0, found.end - found.cursor);
+                  const behind = found === undefined ? 0 : behindOf(found);
                   return html`<td class="number">
                     ${
                       found !== undefined &&
                       html`<abbr
-                        title="${groupDigits(String(found.cursor))} of ${groupDigits(String(found.end))}"
+                        title="${groupDigits(String(found.cursor ?? 0))} of ${groupDigits(String(found.end))}"
                         >${groupDigits(String(behind))}</abbr
                       >`
                     }

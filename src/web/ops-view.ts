@@ -80,8 +80,8 @@ function keptFor<T>(ms: number, ask: () => Promise<T>): { get(): Promise<T>; for
   return {
     forget,
     get() {
-      if (kept === undefined || Date.now() - kept.at > ms) {
-        kept = { at: Date.now(), answer: ask() };
+      if (kept === undefined || performance.now() - kept.at > ms) {
+        kept = { at: performance.now(), answer: ask() };
         kept.answer.catch(forget);
       }
       return kept.answer;

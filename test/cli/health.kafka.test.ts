@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { freePort } from '../../src/local/free-port';
 import { startNativeRedis } from '../../src/local/native-redis';
 import type { NativeService } from '../../src/local/service';
-import type { Health } from '../../src/stream/health';
+import type { Health } from '../../src/watch/health';
 import { eventually } from '../support/eventually';
 import { installation } from '../support/tallyman';
 

@@ -19,9 +19,9 @@ const view: TopView = {
       { topic: 'usage.agent', behind: 0, perSecond: 10 },
     ],
     partitions: [
-      { topic: 'usage.session', partition: 0, cursor: 10, end: 1_010, progressAtMs: NOW_MS },
-      { topic: 'usage.session', partition: 1, cursor: 50, end: 300, progressAtMs: NOW_MS - 42_000 },
-      { topic: 'usage.agent', partition: 0, cursor: 7, end: 7, progressAtMs: NOW_MS - 90_000 },
+      { topic: 'usage.session', partition: 0, cursor: 10, end: 1_010, stable: 1_010, stillMs: 0 },
+      { topic: 'usage.session', partition: 1, cursor: 50, end: 300, stable: 300, stillMs: 42_000 },
+      { topic: 'usage.agent', partition: 0, cursor: 7, end: 7, stable: 7, stillMs: 0 },
     ],
   },
   deadLetters: { letters: [], isCut: false },

@@ -1,3 +1,4 @@
+import { openTransactions } from '../../src/stream/open-transactions';
 import { buildCatalog } from '../../src/billing/build-catalog';
 import type { Catalog, CatalogDocument } from '../../src/billing/catalog';
 import type { Invoice } from '../../src/billing/invoice';
@@ -15,7 +16,7 @@ import { createBillingCalendar } from '../../src/rating/billing-calendar';
 import { openKafka } from '../../src/stream/kafka';
 import { appendLedger, readLedger } from '../../src/stream/ledger';
 import { createPublisher, type Publisher } from '../../src/stream/producer';
-import { createTopics, stableEnds, topicName, usageTopics } from '../../src/stream/topics';
+import { createTopics, topicName, usageTopics } from '../../src/stream/topics';
 import { initCursor } from '../../src/totals/cursors';
 import { freeze } from '../../src/totals/freeze';
 import { writeFrozenPart } from '../../src/totals/frozen-month';
@@ -274,8 +275,8 @@ test('a close that an open transaction holds up says so and where', async () => 
   try {
     const { ends } = await checkCursors(client, store, prefix, usageTopics(prefix));
     const progress = { update: () => undefined, end: () => undefined };
-    const stable = (): ReturnType<typeof stableEnds> => stableEnds(client, usageTopics(prefix));
-    await expect(waitForCursors(store, ends, stable, 100, progress)).rejects.toMatchObject({
+    const findOpen = (): ReturnType<typeof openTransactions> => openTransactions(client, usageTopics(prefix));
+    await expect(waitForCursors(store, { ends, findOpen, stallMs: 100, progress })).rejects.toMatchObject({
       ...{ code: 'TRANSACTION_OPEN', message: expect.stringContaining(`${topic}/1`) },
     });
   } finally {

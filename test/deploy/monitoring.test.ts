@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConsumerMetrics } from '../../src/web/consumer-metrics';
 import { createFollowerMetrics } from '../../src/web/follower-metrics';
+import { checkHealth } from '../../src/watch/health';
 import { needTestProgram } from '../support/need-program';
 
 const deploy = join(__dirname, '../../deploy');
@@ -15,8 +16,8 @@ beforeAll(async () => {
 const statuses = [
   {
     topic: 'usage.session',
-    lastTickAt: 0,
-    partitions: [{ partition: 0, cursor: 5, highWatermark: 9, lastProgressAt: 0 }],
+    idleMs: 0,
+    partitions: [{ partition: 0, cursor: 5 }],
     counted: 4,
     duplicates: 3,
     late: 2,
@@ -26,10 +27,23 @@ const statuses = [
   },
 ];
 
+const position = {
+  ...{ atMs: 0, behind: 4, perSecond: 0, topics: [] },
+  partitions: [{ topic: 'usage.session', partition: 0, end: 9, stable: 6, cursor: 5, stillMs: 7_000 }],
+};
+
 async function metricsText(): Promise<string> {
   const metrics = createConsumerMetrics(
     () => statuses,
-    () => true,
+    () =>
+      checkHealth({
+        loops: [],
+        storeProblem: undefined,
+        position,
+        positionProblem: undefined,
+        stuckAfterMs: 1,
+      }),
+    () => position,
   );
   metrics.observeApply('usage.session', 4);
   metrics.observeDelay('usage.session', 1_000, 1_250);
@@ -70,6 +84,9 @@ test('promtool accepts the metrics', async () => {
 test('the runners are shown as they stand', async () => {
   const text = await metricsText();
   expect(text).toContain('tallyman_lag_events{topic="usage.session",partition="0"} 4');
+  expect(text).toContain('tallyman_lag_standing_seconds{topic="usage.session",partition="0"} 7');
+  expect(text).toContain('tallyman_open_transaction_events{topic="usage.session",partition="0"} 3');
+  expect(text).toContain('tallyman_problem{code="PARTITION_STUCK",subject="usage.session/0"} 1');
   expect(text).toContain('tallyman_events_counted_total{topic="usage.session"} 4');
   expect(text).toContain('tallyman_events_duplicate_total{topic="usage.session"} 3');
   expect(text).toContain('tallyman_event_delay_seconds_bucket{le="0.25",topic="usage.session"} 1');

@@ -90,15 +90,22 @@ export class Installation implements World {
 
   /** Runs the faults between the steps of the processes, then lets all go well until nothing is left to do. */
   async run(faults: readonly Fault[]): Promise<void> {
-    const clock = jest.spyOn(Date, 'now').mockImplementation(() => this.nowMs);
+    const restoreClocks = this.useOwnClocks();
     try {
       for (let member = 0; member < MEMBERS; member += 1) this.members.push(this.startMember());
       await this.drive(this.scenario(faults));
     } finally {
       this.isOver = true;
-      clock.mockRestore();
+      restoreClocks();
     }
     if (this.broken !== undefined) throw new Error('broken', { cause: this.broken });
+  }
+
+  private useOwnClocks(): () => void {
+    const clocks = [Date, performance].map((clock) =>
+      jest.spyOn(clock, 'now').mockImplementation(() => this.nowMs),
+    );
+    return () => clocks.forEach((clock) => clock.mockRestore());
   }
 
   logs(): ModelLog[] {
@@ -176,13 +183,13 @@ export class Installation implements World {
     this.closing?.kill();
     for (const { process } of this.members) process.kill();
     this.redis.wipe(TOPIC);
-    const clock = jest.spyOn(Date, 'now').mockImplementation(() => this.nowMs);
+    const restoreClocks = this.useOwnClocks();
     try {
       for (const index of this.members.keys()) this.members[index] = this.startMember();
       await this.drive(this.drain());
     } finally {
       this.isOver = true;
-      clock.mockRestore();
+      restoreClocks();
     }
   }
 

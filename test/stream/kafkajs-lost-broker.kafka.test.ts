@@ -47,7 +47,7 @@ it.each(['SIGKILL', 'SIGTERM'] as const)(
       });
 
       await services.kafka.kill(signal);
-      await eventually(() => Date.now() - runner.status().lastTickAt > 3_000, {
+      await eventually(() => runner.status().idleMs > 3_000, {
         timeoutMs: 60_000,
         what: 'the loop to stand still',
       });

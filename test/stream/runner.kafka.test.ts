@@ -1,3 +1,4 @@
+import { LOOP_LIMIT_MS } from '../../src/watch/health';
 import { eventually } from '../support/eventually';
 import {
   countTo,
@@ -37,18 +38,16 @@ it('applies every event once and in order, and commits how far it came', async (
 it('shows how far each partition is, also of one that is idle', async () => {
   const totals = new MemoryTotals(3);
   await usage.fill(0, 5);
-  const before = Date.now();
   const runner = usage.runner(totals);
   await runner.start();
   await eventually(() => runner.status().partitions.every(({ cursor }) => cursor !== undefined));
   await eventually(() => totals.offsets(0).length === 5);
   const status = runner.status();
-  expect(status.lastTickAt).toBeGreaterThanOrEqual(before);
-  expect(status.partitions.map(({ lastProgressAt }) => lastProgressAt >= before)).toEqual([true, true, true]);
-  expect(status.partitions).toMatchObject([
-    { partition: 0, cursor: 5, highWatermark: 5 },
-    { partition: 1, cursor: 0, highWatermark: 0 },
-    { partition: 2, cursor: 0, highWatermark: 0 },
+  expect(status.idleMs).toBeLessThan(LOOP_LIMIT_MS);
+  expect(status.partitions).toEqual([
+    { partition: 0, cursor: 5 },
+    { partition: 1, cursor: 0 },
+    { partition: 2, cursor: 0 },
   ]);
 });
 

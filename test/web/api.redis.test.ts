@@ -265,7 +265,7 @@ test('a healthy process is not ready without Kafka', async () => {
   expect((await harness.inject('/healthz')).json()).toEqual({ status: 'ok' });
   const ready = await harness.inject('/readyz');
   expect(ready.statusCode).toBe(503);
-  expect(ready.json()).toMatchObject({ problems: ['the log cannot be compared with the cursors'] });
+  expect(ready.json()).toMatchObject({ ready: false, problems: [{ code: 'LOG_UNSEEN', subject: 'Kafka' }] });
 });
 
 /** What an outside validator says. It is an ES module, which jest cannot load: so it runs on its own. */

@@ -15,6 +15,7 @@ import { writeShardCount } from '../../src/totals/read';
 import { openStore, type Store } from '../../src/totals/store';
 import { createLog, type Log } from '../../src/log';
 import type { WebDependencies } from '../../src/web/dependencies';
+import { usageTopics } from '../../src/stream/topics';
 import { watchLog } from '../../src/watch/log-position';
 import { createServer } from '../../src/web/server';
 import { createTokens, type Role, type TokenRequest } from '../../src/web/tokens';
@@ -55,7 +56,7 @@ export async function webHarness(log: Log = createLog('silent')): Promise<WebHar
   const calendar = createBillingCalendar('UTC');
   const { catalog } = loadCatalog();
   const tokens = createTokens(SECRET);
-  const logWatch = watchLog(kafka, store, prefix, createLog('silent'));
+  const logWatch = watchLog({ kafka, store, topics: usageTopics(prefix) }, createLog('silent'));
   const web: WebDependencies = {
     ...{ config, log, calendar, catalog, kafka, store, logWatch, tokens },
     authSecret: SECRET,

@@ -1,0 +1,89 @@
+import type { LogPosition, PartitionPosition } from './log-position';
+
+/** Something that keeps usage from being counted. */
+export interface HealthProblem {
+  readonly code:
+    | 'PARTITION_STUCK'
+    | 'PARTITION_UNREAD'
+    | 'TRANSACTION_OPEN'
+    | 'NO_CURSOR'
+    | 'CURSOR_PAST_LOG_END'
+    | 'LOOP_STOPPED'
+    | 'STORE_AWAY'
+    | 'LOG_UNSEEN';
+  /** `<topic>/<partition>`, a topic, or what is away. */
+  readonly subject: string;
+  readonly detail: string;
+}
+
+/** What `/readyz` answers. */
+export interface Health {
+  /** Whether usage is being counted as it comes. */
+  readonly ready: boolean;
+  readonly problems: readonly HealthProblem[];
+}
+
+export interface HealthInput {
+  /** How long ago each topic's consumer in this process last came round in its loop. */
+  readonly loops: readonly { readonly topic: string; readonly idleMs: number }[];
+  /** Why Redis does not answer; undefined when it does. */
+  readonly storeProblem: string | undefined;
+  /** Every partition of the topics, whoever reads it; undefined while it cannot be seen. */
+  readonly position: Pick<LogPosition, 'partitions'> | undefined;
+  /** Why the position cannot be seen. */
+  readonly positionProblem: string | undefined;
+  /** A partition with lag that has not moved for this long is stuck. */
+  readonly stuckAfterMs: number;
+}
+
+/** A consumer's loop comes round each second, and waits up to its rebalance time-out (30 s) for other members. */
+export const LOOP_LIMIT_MS = 40_000;
+
+/**
+ * What is wrong, if anything. Pure. Judged by the ends of all partitions against the cursors in Redis, not by what a
+ * consumer believes: a partition that nobody reads has no consumer to complain.
+ */
+export function checkHealth(input: HealthInput): Health {
+  const { loops, storeProblem, position, positionProblem, stuckAfterMs } = input;
+  const problems: HealthProblem[] = [];
+  if (storeProblem !== undefined)
+    problems.push({ code: 'STORE_AWAY', subject: 'Redis', detail: storeProblem });
+  for (const { topic, idleMs } of loops) {
+    if (idleMs <= LOOP_LIMIT_MS) continue;
+    const detail = `the consumer has not come round for ${seconds(idleMs)} s`;
+    problems.push({ code: 'LOOP_STOPPED', subject: topic, detail });
+  }
+  if (position !== undefined)
+    problems.push(...position.partitions.flatMap((one) => partitionProblem(one, stuckAfterMs) ?? []));
+  else if (storeProblem === undefined) {
+    const detail = `the ends of the logs cannot be compared with the cursors: ${positionProblem ?? 'not looked yet'}`;
+    problems.push({ code: 'LOG_UNSEEN', subject: 'Kafka', detail });
+  }
+  return { ready: problems.length === 0, problems };
+}
+
+function partitionProblem(one: PartitionPosition, stuckAfterMs: number): HealthProblem | undefined {
+  const { topic, partition, cursor, end, stable, stillMs, isRead } = one;
+  const subject = `${topic}/${partition}`;
+  if (cursor === undefined) {
+    const detail = `Redis holds no cursor, and the log ends at ${end}: nothing of it is counted`;
+    return end === 0 ? undefined : { code: 'NO_CURSOR', subject, detail };
+  }
+  if (stillMs <= stuckAfterMs) return undefined;
+  if (cursor > end) {
+    const detail = `the cursor stands at ${cursor}, and the log ends at ${end}`;
+    return { code: 'CURSOR_PAST_LOG_END', subject, detail };
+  }
+  if (cursor === end) return undefined;
+  const waits = `${end - cursor} offsets wait between the cursor, ${cursor}, and the log's end, ${end}`;
+  const still = `nothing has moved for ${seconds(stillMs)} s`;
+  if (cursor >= stable) {
+    const detail = `${waits}: a transaction that began at ${stable} is open, and ${still}`;
+    return { code: 'TRANSACTION_OPEN', subject, detail };
+  }
+  if (isRead === false)
+    return { code: 'PARTITION_UNREAD', subject, detail: `${waits}: no consumer reads it, and ${still}` };
+  return { code: 'PARTITION_STUCK', subject, detail: `${waits}, and ${still}` };
+}
+
+const seconds = (ms: number): number => Math.floor(ms / 1000);
