@@ -8,7 +8,7 @@ import { readWhole } from '../totals/rebuilding';
 import { monthArgument, projectArgument } from './arguments';
 import { caughtUp } from './caught-up';
 import { withContext } from './context';
-import { groupDigits, printJson, printLine } from './output';
+import { groupDigits, printable, printJson, printLine } from './output';
 import { printInvoice } from './print-invoice';
 
 export function verb(): Command {
@@ -78,11 +78,12 @@ function monthMs(
 
 /** The preview is shaped like an invoice, so that whatever reads one can show it; `preview` marks it. */
 function documentOf(sofar: InvoiceOutcome, forecast: Forecast | undefined): unknown {
-  const { unpricedModels, overQuota } = sofar;
+  const { problems, unpricedModels, overQuota } = sofar;
   return {
     preview: true,
     ...sofar.invoice,
     creditNote: sofar.creditNote,
+    problems,
     unpricedModels,
     overQuota,
     forecast: forecast && {
@@ -102,7 +103,10 @@ function print(sofar: InvoiceOutcome, forecast: Forecast | undefined): void {
     printLine();
     printInvoice(sofar.creditNote, 'PREVIEW, no credit note:');
   }
-  for (const model of sofar.unpricedModels) printLine(`no price in the catalog: ${model}`);
+  for (const { code, detail, remedy } of sofar.problems) {
+    printLine(`not complete: ${printable(detail)} [${code}]`);
+    printLine(`  -> ${printable(remedy)}`);
+  }
   for (const { name, over, unit } of sofar.overQuota)
     printLine(`over the quota, not charged: ${name} by ${groupDigits(over)} ${unit}`);
   if (forecast === undefined) return;

@@ -57,7 +57,8 @@ export function billingPage(shown: BillingPage): Html {
       </nav>
     </div>
     <div id="live-head" data-live>
-      ${freshness(view, shown.position)} ${view.unpriced.length > 0 && unpricedNotice(view)} ${summary(view)}
+      ${freshness(view, shown.position)} ${view.unpriced.length > 0 && unpricedNotice(view)}
+      ${view.isIncomplete && incompleteNotice()} ${summary(view)}
     </div>
     <section aria-labelledby="included-title">
       <h2 id="included-title">Included in your plan</h2>
@@ -84,6 +85,13 @@ function freshness({ status }: MonthView, position: LogPosition | undefined): Ht
   return html`<p class="fresh behind">
     Catching up: about ${groupDigits(String(position.behind))} events published until ${clock(position.atMs)}
     are still to be counted.
+  </p>`;
+}
+
+function incompleteNotice(): Html {
+  return html`<p class="notice" role="note">
+    <strong>Some usage cannot be priced yet.</strong> The cost leaves it out, and the invoice waits until that
+    is corrected.
   </p>`;
 }
 

@@ -35,6 +35,8 @@ export interface MonthView {
   /** As it would be if the month goes on as it began; none for a month that is over or has only just begun. */
   readonly forecast: Invoice | undefined;
   readonly unpriced: readonly string[];
+  /** Something cannot be priced for another reason: its cost is left out. */
+  readonly isIncomplete: boolean;
   readonly overQuota: readonly OverQuota[];
 }
 
@@ -81,6 +83,7 @@ async function readMonthViewOf(
         ? forecastOf(input, calendar.monthStart(month), calendar.monthEnd(month), now)
         : undefined,
     unpriced: outcome.unpricedModels,
+    isIncomplete: outcome.problems.some(({ code }) => code !== 'NO_PRICE'),
     overQuota: outcome.overQuota,
   };
 }
