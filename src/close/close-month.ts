@@ -21,7 +21,7 @@ import { countDeadLetters, type DeadLetterCount } from './dead-letters-of-month'
 import { followLedgers } from './follow-ledger';
 import { freezeMonth } from './freeze-month';
 import { publishFrozenTotals } from './frozen-totals';
-import { holdDiffering, type Difference } from './hold-differing';
+import { heldBesides, holdDiffering, type Difference } from './hold-differing';
 import { issueInvoices, type InvoiceReport } from './issue-invoices';
 import { checkWhole } from './wholeness';
 
@@ -112,6 +112,7 @@ export async function closeMonth(
   await mayPublish();
   await seal.remove();
   await invoices.catchUp();
+  if (differing !== undefined) report.held.push(...heldBesides(report.held, differing, month));
   await noteIssued(dependencies, record, report);
 
   for (let shard = 0; shard < checked.partitionCount; shard += 1) await forgetIds(store, shard);
