@@ -31,7 +31,6 @@ function marksOf({ keys }: Store, shardCount: number): string[] {
 const shardsOf = (count: number): number[] => Array.from({ length: count }, (_, shard) => shard);
 
 interface Look {
-  readonly shardCount: number;
   readonly isRebuilding: boolean;
   /** The first shard without a cursor. */
   readonly emptied: number | undefined;
@@ -54,7 +53,6 @@ async function look(store: Store): Promise<Look> {
     if (shardCount === expected) {
       const emptied = found.slice(marks.length).indexOf(0);
       return {
-        shardCount,
         isRebuilding: found.slice(0, marks.length).includes(1),
         emptied: emptied < 0 ? undefined : emptied,
         generation: generation ?? '',
@@ -73,7 +71,7 @@ const lastShardCount = new WeakMap<Store, number>();
  * @throws TallymanError `REBUILD_UNFINISHED`, `UNINITIALISED`
  */
 export async function checkRebuilt(store: Store): Promise<string> {
-  const { shardCount, isRebuilding: isFilling, emptied, generation } = await look(store);
+  const { isRebuilding: isFilling, emptied, generation } = await look(store);
   if (isFilling) {
     throw new TallymanError(
       'REBUILD_UNFINISHED',
@@ -81,12 +79,13 @@ export async function checkRebuilt(store: Store): Promise<string> {
         '`tallyman rebuild` again, which goes on where it was.',
     );
   }
-  if (shardCount === 0 || emptied !== undefined) {
+  // Where the number of shards is lost too, whoever asks for it says so.
+  if (emptied !== undefined) {
     throw new TallymanError(
       'UNINITIALISED',
-      `Redis holds no cursor${emptied === undefined ? '' : ` of shard ${emptied}`}. If it was emptied: run ` +
+      `Redis holds no cursor of shard ${emptied}. If it was emptied: run ` +
         '`tallyman rebuild`. A new installation: run `tallyman init`.',
-      { shardCount },
+      { shard: emptied },
     );
   }
   return generation;
