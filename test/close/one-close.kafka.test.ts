@@ -145,6 +145,11 @@ test('of two closes at once, of other months, the first is fenced, and no number
 test.each<[string, string, () => Promise<unknown>]>([
   ['a rebuild begins', 'REBUILD_UNFINISHED', () => beginRebuild(store, 1)],
   ['the number of shards is lost', 'SHARDS_STALE', () => store.redis.del(store.keys.shardCount)],
+  [
+    'the number of shards is edited',
+    'FEWER_SHARDS',
+    () => store.redis.set(store.keys.shardCount, PARTITIONS + 1),
+  ],
   ['Redis loses a plan', 'REDIS_WENT_BACK', () => store.redis.hdel(store.keys.projects, 'acme')],
   ['a cursor goes back', 'REDIS_WENT_BACK', () => setCursor(0)],
   ['Redis is emptied', 'REDIS_WENT_BACK', () => store.redis.del(store.keys.shard(0).seals)],
