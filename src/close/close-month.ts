@@ -77,7 +77,7 @@ export async function closeMonth(
   );
   waiting.end();
   // Cursors that a rebuild moves reach the barrier before all that it restores is there.
-  await checkRebuilt(store);
+  const generation = await checkRebuilt(store);
 
   // Invoices are made from these views, and numbers are counted from what they show. The ledger stays as it is, since no
   // other close can publish. Before the seal: from then on a Redis that goes back is noticed.
@@ -92,7 +92,8 @@ export async function closeMonth(
   );
   // The month is closed from here on: no plan, tax or credit of it changes any more.
   await settleProjects(kafka, prefix, projects);
-  const mayPublish = (): Promise<void> => checkWhole({ kafka, store, month, checked, seal, views });
+  const mayPublish = (): Promise<void> =>
+    checkWhole({ kafka, store, month, checked, generation, seal, views });
   await mayPublish();
 
   const isFirstRun = !record.completed && !record.issued;

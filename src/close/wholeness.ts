@@ -15,6 +15,8 @@ export interface WholenessOptions {
   readonly month: string;
   /** As the close found them before it waited. */
   readonly checked: CheckedCursors;
+  /** Of the Redis that the close began with: see `checkRebuilt`. */
+  readonly generation: string;
   readonly seal: Seal;
   /** The views that invoices are made from, caught up before the seal. */
   readonly views: readonly LedgerFollower[];
@@ -27,16 +29,16 @@ export interface WholenessOptions {
  * @throws TallymanError `REDIS_WENT_BACK`, `REBUILD_UNFINISHED`, `TOPIC_REPLACED`, `FEWER_SHARDS`
  */
 export async function checkWhole(options: WholenessOptions): Promise<void> {
-  const { kafka, store, month, checked, seal, views } = options;
+  const { kafka, store, month, checked, generation, seal, views } = options;
   await seal.check();
-  await checkRebuilt(store);
   await checkShardCount(store, checked.partitionCount);
+  const isSame = (await checkRebuilt(store)) === generation;
   await Promise.all([checkEnds(store, month, checked), checkTopicsAreTheSame(kafka, checked)]);
   const held = await Promise.all(views.map((view) => view.holds()));
-  if (held.every(Boolean)) return;
+  if (isSame && held.every(Boolean)) return;
   throw new TallymanError(
     'REDIS_WENT_BACK',
-    `Redis lost plans or invoices while those of ${month} were made. Run the close again: it shows them again first.`,
+    `Redis was rebuilt, or lost plans or invoices, while those of ${month} were made. Run the close again: it shows them again first.`,
     { month },
   );
 }

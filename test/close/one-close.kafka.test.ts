@@ -16,15 +16,15 @@ import { createBillingCalendar } from '../../src/rating/billing-calendar';
 import { openKafka } from '../../src/stream/kafka';
 import { appendLedger, readLedger } from '../../src/stream/ledger';
 import { createPublisher, type Publisher } from '../../src/stream/producer';
-import { createTopics, topicName, usageTopics } from '../../src/stream/topics';
+import { checkCoPartitioned, createTopics, topicName, usageTopics } from '../../src/stream/topics';
 import { initCursor } from '../../src/totals/cursors';
 import { freeze } from '../../src/totals/freeze';
 import { writeFrozenPart } from '../../src/totals/frozen-month';
 import { readShardCount, writeShardCount } from '../../src/totals/read';
-import { beginRebuild } from '../../src/totals/rebuilding';
+import { beginRebuild, endRebuild } from '../../src/totals/rebuilding';
 import { openStore, type Store } from '../../src/totals/store';
 import { builtInCatalog, builtInDocument } from '../billing/built-in-catalog';
-import { testBrokers, testRedisUrl, uniquePrefix } from '../support/services';
+import { eventually, testBrokers, testRedisUrl, uniquePrefix } from '../support/services';
 
 const PARTITIONS = 2;
 const [JUNE, JULY] = ['2026-06', '2026-07'];
@@ -144,6 +144,7 @@ test('of two closes at once, of other months, the first is fenced, and no number
 
 test.each<[string, string, () => Promise<unknown>]>([
   ['a rebuild begins', 'REBUILD_UNFINISHED', () => beginRebuild(store, 1)],
+  ['a rebuild comes to its end', 'REDIS_WENT_BACK', () => endRebuild(store, PARTITIONS)],
   ['the number of shards is lost', 'SHARDS_STALE', () => store.redis.del(store.keys.shardCount)],
   [
     'the number of shards is edited',
@@ -262,6 +263,8 @@ describe('how many shards there are', () => {
     await admin.createPartitions({
       topicPartitions: usageTopics(prefix).map((topic) => ({ topic, count: 4 })),
     });
+    // Brokers hear of new partitions one topic after the other.
+    await eventually(async () => (await checkCoPartitioned(client, prefix)) === 4);
     await expect(check()).rejects.toMatchObject({ code: 'UNINITIALISED' });
     expect(await readShardCount(store)).toBe(PARTITIONS);
   });
