@@ -68,7 +68,7 @@ export function centsDue(...input: Parameters<typeof linesDue>): bigint {
 }
 
 /**
- * What a project owes for a month, line by line: `plan`, `credit` and meter keys -> cents; what late usage adds to an
+ * What a project owes for a month, line by line: `plan`, `credit` and meter keys, with the model's own name, -> cents; what late usage adds to an
  * earlier month's lines stands as `<month>@<line>`. Lines of nothing are left out.
  *
  * @param plan the project's plan in every month
@@ -134,7 +134,7 @@ function monthLines(prices: PriceList, planName: string, month: string, totals: 
 
   const lines = new Map([['plan', cents(fraction(plan.fee))]]);
   let inference = 0n;
-  for (const [meter, quantity] of left) {
+  for (const [meter, quantity] of byProperName(prices, left)) {
     if (meter.startsWith('inference.')) {
       lines.set(meter, inferenceCents(prices, planName, month, meter, quantity));
       inference += lines.get(meter)!;
@@ -154,6 +154,24 @@ function monthLines(prices: PriceList, planName: string, month: string, totals: 
   return lines;
 }
 
+/** Usage under several names of a model is usage of that model: it is rounded once. */
+function byProperName(prices: PriceList, totals: Totals): Totals {
+  const sums = new Map<string, bigint>();
+  for (const [meter, quantity] of totals) add(sums, properName(prices, meter), quantity);
+  return sums;
+}
+
+/** A meter key with the name that the price list has for its model. */
+function properName({ inference }: PriceList, key: string): string {
+  const slash = key.indexOf('/');
+  if (slash < 0) return key;
+  const kind = key.slice('inference.'.length, slash).split('.')[0] as 'stt' | 'llm' | 'tts';
+  const used = key.slice(slash + 1);
+  const rows: readonly { model: string }[] = inference[kind].models;
+  const model = rows.some((row) => row.model === used) ? used : (inference.aliases[used] ?? used);
+  return `${key.slice(0, slash)}/${model}`;
+}
+
 function inferenceCents(
   prices: PriceList,
   plan: string,
@@ -163,12 +181,9 @@ function inferenceCents(
 ): bigint {
   const slash = meter.indexOf('/');
   const kind = meter.slice('inference.'.length, slash);
-  const used = meter.slice(slash + 1);
-  const nameOf = (rows: readonly { model: string }[]): string =>
-    rows.some(({ model }) => model === used) ? used : (prices.inference.aliases[used] ?? used);
+  const model = meter.slice(slash + 1);
   if (kind === 'stt' || kind === 'tts') {
     const list = prices.inference[kind];
-    const model = nameOf(list.models);
     const row = current(
       list.models.filter((candidate) => candidate.model === model),
       month,
@@ -177,7 +192,6 @@ function inferenceCents(
     return roundedCents(priceOf(row, plan), quantity, BigInt(list.per));
   }
   const list = prices.inference.llm;
-  const model = nameOf(list.models);
   const row = current(
     list.models.filter((candidate) => candidate.model === model),
     month,

@@ -50,8 +50,7 @@ describe('by hand', () => {
     const totals = { 'inference.llm.output/gpt-5': 400_000n, 'inference.llm.output/openai/gpt-5': 200_000n };
     expect(due('ship', totals)).toEqual({
       plan: 50_00n,
-      'inference.llm.output/gpt-5': 4_00n,
-      'inference.llm.output/openai/gpt-5': 2_00n,
+      'inference.llm.output/openai/gpt-5': 6_00n,
       credit: -5_00n,
     });
   });
@@ -124,7 +123,8 @@ function linesBuilt(
   expect(status).not.toBe('draft');
   const lines: Record<string, bigint> = {};
   for (const { kind, meter, model, period, amount } of invoice.lines) {
-    const key = meter === undefined ? kind : model === undefined ? meter : `${meter}/${model}`;
+    const proper = model === undefined ? undefined : (prices.inference.aliases[model] ?? model);
+    const key = meter === undefined ? kind : proper === undefined ? meter : `${meter}/${proper}`;
     const name = period === undefined ? key : `${period}@${key}`;
     lines[name] = (lines[name] ?? 0n) + BigInt(amount!.replace('.', ''));
   }
