@@ -17,7 +17,10 @@ type Environment = Readonly<Record<string, string>>;
 export async function createUsageTopics(env: Environment, partitions: number): Promise<void> {
   const config = readConfig(env);
   const kafka = openKafka(config.kafka);
-  await createTopics(kafka, config.prefix, { partitions, replication: 1, retentionDays: 100 });
+  await createTopics(kafka, config.prefix, {
+    ...{ partitions, replication: 1, retentionDays: 100 },
+    timestamps: 'create',
+  });
   await ready(kafka, namesOfTopics(config.prefix));
   await kafka.close();
 }
@@ -53,7 +56,11 @@ export async function openBenchStore(env: Environment): Promise<Store> {
 
 /** Topics and cursors, by the command that ops use. */
 export async function initInstallation(env: Environment, partitions: number): Promise<void> {
-  await startChild('src/cli/tallyman.js', ['init', '--partitions', String(partitions)], env).ended;
+  await startChild(
+    'src/cli/tallyman.js',
+    ['init', '--partitions', String(partitions), '--timestamps', 'create'],
+    env,
+  ).ended;
 }
 
 async function initCursors(store: Store, topics: readonly string[], shards: number): Promise<void> {

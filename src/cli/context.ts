@@ -1,3 +1,5 @@
+import type * as UsedTopics from '../close/used-topics';
+import { TallymanError } from '../errors';
 import type * as Kafka from '../stream/kafka';
 import type * as Totals from '../totals/store';
 import type * as Calendar from '../rating/billing-calendar';
@@ -51,8 +53,20 @@ export async function withContext<T>(
   /* eslint-enable @typescript-eslint/no-require-imports */
   try {
     return await run(context);
+  } catch (error) {
+    throw await explained(error, context);
   } finally {
     await (await store?.catch(() => undefined))?.close();
     await kafka?.close();
   }
+}
+
+/** Says of a missing topic whether it was deleted: then `init` is no remedy. Redis may be away; the first error stands. */
+async function explained(error: unknown, { config, kafka, store }: Context): Promise<unknown> {
+  if (!(error instanceof TallymanError) || error.code !== 'TOPICS_MISSING') return error;
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  const { missingOrDeleted } = require('../close/used-topics') as typeof UsedTopics;
+  return store()
+    .then((opened) => missingOrDeleted(error, kafka(), opened, config.prefix))
+    .catch(() => error);
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { usageConsumers } from '../../consumers';
 import { checkCloses } from '../close/check-closes';
 import { countingSettings, readCountingRecord, settingsThatDiffer } from '../close/counting-settings';
+import { DELETED_REMEDY, deletedTopics } from '../close/used-topics';
 import type { Finding } from '../finding';
 import { brokerClockSkew } from '../stream/broker-time';
 import { checkGroups } from '../stream/check-groups';
@@ -9,7 +10,7 @@ import { checkTopics } from '../stream/check-topics';
 import { checkCursor } from '../stream/offset-chain';
 import { abortCommand, describeOpenTransaction, openTransactions } from '../stream/open-transactions';
 import { topicReplaced } from '../stream/stop-errors';
-import { logRanges, topicName, usageTopics } from '../stream/topics';
+import { logRanges, missingTopics, topicName, usageTopics } from '../stream/topics';
 import { checkRedis } from '../totals/check-redis';
 import { readCursors } from '../totals/cursors';
 import { isRebuilding } from '../totals/rebuilding';
@@ -49,12 +50,12 @@ async function examine(context: Context): Promise<Finding[]> {
   const { prefix } = config;
   const store = await context.store();
   const redis = await checkRedis(store);
-  const topics = await checkTopics(kafka(), prefix);
+  const missing = await missingTopics(kafka(), prefix);
   // What follows asks the topics, and must find them.
-  if (topics.some(({ remedy }) => remedy === 'tallyman init')) return [...redis, ...topics];
+  if (missing.length > 0) return [...redis, ...(await missingFindings(context, store, missing))];
   return [
     ...redis,
-    ...topics,
+    ...(await checkTopics(kafka(), prefix)),
     ...(await checkBrokerClock(context)),
     ...(await checkSettings(context)),
     ...(await checkFilled(store)),
@@ -65,6 +66,21 @@ async function examine(context: Context): Promise<Finding[]> {
       usageConsumers.map(({ name }) => groupOf(prefix, name)),
     )),
   ];
+}
+
+async function missingFindings(
+  { config, kafka }: Context,
+  store: Store,
+  missing: readonly string[],
+): Promise<Finding[]> {
+  const deleted = new Set(await deletedTopics(kafka(), store, config.prefix, missing));
+  return missing.map((subject) => ({
+    level: 'error',
+    subject,
+    ...(deleted.has(subject)
+      ? { problem: 'the topic is missing, and this installation has used it', remedy: DELETED_REMEDY }
+      : { problem: 'the topic is missing: what is published to it goes nowhere', remedy: 'tallyman init' }),
+  }));
 }
 
 async function checkBrokerClock({ config, kafka }: Context): Promise<Finding[]> {

@@ -8,9 +8,18 @@ import {
   recordSettings,
 } from '../close/counting-settings';
 import { noteTopicIds } from '../close/note-topic-ids';
+import { deletedTopics, topicsDeleted } from '../close/used-topics';
 import { RefusedError } from '../errors';
 import { createPublisher } from '../stream/producer';
-import { checkCoPartitioned, createTopics, logEnds, logStarts, topicName } from '../stream/topics';
+import {
+  checkCoPartitioned,
+  createTopics,
+  logEnds,
+  logStarts,
+  missingTopics,
+  topicName,
+  type TimestampSource,
+} from '../stream/topics';
 import { initCursor, readCursors } from '../totals/cursors';
 import { writeShardCount } from '../totals/read';
 import type { Store } from '../totals/store';
@@ -28,6 +37,14 @@ export function verb(): Command {
     .option('--partitions <n>', 'partitions of each usage topic', positiveInteger, 12)
     .option('--replication <n>', 'copies of each partition', positiveInteger, 1)
     .option('--retention-days <n>', 'how long usage topics keep events', positiveInteger, 100)
+    .addOption(
+      new Option(
+        '--timestamps <whose>',
+        'who dates the records of new usage topics: the broker, or the producer',
+      )
+        .choices(['append', 'create'])
+        .default('append'),
+    )
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
@@ -35,6 +52,7 @@ export function verb(): Command {
 Examples:
   tallyman init
   tallyman init --partitions 24 --replication 3
+  tallyman init --timestamps create       replay or migrate records with their own timestamps
   tallyman init --from latest             count only what is published from now on`,
     )
     .action(
@@ -43,12 +61,17 @@ Examples:
         partitions: number;
         replication: number;
         retentionDays: number;
+        timestamps: TimestampSource;
         json?: true;
       }) => {
         await withContext(async (context) => {
           const { config } = context;
           const kafka = context.kafka();
           const store = await context.store();
+          const deleted = await deletedTopics(
+            ...([kafka, store, config.prefix, await missingTopics(kafka, config.prefix)] as const),
+          );
+          if (deleted.length > 0) throw topicsDeleted(deleted);
           const created = await createTopics(kafka, config.prefix, options);
           const partitionCount = await checkCoPartitioned(kafka, config.prefix);
           const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));

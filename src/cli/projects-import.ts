@@ -1,11 +1,13 @@
-import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { Command } from 'commander';
 import type { ProjectDocument } from '../billing/project';
 import { readCsv } from '../csv';
 import type { ProjectsEditor } from '../close/change-projects';
-import { RefusedError, TallymanError, UsageError } from '../errors';
+import { RefusedError, TallymanError } from '../errors';
+import { inputFile } from '../input-file';
 import { createProgress } from '../progress';
+import { NotUtf8Error, utf8Text } from '../text-lines';
 import { withContext, type Context } from './context';
 import { printJson, printLine } from './output';
 import { changedProject, editProjects, projectChecker, type ProjectChange } from './save-projects';
@@ -140,16 +142,13 @@ async function documentsOf(
 }
 
 async function* linesOf(file: string): AsyncGenerator<Line> {
-  const input = createReadStream(file, 'utf8');
+  const text = utf8Text((await inputFile(file)).chunks());
   try {
-    if (file.endsWith('.csv')) yield* csvLines(input);
-    else yield* jsonLines(input);
+    if (file.endsWith('.csv')) yield* csvLines(text);
+    else yield* jsonLines(Readable.from(text));
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === undefined || error instanceof TallymanError) throw error;
-    throw new UsageError('NO_FILE', `cannot read ${file}: ${(error as Error).message}`, { file });
-  } finally {
-    input.destroy();
+    if (!(error instanceof NotUtf8Error)) throw error;
+    yield { line: error.line, problem: error.problem };
   }
 }
 
@@ -167,11 +166,11 @@ async function* jsonLines(input: NodeJS.ReadableStream): AsyncGenerator<Line> {
   }
 }
 
-async function* csvLines(input: AsyncIterable<unknown>): AsyncGenerator<Line> {
+async function* csvLines(input: AsyncIterable<string>): AsyncGenerator<Line> {
   let names: readonly string[] | undefined;
-  for await (const { line, fields } of readCsv(input as AsyncIterable<string>)) {
+  for await (const { line, fields } of readCsv(input)) {
     if (names === undefined) {
-      names = fields.map((name) => name.trim().replace(/^\ufeff/, ''));
+      names = fields.map((name) => name.trim());
       const unknown = names.filter((name) => !(COLUMNS as readonly string[]).includes(name));
       const missing = COLUMNS.slice(0, 3).filter((name) => !names!.includes(name));
       if (unknown.length > 0)

@@ -1,11 +1,13 @@
-import { ConfigResourceTypes, type ITopicMetadata } from 'kafkajs';
+import { ConfigResourceTypes } from 'kafkajs';
 import type { Finding } from '../finding';
 import type { KafkaClient } from './kafka';
+import type { PartitionMetadata } from './topic-metadata';
 import {
   DEAD_LETTER_MESSAGE_MAX_BYTES,
   DEAD_LETTER_TOPIC,
   LEDGER_MESSAGE_MAX_BYTES,
   ledgerTopics,
+  LOG_APPEND_TIME,
   topicName,
   USAGE_MESSAGE_MAX_BYTES,
   usageTopics,
@@ -20,27 +22,18 @@ const COPIES_WANTED = 3;
 type Found = Omit<Finding, 'subject'>;
 
 interface Topic {
+  readonly server: string;
   readonly name: string;
-  readonly partitions: ITopicMetadata['partitions'];
+  readonly partitions: readonly PartitionMetadata[];
   readonly settings: ReadonlyMap<string, string>;
 }
 
-/** Checks the settings of the topics that exactness stands on. */
+/** Checks the settings of the topics that exactness stands on; all of them must be there. */
 export async function checkTopics(client: KafkaClient, prefix: string): Promise<Finding[]> {
   const usage = usageTopics(prefix);
   const ledgers = ledgerTopics(prefix);
   const deadLetters = topicName(prefix, DEAD_LETTER_TOPIC);
   const wanted = [...usage, ...ledgers, deadLetters];
-  const existing = new Set(await (await client.admin()).listTopics());
-  const missing = wanted.filter((topic) => !existing.has(topic));
-  if (missing.length > 0) {
-    return missing.map((subject) => ({
-      level: 'error',
-      subject,
-      problem: 'the topic is missing: what is published to it goes nowhere',
-      remedy: 'tallyman init',
-    }));
-  }
   const topics = await describe(client, wanted);
   const most = Math.max(
     ...topics.filter(({ name }) => usage.includes(name)).map(({ partitions }) => partitions.length),
@@ -57,14 +50,15 @@ export async function checkTopics(client: KafkaClient, prefix: string): Promise<
 
 async function describe(client: KafkaClient, names: readonly string[]): Promise<Topic[]> {
   const admin = await client.admin();
-  const metadata = await admin.fetchTopicMetadata({ topics: [...names] });
+  const metadata = await client.topics(names);
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: names.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
   });
-  return metadata.topics.map(({ name, partitions }) => {
+  return [...metadata].map(([name, partitions]) => {
     const entries = resources.find(({ resourceName }) => resourceName === name)?.configEntries ?? [];
     return {
+      server: client.bootstrapServer,
       name,
       partitions,
       settings: new Map(entries.map(({ configName, configValue }) => [configName, configValue])),
@@ -72,17 +66,17 @@ async function describe(client: KafkaClient, names: readonly string[]): Promise<
   });
 }
 
-const alter = ({ name }: Topic, setting: string): string =>
-  `kafka-configs.sh --alter --entity-type topics --entity-name ${name} --add-config ${setting}`;
+const alter = ({ server, name }: Topic, setting: string): string =>
+  `kafka-configs.sh --bootstrap-server ${server} --alter --entity-type topics --entity-name ${name} --add-config ${setting}`;
 
 function checkUsageTopic(topic: Topic, most: number): Found[] {
-  const { name, partitions, settings } = topic;
+  const { server, name, partitions, settings } = topic;
   const findings: Found[] = [];
   if (partitions.length !== most) {
     findings.push({
       level: 'error',
       problem: `it has ${partitions.length} partitions, another usage topic ${most}: consumers refuse to start`,
-      remedy: `kafka-topics.sh --alter --topic ${name} --partitions ${most}; then tallyman init`,
+      remedy: `kafka-topics.sh --bootstrap-server ${server} --alter --topic ${name} --partitions ${most}; then tallyman init`,
     });
   }
   if (settings.get('cleanup.policy')?.includes('compact')) {
@@ -110,11 +104,13 @@ function checkUsageTopic(topic: Topic, most: number): Found[] {
       remedy: alter(topic, 'retention.bytes=-1'),
     });
   }
-  if (settings.get('message.timestamp.type') === 'LogAppendTime') {
+  if (settings.get('message.timestamp.type') !== LOG_APPEND_TIME) {
     findings.push({
       level: 'warning',
-      problem: 'brokers overwrite timestamps: late producers look punctual',
-      remedy: alter(topic, 'message.timestamp.type=CreateTime'),
+      problem:
+        'producers date its records: retention deletes one with an old date at once, and too_old and from_the_future are ' +
+        "judged by the producer's own clock",
+      remedy: `after a replay or a migration has ended: ${alter(topic, `message.timestamp.type=${LOG_APPEND_TIME}`)}`,
     });
   }
   return [...findings, ...checkSize(topic, USAGE_MESSAGE_MAX_BYTES)];

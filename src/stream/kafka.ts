@@ -1,5 +1,7 @@
 import { Kafka, logLevel, type Admin, type KafkaConfig, type logCreator } from 'kafkajs';
+import type Cluster from 'kafkajs/src/cluster';
 import createRetry from 'kafkajs/src/retry';
+import { TallymanError } from '../errors';
 import type { Log } from '../log';
 import { openCluster } from './cluster';
 import { registerCodecs } from './codecs';
@@ -7,6 +9,7 @@ import { installWorkarounds } from './kafkajs-workarounds';
 import { listOffsets, type LogPoint } from './list-offsets';
 import { createLogReader, type LogReader } from './log-reader';
 import { readTopicId } from './topic-id';
+import { readTopics, type PartitionMetadata } from './topic-metadata';
 
 /** Where Kafka is and how to sign in. */
 export interface KafkaOptions {
@@ -24,6 +27,8 @@ export interface KafkaOptions {
 
 /** An open door to one Kafka. Nothing is connected before it is used. */
 export interface KafkaClient {
+  /** Where it connects first, as Kafka's own tools take it. */
+  readonly bootstrapServer: string;
   /** kafkajs itself, for this folder only. */
   readonly kafkajs: Kafka;
   /** One admin connection, shared and kept until `close`. */
@@ -32,6 +37,8 @@ export interface KafkaClient {
   reader(): Promise<LogReader>;
   /** topic -> partition -> the offset of a point in its log. */
   listOffsets(topics: readonly string[], point: LogPoint): Promise<Map<string, number[]>>;
+  /** topic -> its partitions; a topic that does not exist is left out. */
+  topics(names: readonly string[]): Promise<Map<string, readonly PartitionMetadata[]>>;
   /** The id that Kafka gave a topic; undefined if there is no such topic, or the cluster has no ids. */
   topicId(topic: string): Promise<string | undefined>;
   close(): Promise<void>;
@@ -69,7 +76,20 @@ export function openKafka(options: KafkaOptions, log?: Log): KafkaClient {
     () => openCluster(kafkajs),
     (opened) => opened.disconnect(),
   );
+  const retried = async <T>(ask: (opened: Cluster) => Promise<T>): Promise<T> => {
+    const opened = await cluster.get();
+    return createRetry(RETRY)(async (bail) => {
+      try {
+        return await ask(opened);
+      } catch (error) {
+        if (error instanceof TallymanError) return bail(error) as T;
+        await opened.refreshMetadata().catch(() => undefined);
+        throw error;
+      }
+    });
+  };
   return {
+    bootstrapServer: options.brokers.join(','),
     kafkajs,
     admin: admin.get,
     reader: async () => createLogReader(await cluster.get(), RETRY),
@@ -86,15 +106,8 @@ export function openKafka(options: KafkaOptions, log?: Log): KafkaClient {
         }
       });
     },
-    topicId: async (topic) => {
-      const opened = await cluster.get();
-      return createRetry(RETRY)(() =>
-        readTopicId(opened, topic).catch(async (error: unknown) => {
-          await opened.refreshMetadata().catch(() => undefined);
-          throw error;
-        }),
-      );
-    },
+    topics: (names) => retried((opened) => readTopics(opened, names)),
+    topicId: (topic) => retried((opened) => readTopicId(opened, topic)),
     close: async () => void (await Promise.all([admin.close(), cluster.close()])),
   };
 }

@@ -25,6 +25,38 @@ declare module 'kafkajs/src/protocol/recordBatch/v0/decoder' {
   export = decode;
 }
 
+declare module 'kafkajs/src/protocol/requests/metadata' {
+  import type Encoder from 'kafkajs/src/protocol/encoder';
+  interface DecodedMetadata {
+    readonly clientSideThrottleTime: number;
+    readonly topicMetadata: readonly {
+      readonly topic: string;
+      readonly topicErrorCode: number;
+      readonly partitionMetadata: readonly {
+        readonly partitionId: number;
+        readonly leader: number;
+        readonly replicas: readonly number[];
+        readonly isr: readonly number[];
+      }[];
+    }[];
+  }
+  interface MetadataProtocol {
+    request: {
+      apiKey: number;
+      apiVersion: number;
+      apiName: string;
+      encode(): Promise<Encoder>;
+    };
+    response: { decode(payload: Buffer): Promise<DecodedMetadata> };
+  }
+  const metadataRequest: {
+    protocol(options: {
+      version: number;
+    }): (request: { topics: string[]; allowAutoTopicCreation: boolean }) => MetadataProtocol;
+  };
+  export = metadataRequest;
+}
+
 declare module 'kafkajs/src/protocol/requests/fetch' {
   interface FetchProtocol {
     response: { decode(payload: Buffer): Promise<unknown>; parse(decoded: unknown): Promise<unknown> };

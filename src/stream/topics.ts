@@ -1,4 +1,4 @@
-import { ConfigResourceTypes, KafkaJSError, type Admin, type ITopicConfig } from 'kafkajs';
+import { ConfigResourceTypes, KafkaJSError, type ITopicConfig } from 'kafkajs';
 import { TallymanError } from '../errors';
 import type { KafkaClient } from './kafka';
 import type { LogPoint } from './list-offsets';
@@ -16,6 +16,7 @@ export const DEAD_LETTER_TOPIC = 'usage.dead-letters';
 
 const MIB = 1_048_576;
 const DAY_MS = 86_400_000;
+export const LOG_APPEND_TIME = 'LogAppendTime';
 /** Above the 1 MiB that an event may have, so that one too large is seen, and becomes a dead letter. */
 export const USAGE_MESSAGE_MAX_BYTES = 2 * MIB;
 export const LEDGER_MESSAGE_MAX_BYTES = 4 * MIB;
@@ -32,6 +33,8 @@ export const usageTopics = (prefix: string): string[] =>
 export const ledgerTopics = (prefix: string): string[] =>
   LEDGER_TOPICS.map((topic) => topicName(prefix, topic));
 
+export type TimestampSource = 'append' | 'create';
+
 export interface TopicSettings {
   /** Partitions of each usage topic. */
   readonly partitions: number;
@@ -39,6 +42,11 @@ export interface TopicSettings {
   readonly replication: number;
   /** How long the usage topics and the dead letters are kept. */
   readonly retentionDays: number;
+  /**
+   * Whose clock dates the usage topics' records: the broker's (`append`, the default), or the producer's (`create`), which
+   * a replay of an old log needs.
+   */
+  readonly timestamps?: TimestampSource;
 }
 
 /**
@@ -55,12 +63,12 @@ export async function createTopics(
 ): Promise<string[]> {
   const admin = await client.admin();
   const wanted = topicConfigs(prefix, settings);
-  const present = new Set(await admin.listTopics());
+  const present = await client.topics(wanted.map(({ topic }) => topic));
   const missing = wanted.filter(({ topic }) => !present.has(topic));
   if (missing.length > 0) {
     // kafkajs's own waiting fails on the first answer of a broker that has not heard of the topic yet.
     await admin.createTopics({ topics: missing, waitForLeaders: false });
-    await whileElecting(() => checkLeaders(admin, missing));
+    await whileElecting(() => checkLeaders(client, missing));
   }
   await checkMessageSizes(
     client,
@@ -69,17 +77,16 @@ export async function createTopics(
   return missing.map(({ topic }) => topic);
 }
 
-async function checkLeaders(admin: Admin, wanted: readonly ITopicConfig[]): Promise<void> {
-  const { topics } = await admin.fetchTopicMetadata({ topics: wanted.map(({ topic }) => topic) });
+async function checkLeaders(client: KafkaClient, wanted: readonly ITopicConfig[]): Promise<void> {
+  const topics = await client.topics(wanted.map(({ topic }) => topic));
   for (const { topic, numPartitions = 1 } of wanted) {
-    const partitions = topics.find(({ name }) => name === topic)?.partitions ?? [];
-    const led = partitions.filter(({ leader }) => leader >= 0);
+    const led = (topics.get(topic) ?? []).filter(({ leader }) => leader >= 0);
     if (led.length < numPartitions) throw new KafkaJSError(`${topic} has no leader yet`, { retriable: true });
   }
 }
 
 function topicConfigs(prefix: string, settings: TopicSettings): ITopicConfig[] {
-  const { partitions, replication, retentionDays } = settings;
+  const { partitions, replication, retentionDays, timestamps = 'append' } = settings;
   const topic = (name: string, numPartitions: number, config: Record<string, string>): ITopicConfig => ({
     topic: topicName(prefix, name),
     numPartitions,
@@ -94,10 +101,16 @@ function topicConfigs(prefix: string, settings: TopicSettings): ITopicConfig[] {
   const kept = { 'cleanup.policy': 'delete', 'retention.ms': String(retentionDays * DAY_MS) };
   return [
     ...USAGE_TOPICS.map((name) =>
-      topic(name, partitions, { ...kept, 'max.message.bytes': String(USAGE_MESSAGE_MAX_BYTES) }),
+      topic(name, partitions, {
+        ...kept,
+        'max.message.bytes': String(USAGE_MESSAGE_MAX_BYTES),
+        'message.timestamp.type': timestamps === 'append' ? LOG_APPEND_TIME : 'CreateTime',
+      }),
     ),
     topic(DEAD_LETTER_TOPIC, partitions, {
       ...kept,
+      // Retention goes by it: a consumer's wrong clock must not delete its dead letters.
+      'message.timestamp.type': LOG_APPEND_TIME,
       'max.message.bytes': String(DEAD_LETTER_MESSAGE_MAX_BYTES),
     }),
     // One partition: the records of all projects in one order, and few enough for it.
@@ -106,10 +119,17 @@ function topicConfigs(prefix: string, settings: TopicSettings): ITopicConfig[] {
         'cleanup.policy': 'compact',
         'max.message.bytes': String(LEDGER_MESSAGE_MAX_BYTES),
         // The one topic that tells the brokers' time: see broker-time.ts.
-        ...(name === 'billing.settings' && { 'message.timestamp.type': 'LogAppendTime' }),
+        ...(name === 'billing.settings' && { 'message.timestamp.type': LOG_APPEND_TIME }),
       }),
     ),
   ];
+}
+
+/** The topics of an installation that are not there, of all that it needs. */
+export async function missingTopics(client: KafkaClient, prefix: string): Promise<string[]> {
+  const wanted = [...usageTopics(prefix), ...ledgerTopics(prefix), topicName(prefix, DEAD_LETTER_TOPIC)];
+  const found = await client.topics(wanted);
+  return wanted.filter((topic) => !found.has(topic));
 }
 
 async function checkMessageSizes(client: KafkaClient, wanted: readonly ITopicConfig[]): Promise<void> {
@@ -143,15 +163,11 @@ async function checkMessageSizes(client: KafkaClient, wanted: readonly ITopicCon
  * @throws TallymanError `TOPICS_MISSING` or `NOT_CO_PARTITIONED`
  */
 export async function checkCoPartitioned(client: KafkaClient, prefix: string): Promise<number> {
-  const admin = await client.admin();
   const names = usageTopics(prefix);
-  const present = new Set(await admin.listTopics());
-  const missing = names.filter((name) => !present.has(name));
-  if (missing.length > 0) {
-    throw topicsMissing(missing);
-  }
-  const { topics } = await admin.fetchTopicMetadata({ topics: names });
-  const counts = Object.fromEntries(topics.map(({ name, partitions }) => [name, partitions.length]));
+  const topics = await client.topics(names);
+  const missing = names.filter((name) => !topics.has(name));
+  if (missing.length > 0) throw topicsMissing(missing);
+  const counts = Object.fromEntries([...topics].map(([name, partitions]) => [name, partitions.length]));
   const most = Math.max(...Object.values(counts));
   const fewer = names.filter((name) => counts[name] !== most);
   if (fewer.length > 0) {
@@ -189,8 +205,8 @@ async function logOffsets(
     return await whileElecting(() => client.listOffsets(topics, point));
   } catch (error) {
     if (!isUnknownTopic(error)) throw error;
-    const ids = await Promise.all(topics.map((topic) => client.topicId(topic)));
-    throw topicsMissing(topics.filter((_, at) => ids[at] === undefined));
+    const found = await client.topics(topics);
+    throw topicsMissing(topics.filter((topic) => !found.has(topic)));
   }
 }
 

@@ -23,7 +23,7 @@ function event(id: string, changes: Record<string, unknown> = {}): Record<string
 
 test('malformed input of every kind lies in the dead letters with its reason, the rest is counted', async () => {
   const tallyman = installation();
-  await tallyman.ok('init', '--partitions', '1');
+  await tallyman.ok('init', '--partitions', '1', '--timestamps', 'create');
   const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
   const bad: [string, Buffer | null][] = [
     ['too_large', Buffer.alloc(1_048_577, 0x20)],
@@ -106,7 +106,7 @@ interface Listing {
 test('a replay publishes again what is mended, once, and says what would still be refused', async () => {
   const strict = { TALLYMAN_FUTURE_LIMIT: '0s' };
   const tallyman = installation(strict);
-  await tallyman.ok('init', '--partitions', '2');
+  await tallyman.ok('init', '--partitions', '2', '--timestamps', 'create');
   const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
   const publisher = await createPublisher(client);
   const topic = `${tallyman.prefix}.usage.session`;

@@ -101,6 +101,7 @@ test('what can go wrong with a running installation is found, each with what to 
     expect(Math.abs(skewMs ?? Number.NaN)).toBeLessThan(10_000);
     const fresh = await findings();
     expect(fresh.filter(({ level }) => level === 'error')).toEqual([]);
+    expect(fresh.map(({ problem }) => problem).join()).not.toContain('date its records');
     expectFound(fresh, 'warning', 'tallyman.session', 'no consumer is running');
     expectFound(fresh, 'warning', 'billing.invoices', 'it has 1 of each partition');
 
@@ -120,7 +121,7 @@ test('what can go wrong with a running installation is found, each with what to 
       'cleanup.policy': 'compact',
       'max.message.bytes': '1000000',
       'retention.bytes': '1000000',
-      'message.timestamp.type': 'LogAppendTime',
+      'message.timestamp.type': 'CreateTime',
       'unclean.leader.election.enable': 'true',
     });
     await alter('billing.closes', { 'cleanup.policy': 'delete' });
@@ -146,7 +147,7 @@ test('what can go wrong with a running installation is found, each with what to 
     for (const [level, subject, problem] of [
       ['error', 'usage.session', 'it is compacted'],
       ['warning', 'usage.session', 'retention.bytes is 1000000'],
-      ['warning', 'usage.session', 'brokers overwrite timestamps'],
+      ['warning', 'usage.session', 'producers date its records'],
       ['error', 'usage.session', 'a copy that is not in sync may become its leader'],
       ['error', 'usage.session', 'it takes messages up to 1000000 bytes'],
       ['error', 'billing.closes', 'its cleanup.policy is delete'],
@@ -162,6 +163,11 @@ test('what can go wrong with a running installation is found, each with what to 
     ] as const) {
       expectFound(all, level, subject, problem);
     }
+    const { remedy } = all.find(({ problem }) => problem.includes('producers date its records'))!;
+    expect(remedy).toContain(
+      `kafka-configs.sh --bootstrap-server ${testBrokers().join(',')} --alter --entity-type topics ` +
+        `--entity-name ${prefix}.usage.session --add-config message.timestamp.type=LogAppendTime`,
+    );
     const onReplica = await findings({ REDIS_URL: `redis://127.0.0.1:${other.port}` });
     expectFound(onReplica, 'error', 'Redis', 'it is a replica');
     replica.disconnect();
@@ -194,3 +200,38 @@ test('with consumers running nobody is missed', async () => {
 async function usedMemory(redis: Redis): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))![1]);
 }
+
+test('a topic that was deleted is named, and nobody is told to create it anew', async () => {
+  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+  try {
+    const tallyman = installation();
+    const { prefix } = tallyman;
+    await tallyman.ok('init', '--partitions', '1');
+    await tallyman.ok('projects', 'set', 'acme', '--plan', 'ship', '--from', '2026-10-01');
+    const admin = await client.admin();
+    for (const topic of [`${prefix}.usage.agent`, `${prefix}.billing.projects`]) {
+      await admin.deleteTopics({ topics: [topic] });
+      await eventually(async () => !(await client.topics([topic])).has(topic));
+      const findings = async (): Promise<Finding[]> =>
+        (JSON.parse((await tallyman.run(['doctor', '--json'])).stdout) as Findings).findings as Finding[];
+      const found = (await findings()).find(({ subject }) => subject === topic);
+      expect(found).toMatchObject({
+        level: 'error',
+        problem: expect.stringContaining('has used it') as string,
+      });
+      expect(found!.remedy).not.toContain('init');
+      const verbs = [['init'], ['init', '--partitions', '1']];
+      if (topic.includes('usage')) verbs.push(['consume', '--until-caught-up'], ['verify'], ['rebuild']);
+      for (const words of verbs) {
+        const { code, stderr } = await tallyman.run(words);
+        expect(code).not.toBe(0);
+        expect(stderr).toContain('TOPICS_MISSING');
+        expect(stderr).toContain(topic);
+        expect(stderr).not.toContain('tallyman init');
+      }
+      expect((await client.topics([topic])).size).toBe(0);
+    }
+  } finally {
+    await client.close();
+  }
+});

@@ -55,7 +55,8 @@ test('events in, totals in Redis, a month closed, invoices out', async () => {
     session('d', 'twice', 10_000),
     session('d', 'twice', 10_000), // A producer's retry.
   ]);
-  expect(await tallyman.json('publish', '--check', file)).toEqual({ published: 5 });
+  expect(await tallyman.json('publish', '--check', file)).toEqual({ checked: 5 });
+  expect(await tallyman.json('publish', file)).toEqual({ published: 5 });
   await tallyman.ok('consume', '--until-caught-up');
 
   // Billed: 10 s as a minute, 70 s as two, two connections of 10 s as two.

@@ -132,7 +132,10 @@ export async function testTopic(partitions: number): Promise<TestTopic> {
   const prefix = uniquePrefix();
   const topic = topicName(prefix, 'usage.session');
   const groupId = `${prefix}.tallyman.session`;
-  await createTopics(client, prefix, { partitions, replication: 1, retentionDays: 1 });
+  await createTopics(client, prefix, {
+    ...{ partitions, replication: 1, retentionDays: 1 },
+    timestamps: 'create',
+  });
   const publisher = await createPublisher(client);
   const clients: KafkaClient[] = [client];
   const runners: Runner[] = [];

@@ -1,12 +1,15 @@
 import { ConfigResourceTypes } from 'kafkajs';
 import type { KafkaClient } from '../../src/stream/kafka';
+import { checkTopics } from '../../src/stream/check-topics';
 import { createPublisher } from '../../src/stream/producer';
+import { readRange } from '../../src/stream/read-range';
 import {
   checkCoPartitioned,
   createTopics,
   logEnds,
   logRanges,
   logStarts,
+  missingTopics,
   topicName,
   usageTopics,
 } from '../../src/stream/topics';
@@ -59,13 +62,54 @@ it('makes the usage topics, the dead letters and the ledger', async () => {
       'cleanup.policy': 'delete',
       'retention.ms': String(100 * 86_400_000),
       'max.message.bytes': '2097152',
-      'message.timestamp.type': 'CreateTime',
+      'message.timestamp.type': 'LogAppendTime',
     });
   }
-  expect(await configOf('usage.dead-letters')).toMatchObject({ 'retention.ms': String(100 * 86_400_000) });
+  expect(await configOf('usage.dead-letters')).toMatchObject({
+    'retention.ms': String(100 * 86_400_000),
+    'message.timestamp.type': 'LogAppendTime',
+  });
   for (const topic of ['billing.projects', 'billing.closes', 'billing.invoices']) {
     expect(await configOf(topic)).toMatchObject({ 'cleanup.policy': 'compact' });
   }
+});
+
+it('dates records by the broker, or by their producer where a replay asks for it', async () => {
+  const own = Date.UTC(2023, 11, 15);
+  const datesOf = async (timestamps: 'append' | 'create'): Promise<number> => {
+    const named = `${prefix}-${timestamps}`;
+    await createTopics(client, named, { ...settings, partitions: 1, timestamps });
+    const topic = topicName(named, 'usage.session');
+    const publisher = await createPublisher(client);
+    await publisher.publish(topic, [{ key: 'acme', value: 'x', timestampMs: own }]);
+    await publisher.close();
+    for await (const [record] of readRange(client, { topic, partition: 0, from: 0, to: 1 }))
+      return record!.timestampMs;
+    return Number.NaN;
+  };
+  expect(await datesOf('create')).toBe(own);
+  expect(Math.abs((await datesOf('append')) - Date.now())).toBeLessThan(60_000);
+});
+
+it('asks for its own topics by name: that of somebody else may be unreadable', async () => {
+  await createTopics(client, prefix, settings);
+  const admin = await client.admin();
+  for (const name of ['listTopics', 'fetchTopicMetadata'] as const) {
+    jest.spyOn(admin, name).mockRejectedValue(new Error('there is no leader for a topic of somebody else'));
+  }
+  expect(await createTopics(client, prefix, settings)).toEqual([]);
+  expect(await checkCoPartitioned(client, prefix)).toBe(5);
+  expect(await missingTopics(client, prefix)).toEqual([]);
+  expect(await checkTopics(client, prefix)).not.toEqual([]);
+  const [session, never] = [topicName(prefix, 'usage.session'), topicName(prefix, 'usage.never')];
+  const found = await client.topics([never, session]);
+  expect([...found.keys()]).toEqual([session]);
+  expect(
+    found
+      .get(session)!
+      .map(({ partitionId }) => partitionId)
+      .sort(),
+  ).toEqual([0, 1, 2, 3, 4]);
 });
 
 it('leaves alone what is there', async () => {
@@ -108,7 +152,7 @@ it('knows where each log starts and ends', async () => {
   await publisher.publish(session, records);
   await publisher.close();
   const admin = await client.admin();
-  await logEnds(client, [session]);
+  await admin.fetchTopicOffsets(session); // It then knows the leader that it needs.
   await admin.deleteTopicRecords({ topic: session, partitions: [{ partition: 3, offset: '4' }] });
   expect(await logStarts(client, [session, transfer])).toEqual(
     new Map([

@@ -33,7 +33,7 @@ beforeAll(async () => {
   await needTestProgram({ command: 'pdftotext', versionArgument: '-v', debianPackage: 'poppler-utils' });
   kafka = openKafka({ brokers: testBrokers(), clientId: 'test' });
   publisher = await createPublisher(kafka);
-  await tallyman.ok('init', '--partitions', '2');
+  await tallyman.ok('init', '--partitions', '2', '--timestamps', 'create');
   await tallyman.ok(
     'projects',
     'set',

@@ -25,7 +25,7 @@ beforeAll(async () => {
     TALLYMAN_FUTURE_LIMIT: '0s',
   });
   topic = `${tallyman.prefix}.usage.session`;
-  await tallyman.ok('init', '--partitions', '2');
+  await tallyman.ok('init', '--partitions', '2', '--timestamps', 'create');
   await publishLetters();
   await tallyman.ok('consume', '--until-caught-up');
   server = tallyman.start('serve');

@@ -60,7 +60,7 @@ export class FaultRun {
   async install(partitions = 4, more: NodeJS.ProcessEnv = {}): Promise<FaultInstallation> {
     this.mostPartitions = Math.max(this.mostPartitions, partitions);
     const direct = installation({ ...this.world.direct, LOG_LEVEL: 'info', ...more });
-    await direct.ok('init', '--partitions', String(partitions));
+    await direct.ok('init', '--partitions', String(partitions), '--timestamps', 'create');
     const proxied = installation({ ...direct.env, ...this.world.proxied });
     return { ...direct, proxied };
   }
