@@ -807,6 +807,10 @@ export interface DeadLetter {
         )[];
   };
   /**
+   * The parts of the event that the letter does not hold whole; absent if it holds all. Such an event cannot be replayed.
+   */
+  missing?: ('value' | 'key' | 'headers')[];
+  /**
    * When its event was published again, in UTC; absent if it never was.
    */
   replayedAt?: string;

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { countBeyondIds } from '../close/forgotten-ids';
+import { TallymanError } from '../errors';
 import { createProgress } from '../progress';
 import { listDeadLetters, placeOf, readDeadLetters, type DeadLetterEntry } from '../stream/dead-letter-log';
 import type { DeadLetter } from '../stream/dead-letters';
@@ -118,7 +119,7 @@ Examples:
           printJson({ ...letter, text });
           return;
         }
-        throw new InvalidArgumentError(`There is no dead letter of ${place}.`);
+        throw noDeadLetter([place]);
       });
     });
 }
@@ -157,8 +158,7 @@ async function replay(
   const selected = (await select(context, options)).filter(
     (entry) => places.length === 0 || wanted.delete(placeOf(entry)),
   );
-  if (wanted.size > 0)
-    throw new InvalidArgumentError(`There is no such dead letter: ${[...wanted].join(', ')}.`);
+  if (wanted.size > 0) throw noDeadLetter([...wanted]);
   const entries = selected.filter(({ replayedAt }) => options.again === true || replayedAt === undefined);
   const publisher = options.dryRun ? undefined : await createPublisher(kafka());
   try {
@@ -180,6 +180,14 @@ async function replay(
   } finally {
     await publisher?.close();
   }
+}
+
+function noDeadLetter(places: readonly string[]): TallymanError {
+  return new TallymanError(
+    'NO_DEAD_LETTER',
+    `There is no dead letter of ${places.join(', ')}: \`tallyman dead-letters list\` prints the places.`,
+    { places },
+  );
 }
 
 function printSummary(

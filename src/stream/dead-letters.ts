@@ -7,6 +7,8 @@ import { DEAD_LETTER_TOPIC, topicName } from './topics';
 /** Text, or what is not UTF-8 as base64. */
 type Text = string | { readonly base64: string };
 
+export type DeadLetterPart = 'value' | 'key' | 'headers';
+
 /** A bad event with its reason and its place: `schemas/dead-letter.v1.json`. */
 export interface DeadLetter {
   readonly reason: RejectionReason;
@@ -20,6 +22,8 @@ export interface DeadLetter {
   /** base64; of a `too_large` one the first 64 KiB. */
   readonly value: string | null;
   readonly headers: Readonly<Record<string, Text | null | readonly (Text | null)[]>>;
+  /** The parts of the event that the letter does not hold whole; absent where it holds all. */
+  readonly missing?: readonly DeadLetterPart[];
   /** When its event was published again, ISO 8601 in UTC. */
   readonly replayedAt?: string;
 }
@@ -68,10 +72,15 @@ export function createDeadLetters(publisher: Publisher, prefix: string): DeadLet
 
 export function deadLetterOf(record: RejectedRecord): DeadLetter {
   const { rejection, value, key, headers = {} } = record;
-  const shown = rejection.reason === 'too_large' ? value?.subarray(0, VALUE_BYTES_SHOWN) : value;
+  const isCut = rejection.reason === 'too_large';
+  const shown = isCut ? value?.subarray(0, VALUE_BYTES_SHOWN) : value;
   const extras = [key, ...Object.entries(headers).flat(2)];
   const extraBytes = extras.reduce<number>((sum, one) => sum + bytesOf(one), 0);
   const fits = extraBytes + extras.length * JSON_BYTES <= KEY_AND_HEADERS_MAX_BYTES;
+  const missing: DeadLetterPart[] = [
+    ...(isCut ? ['value' as const] : []),
+    ...(fits ? [] : ['key' as const, 'headers' as const]),
+  ];
   return {
     reason: rejection.reason,
     detail: fits
@@ -84,6 +93,7 @@ export function deadLetterOf(record: RejectedRecord): DeadLetter {
     key: fits ? textOf(key) : null,
     value: shown?.toString('base64') ?? null,
     headers: fits ? headersOf(headers) : {},
+    ...(missing.length > 0 && { missing }),
   };
 }
 

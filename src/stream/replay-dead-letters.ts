@@ -83,10 +83,17 @@ function isReplayable({ rate, nowMs }: ReplayOptions, letter: DeadLetter, report
   return true;
 }
 
-function missingParts({ reason, detail }: DeadLetter): string | undefined {
-  if (reason === 'too_large') return 'the letter holds only the first 64 KiB of the value';
-  if (detail.endsWith('bytes of key and headers are left out)'))
-    return 'the letter holds neither key nor headers';
+/**
+ * A letter of an older version does not name its missing parts. One without its headers is then judged like any other: an
+ * event in binary mode is refused without them, and one in structured mode needs neither headers nor key.
+ */
+export function missingParts({
+  reason,
+  missing = [],
+}: Pick<DeadLetter, 'reason' | 'missing'>): string | undefined {
+  if (reason === 'too_large' || missing.includes('value'))
+    return 'the letter holds only the first 64 KiB of the value';
+  if (missing.length > 0) return `the letter does not hold the event's ${missing.join(' and ')}`;
   return undefined;
 }
 

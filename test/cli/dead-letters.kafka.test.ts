@@ -187,8 +187,10 @@ test('a replay publishes again what is mended, once, and says what would still b
   expect(await replay('--again', '--reason', 'from_the_future')).toMatchObject({ selected: 2, replayed: 2 });
   await tallyman.ok('consume', '--until-caught-up');
   expect(await totals()).toEqual({ 'session.webrtc': '120' });
-  expect(await tallyman.run(['dead-letters', 'replay', 'nowhere/0/0'])).toMatchObject({
-    code: 2,
-    stdout: '',
-  });
+  for (const verb of ['show', 'replay']) {
+    const unknown = await tallyman.run(['dead-letters', verb, 'nowhere/0/0']);
+    expect(unknown).toMatchObject({ code: 1, stdout: '' });
+    expect(unknown.stderr).toContain('NO_DEAD_LETTER');
+    expect(unknown.stderr).toContain('There is no dead letter of nowhere/0/0');
+  }
 });

@@ -1,3 +1,4 @@
+import { missingParts } from '../../src/stream/replay-dead-letters';
 import { fc, test } from '@fast-check/jest';
 import { createDeadLetters, deadLetterOf, type RejectedRecord } from '../../src/stream/dead-letters';
 import type { PublishRecord, Publisher } from '../../src/stream/producer';
@@ -70,6 +71,22 @@ it('leaves out a key and headers that no topic would take', () => {
   );
   expect(letter).toMatchObject({ key: null, headers: {} });
   expect(letter.detail).toBe('no JSON (270001 bytes of key and headers are left out)');
+  expect(letter.missing).toEqual(['key', 'headers']);
+});
+
+it('names the parts that it does not hold, and a replay goes by that alone', () => {
+  const whole = deadLetterOf(rejected({}));
+  expect(whole).not.toHaveProperty('missing');
+  expect(missingParts(whole)).toBeUndefined();
+  const cut = deadLetterOf(rejected({ rejection: { ok: false, reason: 'too_large', detail: '' } }));
+  expect(cut.missing).toEqual(['value']);
+  expect(missingParts(cut)).toContain('first 64 KiB');
+  expect(missingParts({ reason: 'malformed_json', missing: ['key', 'headers'] })).toBe(
+    "the letter does not hold the event's key and headers",
+  );
+  // Letters of older versions.
+  expect(missingParts({ reason: 'too_large' })).toContain('first 64 KiB');
+  expect(missingParts({ reason: 'schema_violation' })).toBeUndefined();
 });
 
 it('leaves out headers that are too many, though all are empty', () => {
