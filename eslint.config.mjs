@@ -53,6 +53,7 @@ export default tseslint.config(
       'src/cli/keys.ts',
       'src/cli/projects-compare.ts',
       'src/cli/projects-set.ts',
+      'src/cli/projects-show.ts',
       'src/cli/publish.ts',
       'src/cli/rebuild.ts',
       'src/cli/run-consumers.ts',
