@@ -26,7 +26,7 @@ Examples:
 }
 
 async function showProject(context: Context, project: string, options: { json?: true }): Promise<void> {
-  const document = await readProject(await caughtUp(context, 'projects'), project);
+  const document = await readProject(await caughtUp(context, 'projects', 'invoices'), project);
   if (document === undefined) {
     // The checker of its schema takes longer to load than a project to show.
     const { loadCatalog } = await import('../catalog-file.js');

@@ -7,6 +7,7 @@ import type { Difference } from '../recount/difference';
 import { verify, type MonthVerdict, type VerifyReport } from '../recount/verify';
 import { loadSeller } from '../seller-file';
 import { checkCoPartitioned } from '../stream/topics';
+import { readWhole } from '../totals/rebuilding';
 import { writeVerified } from '../totals/verified';
 import { monthArgument } from './arguments';
 import { withContext, type Context } from './context';
@@ -90,12 +91,14 @@ async function verifyMonths(context: Context, month: string | undefined): Promis
   const { catalog } = loadCatalog(config.catalogPath);
   await checkCoPartitioned(client, config.prefix);
   const counting = await checkCountingSettings(client, config);
-  const report = await verify({
-    ...{ client, store, prefix: config.prefix, catalog, counting, month },
-    seller: loadSeller(config.sellerPath),
-    rating: { rounding: roundingTable(config.rounding), calendar, limits: config.limits },
-    nowMs: Date.now(),
-  });
+  const report = await readWhole(store, () =>
+    verify({
+      ...{ client, store, prefix: config.prefix, catalog, counting, month },
+      seller: loadSeller(config.sellerPath),
+      rating: { rounding: roundingTable(config.rounding), calendar, limits: config.limits },
+      nowMs: Date.now(),
+    }),
+  );
   const verifiedAt = new Date().toISOString();
   for (const { month: of, result, differences, conflicts, conflictsThatCount } of report.months)
     await writeVerified(store, { month: of, verifiedAt, result, differences, conflicts, conflictsThatCount });

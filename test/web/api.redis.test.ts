@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import type { HttpAnswer } from './http-client';
 import type { InvoiceList, QuotaAnswer, UsageAnswer } from '../../schemas/types';
 import { writeProject } from '../../src/totals/projects';
+import type { Store } from '../../src/totals/store';
 import { answerCheck, type AnswerCheck } from './api-document';
 import { webHarness, type WebHarness } from './web-harness';
 
@@ -259,6 +260,37 @@ test('too many requests of one subject are refused, and those of another are not
   expect(answer.json()).toMatchObject({ status: 429, code: 'RATE_LIMITED' });
   expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
   expect((await get('/invoices')).statusCode).toBe(200);
+});
+
+test.each([
+  ['is being rebuilt', ({ redis, keys }: Store) => redis.set(keys.shard(1).rebuilding, 'now')],
+  ['was emptied', ({ redis, keys }: Store) => redis.del(keys.shard(0).cursor)],
+])('of a Redis that %s nothing is shown', async (_, spoil) => {
+  const own = await webHarness();
+  const headers = own.bearer({ acme: 'admin' });
+  await spoil(own.store);
+  try {
+    for (const path of ['usage', 'quota']) {
+      const answer = await own.inject({ url: `/v1/projects/acme/${path}`, headers });
+      expect(answer.headers).toMatchObject({
+        'retry-after': '30',
+        'content-type': expect.stringContaining('application/problem+json'),
+      });
+      expect(answer.json()).toMatchObject({
+        status: 503,
+        code: 'STORE_UNAVAILABLE',
+        detail: expect.stringMatching(/totals/),
+      });
+    }
+    const page = await own.inject({
+      url: '/projects/acme/billing',
+      headers: { ...headers, accept: 'text/html' },
+    });
+    expect(page.statusCode).toBe(503);
+    expect(page.body).toMatch(/totals are being rebuilt|There are no totals/);
+  } finally {
+    await own.close();
+  }
 });
 
 test('a healthy process is not ready without Kafka', async () => {
