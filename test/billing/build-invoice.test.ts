@@ -388,6 +388,16 @@ describe('tax and correction credits', () => {
     expect(build({ credits })).toMatchObject({ status: 'issued', invoice: { total: '0.00' } });
   });
 
+  test('a month in which nothing is due moves no credit; the next invoice takes it in', () => {
+    const credits = [{ month: '2026-07', description: 'Goodwill', amount: '60.00' }];
+    const idle = build({ plans: [{ plan: 'build', from: '2026-01-01' }], credits });
+    expect(idle).toMatchObject({ status: 'nothing_due', invoice: { number: null, credits: '0.00' } });
+    expect(shown(idle).filter((line) => line.startsWith('credit'))).toEqual([]);
+    const later = build({ month: '2026-09', credits });
+    expect(later).toMatchObject({ status: 'issued', invoice: { credits: '-50.00', total: '0.00' } });
+    expect(carriedCreditOf(later.invoice)).toBe('10.00');
+  });
+
   test('late usage that makes a volume tier cheaper gives back by a credit note', () => {
     const overrides = {
       fee: '0',

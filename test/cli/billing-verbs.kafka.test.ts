@@ -133,14 +133,21 @@ describe('projects', () => {
         budget: '500.00',
         taxes: [{ from: '2026-03-01', name: 'VAT', rate: '0.21' }],
       },
+      creditBalance: '0.00',
     });
     const text = await tallyman.ok('projects', 'show', 'imported');
     expect(text).toContain('plan      ship from 2026-03-01');
     expect(text).toContain('tax       VAT 0.21 from 2026-03-01');
 
-    const documents = fileOf('projects.ndjson', '{"project":"imported","plans":[]}\n');
+    const credits = [{ month: '2026-01', description: 'Goodwill', amount: '12.5' }];
+    const document = { project: 'imported', plans: [], credits };
+    const documents = fileOf('projects.ndjson', `${JSON.stringify(document)}\n`);
     expect(await tallyman.json('projects', 'import', documents)).toEqual({ imported: 1 });
-    expect(await tallyman.json('projects', 'show', 'imported')).toEqual({ project: 'imported', plans: [] });
+    expect(await tallyman.json('projects', 'show', 'imported')).toEqual({
+      ...document,
+      creditBalance: '12.50',
+    });
+    expect(await tallyman.ok('projects', 'show', 'imported')).toContain('balance   12.50 of credit is held');
     expect(await tallyman.run(['projects', 'show', 'never'])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('billed on the plan "build"'),
