@@ -79,6 +79,8 @@ export function* daysThatDoNotAddUp(
     const field = day.startsWith(`${month}-`) ? meter : `${day.slice(0, 7)}@${meter}`;
     sums.set(field, (sums.get(field) ?? 0n) + quantity);
   }
+  // Days of late usage may add up to nothing, and a total of zero is not stored.
+  for (const [field, sum] of sums) if (sum === 0n) sums.delete(field);
   for (const { field, ...quantities } of differingFields(totals, sums)) {
     yield { kind: 'days_sum', field, ...shownQuantities(quantities) };
   }
