@@ -15,6 +15,7 @@ import { recountMonth } from '../recount/recount-month';
 import { loadSeller } from '../seller-file';
 import { createPublisher } from '../stream/producer';
 import { usageTopics } from '../stream/topics';
+import { checkNothingDropped } from '../totals/dropped-keys';
 import { checkRebuilt } from '../totals/rebuilding';
 import { monthArgument, spanArgument, timeArgument } from './arguments';
 import { withContext, type Context } from './context';
@@ -68,6 +69,7 @@ async function close(context: Context, month: string | undefined, options: Close
   const counting = await checkCountingSettings(kafka, config);
   if (!options.dryRun && options.now === undefined) await checkClocks(kafka, store, config.prefix);
   const nowMs = options.now ?? Date.now();
+  await checkNothingDropped(store);
   await checkRebuilt(store);
 
   const dependencies = {

@@ -1,5 +1,6 @@
 import type * as UsedTopics from '../close/used-topics';
 import { TallymanError } from '../errors';
+import type * as Emptied from '../close/redis-emptied';
 import type * as Kafka from '../stream/kafka';
 import type * as Totals from '../totals/store';
 import type * as Calendar from '../rating/billing-calendar';
@@ -50,7 +51,6 @@ export async function withContext<T>(
       }));
     },
   };
-  /* eslint-enable @typescript-eslint/no-require-imports */
   try {
     return await run(context);
   } catch (error) {
@@ -59,14 +59,28 @@ export async function withContext<T>(
     await (await store?.catch(() => undefined))?.close();
     await kafka?.close();
   }
+  /* eslint-enable @typescript-eslint/no-require-imports */
 }
 
-/** Says of a missing topic whether it was deleted: then `init` is no remedy. Redis may be away; the first error stands. */
+/**
+ * Says of a missing topic whether it was deleted, and of a missing cursor whether Redis was emptied: then `init` is no
+ * remedy. A store may be away; the first error stands then.
+ */
 async function explained(error: unknown, { config, kafka, store }: Context): Promise<unknown> {
-  if (!(error instanceof TallymanError) || error.code !== 'TOPICS_MISSING') return error;
-  // eslint-disable-next-line @typescript-eslint/no-require-imports
-  const { missingOrDeleted } = require('../close/used-topics') as typeof UsedTopics;
-  return store()
-    .then((opened) => missingOrDeleted(error, kafka(), opened, config.prefix))
-    .catch(() => error);
+  if (!(error instanceof TallymanError)) return error;
+  /* eslint-disable @typescript-eslint/no-require-imports -- as above */
+  if (error.code === 'TOPICS_MISSING') {
+    const { missingOrDeleted } = require('../close/used-topics') as typeof UsedTopics;
+    return store()
+      .then((opened) => missingOrDeleted(error, kafka(), opened, config.prefix))
+      .catch(() => error);
+  }
+  if (error.code === 'UNINITIALISED') {
+    const { tellIfEmptied } = require('../close/redis-emptied') as typeof Emptied;
+    return store()
+      .then((opened) => tellIfEmptied(error, kafka(), opened, config.prefix))
+      .catch(() => error);
+  }
+  /* eslint-enable @typescript-eslint/no-require-imports */
+  return error;
 }

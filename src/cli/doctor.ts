@@ -3,6 +3,7 @@ import { usageConsumers } from '../../consumers';
 import { checkCloses } from '../close/check-closes';
 import { countingSettings, readCountingRecord, settingsThatDiffer } from '../close/counting-settings';
 import { DELETED_REMEDY, deletedTopics } from '../close/used-topics';
+import { EMPTIED_PROBLEM, isRedisEmptied } from '../close/redis-emptied';
 import type { Finding } from '../finding';
 import { brokerClockSkew } from '../stream/broker-time';
 import { checkGroups } from '../stream/check-groups';
@@ -12,6 +13,7 @@ import { abortCommand, describeOpenTransaction, openTransactions } from '../stre
 import { topicReplaced } from '../stream/stop-errors';
 import { logRanges, missingTopics, topicName, usageTopics } from '../stream/topics';
 import { checkRedis } from '../totals/check-redis';
+import { findTornShards, TORN_SHARD_REMEDY } from '../totals/find-double-counts';
 import { readCursors } from '../totals/cursors';
 import { isRebuilding } from '../totals/rebuilding';
 import type { Store } from '../totals/store';
@@ -53,12 +55,20 @@ async function examine(context: Context): Promise<Finding[]> {
   const missing = await missingTopics(kafka(), prefix);
   // What follows asks the topics, and must find them.
   if (missing.length > 0) return [...redis, ...(await missingFindings(context, store, missing))];
+  const topics = await checkTopics(kafka(), prefix);
+  // What is missing in Redis follows from that, and would only hide it.
+  if (redis.some(({ code }) => code === 'REDIS_EVICTED')) return [...redis, ...topics];
+  if (await isRedisEmptied(kafka(), store, prefix)) {
+    const found = { code: 'REDIS_EMPTIED', problem: EMPTIED_PROBLEM, remedy: 'tallyman rebuild' };
+    return [...redis, ...topics, { level: 'error', subject: 'Redis', ...found }];
+  }
   return [
     ...redis,
-    ...(await checkTopics(kafka(), prefix)),
+    ...topics,
     ...(await checkBrokerClock(context)),
     ...(await checkSettings(context)),
     ...(await checkFilled(store)),
+    ...(await checkTorn(context)),
     ...(await checkCursors(context)),
     ...(await checkTransactions(context)),
     ...(await checkGroups(
@@ -127,6 +137,19 @@ async function checkFilled(store: Store): Promise<Finding[]> {
       remedy: 'tallyman rebuild',
     },
   ];
+}
+
+async function checkTorn({ kafka, config, store }: Context): Promise<Finding[]> {
+  const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
+  const partitions = [...(await logRanges(kafka(), topics)).values()].map(({ length }) => length);
+  const torn = await findTornShards(await store(), Math.max(...partitions));
+  return torn.map(({ shard, problem }) => ({
+    level: 'error',
+    code: 'SHARD_TORN',
+    subject: `shard ${shard}`,
+    problem: `it was written in part: ${problem}`,
+    remedy: TORN_SHARD_REMEDY,
+  }));
 }
 
 async function checkCursors(context: Context): Promise<Finding[]> {

@@ -9,6 +9,7 @@ import {
 } from '../close/counting-settings';
 import { noteTopicIds } from '../close/note-topic-ids';
 import { deletedTopics, topicsDeleted } from '../close/used-topics';
+import { EMPTIED_MESSAGE, isRedisEmptied } from '../close/redis-emptied';
 import { RefusedError } from '../errors';
 import { createPublisher } from '../stream/producer';
 import {
@@ -75,7 +76,7 @@ Examples:
           const created = await createTopics(kafka, config.prefix, options);
           const partitionCount = await checkCoPartitioned(kafka, config.prefix);
           const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
-          await refuseEmptied(context, store, topics, partitionCount);
+          await refuseEmptied(context, store);
           await noteTopicIds(kafka, store, topics);
           const offsets = await (options.from === 'earliest' ? logStarts : logEnds)(kafka, topics);
           const begins = await recordCounting(context, topics, partitionCount, offsets);
@@ -147,24 +148,9 @@ async function recordCounting(
  * A Redis without any cursor beside ledgers with records was emptied. New cursors alone would count its events again,
  * but without its projects' plans and its closes.
  */
-async function refuseEmptied(
-  { config, kafka }: Context,
-  store: Store,
-  topics: readonly string[],
-  partitionCount: number,
-): Promise<void> {
-  for (let shard = 0; shard < partitionCount; shard += 1) {
-    const cursors = await readCursors(store, shard);
-    if (topics.some((topic) => cursors.has(topic))) return;
-  }
-  const ledgers = ['billing.projects', 'billing.closes'].map((name) => topicName(config.prefix, name));
-  const records = [...(await logEnds(kafka(), ledgers)).values()].flat();
-  if (records.some((end) => end > 0)) {
-    throw new RefusedError(
-      'REDIS_EMPTIED',
-      'Redis holds no cursor, but the ledgers hold projects or closes: it was emptied. Run `tallyman rebuild`.',
-    );
-  }
+async function refuseEmptied({ config, kafka }: Context, store: Store): Promise<void> {
+  if (await isRedisEmptied(kafka(), store, config.prefix))
+    throw new RefusedError('REDIS_EMPTIED', EMPTIED_MESSAGE);
 }
 
 function positiveInteger(text: string): number {

@@ -10,6 +10,7 @@ import { restoreViews, type RestoredViews } from '../close/restore-views';
 import { RefusedError, TallymanError } from '../errors';
 import { checkCoPartitioned, logRanges, topicName } from '../stream/topics';
 import { initCursor, readCursor } from '../totals/cursors';
+import { noteEvictions } from '../totals/dropped-keys';
 import { writeShardCount } from '../totals/read';
 import { beginRebuild, endRebuild, isRebuilding } from '../totals/rebuilding';
 import type { Store } from '../totals/store';
@@ -68,6 +69,9 @@ async function rebuild(context: Context): Promise<Rebuilt> {
   const published = await monthsWithFrozenTotals(kafka, config.prefix);
   const missing = await missingCursors(context, store, partitionCount, counting, closes, published);
 
+  const cursorCount = partitionCount * usageConsumers.length;
+  // All of it comes back, so what was thrown away before does not count.
+  if (missing.length === cursorCount && !(await isRebuilding(store))) await noteEvictions(store);
   if (missing.length > 0) await beginRebuild(store, partitionCount);
   await writeShardCount(store, partitionCount);
   const views = await restoreViews(kafka, store, config.prefix);

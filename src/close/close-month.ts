@@ -11,6 +11,7 @@ import { topicName, usageTopics } from '../stream/topics';
 import { writeClose } from '../totals/closes';
 import { forgetIds } from '../totals/ids';
 import { traced } from '../tracing';
+import { readShardCount } from '../totals/read';
 import { checkRebuilt } from '../totals/rebuilding';
 import type { Store } from '../totals/store';
 import { waitForCursors } from './barrier';
@@ -20,8 +21,9 @@ import type { CloseRecord } from './close-record';
 import { countDeadLetters, type DeadLetterCount } from './dead-letters-of-month';
 import { followLedgers } from './follow-ledger';
 import { freezeMonth } from './freeze-month';
-import { publishFrozenTotals } from './frozen-totals';
+import { monthsWithFrozenTotals, publishFrozenTotals } from './frozen-totals';
 import { heldBesides, holdDiffering, type Difference } from './hold-differing';
+import { checkRedisIsWhole, holdDoubleCounts } from './hold-double-counts';
 import { issueInvoices, type InvoiceReport } from './issue-invoices';
 import { checkWhole } from './wholeness';
 
@@ -78,6 +80,7 @@ export async function closeMonth(
   waiting.end();
   // Cursors that a rebuild moves reach the barrier before all that it restores is there.
   const generation = await checkRebuilt(store);
+  await checkRedisIsWhole(store, checked.partitionCount);
 
   // Invoices are made from these views, and numbers are counted from what they show. The ledger stays as it is, since no
   // other close can publish. Before the seal: from then on a Redis that goes back is noticed.
@@ -97,15 +100,22 @@ export async function closeMonth(
   await mayPublish();
 
   const isFirstRun = !record.completed && !record.issued;
-  if (isFirstRun) await publishFrozenTotals({ store, publisher: totalsPublisher, prefix }, month, mayPublish);
+  const double = await holdDoubleCounts(store, checked.partitionCount, month);
   const differing = await dependencies.recount?.(month);
+  // Wrong totals in the ledger would come back with every rebuild.
+  const isRight = double.projects.size === 0 && (differing?.size ?? 0) === 0;
+  if (!record.completed && isRight) {
+    const isPublished = !isFirstRun && (await monthsWithFrozenTotals(kafka, prefix)).has(month);
+    if (!isPublished)
+      await publishFrozenTotals({ store, publisher: totalsPublisher, prefix }, month, mayPublish);
+  }
   const progress = createProgress(`close ${month}: invoices`);
   const report = await traced('close.invoices', { month }, () =>
     issueInvoices({
       ...{ store, calendar, catalog, seller, month, progress },
       // What is completed later is issued later: a project's dates go up with its numbers.
       issuedAt: isFirstRun ? record.closedAt : new Date(nowMs).toISOString(),
-      holds: differing === undefined ? [] : [holdDiffering(differing, month)],
+      holds: [double.hold, ...(differing === undefined ? [] : [holdDiffering(differing, month)])],
       ledger: { publisher, topic: topicName(prefix, 'billing.invoices'), mayPublish },
     }),
   );
@@ -113,6 +123,8 @@ export async function closeMonth(
   await mayPublish();
   await seal.remove();
   await invoices.catchUp();
+  const heldAlready = new Set(report.held.map(({ project }) => project));
+  for (const one of double.projects.values()) if (!heldAlready.has(one.project)) report.held.push(one);
   if (differing !== undefined) report.held.push(...heldBesides(report.held, differing, month));
   await noteIssued(dependencies, record, report);
 
@@ -147,7 +159,9 @@ export async function rehearseClose(
   const { store, calendar, catalog, seller } = dependencies;
   const issuedAt = new Date(nowMs).toISOString();
   const progress = createProgress(`close ${month}: rehearsal`);
-  const report = await issueInvoices({ store, calendar, catalog, seller, month, issuedAt, progress });
+  const { hold } = await holdDoubleCounts(store, await readShardCount(store), month);
+  const terms = { store, calendar, catalog, seller, month, issuedAt, progress };
+  const report = await issueInvoices({ ...terms, holds: [hold] });
   progress.end();
   const deadLetters = await deadLettersOf(dependencies, month);
   return { month, closedAt: issuedAt, dryRun: true, ...report, deadLetters };

@@ -11,7 +11,13 @@ export interface Held {
 }
 
 /** Codes that say something about Redis as a whole, besides those that begin with `REDIS_`. */
-const OF_ALL_PROJECTS = new Set(['UNINITIALISED', 'REBUILD_UNFINISHED', 'FEWER_SHARDS', 'SHARDS_STALE']);
+const OF_ALL_PROJECTS = new Set([
+  'UNINITIALISED',
+  'REBUILD_UNFINISHED',
+  'FEWER_SHARDS',
+  'SHARDS_STALE',
+  'SHARD_TORN',
+]);
 
 /**
  * Whether an error that arose while one project was read or priced is this project's alone. A store that is away, or that

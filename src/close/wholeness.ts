@@ -6,6 +6,7 @@ import { checkRebuilt } from '../totals/rebuilding';
 import type { Store } from '../totals/store';
 import type { CheckedCursors } from './check-cursors';
 import type { LedgerFollower } from './follow-ledger';
+import { checkRedisStaysWhole } from './hold-double-counts';
 import type { Seal } from './seal';
 import { checkShardCount } from './shard-count';
 
@@ -26,12 +27,14 @@ export interface WholenessOptions {
  * Makes sure that what was read of Redis since the seal is all that Kafka holds of the month. Asked before each page of
  * invoices: what held when the close began may have been emptied, rebuilt in part or restored from a copy since.
  *
- * @throws TallymanError `REDIS_WENT_BACK`, `REBUILD_UNFINISHED`, `TOPIC_REPLACED`, `FEWER_SHARDS`
+ * @throws TallymanError `REDIS_WENT_BACK`, `REBUILD_UNFINISHED`, `TOPIC_REPLACED`, `FEWER_SHARDS`, `SHARD_TORN`,
+ *   `REDIS_EVICTED`, `REDIS_MAY_EVICT`
  */
 export async function checkWhole(options: WholenessOptions): Promise<void> {
   const { kafka, store, month, checked, generation, seal, views } = options;
   await seal.check();
   await checkShardCount(store, checked.partitionCount);
+  await checkRedisStaysWhole(store, checked.partitionCount);
   const isSame = (await checkRebuilt(store)) === generation;
   await Promise.all([checkEnds(store, month, checked), checkTopicsAreTheSame(kafka, checked)]);
   const held = await Promise.all(views.map((view) => view.holds()));

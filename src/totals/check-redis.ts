@@ -1,5 +1,7 @@
 import { Cluster, type Redis } from 'ioredis';
 import type { Finding } from '../finding';
+import { infoOf, isRewritten } from './append-only-file';
+import { findDroppedKeys } from './dropped-keys';
 import type { Store } from './store';
 
 const CLOCK_SKEW_MAX_MS = 60_000;
@@ -10,26 +12,34 @@ const CLUSTER_SLOTS = 16_384;
 /** Checks the settings that exactness stands on, on every node that may hold a shard. */
 export async function checkRedis(store: Store): Promise<Finding[]> {
   const nodes = store.redis instanceof Cluster ? store.redis.nodes('master') : [store.redis];
-  return (await Promise.all(nodes.map(checkNode))).flat();
+  const dropped = (await findDroppedKeys(store)).map(({ node: subject, ...found }): Finding => ({
+    level: 'error',
+    subject,
+    ...found,
+  }));
+  return [...dropped, ...(await Promise.all(nodes.map(checkNode))).flat()];
 }
 
 async function checkNode(node: Redis): Promise<Finding[]> {
   const subject = `Redis ${node.options.host}:${node.options.port}`;
-  const info = infoOf(await node.info());
+  const info = factsOf(await node.info());
   const settings = await readSettings(node);
   return [
     ...checkVersion(info),
     ...(settings === undefined ? [settingsHidden] : checkSettings(settings)),
     ...checkPersistence(info),
+    ...(await checkRewrite(node, info, settings)),
     ...checkMemory(info),
     ...checkReplication(info, settings),
-    ...(info.get('cluster_enabled') === '1' ? checkCluster(infoOf(String(await node.cluster('INFO')))) : []),
+    ...(info.get('cluster_enabled') === '1' ? checkCluster(factsOf(String(await node.cluster('INFO')))) : []),
     ...checkClock(Number((await node.time())[0]) * 1000),
   ].map((found) => ({ subject, ...found }));
 }
 
 type Found = Omit<Finding, 'subject'>;
 type Facts = ReadonlyMap<string, string>;
+/** Undefined where the server keeps CONFIG to itself. */
+type Settings = Facts | undefined;
 
 function checkVersion(info: Facts): Found[] {
   const version = info.get('redis_version') ?? '';
@@ -59,14 +69,6 @@ function checkSettings(settings: Facts): Found[] {
       remedy: 'redis-cli CONFIG SET appendonly yes; and in redis.conf',
     });
   }
-  const policy = settings.get('maxmemory-policy');
-  if (policy !== 'noeviction') {
-    findings.push({
-      level: 'error',
-      problem: `maxmemory-policy is ${policy}: a full Redis throws totals away`,
-      remedy: 'redis-cli CONFIG SET maxmemory-policy noeviction; and in redis.conf',
-    });
-  }
   if (settings.get('appendfsync') === 'no') {
     findings.push({
       level: 'warning',
@@ -77,12 +79,44 @@ function checkSettings(settings: Facts): Found[] {
   return findings;
 }
 
+/**
+ * A torn append-only file may be counted from twice, and a rewrite after each start prevents that. The fix was merged into
+ * Valkey in August 2026; which releases have it is not known, so every version is taken for one without.
+ */
+async function checkRewrite(node: Redis, info: Facts, settings: Settings): Promise<Found[]> {
+  if (isRewritten(Object.fromEntries(info)) || settings?.get('aof-load-truncated') === 'no') return [];
+  if (await mayRewrite(node)) return [];
+  const version = info.get('valkey_version') ?? info.get('redis_version') ?? '';
+  return [
+    {
+      level: 'warning',
+      code: 'REDIS_FILE_NOT_REWRITTEN',
+      problem:
+        `BGREWRITEAOF is refused, so version ${version} may count usage twice if it restarts after a crash has torn its ` +
+        'append-only file; a close notices that, and stops',
+      remedy: 'allow the command (ACL SETUSER <user> +bgrewriteaof), or set aof-load-truncated no',
+    },
+  ];
+}
+
+async function mayRewrite(node: Redis): Promise<boolean> {
+  try {
+    const user = String(await node.call('ACL', 'WHOAMI'));
+    return String(await node.call('ACL', 'DRYRUN', user, 'BGREWRITEAOF')) === 'OK';
+  } catch {
+    // An old server, or one that keeps ACL to itself: whether it knows the command at all is all that can be asked.
+    const known = await node.call('COMMAND', 'INFO', 'BGREWRITEAOF').catch(() => [null]);
+    return Array.isArray(known) && known[0] !== null;
+  }
+}
+
 /** A setting says what should be written; these say whether it was. */
 function checkPersistence(info: Facts): Found[] {
   const findings: Found[] = [];
   if (info.get('aof_enabled') === '1' && info.get('aof_last_write_status') !== 'ok') {
     findings.push({
       level: 'error',
+      code: 'REDIS_CANNOT_PERSIST',
       problem: 'the last write to its AOF failed: it refuses writes, and a crash loses what is not on disk',
       remedy: 'look at its log and at the free space of its disk',
     });
@@ -165,14 +199,11 @@ function checkClock(redisMs: number): Found[] {
   ];
 }
 
-function infoOf(text: string): Map<string, string> {
-  const lines = text.split('\r\n').filter((line) => line.includes(':'));
-  return new Map(lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
-}
+const factsOf = (text: string): Facts => new Map(Object.entries(infoOf(text)));
 
 /** undefined where the server keeps CONFIG to itself, as hosted ones do. */
 async function readSettings(node: Redis): Promise<Map<string, string> | undefined> {
-  const names = ['appendonly', 'appendfsync', 'maxmemory-policy', 'min-replicas-to-write'];
+  const names = ['appendonly', 'appendfsync', 'aof-load-truncated', 'min-replicas-to-write'];
   try {
     const answers = await Promise.all(names.map((name) => node.config('GET', name) as Promise<string[]>));
     return new Map(answers.map(([name = '', value = '']) => [name, value]));

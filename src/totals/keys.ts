@@ -38,6 +38,8 @@ export interface Keys {
   readonly rebuilding: string;
   /** String: names the last rebuild that came to its end. */
   readonly generation: string;
+  /** Hash: run id of a Redis server -> how many keys it had evicted when a rebuild began on it. */
+  readonly evicted: string;
   /** Hash: project -> JSON of its profile and plan history. */
   readonly projects: string;
   /** Hash: month -> JSON of its close. */
@@ -83,6 +85,7 @@ export function createKeys(prefix: string): Keys {
     topicIds: `${root}usage:topics`,
     rebuilding: `${root}usage:rebuilding`,
     generation: `${root}usage:generation`,
+    evicted: `${root}usage:evicted`,
     projects: `${root}billing:projects`,
     projectsShown: shownKey(`${root}billing:projects`),
     closes: `${root}billing:closes`,

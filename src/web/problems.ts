@@ -1,4 +1,3 @@
-import { RedisUnavailableError } from '../totals/store';
 import { TallymanError } from '../errors';
 import type { Problem } from '../../schemas/types';
 
@@ -57,7 +56,7 @@ const NOT_WHOLE: Readonly<Record<string, string>> = {
 /** What a thrown error means to whoever asked. An error that is ours says nothing: its place is the log. */
 export function problemOfError(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
-  if (error instanceof RedisUnavailableError) {
+  if (error instanceof TallymanError && error.code.startsWith('REDIS_')) {
     return new ProblemError('STORE_UNAVAILABLE', 'Redis does not answer.', { 'retry-after': '5' });
   }
   const notWhole = error instanceof TallymanError ? NOT_WHOLE[error.code] : undefined;

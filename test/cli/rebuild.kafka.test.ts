@@ -22,7 +22,7 @@ const monthBack = (months: number): string =>
 const [month, earlier] = [monthBack(1), monthBack(2)];
 
 /** How far views are shown, how often a shard was written, which rebuild filled it: not what is counted. */
-const BOOKKEEPING = /:shown:|invoices-shown$|usage:generation$|}:writes$/;
+const BOOKKEEPING = /:shown:|invoices-shown$|usage:(generation|evicted)$|}:writes$/;
 
 /** Everything in Redis but the ids, which a rebuild keeps for the last two periods only. */
 async function contents({ prefix }: Installation): Promise<Record<string, unknown>> {
@@ -78,7 +78,7 @@ test('an emptied Redis is filled from Kafka and comes out equal', async () => {
   await empty(tallyman);
   const consuming = await tallyman.run(['consume', '--until-caught-up']);
   expect(consuming.code).toBe(1);
-  expect(consuming.stderr).toContain('UNINITIALISED');
+  expect(consuming.stderr).toContain('REDIS_EMPTIED');
   expect(await tallyman.run(['init', '--partitions', '3'])).toMatchObject({ code: 3 });
 
   const rebuilt = { projects: 3, closes: 2, invoices: 6, monthsBeyondLog: [] };

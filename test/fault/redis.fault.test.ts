@@ -110,7 +110,7 @@ fault(
     for (const consumer of consumers) {
       expect(await consumer.ended()).toMatchObject({
         code: 1,
-        stderr: expect.stringContaining('UNINITIALISED'),
+        stderr: expect.stringContaining('REDIS_EMPTIED'),
       });
     }
     await load.stop();
