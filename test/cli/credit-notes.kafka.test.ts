@@ -136,5 +136,6 @@ test('voids of a closed month are a credit line, or a credit note where nothing 
       ...{ kind: 'invoice', project: 'stays', field: 'credit note, total' },
       ...{ expected: null, found: '-0.30 issued' },
     },
+    { kind: 'view', project: 'stays', month, field: 'billing.invoices', expected: null },
   ]);
 });
