@@ -7,7 +7,7 @@ import type { Installation } from '../support/tallyman';
 import { faultSuite, scaled } from './support/fault-suite';
 import { judgeInvoices, setPlans } from './support/invoices';
 import { MONTH, MONTH_BEFORE, PROJECTS } from './support/load';
-import { appendOnlyFile, loseTail, onRedis } from './support/redis-faults';
+import { appendOnlyFile, loseTail, onRedis, restartCleanly, tearTransaction } from './support/redis-faults';
 import { isApply } from './support/redis-protocol';
 
 const FEW = PROJECTS.slice(0, 6);
@@ -72,6 +72,32 @@ fault(
     await run.settle(tallyman, load.published);
     await Promise.all(consumers.map((consumer) => consumer.stop()));
     expect(consumers.map((consumer) => consumer.said()).join('')).toContain('going back');
+    await run.judge(tallyman, load.published);
+  },
+  LONG,
+);
+
+fault(
+  "a file torn inside a script's writes, at any of them, and two clean restarts after each",
+  async (run) => {
+    const tallyman = await run.install();
+    const load = run.load(tallyman, LOAD);
+    const consumers = [run.supervise(tallyman), run.supervise(tallyman)];
+    let torn = 0;
+    for (let round = 0; round < 2 * ROUNDS; round += 1) {
+      await run.progress(tallyman);
+      const { redis } = run.world;
+      if (await tearTransaction(redis, (records) => run.random.between(1, records))) torn += 1;
+      run.kills += 1;
+      for (let restarts = 0; restarts < 2; restarts += 1) {
+        await run.progress(tallyman);
+        await restartCleanly(redis);
+      }
+    }
+    expect(torn).toBeGreaterThan(ROUNDS);
+    await load.stop();
+    await run.settle(tallyman, load.published);
+    await Promise.all(consumers.map((consumer) => consumer.stop()));
     await run.judge(tallyman, load.published);
   },
   LONG,

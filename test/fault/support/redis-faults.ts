@@ -1,7 +1,8 @@
-import { readdirSync, statSync, truncateSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import type { NativeService } from '../../../src/local/service';
+import { lastTransaction } from '../../support/append-only-file';
 
 /** Runs commands on a Redis, past every proxy. */
 export async function onRedis<T>({ address }: NativeService, work: (redis: Redis) => Promise<T>): Promise<T> {
@@ -32,5 +33,30 @@ export function appendOnlyFile({ dataDir }: NativeService): {
 export async function loseTail(redis: NativeService, keptBytes: number): Promise<void> {
   await redis.kill('SIGKILL');
   truncateSync(appendOnlyFile(redis).path, keptBytes);
+  await redis.restart();
+}
+
+/**
+ * What a crash in the middle of a write leaves: a file that ends inside a script's writes, within the record that `pick`
+ * chooses of them.
+ *
+ * @returns whether the file held any
+ */
+export async function tearTransaction(
+  redis: NativeService,
+  pick: (records: number) => number,
+): Promise<boolean> {
+  await redis.kill('SIGKILL');
+  const { path } = appendOnlyFile(redis);
+  const transaction = lastTransaction(readFileSync(path));
+  const torn = transaction?.[pick(transaction.length - 1)];
+  if (torn) truncateSync(path, Math.min(torn.start + 5, torn.end - 1));
+  await redis.restart();
+  return torn !== undefined;
+}
+
+/** A clean end and a start. */
+export async function restartCleanly(redis: NativeService): Promise<void> {
+  await redis.kill('SIGTERM');
   await redis.restart();
 }
