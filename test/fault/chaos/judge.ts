@@ -45,7 +45,10 @@ export async function judgeSeed(chaos: Chaos, { prefix, env }: Installation): Pr
     );
 
     const closed = new Set<string>();
-    await readLedger(client, `${prefix}.billing.closes`, (month) => void closed.add(month));
+    await readLedger(client, `${prefix}.billing.closes`, (key) => {
+      // Its other keys are no months.
+      if (/^\d{4}-\d\d$/.test(key)) closed.add(key);
+    });
     const months = [...closed].sort().join(' ');
     if (months !== TO_CLOSE.join(' '))
       differences.push(`closed are ${months}, must be ${TO_CLOSE.join(' ')}`);
