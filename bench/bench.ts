@@ -4,7 +4,7 @@ import { measureFreshness } from './freshness';
 import { measureGrowth } from './growth';
 import { measureQuota } from './quota';
 import { createResults } from './results';
-import type { NativeService } from '../src/local/service';
+import type { NativeService } from '../src/dev/services/service';
 import { say, startKafka } from './servers';
 import { measureStartUp } from './start-up';
 import { ENGINES, measureThroughput, type Engine } from './throughput';

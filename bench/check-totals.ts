@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Store } from '../src/totals/store';
+import type { Store } from '../src/redis/store';
 import type { Recount } from './recount';
 
 type Totals = Map<string, Map<string, bigint>>;

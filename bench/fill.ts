@@ -1,8 +1,8 @@
-import { readConfig } from '../src/config';
-import { takeByTopic } from '../src/demo/workload';
-import { openKafka } from '../src/stream/kafka';
-import { createPublisher } from '../src/stream/producer';
-import { topicName } from '../src/stream/topics';
+import { readConfig } from '../src/lib/config';
+import { takeByTopic } from '../src/oracle/workload';
+import { openKafka } from '../src/kafka/client';
+import { createPublisher } from '../src/kafka/producer';
+import { topicName } from '../src/kafka/topics/topics';
 import { benchWorkload, type BenchWorkload } from './workload';
 
 /** Publishes a workload, lz4 and keyed by project. A process of its own: the oracle counts meanwhile. */

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NativeService } from '../src/local/service';
-import { readConfig } from '../src/config';
-import { openKafka } from '../src/stream/kafka';
-import { createPublisher, type Publisher } from '../src/stream/producer';
-import { topicName } from '../src/stream/topics';
-import type { Store } from '../src/totals/store';
+import type { NativeService } from '../src/dev/services/service';
+import { readConfig } from '../src/lib/config';
+import { openKafka } from '../src/kafka/client';
+import { createPublisher, type Publisher } from '../src/kafka/producer';
+import { topicName } from '../src/kafka/topics/topics';
+import type { Store } from '../src/redis/store';
 import { endsOfLog, initInstallation, openBenchStore } from './installation';
 import { peakBytes, startChild } from './processes';
 import { environment, newPrefix, startRedis } from './servers';

@@ -1,10 +1,10 @@
-import type { Store } from '../src/totals/store';
+import type { Store } from '../src/redis/store';
 import { applyMadeUp, holdClosedMonth, openBenchStore } from './installation';
-import { FIRST_PERIOD, segmentCount } from '../src/totals/known-ids';
+import { FIRST_PERIOD, segmentCount } from '../src/redis/apply/dedup-index';
 import { cpuMs } from './processes';
 import { environment, say, startRedis } from './servers';
 import { lastMonth, monthBefore, projectNames } from './workload';
-import type { NativeService } from '../src/local/service';
+import type { NativeService } from '../src/dev/services/service';
 
 /** What an event costs when so many ids are held. */
 export interface GrowthResult {

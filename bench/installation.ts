@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { consumerNames, consumerNamed } from '../consumers';
-import { readConfig } from '../src/config';
-import { openKafka, type KafkaClient } from '../src/stream/kafka';
-import { createTopics, logEnds, topicName } from '../src/stream/topics';
-import { apply } from '../src/totals/apply';
-import { initCursor } from '../src/totals/cursors';
-import { freeze } from '../src/totals/freeze';
-import { writeShardCount } from '../src/totals/read';
-import { openStore, type Store } from '../src/totals/store';
+import { readConfig } from '../src/lib/config';
+import { openKafka, type KafkaClient } from '../src/kafka/client';
+import { createTopics, logEnds, topicName } from '../src/kafka/topics/topics';
+import { apply } from '../src/redis/apply/apply-chunk';
+import { initCursor } from '../src/redis/cursors';
+import { freeze } from '../src/redis/cut-offs';
+import { writeShardCount } from '../src/redis/usage/read-usage';
+import { openStore, type Store } from '../src/redis/store';
 import type { RatedEvent } from '../src/rating/usage';
 import { startChild } from './processes';
 

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { createOracle } from '../src/demo/oracle';
+import { createOracle } from '../src/oracle/usage-oracle';
 import { benchWorkload, type BenchWorkload } from './workload';
 
 /** Recounts a workload with the demo's oracle, which shares no code with the consumers, and writes what must come out. */

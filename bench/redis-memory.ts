@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import type { Store } from '../src/totals/store';
+import type { Store } from '../src/redis/store';
 
 /** What Redis holds, by the first word of a key after its shard: `ids`, `totals`, `daily`, `projects`; or `naive`. */
 export interface HeldMemory {

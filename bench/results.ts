@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { formatTable, type Column } from '../src/cli/output';
+import { formatTable, type Column } from '../src/cli/lib/output';
 import { say } from './servers';
 import { judge, withRatios } from './targets';
 

@@ -1,7 +1,7 @@
-import { startNativeKafka } from '../src/local/native-kafka';
-import { startNativeRedis } from '../src/local/native-redis';
-import type { NativeService } from '../src/local/service';
-import { createProgress } from '../src/progress';
+import { startNativeKafka } from '../src/dev/services/native-kafka';
+import { startNativeRedis } from '../src/dev/services/native-redis';
+import type { NativeService } from '../src/dev/services/service';
+import { createProgress } from '../src/lib/progress';
 
 /** This machine's own servers, never given ones: their CPU and memory are read from /proc, and Redis is thrown away. */
 export const startKafka = (): Promise<NativeService> => startNativeKafka(say, createProgress('Kafka'));

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { consumerNames } from '../consumers';
-import { readConfig } from '../src/config';
-import type { NativeService } from '../src/local/service';
-import { openKafka } from '../src/stream/kafka';
-import { topicName } from '../src/stream/topics';
-import { readCursors } from '../src/totals/cursors';
+import { readConfig } from '../src/lib/config';
+import type { NativeService } from '../src/dev/services/service';
+import { openKafka } from '../src/kafka/client';
+import { topicName } from '../src/kafka/topics/topics';
+import { readCursors } from '../src/redis/cursors';
 import { createUsageTopics, endsOfLog, initInstallation, openBenchStore } from './installation';
 import { startChild } from './processes';
 import { environment, newPrefix, startRedis } from './servers';

@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readCursors } from '../src/totals/cursors';
-import type { NativeService } from '../src/local/service';
-import type { Store } from '../src/totals/store';
+import { readCursors } from '../src/redis/cursors';
+import type { NativeService } from '../src/dev/services/service';
+import type { Store } from '../src/redis/store';
 import { countWrong } from './check-totals';
 import {
   createUsageTopics,

@@ -1,4 +1,4 @@
-import { createWorkload, type WorkloadRecord } from '../src/demo/workload';
+import { createWorkload, type WorkloadRecord } from '../src/oracle/workload';
 
 /** All that a workload depends on: the same options give the same records, in every process. */
 export interface BenchWorkload {

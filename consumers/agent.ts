@@ -1,6 +1,6 @@
 import type { Usage } from '../src/rating/usage';
 import type { AgentData } from '../schemas/types';
-import { isDuration, isOptionalInteger } from './surely-good';
+import { isDuration, isOptionalInteger } from './decode/precheck';
 import { durationOf, negativeDuration } from './timed-usage';
 import { usageConsumer } from './usage-consumer';
 

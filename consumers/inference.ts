@@ -1,7 +1,7 @@
 import type { Usage } from '../src/rating/usage';
 import type { InferenceData } from '../schemas/types';
-import { reject, type Rejection } from './rejection';
-import { isDuration, isInteger, isModel, isOptionalInteger } from './surely-good';
+import { reject, type Rejection } from './decode/rejection';
+import { isDuration, isInteger, isModel, isOptionalInteger } from './decode/precheck';
 import { durationOf, negativeDuration } from './timed-usage';
 import { usageConsumer } from './usage-consumer';
 

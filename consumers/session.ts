@@ -1,6 +1,6 @@
 import type { Meter } from '../src/rating/meters';
 import type { SessionData } from '../schemas/types';
-import { isDuration } from './surely-good';
+import { isDuration } from './decode/precheck';
 import { durationOf, negativeDuration } from './timed-usage';
 import { usageConsumer } from './usage-consumer';
 

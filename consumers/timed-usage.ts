@@ -1,9 +1,9 @@
 import { durationBetween, durationOfMs } from '../src/rating/duration';
 import type { Duration } from '../src/rating/usage';
-import { shown } from '../src/shown';
+import { shown } from '../src/lib/text/describe';
 import type { TimedUsage } from '../schemas/types';
-import { reject, type Rejection } from './rejection';
-import { instantOf } from './surely-good';
+import { reject, type Rejection } from './decode/rejection';
+import { instantOf } from './decode/precheck';
 
 /** `startedAt` and `endedAt`, which win where both are given, or `durationMs`; undefined if it ended before it started. */
 export function durationOf({ startedAt, endedAt, durationMs }: TimedUsage): Duration | undefined {

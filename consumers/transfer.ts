@@ -1,5 +1,5 @@
 import type { TransferData } from '../schemas/types';
-import { isInteger, isService } from './surely-good';
+import { isInteger, isService } from './decode/precheck';
 import { usageConsumer } from './usage-consumer';
 
 const METERS = { downstream: 'transfer.downstream', upstream: 'transfer.upstream' } as const;

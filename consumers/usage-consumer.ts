@@ -1,9 +1,9 @@
 import type { ErrorObject } from 'ajv';
 import type { Usage } from '../src/rating/usage';
-import { compileSchema, problemOf } from '../src/schema';
-import { shown } from '../src/shown';
-import { reject, type Rejection } from './rejection';
-import type { Fields } from './surely-good';
+import { compileSchema, problemOf } from '../src/lib/schema';
+import { shown } from '../src/lib/text/describe';
+import { reject, type Rejection } from './decode/rejection';
+import type { Fields } from './decode/precheck';
 
 /** What is particular to one raw topic: the type of its events, and how one becomes usages. */
 export interface UsageConsumer {

@@ -1,10 +1,10 @@
 import { parseInstant, type Instant } from '../src/rating/instant';
 import type { Usage } from '../src/rating/usage';
-import { compileSchema, problemOf } from '../src/schema';
-import { shown } from '../src/shown';
+import { compileSchema, problemOf } from '../src/lib/schema';
+import { shown } from '../src/lib/text/describe';
 import type { VoidData } from '../schemas/types';
-import { reject, type Rejection } from './rejection';
-import { implausibleUsage } from './plausible';
+import { reject, type Rejection } from './decode/rejection';
+import { implausibleUsage } from './decode/plausible';
 import { base64Data, isJsonObject, type UsageConsumer } from './usage-consumer';
 
 /** Of an event that takes another one back; every usage topic takes it. */

@@ -1,8 +1,8 @@
 import { Redis } from 'ioredis';
 import { Kafka, logLevel, type KafkaMessage } from 'kafkajs';
-import { readConfig } from '../../src/config';
-import { registerCodecs } from '../../src/stream/codecs';
-import { usageTopics } from '../../src/stream/topics';
+import { readConfig } from '../../src/lib/config';
+import { registerCodecs } from '../../src/kafka/wire/codecs';
+import { usageTopics } from '../../src/kafka/topics/topics';
 import { NAIVE_ID_SECONDS, naiveIdKey, naiveTotalsKey, readNaively } from './naive-event';
 import { createReporter } from './progress';
 

@@ -1,7 +1,7 @@
 import { Kafka, logLevel } from 'kafkajs';
-import { readConfig } from '../../src/config';
-import { registerCodecs } from '../../src/stream/codecs';
-import { usageTopics } from '../../src/stream/topics';
+import { readConfig } from '../../src/lib/config';
+import { registerCodecs } from '../../src/kafka/wire/codecs';
+import { usageTopics } from '../../src/kafka/topics/topics';
 import { createReporter } from './progress';
 
 /** What the client costs at least: kafkajs as it comes, `JSON.parse`, and nothing else. Counts nothing. */

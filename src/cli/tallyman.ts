@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { RefusedError, UsageError } from '../errors';
-import { describeError } from './describe-error';
-import { toned } from './output';
+import { RefusedError, UsageError } from '../lib/errors';
+import { describeError } from './lib/describe-error';
+import { toned } from './lib/output';
 import { createProgram } from './program';
 
 const EXIT_FAILED = 1;

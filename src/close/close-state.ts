@@ -1,11 +1,11 @@
 import type { BillingCalendar } from '../rating/billing-calendar';
-import { readCloses } from '../totals/closes';
-import { readFreezes } from '../totals/freeze';
-import { monthsWithUsage, readShardCount } from '../totals/read';
-import type { Store } from '../totals/store';
-import type { CloseRecord } from './close-record';
+import { readCloses } from '../redis/views/closes';
+import { readFreezes } from '../redis/cut-offs';
+import { monthsWithUsage, readShardCount } from '../redis/usage/read-usage';
+import type { Store } from '../redis/store';
+import type { CloseRecord } from '../redis/views/close-record';
 import type { CloseState } from './due-months';
-import type { CloseRecords } from './restore-closes';
+import type { CloseRecords } from '../installation/ledgers/restore-closes';
 
 /** Nothing earlier can be named: a record is not older than 1970, and an event at most TALLYMAN_PAST_LIMIT older. */
 const FIRST_YEAR = 1900;

@@ -1,4 +1,4 @@
-import { RefusedError } from '../errors';
+import { RefusedError } from '../lib/errors';
 import type { BillingCalendar } from '../rating/billing-calendar';
 
 /** What the close must know to decide which months it may close. */

@@ -1,17 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
-import { TallymanError } from '../errors';
-import type { Log } from '../log';
-import type { KafkaClient } from '../stream/kafka';
-import { appendLedger } from '../stream/ledger';
-import type { Publisher } from '../stream/producer';
-import { topicName } from '../stream/topics';
-import { writeClose } from '../totals/closes';
-import { freeze } from '../totals/freeze';
-import { readShardCount } from '../totals/read';
-import type { Store } from '../totals/store';
-import type { CloseRecord } from './close-record';
-import { readCloseRecords, restoreClose } from './restore-closes';
-import { sealMonth, type Seal } from './seal';
+import { TallymanError } from '../lib/errors';
+import type { Log } from '../lib/logger';
+import type { KafkaClient } from '../kafka/client';
+import { appendLedger } from '../kafka/ledger/ledger';
+import type { Publisher } from '../kafka/producer';
+import { topicName } from '../kafka/topics/topics';
+import { writeClose } from '../redis/views/closes';
+import { freeze } from '../redis/cut-offs';
+import { readShardCount } from '../redis/usage/read-usage';
+import type { Store } from '../redis/store';
+import type { CloseRecord } from '../redis/views/close-record';
+import { readCloseRecords, restoreClose } from '../installation/ledgers/restore-closes';
+import { sealMonth, type Seal } from './guards/rollback-guard';
 
 export interface FreezeDependencies {
   readonly kafka: KafkaClient;

@@ -1,12 +1,12 @@
-import { eachConcurrently } from '../concurrently';
-import { createProgress } from '../progress';
-import type { KafkaClient } from '../stream/kafka';
-import { appendLedger, readLedger, readLedgerPages } from '../stream/ledger';
-import type { Publisher } from '../stream/producer';
-import { topicName } from '../stream/topics';
-import { clearMonth, readFrozenMonth, writeFrozenPart, type FrozenPart } from '../totals/frozen-month';
-import { readShardCount } from '../totals/read';
-import type { Store } from '../totals/store';
+import { eachConcurrently } from '../lib/process/concurrently';
+import { createProgress } from '../lib/progress';
+import type { KafkaClient } from '../kafka/client';
+import { appendLedger, readLedger, readLedgerPages } from '../kafka/ledger/ledger';
+import type { Publisher } from '../kafka/producer';
+import { topicName } from '../kafka/topics/topics';
+import { clearMonth, readFrozenMonth, writeFrozenPart, type FrozenPart } from '../redis/usage/frozen-month';
+import { readShardCount } from '../redis/usage/read-usage';
+import type { Store } from '../redis/store';
 
 const LEDGER = 'billing.totals';
 

@@ -1,15 +1,15 @@
-import type { InvoiceInput } from '../billing/build-invoice';
-import type { Catalog } from '../billing/catalog';
-import type { Invoice, Seller } from '../billing/invoice';
-import { isCreditNoteEntry, runningNumber } from '../billing/invoice-id';
-import { lateMonthsIn, type StoredMonth } from '../billing/month-usage';
-import type { ProjectDocument } from '../billing/project';
+import type { InvoiceInput } from '../billing/invoice/build-invoice';
+import type { Catalog } from '../billing/catalog/catalog';
+import type { Invoice, Seller } from '../billing/invoice/invoice';
+import { isCreditNoteEntry, runningNumber } from '../billing/invoice/invoice-id';
+import { lateMonthsIn, type StoredMonth } from '../billing/pricing/month-usage';
+import type { ProjectDocument } from '../billing/project/project';
 import type { BillingCalendar } from '../rating/billing-calendar';
-import { readInvoicedBefore, readInvoices, type InvoicedBefore } from '../totals/invoices';
-import { readProjectsNamed } from '../totals/projects';
-import { placeProjects, readDailyOf, readTotalsOf, type PlacedProject } from '../totals/read';
-import { readTotalsAndDaily } from '../totals/read-shard';
-import type { Store } from '../totals/store';
+import { readInvoicedBefore, readInvoices, type InvoicedBefore } from '../redis/views/invoices';
+import { readProjectsNamed } from '../redis/views/projects';
+import { placeProjects, readDailyOf, readTotalsOf, type PlacedProject } from '../redis/usage/read-usage';
+import { readTotalsAndDaily } from '../redis/usage/read-shard';
+import type { Store } from '../redis/store';
 
 /** What an invoice is made under: one for all projects of a month. */
 export interface InvoiceTerms {

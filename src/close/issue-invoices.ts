@@ -1,20 +1,20 @@
-import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../billing/build-invoice';
-import type { Invoice, InvoiceLine } from '../billing/invoice';
-import { creditNoteNumber, invoiceNumber } from '../billing/invoice-id';
-import { eachConcurrently } from '../concurrently';
-import type { Progress } from '../progress';
-import { appendLedger } from '../stream/ledger';
-import type { Publisher } from '../stream/producer';
-import { readInvoicedBefore, readInvoiceNumbers } from '../totals/invoices';
-import { countSetProjects, eachPageOfProjects } from '../totals/projects';
+import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../billing/invoice/build-invoice';
+import type { Invoice, InvoiceLine } from '../billing/invoice/invoice';
+import { creditNoteNumber, invoiceNumber } from '../billing/invoice/invoice-id';
+import { eachConcurrently } from '../lib/process/concurrently';
+import type { Progress } from '../lib/progress';
+import { appendLedger } from '../kafka/ledger/ledger';
+import type { Publisher } from '../kafka/producer';
+import { readInvoicedBefore, readInvoiceNumbers } from '../redis/views/invoices';
+import { countSetProjects, eachPageOfProjects } from '../redis/views/projects';
 import {
   countProjects,
   eachPageOfProjectsWithTotals,
   placeProjects,
   type PlacedProject,
-} from '../totals/read';
-import type { Store } from '../totals/store';
-import { doForEach, isHeld, orHeld, type Held } from './held';
+} from '../redis/usage/read-usage';
+import type { Store } from '../redis/store';
+import { doForEach, isHeld, orHeld, type Held } from './held/held-projects';
 import { readInvoiceInput, readInvoiceInputs, type Billable, type InvoiceTerms } from './invoice-inputs';
 
 /**

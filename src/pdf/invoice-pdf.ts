@@ -1,6 +1,6 @@
 import PdfDocument from 'pdfkit';
-import { correctsText, titleOf, type Invoice, type Party } from '../billing/invoice';
-import { groupDigits } from '../shown-numbers';
+import { correctsText, titleOf, type Invoice, type Party } from '../billing/invoice/invoice';
+import { groupDigits } from '../lib/text/number-text';
 import { drawLines } from './invoice-table';
 import { PAGE, COLOURS } from './page';
 import { createTypesetter, type TextStyle, type Typesetter } from './typesetter';

@@ -1,5 +1,5 @@
-import type { Invoice, InvoiceLine } from '../billing/invoice';
-import { groupDigits, shownRate } from '../shown-numbers';
+import type { Invoice, InvoiceLine } from '../billing/invoice/invoice';
+import { groupDigits, shownRate } from '../lib/text/number-text';
 import { lineGroups, type LineGroup } from './line-groups';
 import { COLOURS, PAGE } from './page';
 import type { TextStyle, Typesetter } from './typesetter';

@@ -1,4 +1,4 @@
-import type { InvoiceLine } from '../billing/invoice';
+import type { InvoiceLine } from '../billing/invoice/invoice';
 
 /** Lines that stand together under one heading, in the invoice's order. */
 export interface LineGroup {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { openKafka } from '../../src/stream/kafka';
-import { readLedger } from '../../src/stream/ledger';
-import { eventually } from '../support/eventually';
+import { openKafka } from '../../src/kafka/client';
+import { readLedger } from '../../src/kafka/ledger/ledger';
+import { eventually } from '../kit/eventually';
 import { faultSuite, scaled, type FaultRun } from './support/fault-suite';
 import { isRequest } from './support/kafka-protocol';
 import type { Caught } from './support/proxy';

@@ -1,4 +1,4 @@
-import { eventually } from '../support/eventually';
+import { eventually } from '../kit/eventually';
 import { faultSuite } from './support/fault-suite';
 import { judgeInvoices, setPlans } from './support/invoices';
 import { isRequest } from './support/kafka-protocol';

@@ -1,10 +1,10 @@
 import type { Batch, Consumer, EachBatchPayload } from 'kafkajs';
 import { KafkaJSError, KafkaJSNonRetriableError } from 'kafkajs';
-import { TallymanError } from '../../src/errors';
-import type { KafkaClient } from '../../src/stream/kafka';
-import type { LogReader } from '../../src/stream/log-reader';
-import type { LogRecord } from '../../src/stream/record-batch';
-import type { Publisher } from '../../src/stream/producer';
+import { TallymanError } from '../../src/lib/errors';
+import type { KafkaClient } from '../../src/kafka/client';
+import type { LogReader } from '../../src/kafka/log-reader';
+import type { LogRecord } from '../../src/kafka/wire/record-batch';
+import type { Publisher } from '../../src/kafka/producer';
 import type { Process } from './process';
 
 /** What stands at an offset: a record that consumers see, or a marker, an aborted or a compacted record. */

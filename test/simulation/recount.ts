@@ -1,4 +1,4 @@
-import type { CloseRecord } from '../../src/close/close-record';
+import type { CloseRecord } from '../../src/redis/views/close-record';
 import type { Entry } from './model-kafka';
 
 /** `<shard> <bill month> <project> <field>` -> quantity. */

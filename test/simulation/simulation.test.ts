@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { Installation, TOPIC, type Fault } from './installation';
 import type { ModelBatch } from './model-kafka';
 
-jest.mock('../../src/stream/fetch-response', () => ({
-  ...jest.requireActual<object>('../../src/stream/fetch-response'),
+jest.mock('../../src/kafka/wire/fetch-response', () => ({
+  ...jest.requireActual<object>('../../src/kafka/wire/fetch-response'),
   unpackBatch: ({ records }: ModelBatch) => Promise.resolve({ records, memoryBytes: 0 }),
 }));
 

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Random } from '../../../src/demo/random';
-import type { Installation } from '../../support/tallyman';
+import type { Random } from '../../../src/oracle/random';
+import type { Installation } from '../../kit/tallyman';
 import { startTallyman, type ProcessEnd, type TallymanProcess } from '../support/tallyman-process';
 
 const RESTART_MS = 700;

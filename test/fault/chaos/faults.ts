@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { eventually } from '../../support/eventually';
+import { eventually } from '../../kit/eventually';
 import { CHANGING, CLOSED_AMID, TO_CLOSE, type Chaos } from './chaos';
 import { removeFiles } from './redis-files';
 import { errorLine } from './remedies';

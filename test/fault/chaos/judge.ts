@@ -1,7 +1,7 @@
-import { centsDue, type PriceList } from '../../../src/demo/invoice-oracle';
-import { openKafka } from '../../../src/stream/kafka';
-import { readLedger } from '../../../src/stream/ledger';
-import type { Installation } from '../../support/tallyman';
+import { centsDue, type PriceList } from '../../../src/oracle/invoice-oracle';
+import { openKafka } from '../../../src/kafka/client';
+import { readLedger } from '../../../src/kafka/ledger/ledger';
+import type { Installation } from '../../kit/tallyman';
 import { compare, judge } from '../support/judge';
 import { onRedis } from '../support/redis-faults';
 import { readContent } from '../support/redis-content';

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Random } from '../../../src/demo/random';
-import type { NativeService } from '../../../src/local/service';
+import type { Random } from '../../../src/oracle/random';
+import type { NativeService } from '../../../src/dev/services/service';
 import { appendOnlyFile } from '../support/redis-faults';
 
 const SAMPLE_MS = 100;

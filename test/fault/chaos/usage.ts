@@ -1,4 +1,4 @@
-import type { Random } from '../../../src/demo/random';
+import type { Random } from '../../../src/oracle/random';
 
 export type Topic = 'usage.session' | 'usage.transfer' | 'usage.agent' | 'usage.inference';
 

@@ -1,9 +1,9 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { startNativeKafka } from '../../../src/local/native-kafka';
-import { startNativeRedis } from '../../../src/local/native-redis';
-import type { NativeService } from '../../../src/local/service';
+import { startNativeKafka } from '../../../src/dev/services/native-kafka';
+import { startNativeRedis } from '../../../src/dev/services/native-redis';
+import type { NativeService } from '../../../src/dev/services/service';
 
 /** The servers of one seed, and what happened on them. */
 export interface ChaosWorld {

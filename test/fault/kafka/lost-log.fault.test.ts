@@ -1,4 +1,4 @@
-import { usageTopics } from '../../../src/stream/topics';
+import { usageTopics } from '../../../src/kafka/topics/topics';
 import { faultSuite } from '../support/fault-suite';
 import { MONTH_BEFORE } from '../support/load';
 import {

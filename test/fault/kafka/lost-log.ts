@@ -1,9 +1,9 @@
 import { statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { createTopics, logRanges } from '../../../src/stream/topics';
-import { eventually } from '../../support/eventually';
-import type { Answer } from '../../support/tallyman';
+import { createTopics, logRanges } from '../../../src/kafka/topics/topics';
+import { eventually } from '../../kit/eventually';
+import type { Answer } from '../../kit/tallyman';
 import type { FaultInstallation, FaultRun } from '../support/fault-suite';
 import { withKafka } from '../support/kafka-client';
 import { readContent, type RedisContent } from '../support/redis-content';

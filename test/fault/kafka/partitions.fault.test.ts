@@ -1,4 +1,4 @@
-import { eventually } from '../../support/eventually';
+import { eventually } from '../../kit/eventually';
 import { faultSuite } from '../support/fault-suite';
 import { withKafka } from '../support/kafka-client';
 import { MONTH, MONTH_BEFORE } from '../support/load';

@@ -1,7 +1,7 @@
 import { Partitioners, type Producer, type Transaction } from 'kafkajs';
-import { createOracle } from '../../../src/demo/oracle';
-import { createWorkload, type WorkloadRecord } from '../../../src/demo/workload';
-import type { KafkaClient } from '../../../src/stream/kafka';
+import { createOracle } from '../../../src/oracle/usage-oracle';
+import { createWorkload, type WorkloadRecord } from '../../../src/oracle/workload';
+import type { KafkaClient } from '../../../src/kafka/client';
 import { compare } from '../support/judge';
 import { MONTH, PROJECTS } from '../support/load';
 import type { FaultInstallation, FaultRun } from '../support/fault-suite';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { CompressionCodecs, CompressionTypes, Partitioners, type Producer } from 'kafkajs';
-import { logEnds } from '../../../src/stream/topics';
-import { eventually } from '../../support/eventually';
+import { logEnds } from '../../../src/kafka/topics/topics';
+import { eventually } from '../../kit/eventually';
 import { faultSuite, scaled, type FaultInstallation, type FaultRun } from '../support/fault-suite';
 import { withKafka } from '../support/kafka-client';
 import { readContent } from '../support/redis-content';

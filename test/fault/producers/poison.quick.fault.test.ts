@@ -1,5 +1,5 @@
 import { Partitioners } from 'kafkajs';
-import { readLedger } from '../../../src/stream/ledger';
+import { readLedger } from '../../../src/kafka/ledger/ledger';
 import { faultSuite } from '../support/fault-suite';
 import { withKafka } from '../support/kafka-client';
 import { compare } from '../support/judge';

@@ -1,5 +1,5 @@
-import { binary, json, structured } from '../../../src/demo/write-record';
-import type { EventDraft } from '../../../src/demo/usage-draft';
+import { binary, json, structured } from '../../../src/oracle/write-record';
+import type { EventDraft } from '../../../src/oracle/usage-draft';
 import { MONTH } from '../support/load';
 
 /** A record that is meant to do harm, and what must become of it. */

@@ -1,4 +1,4 @@
-import { createPublisher } from '../../../src/stream/producer';
+import { createPublisher } from '../../../src/kafka/producer';
 import { isRequest } from '../support/kafka-protocol';
 import { withKafka } from '../support/kafka-client';
 import { faultSuite, type FaultInstallation, type FaultRun } from '../support/fault-suite';
@@ -6,10 +6,10 @@ import { MONTH, MONTH_BEFORE } from '../support/load';
 import { closeWords } from '../support/close-steps';
 import { judgeInvoices, setPlans } from '../support/invoices';
 import { compare } from '../support/judge';
-import { eventually } from '../../support/eventually';
-import type { VerifyReport } from '../../../src/recount/verify';
+import { eventually } from '../../kit/eventually';
+import type { VerifyReport } from '../../../src/audit/verify';
 import { readContent } from '../support/redis-content';
-import { createWorkload } from '../../../src/demo/workload';
+import { createWorkload } from '../../../src/oracle/workload';
 
 /** Producers that publish again: what they know to be one event must be billed once, and by what came first. */
 const fault = faultSuite('producers: repeats');

@@ -1,4 +1,4 @@
-import type { NativeService } from '../../../src/local/service';
+import type { NativeService } from '../../../src/dev/services/service';
 import type { FaultInstallation, FaultRun } from './fault-suite';
 import { isRequest } from './kafka-protocol';
 import type { Caught, Matches } from './proxy';

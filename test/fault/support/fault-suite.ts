@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { createRandom, type Random } from '../../../src/demo/random';
-import { eventually } from '../../support/eventually';
-import { installation, type Installation } from '../../support/tallyman';
+import { createRandom, type Random } from '../../../src/oracle/random';
+import { eventually } from '../../kit/eventually';
+import { installation, type Installation } from '../../kit/tallyman';
 import { faultCase, RUN_SEED, type CaseCounts } from './fault-case';
 import { startFaultWorld, type FaultWorld } from './fault-world';
 import { judge } from './judge';

@@ -1,7 +1,7 @@
-import { startNativeKafka } from '../../../src/local/native-kafka';
-import { startNativeRedis } from '../../../src/local/native-redis';
-import { freePort } from '../../../src/local/free-port';
-import type { NativeService } from '../../../src/local/service';
+import { startNativeKafka } from '../../../src/dev/services/native-kafka';
+import { startNativeRedis } from '../../../src/dev/services/native-redis';
+import { freePort } from '../../../src/dev/services/free-port';
+import type { NativeService } from '../../../src/dev/services/service';
 import { kafkaProtocol } from './kafka-protocol';
 import { Proxy } from './proxy';
 import { redisProtocol } from './redis-protocol';

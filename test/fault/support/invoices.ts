@@ -1,11 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import builtIn from '../../../src/billing/livekit-cloud.json';
-import { centsDue, type PriceList } from '../../../src/demo/invoice-oracle';
-import { openKafka } from '../../../src/stream/kafka';
-import { readLedger } from '../../../src/stream/ledger';
-import type { Installation } from '../../support/tallyman';
+import builtIn from '../../../src/billing/catalog/livekit-cloud.json';
+import { centsDue, type PriceList } from '../../../src/oracle/invoice-oracle';
+import { openKafka } from '../../../src/kafka/client';
+import { readLedger } from '../../../src/kafka/ledger/ledger';
+import type { Installation } from '../../kit/tallyman';
 import { compare } from './judge';
 import { MONTH_BEFORE, PROJECTS } from './load';
 import { recount } from './recount';

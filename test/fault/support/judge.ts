@@ -1,5 +1,5 @@
-import { openKafka } from '../../../src/stream/kafka';
-import { readLedger } from '../../../src/stream/ledger';
+import { openKafka } from '../../../src/kafka/client';
+import { readLedger } from '../../../src/kafka/ledger/ledger';
 import { readContent, sumsOfDays } from './redis-content';
 import { recount } from './recount';
 

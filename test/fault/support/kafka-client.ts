@@ -1,4 +1,4 @@
-import { openKafka, type KafkaClient } from '../../../src/stream/kafka';
+import { openKafka, type KafkaClient } from '../../../src/kafka/client';
 import type { FaultWorld } from './fault-world';
 
 /** Lets a test speak to the Kafka itself, past the proxy. */

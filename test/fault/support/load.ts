@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { createWorkload, takeByTopic, type WorkloadOptions } from '../../../src/demo/workload';
-import { openKafka } from '../../../src/stream/kafka';
-import { createPublisher } from '../../../src/stream/producer';
-import { eventually } from '../../support/eventually';
+import { createWorkload, takeByTopic, type WorkloadOptions } from '../../../src/oracle/workload';
+import { openKafka } from '../../../src/kafka/client';
+import { createPublisher } from '../../../src/kafka/producer';
+import { eventually } from '../../kit/eventually';
 
 /** The month of the load: Kafka would remove the records of an older one. */
 export const MONTH = monthsBack(1);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePort } from '../../../src/local/free-port';
-import { eventually } from '../../support/eventually';
+import { freePort } from '../../../src/dev/services/free-port';
+import { eventually } from '../../kit/eventually';
 import { Proxy } from './proxy';
 import { redisProtocol } from './redis-protocol';
 

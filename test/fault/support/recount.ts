@@ -1,9 +1,9 @@
-import { createOracle, type Oracle } from '../../../src/demo/oracle';
-import type { WorkloadRecord } from '../../../src/demo/workload';
-import type { KafkaClient } from '../../../src/stream/kafka';
-import { readLedger } from '../../../src/stream/ledger';
-import { readRange, type LogRecord } from '../../../src/stream/read-range';
-import { logRanges } from '../../../src/stream/topics';
+import { createOracle, type Oracle } from '../../../src/oracle/usage-oracle';
+import type { WorkloadRecord } from '../../../src/oracle/workload';
+import type { KafkaClient } from '../../../src/kafka/client';
+import { readLedger } from '../../../src/kafka/ledger/ledger';
+import { readRange, type LogRecord } from '../../../src/kafka/read-range';
+import { logRanges } from '../../../src/kafka/topics/topics';
 
 export const TOPICS = ['usage.session', 'usage.transfer', 'usage.agent', 'usage.inference'] as const;
 

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import type { NativeService } from '../../../src/local/service';
-import { lastTransaction } from '../../support/append-only-file';
+import type { NativeService } from '../../../src/dev/services/service';
+import { lastTransaction } from '../../kit/append-only-file';
 
 /** Runs commands on a Redis, past every proxy. */
 export async function onRedis<T>({ address }: NativeService, work: (redis: Redis) => Promise<T>): Promise<T> {

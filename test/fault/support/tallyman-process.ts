@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import type { Installation } from '../../support/tallyman';
+import type { Installation } from '../../kit/tallyman';
 
 /** A running `tallyman`, to be killed, paused and stopped. */
 export interface TallymanProcess {

@@ -1,0 +1,141 @@
+import { isUtf8 } from 'node:buffer';
+import type { Instant } from '../../src/rating/instant';
+import type { Usage } from '../../src/rating/usage';
+import { shortened, shown } from '../../src/lib/text/describe';
+import { attributesOfHeaders, readAttributes, type GivenAttributes, type RawHeaders } from './attributes';
+import { BATCH_TYPE, contentModeOf } from './content-mode';
+import { implausibleUsage } from './plausible';
+import { reject, type Rejection } from './rejection';
+import { base64Data, isJsonObject, type UsageConsumer } from '../usage-consumer';
+import { implausibleVoid, readVoided, VOID_TYPE } from '../void';
+
+/** A record as Kafka has it. */
+export interface RawMessage {
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly value: Buffer | null;
+  /** How many bytes the value has, and how UTF-8 reads them, where that is cheaper than by way of `value`; of null: 0, empty. */
+  readonly valueBytes?: number;
+  valueText?(): string;
+  readonly headers?: RawHeaders | undefined;
+}
+
+export interface TimeLimits {
+  /** How far an event's time may lie after and before its record's timestamp. */
+  readonly futureMs: number;
+  readonly pastMs: number;
+  /** The longest that one usage may be. */
+  readonly durationMs: number;
+}
+
+/** A usage event, or the void of one, that is good in every respect. */
+export interface UsageEvent {
+  readonly ok: true;
+  readonly id: string;
+  readonly source: string;
+  readonly project: string;
+  readonly time: Instant;
+  readonly usages: readonly Usage[];
+  /** A void: `id`, `source`, `time` and `usages` are those of the event that it takes back. */
+  readonly isVoid?: true;
+}
+
+export type Decoded = UsageEvent | Rejection;
+
+const BYTE_ORDER_MARK = '\ufeff';
+export const VALUE_BYTES_MAX = 1_048_576;
+
+/**
+ * Reads one record as a usage event, in CloudEvents' structured or binary mode. The first rule that it breaks is the
+ * reason: the order of the steps is part of the contract.
+ */
+export function decodeEvent(consumer: UsageConsumer, message: RawMessage, limits: TimeLimits): Decoded {
+  const parsed = parseValue(message);
+  if (!parsed.ok) return parsed;
+  const { document } = parsed;
+
+  const { headers } = message;
+  const mode = contentModeOf(headers);
+  if (mode === 'batch') {
+    return reject(
+      'schema_violation',
+      `content-type is "${BATCH_TYPE}" and must be of one event: publish each as a record of its own`,
+    );
+  }
+  const binary = mode === 'binary';
+  if (!binary && !isJsonObject(document)) {
+    return reject('schema_violation', `the event is ${shown(document)} and must be an object`);
+  }
+  const event = document as GivenAttributes;
+  const attributes = readAttributes(binary ? attributesOfHeaders(headers ?? {}) : event);
+  if (!attributes.ok) return attributes;
+
+  const { id, source, type, project, time } = attributes;
+  const data = binary ? document : event['data'];
+  if (type === VOID_TYPE) {
+    const voided = readVoided(consumer, data);
+    if (!voided.ok) return (binary ? undefined : base64Data(event)) ?? voided;
+    // The time of the void: how late the event itself was is no longer of interest.
+    return (
+      beyondLimits(time, message.timestampMs, limits) ??
+      implausibleVoid(data, voided.usages, limits.durationMs) ?? { ...voided, project, isVoid: true }
+    );
+  }
+  if (type !== consumer.eventType) {
+    return reject('wrong_type', `type is ${shown(type)} and must be "${consumer.eventType}" on this topic`);
+  }
+
+  const usages = consumer.usagesOf(data);
+  if (!Array.isArray(usages)) return (binary ? undefined : base64Data(event)) ?? usages;
+
+  return (
+    beyondLimits(time, message.timestampMs, limits) ??
+    implausibleUsage(data, usages, limits.durationMs) ?? { ok: true, id, source, project, time, usages }
+  );
+}
+
+function parseValue(message: RawMessage): { ok: true; document: unknown } | Rejection {
+  const bytes = message.valueBytes ?? message.value?.length ?? 0;
+  if (bytes === 0) return reject('malformed_json', 'the value is empty');
+  if (bytes > VALUE_BYTES_MAX) {
+    return reject('too_large', `the value is ${bytes} bytes and must be at most ${VALUE_BYTES_MAX}`);
+  }
+  const text = message.valueText?.() ?? message.value?.toString('utf8') ?? '';
+  // Decoding puts U+FFFD in the place of what is no UTF-8, and two ids might become one. A text without it, which nearly
+  // every one is, needs no second look at the bytes.
+  if (text.includes('\ufffd') && !isUtf8(message.value ?? Buffer.of()))
+    return reject('malformed_json', 'the value is not valid UTF-8');
+  if (text.startsWith(BYTE_ORDER_MARK)) {
+    return reject(
+      'malformed_json',
+      'the value begins with a byte order mark (EF BB BF), which JSON does not allow',
+    );
+  }
+  try {
+    return { ok: true, document: JSON.parse(text) as unknown };
+  } catch (error) {
+    return reject('malformed_json', `the value is no JSON: ${shortened((error as Error).message, 200)}`);
+  }
+}
+
+/** Compared to the nanosecond, in whole milliseconds and a rest: as one number of milliseconds it would be rounded. */
+function beyondLimits(time: Instant, recordMs: number, limits: TimeLimits): Rejection | undefined {
+  const eventMs = time.seconds * 1000 + Math.floor(time.nanos / 1_000_000);
+  const sinceLatestMs = eventMs - (recordMs + limits.futureMs);
+  if (sinceLatestMs > 0 || (sinceLatestMs === 0 && time.nanos % 1_000_000 > 0)) {
+    return reject('from_the_future', outside(eventMs, recordMs, `at most ${limits.futureMs} ms after`));
+  }
+  if (eventMs < recordMs - limits.pastMs) {
+    return reject('too_old', outside(eventMs, recordMs, `at most ${limits.pastMs} ms before`));
+  }
+  return undefined;
+}
+
+function outside(eventMs: number, recordMs: number, rule: string): string {
+  return `time is ${isoOf(eventMs)} and must be ${rule} the record's timestamp, ${isoOf(recordMs)}`;
+}
+
+function isoOf(epochMs: number): string {
+  const date = new Date(epochMs);
+  return Number.isNaN(date.getTime()) ? `${epochMs} ms` : date.toISOString();
+}

@@ -1,0 +1,124 @@
+import { dataOf } from '../../../consumers/decode/event-data';
+import type { RatedMessage } from '../../../consumers/decode/rate-message';
+import type { RawMessage } from '../../../consumers/decode/decode-event';
+import type { RatedEvent, RatedUsage } from '../../rating/usage';
+import type { KafkaClient } from '../../kafka/client';
+import { readRecords } from '../../kafka/read-range';
+import { digestOf } from './canonical-json';
+
+/** Two offsets of one partition whose events have the same fingerprint: the second was not counted. */
+export interface Repeat {
+  readonly first: number;
+  readonly repeat: number;
+}
+
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}
+
+/** A repeat that is not the same as its first. The first in the log holds. */
+export interface Conflict {
+  readonly project: string;
+  readonly source: string;
+  readonly id: string;
+  /** The month of the first event. */
+  readonly month: string;
+  readonly first: Place;
+  readonly repeat: Place;
+  /** Whether the repeat, had it come first, would have counted otherwise: other usages or another day. */
+  readonly changesUsage: boolean;
+  readonly firstDay: string;
+  readonly firstUsages: readonly RatedUsage[];
+  readonly repeatDay: string;
+  readonly repeatUsages: readonly RatedUsage[];
+}
+
+/** Two identities that share a fingerprint: the second was taken for a repeat, and its usage is not billed. */
+export interface Collision {
+  readonly first: Place & Identity;
+  readonly unbilled: Place & Identity & { readonly month: string; readonly usages: readonly RatedUsage[] };
+}
+
+interface Identity {
+  readonly project: string;
+  readonly source: string;
+  readonly id: string;
+}
+
+export interface Repeats {
+  readonly conflicts: Conflict[];
+  readonly collisions: Collision[];
+}
+
+export interface RepeatReading {
+  readonly client: KafkaClient;
+  readonly topic: string;
+  readonly partition: number;
+  readonly rate: (message: RawMessage) => RatedMessage;
+}
+
+interface Compared {
+  readonly event: RatedEvent;
+  readonly digest: string | undefined;
+}
+
+/**
+ * Reads repeats and their firsts once more and compares what they say. The totals remember nine bytes of an event, which
+ * tell that it is known, but not what it said.
+ */
+export async function compareRepeats(reading: RepeatReading, repeats: readonly Repeat[]): Promise<Repeats> {
+  const found: Repeats = { conflicts: [], collisions: [] };
+  const firstOf = new Map(repeats.map(({ first, repeat }) => [repeat, first]));
+  const isFirst = new Set(repeats.map(({ first }) => first));
+  const offsets = [...new Set([...firstOf.keys(), ...isFirst])].sort((a, b) => a - b);
+  const firsts = new Map<number, Compared>();
+  for await (const record of readRecords(reading.client, reading, offsets)) {
+    const rated = reading.rate(record);
+    if (!rated.ok) continue;
+    const data = dataOf(record);
+    const { event } = rated;
+    // A void says of its event what the event said of itself.
+    const digest = digestOf(event.isVoid ? (data as { data: unknown }).data : data);
+    const compared = { event, digest };
+    if (isFirst.has(record.offset)) firsts.set(record.offset, compared);
+    const first = firsts.get(firstOf.get(record.offset) ?? -1);
+    if (first !== undefined) comparePair(reading, first, compared, found);
+  }
+  return found;
+}
+
+function comparePair(
+  { topic, partition }: RepeatReading,
+  first: Compared,
+  repeat: Compared,
+  found: Repeats,
+): void {
+  const place = ({ event }: Compared): Place => ({ topic, partition, offset: event.offset });
+  const identity = ({ event: { project, source, id } }: Compared): Identity => ({ project, source, id });
+  if (JSON.stringify(identity(first)) !== JSON.stringify(identity(repeat))) {
+    const { month, usages } = repeat.event;
+    found.collisions.push({
+      first: { ...place(first), ...identity(first) },
+      unbilled: { ...place(repeat), ...identity(repeat), month, usages },
+    });
+    return;
+  }
+  const changesUsage =
+    first.event.day !== repeat.event.day ||
+    JSON.stringify(first.event.usages) !== JSON.stringify(repeat.event.usages);
+  const saysTheSame = first.digest !== undefined && first.digest === repeat.digest;
+  if (saysTheSame && !changesUsage) return;
+  found.conflicts.push({
+    ...identity(first),
+    month: first.event.month,
+    first: place(first),
+    repeat: place(repeat),
+    changesUsage,
+    firstDay: first.event.day,
+    firstUsages: first.event.usages,
+    repeatDay: repeat.event.day,
+    repeatUsages: repeat.event.usages,
+  });
+}

@@ -1,0 +1,246 @@
+import { decodeEvent } from '../../consumers/decode/decode-event';
+import type { RatingContext } from '../../consumers/decode/rate-message';
+import type { UsageConsumer } from '../../consumers/usage-consumer';
+import type { Invoice, InvoiceLine } from '../billing/invoice/invoice';
+import { meterKey } from '../rating/meters';
+import { rate } from '../rating/rate';
+import { BYTES_PER_GB } from '../rating/rounding';
+import type { Usage } from '../rating/usage';
+import type { KafkaClient } from '../kafka/client';
+import { readRange, type LogRecord } from '../kafka/read-range';
+import type { Fingerprint, Fingerprinter } from '../redis/apply/fingerprint';
+import { IdSet } from '../redis/apply/fingerprint-set';
+import { periodOf, type Freezes } from './dedup-window';
+
+/** What an invoice line counts: its events are told from others by these. */
+export interface LineSubject {
+  readonly project: string;
+  /** The invoice's month, in which the events were billed. */
+  readonly month: string;
+  /** The month that the usage belongs to: an earlier one on a line of late usage. */
+  readonly origin: string;
+  /** `meter`, or `meter/model`. */
+  readonly key: string;
+  /** All names under which events count towards the line: the key, and the other names of its model. */
+  readonly names: ReadonlySet<string>;
+  /** The days that the line is for, both included; undefined for the whole month. */
+  readonly days?: { readonly from: string; readonly to: string };
+  /** Base units that the line, and the others of the same usage (tiers), come to. */
+  readonly quantity: bigint;
+}
+
+/** An event behind a line, the void of one, or a repeat of either, which adds nothing. */
+export interface ExplainedEvent {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly time: string;
+  readonly source: string;
+  readonly id: string;
+  /** As the event told it, in base units. */
+  readonly used: string;
+  /** Rounded up on its own. */
+  readonly rounded: string;
+  readonly verdict: Verdict;
+  /** It came after its month was closed. */
+  readonly late: boolean;
+  /** Of all counted so far. */
+  readonly sum: string;
+}
+
+/**
+ * What a line of an invoice is about; undefined for one that comes from no events (a fee, a credit, a tax).
+ *
+ * @param aliases another name of a model -> the model
+ */
+export function subjectOf(
+  invoice: Invoice,
+  line: InvoiceLine,
+  aliases: ReadonlyMap<string, string>,
+): LineSubject | undefined {
+  const { kind, meter, model, period } = line;
+  if (meter === undefined || (kind !== 'usage' && kind !== 'late')) return undefined;
+  const proper = model === undefined ? undefined : (aliases.get(model) ?? model);
+  const ofModel = [proper, ...[...aliases].filter(([, of]) => of === proper).map(([name]) => name)];
+  // A name that has a line of its own was not yet another name of the model.
+  const names = ofModel.filter(
+    (name) => name === model || !invoice.lines.some((other) => other.meter === meter && other.model === name),
+  );
+  const [from, to] = period?.split('/') ?? [];
+  const same = invoice.lines.filter(
+    (other) =>
+      other.kind === kind && other.meter === meter && other.model === model && other.period === period,
+  );
+  return {
+    project: invoice.project,
+    month: invoice.month,
+    origin: kind === 'usage' ? invoice.month : period!.slice(0, 7),
+    key: model === undefined ? meter : `${meter}/${model}`,
+    names: new Set(names.map((name) => (name === undefined ? meter : `${meter}/${name}`))),
+    ...(to !== undefined && { days: { from: from!, to } }),
+    quantity: same.reduce((sum, one) => sum + baseUnits(one.quantity, one.unit), 0n),
+  };
+}
+
+/** A decimal quantity of a billing unit in base units; every line's is a whole number of them. */
+function baseUnits(quantity: string, unit: string): bigint {
+  const size = unit === 'minute' ? 60n : unit === 'GB' ? BigInt(BYTES_PER_GB) : 1n;
+  const [whole = '', places = ''] = quantity.replace('-', '').split('.');
+  const scaled = (BigInt(whole + places) * size) / 10n ** BigInt(places.length);
+  return quantity.startsWith('-') ? -scaled : scaled;
+}
+
+/** `void`: takes a counted event back. `unknown_void`: names one that was not counted. */
+export type Verdict = 'counted' | 'duplicate' | 'void' | 'unknown_void';
+
+export interface ExplainRange {
+  readonly client: KafkaClient;
+  readonly fingerprinter: Fingerprinter;
+  readonly rating: RatingContext;
+  readonly consumer: UsageConsumer;
+  /** Full name, with the prefix. */
+  readonly topic: string;
+  readonly partition: number;
+  /** Early enough for the ids that decide about repeats: see `neededFrom`. */
+  readonly from: number;
+  /** Where the month was frozen, or how far an open one is counted. */
+  readonly to: number;
+  readonly freezes: Freezes;
+  onRead?(records: number): void;
+}
+
+/**
+ * The events of one partition that made a line, in the order of the log, repeats among them. Decides by itself about
+ * repeats and late usage, as the recount does. Holds 16 bytes for each event of the project that it reads.
+ *
+ * @param sum what earlier partitions came to
+ */
+export async function* explainLine(
+  range: ExplainRange,
+  subject: LineSubject,
+  sum: bigint,
+): AsyncGenerator<ExplainedEvent, void, undefined> {
+  const { client, topic, partition, from, to, freezes, rating, consumer } = range;
+  const repeats = new Repeats(range, subject.project);
+  const mayConcern = filterFor(subject.project);
+  for await (const records of readRange(client, { topic, partition, from, to })) {
+    range.onRead?.(records.length);
+    for (const record of records) {
+      if (!mayConcern(record)) continue;
+      const decoded = decodeEvent(consumer, record, rating.limits);
+      if (!decoded.ok || decoded.project !== subject.project) continue;
+      const { source, id, isVoid } = decoded;
+      const verdict = isVoid
+        ? repeats.takeBack(record.offset, source, id)
+        : repeats.has(record.offset, source, id)
+          ? 'duplicate'
+          : 'counted';
+      const { day, month } = rating.calendar.dayOf(decoded.time);
+      const { openMonth } = periodOf(freezes, topic, record.offset);
+      const late = openMonth !== undefined && month < openMonth;
+      if (month !== subject.origin || (late ? openMonth : month) !== subject.month) continue;
+      if (subject.days !== undefined && (day < subject.days.from || day > subject.days.to)) continue;
+      for (const usage of decoded.usages) {
+        if (!subject.names.has(wellFormed(meterKey(usage.meter, usage.model)))) continue;
+        const rounded = rate([usage], decoded.time, rating.rounding)[0]?.quantity ?? '0';
+        if (verdict === 'counted') sum += BigInt(rounded);
+        else if (verdict === 'void') sum -= BigInt(rounded);
+        yield {
+          topic,
+          partition,
+          offset: record.offset,
+          time: instantText(decoded.time),
+          source: decoded.source,
+          id: decoded.id,
+          used: usedText(usage),
+          rounded,
+          verdict,
+          late,
+          sum: sum.toString(),
+        };
+      }
+    }
+  }
+}
+
+/** Ids of a period and of the one before are remembered; the first in the log counts. */
+class Repeats {
+  private number = 0;
+  private own = new IdSet();
+  private previous = new IdSet();
+
+  constructor(
+    private readonly range: ExplainRange,
+    private readonly project: string,
+  ) {
+    this.number = periodOf(range.freezes, range.topic, range.from).number;
+  }
+
+  /** Whether the event was seen; it is from now on. */
+  has(offset: number, source: string, id: string): boolean {
+    this.enterPeriodOf(offset);
+    return this.isSeen(this.range.topic, source, id);
+  }
+
+  /** What the void of an event does. Afterwards the event is void, even if it comes only then. */
+  takeBack(offset: number, source: string, id: string): Verdict {
+    this.enterPeriodOf(offset);
+    const { topic } = this.range;
+    if (this.isSeen(`${topic}#void`, source, id)) return 'duplicate';
+    const isCounted = this.isSeen(topic, source, id);
+    this.keep(topic, source, id); // An id lasts as long as its void.
+    return isCounted ? 'void' : 'unknown_void';
+  }
+
+  private enterPeriodOf(offset: number): void {
+    const { freezes, topic } = this.range;
+    const { number } = periodOf(freezes, topic, offset);
+    if (number <= this.number) return;
+    this.previous = number === this.number + 1 ? this.own : new IdSet();
+    this.own = new IdSet();
+    this.number = number;
+  }
+
+  private isSeen(topic: string, source: string, id: string): boolean {
+    return this.previous.has(...this.fingerprintOf(topic, source, id)) || !this.keep(topic, source, id);
+  }
+
+  /** Remembers an id in this period; false if it already is. */
+  private keep(topic: string, source: string, id: string): boolean {
+    return this.own.add(...this.fingerprintOf(topic, source, id));
+  }
+
+  private fingerprintOf(topic: string, source: string, id: string): Fingerprint {
+    return this.range.fingerprinter.of(topic, { project: this.project, source, id });
+  }
+}
+
+/** Most records of a partition are other projects': they need not be parsed. (JSON may write any letter as an escape.) */
+function filterFor(project: string): (record: LogRecord) => boolean {
+  const name = Buffer.from(project);
+  const escape = Buffer.from('\\u');
+  return ({ key, value, headers }) =>
+    value !== null &&
+    (key?.equals(name) === true ||
+      headers['ce_subject'] !== undefined ||
+      value.includes(name) ||
+      value.includes(escape));
+}
+
+/** Seconds with as many places as it takes, or the number. */
+function usedText({ used }: Usage): string {
+  return typeof used === 'number' ? String(used) : withNanos(String(used.seconds), used.nanos);
+}
+
+function instantText({ seconds, nanos }: { readonly seconds: number; readonly nanos: number }): string {
+  return `${withNanos(new Date(seconds * 1000).toISOString().slice(0, 19), nanos)}Z`;
+}
+
+function withNanos(whole: string, nanos: number): string {
+  return nanos === 0 ? whole : `${whole}.${String(nanos).padStart(9, '0').replace(/0+$/, '')}`;
+}
+
+/** As Redis holds it, which has no half of a surrogate pair. */
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd');
+}

@@ -1,0 +1,28 @@
+import type { ShardMonth } from '../../redis/usage/read-shard';
+import { differingFields, type Difference } from '../compare/difference';
+import type { OwnCount } from './own-count';
+
+/** Compares what Redis holds of one project's month in a shard with the own count, which must stand at the same offsets. */
+export function compareOwnCount(
+  own: OwnCount,
+  shard: number,
+  month: string,
+  { project, isListed, totals, daily }: ShardMonth,
+): Difference[] {
+  const counted = own.read(shard, month, project);
+  const at = { month, project, shard };
+  const differences: Difference[] = [];
+  if (counted.isListed && !isListed)
+    differences.push({ kind: 'not_listed', ...at, expected: 'listed', found: null });
+  for (const kind of ['total', 'daily'] as const) {
+    const [expected, found] = kind === 'total' ? [counted.totals, totals] : [counted.daily, daily];
+    for (const { field, ...quantities } of differingFields(expected, found)) {
+      differences.push({
+        ...{ kind, ...at, field },
+        expected: quantities.expected?.toString() ?? null,
+        found: quantities.found?.toString() ?? null,
+      });
+    }
+  }
+  return differences;
+}

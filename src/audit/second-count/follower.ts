@@ -1,0 +1,457 @@
+import { usageConsumers } from '../../../consumers';
+import { rateMessage, type RatingContext } from '../../../consumers/decode/rate-message';
+import type { CloseRecord } from '../../redis/views/close-record';
+import type { CountingRecord } from '../../installation/settings';
+import { neededFrom } from '../../installation/replay-horizon';
+import { readCloseRecords } from '../../installation/ledgers/restore-closes';
+import { TallymanError } from '../../lib/errors';
+import type { Log } from '../../lib/logger';
+import type { KafkaClient } from '../../kafka/client';
+import { checkCoPartitioned, logEnds, logRanges, topicName, type LogRange } from '../../kafka/topics/topics';
+import { eachPageOfMembers } from '../../redis/usage/each-member';
+import { eachPageOfTotalsKeys } from '../../redis/usage/each-totals-key';
+import { readShard, type ShardSnapshot } from '../../redis/usage/read-shard';
+import type { Store } from '../../redis/store';
+import { compareOwnCount } from './compare-own-count';
+import { daysThatDoNotAddUp } from '../compare/compare-shard';
+import { compareViews } from '../compare/compare-views';
+import type { Difference } from '../compare/difference';
+import { freezesOf, OwnCount, type CountState, type ShardState } from './own-count';
+import type { RecountedTopic } from '../shard-recount';
+import { StandingDifferences } from './standing-differences';
+import type { SumStore } from './sum-store';
+
+export interface FollowerOptions {
+  readonly client: KafkaClient;
+  readonly store: Store;
+  readonly prefix: string;
+  readonly rating: RatingContext;
+  readonly counting: CountingRecord;
+  /** What decides how an event counts, as text: another one begins the count anew. */
+  readonly basis: string;
+  readonly sums: SumStore<CountState>;
+  readonly log: Log;
+  /** Asked between the steps of a long round: if true, the round ends early. */
+  readonly isStopped: () => boolean;
+}
+
+/** Where the follower stands. */
+export interface FollowerStatus {
+  /** How many offsets of the log the own count has not reached, and how many it reads in all. */
+  readonly left: number;
+  readonly total: number;
+  readonly read: number;
+  /** On a monotonic clock, in ms: when the last round ended, and the last sweep. undefined before the first. */
+  readonly roundAt: number | undefined;
+  readonly sweptAt: number | undefined;
+  readonly sweepMs: number | undefined;
+}
+
+/** This many projects are read in one atomic step: it must not hold up the consumers. */
+const PAGE_PROJECTS = 50;
+/** Changed projects beyond this many wait for the sweep. */
+const CHANGED_MAX = 20_000;
+/** Changed projects and the sweep have this long in each round. */
+const TURN_MS = 1_500;
+/** A sweep begins this long after the one before began, or at once if that one took longer. */
+const SWEEP_EVERY_MS = 20_000;
+/** Views are compared this long after the last time, or ten times as long as it took. */
+const VIEWS_EVERY_MS = 20_000;
+const VIEWS_REST = 10;
+/** This many offsets of a topic are counted before the follower asks whether it is to stop. */
+const STEP = 20_000;
+const COMMIT_EVERY_MS = 30_000;
+/** Redis that went back is being filled again by the consumers. After this time it is told. */
+const BEHIND_MS = 30_000;
+
+interface Page {
+  readonly shard: number;
+  readonly month: string;
+  readonly projects: readonly string[];
+}
+
+/**
+ * Keeps a count of its own beside the consumers and compares Redis with it, again and again: at once what has changed,
+ * and in turn everything. The count follows the cursors of Redis and is compared only where both stand at the same offsets.
+ */
+export class Follower {
+  readonly differences: StandingDifferences;
+  private own!: OwnCount;
+  private closes: CloseRecord[] = [];
+  private closesEnd = -1;
+  private ranges: ReadonlyMap<string, readonly LogRange[]> = new Map();
+  private shardCount = 0;
+  private changed = new Map<string, Set<string>>();
+  private changedCount = 0;
+  private sweep: AsyncGenerator<Page, void, undefined> | undefined;
+  private sweepBeganAt = Number.NEGATIVE_INFINITY;
+  private viewsDueAt = Number.NEGATIVE_INFINITY;
+  private viewsCompared = 0;
+  private committedAt = performance.now();
+  private readonly behindSince = new Map<string, number>();
+  private readonly waiting = new Set<number>();
+  private readonly topics: readonly RecountedTopic[];
+  private isSweepWhole = true;
+  private sweeps = 0;
+  private current = {
+    read: 0,
+    roundAt: undefined as number | undefined,
+    sweptAt: undefined as number | undefined,
+    sweepMs: undefined as number | undefined,
+  };
+
+  constructor(private readonly options: FollowerOptions) {
+    const { prefix, rating, log } = options;
+    this.differences = new StandingDifferences(log);
+    this.topics = usageConsumers.map((consumer) => ({
+      topic: topicName(prefix, consumer.topic),
+      rate: (message) => rateMessage(consumer, message, rating),
+    }));
+    const { state } = options.sums;
+    if (state === undefined || state.basis !== options.basis) this.beginAnew();
+    else this.own = this.countFrom(state);
+  }
+
+  get status(): FollowerStatus {
+    let [left, total] = [0, 0];
+    for (const [name, { starts, next }] of Object.entries(this.own.state.shards)) {
+      for (const [topic, at] of Object.entries(next)) {
+        const end = this.ranges.get(topic)?.[Number(name)]?.end ?? at;
+        left += Math.max(0, end - at);
+        total += Math.max(0, end - starts[topic]!);
+      }
+    }
+    return { ...this.current, left, total };
+  }
+
+  /**
+   * Whether all was compared since this was created: every project of every shard, and the views. A difference is enough
+   * where a shard cannot be compared.
+   */
+  get hasSeenAll(): boolean {
+    if (this.viewsCompared === 0) return false;
+    return this.current.sweptAt !== undefined || (this.sweeps > 0 && this.differences.count > 0);
+  }
+
+  /** Whether the next round has work that need not wait for new events. */
+  get isBusy(): boolean {
+    return this.sweep !== undefined || this.changedCount > 0;
+  }
+
+  /**
+   * Counts on to the cursors, and compares what has changed and a part of the rest.
+   *
+   * @throws TallymanError those of `checkCoPartitioned` and of reading the log and Redis
+   */
+  async round(): Promise<void> {
+    try {
+      await this.readLedgers();
+      for (let shard = 0; shard < this.shardCount && !this.options.isStopped(); shard += 1) {
+        await this.level(shard);
+      }
+      if (this.options.isStopped()) return;
+      await this.compareChanged();
+      await this.sweepOn();
+    } catch (error) {
+      // A count that lost its place in the log, or that was made by a freeze which did not hold, is of no use.
+      const code = error instanceof TallymanError ? error.code : undefined;
+      if (code !== 'EVENTS_GONE' && code !== 'OTHER_FREEZE') throw error;
+      this.options.log.warn({ code }, `counting anew from the start of the log: ${(error as Error).message}`);
+      this.beginAnew();
+      return;
+    }
+    await this.compareViewsIfDue();
+    if (performance.now() - this.committedAt > COMMIT_EVERY_MS) await this.commit();
+    this.current.roundAt = performance.now();
+  }
+
+  /** Stores where the count stands: the next process goes on from there. */
+  async commit(): Promise<void> {
+    await this.own.commit();
+    this.committedAt = performance.now();
+  }
+
+  private beginAnew(): void {
+    this.options.sums.clear();
+    this.own = this.countFrom({ basis: this.options.basis, shards: {} });
+    this.changed.clear();
+    this.changedCount = 0;
+    this.sweep = undefined;
+    this.sweepBeganAt = Number.NEGATIVE_INFINITY;
+    this.current.sweptAt = undefined;
+    this.differences?.forget((place) => place.startsWith('month/'));
+  }
+
+  private countFrom(state: CountState): OwnCount {
+    const { client, sums } = this.options;
+    return new OwnCount({
+      ...{ client, topics: this.topics, store: sums, state },
+      onRead: (records) => void (this.current.read += records),
+      onChange: (shard, month, project) => this.noteChange(`${shard}/${month}`, project),
+    });
+  }
+
+  private noteChange(place: string, project: string): void {
+    if (this.changedCount >= CHANGED_MAX) return;
+    const projects = this.changed.get(place) ?? new Set();
+    if (!projects.has(project)) this.changedCount += 1;
+    this.changed.set(place, projects.add(project));
+  }
+
+  /** How many shards there are is Kafka's to say, and which months are closed the ledger's. */
+  private async readLedgers(): Promise<void> {
+    const { client, store, prefix } = this.options;
+    this.shardCount = await checkCoPartitioned(client, prefix);
+    const topic = topicName(prefix, 'billing.closes');
+    const end = (await logEnds(client, [topic])).get(topic)?.[0] ?? 0;
+    if (end !== this.closesEnd) {
+      this.closes = [...(await readCloseRecords(client, prefix)).values()];
+      this.closesEnd = end;
+    }
+    const names = this.topics.map((one) => one.topic);
+    this.ranges = await logRanges(client, names);
+    for (let shard = 0; shard < this.shardCount; shard += 1) {
+      this.own.state.shards[shard] ??= this.newShard(shard);
+    }
+    const noted = await store.redis.get(store.keys.shardCount);
+    const expected = String(this.shardCount);
+    this.differences.set('shards', noted === expected ? [] : [{ kind: 'shards', expected, found: noted }]);
+    this.waiting.clear();
+  }
+
+  private newShard(shard: number): ShardState {
+    const starts: Record<string, number> = {};
+    for (const { topic } of this.topics)
+      starts[topic] = Math.max(this.beginOf(shard, topic), this.ranges.get(topic)?.[shard]?.start ?? 0);
+    return { starts, next: { ...starts }, freezes: {} };
+  }
+
+  private beginOf(shard: number, topic: string): number {
+    return this.options.counting.begins.get(shard)?.get(topic) ?? 0;
+  }
+
+  private async level(shard: number): Promise<void> {
+    const snapshot = await readShard(this.options.store, shard, '', []);
+    this.compareFreezes(shard, snapshot);
+    await this.follow(shard, snapshot);
+  }
+
+  /**
+   * Counts on to where a snapshot stands.
+   *
+   * @returns false if it stands before the own count, or at no place of the log: then it cannot be compared
+   */
+  private async follow(shard: number, { cursors, freezes }: ShardSnapshot): Promise<boolean> {
+    const found: Difference[] = [];
+    let isComparable = true;
+    const state = this.own.state.shards[shard]!;
+    for (const { topic } of this.topics) {
+      const [cursor, next] = [cursors.get(topic), state.next[topic]!];
+      const end = cursor === undefined ? 0 : await this.endOf(topic, shard, cursor);
+      const isBehind = cursor === undefined || cursor < next;
+      if (!isBehind && cursor <= end) {
+        this.behindSince.delete(`${topic}/${shard}`);
+        continue;
+      }
+      isComparable = false;
+      const since = this.behindSince.get(`${topic}/${shard}`) ?? performance.now();
+      this.behindSince.set(`${topic}/${shard}`, since);
+      if (cursor !== undefined && isBehind && performance.now() - since < BEHIND_MS) continue;
+      found.push({
+        ...{ kind: 'cursor', shard, field: topic, found: cursor === undefined ? null : String(cursor) },
+        expected: isBehind ? `${next} or higher` : `at most ${end}`,
+      });
+    }
+    this.differences.set(`cursor/${shard}`, found);
+    if (!isComparable) {
+      this.waiting.add(shard);
+      return false;
+    }
+    const used = this.freezesFor(shard, freezes);
+    checkFreezes(shard, state, used);
+    return this.advance(shard, cursors, used);
+  }
+
+  /** In steps, so that a first count of a long log can be stopped. What is counted by then is kept. */
+  private async advance(
+    shard: number,
+    cursors: ReadonlyMap<string, number>,
+    freezes: ReadonlyMap<string, ReadonlyMap<string, number>>,
+  ): Promise<boolean> {
+    const { next } = this.own.state.shards[shard]!;
+    for (;;) {
+      const step = new Map([...cursors].map(([topic, to]) => [topic, Math.min(to, next[topic]! + STEP)]));
+      await this.own.advance(shard, step, freezes);
+      if ([...cursors].every(([topic, to]) => next[topic]! >= to)) return true;
+      if (this.options.isStopped()) return false;
+    }
+  }
+
+  private async endOf(topic: string, shard: number, cursor: number): Promise<number> {
+    const known = this.ranges.get(topic)?.[shard]?.end ?? 0;
+    if (cursor <= known) return known;
+    const names = this.topics.map((one) => one.topic);
+    this.ranges = await logRanges(this.options.client, names);
+    return this.ranges.get(topic)?.[shard]?.end ?? 0;
+  }
+
+  /** The ledger's freezes, and those of a close under way, which has frozen before it is recorded. */
+  private freezesFor(
+    shard: number,
+    found: ShardSnapshot['freezes'],
+  ): Map<string, ReadonlyMap<string, number>> {
+    const all = new Map(found);
+    for (const { month, cursors } of this.closes)
+      all.set(month, new Map(Object.entries(cursors[shard] ?? {})));
+    return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  private compareFreezes(shard: number, { freezes }: ShardSnapshot): void {
+    const { calendar } = this.options.rating;
+    const recorded = new Map(this.closes.map(({ month, cursors }) => [month, cursors[shard] ?? {}]));
+    const found: Difference[] = [];
+    for (const month of new Set([...recorded.keys(), ...freezes.keys()])) {
+      const ledger = recorded.get(month);
+      // A close freezes before it is recorded. A month that is not over is nobody's to freeze.
+      if (ledger === undefined && calendar.monthEnd(month) <= Date.now()) continue;
+      const expected = shownCursors(ledger ?? {});
+      const shown = shownCursors(Object.fromEntries(freezes.get(month) ?? []));
+      if (expected !== shown) found.push({ kind: 'freeze', month, shard, expected, found: shown });
+    }
+    this.differences.set(`freeze/${shard}`, found);
+  }
+
+  private async compareChanged(): Promise<void> {
+    const until = performance.now() + TURN_MS;
+    for (const [place, projects] of [...this.changed]) {
+      const [shard, month] = [Number(place.split('/')[0]), place.split('/')[1]!];
+      if (this.waiting.has(shard)) continue;
+      const all = [...projects];
+      for (let from = 0; from < all.length && performance.now() < until; from += PAGE_PROJECTS) {
+        const page = all.slice(from, from + PAGE_PROJECTS);
+        page.forEach((project) => projects.delete(project));
+        this.changedCount -= page.length;
+        await this.comparePage({ shard, month, projects: page });
+      }
+      if (projects.size === 0) this.changed.delete(place);
+    }
+  }
+
+  private async sweepOn(): Promise<void> {
+    const until = performance.now() + TURN_MS;
+    if (this.sweep === undefined) {
+      if (performance.now() - this.sweepBeganAt < SWEEP_EVERY_MS) return;
+      this.sweepBeganAt = performance.now();
+      this.sweep = this.pages();
+      this.isSweepWhole = true;
+    }
+    while (performance.now() < until) {
+      const { value, done } = await this.sweep.next();
+      if (done === true) {
+        this.sweep = undefined;
+        this.sweeps += 1;
+        if (!this.isSweepWhole) return;
+        this.current.sweptAt = performance.now();
+        this.current.sweepMs = performance.now() - this.sweepBeganAt;
+        return;
+      }
+      if (this.waiting.has(value.shard) || !(await this.comparePage(value))) this.isSweepWhole = false;
+    }
+  }
+
+  /** Everything that the own count or Redis has, the newest month first. */
+  private async *pages(): AsyncGenerator<Page, void, undefined> {
+    const { store } = this.options;
+    for (let shard = 0; shard < this.shardCount; shard += 1) {
+      for (const month of this.own.months(shard).reverse()) {
+        for (let after = ''; ;) {
+          const projects = this.own.projectsAfter(shard, month, after, PAGE_PROJECTS);
+          if (projects.length === 0) break;
+          after = projects.at(-1)!;
+          yield { shard, month, projects };
+        }
+        for await (const members of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month)))
+          yield* this.unknownOf(shard, month, members);
+      }
+    }
+    for await (const keys of eachPageOfTotalsKeys(store)) {
+      for (const { shard, month, project } of keys)
+        if (shard < this.shardCount) yield* this.unknownOf(shard, month, [project]);
+    }
+  }
+
+  private *unknownOf(shard: number, month: string, projects: readonly string[]): Generator<Page> {
+    const unknown = projects.filter((project) => !this.own.read(shard, month, project).isListed);
+    for (let from = 0; from < unknown.length; from += PAGE_PROJECTS)
+      yield { shard, month, projects: unknown.slice(from, from + PAGE_PROJECTS) };
+  }
+
+  /** @returns false if Redis does not stand where it can be compared */
+  private async comparePage({ shard, month, projects }: Page): Promise<boolean> {
+    const snapshot = await readShard(this.options.store, shard, month, projects);
+    if (!(await this.follow(shard, snapshot))) return false;
+    const isCovered = this.covers(month);
+    for (const held of snapshot.months) {
+      const { project } = held;
+      const found = isCovered
+        ? compareOwnCount(this.own, shard, month, held)
+        : [...daysThatDoNotAddUp(month, held)].map((one) => ({ ...one, month, project, shard }));
+      this.differences.set(`month/${shard}/${month}/${project}`, found);
+    }
+    return true;
+  }
+
+  /** Whether the own count began early enough to hold all of a month. */
+  private covers(month: string): boolean {
+    const { calendar, limits } = this.options.rating;
+    return Object.entries(this.own.state.shards).every(([name, { starts }]) =>
+      Object.entries(starts).every(([topic, start]) => {
+        const shard = Number(name);
+        const begin = this.beginOf(shard, topic);
+        const coverage = { topic, shard, closes: this.closes, begin, calendar, futureMs: limits.futureMs };
+        return start <= neededFrom(month, coverage);
+      }),
+    );
+  }
+
+  private async compareViewsIfDue(): Promise<void> {
+    const beganAt = performance.now();
+    if (beganAt < this.viewsDueAt) return;
+    const { client, store, prefix } = this.options;
+    const found: Difference[] = [];
+    await compareViews({ client, store, prefix, onDifference: (difference) => void found.push(difference) });
+    this.differences.set('views', found);
+    this.viewsCompared += 1;
+    const tookMs = performance.now() - beganAt;
+    this.viewsDueAt = performance.now() + Math.max(VIEWS_EVERY_MS, VIEWS_REST * tookMs);
+  }
+}
+
+/** A freeze decides which month an event is billed in: events that were counted by another one were counted wrongly. */
+function checkFreezes(
+  shard: number,
+  state: ShardState,
+  freezes: ReadonlyMap<string, ReadonlyMap<string, number>>,
+): void {
+  const before = freezesOf(state);
+  for (const month of new Set([...before.keys(), ...freezes.keys()])) {
+    for (const [topic, next] of Object.entries(state.next)) {
+      if (next === state.starts[topic]) continue; // Nothing was counted yet.
+      const [old, now] = [before, freezes].map((all) => offsetIn(all.get(month), topic)) as [number, number];
+      if (old === now || next <= Math.min(old, now)) continue;
+      throw new TallymanError('OTHER_FREEZE', `shard ${shard} was counted by another freeze of ${month}`, {
+        ...{ shard, month, topic, counted: next },
+      });
+    }
+  }
+}
+
+/** A freeze that does not name a topic lies before all of it; one that is not there lies behind all of it. */
+function offsetIn(freeze: ReadonlyMap<string, number> | undefined, topic: string): number {
+  return freeze === undefined ? Number.POSITIVE_INFINITY : (freeze.get(topic) ?? 0);
+}
+
+function shownCursors(cursors: Readonly<Record<string, number>>): string | null {
+  const sorted = Object.entries(cursors).sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.length === 0 ? null : JSON.stringify(Object.fromEntries(sorted));
+}

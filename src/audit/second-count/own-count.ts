@@ -1,0 +1,244 @@
+import { createHash } from 'node:crypto';
+import type { RatedEvent } from '../../rating/usage';
+import { meterKey } from '../../rating/meters';
+import type { KafkaClient } from '../../kafka/client';
+import { LogTail } from './log-tail';
+import { periodOf, type Freezes, type Period } from '../dedup-window';
+import type { RecountedTopic } from '../shard-recount';
+import { SEPARATOR, type SumStore } from './sum-store';
+
+/** Where an own count stands. It is stored in one step with the sums. */
+export interface CountState {
+  /** What the count depends on besides the log: another value means another count. */
+  readonly basis: string;
+  readonly shards: Record<number, ShardState>;
+}
+
+export interface ShardState {
+  /** Topic -> the first offset that was counted. */
+  readonly starts: Record<string, number>;
+  /** Topic -> the next offset to count. */
+  readonly next: Record<string, number>;
+  /** Month -> topic -> the freeze that was counted by. */
+  freezes: Record<string, Record<string, number>>;
+}
+
+/** A project's month in a shard, as it was counted. */
+export interface CountedMonth {
+  readonly totals: Map<string, bigint>;
+  readonly daily: Map<string, bigint>;
+  /** Whether any usage of it was counted, even if it was all taken back. */
+  readonly isListed: boolean;
+}
+
+export interface OwnCountOptions {
+  readonly client: KafkaClient;
+  readonly topics: readonly RecountedTopic[];
+  readonly store: SumStore<CountState>;
+  readonly state: CountState;
+  /** Told of each project whose sums change. */
+  readonly onChange?: (shard: number, month: string, project: string) => void;
+  readonly onRead?: (records: number) => void;
+}
+
+const IDENTITY_LENGTH = 16;
+const VOID = 'void';
+
+/**
+ * Counts events in disk-backed sums, up to offsets that the caller names. It shares the decoding and the rating of a
+ * record with the consumers, and nothing else: identities are 96 bits of SHA-1 here, and repeats, late usage, voids and
+ * sums are decided by this file alone.
+ */
+export class OwnCount {
+  readonly counts = { read: 0, counted: 0, repeats: 0, late: 0, voided: 0 };
+  private readonly tails = new Map<string, LogTail>();
+
+  constructor(private readonly options: OwnCountOptions) {}
+
+  get state(): CountState {
+    return this.options.state;
+  }
+
+  /**
+   * Counts on in one shard, up to these cursors. What is counted already stays counted.
+   *
+   * @param freezes all of the shard's, in order of month
+   * @throws TallymanError `EVENTS_GONE`, `LOG_STALLED`
+   */
+  async advance(shard: number, cursors: ReadonlyMap<string, number>, freezes: Freezes): Promise<void> {
+    const state = this.options.state.shards[shard]!;
+    state.freezes = Object.fromEntries([...freezes].map(([month, at]) => [month, Object.fromEntries(at)]));
+    for (const topic of this.options.topics) {
+      const to = cursors.get(topic.topic) ?? 0;
+      if (to > state.next[topic.topic]!) await this.advanceTopic(shard, state, topic, to, freezes);
+    }
+  }
+
+  /** Stores where the count stands. */
+  async commit(): Promise<void> {
+    await this.options.store.commit(this.options.state, (group) => !this.isForgotten(group));
+  }
+
+  read(shard: number, month: string, project: string): CountedMonth {
+    const totals = new Map<string, bigint>();
+    const daily = new Map<string, bigint>();
+    let isListed = false;
+    for (const [field, sum] of this.options.store.fieldsOf(sumGroup(shard, month, project))) {
+      if (field === LISTED) isListed = true;
+      else (field.startsWith('t') ? totals : daily).set(field.slice(1), sum);
+    }
+    return { totals, daily, isListed };
+  }
+
+  /** The next projects after `after`, in order, with usage in a month. */
+  projectsAfter(shard: number, month: string, after: string, limit: number): string[] {
+    const prefix = sumGroup(shard, month, '');
+    return this.options.store
+      .groupsAfter(prefix, after === '' ? '' : prefix + after, limit)
+      .map((group) => group.slice(prefix.length));
+  }
+
+  /** The months with usage in a shard. */
+  months(shard: number): string[] {
+    const found: string[] = [];
+    const prefix = `s${shard}${SEPARATOR}`;
+    for (let after = ''; ;) {
+      const [group] = this.options.store.groupsAfter(prefix, after, 1);
+      if (group === undefined) return found;
+      const month = group.slice(prefix.length, prefix.length + MONTH_LENGTH);
+      found.push(month);
+      after = `${prefix}${month}${SEPARATOR}\uffff`;
+    }
+  }
+
+  private async advanceTopic(
+    shard: number,
+    state: ShardState,
+    { topic, rate }: RecountedTopic,
+    to: number,
+    freezes: Freezes,
+  ): Promise<void> {
+    const place = `${topic}/${shard}`;
+    let tail = this.tails.get(place);
+    if (tail === undefined) {
+      tail = new LogTail(this.options.client, { topic, partition: shard }, state.next[topic]!);
+      this.tails.set(place, tail);
+    }
+    let period = periodOf(freezes, topic, state.next[topic]!);
+    for await (const records of tail.upTo(to)) {
+      for (const record of records) {
+        if (record.offset >= period.until) period = periodOf(freezes, topic, record.offset);
+        const rated = rate(record);
+        if (rated.ok) this.count(shard, topic, period, rated.event);
+        state.next[topic] = record.offset + 1;
+        // Here, not after the page: a page may hold more than memory should.
+        if (this.options.store.isFull) await this.commit();
+      }
+      this.counts.read += records.length;
+      this.options.onRead?.(records.length);
+    }
+    state.next[topic] = to;
+  }
+
+  private count(shard: number, topic: string, period: Period, event: RatedEvent): void {
+    const { month, project, day, usages, isVoid } = event;
+    const { openMonth } = period;
+    const identity = createHash('sha1')
+      .update(JSON.stringify([project, event.source, event.id]))
+      .digest('base64')
+      .slice(0, IDENTITY_LENGTH);
+    const isLate = openMonth !== undefined && month < openMonth;
+    const bill = isLate ? openMonth : month;
+    let sign = 1n;
+    if (isVoid) {
+      if (this.isKnown(shard, topic + VOID, period, identity)) {
+        this.counts.repeats += 1;
+        return;
+      }
+      const wasCounted = this.isKnown(shard, topic, period, identity);
+      if (wasCounted && !this.holds(shard, bill, event)) return; // A dead letter: it takes no identity.
+      this.remember(shard, topic + VOID, period, identity);
+      this.remember(shard, topic, period, identity);
+      if (!wasCounted) return;
+      this.counts.voided += 1;
+      sign = -1n;
+    } else if (this.isKnown(shard, topic, period, identity)) {
+      this.counts.repeats += 1;
+      return;
+    } else {
+      this.remember(shard, topic, period, identity);
+      this.counts.counted += 1;
+      if (isLate) this.counts.late += 1;
+    }
+    if (usages.length === 0) return;
+    const { store, onChange } = this.options;
+    const group = sumGroup(shard, bill, project);
+    for (const { meter, model, quantity } of usages) {
+      const key = wellFormed(meterKey(meter, model));
+      const amount = sign * BigInt(quantity);
+      store.add(group, `t${isLate ? `${month}@${key}` : key}`, amount);
+      store.add(group, `d${day}/${key}`, amount);
+    }
+    store.add(group, LISTED, 1n);
+    onChange?.(shard, bill, project);
+  }
+
+  /** Whether the day of a voided event still holds what it would lose, over all months that took its usage in. */
+  private holds(shard: number, bill: string, { project, month, day, usages }: RatedEvent): boolean {
+    const claimed = new Map<string, bigint>();
+    for (const { meter, model, quantity } of usages) {
+      const field = `d${day}/${wellFormed(meterKey(meter, model))}`;
+      claimed.set(field, (claimed.get(field) ?? 0n) + BigInt(quantity));
+    }
+    const months: string[] = [];
+    for (let of = month; of <= bill; of = monthAfter(of)) months.push(of);
+    return [...claimed].every(([field, quantity]) => {
+      const held = months.map((of) => this.options.store.get(sumGroup(shard, of, project), field));
+      return held.reduce((sum, one) => sum + one, 0n) >= quantity;
+    });
+  }
+
+  private isKnown(shard: number, topic: string, { number }: Period, identity: string): boolean {
+    const { store } = this.options;
+    return [number, number - 1].some((of) => store.get(idGroup(of, shard, topic), identity) > 0n);
+  }
+
+  private remember(shard: number, topic: string, { number }: Period, identity: string): void {
+    const group = idGroup(number, shard, topic);
+    if (this.options.store.get(group, identity) === 0n) this.options.store.add(group, identity, 1n);
+  }
+
+  /** Identities are asked for in their own period and the next. */
+  private isForgotten(group: string): boolean {
+    if (!group.startsWith('i')) return false;
+    const [of, shard, topic] = group.slice(1).split(SEPARATOR) as [string, string, string];
+    const state = this.options.state.shards[Number(shard)];
+    const name = topic.endsWith(VOID) ? topic.slice(0, -VOID.length) : topic;
+    if (state?.next[name] === undefined) return false;
+    return Number(of) < periodOf(freezesOf(state), name, state.next[name]).number - 1;
+  }
+}
+
+export function freezesOf({ freezes }: ShardState): Map<string, ReadonlyMap<string, number>> {
+  const sorted = Object.entries(freezes).sort(([a], [b]) => (a < b ? -1 : 1));
+  return new Map(sorted.map(([month, at]) => [month, new Map(Object.entries(at))]));
+}
+
+const LISTED = 'n';
+const MONTH_LENGTH = 7;
+
+const sumGroup = (shard: number, month: string, project: string): string =>
+  `s${shard}${SEPARATOR}${month}${SEPARATOR}${project}`;
+
+const idGroup = (period: number, shard: number, topic: string): string =>
+  `i${period}${SEPARATOR}${shard}${SEPARATOR}${topic}`;
+
+function monthAfter(month: string): string {
+  const [year, number] = month.split('-').map(Number) as [number, number];
+  return new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 7);
+}
+
+/** Redis holds UTF-8, which has no half of a surrogate pair. */
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd');
+}

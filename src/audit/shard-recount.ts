@@ -1,0 +1,257 @@
+import type { RatedMessage } from '../../consumers/decode/rate-message';
+import type { RawMessage } from '../../consumers/decode/decode-event';
+import { TallymanError } from '../lib/errors';
+import { meterKey } from '../rating/meters';
+import type { RatedEvent, RatedUsage } from '../rating/usage';
+import type { KafkaClient } from '../kafka/client';
+import type { Fingerprinter } from '../redis/apply/fingerprint';
+import { compareRepeats, type Repeat, type Repeats } from './compare/compare-repeats';
+import { LogTail } from './second-count/log-tail';
+import { periodOf, type Freezes, type Period } from './dedup-window';
+import { SeenIds } from './seen-ids';
+
+/** What a project's events add up to in one month of the bill. */
+export interface Recounted {
+  readonly totals: Map<string, bigint>;
+  readonly daily: Map<string, bigint>;
+}
+
+/** One usage topic, as far as a recount has to know it. */
+export interface RecountedTopic {
+  /** Full name, with the prefix. */
+  readonly topic: string;
+  readonly rate: (message: RawMessage) => RatedMessage;
+}
+
+export interface ShardRecountOptions {
+  readonly client: KafkaClient;
+  readonly fingerprinter: Fingerprinter;
+  readonly shard: number;
+  readonly topics: readonly RecountedTopic[];
+  /** Topic -> the offset to begin at. */
+  readonly starts: ReadonlyMap<string, number>;
+  readonly freezes: Freezes;
+  onRead(records: number): void;
+  onRepeats(repeats: Repeats): void;
+}
+
+interface TopicState extends RecountedTopic {
+  next: number;
+  period: Period;
+  own: SeenIds;
+  previous: SeenIds;
+  repeats: Repeat[];
+  /** Keeps what a fetch brought beyond a cursor: consumers move it on in small steps. */
+  readonly tail: LogTail;
+}
+
+/** So many repeats are compared at a time: what is held of them must not grow with the log. */
+const REPEATS_HELD = 20_000;
+
+/**
+ * Counts one shard anew out of its four partitions, beside the running consumers: nothing is written anywhere. Of the
+ * rules it shares the reading and the rating of events with them; what they leave to Redis (repeats, late usage, sums) it
+ * does by itself, so that a fault there shows.
+ */
+export class ShardRecount {
+  /** Month of the bill -> project -> sums. */
+  readonly months = new Map<string, Map<string, Recounted>>();
+  readonly counts = { counted: 0, duplicates: 0, rejected: 0, late: 0, voided: 0, unknownVoids: 0 };
+  private readonly states: TopicState[];
+  private freezes: Freezes;
+  private readonly dayFields = new Map<string, Map<string, string>>();
+
+  constructor(private readonly options: ShardRecountOptions) {
+    this.freezes = options.freezes;
+    this.states = options.topics.map((topic) => {
+      const next = options.starts.get(topic.topic) ?? 0;
+      return {
+        ...topic,
+        next,
+        period: periodOf(this.freezes, topic.topic, next),
+        own: new SeenIds(),
+        previous: new SeenIds(),
+        repeats: [],
+        tail: new LogTail(options.client, { topic: topic.topic, partition: options.shard }, next),
+      };
+    });
+  }
+
+  /**
+   * Counts on, up to these cursors.
+   *
+   * @param freezes all of the shard's; a new one must lie at or after what is counted already
+   * @throws TallymanError `TOTALS_WENT_BACK` for a cursor below what is counted already; those of `LogTail`
+   */
+  async advance(cursors: ReadonlyMap<string, number>, freezes: Freezes): Promise<void> {
+    this.freezes = freezes;
+    await Promise.all(this.states.map((state) => this.advanceTopic(state, cursors.get(state.topic))));
+  }
+
+  /** Compares the repeats that have not been compared yet. */
+  async settle(): Promise<void> {
+    for (const state of this.states) await this.settleTopic(state);
+  }
+
+  private async advanceTopic(state: TopicState, cursor: number | undefined): Promise<void> {
+    const { shard } = this.options;
+    const place = { topic: state.topic, partition: shard };
+    if (cursor === undefined) return;
+    if (cursor < state.next) {
+      throw new TallymanError(
+        'TOTALS_WENT_BACK',
+        `The cursor of ${state.topic} partition ${shard} went back from ${state.next} to ${cursor}: Redis lost its tail, ` +
+          'and the consumers are replaying it. Run verify again when they have caught up.',
+        { ...place, cursor, counted: state.next },
+      );
+    }
+    this.enterPeriodOf(state, state.next); // A freeze may have come since.
+    for await (const records of state.tail.upTo(cursor)) {
+      for (const record of records) this.count(state, record);
+      this.options.onRead(records.length);
+      if (state.repeats.length >= REPEATS_HELD) await this.settleTopic(state);
+    }
+    state.next = cursor;
+    this.enterPeriodOf(state, cursor);
+  }
+
+  private async settleTopic(state: TopicState): Promise<void> {
+    if (state.repeats.length === 0) return;
+    const { client, shard } = this.options;
+    const { topic, rate, repeats } = state;
+    state.repeats = [];
+    this.options.onRepeats(await compareRepeats({ client, topic, partition: shard, rate }, repeats));
+  }
+
+  private count(state: TopicState, record: RawMessage): void {
+    if (record.offset >= state.period.until) this.enterPeriodOf(state, record.offset);
+    const rated = state.rate(record);
+    if (!rated.ok) {
+      this.counts.rejected += 1;
+      return;
+    }
+    const { event } = rated;
+    if (event.isVoid) {
+      this.takeBack(state, event);
+      return;
+    }
+    const first = this.seenBefore(state, event);
+    if (first !== undefined) {
+      this.counts.duplicates += 1;
+      state.repeats.push({ first, repeat: event.offset });
+      return;
+    }
+    this.counts.counted += 1;
+    const { openMonth } = state.period;
+    if (openMonth !== undefined && event.month < openMonth) this.counts.late += 1;
+    this.add(openMonth, event);
+  }
+
+  /** As void.lua has it, told anew: an event is taken back once, and one that was not counted never will be. */
+  private takeBack(state: TopicState, event: RatedEvent): void {
+    const { topic } = state;
+    if (this.find(state, `${topic}#void`, event) !== undefined) {
+      this.counts.duplicates += 1;
+      return;
+    }
+    const first = this.find(state, topic, event);
+    const openMonth = state.period.openMonth;
+    if (first !== undefined && !this.holds(openMonth, event)) {
+      this.counts.rejected += 1;
+      return;
+    }
+    this.remember(state, `${topic}#void`, event);
+    this.remember(state, topic, event);
+    if (first === undefined) {
+      this.counts.unknownVoids += 1;
+      return;
+    }
+    this.counts.voided += 1;
+    state.repeats.push({ first, repeat: event.offset });
+    this.add(openMonth, { ...event, usages: event.usages.map(negated) });
+  }
+
+  /** Whether the event's day comes to what it would lose, over all the months of the bill that took usage of it in. */
+  private holds(openMonth: string | undefined, { project, month, day, usages }: RatedEvent): boolean {
+    const bill = openMonth !== undefined && month < openMonth ? openMonth : month;
+    return usages.every(({ meter, model, quantity }) => {
+      const field = this.dayField(day, wellFormed(meterKey(meter, model)));
+      let held = 0n;
+      for (const [of, projects] of this.months)
+        if (of >= month && of <= bill) held += projects.get(project)?.daily.get(field) ?? 0n;
+      return held >= BigInt(quantity);
+    });
+  }
+
+  /** Ids of a period are forgotten when the one after the next begins. A period may be empty: two months frozen at once. */
+  private enterPeriodOf(state: TopicState, offset: number): void {
+    const period = periodOf(this.freezes, state.topic, offset);
+    const passed = period.number - state.period.number;
+    if (passed > 0) {
+      state.previous = passed === 1 ? state.own : new SeenIds();
+      state.own = new SeenIds();
+    }
+    state.period = period;
+  }
+
+  /** The offset of the event that this one repeats; undefined if it is the first, which is then remembered. */
+  private seenBefore(state: TopicState, event: RatedEvent): number | undefined {
+    const first = this.find(state, state.topic, event);
+    if (first === undefined) this.remember(state, state.topic, event);
+    return first;
+  }
+
+  /** The offset under which an event is remembered in this period or the one before. */
+  private find({ previous, own }: TopicState, topic: string, event: RatedEvent): number | undefined {
+    const fingerprint = this.options.fingerprinter.of(topic, event);
+    return previous.find(...fingerprint) ?? own.find(...fingerprint);
+  }
+
+  private remember({ own }: TopicState, topic: string, event: RatedEvent): void {
+    const fingerprint = this.options.fingerprinter.of(topic, event);
+    if (own.find(...fingerprint) === undefined) own.add(...fingerprint, event.offset);
+  }
+
+  private add(openMonth: string | undefined, { project, month, day, usages }: RatedEvent): void {
+    const isLate = openMonth !== undefined && month < openMonth;
+    for (const { meter, model, quantity } of usages) {
+      const sums = this.sumsOf(isLate ? openMonth : month, project);
+      // Redis holds UTF-8, which has no half of a surrogate pair.
+      const key = wellFormed(meterKey(meter, model));
+      increase(sums.totals, isLate ? `${month}@${key}` : key, quantity);
+      increase(sums.daily, this.dayField(day, key), quantity);
+    }
+  }
+
+  private sumsOf(month: string, project: string): Recounted {
+    let projects = this.months.get(month);
+    if (projects === undefined) this.months.set(month, (projects = new Map<string, Recounted>()));
+    let sums = projects.get(project);
+    if (sums === undefined) projects.set(project, (sums = { totals: new Map(), daily: new Map() }));
+    return sums;
+  }
+
+  /** One text for all projects: of a shard's memory most would be such texts. */
+  private dayField(day: string, key: string): string {
+    let fields = this.dayFields.get(day);
+    if (fields === undefined) this.dayFields.set(day, (fields = new Map<string, string>()));
+    let field = fields.get(key);
+    if (field === undefined) fields.set(key, (field = `${day}/${key}`));
+    return field;
+  }
+}
+
+/** A sum of zero is not stored, in Redis neither. */
+function increase(sums: Map<string, bigint>, field: string, quantity: string): void {
+  const sum = (sums.get(field) ?? 0n) + BigInt(quantity);
+  if (sum === 0n) sums.delete(field);
+  else sums.set(field, sum);
+}
+
+function negated(usage: RatedUsage): RatedUsage {
+  return { ...usage, quantity: `-${usage.quantity}` };
+}
+
+function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd');
+}

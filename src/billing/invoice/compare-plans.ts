@@ -1,0 +1,27 @@
+import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from './build-invoice';
+import { inForce } from '../catalog/catalog';
+import { periodOfMonth } from '../pricing/days';
+import { isLateField } from '../pricing/month-usage';
+
+export interface PlanComparison {
+  readonly plan: string;
+  readonly name: string;
+  readonly outcome: InvoiceOutcome;
+}
+
+/**
+ * What the month's own usage would cost on each plan of the catalog, had it been in force for the whole month and
+ * without anything agreed for the project alone. Earlier months' late usage and correction credits stay out of it.
+ */
+export function comparePlans(input: InvoiceInput): PlanComparison[] {
+  const totals = new Map([...input.totals].filter(([field]) => !isLateField(field)));
+  const daily = new Map([...(input.daily ?? [])].filter(([field]) => field.startsWith(`${input.month}-`)));
+  const alone = { credits: [], issued: [], number: null };
+  const { from, to } = periodOfMonth(input.month);
+  return [...input.catalog.plans].flatMap(([plan, rows]) => {
+    const row = inForce(rows, to);
+    if (row === undefined || inForce(rows, from) === undefined) return [];
+    const outcome = buildInvoice({ ...input, ...alone, totals, daily, plans: [{ plan, from }] });
+    return [{ plan, name: row.name, outcome }];
+  });
+}

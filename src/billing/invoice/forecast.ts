@@ -1,0 +1,36 @@
+import { splitMeterKey } from '../../rating/meters';
+import { periodOfMonth } from '../pricing/days';
+import { isLateField, type StoredMonth } from '../pricing/month-usage';
+import { unitOf } from '../pricing/units';
+
+/**
+ * What a month that is under way will have used at its end if the rest goes on as it began: for `buildInvoice`, to show
+ * where the bill is heading. The rest is rounded up to whole billing units and stands on the last day. Late usage of
+ * earlier months stays as it is.
+ *
+ * @param elapsedMs of the month so far, above 0
+ * @param monthMs the whole month
+ */
+export function forecastUsage(
+  month: string,
+  { totals, daily }: StoredMonth,
+  elapsedMs: number,
+  monthMs: number,
+): StoredMonth {
+  const lastDay = periodOfMonth(month).to;
+  const allTotals = new Map(totals);
+  const allDaily = new Map(daily);
+  for (const [key, quantity] of totals) {
+    if (isLateField(key)) continue;
+    const size = BigInt(unitOf(splitMeterKey(key).meter).size.toFixed());
+    const rest = ceilDiv(quantity * BigInt(monthMs - elapsedMs), BigInt(elapsedMs) * size) * size;
+    const field = `${lastDay}/${key}`;
+    allTotals.set(key, quantity + rest);
+    allDaily.set(field, (allDaily.get(field) ?? 0n) + rest);
+  }
+  return { totals: allTotals, daily: allDaily };
+}
+
+function ceilDiv(dividend: bigint, divisor: bigint): bigint {
+  return (dividend + divisor - 1n) / divisor;
+}

@@ -1,0 +1,295 @@
+import { TallymanError } from '../../lib/errors';
+import { splitMeterKey } from '../../rating/meters';
+import { inForce, type AtQuota, type Catalog, type Rate } from '../catalog/catalog';
+import { cutAt, daysIn, daysOf, periodOfMonth, type Period } from './days';
+import { Decimal, roundMoney } from './decimal';
+import type { Overrides, PlanEntry } from '../project/project';
+import { chargeKey, rateOf } from './unit-price';
+import { isInference, unitOf } from './units';
+
+/** What holds for one project over a run of days in a month: the whole month unless its plan or terms change in it. */
+export interface Segment {
+  readonly period: Period;
+  readonly plan: string;
+  readonly planName: string;
+  /** For a whole month; the segment costs `fee * days / monthDays`. */
+  readonly fee: Decimal;
+  readonly days: number;
+  readonly monthDays: number;
+  readonly atQuota: AtQuota;
+  /** For a whole month too; the parts of a month are added up before they are rounded. */
+  readonly minimumSpend: Decimal;
+  /** The segment's share of what the plan gives a month. */
+  readonly inferenceCredits: Decimal;
+  readonly allowances: readonly Allowance[];
+  /** The key that a meter key is priced and invoiced under: other names of a model are the model. */
+  readonly listed: (key: string) => string;
+  /** The prices of a meter in the segment, each with its days. `undefined`: none. */
+  readonly ratesFor: (key: string) => readonly { readonly period: Period; readonly rate: Rate | undefined }[];
+}
+
+export interface Allowance {
+  readonly name: string;
+  readonly meters: readonly string[];
+  /** Base units. */
+  readonly included: Decimal;
+}
+
+/**
+ * The terms of a month, by the project's plan history and the catalog. A segment begins where the plan or an agreement
+ * changes, and where the catalog changes what the plan costs or includes: each then gets its days' share of fee and
+ * quantities. A new price only splits its own meter's usage by day: the included quantity stays one. A row that begins
+ * and changes nothing of what this project pays splits nothing, however it is written.
+ * Throws UNKNOWN_PLAN for a plan the catalog does not have on those days.
+ */
+export function termsOfMonth(catalog: Catalog, plans: readonly PlanEntry[], month: string): Segment[] {
+  const { from, to } = periodOfMonth(month);
+  const sorted = plans.toSorted((a, b) => (a.from < b.from ? -1 : 1));
+  const atStart = sorted.findLastIndex((entry) => entry.from <= from);
+  // What went before the month and what comes after it does not matter: so most projects of a plan have the same terms.
+  const history = sorted
+    .slice(Math.max(0, atStart))
+    .filter((entry) => entry.from <= to)
+    .map((entry) => (entry.from < from ? { ...entry, from } : entry));
+  const known = knownTerms(catalog);
+  const key = `${month} ${JSON.stringify(history)}`;
+  let segments = known.get(key);
+  if (segments === undefined) {
+    if (known.size >= TERMS_KEPT) known.clear();
+    known.set(key, (segments = segmentsOf(catalog, history, month)));
+  }
+  return segments;
+}
+
+/** Whether the usage of these meters in a month must be known by day to be priced: else its totals are enough. */
+export function needsDays(
+  catalog: Catalog,
+  plans: readonly PlanEntry[],
+  month: string,
+  meterKeys: Iterable<string>,
+): boolean {
+  const [first, ...more] = termsOfMonth(catalog, plans, month);
+  if (more.length > 0) return true;
+  for (const key of meterKeys) if (first!.ratesFor(key).length > 1) return true;
+  return false;
+}
+
+/** A close asks for the same terms a hundred thousand times; those of so many histories are kept, with their prices. */
+const TERMS_KEPT = 500;
+/** Models are named by producers, so there may be any number of them. */
+const KEYS_KEPT = 1_000;
+const kept = new WeakMap<Catalog, Map<string, Segment[]>>();
+
+function knownTerms(catalog: Catalog): Map<string, Segment[]> {
+  let known = kept.get(catalog);
+  if (known === undefined) kept.set(catalog, (known = new Map<string, Segment[]>()));
+  return known;
+}
+
+function segmentsOf(catalog: Catalog, history: readonly PlanEntry[], month: string): Segment[] {
+  const beginnings = [
+    ...history.map((entry) => entry.from),
+    ...[...catalog.plans.values()].flat().map((row) => row.from),
+    ...[...catalog.allowances.values()].flat().map((row) => row.from),
+  ];
+  const pieces = cutAt(periodOfMonth(month), beginnings).map((period) => ({
+    period,
+    terms: termsOn(catalog, history, period.from),
+  }));
+  return joined(catalog, pieces).map((run) => segmentOf(catalog, run, month));
+}
+
+/** All that a day's plan says but the catalog's own prices. */
+interface Terms {
+  readonly plan: string;
+  readonly name: string;
+  readonly fee: string;
+  readonly atQuota: AtQuota;
+  readonly inferenceCredits: string;
+  readonly minimumSpend: string;
+  readonly allowances: readonly { name: string; meters: readonly string[]; included: string }[];
+  readonly rates: Rates;
+}
+
+type Rates = NonNullable<Overrides['rates']>;
+
+/** The terms of a run of days, and the agreed rates of each of its pieces. */
+interface Run {
+  period: Period;
+  terms: Terms;
+  readonly agreements: { readonly from: string; readonly rates: Rates }[];
+}
+
+function termsOn(catalog: Catalog, history: readonly PlanEntry[], day: string): Terms {
+  const entry = inForce(history, day);
+  const plan = entry?.plan ?? catalog.defaultPlan;
+  const row = inForce(catalog.plans.get(plan), day);
+  if (row === undefined) {
+    throw new TallymanError('UNKNOWN_PLAN', `The catalog has no plan "${plan}" on ${day}.`, { plan, day });
+  }
+  const overrides = entry?.overrides ?? {};
+  return {
+    plan,
+    name: row.name,
+    fee: overrides.fee ?? row.fee,
+    atQuota: overrides.atQuota ?? row.atQuota,
+    inferenceCredits: overrides.inferenceCredits ?? row.inferenceCredits ?? '0',
+    minimumSpend: overrides.minimumSpend ?? row.minimumSpend ?? '0',
+    allowances: allowancesOn(catalog, plan, overrides, day),
+    rates: overrides.rates ?? [],
+  };
+}
+
+function allowancesOn(
+  catalog: Catalog,
+  plan: string,
+  overrides: Overrides,
+  day: string,
+): Terms['allowances'] {
+  const own = new Map((overrides.allowances ?? []).map((allowance) => [allowance.name, allowance]));
+  const names = new Set([...catalog.allowances.keys(), ...own.keys()]);
+  return [...names].flatMap((name) => {
+    const row = inForce(catalog.allowances.get(name), day);
+    const meters = own.get(name)?.meters ?? row?.meters;
+    const included = own.get(name)?.included ?? row?.included[plan] ?? '0';
+    return meters === undefined ? [] : [{ name, meters, included }];
+  });
+}
+
+/** A row may begin in the month and change nothing for this project: its quota must not fall apart for that. */
+function joined(catalog: Catalog, pieces: readonly { period: Period; terms: Terms }[]): Run[] {
+  const runs: Run[] = [];
+  for (const { period, terms } of pieces) {
+    const agreement = { from: period.from, rates: terms.rates };
+    const last = runs.at(-1);
+    if (last !== undefined && changesNothing(catalog, last.terms, terms, period.from)) {
+      last.period = { from: last.period.from, to: period.to };
+      last.terms = terms;
+      last.agreements.push(agreement);
+    } else {
+      runs.push({ period, terms, agreements: [agreement] });
+    }
+  }
+  return runs;
+}
+
+function changesNothing(catalog: Catalog, before: Terms, after: Terms, day: string): boolean {
+  if (comparable(before) !== comparable(after)) return false;
+  return keysOfRates(catalog, [...before.rates, ...after.rates]).every(
+    (key) => chargeKey(rateOn(catalog, before, key, day)) === chargeKey(rateOn(catalog, after, key, day)),
+  );
+}
+
+/** Terms without their rates, as text that is equal where they come to the same: a name alone is no change. */
+function comparable({ plan, fee, atQuota, inferenceCredits, minimumSpend, allowances }: Terms): string {
+  const plain = (decimal: string): string => new Decimal(decimal).toString();
+  const quotas = allowances
+    .filter(({ included }) => !new Decimal(included).isZero())
+    .map(({ meters, included }) => `${meters.join()} ${plain(included)}`)
+    .sort();
+  const money = [fee, inferenceCredits, minimumSpend].map(plain);
+  return JSON.stringify([plan, atQuota, money, quotas]);
+}
+
+/** The meter keys that agreed rates are for. One for all models of a meter is for those of the catalog, and for others. */
+function keysOfRates(catalog: Catalog, rates: Rates): string[] {
+  const keys = rates.flatMap(({ meter, model }) => {
+    if (model !== undefined || !isInference(meter)) return [listedKey(catalog, meter, model)];
+    const listed = [...catalog.rates.keys()].filter((key) => key.startsWith(`${meter}/`));
+    return [...listed, `${meter}/`];
+  });
+  return [...new Set(keys)];
+}
+
+function segmentOf(catalog: Catalog, { terms, period, agreements }: Run, month: string): Segment {
+  const days = daysOf(period);
+  const monthDays = daysIn(month);
+  const credits = new Decimal(terms.inferenceCredits).times(days).div(monthDays);
+  return {
+    period,
+    plan: terms.plan,
+    planName: terms.name,
+    fee: new Decimal(terms.fee),
+    days,
+    monthDays,
+    atQuota: terms.atQuota,
+    minimumSpend: new Decimal(terms.minimumSpend),
+    inferenceCredits: roundMoney(credits, catalog.minorDigits),
+    allowances: terms.allowances.map(({ name, meters, included }) => {
+      // A part of a month includes whole billing units, rounded up: nobody has to read 2258.06 minutes.
+      const units = new Decimal(included);
+      const shared = days === monthDays ? units : units.times(days).div(monthDays).ceil();
+      return { name, meters, included: shared.times(unitOf(meters[0]!).size) };
+    }),
+    listed: (key) => listedKeyOf(catalog, key),
+    ratesFor: ratesFor(catalog, terms.plan, period, agreements),
+  };
+}
+
+function ratesFor(
+  catalog: Catalog,
+  plan: string,
+  period: Period,
+  agreements: Run['agreements'],
+): Segment['ratesFor'] {
+  const found = new Map<string, ReturnType<Segment['ratesFor']>>();
+  return (key) => {
+    let rates = found.get(key);
+    if (rates === undefined) {
+      if (found.size >= KEYS_KEPT) found.clear();
+      found.set(key, (rates = ratesOf(key)));
+    }
+    return rates;
+  };
+
+  /** A part for each price, not for each row: one that charges what the row before did begins nothing anew. */
+  function ratesOf(key: string): ReturnType<Segment['ratesFor']> {
+    const listed = listedKeyOf(catalog, key);
+    const rows = catalog.rates.get(listed) ?? [];
+    const beginnings = [...rows, ...agreements].map(({ from }) => from);
+    const parts: { period: Period; rate: Rate | undefined }[] = [];
+    for (const { from, to } of cutAt(period, beginnings)) {
+      const { rates } = inForce(agreements, from)!;
+      const rate = rateOn(catalog, { plan, rates }, listed, from);
+      const last = parts.at(-1);
+      if (last !== undefined && chargeKey(last.rate) === chargeKey(rate)) {
+        last.period = { from: last.period.from, to };
+      } else {
+        parts.push({ period: { from, to }, rate });
+      }
+    }
+    return parts;
+  }
+}
+
+/** What a meter costs on a day: as agreed for it, as agreed for all models of its kind, or by the catalog. */
+function rateOn(
+  catalog: Catalog,
+  { plan, rates }: Pick<Terms, 'plan' | 'rates'>,
+  listed: string,
+  day: string,
+): Rate | undefined {
+  const { meter } = splitMeterKey(listed);
+  const agreed =
+    rates.findLast((rate) => listedKey(catalog, rate.meter, rate.model) === listed) ??
+    rates.findLast((rate) => rate.meter === meter && rate.model === undefined);
+  if (agreed !== undefined) return rateOf(agreed.price, agreed.per);
+  const row = inForce(catalog.rates.get(listed), day);
+  return row?.plans.get(plan) ?? row?.rate;
+}
+
+/** A model's own name, or that of the model it is another name for. */
+export function listedKeyOf(catalog: Pick<Catalog, 'rates' | 'aliases'>, key: string): string {
+  const { meter, model } = splitMeterKey(key);
+  return listedKey(catalog, meter, model);
+}
+
+function listedKey(
+  catalog: Pick<Catalog, 'rates' | 'aliases'>,
+  meter: string,
+  model: string | undefined,
+): string {
+  if (model === undefined) return meter;
+  const key = `${meter}/${model}`;
+  return catalog.rates.has(key) ? key : `${meter}/${catalog.aliases.get(model) ?? model}`;
+}

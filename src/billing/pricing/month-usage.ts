@@ -1,0 +1,96 @@
+import { TallymanError } from '../../lib/errors';
+import { periodOfMonth, type Period } from './days';
+import { Decimal, zero } from './decimal';
+
+/** A month's totals of one project just as the store holds them, in base units. */
+export interface StoredMonth {
+  /** By meter key; late usage of an earlier month by `<YYYY-MM>@<meter key>`. */
+  readonly totals: ReadonlyMap<string, bigint>;
+  /** By `YYYY-MM-DD/<meter key>`, the day being that of the usage: late usage stands under its own, earlier day. */
+  readonly daily?: ReadonlyMap<string, bigint>;
+}
+
+/** All that is known to have been used in one month, whenever it arrived. */
+export interface MonthUsage {
+  readonly month: string;
+  /** By meter key. */
+  readonly totals: ReadonlyMap<string, bigint>;
+  readonly daily: ReadonlyMap<string, bigint>;
+}
+
+const dailyField = /^(\d{4}-\d{2})-\d{2}\//;
+const lateField = /^(\d{4}-\d{2})@(.+)$/s;
+
+/** Tells late usage of another month, `<YYYY-MM>@<meter key>`, from the month's own. */
+export function isLateField(field: string): boolean {
+  return lateField.test(field);
+}
+
+/**
+ * The other months of which a month holds late usage, in order. The days decide where they are known: late usage and late
+ * voids may add up to nothing, and their totals are gone then, while some days cost more than others.
+ */
+export function lateMonthsIn(month: string, { totals, daily }: StoredMonth): string[] {
+  const months = new Set<string>();
+  for (const field of totals.keys()) {
+    const origin = lateField.exec(field)?.[1];
+    if (origin !== undefined) months.add(origin);
+  }
+  for (const field of daily?.keys() ?? []) {
+    if (field.startsWith(month)) continue;
+    const origin = dailyField.exec(field)?.[1];
+    if (origin !== undefined) months.add(origin);
+  }
+  return [...months].sort();
+}
+
+/** What was used in `month`, gathered from the month's own totals and from what later months in `stored` took in late. */
+export function usageOfMonth(month: string, stored: ReadonlyMap<string, StoredMonth>): MonthUsage {
+  const totals = new Map<string, bigint>();
+  const daily = new Map<string, bigint>();
+  for (const [arrival, { totals: arrived, daily: arrivedDaily }] of stored) {
+    if (arrival < month) continue;
+    for (const [field, quantity] of arrived) {
+      const [, origin = arrival, key = field] = lateField.exec(field) ?? [];
+      if (origin === month) add(totals, key, quantity);
+    }
+    for (const [field, quantity] of arrivedDaily ?? []) {
+      if (field.startsWith(`${month}-`)) add(daily, field, quantity);
+    }
+  }
+  return { month, totals, daily };
+}
+
+function add(totals: Map<string, bigint>, key: string, quantity: bigint): void {
+  totals.set(key, (totals.get(key) ?? 0n) + quantity);
+}
+
+/**
+ * What was used of one meter in a part of the month. The days are looked at only where the month falls in parts, and
+ * must then add up to its total: else a plan change would make usage appear or vanish.
+ */
+export function quantityIn(usage: MonthUsage, key: string, period: Period): Decimal {
+  const total = usage.totals.get(key) ?? 0n;
+  const whole = periodOfMonth(usage.month);
+  if (period.from === whole.from && period.to === whole.to) return decimalOf(total);
+  let inMonth = 0n;
+  let inPeriod = 0n;
+  for (let number = 1; number <= Number(whole.to.slice(8)); number++) {
+    const day = `${usage.month}-${String(number).padStart(2, '0')}`;
+    const quantity = usage.daily.get(`${day}/${key}`) ?? 0n;
+    inMonth += quantity;
+    if (day >= period.from && day <= period.to) inPeriod += quantity;
+  }
+  if (inMonth !== total) {
+    throw new TallymanError(
+      'DAILY_MISMATCH',
+      `The days of ${usage.month} do not add up to its total of ${key}, so it cannot be split between plans or prices.`,
+      { month: usage.month, meter: key, total: total.toString(), daily: inMonth.toString() },
+    );
+  }
+  return decimalOf(inPeriod);
+}
+
+function decimalOf(quantity: bigint): Decimal {
+  return quantity === 0n ? zero : new Decimal(quantity.toString());
+}

@@ -1,0 +1,98 @@
+import { inForce, type Catalog } from '../catalog/catalog';
+import { meterListProblems, planAmountProblems, priceProblems } from '../catalog/catalog-problems';
+import { amountProblems } from '../pricing/currency';
+import { isDay } from '../pricing/days';
+import { listedKeyOf } from '../pricing/month-terms';
+import type { Overrides, PlanEntry, ProjectDocument } from './project';
+import { isInference, isMeter } from '../pricing/units';
+
+/** What is wrong with a project document that has the right shape, by the catalog it will be billed with. */
+export function projectProblems(project: ProjectDocument, catalog: Catalog): string[] {
+  return [
+    ...datingProblems(project.plans, 'plans'),
+    ...datingProblems(project.profile?.taxes ?? [], 'profile.taxes'),
+    ...currencyProblems(project.profile?.currency, catalog),
+    ...amountProblems(project.profile?.budget, 'profile.budget', catalog),
+    ...(project.credits ?? []).flatMap(({ amount }, index) =>
+      amountProblems(amount, `credits[${index}].amount`, catalog),
+    ),
+    ...project.plans.flatMap((entry, index) => entryProblems(entry, `plans[${index}]`, catalog)),
+  ];
+}
+
+function currencyProblems(currency: string | undefined, catalog: Catalog): string[] {
+  return currency === undefined || currency === catalog.currency
+    ? []
+    : [`profile.currency: "${currency}", but the catalog, and so every invoice, is in ${catalog.currency}`];
+}
+
+function datingProblems(rows: readonly { readonly from: string }[], path: string): string[] {
+  return rows.flatMap(({ from }, index) => [
+    ...(isDay(from) ? [] : [`${path}[${index}].from: "${from}" is no day`]),
+    ...(rows.findIndex((row) => row.from === from) < index
+      ? [`${path}[${index}]: there is another row from ${from}`]
+      : []),
+  ]);
+}
+
+function entryProblems({ plan, from, overrides }: PlanEntry, path: string, catalog: Catalog): string[] {
+  const rows = catalog.plans.get(plan);
+  if (rows === undefined)
+    return [`${path}.plan: no plan "${plan}", the catalog has ${[...catalog.plans.keys()].join(', ')}`];
+  const notYet = isDay(from) && inForce(rows, from) === undefined;
+  return [
+    ...planAmountProblems(overrides ?? {}, `${path}.overrides`, catalog),
+    ...(notYet ? [`${path}.from: plan "${plan}" begins on ${rows[0]!.from}`] : []),
+    ...overrideProblems(overrides ?? {}, `${path}.overrides`, catalog),
+  ];
+}
+
+function overrideProblems(
+  { allowances = [], rates = [] }: Overrides,
+  path: string,
+  catalog: Catalog,
+): string[] {
+  // Another name of a model is the model.
+  const listedOf = ({ meter, model }: { meter: string; model?: string | undefined }): string =>
+    model === undefined ? meter : listedKeyOf(catalog, `${meter}/${model}`);
+  return [
+    ...allowances.flatMap(({ name, meters }, index) => {
+      const allowancePath = `${path}.allowances[${index}] (${name})`;
+      if (meters !== undefined) return meterListProblems(meters, `${allowancePath}.meters`);
+      return catalog.allowances.has(name)
+        ? []
+        : [`${allowancePath}: the catalog has no such allowance, so it needs meters`];
+    }),
+    ...sharedMeterProblems(allowances, path, catalog),
+    ...rates.flatMap(({ meter, model, price }, index) => {
+      const ratePath = `${path}.rates[${index}] (${meter})`;
+      return [
+        ...(isMeter(meter) ? [] : [`${ratePath}.meter: no meter "${meter}"`]),
+        ...(rates.findIndex((rate) => listedOf(rate) === listedOf({ meter, model })) < index
+          ? [`${ratePath}: there is another rate for it`]
+          : []),
+        ...(model === undefined || isInference(meter) ? [] : [`${ratePath}.model: ${meter} has no models`]),
+        ...priceProblems(price, `${ratePath}.price`),
+      ];
+    }),
+  ];
+}
+
+/** One meter in two included quantities: which of them would it use up? */
+function sharedMeterProblems(
+  agreed: NonNullable<Overrides['allowances']>,
+  path: string,
+  catalog: Catalog,
+): string[] {
+  const metersOf = new Map(
+    [...catalog.allowances].map(([name, rows]) => [name, rows.flatMap((row) => row.meters)]),
+  );
+  for (const { name, meters } of agreed) if (meters !== undefined) metersOf.set(name, [...meters]);
+  return agreed.flatMap(({ name, meters = [] }, index) =>
+    meters.flatMap((meter) =>
+      [...metersOf]
+        .filter(([other, shared]) => other !== name && shared.includes(meter))
+        .map(([other]) => `${path}.allowances[${index}] (${name}).meters: "${meter}" is in "${other}" too`),
+    ),
+  );
+}

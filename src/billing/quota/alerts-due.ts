@@ -1,0 +1,84 @@
+import { buildInvoice, type InvoiceInput } from '../invoice/build-invoice';
+import { Decimal } from '../pricing/decimal';
+import { termsOfMonth } from '../pricing/month-terms';
+import { usageOfMonth } from '../pricing/month-usage';
+import { quotaUsage } from './quota-usage';
+
+/** The parts of a limit whose reaching is told. */
+const PERCENTS = [80, 100] as const;
+
+/** A limit that a project came near to or reached (`schemas/alert.v1.json`, without what the sender adds). */
+export interface DueAlert {
+  readonly id: string;
+  readonly project: string;
+  readonly month: string;
+  readonly plan: string;
+  readonly kind: 'included' | 'credits' | 'budget';
+  readonly name: string;
+  /** The days that the limit is for, where the month falls in parts. */
+  readonly period?: string;
+  readonly percent: (typeof PERCENTS)[number];
+  /** Decimal strings in `unit`. */
+  readonly used: string;
+  readonly limit: string;
+  readonly unit: string;
+}
+
+type Limit = Omit<DueAlert, 'id' | 'percent'>;
+
+/**
+ * Every alert that a month's usage so far calls for, sent before or not: the same usage always calls for the same ids.
+ *
+ * A budget is held against the invoice as it would be now, plan fee, credits and tax included.
+ */
+export function alertsDue(input: InvoiceInput): DueAlert[] {
+  return [...includedLimits(input), ...budgetLimit(input)].flatMap((limit) =>
+    PERCENTS.filter((percent) =>
+      new Decimal(limit.used).times(100).gte(new Decimal(limit.limit).times(percent)),
+    ).map((percent): DueAlert => ({ id: idOf(limit, percent), ...limit, percent })),
+  );
+}
+
+function includedLimits(input: InvoiceInput): Limit[] {
+  const { catalog, project, month, plans } = input;
+  const usage = usageOfMonth(month, new Map([[month, input]]));
+  const segments = termsOfMonth(catalog, plans, month);
+  return segments.flatMap((segment) =>
+    quotaUsage(catalog, segment, usage, segments.length === 1)
+      .filter(({ included }) => !new Decimal(included).isZero())
+      .map(({ name, meters, period, used, included, unit }): Limit => ({
+        project,
+        month,
+        plan: segment.plan,
+        kind: meters.length === 0 ? 'credits' : 'included',
+        name,
+        ...(period !== undefined && { period }),
+        used,
+        limit: included,
+        unit,
+      })),
+  );
+}
+
+function budgetLimit(input: InvoiceInput): Limit[] {
+  const { project, month, profile, catalog } = input;
+  const budget = profile?.budget;
+  if (budget === undefined || new Decimal(budget).isZero()) return [];
+  const { invoice } = buildInvoice(input);
+  return [
+    {
+      project,
+      month,
+      plan: invoice.plan,
+      kind: 'budget',
+      name: 'Budget',
+      used: invoice.total,
+      limit: new Decimal(budget).toFixed(catalog.minorDigits),
+      unit: catalog.currency,
+    },
+  ];
+}
+
+function idOf({ project, month, kind, name, period }: Limit, percent: number): string {
+  return [project, month, kind, name, ...(period === undefined ? [] : [period]), percent].join('/');
+}

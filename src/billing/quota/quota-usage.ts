@@ -1,0 +1,110 @@
+import { meterNames, isInference, labelOf, unitOf, type BillingUnit } from '../pricing/units';
+import type { Catalog } from '../catalog/catalog';
+import { periodText } from '../pricing/days';
+import { sum, zero, type Decimal } from '../pricing/decimal';
+import type { Segment } from '../pricing/month-terms';
+import type { MonthUsage } from '../pricing/month-usage';
+import { positionsIn, type Position } from '../pricing/usage-items';
+import { priceUsage } from '../pricing/price-usage';
+import { amountOf, moneyUnit, shownUnit } from '../invoice/priced-line';
+import { isFree } from '../pricing/unit-price';
+
+/** What becomes of usage beyond an included quantity: it is charged, it must be stopped, or it costs nothing. */
+export type BeyondQuota = 'overage' | 'block' | 'free';
+
+/** An included quantity of a month, or of a part of it, and what was used of it. Decimal strings in `unit`. */
+export interface QuotaUsage {
+  readonly name: string;
+  /** Those that share it; of inference credits none, since all of inference does. */
+  readonly meters: readonly string[];
+  /** What it is for, where the month falls in parts: `2026-05-01/2026-05-14`. */
+  readonly period?: string;
+  /** As an invoice has it; the currency for inference credits. */
+  readonly unit: string;
+  readonly used: string;
+  readonly included: string;
+  /** Never below 0. */
+  readonly remaining: string;
+  /** What goes beyond `included`. */
+  readonly over: string;
+  readonly beyond: BeyondQuota;
+}
+
+/** How a part of a month stands against what its plan includes: allowances first, then meters that have none. */
+export function quotaUsage(
+  catalog: Catalog,
+  segment: Segment,
+  usage: MonthUsage,
+  isWholeMonth: boolean,
+): QuotaUsage[] {
+  const positions = positionsIn(segment, usage);
+  const period = isWholeMonth ? undefined : periodText(segment.period);
+  const quantityOf = (matches: (position: Position) => boolean): Decimal =>
+    sum(positions.filter(matches).map(({ quantity }) => quantity));
+  const shared = segment.allowances.map(({ name, meters, included }) =>
+    written(
+      { name, meters, period, beyond: beyondOf(segment, meters) },
+      { unit: unitOf(meters[0]!), used: quantityOf(({ meter }) => meters.includes(meter)), included },
+    ),
+  );
+  const inAllowance = new Set(segment.allowances.flatMap(({ meters }) => meters));
+  const alone = meterNames
+    .filter((meter) => !isInference(meter) && !inAllowance.has(meter))
+    .map((meter) =>
+      written(
+        { name: labelOf(meter), meters: [meter], period, beyond: beyondOf(segment, [meter]) },
+        { unit: unitOf(meter), used: quantityOf((position) => position.meter === meter), included: zero },
+      ),
+    );
+  return [...shared, inferenceCredits(catalog, segment, positions, period), ...alone];
+}
+
+/** Money that inference uses up, whatever its model. */
+function inferenceCredits(
+  catalog: Catalog,
+  segment: Segment,
+  positions: readonly Position[],
+  period: string | undefined,
+): QuotaUsage {
+  const lines = positions
+    .filter(({ meter }) => isInference(meter))
+    .flatMap((position) => priceUsage(position, segment, catalog.minorDigits, period).lines);
+  return written(
+    { name: 'Inference credits', meters: [], period, beyond: segment.atQuota },
+    {
+      unit: moneyUnit(catalog.currency),
+      used: amountOf(lines),
+      included: segment.inferenceCredits,
+      digits: catalog.minorDigits,
+    },
+  );
+}
+
+function beyondOf(segment: Segment, meters: readonly string[]): BeyondQuota {
+  const rates = meters.flatMap((meter) => segment.ratesFor(meter)).map(({ rate }) => rate);
+  return rates.every((rate) => rate !== undefined && isFree(rate)) ? 'free' : segment.atQuota;
+}
+
+function written(
+  { period, ...about }: Pick<QuotaUsage, 'name' | 'meters' | 'beyond'> & { period: string | undefined },
+  {
+    unit: billed,
+    used,
+    included,
+    digits,
+  }: { unit: BillingUnit; used: Decimal; included: Decimal; digits?: number },
+): QuotaUsage {
+  const unit = shownUnit(billed, [used, included]);
+  const inUnit = (quantity: Decimal): string =>
+    quantity.div(unit.size).toFixed(...(digits === undefined ? [] : [digits]));
+  const left = included.minus(used);
+  return {
+    ...about,
+    ...(period !== undefined && { period }),
+    unit: unit.name,
+    used: inUnit(used),
+    included: inUnit(included),
+    remaining: inUnit(left.isNegative() ? zero : left),
+    over: inUnit(left.isNegative() ? left.neg() : zero),
+  };
+}

@@ -1,0 +1,49 @@
+import { InvalidArgumentError } from 'commander';
+import { parseSpan } from '../../lib/text/duration-text';
+
+/** Reads a month argument: `YYYY-MM`. */
+export function monthArgument(text: string): string {
+  if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(text)) {
+    throw new InvalidArgumentError(`"${text}" is no month: write YYYY-MM, e.g. 2026-10.`);
+  }
+  return text;
+}
+
+/** Reads a day argument: `YYYY-MM-DD`, a day that exists. */
+export function dayArgument(text: string): string {
+  const parsed = new Date(`${text}T00:00:00Z`);
+  if (
+    !/^\d{4}-\d{2}-\d{2}$/.test(text) ||
+    Number.isNaN(parsed.getTime()) ||
+    !parsed.toISOString().startsWith(text)
+  ) {
+    throw new InvalidArgumentError(`"${text}" is no day: write YYYY-MM-DD, e.g. 2026-10-01.`);
+  }
+  return text;
+}
+
+/** Reads a project id by the contract's rule. */
+export function projectArgument(text: string): string {
+  if (!/^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/.test(text)) {
+    throw new InvalidArgumentError(
+      `"${text}" is no project id: letters, digits, _ - . (not first), at most 128.`,
+    );
+  }
+  return text;
+}
+
+/** Reads a time as milliseconds since the epoch. */
+export function timeArgument(text: string): number {
+  const ms = /^\d{4}-\d{2}-\d{2}T/.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(ms))
+    throw new InvalidArgumentError(`"${text}" is no time: write e.g. 2026-12-01T02:00:00Z.`);
+  return ms;
+}
+
+/** Reads a span of time such as 30s or 2d, as milliseconds. */
+export function spanArgument(text: string): number {
+  const spanMs = parseSpan(text);
+  if (spanMs === undefined)
+    throw new InvalidArgumentError(`"${text}" is no span: write e.g. 30s, 90m, 1h or 2d.`);
+  return spanMs;
+}

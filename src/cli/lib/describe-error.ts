@@ -1,0 +1,47 @@
+import { TallymanError } from '../../lib/errors';
+
+/** An error for its reader: one line, a code, and what to do, whichever library it came from. */
+export function describeError(error: unknown): TallymanError {
+  const chain = causesOf(error);
+  const own = chain.find((cause) => cause instanceof TallymanError);
+  if (own) return own;
+  const [first] = chain;
+  const root = chain.at(-1);
+  const message = firstLine(root?.message ?? String(error));
+  // The refusals that Redis is known for have codes of their own already.
+  if (chain.some(({ name }) => name === 'ReplyError')) {
+    return new TallymanError(
+      'REDIS_REFUSED',
+      `Redis answers "${message}". \`tallyman doctor\` checks its settings.`,
+      {},
+      { cause: error },
+    );
+  }
+  if (first?.name.startsWith('KafkaJS')) {
+    return new TallymanError(
+      'KAFKA_UNAVAILABLE',
+      `Kafka did not do what was asked: ${message}. Check that the brokers of KAFKA_BROKERS run, then run this again.`,
+      {},
+      { cause: error },
+    );
+  }
+  return new TallymanError(
+    'UNEXPECTED',
+    `${message}. This is a fault of Tallyman; LOG_LEVEL=debug shows where it happened.`,
+    {},
+    { cause: error },
+  );
+}
+
+/** The error, its cause, the cause of that, and so on. */
+function causesOf(error: unknown): Error[] {
+  const chain: Error[] = [];
+  let next: unknown = error;
+  while (next instanceof Error && !chain.includes(next)) {
+    chain.push(next);
+    next = next.cause;
+  }
+  return chain;
+}
+
+const firstLine = (text: string): string => text.split('\n', 1)[0]!.replace(/\.$/, '');

@@ -1,0 +1,133 @@
+import { checkCountingSettings, countingSettings } from '../../installation/settings';
+import { RefusedError } from '../../lib/errors';
+import { createProgress } from '../../lib/progress';
+import { roundingTable } from '../../rating/rounding';
+import { Follower } from '../../audit/second-count/follower';
+import type { Difference } from '../../audit/compare/difference';
+import type { CountState } from '../../audit/second-count/own-count';
+import { SumStore } from '../../audit/second-count/sum-store';
+import { usageTopics } from '../../kafka/topics/topics';
+import { createFollowerMetrics } from '../../audit/second-count/follower-metrics';
+import { jsonAnswer, startHealthServer, type HealthServer } from '../../lib/health-server';
+import type { Context } from '../../installation/context';
+import { signalled } from '../../lib/process/stop-signal';
+
+export interface FollowOptions {
+  /** The directory of the own count. */
+  readonly state: string;
+  /** End when everything was compared once; otherwise run until stopped. */
+  readonly once: boolean;
+}
+
+const ROUND_MS = 1_000;
+/** A round that takes longer, or a sweep that is older, is no longer a watch. */
+const ROUND_LIMIT_MS = 60_000;
+const SWEEP_LIMIT_MS = 300_000;
+
+/**
+ * Keeps an own count beside the consumers until a signal, or until everything was compared once.
+ *
+ * @returns the differences that stand at the end, and whether everything was compared by then
+ */
+export async function followVerify(
+  context: Context,
+  { state, once }: FollowOptions,
+): Promise<{ differences: Difference[]; hasSeenAll: boolean }> {
+  const { config, calendar, log } = context;
+  const client = context.kafka();
+  const store = await context.store();
+  const counting = await checkCountingSettings(client, config);
+  const topics = usageTopics(config.prefix);
+  const topicIds = await Promise.all(topics.map((topic) => client.topicId(topic)));
+  const sums = SumStore.open<CountState>(state);
+  const stop = signalled();
+  const follower = new Follower({
+    ...{ client, store, prefix: config.prefix, counting, sums, log },
+    rating: { rounding: roundingTable(config.rounding), calendar, limits: config.limits },
+    basis: JSON.stringify([FORMAT, countingSettings(config), topics, topicIds]),
+    isStopped: () => stop.stopped(),
+  });
+  const progress = once ? createProgress('verify --follow') : undefined;
+  const drawing = setInterval(() => {
+    const { left, total } = follower.status;
+    progress?.update(total - left, total);
+  }, ROUND_MS);
+  let probes: HealthServer | undefined;
+  try {
+    probes = await serveProbes(context, follower);
+    while (!stop.stopped() && !(once && follower.hasSeenAll)) {
+      await follower.round();
+      await checkTopicIds(context, topics, topicIds);
+      if (!follower.isBusy) await Promise.race([stop.promise, pause(ROUND_MS)]);
+    }
+    await follower.commit();
+    return { differences: follower.differences.list(), hasSeenAll: follower.hasSeenAll };
+  } finally {
+    clearInterval(drawing);
+    progress?.end();
+    await probes?.close();
+    sums.close();
+    stop.dispose();
+  }
+}
+
+/** Of what the state directory holds. An older one is counted anew. */
+const FORMAT = 1;
+
+async function checkTopicIds(
+  context: Context,
+  topics: readonly string[],
+  expected: readonly (string | undefined)[],
+): Promise<void> {
+  for (const [i, topic] of topics.entries()) {
+    const id = await context.kafka().topicId(topic);
+    if (id === expected[i]) continue;
+    throw new RefusedError(
+      'TOPIC_REPLACED',
+      `${topic} was deleted and created again while it was followed. Restore it; then start \`verify --follow\` again.`,
+      { topic, expectedId: expected[i], id },
+    );
+  }
+}
+
+async function serveProbes({ config, log }: Context, follower: Follower): Promise<HealthServer | undefined> {
+  const { host, port } = config.health;
+  if (port === undefined) return undefined;
+  const registry = createFollowerMetrics({
+    status: () => follower.status,
+    countByKind: () => follower.differences.countByKind(),
+  });
+  const server = await startHealthServer({
+    host,
+    port,
+    routes: {
+      '/healthz': () => jsonAnswer(200, { alive: true }),
+      '/readyz': () => {
+        const problems = problemsOf(follower);
+        const differences = follower.differences.list();
+        const ready = problems.length === 0;
+        return jsonAnswer(ready ? 200 : 503, { ready, problems, differences });
+      },
+      '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
+    },
+  });
+  log.info({ host, port: server.port }, 'answering probes');
+  return server;
+}
+
+function problemsOf({ status, differences }: Follower): string[] {
+  const { left, total, roundAt, sweptAt } = status;
+  const problems: string[] = [];
+  if (differences.count > 0) problems.push(`${differences.count} differences between Redis and the log`);
+  if (sweptAt === undefined)
+    problems.push(`not everything was compared yet: ${total - left} of ${total} offsets are recounted`);
+  else if (performance.now() - sweptAt > SWEEP_LIMIT_MS)
+    problems.push(`everything was last compared ${secondsSince(sweptAt)} s ago`);
+  if (roundAt !== undefined && performance.now() - roundAt > ROUND_LIMIT_MS)
+    problems.push(`the last round ended ${secondsSince(roundAt)} s ago`);
+  return problems;
+}
+
+const secondsSince = (at: number): number => Math.floor((performance.now() - at) / 1000);
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,0 +1,64 @@
+export { groupDigits } from '../../lib/text/number-text';
+
+/** What a verb answers goes to stdout: as one JSON document for scripts, or as text for people. */
+
+export function printJson(document: unknown): void {
+  process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+}
+
+export function printLine(text = ''): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export interface Column<Row> {
+  readonly title: string;
+  readonly of: (row: Row) => string;
+  readonly align?: 'left' | 'right';
+}
+
+/** A plain table: columns as wide as their widest cell, numbers to the right. */
+export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
+  const cells = rows.map((row) => columns.map((column) => printable(column.of(row))));
+  const widths = columns.map((column, at) =>
+    Math.max(column.title.length, ...cells.map((row) => row[at]?.length ?? 0)),
+  );
+  const line = (texts: readonly string[]): string =>
+    texts
+      .map((text, at) =>
+        columns[at]?.align === 'right' ? text.padStart(widths[at] ?? 0) : text.padEnd(widths[at] ?? 0),
+      )
+      .join('  ')
+      .trimEnd();
+  return [
+    line(columns.map((column) => column.title)),
+    line(widths.map((width) => '-'.repeat(width))),
+    ...cells.map(line),
+  ]
+    .map((text) => `${text}\n`)
+    .join('');
+}
+
+export function printTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): void {
+  process.stdout.write(formatTable(columns, rows));
+}
+
+/** Control characters come from producers' data: shown as they are they could rewrite an operator's terminal. */
+export function printable(text: string): string {
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+const TONES = { bad: '\u001b[31m', careful: '\u001b[33m', faint: '\u001b[2m' };
+export type Tone = keyof typeof TONES;
+
+/** Colours what must catch the eye, on a terminal only and not for who set NO_COLOR (no-color.org). */
+export function toned(
+  tone: Tone | undefined,
+  text: string,
+  stream: NodeJS.WriteStream = process.stdout,
+): string {
+  if (tone === undefined || !stream.isTTY || (process.env['NO_COLOR'] ?? '') !== '') return text;
+  return `${TONES[tone]}${text}\u001b[0m`;
+}

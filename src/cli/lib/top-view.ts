@@ -1,0 +1,191 @@
+import type { RecentDeadLetters } from '../../dead-letters/recent-dead-letters';
+import { behindOf, stuckPartitions, type LogPosition } from '../../ingest/health/log-position';
+import type { Spend } from '../../ops/spend';
+import { formatTable, groupDigits, printable, type Column } from './output';
+import type { Line } from './screen';
+
+/** What `tallyman top` shows at a moment; undefined is what is not known yet, or not any more. */
+export interface TopView {
+  readonly nowMs: number;
+  readonly month: string;
+  readonly currency: string;
+  readonly position: LogPosition | undefined;
+  readonly deadLetters: RecentDeadLetters | undefined;
+  readonly spend: Spend | undefined;
+  /** Why something is not known. */
+  readonly problems: readonly string[];
+}
+
+/** A partition with something to apply and no progress for so long is called stuck. */
+const STUCK_AFTER_MS = 10_000;
+const PARTITIONS_SHOWN = 8;
+const PROJECTS_SHOWN = 10;
+const REASONS_SHOWN = 3;
+
+const count = (number: number): string => groupDigits(String(number));
+const instant = (ms: number): string => new Date(ms).toISOString();
+
+export function topLines(view: TopView): Line[] {
+  return [
+    { text: `tallyman top  ${instant(view.nowMs)}` },
+    ...view.problems.map((problem): Line => ({ text: printable(problem), tone: 'bad' })),
+    ...freshnessLines(view),
+    { text: '' },
+    ...topicLines(view),
+    ...partitionLines(view),
+    ...deadLetterLines(view),
+    { text: '' },
+    ...spendLines(view),
+  ];
+}
+
+function freshnessLines({ position }: TopView): Line[] {
+  if (position === undefined) return [{ text: 'How fresh the totals are is not known.', tone: 'careful' }];
+  const { atMs, behind, perSecond } = position;
+  if (behind === 0) return [{ text: `Fresh: all that was published before ${instant(atMs)} is counted.` }];
+  const left = perSecond > 0 ? `, about ${count(Math.ceil(behind / perSecond))} s at this rate` : '';
+  return [{ text: `Behind: ${count(behind)} to apply${left}.`, tone: 'careful' }];
+}
+
+function topicLines({ position }: TopView): Line[] {
+  if (position === undefined) return [];
+  const { topics, behind, perSecond } = position;
+  return tableLines(
+    [
+      { title: 'topic', of: ({ topic }) => topic },
+      { title: 'behind', of: (row) => count(row.behind), align: 'right' },
+      { title: 'applied/s', of: (row) => count(row.perSecond), align: 'right' },
+    ],
+    [...topics, { topic: 'all', behind, perSecond }],
+  );
+}
+
+/** The partitions that are behind, the stuck ones first, then those with most to do. */
+function laggingOf({ position }: TopView): LaggingPartition[] {
+  if (position === undefined) return [];
+  const stuck = new Set(stuckPartitions(position, STUCK_AFTER_MS));
+  return position.partitions
+    .filter((partition) => behindOf(partition) > 0)
+    .map((partition) => ({
+      topic: partition.topic,
+      partition: partition.partition,
+      cursor: partition.cursor ?? 0,
+      end: partition.end,
+      behind: behindOf(partition),
+      stillMs: partition.stillMs,
+      isHeld: partition.cursor !== undefined && partition.cursor >= partition.stable,
+      stuck: stuck.has(partition),
+    }))
+    .sort((a, b) => Number(b.stuck) - Number(a.stuck) || b.behind - a.behind);
+}
+
+interface LaggingPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly cursor: number;
+  readonly end: number;
+  readonly behind: number;
+  /** For so long the cursor has been seen to stand. */
+  readonly stillMs: number;
+  readonly stuck: boolean;
+  /** An open transaction lies before what is left. */
+  readonly isHeld: boolean;
+}
+
+function partitionLines(view: TopView): Line[] {
+  const lagging = laggingOf(view);
+  if (lagging.length === 0) return [];
+  const shown = lagging.slice(0, PARTITIONS_SHOWN);
+  const table = tableLines(
+    [
+      { title: 'partition', of: ({ topic, partition }) => `${topic}/${partition}` },
+      { title: 'behind', of: ({ behind }) => count(behind), align: 'right' },
+      { title: 'cursor', of: ({ cursor }) => count(cursor), align: 'right' },
+      { title: 'state', of: stateOf },
+    ],
+    shown,
+    ({ stuck }) => (stuck ? 'bad' : undefined),
+  );
+  return [{ text: '' }, ...table, ...more(lagging.length - shown.length)];
+}
+
+const stateOf = ({ stuck, stillMs, isHeld }: LaggingPartition): string =>
+  (stuck ? `STUCK for ${Math.floor(stillMs / 1000)} s` : 'lagging') + (isHeld ? ', open transaction' : '');
+
+function deadLetterLines({ deadLetters }: TopView): Line[] {
+  if (deadLetters === undefined) return [];
+  const { letters, isCut } = deadLetters;
+  if (letters.length === 0) return [{ text: '' }, { text: 'No dead letters.' }];
+  const reasons = [...reasonsOf(deadLetters)].slice(0, REASONS_SHOWN);
+  const told = reasons.map(([reason, of]) => `${count(of)} ${printable(reason)}`).join(', ');
+  const newest = instant(letters[0]!.timestamp);
+  return [
+    { text: '' },
+    {
+      text: `Dead letters: ${count(letters.length)}${isCut ? ' or more' : ''} (${told}), newest ${newest}`,
+      tone: 'careful',
+    },
+  ];
+}
+
+/** The most frequent first. */
+function reasonsOf({ letters }: RecentDeadLetters): Map<string, number> {
+  const reasons = new Map<string, number>();
+  for (const { reason } of letters) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  return new Map([...reasons].sort(([, a], [, b]) => b - a));
+}
+
+function spendLines({ spend, month, currency }: TopView): Line[] {
+  if (spend === undefined) return [{ text: `${month}: what projects cost is not known yet.`, tone: 'faint' }];
+  if (spend.projects.length === 0) return [{ text: `${month}: no project has usage.` }];
+  const shown = spend.projects.slice(0, PROJECTS_SHOWN);
+  const table = tableLines(
+    [
+      { title: `project, ${month}`, of: ({ project }) => project },
+      { title: 'plan', of: ({ plan }) => plan },
+      { title: `so far, ${currency}`, of: ({ total }) => groupDigits(total), align: 'right' },
+    ],
+    shown,
+  );
+  return [...table, ...more(spend.priced - shown.length, spend.isCut)];
+}
+
+const more = (left: number, isCut = false): Line[] =>
+  left <= 0 ? [] : [{ text: `... and ${count(left)}${isCut ? ' or more' : ''} more`, tone: 'faint' }];
+
+/** What is not printable is shown harmlessly: `formatTable` sees to it. */
+function tableLines<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  toneOf: (row: Row) => Line['tone'] = () => undefined,
+): Line[] {
+  const [titles = '', , ...lines] = formatTable(columns, rows).trimEnd().split('\n');
+  return [
+    { text: titles, tone: 'faint' },
+    ...lines.map((text, at): Line => ({ text, tone: toneOf(rows[at]!) })),
+  ];
+}
+
+/** The same as one document, for scripts. */
+export function topDocument(view: TopView): unknown {
+  const { position, deadLetters, spend } = view;
+  return {
+    at: instant(view.nowMs),
+    month: view.month,
+    currency: view.currency,
+    freshness: position && {
+      asOf: instant(position.atMs),
+      behind: position.behind,
+      perSecond: position.perSecond,
+    },
+    topics: position?.topics,
+    lagging: laggingOf(view),
+    deadLetters: deadLetters && {
+      count: deadLetters.letters.length,
+      isCut: deadLetters.isCut,
+      byReason: Object.fromEntries(reasonsOf(deadLetters)),
+      newestAt: deadLetters.letters[0] === undefined ? null : instant(deadLetters.letters[0].timestamp),
+    },
+    spend: spend && { projects: spend.projects, priced: spend.priced, isCut: spend.isCut },
+  };
+}

@@ -1,0 +1,134 @@
+import { Command } from 'commander';
+import { alertPass, openMonths, type SeenShards } from '../../../ops/alert-pass';
+import type { Alert } from '../../../../schemas/types';
+import { loadCatalog } from '../../../installation/catalog-file';
+import { followLedgers } from '../../../installation/ledgers/follow-ledger';
+import { readLedger } from '../../../kafka/ledger/ledger';
+import { openOnceLog } from '../../../kafka/ledger/append-once-topic';
+import { topicName } from '../../../kafka/topics/topics';
+import { monthArgument, projectArgument, spanArgument } from '../../lib/arguments';
+import { withContext, type Context } from '../../../installation/context';
+import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
+import { signalled } from '../../../lib/process/stop-signal';
+
+/** So often every project is looked at, moved or not: a new plan or budget changes what is due as well. */
+const FULL_PASS_MS = 10 * 60_000;
+
+export function verb(): Command {
+  return new Command('alerts')
+    .description('Tell when a project nears or reaches what its plan includes, its credits or its budget.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman alerts watch
+  tallyman alerts list --project acme`,
+    )
+    .addCommand(
+      new Command('watch')
+        .description('Send alerts to billing.alerts, each once, until stopped.')
+        .option('--interval <span>', 'time between two looks', spanArgument, 30_000)
+        .option('--once', 'look once and end')
+        .addHelpText(
+          'after',
+          `
+One watcher an installation: a second one takes over, and the first one ends.
+
+Examples:
+  tallyman alerts watch
+  tallyman alerts watch --once          from cron`,
+        )
+        .action(async (options: { interval: number; once?: true }) => {
+          await withContext((context) => watch(context, options));
+        }),
+    )
+    .addCommand(
+      new Command('list')
+        .description('List the alerts that were sent, oldest first.')
+        .option('--project <project>', 'project id', projectArgument)
+        .option('--month <month>', 'YYYY-MM', monthArgument)
+        .option('--json', 'one JSON document on stdout')
+        .addHelpText(
+          'after',
+          `
+Examples:
+  tallyman alerts list --project acme --month 2026-10`,
+        )
+        .action(async (options: { project?: string; month?: string; json?: true }) => {
+          await withContext(async (context) => {
+            const alerts = await readAlerts(context, options);
+            if (options.json) printJson({ alerts });
+            else if (alerts.length === 0) printLine('No alerts.');
+            else printAlerts(alerts);
+          });
+        }),
+    );
+}
+
+async function watch(
+  { config, calendar, log, kafka, store: openStore }: Context,
+  { interval, once }: { readonly interval: number; readonly once?: true },
+): Promise<void> {
+  const stopSignal = signalled();
+  const store = await openStore();
+  const { catalog } = loadCatalog(config.catalogPath);
+  const views = followLedgers(kafka(), store, config.prefix);
+  await views.closes.catchUp();
+  const [firstMonth = ''] = await openMonths({ store, calendar }, Date.now());
+  const sentBefore = await openOnceLog(
+    kafka(),
+    topicName(config.prefix, 'billing.alerts'),
+    (value) => (JSON.parse(value) as Alert).month >= firstMonth,
+  );
+  const sources = { store, catalog, calendar, views, log: sentBefore };
+  let seen: SeenShards = new Map();
+  let fullAt = 0;
+  try {
+    while (!stopSignal.stopped()) {
+      const nowMs = Date.now();
+      const isFull = nowMs - fullAt >= FULL_PASS_MS;
+      if (isFull) fullAt = nowMs;
+      const pass = await alertPass(sources, nowMs, isFull ? new Map() : seen);
+      seen = pass.seen;
+      for (const alert of pass.sent) log.info({ alert }, 'alert sent');
+      if (once) break;
+      await Promise.race([
+        stopSignal.promise,
+        new Promise((resolve) => setTimeout(resolve, interval).unref()),
+      ]);
+    }
+  } finally {
+    await sentBefore.close();
+    stopSignal.dispose();
+  }
+}
+
+async function readAlerts(
+  { config, kafka }: Context,
+  { project, month }: { readonly project?: string; readonly month?: string },
+): Promise<Alert[]> {
+  const alerts: Alert[] = [];
+  await readLedger(kafka(), topicName(config.prefix, 'billing.alerts'), (_id, value) => {
+    if (value === null) return;
+    const alert = JSON.parse(value) as Alert;
+    if (project !== undefined && alert.project !== project) return;
+    if (month !== undefined && alert.month !== month) return;
+    alerts.push(alert);
+  });
+  return alerts;
+}
+
+function printAlerts(alerts: readonly Alert[]): void {
+  printTable(
+    [
+      { title: 'sent', of: ({ at }) => at },
+      { title: 'project', of: ({ project }) => project },
+      { title: 'month', of: ({ month }) => month },
+      { title: 'limit', of: ({ name, period }) => (period === undefined ? name : `${name} (${period})`) },
+      { title: '%', of: ({ percent }) => String(percent), align: 'right' },
+      { title: 'used', of: ({ used }) => groupDigits(used), align: 'right' },
+      { title: 'of', of: ({ limit, unit }) => `${groupDigits(limit)} ${unit}`, align: 'right' },
+    ],
+    alerts,
+  );
+}

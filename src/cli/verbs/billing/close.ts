@@ -1,0 +1,202 @@
+import { Command } from 'commander';
+import { loadCatalog } from '../../../installation/catalog-file';
+import { checkClocks } from '../../../close/guards/check-clocks';
+import { checkCursors } from '../../../ingest/guards/check-cursors';
+import { openCloseFence } from '../../../close/guards/close-fence';
+import { closeMonth, rehearseClose, type CloseReport } from '../../../close/close-month';
+import { readCloseState } from '../../../close/close-state';
+import { checkCountingSettings, type CountingRecord } from '../../../installation/settings';
+import { catchUpLedgers } from '../../../installation/ledgers/follow-ledger';
+import { checkMayClose, checkNotFrozen, dueMonths } from '../../../close/due-months';
+import { restoreCloses, type CloseRecords } from '../../../installation/ledgers/restore-closes';
+import { createProgress } from '../../../lib/progress';
+import { roundingTable } from '../../../rating/rounding';
+import { recountMonth } from '../../../audit/second-count/recount-month';
+import { loadSeller } from '../../../installation/seller-file';
+import { createPublisher } from '../../../kafka/producer';
+import { usageTopics } from '../../../kafka/topics/topics';
+import { checkNothingDropped } from '../../../redis/checks/dropped-keys';
+import { checkRebuilt } from '../../../redis/rebuilding';
+import { monthArgument, spanArgument, timeArgument } from '../../lib/arguments';
+import { withContext, type Context } from '../../../installation/context';
+import { groupDigits, printable, printJson, printLine, printTable, toned } from '../../lib/output';
+
+interface CloseOptions {
+  readonly grace: number;
+  readonly now?: number;
+  readonly stall: number;
+  readonly dryRun?: true;
+  readonly verify?: true;
+  readonly json?: true;
+}
+
+export function verb(): Command {
+  return new Command('close')
+    .description('Close a month: wait until all of it is counted, freeze its totals, issue the invoices.')
+    .argument('[month]', 'YYYY-MM; every month due by default', monthArgument)
+    .option('--grace <span>', 'how long after its end a month may be closed', spanArgument, 3_600_000)
+    .option('--now <time>', 'rehearse another clock (ISO 8601)', timeArgument)
+    .option('--stall <span>', 'give up when the consumers make no progress for so long', spanArgument, 60_000)
+    .option('--dry-run', 'show what would be issued; change nothing')
+    .option('--verify', 'recount the month from the log before issuing; hold the projects that differ')
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+One close runs at a time: a second one takes over, and the first one ends (CLOSE_FENCED). The clocks of this machine, Kafka
+and Redis must agree; --now does without that.
+
+Safe to repeat, and to run again after it was killed: without a month it also takes up what is not finished, an interrupted
+close, drafts or held projects. Exit codes: 0 done or nothing due; 1 failed, or something is left; 3 refused (the month is not over, an
+earlier one is open).
+
+Examples:
+  tallyman close                  every month that is over and not closed, for cron
+  tallyman close 2026-10 --grace 24h
+  tallyman close 2026-11 --now 2026-12-01T02:00:00Z --dry-run`,
+    )
+    .action(async (month: string | undefined, options: CloseOptions) => {
+      await withContext((context) => close(context, month, options));
+    });
+}
+
+async function close(context: Context, month: string | undefined, options: CloseOptions): Promise<void> {
+  const { config, calendar, log } = context;
+  const kafka = context.kafka();
+  const store = await context.store();
+  const { catalog } = loadCatalog(config.catalogPath);
+  const seller = loadSeller(config.sellerPath);
+  const counting = await checkCountingSettings(kafka, config);
+  if (!options.dryRun && options.now === undefined) await checkClocks(kafka, store, config.prefix);
+  const nowMs = options.now ?? Date.now();
+  await checkNothingDropped(store);
+  await checkRebuilt(store);
+
+  const dependencies = {
+    ...{ kafka, store, prefix: config.prefix, calendar, catalog, seller, log, stallMs: options.stall },
+    recount: options.verify && recountOf(context, counting),
+  };
+  const reports: CloseReport[] = [];
+  const note = (report: CloseReport): void => {
+    reports.push(report);
+    if (!options.json) printReport(report, catalog.currency, catalog.minorDigits);
+  };
+  const monthsDue = async (records?: CloseRecords): Promise<string[]> => {
+    const state = await readCloseState(store, calendar, nowMs, records);
+    if (month !== undefined) checkMayClose(month, state, nowMs, options.grace, calendar);
+    else checkNotFrozen(state.frozenMonths, state, nowMs, options.grace, calendar);
+    return month === undefined ? dueMonths(state, nowMs, options.grace, calendar) : [month];
+  };
+  if (options.dryRun) {
+    await catchUpLedgers(kafka, store, config.prefix);
+    for (const due of await monthsDue()) note(await rehearseClose(dependencies, due, nowMs));
+  } else {
+    // Before anything is read that decides: what another close does from now on comes to nothing.
+    const publisher = await openCloseFence(kafka, config.prefix);
+    const totalsPublisher = await createPublisher(kafka);
+    try {
+      await checkCursors(kafka, store, config.prefix, usageTopics(config.prefix));
+      const records = await restoreCloses(kafka, store, config.prefix, log);
+      for (const due of await monthsDue(records))
+        note(await closeMonth({ ...dependencies, publisher, totalsPublisher }, due, nowMs));
+    } finally {
+      await publisher.close();
+      await totalsPublisher.close();
+    }
+  }
+  if (options.json) printJson({ closes: reports.map(documentOf) });
+  else if (reports.length === 0) printLine('No month is due.');
+  // For cron: somebody has something to do, or usage stays unpaid.
+  if (!options.dryRun && reports.some(({ drafts, held }) => drafts.length + held.length > 0))
+    process.exitCode = 1;
+}
+
+/** By other code than the consumers', from the log: see src/recount. */
+function recountOf(
+  context: Context,
+  counting: CountingRecord,
+): (month: string) => ReturnType<typeof recountMonth> {
+  const { config, calendar } = context;
+  return async (month) => {
+    const progress = createProgress(`close ${month}: recount`);
+    const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
+    const client = context.kafka();
+    const store = await context.store();
+    const differing = await recountMonth({
+      ...{ client, store, prefix: config.prefix, rating, counting, month, progress },
+    });
+    progress.end();
+    return differing;
+  };
+}
+
+function documentOf(report: CloseReport): unknown {
+  const { totalMinor, creditNotes, late } = report;
+  return {
+    ...report,
+    totalMinor: totalMinor.toString(),
+    creditNotes: { issued: creditNotes.issued, totalMinor: creditNotes.totalMinor.toString() },
+    late: { lines: late.lines, totalMinor: late.totalMinor.toString() },
+  };
+}
+
+function printReport(report: CloseReport, currency: string, minorDigits: number): void {
+  const { month, issued, alreadyIssued, nothingDue, drafts, held, overQuota } = report;
+  const money = (minor: bigint): string => `${groupDigits(moneyText(minor, minorDigits))} ${currency}`;
+  printLine(`${month} ${report.dryRun ? 'would be' : 'is'} closed: ${money(report.totalMinor)} due.`);
+  printLine(
+    `  ${issued} invoices issued, ${alreadyIssued} issued before, ${nothingDue} projects with nothing due.`,
+  );
+  if (report.creditNotes.issued > 0) {
+    printLine(`  ${report.creditNotes.issued} credit notes issued: ${money(report.creditNotes.totalMinor)}.`);
+  }
+  if (report.late.lines > 0) {
+    printLine(`  ${report.late.lines} lines of late usage on them: ${money(report.late.totalMinor)}.`);
+  }
+  if (drafts.length > 0) {
+    printLine(toned('careful', `  ${drafts.length} invoices stay drafts: the catalog has no price for`));
+    for (const { project, unpriced } of drafts.slice(0, SHOWN))
+      printLine(`    ${project}: ${unpriced.join(', ')}`);
+    printMore(drafts.length);
+    printLine('  Add the prices to the catalog and run the close again.');
+  }
+  if (held.length > 0) {
+    printLine(toned('careful', `  ${held.length} projects are held: nothing is issued to them yet.`));
+    for (const { project, code, detail, remedy } of held.slice(0, SHOWN)) {
+      printLine(`    ${project}: ${printable(detail)} [${code}]`);
+      printLine(`      -> ${printable(remedy)}`);
+    }
+    printMore(held.length);
+  }
+  const { count, byReason } = report.deadLetters;
+  if (count > 0) {
+    const reasons = Object.entries(byReason).map(([reason, of]) => `${of} ${reason}`);
+    printLine(`  ${count} events of the month are dead letters, charged to nobody: ${reasons.join(', ')}.`);
+  }
+  if (overQuota.length > 0) {
+    printLine('  Over a quota that blocks, not charged:');
+    printTable(
+      [
+        { title: 'project', of: (row) => row.project },
+        { title: 'quota', of: (row) => row.name },
+        { title: 'over', of: (row) => `${groupDigits(row.over)} ${row.unit}`, align: 'right' },
+      ],
+      overQuota.slice(0, SHOWN),
+    );
+    printMore(overQuota.length);
+  }
+}
+
+/** So many rows of a list are printed; --json has all. */
+const SHOWN = 50;
+
+function printMore(length: number): void {
+  if (length > SHOWN) printLine(`    ... and ${length - SHOWN} more: --json has them all`);
+}
+
+/** 1234n -> `12.34` */
+function moneyText(minor: bigint, digits: number): string {
+  const text = (minor < 0n ? -minor : minor).toString().padStart(digits + 1, '0');
+  const whole = text.slice(0, text.length - digits);
+  return `${minor < 0n ? '-' : ''}${whole}${digits === 0 ? '' : `.${text.slice(-digits)}`}`;
+}

@@ -1,0 +1,49 @@
+import { once } from 'node:events';
+import { Command } from 'commander';
+import type { Invoice } from '../../../../billing/invoice/invoice';
+import { invoiceCsv, invoiceCsvHeader, invoiceCsvRows } from '../../../../billing/invoice/invoice-csv';
+import { UsageError } from '../../../../lib/errors';
+import { invoicedProjects, readInvoicesOfMonth } from '../../../../redis/views/invoices';
+import type { Store } from '../../../../redis/store';
+import { monthArgument } from '../../../lib/arguments';
+import { caughtUp } from '../../../../ingest/caught-up';
+import { withContext } from '../../../../installation/context';
+import { findInvoice, INVOICE_ARGUMENT } from '../../../lib/find-invoice';
+
+export function verb(): Command {
+  return new Command('csv')
+    .description('Write the lines of an invoice or credit note, or of all of a month, as CSV on stdout.')
+    .argument('[invoice]', INVOICE_ARGUMENT)
+    .option('--month <month>', 'YYYY-MM: all invoices and credit notes of the month', monthArgument)
+    .addHelpText(
+      'after',
+      `
+RFC 4180: commas, CRLF, one row of names. Text that a spreadsheet would take for a formula begins with an apostrophe.
+
+Examples:
+  tallyman invoices csv acme-2026-10 > acme.csv
+  tallyman invoices csv --month 2026-10 > october.csv`,
+    )
+    .action(async (id: string | undefined, { month }: { month?: string }) => {
+      if ((id === undefined) === (month === undefined))
+        throw new UsageError('WHICH_INVOICE', 'Name an invoice, or all of a month with --month.');
+      await withContext(async (context) => {
+        const store = await caughtUp(context, 'invoices');
+        if (id !== undefined) process.stdout.write(invoiceCsv(await findInvoice(store, id)));
+        else await writeMonth(store, month!);
+      });
+    });
+}
+
+/** By project, one invoice at a time; only the names of the projects are held. */
+async function writeMonth(store: Store, month: string): Promise<void> {
+  const projects: string[] = [];
+  for await (const project of invoicedProjects(store, month)) projects.push(project);
+  process.stdout.write(invoiceCsvHeader);
+  for (const project of projects.sort()) {
+    for (const json of await readInvoicesOfMonth(store, project, month)) {
+      const wantsMore = process.stdout.write(invoiceCsvRows(JSON.parse(json) as Invoice));
+      if (!wantsMore) await once(process.stdout, 'drain');
+    }
+  }
+}

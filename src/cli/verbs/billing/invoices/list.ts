@@ -1,0 +1,73 @@
+import { Command } from 'commander';
+import type { Invoice } from '../../../../billing/invoice/invoice';
+import { readCloses } from '../../../../redis/views/closes';
+import { invoicedProjects, readInvoices, readInvoicesOfMonth } from '../../../../redis/views/invoices';
+import type { Store } from '../../../../redis/store';
+import { monthArgument, projectArgument } from '../../../lib/arguments';
+import { caughtUp } from '../../../../ingest/caught-up';
+import { withContext } from '../../../../installation/context';
+import { groupDigits, printJson, printLine, printTable } from '../../../lib/output';
+
+export function verb(): Command {
+  return new Command('list')
+    .description('List invoices and credit notes of a project, of a month, or all.')
+    .option('--project <project>', 'project id', projectArgument)
+    .option('--month <month>', 'YYYY-MM', monthArgument)
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman invoices list --project acme
+  tallyman invoices list --month 2026-10 --json | jq '.invoices[].total'`,
+    )
+    .action(async (options: { project?: string; month?: string; json?: true }) => {
+      await withContext(async (context) => {
+        const store = await caughtUp(context, 'closes', 'invoices');
+        const invoices = await listInvoices(store, options);
+        if (options.json)
+          printJson({ invoices: invoices.map((invoice) => ({ ...invoice, lines: undefined })) });
+        else if (invoices.length === 0) printLine('No invoices.');
+        else printInvoices(invoices);
+      });
+    });
+}
+
+async function listInvoices(
+  store: Store,
+  { project, month }: { project?: string; month?: string },
+): Promise<Invoice[]> {
+  const found: string[] = [];
+  if (project !== undefined) {
+    for (const [entry, json] of await readInvoices(store, project)) {
+      if (month === undefined || entry.startsWith(month)) found.push(json);
+    }
+  } else {
+    const months = month === undefined ? [...(await readCloses(store)).keys()] : [month];
+    for (const closed of months) {
+      for await (const invoiced of invoicedProjects(store, closed)) {
+        found.push(...(await readInvoicesOfMonth(store, invoiced, closed)));
+      }
+    }
+  }
+  return found
+    .map((json) => JSON.parse(json) as Invoice)
+    .sort((a, b) => compare(a.month, b.month) || compare(a.project, b.project) || compare(a.id, b.id));
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function printInvoices(invoices: readonly Invoice[]): void {
+  printTable(
+    [
+      { title: 'month', of: ({ month }) => month },
+      { title: 'project', of: ({ project }) => project },
+      { title: 'plan', of: ({ plan }) => plan },
+      { title: 'number', of: ({ number }) => number ?? 'draft' },
+      { title: 'lines', of: ({ lines }) => String(lines.length), align: 'right' },
+      { title: 'credits', of: ({ credits }) => groupDigits(credits), align: 'right' },
+      { title: 'total', of: ({ total, currency }) => `${groupDigits(total)} ${currency}`, align: 'right' },
+    ],
+    invoices,
+  );
+}

@@ -1,0 +1,35 @@
+import { writeFile } from 'node:fs/promises';
+import { Command } from 'commander';
+import { withContext } from '../../../../installation/context';
+import { findInvoice, INVOICE_ARGUMENT } from '../../../lib/find-invoice';
+import { printLine } from '../../../lib/output';
+
+export function verb(): Command {
+  return new Command('pdf')
+    .description(
+      'Write an issued invoice or credit note as a PDF, its JSON attached. The same document gives the same bytes.',
+    )
+    .argument('<invoice>', INVOICE_ARGUMENT)
+    .option('--output <file>', 'where to; - for stdout (default: <invoice>.pdf)')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman invoices pdf acme-2026-10
+  tallyman invoices pdf acme-2026-10 --output - | lpr`,
+    )
+    .action(async (id: string, options: { output?: string }) => {
+      await withContext(async ({ store }) => {
+        // Fonts and their tools take 40 MB and a quarter of a second: only for who asks for a PDF.
+        const { renderInvoicePdf } = await import('../../../../pdf/invoice-pdf.js');
+        const pdf = await renderInvoicePdf(await findInvoice(await store(), id));
+        const file = options.output ?? `${id}.pdf`;
+        if (file === '-') {
+          process.stdout.write(pdf);
+          return;
+        }
+        await writeFile(file, pdf);
+        printLine(file);
+      });
+    });
+}

@@ -1,0 +1,119 @@
+import { Command } from 'commander';
+import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../../../../billing/invoice/build-invoice';
+import { forecastUsage } from '../../../../billing/invoice/forecast';
+import { loadCatalog } from '../../../../installation/catalog-file';
+import { readInvoiceInput } from '../../../../close/invoice-inputs';
+import { loadSeller } from '../../../../installation/seller-file';
+import { readWhole } from '../../../../redis/rebuilding';
+import { monthArgument, projectArgument } from '../../../lib/arguments';
+import { caughtUp } from '../../../../ingest/caught-up';
+import { withContext } from '../../../../installation/context';
+import { groupDigits, printable, printJson, printLine } from '../../../lib/output';
+import { printInvoice } from '../../../lib/print-invoice';
+
+export function verb(): Command {
+  return new Command('preview')
+    .description('What a month costs a project by what is counted now, and where the open month is heading.')
+    .argument('<project>', 'project id', projectArgument)
+    .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman invoices preview acme
+  tallyman invoices preview acme --month 2026-10 --json`,
+    )
+    .action(async (project: string, options: { month?: string; json?: true }) => {
+      await withContext(async (context) => {
+        const { calendar, config } = context;
+        const store = await caughtUp(context, 'projects', 'closes', 'invoices');
+        const nowMs = Date.now();
+        const month = options.month ?? calendar.monthOfMs(nowMs);
+        const terms = {
+          store,
+          calendar,
+          catalog: loadCatalog(config.catalogPath).catalog,
+          seller: loadSeller(config.sellerPath),
+          month,
+          issuedAt: new Date(nowMs).toISOString(),
+        };
+        const input = await readWhole(store, () => readInvoiceInput(terms, project, null));
+        const sofar = buildInvoice(input);
+        const forecast = forecastOf(input, nowMs - calendar.monthStart(month), monthMs(calendar, month));
+        if (options.json) printJson(documentOf(sofar, forecast));
+        else print(sofar, forecast);
+      });
+    });
+}
+
+interface Forecast {
+  readonly method: string;
+  /** Of the month, in whole percent. */
+  readonly elapsedPercent: number;
+  readonly outcome: InvoiceOutcome;
+}
+
+const METHOD =
+  'The rest of the month goes on as it began: each total times month / elapsed time, the added part rounded up to whole ' +
+  'billing units. Fees, agreed credits and late usage of earlier months stay as they are.';
+
+/** Only of a month that is under way. */
+function forecastOf(input: InvoiceInput, elapsedMs: number, wholeMs: number): Forecast | undefined {
+  if (elapsedMs <= 0 || elapsedMs >= wholeMs) return undefined;
+  const usage = forecastUsage(input.month, input, elapsedMs, wholeMs);
+  return {
+    method: METHOD,
+    elapsedPercent: Math.floor((elapsedMs * 100) / wholeMs),
+    outcome: buildInvoice({ ...input, ...usage }),
+  };
+}
+
+function monthMs(
+  calendar: { monthStart(month: string): number; monthEnd(month: string): number },
+  month: string,
+): number {
+  return calendar.monthEnd(month) - calendar.monthStart(month);
+}
+
+/** The preview is shaped like an invoice, so that whatever reads one can show it; `preview` marks it. */
+function documentOf(sofar: InvoiceOutcome, forecast: Forecast | undefined): unknown {
+  const { problems, unpricedModels, overQuota } = sofar;
+  return {
+    preview: true,
+    ...sofar.invoice,
+    creditNote: sofar.creditNote,
+    problems,
+    unpricedModels,
+    overQuota,
+    forecast: forecast && {
+      method: forecast.method,
+      elapsedPercent: forecast.elapsedPercent,
+      ...forecast.outcome.invoice,
+      creditNote: forecast.outcome.creditNote,
+      unpricedModels: forecast.outcome.unpricedModels,
+      overQuota: forecast.outcome.overQuota,
+    },
+  };
+}
+
+function print(sofar: InvoiceOutcome, forecast: Forecast | undefined): void {
+  printInvoice(sofar.invoice, 'PREVIEW, no invoice:');
+  if (sofar.creditNote !== undefined) {
+    printLine();
+    printInvoice(sofar.creditNote, 'PREVIEW, no credit note:');
+  }
+  for (const { code, detail, remedy } of sofar.problems) {
+    printLine(`not complete: ${printable(detail)} [${code}]`);
+    printLine(`  -> ${printable(remedy)}`);
+  }
+  for (const { name, over, unit } of sofar.overQuota)
+    printLine(`over the quota, not charged: ${name} by ${groupDigits(over)} ${unit}`);
+  if (forecast === undefined) return;
+  const { total, currency } = forecast.outcome.invoice;
+  printLine();
+  printLine(
+    `FORECAST for the whole month: ${groupDigits(total)} ${currency} (${forecast.elapsedPercent} % of it has passed).`,
+  );
+  printLine(forecast.method);
+}

@@ -1,0 +1,99 @@
+import { Command } from 'commander';
+import { inForce } from '../../../../billing/catalog/catalog';
+import { comparePlans, type PlanComparison } from '../../../../billing/invoice/compare-plans';
+import { periodOfMonth } from '../../../../billing/pricing/days';
+import { loadCatalog } from '../../../../installation/catalog-file';
+import { readInvoiceInput } from '../../../../close/invoice-inputs';
+import { readWhole } from '../../../../redis/rebuilding';
+import { monthArgument, projectArgument } from '../../../lib/arguments';
+import { caughtUp } from '../../../../ingest/caught-up';
+import { withContext } from '../../../../installation/context';
+import { groupDigits, printJson, printLine, printTable } from '../../../lib/output';
+
+export function verb(): Command {
+  return new Command('compare')
+    .description("What a month's usage of a project would cost on each plan.")
+    .argument('<project>', 'project id', projectArgument)
+    .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Each plan for the whole month, without anything agreed for the project alone, without late usage of earlier months and
+without correction credits. A plan that blocks at its quota would have stopped what is over it.
+
+Examples:
+  tallyman projects compare acme --month 2026-10`,
+    )
+    .action(async (project: string, options: { month?: string; json?: true }) => {
+      await withContext(async (context) => {
+        const { calendar, config } = context;
+        const store = await caughtUp(context, 'projects', 'invoices');
+        const month = options.month ?? calendar.monthOfMs(Date.now());
+        const { catalog } = loadCatalog(config.catalogPath);
+        const issuedAt = new Date().toISOString();
+        const terms = { store, calendar, catalog, month, issuedAt };
+        const input = await readWhole(store, () => readInvoiceInput(terms, project, null));
+        const compared = comparePlans(input);
+        const current =
+          inForce(input.plans.toSorted(byFrom), periodOfMonth(month).to)?.plan ?? catalog.defaultPlan;
+        if (options.json) printJson(documentOf(project, month, catalog.currency, current, compared));
+        else print(project, month, current, compared);
+      });
+    });
+}
+
+const byFrom = (a: { from: string }, b: { from: string }): number => (a.from < b.from ? -1 : 1);
+
+function documentOf(
+  project: string,
+  month: string,
+  currency: string,
+  current: string,
+  compared: readonly PlanComparison[],
+): unknown {
+  return {
+    project,
+    month,
+    currency,
+    current,
+    plans: compared.map(({ plan, name, outcome: { invoice, overQuota, unpricedModels } }) => ({
+      plan,
+      name,
+      subtotal: invoice.subtotal,
+      credits: invoice.credits,
+      tax: invoice.tax,
+      total: invoice.total,
+      overQuota,
+      unpricedModels,
+    })),
+  };
+}
+
+function print(project: string, month: string, current: string, compared: readonly PlanComparison[]): void {
+  printLine(`The usage of ${project} in ${month}, on each plan:`);
+  printLine();
+  printTable(
+    [
+      { title: 'plan', of: ({ plan }) => (plan === current ? `${plan} (now)` : plan) },
+      { title: 'subtotal', of: ({ outcome }) => groupDigits(outcome.invoice.subtotal), align: 'right' },
+      { title: 'credits', of: ({ outcome }) => groupDigits(outcome.invoice.credits), align: 'right' },
+      { title: 'tax', of: ({ outcome }) => groupDigits(outcome.invoice.tax), align: 'right' },
+      {
+        title: 'total',
+        of: ({ outcome: { invoice } }) => `${groupDigits(invoice.total)} ${invoice.currency}`,
+        align: 'right',
+      },
+      { title: 'note', of: noteOf },
+    ],
+    compared,
+  );
+}
+
+function noteOf({ outcome: { overQuota, unpricedModels } }: PlanComparison): string {
+  const over = overQuota.map(({ name, over: by, unit }) => `${groupDigits(by)} ${unit} of ${name}`);
+  return [
+    ...(over.length > 0 ? [`would have blocked ${over.join(', ')}`] : []),
+    ...(unpricedModels.length > 0 ? [`no price for ${unpricedModels.join(', ')}`] : []),
+  ].join('; ');
+}

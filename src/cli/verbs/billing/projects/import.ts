@@ -1,0 +1,218 @@
+import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
+import { Command } from 'commander';
+import type { ProjectDocument } from '../../../../billing/project/project';
+import { readCsv } from '../../../../lib/text/csv';
+import type { ProjectsEditor } from '../../../../installation/ledgers/change-projects';
+import { RefusedError, TallymanError } from '../../../../lib/errors';
+import { inputFile } from '../../../../lib/text/input-file';
+import { createProgress } from '../../../../lib/progress';
+import { NotUtf8Error, utf8Text } from '../../../../lib/text/text-lines';
+import { withContext, type Context } from '../../../../installation/context';
+import { printJson, printLine } from '../../../lib/output';
+import { changedProject, editProjects, projectChecker, type ProjectChange } from '../../../../installation/ledgers/save-projects';
+
+const PAGE = 500;
+const PROBLEMS_SHOWN = 50;
+const COLUMNS = [
+  'project',
+  'plan',
+  'from',
+  'name',
+  'email',
+  'address',
+  'taxId',
+  'taxRate',
+  'taxName',
+  'currency',
+  'budget',
+] as const;
+type Column = (typeof COLUMNS)[number];
+
+export function verb(): Command {
+  return new Command('import')
+    .description('Import projects from NDJSON or CSV. Nothing is imported if a line is bad; all are told.')
+    .argument('<file>', '.csv, or NDJSON: one document a line, as schemas/project.v1.json describes it')
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+A document replaces what was set of its project. A row of a CSV file changes it, as \`projects set\` does: other plans and
+fields stay. Its first row names the columns: ${COLUMNS.join(', ')}.
+Needed are project, plan and from; lines of an address are separated by |.
+
+Examples:
+  tallyman projects import projects.csv          of a file such as
+
+  project,plan,from,name,taxRate,taxName
+  acme,ship,2026-10-01,"Acme, Inc.",0.21,VAT`,
+    )
+    .action((file: string, options: { json?: true }) =>
+      withContext((context) => importProjects(context, file, options)),
+    );
+}
+
+/** What one line of the file asks for: a whole document, or a change. */
+type Entry = { readonly document: ProjectDocument } | { readonly change: ProjectChange };
+interface EntryLine {
+  readonly line: number;
+  readonly project: unknown;
+  readonly entry: Entry;
+}
+type Line = EntryLine | { readonly line: number; readonly problem: string };
+
+async function importProjects(context: Context, file: string, options: { json?: true }): Promise<void> {
+  const problemsOf = projectChecker(context);
+  const imported = await editProjects(context, async (editor) => {
+    await check(file, problemsOf, editor);
+    const progress = createProgress('import');
+    let done = 0;
+    try {
+      for await (const page of pagesOf(linesOf(file))) {
+        const { before, after } = await documentsOf(editor, page);
+        await editor.save(before, after);
+        progress.update((done += page.length));
+      }
+    } finally {
+      progress.end();
+    }
+    return done;
+  });
+  if (options.json) printJson({ imported });
+  else printLine(`Imported ${imported.toLocaleString('en-US')} projects.`);
+}
+
+/** Reads the whole file before anything is written, and tells every problem. */
+async function check(
+  file: string,
+  problemsOf: (document: unknown) => string[],
+  editor: ProjectsEditor,
+): Promise<void> {
+  const progress = createProgress('check');
+  const lineOf = new Map<unknown, number>();
+  const problems: string[] = [];
+  const closed: string[] = [];
+  let checked = 0;
+  for await (const page of pagesOf(linesOf(file))) {
+    const good: EntryLine[] = [];
+    for (const one of page) {
+      const tell = (problem: string): unknown => problems.push(`${file}:${one.line}: ${problem}`);
+      if ('problem' in one) tell(one.problem);
+      else {
+        const { entry, project, line } = one;
+        const found = problemsOf(
+          'change' in entry ? changedProject(undefined, entry.change) : entry.document,
+        );
+        found.forEach(tell);
+        if (found.length === 0) good.push(one);
+        const earlier = lineOf.get(project);
+        if (earlier !== undefined) tell(`project ${JSON.stringify(project)} is on line ${earlier} too`);
+        lineOf.set(project, line);
+      }
+      progress.update((checked += 1));
+    }
+    const { before, after } = await documentsOf(editor, good);
+    for (const [i, { line }] of good.entries())
+      for (const problem of editor.problemsOf(before[i], after[i]!))
+        closed.push(`${file}:${line}: ${problem}`);
+  }
+  progress.end();
+  const all = [...problems, ...closed];
+  if (all.length === 0) return;
+  const more = all.length - PROBLEMS_SHOWN;
+  const shown = [...all.slice(0, PROBLEMS_SHOWN), ...(more > 0 ? [`... and ${more} more`] : [])];
+  const message = ['Nothing was imported:', ...shown].join('\n  ');
+  if (problems.length > 0) throw new TallymanError('BAD_PROJECTS', message, { problems: all });
+  throw new RefusedError('CLOSED_MONTH_EDIT', message, { problems: all });
+}
+
+/** What the projects of a page are, and what they are to be; in its order. */
+async function documentsOf(
+  editor: ProjectsEditor,
+  page: readonly Line[],
+): Promise<{ before: (ProjectDocument | undefined)[]; after: ProjectDocument[] }> {
+  const entries = page.flatMap((one) => ('entry' in one ? [one.entry] : []));
+  const before = await editor.read(
+    entries.map((entry) => ('change' in entry ? entry.change.project : entry.document.project)),
+  );
+  const after = entries.map((entry, i) =>
+    'change' in entry ? changedProject(before[i], entry.change) : entry.document,
+  );
+  return { before, after };
+}
+
+async function* linesOf(file: string): AsyncGenerator<Line> {
+  const text = utf8Text((await inputFile(file)).chunks());
+  try {
+    if (file.endsWith('.csv')) yield* csvLines(text);
+    else yield* jsonLines(Readable.from(text));
+  } catch (error) {
+    if (!(error instanceof NotUtf8Error)) throw error;
+    yield { line: error.line, problem: error.problem };
+  }
+}
+
+async function* jsonLines(input: NodeJS.ReadableStream): AsyncGenerator<Line> {
+  let line = 0;
+  for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+    line += 1;
+    if (text.trim() === '') continue;
+    try {
+      const document = JSON.parse(text) as ProjectDocument;
+      yield { line, project: (document as ProjectDocument | null)?.project, entry: { document } };
+    } catch (error) {
+      yield { line, problem: `is no JSON: ${(error as Error).message}` };
+    }
+  }
+}
+
+async function* csvLines(input: AsyncIterable<string>): AsyncGenerator<Line> {
+  let names: readonly string[] | undefined;
+  for await (const { line, fields } of readCsv(input)) {
+    if (names === undefined) {
+      names = fields.map((name) => name.trim());
+      const unknown = names.filter((name) => !(COLUMNS as readonly string[]).includes(name));
+      const missing = COLUMNS.slice(0, 3).filter((name) => !names!.includes(name));
+      if (unknown.length > 0)
+        yield { line, problem: `no column is called ${unknown.join(', ')}: use ${COLUMNS.join(', ')}` };
+      if (missing.length > 0) yield { line, problem: `the first row must name ${missing.join(', ')}` };
+      if (unknown.length > 0 || missing.length > 0) return;
+      continue;
+    }
+    if (fields.length !== names.length) {
+      yield { line, problem: `has ${fields.length} fields, the first row ${names.length}` };
+      continue;
+    }
+    const row = Object.fromEntries(names.map((name, i) => [name, fields[i]!])) as Record<Column, string>;
+    const given = (column: Column): string | undefined => row[column] || undefined;
+    const rate = given('taxRate');
+    const change: ProjectChange = {
+      project: row.project,
+      plan: row.plan,
+      from: row.from,
+      profile: {
+        name: given('name'),
+        email: given('email'),
+        address: given('address')
+          ?.split('|')
+          .map((text) => text.trim()),
+        taxId: given('taxId'),
+        currency: given('currency'),
+        budget: given('budget'),
+      },
+      tax: rate === undefined ? undefined : { from: row.from, name: given('taxName') ?? 'Tax', rate },
+    };
+    yield { line, project: row.project, entry: { change } };
+  }
+}
+
+async function* pagesOf<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
+  let page: T[] = [];
+  for await (const item of items) {
+    page.push(item);
+    if (page.length < PAGE) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length > 0) yield page;
+}

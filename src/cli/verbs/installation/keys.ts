@@ -1,0 +1,32 @@
+import { Command } from 'commander';
+import { keysOfProject } from '../../../redis/keys';
+import { readShardCount } from '../../../redis/usage/read-usage';
+import { checkRebuilt } from '../../../redis/rebuilding';
+import { monthArgument, projectArgument } from '../../lib/arguments';
+import { withContext } from '../../../installation/context';
+import { printJson, printLine } from '../../lib/output';
+
+export function verb(): Command {
+  return new Command('keys')
+    .description('The Redis keys that hold a project, for redis-cli.')
+    .argument('<project>', 'project id', projectArgument)
+    .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman keys acme-voice
+  tallyman keys acme-voice --month 2026-10 | xargs -n 1 redis-cli HGETALL`,
+    )
+    .action(async (project: string, options: { month?: string; json?: true }) => {
+      await withContext(async ({ store: openStore, calendar }) => {
+        const store = await openStore();
+        const month = options.month ?? calendar.monthOfMs(Date.now());
+        await checkRebuilt(store);
+        const keys = keysOfProject(store.keys, await readShardCount(store), project, month);
+        if (options.json) printJson({ project, month, keys });
+        else keys.forEach((key) => printLine(key));
+      });
+    });
+}

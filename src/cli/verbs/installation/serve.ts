@@ -1,0 +1,57 @@
+import { Command } from 'commander';
+import { loadCatalog } from '../../../installation/catalog-file';
+import { watchLedgers } from '../../../installation/ledgers/watch-ledgers';
+import { usageConsumers } from '../../../../consumers';
+import { assignedPartitions } from '../../../kafka/checks/check-groups';
+import { usageTopics } from '../../../kafka/topics/topics';
+import { watchLog } from '../../../ingest/health/log-position';
+import { createTokens } from '../../../web/http/tokens';
+import { needAuthSecret } from '../../lib/auth-secret';
+import { withContext, type Context } from '../../../installation/context';
+import { groupOf } from '../../../ingest/run-consumers';
+import { signalled } from '../../../lib/process/stop-signal';
+
+export function verb(): Command {
+  return new Command('serve')
+    .description('Serve the billing page, the API and the health of the installation.')
+    .addHelpText(
+      'after',
+      `
+TALLYMAN_AUTH_SECRET (32 bytes or more) signs and checks tokens; TALLYMAN_HOST and TALLYMAN_PORT say where to listen.
+
+Examples:
+  TALLYMAN_AUTH_SECRET=$(openssl rand -hex 32) tallyman serve
+  tallyman token acme --role admin          a token for /login?token=... or for the API`,
+    )
+    .action(() => withContext(serve));
+}
+
+async function serve(context: Context): Promise<void> {
+  const { config, log, calendar } = context;
+  const authSecret = needAuthSecret(context);
+  const { catalog } = loadCatalog(config.catalogPath);
+  const store = await context.store();
+  const kafka = context.kafka();
+  const stopSignal = signalled();
+  const ledgerWatch = await watchLedgers(kafka, store, config.prefix, log);
+  const groupIds = usageConsumers.map(({ name }) => groupOf(config.prefix, name));
+  const readers = (): Promise<Map<string, Set<number>>> => assignedPartitions(kafka, groupIds);
+  const logWatch = watchLog({ kafka, store, topics: usageTopics(config.prefix), readers }, log);
+  // With fonts for its PDFs: help and completion load this file too.
+  const { createServer } = await import('../../../web/http/server.js');
+  const app = await createServer({
+    ...{ config, log, calendar, catalog, kafka, store, logWatch, authSecret },
+    tokens: createTokens(authSecret),
+    nowMs: Date.now,
+  });
+  try {
+    const address = await app.listen({ host: config.web.host, port: config.web.port });
+    log.info({ address }, 'serving');
+    await stopSignal.promise;
+  } finally {
+    await app.close();
+    await logWatch.stop();
+    await ledgerWatch.stop();
+    stopSignal.dispose();
+  }
+}

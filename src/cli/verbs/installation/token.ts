@@ -1,0 +1,73 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { UsageError } from '../../../lib/errors';
+import { readConfig } from '../../../lib/config';
+import { parseSpan } from '../../../lib/text/duration-text';
+import { createTokens } from '../../../web/http/tokens';
+import { projectArgument } from '../../lib/arguments';
+import { needAuthSecret } from '../../lib/auth-secret';
+import { printJson, printLine } from '../../lib/output';
+
+interface TokenOptions {
+  readonly role: 'admin' | 'member' | 'ops';
+  readonly expires: number;
+  readonly subject?: string;
+  readonly json?: true;
+}
+
+export function verb(): Command {
+  return new Command('token')
+    .description('Make a token for the page and the API.')
+    .argument('[projects...]', 'project ids; none for ops', (text: string, before: string[] = []) => [
+      ...before,
+      projectArgument(text),
+    ])
+    .addOption(
+      new Option('--role <role>', 'admin, member, or ops for the whole installation')
+        .choices(['admin', 'member', 'ops'])
+        .makeOptionMandatory(),
+    )
+    .option('--expires <span>', 'for how long it is good', expiresArgument, 30 * 86_400_000)
+    .option('--subject <who>', 'whom it is for; by default the role')
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+A token cannot be taken back before it expires; another TALLYMAN_AUTH_SECRET ends all.
+
+Examples:
+  tallyman token acme --role admin --expires 12h
+  tallyman token acme globex --role member
+  tallyman token --role ops`,
+    )
+    .action((projects: string[] | undefined, options: TokenOptions) => makeToken(projects ?? [], options));
+}
+
+function makeToken(projects: readonly string[], { role, expires, subject, json }: TokenOptions): void {
+  if (role === 'ops' && projects.length > 0) {
+    throw new UsageError(
+      'BAD_TOKEN',
+      'A token of the role ops is for the whole installation: name no project.',
+    );
+  }
+  if (role !== 'ops' && projects.length === 0) {
+    throw new UsageError('BAD_TOKEN', `A token of the role ${role} is for projects: name one or more.`);
+  }
+  const expiresAtMs = Date.now() + expires;
+  const token = createTokens(needAuthSecret({ config: readConfig(process.env) })).sign({
+    subject: subject ?? role,
+    expiresAtMs,
+    ...(role === 'ops'
+      ? { isOps: true }
+      : { projects: Object.fromEntries(projects.map((project) => [project, role])) }),
+  });
+  if (json) printJson({ token, role, projects, expiresAt: new Date(expiresAtMs).toISOString() });
+  else printLine(token);
+}
+
+function expiresArgument(text: string): number {
+  const spanMs = parseSpan(text);
+  if (spanMs === undefined || spanMs < 1000) {
+    throw new InvalidArgumentError(`"${text}" is no span: write e.g. 12h or 30d.`);
+  }
+  return spanMs;
+}

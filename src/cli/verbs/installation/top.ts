@@ -1,0 +1,166 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Command, InvalidArgumentError } from 'commander';
+import { followLedgers } from '../../../installation/ledgers/follow-ledger';
+import { loadCatalog } from '../../../installation/catalog-file';
+import { readRecentDeadLetters } from '../../../dead-letters/recent-dead-letters';
+import { usageTopics } from '../../../kafka/topics/topics';
+import { createLogLook } from '../../../ingest/health/log-position';
+import { readSpend } from '../../../ops/spend';
+import { spanArgument } from '../../lib/arguments';
+import { withContext, type Context } from '../../../installation/context';
+import { printJson, printLine } from '../../lib/output';
+import { polled } from '../../../lib/process/poller';
+import { openScreen } from '../../lib/screen';
+import { signalled, type StopSignal } from '../../../lib/process/stop-signal';
+import { topDocument, topLines, type TopView } from '../../lib/top-view';
+
+interface TopOptions {
+  readonly interval: number;
+  readonly once?: true;
+  readonly json?: true;
+}
+
+const LOOK_EVERY_MS = 1_000;
+const LETTERS_EVERY_MS = 5_000;
+/** To price every project takes long where there are many. */
+const SPEND_EVERY_MS = 30_000;
+const LETTERS_PER_PARTITION = 100;
+/** An older look tells nothing of how fresh the totals are. */
+const STALE_MS = 10_000;
+const INTERVAL_MIN_MS = 100;
+
+export function verb(): Command {
+  return new Command('top')
+    .description('Watch lag, throughput, stuck partitions, dead letters and the dearest projects.')
+    .option('--interval <span>', 'time between two views', intervalArgument, 1_000)
+    .option('--once', 'show it once and end')
+    .option('--json', 'one JSON document on stdout, once')
+    .addHelpText(
+      'after',
+      `
+Redraws a terminal in place until Ctrl-C; elsewhere it writes one block after another. Events are counted by their offsets,
+of which a transaction's marker takes one as well. Once is two looks a second apart, for the rates: only who watches longer is
+told that a partition is stuck.
+
+Examples:
+  tallyman top
+  tallyman top --interval 1m >> top.log
+  tallyman top --json | jq .freshness.behind`,
+    )
+    .action((options: TopOptions) => {
+      const isLive = process.stdout.isTTY && !options.once && !options.json;
+      // Logs would be written across the view, which tells itself what does not answer.
+      return withContext((context) => top(context, options, isLive), isLive ? { logLevel: 'silent' } : {});
+    });
+}
+
+function intervalArgument(text: string): number {
+  const spanMs = spanArgument(text);
+  if (spanMs < INTERVAL_MIN_MS)
+    throw new InvalidArgumentError(`"${text}" is too short: ${INTERVAL_MIN_MS}ms or more.`);
+  return spanMs;
+}
+
+async function top(context: Context, options: TopOptions, isLive: boolean): Promise<void> {
+  const watched = await openTop(context);
+  const stopSignal = signalled();
+  try {
+    if (isLive) await drawUntilStopped(watched, options.interval, stopSignal);
+    else if (options.once || options.json) {
+      await watched.refresh();
+      await untilNext(LOOK_EVERY_MS, stopSignal);
+      await watched.refresh();
+      if (options.json) printJson(topDocument(watched.view()));
+      else print(watched.view());
+    } else {
+      while (!stopSignal.stopped()) {
+        await watched.refresh();
+        print(watched.view());
+        printLine();
+        await untilNext(options.interval, stopSignal);
+      }
+    }
+  } finally {
+    stopSignal.dispose();
+  }
+}
+
+interface WatchedTop {
+  /** Asks for all that is due. @throws what Kafka or Redis answers badly */
+  refresh(): Promise<void>;
+  view(): TopView;
+}
+
+async function openTop({
+  config,
+  calendar,
+  kafka: openKafka,
+  store: openStore,
+}: Context): Promise<WatchedTop> {
+  const { catalog } = loadCatalog(config.catalogPath);
+  const store = await openStore();
+  const kafka = openKafka();
+  const position = polled(
+    LOOK_EVERY_MS / 2,
+    createLogLook({ kafka, store, topics: usageTopics(config.prefix) }),
+  );
+  const letters = polled(LETTERS_EVERY_MS, () =>
+    readRecentDeadLetters(kafka, config.prefix, LETTERS_PER_PARTITION),
+  );
+  const { projects, invoices } = followLedgers(kafka, store, config.prefix);
+  const spend = polled(SPEND_EVERY_MS, async () => {
+    await Promise.all([projects.catchUp(), invoices.catchUp()]);
+    return readSpend({ store, calendar, catalog, nowMs: Date.now });
+  });
+  const all = [position, letters, spend];
+  return {
+    async refresh() {
+      await Promise.all(all.map((one) => one.refresh()));
+    },
+    view() {
+      const nowMs = Date.now();
+      return {
+        nowMs,
+        month: calendar.monthOfMs(nowMs),
+        currency: catalog.currency,
+        position: position.latest(STALE_MS),
+        deadLetters: letters.latest(),
+        spend: spend.latest(),
+        problems: [...new Set(all.flatMap((one) => one.failure()?.message ?? []))],
+      };
+    },
+  };
+}
+
+/** The view is drawn on time whatever hangs: what is asked meanwhile is shown when it is answered. */
+async function drawUntilStopped(
+  watched: WatchedTop,
+  intervalMs: number,
+  stopSignal: StopSignal,
+): Promise<void> {
+  const screen = openScreen(process.stdout);
+  const draw = (): void => screen.draw(topLines(watched.view()));
+  process.stdout.on('resize', draw);
+  try {
+    while (!stopSignal.stopped()) {
+      const refreshed = watched.refresh().catch(() => undefined); // The view names it as a problem.
+      await Promise.race([refreshed, untilNext(intervalMs, stopSignal)]);
+      draw();
+      await untilNext(intervalMs, stopSignal);
+    }
+  } finally {
+    process.stdout.off('resize', draw);
+    screen.close();
+  }
+}
+
+async function untilNext(ms: number, stopSignal: StopSignal): Promise<void> {
+  const ended = new AbortController();
+  const waited = delay(ms, undefined, { signal: ended.signal }).catch(() => undefined);
+  await Promise.race([stopSignal.promise, waited]);
+  ended.abort();
+}
+
+function print(view: TopView): void {
+  for (const { text } of topLines(view)) printLine(text);
+}

@@ -1,0 +1,91 @@
+import { Command } from 'commander';
+import { UsageError } from '../../../lib/errors';
+import { projectsOf, readTotals } from '../../../redis/usage/read-usage';
+import { readWhole } from '../../../redis/rebuilding';
+import type { Store } from '../../../redis/store';
+import { monthArgument, projectArgument } from '../../lib/arguments';
+import { withContext } from '../../../installation/context';
+import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
+
+export function verb(): Command {
+  return new Command('totals')
+    .description("A project's running totals of a month, rounded usage by usage, in base units.")
+    .argument('[project]', 'project id', projectArgument)
+    .option('--all', 'every project that has usage in the month')
+    .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tallyman totals acme-voice
+  tallyman totals acme-voice --month 2026-10 --json
+  tallyman totals --all --month 2026-10 --json`,
+    )
+    .action(async (project: string | undefined, options: { month?: string; all?: true; json?: true }) => {
+      if ((project === undefined) === (options.all === undefined))
+        throw new UsageError('BAD_ARGUMENTS', 'Name a project, or write --all.');
+      await withContext(async ({ store: openStore, calendar }) => {
+        const store = await openStore();
+        const month = options.month ?? calendar.monthOfMs(Date.now());
+        if (project === undefined) {
+          await printAll(store, month, options.json ?? false);
+          return;
+        }
+        const totals = await readWhole(store, () => sortedTotals(store, project, month));
+        if (options.json) {
+          printJson({ project, month, totals: byMeter(totals) });
+          return;
+        }
+        if (totals.length === 0) {
+          printLine(`${project} has no usage in ${month}.`);
+          return;
+        }
+        printTotals(project, month, totals);
+      });
+    });
+}
+
+type Totals = [meter: string, quantity: bigint][];
+
+async function sortedTotals(store: Store, project: string, month: string): Promise<Totals> {
+  return [...(await readTotals(store, project, month))].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+async function printAll(store: Store, month: string, asJson: boolean): Promise<void> {
+  const all = await readWhole(store, async () => {
+    const projects: string[] = [];
+    for await (const project of projectsOf(store, month)) projects.push(project);
+    const found: [project: string, totals: Totals][] = [];
+    for (const project of projects.sort()) found.push([project, await sortedTotals(store, project, month)]);
+    return found;
+  });
+  if (asJson) {
+    const byProject = all.map(([project, totals]) => [project, byMeter(totals)] as const);
+    printJson({ month, projects: withoutPrototype(byProject) });
+    return;
+  }
+  for (const [project, totals] of all) printTotals(project, month, totals);
+  if (all.length === 0) printLine(`No project has usage in ${month}.`);
+}
+
+function byMeter(totals: Totals): Record<string, string> {
+  return withoutPrototype(totals.map(([meter, quantity]) => [meter, quantity.toString()]));
+}
+
+/** A project, or a meter's model, may be called `__proto__`. */
+function withoutPrototype<T>(fields: readonly (readonly [string, T])[]): Record<string, T> {
+  const object = Object.create(null) as Record<string, T>;
+  for (const [name, value] of fields) object[name] = value;
+  return object;
+}
+
+function printTotals(project: string, month: string, totals: Totals): void {
+  printTable(
+    [
+      { title: `${project} ${month}`, of: ([meter]) => meter },
+      { title: 'total', of: ([, quantity]) => groupDigits(quantity.toString()), align: 'right' },
+    ],
+    totals,
+  );
+}

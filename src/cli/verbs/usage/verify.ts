@@ -1,0 +1,183 @@
+import { Command } from 'commander';
+import { loadCatalog } from '../../../installation/catalog-file';
+import { checkCountingSettings } from '../../../installation/settings';
+import { UsageError } from '../../../lib/errors';
+import { roundingTable } from '../../../rating/rounding';
+import type { Difference } from '../../../audit/compare/difference';
+import { verify, type MonthVerdict, type VerifyReport } from '../../../audit/verify';
+import { loadSeller } from '../../../installation/seller-file';
+import { checkCoPartitioned } from '../../../kafka/topics/topics';
+import { readWhole } from '../../../redis/rebuilding';
+import { writeVerified } from '../../../redis/views/verified';
+import { monthArgument } from '../../lib/arguments';
+import { withContext, type Context } from '../../../installation/context';
+import { followVerify } from '../../lib/follow-verify';
+import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
+
+const EXIT_DIFFERENT = 1;
+const EXIT_NOT_JUDGED = 3;
+/** As a shell has it for Ctrl-C. */
+const EXIT_INTERRUPTED = 130;
+const SHOWN = 50;
+
+export function verb(): Command {
+  return new Command('verify')
+    .description(
+      'Count the log anew and compare: totals, days, closes and invoices; list repeats with other data.',
+    )
+    .argument('[month]', 'YYYY-MM; every month that the log covers by default', monthArgument)
+    .option('--json', 'one JSON document on stdout')
+    .option('--follow', 'keep an own count beside the consumers and compare it, until stopped')
+    .option('--state <dir>', 'where --follow keeps its count', 'verify-state')
+    .option('--once', 'with --follow: end when everything was compared once')
+    .addHelpText(
+      'after',
+      `
+Consumers may run meanwhile: it compares at the point that they have reached. It counts in this process and leaves nothing
+behind. Exit code: 0 equal, 1 different, 3 the log does not reach back far enough to judge.
+
+--follow counts each event once, on disk, and reports a difference within a minute: as a log line, in /metrics and /readyz
+(TALLYMAN_HEALTH_PORT), and as exit code 1 when it is stopped while a difference stands.
+
+Examples:
+  tallyman verify 2026-10
+  tallyman verify --json | jq .differences
+  tallyman verify --follow --state /var/lib/tallyman/verify`,
+    )
+    .action(async (month: string | undefined, options: VerifyFlags) => {
+      checkFlags(month, options);
+      await withContext(async (context) => {
+        if (options.follow) {
+          await follow(context, options);
+          return;
+        }
+        const report = await verifyMonths(context, month);
+        if (options.json) printJson(report);
+        else printReport(report);
+        process.exitCode = exitCodeOf(report);
+      });
+    });
+}
+
+interface VerifyFlags {
+  readonly json?: true;
+  readonly follow?: true;
+  readonly once?: true;
+  readonly state: string;
+}
+
+function checkFlags(month: string | undefined, { follow, once }: VerifyFlags): void {
+  if (once && !follow) throw new UsageError('NEEDS_FOLLOW', '--once goes with --follow.');
+  if (month !== undefined && follow)
+    throw new UsageError('MONTH_WITH_FOLLOW', '--follow compares all months: leave the month out.', {
+      month,
+    });
+}
+
+async function follow(context: Context, { state, once, json }: VerifyFlags): Promise<void> {
+  const { differences, hasSeenAll } = await followVerify(context, { state, once: once ?? false });
+  if (json) printJson({ differences });
+  else if (differences.length === 0 && !hasSeenAll) printLine('Stopped before everything was compared.');
+  else if (differences.length === 0) printLine('Redis holds what the log amounts to.');
+  else printDifferences({ differences, differenceCount: differences.length });
+  if (differences.length > 0) process.exitCode = EXIT_DIFFERENT;
+  else if (once && !hasSeenAll) process.exitCode = EXIT_INTERRUPTED;
+}
+
+async function verifyMonths(context: Context, month: string | undefined): Promise<VerifyReport> {
+  const { config, calendar } = context;
+  const client = context.kafka();
+  const store = await context.store();
+  const { catalog } = loadCatalog(config.catalogPath);
+  await checkCoPartitioned(client, config.prefix);
+  const counting = await checkCountingSettings(client, config);
+  const report = await readWhole(store, () =>
+    verify({
+      ...{ client, store, prefix: config.prefix, catalog, counting, month },
+      seller: loadSeller(config.sellerPath),
+      rating: { rounding: roundingTable(config.rounding), calendar, limits: config.limits },
+      nowMs: Date.now(),
+    }),
+  );
+  const verifiedAt = new Date().toISOString();
+  for (const { month: of, result, differences, conflicts, conflictsThatCount } of report.months)
+    await writeVerified(store, { month: of, verifiedAt, result, differences, conflicts, conflictsThatCount });
+  return report;
+}
+
+/** A month that was asked for must be judged; of all months, those that the log covers. */
+function exitCodeOf({ differenceCount, months }: VerifyReport): number {
+  if (differenceCount > 0) return EXIT_DIFFERENT;
+  return months.length > 0 && months.every(({ result }) => result === 'not_judged') ? EXIT_NOT_JUDGED : 0;
+}
+
+function printReport(report: VerifyReport): void {
+  const { read, counted, duplicates, late, voided, rejected } = report.events;
+  printLine(
+    `Counted anew: ${shown(read)} records, ${shown(counted)} events (${shown(late)} late), ${shown(duplicates)} repeats, ` +
+      `${shown(voided)} taken back, ` +
+      `${shown(rejected)} dead letters.`,
+  );
+  if (report.months.length === 0) printLine('There is no month to compare.');
+  else
+    printTable<MonthVerdict>(
+      [
+        { title: 'month', of: ({ month }) => month },
+        { title: 'state', of: ({ closed }) => (closed ? 'closed' : 'open') },
+        { title: 'result', of: ({ result }) => result.replace('_', ' ') },
+        { title: 'differences', of: ({ differences }) => shown(differences), align: 'right' },
+        { title: 'conflicts', of: ({ conflicts }) => shown(conflicts), align: 'right' },
+        { title: 'invoices', of: ({ invoices }) => shown(invoices), align: 'right' },
+      ],
+      report.months,
+    );
+  for (const { month, logTooShort } of report.months) {
+    if (logTooShort === undefined) continue;
+    const { topic, partition, start, needed } = logTooShort;
+    printLine(
+      `${month} cannot be counted anew: ${topic}/${partition} begins at offset ${start}, and it needs the log from ${needed}.`,
+    );
+  }
+  printDifferences(report);
+  printConflicts(report);
+}
+
+function printDifferences({
+  differences,
+  differenceCount,
+}: Pick<VerifyReport, 'differences' | 'differenceCount'>): void {
+  if (differenceCount === 0) return;
+  printLine();
+  printTable<Difference>(
+    [
+      { title: 'difference', of: ({ kind }) => kind },
+      { title: 'month', of: ({ month }) => month ?? '' },
+      { title: 'project', of: ({ project }) => project ?? '' },
+      { title: 'field', of: ({ field, shard }) => field ?? (shard === undefined ? '' : `shard ${shard}`) },
+      { title: 'from Kafka', of: ({ expected }) => expected ?? '-', align: 'right' },
+      { title: 'found', of: ({ found }) => found ?? '-', align: 'right' },
+    ],
+    differences.slice(0, SHOWN),
+  );
+  if (differenceCount > SHOWN) printLine(`... and ${shown(differenceCount - SHOWN)} more: see --json.`);
+}
+
+function printConflicts({ conflicts, conflictCount }: VerifyReport): void {
+  if (conflictCount === 0) return;
+  printLine();
+  printLine(`${shown(conflictCount)} repeats say something else than their first, which holds:`);
+  printTable(
+    [
+      { title: 'project', of: ({ project }) => project },
+      { title: 'source', of: ({ source }) => source },
+      { title: 'id', of: ({ id }) => id },
+      { title: 'first', of: ({ first }) => `${first.topic}/${first.partition}/${first.offset}` },
+      { title: 'repeat', of: ({ repeat }) => String(repeat.offset) },
+      { title: 'would count', of: ({ changesUsage }) => (changesUsage ? 'otherwise' : 'the same') },
+    ],
+    conflicts.slice(0, SHOWN),
+  );
+  if (conflictCount > SHOWN) printLine(`... and ${shown(conflictCount - SHOWN)} more: see --json.`);
+}
+
+const shown = (count: number): string => groupDigits(String(count));

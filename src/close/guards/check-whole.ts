@@ -1,0 +1,76 @@
+import { TallymanError } from '../../lib/errors';
+import type { KafkaClient } from '../../kafka/client';
+import { topicReplaced } from '../../ingest/stop-errors';
+import { readCursors } from '../../redis/cursors';
+import { checkRebuilt } from '../../redis/rebuilding';
+import type { Store } from '../../redis/store';
+import type { CheckedCursors } from '../../ingest/guards/check-cursors';
+import type { LedgerFollower } from '../../installation/ledgers/follow-ledger';
+import { checkRedisStaysWhole } from '../held/hold-double-counts';
+import type { Seal } from './rollback-guard';
+import { checkShardCount } from '../../installation/shard-count';
+
+export interface WholenessOptions {
+  readonly kafka: KafkaClient;
+  readonly store: Store;
+  readonly month: string;
+  /** As the close found them before it waited. */
+  readonly checked: CheckedCursors;
+  /** Of the Redis that the close began with: see `checkRebuilt`. */
+  readonly generation: string;
+  readonly seal: Seal;
+  /** The views that invoices are made from, caught up before the seal. */
+  readonly views: readonly LedgerFollower[];
+}
+
+/**
+ * Makes sure that what was read of Redis since the seal is all that Kafka holds of the month. Asked before each page of
+ * invoices: what held when the close began may have been emptied, rebuilt in part or restored from a copy since.
+ *
+ * @throws TallymanError `REDIS_WENT_BACK`, `REBUILD_UNFINISHED`, `TOPIC_REPLACED`, `FEWER_SHARDS`, `SHARD_TORN`,
+ *   `REDIS_EVICTED`, `REDIS_MAY_EVICT`
+ */
+export async function checkWhole(options: WholenessOptions): Promise<void> {
+  const { kafka, store, month, checked, generation, seal, views } = options;
+  await seal.check();
+  await checkShardCount(store, checked.partitionCount);
+  await checkRedisStaysWhole(store, checked.partitionCount);
+  const isSame = (await checkRebuilt(store)) === generation;
+  await Promise.all([checkEnds(store, month, checked), checkTopicsAreTheSame(kafka, checked)]);
+  const held = await Promise.all(views.map((view) => view.holds()));
+  if (isSame && held.every(Boolean)) return;
+  throw new TallymanError(
+    'REDIS_WENT_BACK',
+    `Redis was rebuilt, or lost plans or invoices, while those of ${month} were made. Run the close again: it shows them again first.`,
+    { month },
+  );
+}
+
+/** A cursor only moves on, so one below the barrier belongs to a Redis that went back. */
+async function checkEnds(
+  store: Store,
+  month: string,
+  { ends, partitionCount }: CheckedCursors,
+): Promise<void> {
+  const shards = Array.from({ length: partitionCount }, (_, shard) => shard);
+  const cursors = await Promise.all(shards.map((shard) => readCursors(store, shard)));
+  for (const [topic, offsets] of ends) {
+    const shard = offsets.findIndex((end, partition) => (cursors[partition]?.get(topic) ?? 0) < end);
+    if (shard < 0) continue;
+    throw new TallymanError(
+      'REDIS_WENT_BACK',
+      `Redis went back while the invoices of ${month} were made: ${topic}/${shard} had been counted up to ${offsets[shard]}. ` +
+        'Let the consumers catch up, and run the close again.',
+      { month, topic, shard },
+    );
+  }
+}
+
+async function checkTopicsAreTheSame(kafka: KafkaClient, { topicIds }: CheckedCursors): Promise<void> {
+  await Promise.all(
+    [...topicIds].map(async ([topic, expected]) => {
+      const id = await kafka.topicId(topic);
+      if (id !== undefined && id !== expected) throw topicReplaced(topic, expected, id);
+    }),
+  );
+}

@@ -1,0 +1,50 @@
+import { TallymanError } from '../../lib/errors';
+import { openFencedPublisher } from '../../kafka/ledger/fenced-publisher';
+import type { KafkaClient } from '../../kafka/client';
+import type { Publisher } from '../../kafka/producer';
+import { topicName } from '../../kafka/topics/topics';
+
+/** A key that no reader of the ledger knows. Its record has no value, so compaction removes it. */
+const PROBE_KEY = 'fence';
+
+/**
+ * Makes this close the only one that can publish closes and invoices, of whatever month: two at once would give the same
+ * numbers. Then proves that the ledger takes records. A month that is frozen, and whose record is refused, would count all
+ * further usage as late.
+ *
+ * Whoever closed before ends with CLOSE_FENCED. What he published stays, and this close goes on from it.
+ */
+export async function openCloseFence(kafka: KafkaClient, prefix: string): Promise<Publisher> {
+  const publisher = await openFencedPublisher(
+    kafka,
+    `tallyman ${topicName(prefix, 'billing.closes')}`,
+    closeFenced,
+  );
+  try {
+    await publisher.publish(topicName(prefix, 'billing.closes'), [{ key: PROBE_KEY, value: null }]);
+  } catch (error) {
+    await publisher.close();
+    throw error instanceof TallymanError ? error : ledgerRefused(prefix, error);
+  }
+  return publisher;
+}
+
+function ledgerRefused(prefix: string, cause: unknown): TallymanError {
+  const topic = topicName(prefix, 'billing.closes');
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TallymanError(
+    'LEDGER_REFUSED',
+    `Kafka takes no record for ${topic}: ${reason}. Nothing was frozen. Look at this machine's clock, at the brokers and at ` +
+      'what this user may write.',
+    { topic },
+    { cause },
+  );
+}
+
+function closeFenced(): TallymanError {
+  return new TallymanError(
+    'CLOSE_FENCED',
+    'Another close has begun and taken over, or this one stood still for more than ten seconds. It issues nothing more. Let the ' +
+      'other one end; then `tallyman close` goes on with what is left.',
+  );
+}

@@ -1,0 +1,35 @@
+import { randomUUID } from 'node:crypto';
+import { TallymanError } from '../../lib/errors';
+import { holdsSeal, removeSeal, sealFreeze } from '../../redis/cut-offs';
+import { readShardCount } from '../../redis/usage/read-usage';
+import type { Store } from '../../redis/store';
+
+/** Watches, for one run of a close, that Redis does not go back while the frozen totals are read. */
+export interface Seal {
+  /** @throws TallymanError `REDIS_WENT_BACK` when what was read since the seal may not be what was frozen */
+  check(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+/**
+ * Seals a frozen month in every shard.
+ *
+ * @throws TallymanError `UNFROZEN`, `BEHIND_FREEZE`
+ */
+export async function sealMonth(store: Store, month: string): Promise<Seal> {
+  const run = randomUUID();
+  const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
+  for (const shard of shards) await sealFreeze(store, shard, month, run);
+  return {
+    async check() {
+      const held = await Promise.all(shards.map((shard) => holdsSeal(store, shard, run)));
+      if (held.every(Boolean)) return;
+      throw new TallymanError(
+        'REDIS_WENT_BACK',
+        `Redis lost its tail while the invoices of ${month} were made. Let the consumers catch up, and run the close again.`,
+        { month, shards: shards.filter((shard) => !held[shard]) },
+      );
+    },
+    remove: async () => void (await Promise.all(shards.map((shard) => removeSeal(store, shard, run)))),
+  };
+}

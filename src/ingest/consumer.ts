@@ -1,0 +1,235 @@
+import {
+  KafkaJSError,
+  KafkaJSNonRetriableError,
+  type Consumer,
+  type ConsumerCrashEvent,
+  type EachBatchPayload,
+} from 'kafkajs';
+import { TallymanError } from '../lib/errors';
+import type { Log } from '../lib/logger';
+import { NOTHING_APPLIED, type AppliedCounts } from '../redis/apply/apply-chunk';
+import type { ChunkOutcome, RangeWork } from './apply-range';
+import { createCommitHints, type CommitHints } from './commit-hints';
+import type { KafkaClient } from '../kafka/client';
+import { Partitions, type PartitionStatus } from './partitions';
+import { createRestartPolicy } from './guards/restart-policy';
+import { createTopicGuard } from './guards/topic-guard';
+
+export type { ApplyTarget } from './apply-range';
+export type { PartitionStatus } from './partitions';
+
+/** `topic` is the full name, with the prefix. Anything that `rate` throws is fatal. */
+export interface RunnerOptions extends Omit<RangeWork, 'partition'> {
+  readonly client: KafkaClient;
+  readonly groupId: string;
+  /** Of the topic when its cursors were made; undefined where the cluster has no ids. */
+  readonly topicId?: string | undefined;
+  readonly log: Log;
+  /** Told of each chunk that stands in the totals. */
+  onApplied?(outcome: ChunkOutcome): void;
+  /** Told once, of what this runner cannot go on from. It does nothing any more then: its process must end. */
+  onFatal(error: unknown): void;
+}
+
+export interface RunnerStatus extends AppliedCounts {
+  readonly topic: string;
+  /** How long ago the consumer last came round in its loop, busy or idle. */
+  readonly idleMs: number;
+  readonly partitions: readonly PartitionStatus[];
+  /** Since the start of this runner, as the other counts are. */
+  readonly rejected: number;
+}
+
+export interface Runner {
+  /** Resolves when the group is joined. What goes wrong later is told to `onFatal`. */
+  start(): Promise<void>;
+  /**
+   * Finishes the chunk at hand, commits, leaves the group, disconnects. May be called at any time, and again.
+   *
+   * @param during is told of each part, to say which one does not end
+   */
+  stop(during?: During): Promise<void>;
+  status(): RunnerStatus;
+}
+
+type During = (what: string, wait: Promise<unknown>) => Promise<unknown>;
+
+/** An idle fetch returns after this long, so that a stop need not wait and the loop is seen to turn. */
+const MAX_WAIT_MS = 1_000;
+const REVIEW_INTERVAL_MS = 5_000;
+const CONCURRENT_PARTITIONS = 3;
+/** Compressed. All that a fetch answers is held until it is applied, and as much again while kafkajs puts it together. */
+const MAX_FETCH_BYTES = 2 * 1_048_576;
+/** Some two chunks: the second is rated while the first is on its way. (A larger batch is fetched whole, all the same.) */
+const MAX_PARTITION_BYTES = 524_288;
+
+/** Consumes one topic into the totals, as one member of its group. */
+export function createRunner(options: RunnerOptions): Runner {
+  return new KafkaRunner(options);
+}
+
+class KafkaRunner implements Runner {
+  private readonly log: Log;
+  private readonly consumer: Consumer;
+  private readonly partitions: Partitions;
+  private readonly commitHints: CommitHints;
+  private readonly mayRestart = createRestartPolicy();
+  private readonly counts = { ...NOTHING_APPLIED, rejected: 0 };
+  /** By a clock that nobody sets, as all times here. */
+  private lastTickAt = performance.now();
+  private lastReviewAt = Number.NEGATIVE_INFINITY;
+  private reviewing: Promise<void> | undefined;
+  private readonly busy = new Set<Promise<void>>();
+  private starting: Promise<void> | undefined;
+  private stopping: Promise<void> | undefined;
+  private hasFailed = false;
+
+  constructor(private readonly options: RunnerOptions) {
+    const { client, topic, groupId, topicId } = options;
+    this.log = options.log.child({ topic });
+    this.consumer = client.kafkajs.consumer({
+      groupId,
+      maxWaitTimeInMs: MAX_WAIT_MS,
+      maxBytes: MAX_FETCH_BYTES,
+      maxBytesPerPartition: MAX_PARTITION_BYTES,
+      // After a crash the partitions wait so long for their next owner. A Redis command times out sooner (totals/store.ts):
+      // kafkajs sends no heartbeat while a handler waits.
+      sessionTimeout: 10_000,
+      rebalanceTimeout: 30_000,
+      // A member is told of a rebalance by the answer: until all know, the partitions of one that left stand still.
+      heartbeatInterval: 500,
+      allowAutoTopicCreation: false,
+      retry: { restartOnFailure: (error) => Promise.resolve(this.onBreakdown(error)) },
+    });
+    this.commitHints = createCommitHints(this.consumer, topic, this.log);
+    const guard = createTopicGuard(client, topic, topicId);
+    this.partitions = new Partitions({
+      ...options,
+      log: this.log,
+      checkTopic: () => guard.check(),
+      seek: (partition, offset) => this.consumer.seek({ topic, partition, offset: String(offset) }),
+      onChunk: (partition, outcome) => this.onChunk(partition, outcome),
+    });
+    const { GROUP_JOIN, FETCH, CRASH } = this.consumer.events;
+    // Called synchronously, before the first fetch for the new assignment.
+    this.consumer.on(GROUP_JOIN, ({ payload }) => this.onAssigned(payload.memberAssignment[topic] ?? []));
+    this.consumer.on(FETCH, () => {
+      guard.noteFetch();
+      this.onTick();
+    });
+    this.consumer.on(CRASH, (event) => this.onCrash(event));
+  }
+
+  start(): Promise<void> {
+    return (this.starting ??= this.startOnce());
+  }
+
+  /** Begins nothing that a stop would not know of. */
+  private async startOnce(): Promise<void> {
+    await this.consumer.connect();
+    if (this.isOver()) return;
+    await this.consumer.subscribe({ topic: this.options.topic, fromBeginning: true });
+    if (this.isOver()) return;
+    await this.consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      // A small batch is one chunk: while it is on its way to the totals, another partition's is unpacked and rated.
+      partitionsConsumedConcurrently: CONCURRENT_PARTITIONS,
+      eachBatch: (payload) => this.noted(this.onBatch(payload)),
+    });
+  }
+
+  stop(during: During = (_, wait) => wait): Promise<void> {
+    return (this.stopping ??= this.stopOnce(during));
+  }
+
+  private async stopOnce(during: During): Promise<void> {
+    const { topic } = this.options;
+    await during(`${topic}: its start`, Promise.allSettled([this.starting]));
+    await during(`${topic}: the chunks at hand`, Promise.allSettled(this.busy));
+    await during(`${topic}: the review of its cursors`, Promise.allSettled([this.reviewing]));
+    await during(`${topic}: the commit`, this.commitHints.flush());
+    await during(`${topic}: leaving the group`, this.consumer.disconnect());
+  }
+
+  status(): RunnerStatus {
+    const { topic } = this.options;
+    const idleMs = performance.now() - this.lastTickAt;
+    return { topic, idleMs, partitions: this.partitions.status(), ...this.counts };
+  }
+
+  /** A stop waits for it. */
+  private noted(work: Promise<void>): Promise<void> {
+    this.busy.add(work);
+    return work.finally(() => this.busy.delete(work));
+  }
+
+  /** Only kafkajs's own errors reach kafkajs: it retries what it does not know, and dies silently of a TypeError. */
+  private async onBatch(payload: EachBatchPayload): Promise<void> {
+    if (this.isOver()) return;
+    try {
+      await this.partitions.process(payload, () => !this.isOver());
+    } catch (error) {
+      if (error instanceof KafkaJSError) throw error;
+      this.fail(error);
+      throw new KafkaJSNonRetriableError(error instanceof Error ? error : String(error));
+    }
+  }
+
+  private onChunk(partition: number, outcome: ChunkOutcome): void {
+    this.options.onApplied?.(outcome);
+    this.lastTickAt = performance.now();
+    for (const name of Object.keys(this.counts) as (keyof typeof this.counts)[])
+      this.counts[name] += outcome[name];
+    this.commitHints.note(partition, outcome.next);
+    this.commitHints.tick();
+  }
+
+  private onAssigned(partitions: readonly number[]): void {
+    this.log.info({ partitions }, 'assigned');
+    this.partitions.assign(partitions);
+    this.commitHints.clear();
+    this.lastReviewAt = Number.NEGATIVE_INFINITY;
+  }
+
+  private onTick(): void {
+    this.lastTickAt = performance.now();
+    if (this.isOver()) return;
+    this.commitHints.tick();
+    if (this.reviewing || performance.now() - this.lastReviewAt < REVIEW_INTERVAL_MS) return;
+    this.lastReviewAt = performance.now();
+    this.reviewing = this.partitions
+      .review()
+      .catch((error: unknown) => {
+        // Faults of Kafka and of the totals are met again by the next batch, and judged there.
+        if (error instanceof TallymanError) this.fail(error);
+        else this.log.warn({ err: error }, 'could not compare the cursors with the log');
+      })
+      .finally(() => (this.reviewing = undefined));
+  }
+
+  /** kafkajs asks when a fault of its own outlasted its retries. */
+  private onBreakdown(error: Error): boolean {
+    const restarts = !this.isOver() && this.mayRestart(performance.now());
+    this.log.warn({ err: error, restarts }, 'the consumer broke down');
+    return restarts;
+  }
+
+  private onCrash({ payload: { error, restart } }: ConsumerCrashEvent): void {
+    if (restart) return;
+    // kafkajs wraps what it does not retry; the cause says more.
+    const { cause } = error as { cause?: unknown };
+    this.fail(cause instanceof TallymanError ? cause : error);
+  }
+
+  private fail(error: unknown): void {
+    if (this.isOver()) return;
+    this.hasFailed = true;
+    this.log.error({ err: error }, 'the consumer cannot go on');
+    this.options.onFatal(error);
+  }
+
+  private isOver(): boolean {
+    return this.hasFailed || this.stopping !== undefined;
+  }
+}

@@ -1,0 +1,97 @@
+import { TallymanError } from '../../lib/errors';
+import type { KafkaClient } from '../../kafka/client';
+import { checkCursor } from '../offset-chain';
+import { chainStopped, topicReplaced, uninitialised } from '../stop-errors';
+import { checkCoPartitioned, logRanges, type LogRange } from '../../kafka/topics/topics';
+import { readCursors } from '../../redis/cursors';
+import type { Store } from '../../redis/store';
+import { readTopicIds } from '../../redis/topic-ids';
+import { restoreShardCount } from '../../installation/shard-count';
+
+export interface CheckedCursors {
+  readonly partitionCount: number;
+  /** topic -> partition -> the offset that the next record will get. */
+  readonly ends: ReadonlyMap<string, readonly number[]>;
+  /** topic -> its id; empty where the cluster has none. */
+  readonly topicIds: ReadonlyMap<string, string>;
+}
+
+/**
+ * Makes sure that every partition has a cursor, that the cursors belong to the topics that are there, and that they lie
+ * within their logs. Without this, a cursor beyond its log's end passes for one that is caught up.
+ *
+ * A missing cursor is never made here: made at the wrong offset it would skip usage, or count it twice. The number of
+ * shards, which Redis may lose alone, is noted again: it is the number of partitions.
+ *
+ * @param topics full names
+ * @throws TallymanError `TOPICS_MISSING`, `NOT_CO_PARTITIONED`, `UNINITIALISED`, `TOPIC_REPLACED`, `EVENTS_GONE`,
+ *   `CURSOR_PAST_LOG_END`, `FEWER_SHARDS`
+ */
+export async function checkCursors(
+  kafka: KafkaClient,
+  store: Store,
+  prefix: string,
+  topics: readonly string[],
+): Promise<CheckedCursors> {
+  const partitionCount = await checkCoPartitioned(kafka, prefix);
+  const look = async (): Promise<{ ranges: Map<string, LogRange[]>; stop?: TallymanError }> => {
+    const cursors: Map<string, number>[] = [];
+    for (let shard = 0; shard < partitionCount; shard += 1) cursors.push(await readCursors(store, shard));
+    // Read after the cursors: one that moves on meanwhile is not beyond the end.
+    const ranges = await logRanges(kafka, topics);
+    const stop = firstStop(cursors, ranges);
+    return { ranges, ...(stop && { stop }) };
+  };
+  let { ranges, stop } = await look();
+  // Consumers may have moved a cursor, and retention removed what it passed, between the two readings.
+  if (stop) ({ ranges, stop } = await look());
+  // After the ranges: ids do not come back, so a topic that has its own now had it then.
+  const topicIds = await checkTopicIds(kafka, store, topics);
+  if (stop) throw stop;
+  await restoreShardCount(store, partitionCount);
+  return {
+    partitionCount,
+    ends: new Map([...ranges].map(([topic, all]) => [topic, all.map(({ end }) => end)])),
+    topicIds,
+  };
+}
+
+function firstStop(
+  cursors: readonly ReadonlyMap<string, number>[],
+  ranges: ReadonlyMap<string, readonly LogRange[]>,
+): TallymanError | undefined {
+  for (const [topic, all] of ranges) {
+    for (const [partition, range] of all.entries()) {
+      const cursor = cursors[partition]?.get(topic);
+      if (cursor === undefined) return uninitialised(topic, partition);
+      const stop = checkCursor(cursor, range);
+      if (stop) return chainStopped(topic, partition, stop);
+    }
+  }
+  return undefined;
+}
+
+async function checkTopicIds(
+  kafka: KafkaClient,
+  store: Store,
+  topics: readonly string[],
+): Promise<Map<string, string>> {
+  const noted = await readTopicIds(store);
+  const ids = new Map<string, string>();
+  for (const topic of topics) {
+    const id = await kafka.topicId(topic);
+    if (id === undefined) continue;
+    const expected = noted.get(topic);
+    if (expected === undefined) {
+      throw new TallymanError(
+        'UNINITIALISED',
+        `Redis does not say which ${topic} its cursors belong to: run \`tallyman init\`, which notes the id of the one ` +
+          `that is there, ${id}.`,
+        { topic, id },
+      );
+    }
+    if (id !== expected) throw topicReplaced(topic, expected, id);
+    ids.set(topic, id);
+  }
+  return ids;
+}

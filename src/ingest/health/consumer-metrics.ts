@@ -1,0 +1,93 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { RejectedRecord } from '../../dead-letters/dead-letter';
+import type { RunnerStatus } from '../consumer';
+import type { Health } from './check-health';
+import type { LogPosition } from './log-position';
+import { registerLogMetrics } from './log-metrics';
+
+export interface ConsumerMetrics {
+  readonly registry: Registry;
+  /** A chunk was applied, or refused, after so long. */
+  observeApply(topic: string, durationMs: number): void;
+  /** Events published at this time stand in the totals now. */
+  observeDelay(topic: string, publishedAtMs: number, nowMs: number): void;
+  observeDeadLetters(letters: readonly RejectedRecord[]): void;
+}
+
+const APPLY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const DELAY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
+
+/** What a consumer process tells Prometheus: its own counts, and all partitions of its topics. docs/operating.md lists the names. */
+export function createConsumerMetrics(
+  statuses: () => readonly RunnerStatus[],
+  health: () => Health,
+  position: () => LogPosition | undefined,
+): ConsumerMetrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+
+  const counted = (name: string, help: string, of: (status: RunnerStatus) => number): Counter =>
+    new Counter({
+      name,
+      help,
+      labelNames: ['topic'],
+      registers,
+      // The runners count by themselves; these only show it.
+      collect() {
+        this.reset();
+        for (const status of statuses()) this.inc({ topic: status.topic }, of(status));
+      },
+    });
+  counted('tallyman_events_counted_total', 'Events counted', ({ counted: count }) => count);
+  counted('tallyman_events_duplicate_total', 'Repeats of counted events', ({ duplicates }) => duplicates);
+  counted('tallyman_events_late_total', 'Counted events of a closed month', ({ late }) => late);
+  counted('tallyman_events_voided_total', 'Counted events that were taken back', ({ voided }) => voided);
+  counted(
+    'tallyman_voids_unknown_total',
+    'Voids of events that were not counted',
+    ({ unknownVoids }) => unknownVoids,
+  );
+
+  registerLogMetrics(registry, position, health);
+
+  new Gauge({
+    name: 'tallyman_ready',
+    help: '1 while /readyz answers 200, else 0',
+    registers,
+    collect() {
+      this.set(health().ready ? 1 : 0);
+    },
+  });
+
+  const deadLetters = new Counter({
+    name: 'tallyman_dead_letters_total',
+    help: 'Events published to usage.dead-letters',
+    labelNames: ['topic', 'reason'],
+    registers,
+  });
+  const apply = new Histogram({
+    name: 'tallyman_apply_duration_seconds',
+    help: 'Time of one chunk in Redis, there and back',
+    labelNames: ['topic'],
+    buckets: APPLY_SECONDS,
+    registers,
+  });
+  const delay = new Histogram({
+    name: 'tallyman_event_delay_seconds',
+    help: "From a record's timestamp to its place in the totals, of the oldest record of each chunk",
+    labelNames: ['topic'],
+    buckets: DELAY_SECONDS,
+    registers,
+  });
+
+  return {
+    registry,
+    observeApply: (topic, durationMs) => apply.observe({ topic }, durationMs / 1000),
+    observeDelay: (topic, publishedAtMs, nowMs) =>
+      delay.observe({ topic }, Math.max(0, nowMs - publishedAtMs) / 1000),
+    observeDeadLetters(letters) {
+      for (const { topic, rejection } of letters) deadLetters.inc({ topic, reason: rejection.reason });
+    },
+  };
+}

@@ -1,0 +1,218 @@
+import type { Log } from '../../lib/logger';
+import type { KafkaClient } from '../../kafka/client';
+import { logEnds, stableEnds } from '../../kafka/topics/topics';
+import { readCursors } from '../../redis/cursors';
+import type { Store } from '../../redis/store';
+
+export interface PartitionPosition {
+  readonly topic: string;
+  readonly partition: number;
+  /** The offset the next record will get. */
+  readonly end: number;
+  /** The offset before which consumers read: below the end while a transaction is open. */
+  readonly stable: number;
+  /** The next offset to apply; undefined where Redis holds none. */
+  readonly cursor: number | undefined;
+  /** How long the cursor has been seen to stand with something left to apply; 0 while it moves or nothing is left. */
+  readonly stillMs: number;
+  /** Whether a consumer is assigned to it; undefined where that was not asked, or cannot be told. */
+  readonly isRead?: boolean | undefined;
+}
+
+/** How far the totals have followed the log. */
+export interface LogPosition {
+  /** The date of the look: with nothing behind, all that was published before is in the totals. */
+  readonly atMs: number;
+  readonly partitions: readonly PartitionPosition[];
+  /** Offsets not applied yet, of all partitions: at least as many as events, since markers have offsets too. */
+  readonly behind: number;
+  /** Offsets applied a second, lately. */
+  readonly perSecond: number;
+  /** The same by topic. */
+  readonly topics: readonly TopicPosition[];
+}
+
+export interface TopicPosition {
+  readonly topic: string;
+  readonly behind: number;
+  readonly perSecond: number;
+}
+
+export interface LogWatch {
+  /** What was seen last; undefined before the first look and while Kafka or Redis does not answer. */
+  position(): LogPosition | undefined;
+  /** Why there is no position. */
+  problem(): string | undefined;
+  /** Resolves when the first look has ended, well or not, and at the latest after `ms`. */
+  firstLook(ms: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface LogSources {
+  readonly kafka: KafkaClient;
+  readonly store: Store;
+  /** Full names: all partitions of these are looked at, whoever reads them. */
+  readonly topics: readonly string[];
+  /** topic -> the partitions that some consumer is assigned to. Asked while a cursor stands. */
+  readonly readers?: () => Promise<ReadonlyMap<string, ReadonlySet<number>>>;
+}
+
+const LOOK_EVERY_MS = 1_000;
+/** An older look tells nothing of how fresh the totals are. */
+const STALE_MS = 10_000;
+const RATE_OVER_MS = 30_000;
+/** A cursor that stands for less is between two chunks, or two owners. */
+const ASK_READERS_AFTER_MS = 3_000;
+
+/**
+ * Looks at the log's ends and the cursors each time it is called. The rates are those since the calls of the last half
+ * minute, 0 at the first.
+ */
+export function createLogLook(sources: LogSources): () => Promise<LogPosition> {
+  const standing = new Map<string, Standing>();
+  let history: { readonly takenAt: number; readonly applied: ReadonlyMap<string, number> }[] = [];
+  return async () => {
+    // The ends first: a cursor that then stands at one has passed all that was published before.
+    const atMs = Date.now();
+    const takenAt = performance.now();
+    const partitions = await readPartitions(sources, standing);
+    const applied = sumByTopic(partitions, ({ cursor }) => cursor ?? 0);
+    history = [...history.filter((one) => one.takenAt > takenAt - RATE_OVER_MS), { takenAt, applied }];
+    const first = history[0]!;
+    const seconds = (takenAt - first.takenAt) / 1000;
+    const perSecond = (offsets: number): number =>
+      seconds > 0 ? Math.max(0, Math.round(offsets / seconds)) : 0;
+    const behind = sumByTopic(partitions, behindOf);
+    const moved = [...applied].map(([topic, offset]) => offset - (first.applied.get(topic) ?? offset));
+    return {
+      atMs,
+      partitions,
+      behind: sum([...behind.values()]),
+      perSecond: perSecond(sum(moved)),
+      topics: [...applied.keys()].map((topic, at) => ({
+        topic,
+        behind: behind.get(topic) ?? 0,
+        perSecond: perSecond(moved[at] ?? 0),
+      })),
+    };
+  };
+}
+
+/** Looks every second, once for all readers: Kafka is not asked by each of them. */
+export function watchLog(sources: LogSources, log: Log): LogWatch {
+  const lookAtLog = createLogLook(sources);
+  let latest: LogPosition | undefined;
+  let seenAt = performance.now();
+  let failure: string | undefined;
+  let failing = false;
+  let stopped = false;
+  let wake: () => void = () => undefined;
+
+  const look = async (): Promise<void> => {
+    try {
+      const takenAt = performance.now();
+      latest = await lookAtLog();
+      seenAt = takenAt;
+      failure = undefined;
+      if (failing) log.info('the log can be looked at again');
+      failing = false;
+    } catch (error) {
+      // Told once, not every second. The page says that it does not know how fresh it is.
+      if (!failing) log.warn({ err: error }, 'the log cannot be looked at');
+      failing = true;
+      latest = undefined;
+      failure = error instanceof Error ? error.message : String(error);
+    }
+  };
+
+  const firstLook = look();
+  const running = (async () => {
+    await firstLook;
+    while (!stopped) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, LOOK_EVERY_MS);
+        wake = () => (clearTimeout(timer), resolve());
+      });
+      if (!stopped) await look();
+    }
+  })();
+
+  const position = (): LogPosition | undefined =>
+    performance.now() - seenAt < STALE_MS ? latest : undefined;
+  return {
+    position,
+    problem() {
+      if (position() !== undefined) return undefined;
+      return failure ?? `no answer for ${Math.floor((performance.now() - seenAt) / 1000)} s`;
+    },
+    async firstLook(ms) {
+      let timer: NodeJS.Timeout | undefined;
+      const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+      await Promise.race([firstLook, limit]);
+      clearTimeout(timer);
+    },
+    async stop() {
+      stopped = true;
+      wake();
+      await running;
+    },
+  };
+}
+
+/** What a partition's cursor stood at when last seen, and since when, by a clock that nobody sets. */
+interface Standing {
+  readonly cursor: number | undefined;
+  readonly since: number;
+}
+
+async function readPartitions(
+  { kafka, store, topics, readers }: LogSources,
+  standing: Map<string, Standing>,
+): Promise<PartitionPosition[]> {
+  const ends = await logEnds(kafka, topics);
+  const shardCount = Math.max(0, ...[...ends.values()].map((all) => all.length));
+  const cursors = await Promise.all(
+    Array.from({ length: shardCount }, (_, shard) => readCursors(store, shard)),
+  );
+  const now = performance.now();
+  const found = [...ends].flatMap(([topic, topicEnds]) =>
+    topicEnds.map((end, partition): PartitionPosition => {
+      const cursor = cursors[partition]?.get(topic);
+      const key = `${topic}/${partition}`;
+      const was = standing.get(key);
+      const isStanding = was !== undefined && cursor === was.cursor && (cursor ?? 0) !== end;
+      const since = isStanding ? was.since : now;
+      standing.set(key, { cursor, since });
+      return { topic, partition, end, stable: end, cursor, stillMs: now - since };
+    }),
+  );
+  const longest = Math.max(0, ...found.map(({ stillMs }) => stillMs));
+  if (longest === 0) return found;
+  const stable = await stableEnds(kafka, topics);
+  const read = longest < ASK_READERS_AFTER_MS ? undefined : await readers?.().catch(() => undefined);
+  return found.map((one) => ({
+    ...one,
+    // Asked later than the end: it may lie past it.
+    stable: Math.min(one.end, stable.get(one.topic)?.[one.partition] ?? one.end),
+    isRead: read && (read.get(one.topic)?.has(one.partition) ?? false),
+  }));
+}
+
+/** Partitions with something left to apply whose cursor has not moved for this long. */
+export function stuckPartitions(position: LogPosition, forMs: number): PartitionPosition[] {
+  return position.partitions.filter(({ end, cursor, stillMs }) => (cursor ?? 0) < end && stillMs > forMs);
+}
+
+/** Offsets that are not applied yet. */
+export const behindOf = ({ end, cursor }: PartitionPosition): number => Math.max(0, end - (cursor ?? 0));
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+
+function sumByTopic(
+  partitions: readonly PartitionPosition[],
+  of: (partition: PartitionPosition) => number,
+): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const one of partitions) sums.set(one.topic, (sums.get(one.topic) ?? 0) + of(one));
+  return sums;
+}

@@ -1,0 +1,89 @@
+import { TallymanError } from '../../lib/errors';
+import type { Log } from '../../lib/logger';
+import type { RunnerStatus } from '../consumer';
+import { checkHealth, type Health } from './check-health';
+import type { LogWatch } from './log-position';
+
+export interface HealthWatchOptions {
+  /** Resolves when the store answers. */
+  readonly ping: () => Promise<unknown>;
+  readonly statuses: () => readonly RunnerStatus[];
+  /** Of all partitions of the topics that are consumed here, whoever is assigned to them. */
+  readonly logWatch: Pick<LogWatch, 'position' | 'problem'>;
+  readonly stuckAfterMs: number;
+  readonly log: Log;
+  /** Told once, when a loop has stood still for so long that only an end of the process helps. */
+  readonly onFatal: (error: TallymanError) => void;
+}
+
+export interface HealthWatch {
+  health(): Health;
+  stop(): void;
+}
+
+const LOOK_INTERVAL_MS = 1_000;
+/** Redis that has not answered for so long is away. */
+const PING_LIMIT_MS = 3_000;
+/** Longer than a consumer rides out a Kafka that is away (restart-policy.ts): then it ends by itself, and says why. */
+const WATCHDOG_MS = 360_000;
+
+/**
+ * Looks at the consumers once a second: logs what goes wrong and when it is well again, and gives up on a loop that
+ * stands still for good, whatever holds it. A process that only looks alive is worse than none.
+ */
+export function watchHealth(options: HealthWatchOptions): HealthWatch {
+  const { ping, statuses, logWatch, stuckAfterMs, log, onFatal } = options;
+  let answeredAt = performance.now();
+  let storeError: string | undefined;
+  let asking = false;
+  let known = new Map<string, string>();
+
+  const ask = (): void => {
+    if (asking) return;
+    asking = true;
+    ping()
+      .then(
+        () => {
+          answeredAt = performance.now();
+          storeError = undefined;
+        },
+        (error: unknown) => (storeError = error instanceof Error ? error.message : String(error)),
+      )
+      .finally(() => (asking = false));
+  };
+
+  const health = (): Health => {
+    const silentMs = performance.now() - answeredAt;
+    const storeProblem =
+      storeError ?? (silentMs > PING_LIMIT_MS ? `no answer for ${Math.floor(silentMs / 1000)} s` : undefined);
+    return checkHealth({
+      loops: statuses(),
+      storeProblem,
+      position: logWatch.position(),
+      positionProblem: logWatch.problem(),
+      stuckAfterMs,
+    });
+  };
+
+  const look = (): void => {
+    ask();
+    const { problems } = health();
+    const current = new Map(problems.map(({ code, subject }) => [`${code} ${subject}`, subject]));
+    for (const { code, subject, detail } of problems) {
+      if (!known.has(`${code} ${subject}`)) log.error({ code, subject }, detail);
+    }
+    for (const [key, subject] of known) {
+      if (!current.has(key)) log.info({ code: key.split(' ')[0], subject }, 'well again');
+    }
+    known = current;
+    for (const { topic, idleMs } of statuses()) {
+      if (idleMs <= WATCHDOG_MS) continue;
+      clearInterval(timer);
+      const message = `The consumer of ${topic} has not come round for ${Math.floor(idleMs / 1000)} s: ending the process.`;
+      onFatal(new TallymanError('LOOP_STOPPED', message, { topic, idleMs }));
+      return;
+    }
+  };
+  const timer = setInterval(look, LOOK_INTERVAL_MS);
+  return { health, stop: () => clearInterval(timer) };
+}

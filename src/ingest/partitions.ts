@@ -1,0 +1,206 @@
+import type { Batch, EachBatchPayload } from 'kafkajs';
+import { TallymanError } from '../lib/errors';
+import type { Log } from '../lib/logger';
+import { applyRange, type ChunkOutcome, type RangeWork } from './apply-range';
+import type { PackedBatch } from '../kafka/wire/fetch-response';
+import type { KafkaClient } from '../kafka/client';
+import { parseOffset } from '../kafka/topics/offset';
+import { checkCursor, decide, review, type ChainDecision, type LogFacts } from './offset-chain';
+import { firstRecordBetween } from '../kafka/read-range';
+import { chainStopped, uninitialised } from './stop-errors';
+import { logRanges } from '../kafka/topics/topics';
+
+export interface PartitionStatus {
+  readonly partition: number;
+  /** The offset to apply next; undefined until it is first read. */
+  readonly cursor: number | undefined;
+}
+
+export interface PartitionsOptions extends Omit<RangeWork, 'partition'> {
+  readonly client: KafkaClient;
+  readonly log: Log;
+  /** Makes sure that what was fetched comes from the topic that the cursors belong to. See TopicGuard. */
+  checkTopic(): Promise<void>;
+  /** Makes the consumer fetch a partition from this offset next. */
+  seek(partition: number, offset: number): void;
+  onChunk(partition: number, outcome: ChunkOutcome): void;
+}
+
+interface State {
+  /** Undefined until it is first read from the totals: on every assignment anew. */
+  cursor: number | undefined;
+  /** How often the consumer was sent to the cursor since a batch last fitted. */
+  seeks: number;
+}
+
+/** Present at run time, absent from kafkajs's types. */
+type FetchedBatch = Batch & { readonly fetchedOffset: string };
+
+/** The partitions that are assigned to a consumer: takes their batches through the offset chain into the totals. */
+export class Partitions {
+  private states = new Map<number, State>();
+  /** The last cursor that was seen, over all assignments. */
+  private readonly lastCursors = new Map<number, number>();
+
+  constructor(private readonly options: PartitionsOptions) {}
+
+  /** Forgets what was known of the partitions: another member may have moved on, or the totals gone back. */
+  assign(partitions: readonly number[]): void {
+    this.states = new Map();
+    for (const partition of partitions) this.stateOf(partition);
+    this.options.totals.assign(this.options.topic, partitions);
+  }
+
+  status(): PartitionStatus[] {
+    return [...this.states].map(([partition, { cursor }]) => ({ partition, cursor }));
+  }
+
+  /**
+   * Takes a batch as far as the chain allows: applies it, or sends the consumer elsewhere.
+   *
+   * @param mayGoOn asked between chunks
+   * @throws TallymanError the codes of offset-chain.ts and apply-range.ts
+   */
+  async process(payload: EachBatchPayload, mayGoOn: () => boolean): Promise<void> {
+    const batch = payload.batch as FetchedBatch;
+    const { partition } = batch;
+    const state = this.stateOf(partition);
+    state.cursor ??= await this.readCursor(partition);
+
+    const decision = await this.decideOn(partition, state, {
+      fetchedOffset: parseOffset(batch.fetchedOffset),
+      lastOffset: parseOffset(batch.lastOffset()),
+    });
+    switch (decision.do) {
+      case 'seek':
+        this.seek(partition, state, decision.to);
+        return;
+      case 'stop':
+        throw chainStopped(this.options.topic, partition, decision);
+      case 'apply': {
+        await this.options.checkTopic();
+        const onChunk = async (outcome: ChunkOutcome): Promise<boolean> => {
+          this.noteChunk(partition, state, outcome);
+          payload.resolveOffset(String(outcome.next - 1));
+          await payload.heartbeat();
+          return payload.isRunning() && !payload.isStale() && mayGoOn();
+        };
+        // What our own decoder of fetch responses puts where kafkajs has records.
+        const packed = batch.messages as unknown as PackedBatch[];
+        const gapAt = await applyRange({ ...this.options, partition }, packed, decision, onChunk);
+        if (gapAt === undefined) return;
+        await this.noteCursor(partition, gapAt);
+        this.seek(partition, state, gapAt);
+      }
+    }
+  }
+
+  /**
+   * Compares the partitions with their logs and the totals' cursors, whether or not there is anything to fetch.
+   *
+   * @throws TallymanError the codes of offset-chain.ts, `UNINITIALISED`
+   */
+  async review(): Promise<void> {
+    const { client, topic } = this.options;
+    const reviewed = [...this.states].map(([partition, state]) => ({
+      partition,
+      state,
+      known: state.cursor,
+    }));
+    const cursors = new Map<number, number>();
+    for (const { partition } of reviewed) cursors.set(partition, await this.readCursor(partition));
+    const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
+    await this.options.checkTopic();
+    for (const { partition, state, known } of reviewed) {
+      const cursor = cursors.get(partition);
+      const range = ranges[partition];
+      if (cursor === undefined || !range || this.states.get(partition) !== state) continue;
+      if (state.cursor !== known) continue; // A batch came meanwhile, and was judged by itself.
+      state.cursor = Math.max(known ?? 0, cursor);
+      const verdict = review(known, cursor, range);
+      if (verdict.do === 'seek') this.seek(partition, state, verdict.to);
+      // Events may have been applied, and then deleted, since the cursor was read.
+      else if (verdict.do === 'stop' && checkCursor(await this.readCursor(partition), range)) {
+        throw chainStopped(topic, partition, verdict);
+      }
+    }
+  }
+
+  private async decideOn(
+    partition: number,
+    state: State,
+    batch: { fetchedOffset: number; lastOffset: number },
+  ): Promise<Exclude<ChainDecision, { do: 'ask' }>> {
+    const cursor = state.cursor ?? 0;
+    const question = { cursor, batch, seeks: state.seeks };
+    const first = decide(question);
+    if (first.do !== 'ask') return first;
+    // Another owner of the partition may have moved on, and what it applied be deleted.
+    const current = await this.readCursor(partition);
+    if (current !== cursor) return { do: 'seek', to: current };
+    const log = await this.askLog(partition, cursor, batch.fetchedOffset);
+    const second = decide({ ...question, log });
+    this.options.log.warn(
+      { partition, ...question, ...log, decision: second.do },
+      'fetched elsewhere than told',
+    );
+    if (second.do === 'ask')
+      throw new TallymanError('BAD_DECISION', 'The log was asked already.', { partition });
+    return second;
+  }
+
+  private async askLog(partition: number, cursor: number, fetchedOffset: number): Promise<LogFacts> {
+    const { client, topic } = this.options;
+    const range = (await logRanges(client, [topic])).get(topic)?.[partition];
+    if (!range) throw new TallymanError('NO_PARTITION', `${topic} has no partition ${partition}.`);
+    if (cursor >= fetchedOffset || checkCursor(cursor, range)) return range;
+    const firstUnapplied = await firstRecordBetween(client, {
+      topic,
+      partition,
+      from: cursor,
+      to: fetchedOffset,
+    });
+    return { ...range, ...(firstUnapplied !== undefined && { firstUnapplied }) };
+  }
+
+  private noteChunk(partition: number, state: State, outcome: ChunkOutcome): void {
+    state.cursor = outcome.next;
+    state.seeks = 0;
+    this.lastCursors.set(partition, outcome.next);
+    this.options.onChunk(partition, outcome);
+  }
+
+  private seek(partition: number, state: State, to: number): void {
+    state.cursor = to;
+    state.seeks += 1;
+    this.options.seek(partition, to);
+  }
+
+  private async readCursor(partition: number): Promise<number> {
+    const { topic, totals } = this.options;
+    const cursor = await totals.readCursor(partition, topic);
+    if (cursor === undefined) throw uninitialised(topic, partition);
+    await this.noteCursor(partition, cursor);
+    return cursor;
+  }
+
+  /** Totals that went back lost their tail. What the ledger knows is put back before the log is read again from there. */
+  private async noteCursor(partition: number, cursor: number): Promise<void> {
+    const last = this.lastCursors.get(partition) ?? cursor;
+    this.lastCursors.set(partition, cursor);
+    if (cursor >= last) return;
+    this.options.log.warn(
+      { partition, cursor, last },
+      'the totals stand before what was applied: going back',
+    );
+    await this.options.totals.restore();
+  }
+
+  private stateOf(partition: number): State {
+    const known = this.states.get(partition);
+    if (known) return known;
+    const state = { cursor: undefined, seeks: 0 };
+    this.states.set(partition, state);
+    return state;
+  }
+}

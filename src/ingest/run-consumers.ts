@@ -1,0 +1,208 @@
+import type { UsageConsumer } from '../../consumers/usage-consumer';
+import { rateMessage } from '../../consumers/decode/rate-message';
+import { checkCursors } from './guards/check-cursors';
+import { checkCountingSettings } from '../installation/settings';
+import { restoreCloses } from '../installation/ledgers/restore-closes';
+import { waitForCursors } from './wait-for-cursors';
+import { watchCloses, type ClosesWatch } from './guards/watch-closes';
+import { createProgress } from '../lib/progress';
+import { roundingTable } from '../rating/rounding';
+import { createDeadLetters } from '../dead-letters/dead-letter';
+import { createPublisher } from '../kafka/producer';
+import { createRunner, type Runner } from './consumer';
+import { assignedPartitions } from '../kafka/checks/check-groups';
+import { openTransactions } from '../kafka/topics/open-transactions';
+import { stableEnds, topicName } from '../kafka/topics/topics';
+import { apply } from '../redis/apply/apply-chunk';
+import { readCursor } from '../redis/cursors';
+import { checkRebuilt } from '../redis/rebuilding';
+import { createConsumerMetrics, type ConsumerMetrics } from './health/consumer-metrics';
+import { jsonAnswer, startHealthServer, type HealthServer } from '../lib/health-server';
+import { traced } from '../lib/tracing';
+import { watchLog } from './health/log-position';
+import type { Context } from '../installation/context';
+import { deferred } from '../lib/process/deferred';
+import { signalled, type StopSignal } from '../lib/process/stop-signal';
+import { createStopDeadline } from './guards/stop-deadline';
+import { watchHealth, type HealthWatch } from './health/watch-health';
+
+export interface ConsumeOptions {
+  readonly consumers: readonly UsageConsumer[];
+  /** End when everything that was published before the start is applied; else run until stopped. */
+  readonly untilCaughtUp: boolean;
+  /** What the progress is called. A rebuild alone may run on a Redis that is not filled yet. */
+  readonly purpose?: 'consume' | 'rebuild';
+}
+
+/** `--until-caught-up` gives up after this long without progress: joining a group takes up to half of it. */
+const STALL_LIMIT_MS = 60_000;
+
+/**
+ * Runs one runner a topic until a signal, the end of the backlog, or a fatal error.
+ *
+ * @returns `interrupted` when a signal came before the end of the backlog
+ *
+ * A fatal error rejects: the process must end then, and be restarted by its supervisor. A consumer that lingers
+ * after its last fetch looks healthy from outside while usage piles up.
+ */
+export async function runConsumers(
+  context: Context,
+  options: ConsumeOptions,
+): Promise<'done' | 'interrupted'> {
+  const { config, log, calendar } = context;
+  const kafka = context.kafka();
+  const store = await context.store();
+  const topics = options.consumers.map((consumer) => topicName(config.prefix, consumer.topic));
+
+  await checkCountingSettings(kafka, config);
+  if (options.purpose !== 'rebuild') await checkRebuilt(store);
+  const { ends, topicIds } = await checkCursors(kafka, store, config.prefix, topics);
+  const closes = await watchLedger(context);
+
+  const publisher = await createPublisher(kafka);
+  const stopSignal = signalled();
+  const deadline = createStopDeadline(log);
+  void stopSignal.promise.then(() => deadline.begin());
+  const fatal = deferred<never>();
+  const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
+  const deadLetters = createDeadLetters(publisher, config.prefix);
+  const metrics = createConsumerMetrics(
+    () => runners.map((runner) => runner.status()),
+    () => watch.health(),
+    () => logWatch.position(),
+  );
+  const runners: Runner[] = options.consumers.map((consumer, index) =>
+    createRunner({
+      client: kafka,
+      topic: topics[index]!,
+      topicId: topicIds.get(topics[index]!),
+      groupId: groupOf(config.prefix, consumer.name),
+      rate: (message) => rateMessage(consumer, message, rating),
+      totals: {
+        async apply(shard, chunk) {
+          const known = await closes.latest();
+          const startedAt = performance.now();
+          const { topic, from, next } = chunk;
+          const answer = await traced('apply', { topic, partition: shard, from, next }, () =>
+            apply(store, shard, chunk, known),
+          );
+          metrics.observeApply(chunk.topic, performance.now() - startedAt);
+          return answer;
+        },
+        readCursor: (shard, topic) => readCursor(store, shard, topic),
+        assign: (topic, shards) => store.ids.keepOnly(topic, shards),
+        restore: () => closes.restore(),
+      },
+      deadLetters: {
+        async publish(records) {
+          await deadLetters.publish(records);
+          metrics.observeDeadLetters(records);
+        },
+      },
+      onApplied: ({ publishedAtMs }) => {
+        if (publishedAtMs !== undefined) metrics.observeDelay(topics[index]!, publishedAtMs, Date.now());
+      },
+      log,
+      onFatal: fatal.reject,
+    }),
+  );
+
+  const groupIds = options.consumers.map(({ name }) => groupOf(config.prefix, name));
+  const readers = (): Promise<Map<string, Set<number>>> => assignedPartitions(kafka, groupIds);
+  const logWatch = watchLog({ kafka, store, topics, readers }, log);
+  const watch = watchHealth({
+    logWatch,
+    ping: () => store.redis.ping(),
+    statuses: () => runners.map((runner) => runner.status()),
+    stuckAfterMs: config.health.stuckAfterMs,
+    log,
+    onFatal: fatal.reject,
+  });
+  let probes: HealthServer | undefined;
+  try {
+    probes = await serveHealth(context, watch, metrics);
+    await Promise.race([Promise.all(runners.map((runner) => runner.start())), fatal.promise]);
+    const waits: Promise<unknown>[] = [stopSignal.promise, fatal.promise];
+    if (options.untilCaughtUp) waits.push(caughtUp(context, ends, stopSignal, options.purpose));
+    await Promise.race(waits);
+    return options.untilCaughtUp && stopSignal.stopped() ? 'interrupted' : 'done';
+  } catch (error) {
+    deadline.begin();
+    throw error;
+  } finally {
+    watch.stop();
+    await deadline.during('the look at the log', logWatch.stop());
+    await deadline.during('the health server', probes?.close() ?? Promise.resolve());
+    // Runners first, so that no dead letter is published after its publisher is gone.
+    await Promise.allSettled(
+      runners.map((runner) => runner.stop((what, wait) => deadline.during(what, wait))),
+    );
+    await deadline.during('the publisher', publisher.close());
+    stopSignal.dispose();
+  }
+}
+
+/** Probes and scrapers find a consumer here, if a port is set. */
+async function serveHealth(
+  { config, log }: Context,
+  watch: HealthWatch,
+  { registry }: ConsumerMetrics,
+): Promise<HealthServer | undefined> {
+  const { host, port } = config.health;
+  if (port === undefined) return undefined;
+  const server = await startHealthServer({
+    host,
+    port,
+    routes: {
+      '/healthz': () => jsonAnswer(200, { alive: true }),
+      '/readyz': () => {
+        const health = watch.health();
+        return jsonAnswer(health.ready ? 200 : 503, health);
+      },
+      '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
+    },
+  });
+  log.info({ host, port: server.port }, 'answering probes');
+  return server;
+}
+
+/** Follows the ledger of closes, after it has put back what Redis lacks. */
+async function watchLedger({ config, log, kafka, store }: Context): Promise<ClosesWatch> {
+  const redis = await store();
+  const topic = topicName(config.prefix, 'billing.closes');
+  const watch = watchCloses({
+    async ledgerEnd() {
+      const ends = (await stableEnds(kafka(), [topic])).get(topic) ?? [];
+      return ends.reduce((sum, end) => sum + end, 0);
+    },
+    restore: async () => [...(await restoreCloses(kafka(), redis, config.prefix, log)).keys()],
+  });
+  await watch.latest();
+  return watch;
+}
+
+/** The consumer group of one of our consumers. */
+export const groupOf = (prefix: string, consumerName: string): string =>
+  topicName(prefix, `tallyman.${consumerName}`);
+
+async function caughtUp(
+  { config, log, kafka, store }: Context,
+  ends: ReadonlyMap<string, readonly number[]>,
+  stopSignal: StopSignal,
+  purpose = 'consume',
+): Promise<void> {
+  const progress = createProgress(purpose);
+  await waitForCursors(await store(), {
+    ends,
+    progress,
+    stallMs: Math.max(STALL_LIMIT_MS, config.health.stuckAfterMs),
+    // Kafka that is away is ridden out here as by the consumers, which end by themselves when it lasts.
+    findOpen: () =>
+      openTransactions(kafka(), [...ends.keys()]).catch((error: unknown) => {
+        log.debug({ err: error }, 'could not ask for open transactions');
+        return undefined;
+      }),
+    isStopped: () => stopSignal.stopped(),
+  });
+  progress.end();
+}

@@ -1,0 +1,26 @@
+import { TallymanError } from '../lib/errors';
+import type { ChainStop } from './offset-chain';
+
+/** What a consumer cannot go on from, and a restart does not mend: see the operations guide. */
+
+export function uninitialised(topic: string, partition: number): TallymanError {
+  return new TallymanError(
+    'UNINITIALISED',
+    `Redis holds no cursor of ${topic} partition ${partition}. A first start: run \`tallyman init\`. If Redis was ` +
+      'emptied: run `tallyman rebuild`.',
+    { topic, partition },
+  );
+}
+
+export function chainStopped(topic: string, partition: number, { code, message }: ChainStop): TallymanError {
+  return new TallymanError(code, `${topic} partition ${partition}: ${message}`, { topic, partition });
+}
+
+export function topicReplaced(topic: string, expectedId: string, id: string): TallymanError {
+  return new TallymanError(
+    'TOPIC_REPLACED',
+    `${topic} is not the topic that the cursors in Redis belong to (its id is ${id}, theirs ${expectedId}): it was ` +
+      'deleted and made anew, or this is another Kafka. Its events would pass for counted ones; see the operations guide.',
+    { topic, expectedId, id },
+  );
+}

@@ -1,0 +1,89 @@
+import { TallymanError } from '../lib/errors';
+import type { Progress } from '../lib/progress';
+import { abortCommand, describeOpenTransaction, type OpenTransaction } from '../kafka/topics/open-transactions';
+import { readCursors } from '../redis/cursors';
+import type { Store } from '../redis/store';
+
+const POLL_MS = 100;
+/** Cursors that have stood this long are held back by something: Kafka is asked about open transactions. */
+const STANDING_MS = 1_000;
+
+export interface CursorWait {
+  /** topic -> partition -> log end offset, noted at the start. */
+  readonly ends: ReadonlyMap<string, readonly number[]>;
+  /** Gives up when no cursor has moved for this long: the consumers are not running, or cannot read. */
+  readonly stallMs: number;
+  /** The transactions that are open now; undefined while Kafka cannot say, which is no reason to give up. */
+  readonly findOpen: () => Promise<readonly OpenTransaction[] | undefined>;
+  readonly progress: Progress;
+  /** Ends the wait early. */
+  readonly isStopped?: () => boolean;
+}
+
+/**
+ * Waits until every cursor has reached the log end noted at the start: then all that was published before is in the
+ * totals, and the month can be frozen without making timely usage late. What lies behind an open transaction is
+ * published, although nobody can read it yet.
+ *
+ * @throws TallymanError `NOT_CAUGHT_UP`; `TRANSACTION_OPEN` where a transaction holds back what is left
+ */
+export async function waitForCursors(store: Store, wait: CursorWait): Promise<void> {
+  const { ends, stallMs, findOpen, progress, isStopped = () => false } = wait;
+  const shardCount = Math.max(...[...ends.values()].map((offsets) => offsets.length));
+  const askAfterMs = Math.min(STANDING_MS, stallMs);
+  let leastLeft = Number.POSITIVE_INFINITY;
+  let first: number | undefined;
+  let movedAt = performance.now();
+  let askedAt = movedAt;
+  let held: readonly OpenTransaction[] = [];
+  while (!isStopped()) {
+    const behind: string[] = [];
+    let left = 0;
+    for (let shard = 0; shard < shardCount; shard += 1) {
+      const cursors = await readCursors(store, shard);
+      for (const [topic, offsets] of ends) {
+        const missing = (offsets[shard] ?? 0) - (cursors.get(topic) ?? 0);
+        if (missing <= 0) continue;
+        left += missing;
+        behind.push(`${topic}/${shard}`);
+      }
+    }
+    if (left === 0) return;
+    first ??= left;
+    const nowMs = performance.now();
+    if (left < leastLeft) {
+      leastLeft = left;
+      movedAt = nowMs;
+      held = [];
+    } else if (nowMs - movedAt > askAfterMs && nowMs - askedAt > askAfterMs) {
+      const open = await findOpen();
+      askedAt = performance.now();
+      if (open === undefined) movedAt = askedAt;
+      held = (open ?? []).filter(({ topic, partition }) => behind.includes(`${topic}/${partition}`));
+    }
+    const places = `${behind.length} partitions behind: ${someOf(behind)}`;
+    progress.update(first - left, first, held[0] ? `${places}; ${describeOpenTransaction(held[0])}` : places);
+    if (performance.now() - movedAt > stallMs) throw notCaughtUp(left, behind, held, stallMs);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+function notCaughtUp(
+  left: number,
+  behind: readonly string[],
+  [held]: readonly OpenTransaction[],
+  stallMs: number,
+): TallymanError {
+  const what =
+    `${left} events are not applied yet and no cursor moved for ${Math.round(stallMs / 1000)} s ` +
+    `(${someOf(behind)}): `;
+  const why =
+    held === undefined
+      ? 'are the consumers running?'
+      : `${describeOpenTransaction(held)}. Let its producer end it, or run ${abortCommand(held)}`;
+  const code = held === undefined ? 'NOT_CAUGHT_UP' : 'TRANSACTION_OPEN';
+  return new TallymanError(code, what + why, { left, behind });
+}
+
+const someOf = (places: readonly string[]): string =>
+  places.slice(0, 5).join(', ') + (places.length > 5 ? ', ...' : '');

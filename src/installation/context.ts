@@ -1,0 +1,86 @@
+import type * as UsedTopics from './used-topics';
+import { TallymanError } from '../lib/errors';
+import type * as Emptied from './redis-emptied';
+import type * as Kafka from '../kafka/client';
+import type * as Totals from '../redis/store';
+import type * as Calendar from '../rating/billing-calendar';
+import type * as Logging from '../lib/logger';
+import { readConfig, type Config } from '../lib/config';
+
+/**
+ * What a verb works with. Each part is opened, and its library loaded, when it is first asked for: a verb that reads
+ * Redis waits neither for Kafka's client nor for the logger's.
+ */
+export interface Context {
+  readonly config: Config;
+  readonly log: Logging.Log;
+  readonly calendar: Calendar.BillingCalendar;
+  readonly kafka: () => Kafka.KafkaClient;
+  readonly store: () => Promise<Totals.Store>;
+}
+
+/** Runs a verb and closes what it opened, whether it succeeds or not: an open socket would keep the process alive. */
+export async function withContext<T>(
+  run: (context: Context) => Promise<T>,
+  { logLevel, onlyReads }: { readonly logLevel?: Config['logLevel']; readonly onlyReads?: true } = {},
+): Promise<T> {
+  const config = readConfig(process.env);
+  let log: Logging.Log | undefined;
+  let calendar: Calendar.BillingCalendar | undefined;
+  let kafka: Kafka.KafkaClient | undefined;
+  let store: Promise<Totals.Store> | undefined;
+  /* eslint-disable @typescript-eslint/no-require-imports -- `import()` would make what is asked for a promise */
+  const context: Context = {
+    config,
+    get log() {
+      return (log ??= (require('../lib/logger') as typeof Logging).createLog(logLevel ?? config.logLevel));
+    },
+    get calendar() {
+      const { createBillingCalendar } = require('../rating/billing-calendar') as typeof Calendar;
+      return (calendar ??= createBillingCalendar(config.billingZone));
+    },
+    kafka() {
+      return (kafka ??= (require('../kafka/client') as typeof Kafka).openKafka(config.kafka, context.log));
+    },
+    store() {
+      const { openStore } = require('../redis/store') as typeof Totals;
+      return (store ??= openStore({
+        ...{ url: config.redisUrl, prefix: config.prefix },
+        ...(onlyReads && { onlyReads }),
+        onWait: (text) => context.log.warn(text),
+      }));
+    },
+  };
+  try {
+    return await run(context);
+  } catch (error) {
+    throw await explained(error, context);
+  } finally {
+    await (await store?.catch(() => undefined))?.close();
+    await kafka?.close();
+  }
+  /* eslint-enable @typescript-eslint/no-require-imports */
+}
+
+/**
+ * Says of a missing topic whether it was deleted, and of a missing cursor whether Redis was emptied: then `init` is no
+ * remedy. A store may be away; the first error stands then.
+ */
+async function explained(error: unknown, { config, kafka, store }: Context): Promise<unknown> {
+  if (!(error instanceof TallymanError)) return error;
+  /* eslint-disable @typescript-eslint/no-require-imports -- as above */
+  if (error.code === 'TOPICS_MISSING') {
+    const { missingOrDeleted } = require('./used-topics') as typeof UsedTopics;
+    return store()
+      .then((opened) => missingOrDeleted(error, kafka(), opened, config.prefix))
+      .catch(() => error);
+  }
+  if (error.code === 'UNINITIALISED') {
+    const { tellIfEmptied } = require('./redis-emptied') as typeof Emptied;
+    return store()
+      .then((opened) => tellIfEmptied(error, kafka(), opened, config.prefix))
+      .catch(() => error);
+  }
+  /* eslint-enable @typescript-eslint/no-require-imports */
+  return error;
+}

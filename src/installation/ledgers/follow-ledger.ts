@@ -1,0 +1,154 @@
+import { TallymanError } from '../../lib/errors';
+import { createProgress } from '../../lib/progress';
+import type { KafkaClient } from '../../kafka/client';
+import { readRange, type LogRecord } from '../../kafka/read-range';
+import { committedRanges, topicName, type LogRange } from '../../kafka/topics/topics';
+import { invoicesView } from '../../redis/views/invoices';
+import {
+  beginning,
+  closesView,
+  projectsView,
+  type FoundPosition,
+  type LedgerRecord,
+  type LedgerView,
+  type ViewPosition,
+} from '../../redis/views/ledger-view';
+import type { Store } from '../../redis/store';
+
+/** Brings one view of Redis to the end of its ledger. */
+export interface LedgerFollower {
+  /**
+   * Shows all that is in the ledger by now, in its order: if a key stands in it twice, the last record holds.
+   *
+   * @returns how many keys Redis did not show before
+   * @throws TallymanError `TOPIC_REPLACED`, `CURSOR_PAST_LOG_END` or `EVENTS_GONE` if the ledger is not the one that Redis
+   *   has shown
+   */
+  catchUp(): Promise<number>;
+  /**
+   * Whether all that `catchUp` found is still there: a Redis that loses its tail loses view and position together. What
+   * was read of the view in between is then as it was shown.
+   */
+  holds(): Promise<boolean>;
+}
+
+/** The views of an installation. Nothing is decided by one that was not caught up before. */
+export interface LedgerFollowers {
+  readonly projects: LedgerFollower;
+  readonly closes: LedgerFollower;
+  readonly invoices: LedgerFollower;
+}
+
+export function followLedgers(kafka: KafkaClient, store: Store, prefix: string): LedgerFollowers {
+  return {
+    projects: followLedger(kafka, projectsView(store), prefix),
+    closes: followLedger(kafka, closesView(store), prefix),
+    invoices: followLedger(kafka, invoicesView(store), prefix),
+  };
+}
+
+/** Brings all views to the ends of their ledgers. */
+export async function catchUpLedgers(kafka: KafkaClient, store: Store, prefix: string): Promise<void> {
+  const { projects, closes, invoices } = followLedgers(kafka, store, prefix);
+  await Promise.all([projects.catchUp(), closes.catchUp(), invoices.catchUp()]);
+}
+
+/** So many records are shown in one step, which blocks Redis. */
+const PAGE = 200;
+/** Documents shrink to a tenth in the log, so this is some megabytes of them. */
+const FETCH_BYTES = 512 * 1_024;
+
+/**
+ * Follows a ledger. It alone writes the view, and remembers there how far it came: so what Redis shows is what the ledger
+ * holds up to that position, whatever Redis has lost. Several may follow at once.
+ */
+export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: string): LedgerFollower {
+  const topic = topicName(prefix, view.ledger);
+  let reached: ViewPosition | undefined;
+
+  /** @returns false if the position was moved by another hand */
+  async function showUpTo(
+    { start, end }: LogRange,
+    found: FoundPosition,
+    begun: ViewPosition,
+    onAdded: (added: number) => void,
+  ): Promise<boolean> {
+    const from = Math.max(start, begun.next);
+    let at = found;
+    const show = async (next: number, records: readonly LedgerRecord[]): Promise<boolean> => {
+      const position = { ...begun, next };
+      const shown = await view.show(at, position, records);
+      if (shown === undefined) return false;
+      at = { text: shown.text, position };
+      onAdded(shown.added);
+      return true;
+    };
+    const progress = createProgress(view.ledger);
+    const range = { topic, partition: 0, from, to: end, fetchBytes: FETCH_BYTES };
+    for await (const records of readRange(kafka, range)) {
+      for (let first = 0; first < records.length; first += PAGE) {
+        const page = records.slice(first, first + PAGE);
+        if (!(await show(page.at(-1)!.offset + 1, page.map(ledgerRecordOf)))) return false;
+        progress.update(page.at(-1)!.offset - from, end - from);
+      }
+    }
+    progress.end();
+    // The log may end with a transaction's marker, which comes as no record.
+    const isNoted = at.position?.next === end && at.position.topicId === begun.topicId;
+    return isNoted || show(end, []);
+  }
+
+  return {
+    async catchUp() {
+      let total = 0;
+      for (;;) {
+        const found = await view.find();
+        const topicId = await kafka.topicId(topic);
+        const range = (await committedRanges(kafka, [topic])).get(topic)![0]!;
+        if (found.position !== undefined) checkSameLedger(topic, found.position, { topicId, ...range });
+        const begun = found.position ? { ...found.position, topicId } : beginning(topicId);
+        if (!(await showUpTo(range, found, begun, (added) => (total += added)))) continue;
+        reached = { ...begun, next: range.end };
+        return total;
+      }
+    },
+    async holds() {
+      const { position } = await view.find();
+      return reached === undefined || (position?.run === reached.run && position.next >= reached.next);
+    },
+  };
+}
+
+function ledgerRecordOf({ key, value }: LogRecord): LedgerRecord {
+  return { key: key?.toString() ?? '', value: value?.toString() ?? null };
+}
+
+function checkSameLedger(
+  topic: string,
+  { next, topicId: shownId }: ViewPosition,
+  { topicId, start, end }: LogRange & { readonly topicId: string | undefined },
+): void {
+  const remedy =
+    'Restore the topic from a copy. If what it holds now is right, empty this Redis and run `tallyman rebuild`.';
+  if (shownId !== undefined && topicId !== shownId) {
+    throw new TallymanError(
+      'TOPIC_REPLACED',
+      `Redis shows another ${topic} than the one that is there: its id was ${shownId} and is ${topicId}. ${remedy}`,
+      { topic, expectedId: shownId, id: topicId },
+    );
+  }
+  if (next > end) {
+    throw new TallymanError(
+      'CURSOR_PAST_LOG_END',
+      `Redis shows ${topic} up to offset ${next}, but it ends at ${end}: it was created anew, or has lost its end. ${remedy}`,
+      { topic, position: next, end },
+    );
+  }
+  if (next > 0 && next < start) {
+    throw new TallymanError(
+      'EVENTS_GONE',
+      `Redis shows ${topic} up to offset ${next}, but it begins at ${start}: records between were deleted. ${remedy}`,
+      { topic, position: next, start },
+    );
+  }
+}

@@ -1,0 +1,48 @@
+import type { Log } from '../../lib/logger';
+import type { KafkaClient } from '../../kafka/client';
+import { readLedger } from '../../kafka/ledger/ledger';
+import { topicName } from '../../kafka/topics/topics';
+import { restoreFreeze } from '../../redis/cut-offs';
+import { readShardCount } from '../../redis/usage/read-usage';
+import type { Store } from '../../redis/store';
+import type { CloseRecord } from '../../redis/views/close-record';
+
+/** The months that the ledger knows to be closed, in order: month -> the record of its close. */
+export type CloseRecords = ReadonlyMap<string, CloseRecord>;
+
+/** Reads the ledger of closes. */
+export async function readCloseRecords(kafka: KafkaClient, prefix: string): Promise<CloseRecords> {
+  const records = new Map<string, CloseRecord>();
+  await readLedger(kafka, topicName(prefix, 'billing.closes'), (month, value) => {
+    if (value === null) records.delete(month);
+    else records.set(month, JSON.parse(value) as CloseRecord);
+  });
+  return new Map([...records].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/**
+ * Brings every freeze that the ledger knows into Redis. A Redis that lost its last second may have lost a freeze with
+ * it; going on without that freeze would count late usage in a month that is already invoiced.
+ *
+ * @returns what the ledger knows
+ * @throws TallymanError `FREEZE_LOST`, `FREEZE_CONFLICT`
+ */
+export async function restoreCloses(
+  kafka: KafkaClient,
+  store: Store,
+  prefix: string,
+  log: Log,
+): Promise<CloseRecords> {
+  const records = await readCloseRecords(kafka, prefix);
+  for (const record of records.values()) await restoreClose(store, record, log);
+  return records;
+}
+
+/** Brings the freezes of one closed month into Redis, and into shards that were added since. */
+export async function restoreClose(store: Store, { month, cursors }: CloseRecord, log: Log): Promise<void> {
+  const shardCount = Math.max(await readShardCount(store), Object.keys(cursors).length);
+  for (let shard = 0; shard < shardCount; shard += 1) {
+    const restored = await restoreFreeze(store, shard, month, new Map(Object.entries(cursors[shard] ?? {})));
+    if (restored) log.warn({ month, shard }, 'restored a freeze that Redis did not hold');
+  }
+}

@@ -1,0 +1,30 @@
+import type { KafkaClient } from '../../kafka/client';
+import { readCloses } from '../../redis/views/closes';
+import { invoicesView } from '../../redis/views/invoices';
+import { closesView, projectsView } from '../../redis/views/ledger-view';
+import { countSetProjects } from '../../redis/views/projects';
+import type { Store } from '../../redis/store';
+import { followLedger } from './follow-ledger';
+
+/** How many of each Redis shows now; of the invoices, those that it did not show before. */
+export interface RestoredViews {
+  readonly projects: number;
+  readonly closes: number;
+  readonly invoices: number;
+}
+
+/** Shows all ledgers anew: projects, closes and invoices, each as it was last published. Repeatable. */
+export async function restoreViews(
+  client: KafkaClient,
+  store: Store,
+  prefix: string,
+): Promise<RestoredViews> {
+  const showAnew = async (view: ReturnType<typeof closesView>): Promise<number> => {
+    await view.forget(); // A view may lack what its position does not tell.
+    return followLedger(client, view, prefix).catchUp();
+  };
+  await showAnew(projectsView(store));
+  await showAnew(closesView(store));
+  const invoices = await showAnew(invoicesView(store));
+  return { projects: await countSetProjects(store), closes: (await readCloses(store)).size, invoices };
+}

@@ -1,0 +1,67 @@
+import type { Log } from '../../lib/logger';
+import type { KafkaClient } from '../../kafka/client';
+import type { Store } from '../../redis/store';
+import { followLedgers } from './follow-ledger';
+
+export interface LedgerWatch {
+  stop(): Promise<void>;
+}
+
+const LOOK_EVERY_MS = 2_000;
+/** A server starts without Kafka too, and then shows what Redis holds. */
+const FIRST_LOOK_MS = 5_000;
+
+/**
+ * Follows the ledgers for a process that runs on: what Redis loses of its views is shown again within seconds. Resolves
+ * after the first look, or when it takes too long.
+ */
+export async function watchLedgers(
+  kafka: KafkaClient,
+  store: Store,
+  prefix: string,
+  log: Log,
+): Promise<LedgerWatch> {
+  const { projects, closes, invoices } = followLedgers(kafka, store, prefix);
+  const views = Object.entries({ projects, closes, invoices });
+  const stopping = new AbortController();
+  let isFailing = false;
+
+  const look = async (): Promise<void> => {
+    try {
+      for (const [view, follower] of views) {
+        const added = await follower.catchUp();
+        if (added > 0) log.info({ view, added }, 'showed what the ledger had');
+      }
+      if (isFailing) log.info('the ledgers can be followed again');
+      isFailing = false;
+    } catch (error) {
+      // Told once, not every time.
+      if (!isFailing)
+        log.error({ err: error }, 'the ledgers cannot be followed: plans and invoices may be old');
+      isFailing = true;
+    }
+  };
+
+  const first = look();
+  const running = first.then(async () => {
+    while (!stopping.signal.aborted) {
+      await wait(LOOK_EVERY_MS, stopping.signal);
+      if (!stopping.signal.aborted) await look();
+    }
+  });
+  await Promise.race([first, wait(FIRST_LOOK_MS, stopping.signal)]);
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}
+
+/** Until then, or until it is stopped. */
+function wait(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}

@@ -1,0 +1,52 @@
+import { usageConsumers } from '../../consumers';
+import { TallymanError } from '../lib/errors';
+import type { KafkaClient } from '../kafka/client';
+import { logEnds, topicName } from '../kafka/topics/topics';
+import { readCursors } from '../redis/cursors';
+import type { Store } from '../redis/store';
+
+/** What an installation has only published after its first start. */
+const LEDGERS = ['billing.projects', 'billing.closes', 'billing.invoices'];
+
+/**
+ * Whether Redis was emptied: it holds no cursor at all, but the ledgers hold records. New cursors alone would count the
+ * events again, but without plans and closes.
+ */
+export async function isRedisEmptied(kafka: KafkaClient, store: Store, prefix: string): Promise<boolean> {
+  const topics = usageConsumers.map(({ topic }) => topicName(prefix, topic));
+  const partitions = [...(await logEnds(kafka, topics)).values()].map(({ length }) => length);
+  for (let shard = 0; shard < Math.max(0, ...partitions); shard += 1) {
+    const cursors = await readCursors(store, shard);
+    if (topics.some((topic) => cursors.has(topic))) return false;
+  }
+  const ledgers = LEDGERS.map((name) => topicName(prefix, name));
+  return [...(await logEnds(kafka, ledgers)).values()].flat().some((end) => end > 0);
+}
+
+export const EMPTIED_PROBLEM =
+  'it was emptied: it holds no cursor, but the ledgers in Kafka hold projects, closes or invoices';
+
+export const EMPTIED_MESSAGE = `Redis: ${EMPTIED_PROBLEM}. Run \`tallyman rebuild\`.`;
+
+/** How long an error may wait until it is known whether Redis was emptied. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * What to report of an error: one that only says that something is not there, on a Redis that was emptied, says so. Then
+ * nobody is advised to run `init`, which refuses there.
+ */
+export async function tellIfEmptied(
+  error: TallymanError,
+  kafka: KafkaClient,
+  store: Store,
+  prefix: string,
+): Promise<TallymanError> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), PATIENCE_MS);
+  });
+  const asked = isRedisEmptied(kafka, store, prefix).catch(() => false);
+  const isEmptied = await Promise.race([asked, patience]);
+  clearTimeout(timer);
+  return isEmptied ? new TallymanError('REDIS_EMPTIED', EMPTIED_MESSAGE) : error;
+}

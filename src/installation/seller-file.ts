@@ -1,0 +1,28 @@
+import { readFileSync } from 'node:fs';
+import type { Seller } from '../billing/invoice/invoice';
+import { UsageError } from '../lib/errors';
+import { validatorOf } from '../lib/schema';
+
+/**
+ * Reads and checks the file that says who issues the invoices; undefined where `path` is.
+ *
+ * @throws UsageError `BAD_SELLER`, with every problem
+ */
+export function loadSeller(path: string | undefined): Seller | undefined {
+  if (path === undefined) return undefined;
+  const { value, problems } = readJson(path);
+  if (problems.length === 0) return value as Seller;
+  throw new UsageError('BAD_SELLER', [`TALLYMAN_SELLER names ${path}:`, ...problems].join('\n  '), {
+    path,
+    problems,
+  });
+}
+
+function readJson(path: string): { value: unknown; problems: string[] } {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return { value, problems: validatorOf('seller.v1.json')(value) };
+  } catch (error) {
+    return { value: undefined, problems: [(error as Error).message] };
+  }
+}

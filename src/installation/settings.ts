@@ -1,0 +1,125 @@
+import { DEFAULT_DURATION_LIMIT, type Config } from '../lib/config';
+import { RefusedError } from '../lib/errors';
+import { parseSpan } from '../lib/text/duration-text';
+import type { KafkaClient } from '../kafka/client';
+import { appendLedger, readLedger } from '../kafka/ledger/ledger';
+import type { Publisher } from '../kafka/producer';
+import { topicName } from '../kafka/topics/topics';
+
+/** The settings that decide what an event counts. */
+export interface CountingSettings {
+  readonly TALLYMAN_BILLING_ZONE: string;
+  readonly TALLYMAN_ROUNDING: string;
+  /** In milliseconds, so that `60m` is no other setting than `1h`. */
+  readonly TALLYMAN_FUTURE_LIMIT: string;
+  readonly TALLYMAN_PAST_LIMIT: string;
+  readonly TALLYMAN_DURATION_LIMIT: string;
+}
+
+/** What `billing.settings` holds: what a recount of the log must know besides the log. */
+export interface CountingRecord {
+  /** Undefined for an installation whose `init` did not record them yet; one of an older version lacks newer settings. */
+  readonly settings: Partial<CountingSettings> | undefined;
+  /** Shard -> topic -> the offset that its first cursor was made at: what lies before was never counted. */
+  readonly begins: ReadonlyMap<number, ReadonlyMap<string, number>>;
+}
+
+const SETTINGS_KEY = 'settings';
+const BEGIN_KEY = /^begin\/(\d+)$/;
+
+export function countingSettings({
+  billingZone,
+  rounding,
+  limits,
+}: Pick<Config, 'billingZone' | 'rounding' | 'limits'>): CountingSettings {
+  return {
+    TALLYMAN_BILLING_ZONE: billingZone,
+    TALLYMAN_ROUNDING: rounding,
+    TALLYMAN_FUTURE_LIMIT: `${limits.futureMs}ms`,
+    TALLYMAN_PAST_LIMIT: `${limits.pastMs}ms`,
+    TALLYMAN_DURATION_LIMIT: `${limits.durationMs}ms`,
+  };
+}
+
+export async function readCountingRecord(client: KafkaClient, prefix: string): Promise<CountingRecord> {
+  let settings: Partial<CountingSettings> | undefined;
+  const begins = new Map<number, ReadonlyMap<string, number>>();
+  await readLedger(client, topicName(prefix, 'billing.settings'), (key, value) => {
+    const [, shard] = BEGIN_KEY.exec(key) ?? [];
+    if (value === null) begins.delete(Number(shard));
+    else if (shard !== undefined)
+      begins.set(Number(shard), new Map(Object.entries(JSON.parse(value) as Record<string, number>)));
+    else if (key === SETTINGS_KEY) settings = JSON.parse(value) as Partial<CountingSettings>;
+  });
+  return { settings, begins };
+}
+
+export async function recordSettings(
+  publisher: Publisher,
+  prefix: string,
+  settings: CountingSettings,
+): Promise<void> {
+  await appendLedger(publisher, topicName(prefix, 'billing.settings'), [
+    { key: SETTINGS_KEY, value: JSON.stringify(settings) },
+  ]);
+}
+
+export async function recordBegins(
+  publisher: Publisher,
+  prefix: string,
+  begins: CountingRecord['begins'],
+): Promise<void> {
+  const records = [...begins].map(([shard, cursors]) => ({
+    key: `begin/${shard}`,
+    value: JSON.stringify(Object.fromEntries(cursors)),
+  }));
+  await appendLedger(publisher, topicName(prefix, 'billing.settings'), records);
+}
+
+/** What holds where an older version's `init` recorded nothing: the same for every process, whatever its environment. */
+const UNRECORDED: Partial<CountingSettings> = {
+  TALLYMAN_DURATION_LIMIT: `${parseSpan(DEFAULT_DURATION_LIMIT)}ms`,
+};
+
+/** `TALLYMAN_ROUNDING is per-second and was per-minute`, for each setting that is not as it was recorded. */
+export function settingsThatDiffer(
+  recorded: CountingRecord['settings'],
+  own: CountingSettings,
+  unrecorded = UNRECORDED,
+): string[] {
+  if (recorded === undefined) return [];
+  const was = { ...unrecorded, ...recorded };
+  const names = Object.keys(own) as (keyof CountingSettings)[];
+  return names
+    .filter((name) => own[name] !== was[name])
+    .map((name) => `${name} is ${own[name]} and was ${was[name]}`);
+}
+
+/** Whether every setting is recorded. */
+export function isComplete(settings: CountingRecord['settings']): settings is CountingSettings {
+  return settings !== undefined && Object.keys(UNRECORDED).every((name) => name in settings);
+}
+
+/**
+ * Refuses an environment that would count otherwise than the one the installation began with: half of a month by one
+ * rule, half by another, and no replay would ever come to the same again.
+ *
+ * @throws RefusedError `OTHER_SETTINGS`
+ */
+export async function checkCountingSettings(
+  client: KafkaClient,
+  config: Pick<Config, 'prefix' | 'billingZone' | 'rounding' | 'limits'>,
+  { unrecorded = UNRECORDED } = {},
+): Promise<CountingRecord> {
+  const record = await readCountingRecord(client, config.prefix);
+  const differing = settingsThatDiffer(record.settings, countingSettings(config), unrecorded);
+  if (differing.length > 0) {
+    throw new RefusedError(
+      'OTHER_SETTINGS',
+      `This installation counts by other settings: ${differing.join('; ')}. Set the environment back; other settings need ` +
+        'an installation of their own (TALLYMAN_PREFIX).',
+      { differing },
+    );
+  }
+  return record;
+}

@@ -1,0 +1,41 @@
+import { AssignerProtocol, type GroupDescription } from 'kafkajs';
+import type { Finding } from '../../lib/finding';
+import type { KafkaClient } from '../client';
+
+/** Finds consumer groups in which nobody is: their topic's usage waits. */
+export async function checkGroups(client: KafkaClient, groupIds: readonly string[]): Promise<Finding[]> {
+  const groups = await describeGroups(client, groupIds);
+  const busy = new Set(groups.filter(({ members }) => members.length > 0).map(({ groupId }) => groupId));
+  return groupIds
+    .filter((groupId) => !busy.has(groupId))
+    .map((groupId) => ({
+      level: 'warning',
+      subject: `consumer group ${groupId}`,
+      problem: 'no consumer is running: what is published waits',
+      remedy: 'start the consumers (tallyman consume)',
+    }));
+}
+
+/** topic -> the partitions that a member of one of the groups is assigned to. */
+export async function assignedPartitions(
+  client: KafkaClient,
+  groupIds: readonly string[],
+): Promise<Map<string, Set<number>>> {
+  const assigned = new Map<string, Set<number>>();
+  for (const { members } of await describeGroups(client, groupIds)) {
+    for (const { memberAssignment } of members) {
+      const { assignment = {} } = AssignerProtocol.MemberAssignment.decode(memberAssignment) ?? {};
+      for (const [topic, partitions] of Object.entries(assignment))
+        assigned.set(topic, new Set([...(assigned.get(topic) ?? []), ...partitions]));
+    }
+  }
+  return assigned;
+}
+
+/** Only groups that exist are described: where none ever was, a broker has no coordinator to ask. */
+async function describeGroups(client: KafkaClient, groupIds: readonly string[]): Promise<GroupDescription[]> {
+  const admin = await client.admin();
+  const existing = new Set((await admin.listGroups()).groups.map(({ groupId }) => groupId));
+  const known = groupIds.filter((groupId) => existing.has(groupId));
+  return known.length === 0 ? [] : (await admin.describeGroups(known)).groups;
+}

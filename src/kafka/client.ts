@@ -1,0 +1,155 @@
+import { Kafka, logLevel, type Admin, type KafkaConfig, type logCreator } from 'kafkajs';
+import type Cluster from 'kafkajs/src/cluster';
+import createRetry from 'kafkajs/src/retry';
+import { TallymanError } from '../lib/errors';
+import type { Log } from '../lib/logger';
+import { openCluster } from './cluster';
+import { registerCodecs } from './wire/codecs';
+import { installWorkarounds } from './patches/install';
+import { listOffsets, type LogPoint } from './topics/list-offsets';
+import { createLogReader, type LogReader } from './log-reader';
+import { readTopicId } from './topics/topic-id';
+import { readTopics, type PartitionMetadata } from './topics/topic-metadata';
+
+/** Where Kafka is and how to sign in. */
+export interface KafkaOptions {
+  /** `host:port`, at least one. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** TLS when present; PEM texts. */
+  readonly ssl?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: string;
+  };
+}
+
+/** An open door to one Kafka. Nothing is connected before it is used. */
+export interface KafkaClient {
+  /** Where it connects first, as Kafka's own tools take it. */
+  readonly bootstrapServer: string;
+  /** kafkajs itself, for this folder only. */
+  readonly kafkajs: Kafka;
+  /** One admin connection, shared and kept until `close`. */
+  admin(): Promise<Admin>;
+  /** Reads partitions without a group; shared and kept until `close`. */
+  reader(): Promise<LogReader>;
+  /** topic -> partition -> the offset of a point in its log. */
+  listOffsets(topics: readonly string[], point: LogPoint): Promise<Map<string, number[]>>;
+  /** topic -> its partitions; a topic that does not exist is left out. */
+  topics(names: readonly string[]): Promise<Map<string, readonly PartitionMetadata[]>>;
+  /** The id that Kafka gave a topic; undefined if there is no such topic, or the cluster has no ids. */
+  topicId(topic: string): Promise<string | undefined>;
+  close(): Promise<void>;
+}
+
+/** An address that answers nothing is given up after this long. */
+const CONNECTION_TIMEOUT_MS = 3_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** About six seconds in all. Spelled out, because kafkajs has other defaults under NODE_ENV=test. */
+const RETRY = { initialRetryTime: 200, multiplier: 2, factor: 0.2, maxRetryTime: 5_000, retries: 5 };
+
+/**
+ * Opens a client. kafkajs's own log lines go to `log` for debugging: it reports as errors what it then rides out, and
+ * what matters arrives as an error all the same.
+ */
+export function openKafka(options: KafkaOptions, log?: Log): KafkaClient {
+  installWorkarounds();
+  registerCodecs();
+  const kafkajs = new Kafka({
+    brokers: [...options.brokers],
+    clientId: options.clientId,
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retry: RETRY,
+    logLevel: logLevel.INFO,
+    logCreator: forwardTo(log),
+    ...(options.ssl && { ssl: { ...options.ssl } }),
+    ...(options.sasl && { sasl: { ...options.sasl } as NonNullable<KafkaConfig['sasl']> }),
+  });
+  const admin = sharedConnection(
+    () => connectAdmin(kafkajs),
+    (opened) => opened.disconnect(),
+  );
+  const cluster = sharedConnection(
+    () => openCluster(kafkajs),
+    (opened) => opened.disconnect(),
+  );
+  const retried = async <T>(ask: (opened: Cluster) => Promise<T>): Promise<T> => {
+    const opened = await cluster.get();
+    return createRetry(RETRY)(async (bail) => {
+      try {
+        return await ask(opened);
+      } catch (error) {
+        if (error instanceof TallymanError) return bail(error) as T;
+        await opened.refreshMetadata().catch(() => undefined);
+        throw error;
+      }
+    });
+  };
+  return {
+    bootstrapServer: options.brokers.join(','),
+    kafkajs,
+    admin: admin.get,
+    reader: async () => createLogReader(await cluster.get(), RETRY),
+    listOffsets: async (topics, point) => {
+      const opened = await cluster.get();
+      return createRetry(RETRY)(async (bail) => {
+        try {
+          return await listOffsets(opened, topics, point);
+        } catch (error) {
+          await opened.refreshMetadata().catch(() => undefined);
+          // A broker may not have heard of a new topic yet. What else goes wrong, the caller waits for.
+          if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+          return bail(error) as undefined;
+        }
+      });
+    },
+    topics: (names) => retried((opened) => readTopics(opened, names)),
+    topicId: (topic) => retried((opened) => readTopicId(opened, topic)),
+    close: async () => void (await Promise.all([admin.close(), cluster.close()])),
+  };
+}
+
+async function connectAdmin(kafkajs: Kafka): Promise<Admin> {
+  const admin = kafkajs.admin();
+  await admin.connect();
+  return admin;
+}
+
+/** Opened when first asked for; asked for again after a failure, it is tried again. */
+function sharedConnection<T>(
+  open: () => Promise<T>,
+  close: (opened: T) => Promise<void>,
+): { get: () => Promise<T>; close: () => Promise<void> } {
+  let opened: Promise<T> | undefined;
+  return {
+    get: () =>
+      (opened ??= open().catch((error: unknown) => {
+        opened = undefined;
+        throw error;
+      })),
+    async close() {
+      const closing = opened;
+      opened = undefined;
+      const connection = await closing?.catch(() => undefined);
+      if (connection !== undefined) await close(connection);
+    },
+  };
+}
+
+function forwardTo(log: Log | undefined): logCreator {
+  return () => (entry) => {
+    if (!log) return;
+    const { message, ...fields } = entry.log;
+    const line = {
+      kafkajs: entry.namespace,
+      ...fields,
+      timestamp: undefined,
+      logger: undefined,
+      stack: undefined,
+    };
+    log.debug(line, message);
+  };
+}

@@ -1,0 +1,29 @@
+import type { Kafka } from 'kafkajs';
+import type Cluster from 'kafkajs/src/cluster';
+import { TallymanError } from '../lib/errors';
+
+export const READ_UNCOMMITTED = 0;
+export const READ_COMMITTED = 1;
+/** A partition that was added is seen after this long. */
+const METADATA_MAX_AGE_MS = 30_000;
+
+/** kafkajs's own view of a cluster, on connections of its own: for the requests that its public face does not offer. */
+export async function openCluster(kafkajs: Kafka): Promise<Cluster> {
+  const cluster = createCluster(kafkajs);
+  await cluster.connect();
+  return cluster;
+}
+
+function createCluster(kafkajs: Kafka): Cluster {
+  const symbol = Object.getOwnPropertySymbols(kafkajs).find(
+    ({ description }) => description === 'private:Kafka:createCluster',
+  );
+  const create = symbol && (kafkajs as unknown as Record<symbol, (options: object) => Cluster>)[symbol];
+  if (!create)
+    throw new TallymanError('KAFKAJS_CHANGED', 'kafkajs is not the version that this program knows');
+  return create({
+    allowAutoTopicCreation: false,
+    metadataMaxAge: METADATA_MAX_AGE_MS,
+    isolationLevel: READ_COMMITTED,
+  });
+}

@@ -1,0 +1,81 @@
+import { CompressionTypes, Partitioners, type Transaction } from 'kafkajs';
+import type { TallymanError } from '../../lib/errors';
+import type { KafkaClient } from '../client';
+import { requestsOf, type Publisher } from '../producer';
+import { Turns } from '../../lib/process/mutex';
+
+/** What brokers answer to a producer whose transactional id was taken over. kafkajs has no name for the code 90. */
+const FENCED = /INVALID_PRODUCER_EPOCH|PRODUCER_FENCED|INVALID_PRODUCER_ID_MAPPING|error code 90\b/;
+
+/**
+ * Commits wait for markers to be written, a few milliseconds each, and the next transaction is refused until then: the
+ * client's usual pause of 200 ms would be most of a close.
+ */
+const RETRY = { initialRetryTime: 10, multiplier: 2, factor: 0.2, maxRetryTime: 2_000, retries: 12 };
+
+/**
+ * A transaction takes milliseconds. One that a killed process left open is in the way of readers until the broker ends it
+ * or the next publisher is opened.
+ */
+const TRANSACTION_TIMEOUT_MS = 10_000;
+
+/**
+ * Opens a publisher of which one at a time works, anywhere: Kafka fences by the transactional id. Whoever held it before
+ * publishes nothing more, and a transaction that it left open is aborted. So what a ledger holds when this has been opened
+ * stays all it holds, until this publisher adds to it.
+ *
+ * Each `publish` is one transaction: readers see all of its records or none.
+ *
+ * @param onFenced makes the error that ends the one who was taken over
+ */
+export async function openFencedPublisher(
+  client: KafkaClient,
+  transactionalId: string,
+  onFenced: () => TallymanError,
+): Promise<Publisher> {
+  const producer = client.kafkajs.producer({
+    transactionalId,
+    transactionTimeout: TRANSACTION_TIMEOUT_MS,
+    idempotent: true,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    createPartitioner: Partitioners.DefaultPartitioner,
+    retry: RETRY,
+  });
+  const turns = new Turns();
+  const inTransaction = async (work: (transaction: Transaction) => Promise<void>): Promise<void> => {
+    const endTurn = await turns.take();
+    try {
+      const transaction = await producer.transaction();
+      try {
+        await work(transaction);
+        await transaction.commit();
+      } catch (error) {
+        await transaction.abort().catch(() => undefined); // The first error says more.
+        throw error;
+      }
+    } catch (error) {
+      throw isFenced(error) ? onFenced() : error;
+    } finally {
+      endTurn();
+    }
+  };
+  await producer.connect();
+  // The first transaction makes the producer known to the brokers; an empty one is enough.
+  await inTransaction(() => Promise.resolve());
+  return {
+    publish: (topic, records) =>
+      inTransaction(async (transaction) => {
+        for (const messages of requestsOf(records)) {
+          await transaction.send({ topic, acks: -1, compression: CompressionTypes.LZ4, messages });
+        }
+      }),
+    close: () => producer.disconnect(),
+  };
+}
+
+function isFenced(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { type = '' } = error as { type?: string };
+  return FENCED.test(type) || FENCED.test(error.message) || isFenced(error.cause);
+}

@@ -1,0 +1,100 @@
+import { KafkaJSOffsetOutOfRange, type RetryOptions } from 'kafkajs';
+import type Cluster from 'kafkajs/src/cluster';
+import createRetry from 'kafkajs/src/retry';
+import { TallymanError } from '../lib/errors';
+import { READ_COMMITTED, READ_UNCOMMITTED } from './cluster';
+import { MAX_BATCH_BYTES } from './wire/codecs';
+import { unpackBatch, type PackedBatch } from './wire/fetch-response';
+import { parseOffset } from './topics/offset';
+import type { LogRecord } from './wire/record-batch';
+
+export interface FetchOptions {
+  readonly topic: string;
+  readonly partition: number;
+  readonly position: number;
+  readonly maxWaitMs: number;
+  readonly maxBytes: number;
+  /** Reads also what belongs to open and aborted transactions. */
+  readonly isUncommittedSeen?: boolean;
+}
+
+export interface Fetched {
+  /** Records from `position` on: committed ones, unless others were asked for. */
+  readonly records: readonly LogRecord[];
+  /** Where to go on: above `position` unless there was nothing to read. */
+  readonly next: number;
+}
+
+/** Fetches from partitions as told, with no consumer group and no position of its own. */
+export interface LogReader {
+  fetch(options: FetchOptions): Promise<Fetched>;
+}
+
+/**
+ * kafkajs offers such reading only inside a group, which takes seconds to join and stays behind in the broker; its parts
+ * can do without.
+ */
+export function createLogReader(cluster: Cluster, retry: RetryOptions): LogReader {
+  return {
+    fetch: (options) =>
+      createRetry(retry)(async (bail) => {
+        try {
+          return await fetchOnce(cluster, options);
+        } catch (error) {
+          if (error instanceof KafkaJSOffsetOutOfRange) return bail(notInLog(options)) as undefined;
+          if (error instanceof TallymanError) return bail(error) as undefined;
+          // The leader may have moved, or its broker come back elsewhere.
+          await cluster.refreshMetadata().catch(() => undefined);
+          throw error;
+        }
+      }),
+  };
+}
+
+async function fetchOnce(cluster: Cluster, options: FetchOptions): Promise<Fetched> {
+  const { topic, partition, position, maxWaitMs, maxBytes } = options;
+  await cluster.addTargetTopic(topic);
+  await cluster.refreshMetadataIfNecessary();
+  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
+  if (nodeId === undefined) {
+    throw new TallymanError('NO_PARTITION', `${topic} has no partition ${partition}`, { topic, partition });
+  }
+  const broker = await cluster.findBroker({ nodeId });
+  const { responses } = await broker.fetch({
+    maxWaitTime: maxWaitMs,
+    minBytes: 1,
+    maxBytes,
+    isolationLevel: options.isUncommittedSeen ? READ_UNCOMMITTED : READ_COMMITTED,
+    topics: [{ topic, partitions: [{ partition, fetchOffset: String(position), maxBytes }] }],
+  });
+  return unpackFrom(position, (responses[0]?.partitions[0]?.messages ?? []) as PackedBatch[]);
+}
+
+/**
+ * About what the records of one answer may take up in memory. What is over it is left for the next fetch, as if the
+ * broker had cut its answer there; a first batch is read whatever it comes to.
+ */
+const MAX_ANSWER_BYTES = MAX_BATCH_BYTES;
+
+export async function unpackFrom(position: number, batches: readonly PackedBatch[]): Promise<Fetched> {
+  const records: LogRecord[] = [];
+  let next = position;
+  let leftBytes = MAX_ANSWER_BYTES;
+  for (const batch of batches) {
+    if (leftBytes <= 0) break;
+    const unpacked = await unpackBatch(batch);
+    leftBytes -= unpacked.memoryBytes;
+    // A batch comes whole, so it may begin before the position.
+    for (const record of unpacked.records) if (record.offset >= position) records.push(record);
+    next = Math.max(next, parseOffset(batch.offset) + 1);
+  }
+  return { records, next };
+}
+
+function notInLog({ topic, partition, position }: FetchOptions): TallymanError {
+  return new TallymanError(
+    'EVENTS_GONE',
+    `${topic} partition ${partition} holds no offset ${position}: its events were deleted, or the topic was made anew.`,
+    { topic, partition, offset: position },
+  );
+}

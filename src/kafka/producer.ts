@@ -1,0 +1,65 @@
+import { CompressionTypes, Partitioners, type Message } from 'kafkajs';
+import type { KafkaClient } from './client';
+
+export interface PublishRecord {
+  readonly key: string | Buffer | null;
+  readonly value: string | Buffer | null;
+  /** Of a header given more than once, a list. */
+  readonly headers?: Readonly<Record<string, string | Buffer | (string | Buffer)[]>>;
+  /** Milliseconds since the epoch; now by default. */
+  readonly timestampMs?: number;
+  /** By the key by default, as Kafka's own clients do it. */
+  readonly partition?: number;
+}
+
+export interface Publisher {
+  /** Resolves when every in-sync copy of the partitions has the records. */
+  publish(topic: string, records: readonly PublishRecord[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One request carries about this much: well under what topics and brokers take. */
+const REQUEST_BYTES = 512 * 1_024;
+
+/**
+ * A publisher with acks=all. A retry inside it may write a record twice: usage is deduplicated by its id, ledger records
+ * by their key.
+ */
+export async function createPublisher(client: KafkaClient): Promise<Publisher> {
+  const producer = client.kafkajs.producer({
+    allowAutoTopicCreation: false,
+    createPartitioner: Partitioners.DefaultPartitioner,
+  });
+  await producer.connect();
+  return {
+    async publish(topic, records) {
+      for (const messages of requestsOf(records)) {
+        await producer.send({ topic, acks: -1, compression: CompressionTypes.LZ4, messages });
+      }
+    },
+    close: () => producer.disconnect(),
+  };
+}
+
+/** Cuts records into requests of REQUEST_BYTES. */
+export function* requestsOf(records: readonly PublishRecord[]): Generator<Message[]> {
+  let messages: Message[] = [];
+  let bytes = 0;
+  for (const { key, value, headers, timestampMs, partition } of records) {
+    const size = (key?.length ?? 0) + (value?.length ?? 0);
+    if (messages.length > 0 && bytes + size > REQUEST_BYTES) {
+      yield messages;
+      messages = [];
+      bytes = 0;
+    }
+    messages.push({
+      key,
+      value,
+      ...(headers && { headers }),
+      ...(timestampMs !== undefined && { timestamp: String(timestampMs) }),
+      ...(partition !== undefined && { partition }),
+    });
+    bytes += size;
+  }
+  if (messages.length > 0) yield messages;
+}

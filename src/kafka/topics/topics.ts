@@ -1,0 +1,292 @@
+import { ConfigResourceTypes, KafkaJSError, type ITopicConfig } from 'kafkajs';
+import { TallymanError } from '../../lib/errors';
+import type { KafkaClient } from '../client';
+import type { LogPoint } from './list-offsets';
+
+const USAGE_TOPICS = ['usage.session', 'usage.transfer', 'usage.agent', 'usage.inference'] as const;
+const LEDGER_TOPICS = [
+  'billing.projects',
+  'billing.closes',
+  'billing.totals',
+  'billing.invoices',
+  'billing.settings',
+  'billing.alerts',
+] as const;
+export const DEAD_LETTER_TOPIC = 'usage.dead-letters';
+
+const MIB = 1_048_576;
+const DAY_MS = 86_400_000;
+export const LOG_APPEND_TIME = 'LogAppendTime';
+/** Above the 1 MiB that an event may have, so that one too large is seen, and becomes a dead letter. */
+export const USAGE_MESSAGE_MAX_BYTES = 2 * MIB;
+export const LEDGER_MESSAGE_MAX_BYTES = 4 * MIB;
+/** A dead letter holds up to 1 MiB as base64, beside the key and the headers (see dead-letters.ts). */
+export const DEAD_LETTER_MESSAGE_MAX_BYTES = 8 * MIB;
+
+/** The topic's name in this installation: `acme.usage.session` with the prefix `acme`. */
+export const topicName = (prefix: string, topic: string): string =>
+  prefix === '' ? topic : `${prefix}.${topic}`;
+
+export const usageTopics = (prefix: string): string[] =>
+  USAGE_TOPICS.map((topic) => topicName(prefix, topic));
+
+export const ledgerTopics = (prefix: string): string[] =>
+  LEDGER_TOPICS.map((topic) => topicName(prefix, topic));
+
+export type TimestampSource = 'append' | 'create';
+
+export interface TopicSettings {
+  /** Partitions of each usage topic. */
+  readonly partitions: number;
+  /** Copies of each partition. */
+  readonly replication: number;
+  /** How long the usage topics and the dead letters are kept. */
+  readonly retentionDays: number;
+  /**
+   * Whose clock dates the usage topics' records: the broker's (`append`, the default), or the producer's (`create`), which
+   * a replay of an old log needs.
+   */
+  readonly timestamps?: TimestampSource;
+}
+
+/**
+ * Creates the topics that are missing and leaves the others as they are.
+ *
+ * @returns the names of those it created
+ * @throws TallymanError `TOPIC_TOO_NARROW` when a topic that was there takes smaller messages than it must: one large
+ *   event would then stop its consumer for good
+ */
+export async function createTopics(
+  client: KafkaClient,
+  prefix: string,
+  settings: TopicSettings,
+): Promise<string[]> {
+  const admin = await client.admin();
+  const wanted = topicConfigs(prefix, settings);
+  const present = await client.topics(wanted.map(({ topic }) => topic));
+  const missing = wanted.filter(({ topic }) => !present.has(topic));
+  if (missing.length > 0) {
+    // kafkajs's own waiting fails on the first answer of a broker that has not heard of the topic yet.
+    await admin.createTopics({ topics: missing, waitForLeaders: false });
+    await whileElecting(() => checkLeaders(client, missing));
+  }
+  await checkMessageSizes(
+    client,
+    wanted.filter(({ topic }) => present.has(topic)),
+  );
+  return missing.map(({ topic }) => topic);
+}
+
+async function checkLeaders(client: KafkaClient, wanted: readonly ITopicConfig[]): Promise<void> {
+  const topics = await client.topics(wanted.map(({ topic }) => topic));
+  for (const { topic, numPartitions = 1 } of wanted) {
+    const led = (topics.get(topic) ?? []).filter(({ leader }) => leader >= 0);
+    if (led.length < numPartitions) throw new KafkaJSError(`${topic} has no leader yet`, { retriable: true });
+  }
+}
+
+function topicConfigs(prefix: string, settings: TopicSettings): ITopicConfig[] {
+  const { partitions, replication, retentionDays, timestamps = 'append' } = settings;
+  const topic = (name: string, numPartitions: number, config: Record<string, string>): ITopicConfig => ({
+    topic: topicName(prefix, name),
+    numPartitions,
+    replicationFactor: replication,
+    configEntries: Object.entries({
+      'message.timestamp.type': 'CreateTime',
+      // With three copies, an acknowledged record is in two of them: one lost broker loses none.
+      'min.insync.replicas': replication >= 3 ? '2' : '1',
+      ...config,
+    }).map(([key, value]) => ({ name: key, value })),
+  });
+  const kept = { 'cleanup.policy': 'delete', 'retention.ms': String(retentionDays * DAY_MS) };
+  return [
+    ...USAGE_TOPICS.map((name) =>
+      topic(name, partitions, {
+        ...kept,
+        'max.message.bytes': String(USAGE_MESSAGE_MAX_BYTES),
+        'message.timestamp.type': timestamps === 'append' ? LOG_APPEND_TIME : 'CreateTime',
+      }),
+    ),
+    topic(DEAD_LETTER_TOPIC, partitions, {
+      ...kept,
+      // Retention goes by it: a consumer's wrong clock must not delete its dead letters.
+      'message.timestamp.type': LOG_APPEND_TIME,
+      'max.message.bytes': String(DEAD_LETTER_MESSAGE_MAX_BYTES),
+    }),
+    // One partition: the records of all projects in one order, and few enough for it.
+    ...LEDGER_TOPICS.map((name) =>
+      topic(name, 1, {
+        'cleanup.policy': 'compact',
+        'max.message.bytes': String(LEDGER_MESSAGE_MAX_BYTES),
+        // The one topic that tells the brokers' time: see broker-time.ts.
+        ...(name === 'billing.settings' && { 'message.timestamp.type': LOG_APPEND_TIME }),
+      }),
+    ),
+  ];
+}
+
+/** The topics of an installation that are not there, of all that it needs. */
+export async function missingTopics(client: KafkaClient, prefix: string): Promise<string[]> {
+  const wanted = [...usageTopics(prefix), ...ledgerTopics(prefix), topicName(prefix, DEAD_LETTER_TOPIC)];
+  const found = await client.topics(wanted);
+  return wanted.filter((topic) => !found.has(topic));
+}
+
+async function checkMessageSizes(client: KafkaClient, wanted: readonly ITopicConfig[]): Promise<void> {
+  if (wanted.length === 0) return;
+  const admin = await client.admin();
+  const name = 'max.message.bytes';
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: wanted.map(({ topic }) => ({
+      type: ConfigResourceTypes.TOPIC,
+      name: topic,
+      configNames: [name],
+    })),
+  });
+  for (const { topic, configEntries } of wanted) {
+    const least = Number(configEntries?.find((entry) => entry.name === name)?.value);
+    const found = resources.find(({ resourceName }) => resourceName === topic)?.configEntries[0]?.configValue;
+    if (found === undefined || Number(found) >= least) continue;
+    throw new TallymanError(
+      'TOPIC_TOO_NARROW',
+      `${topic} takes messages up to ${found} bytes and needs ${least}: set its ${name} to ${least}.`,
+      { topic, found: Number(found), least },
+    );
+  }
+}
+
+/**
+ * Checks that the usage topics are there and have equally many partitions.
+ *
+ * @returns the number of partitions, which is the number of shards
+ * @throws TallymanError `TOPICS_MISSING` or `NOT_CO_PARTITIONED`
+ */
+export async function checkCoPartitioned(client: KafkaClient, prefix: string): Promise<number> {
+  const names = usageTopics(prefix);
+  const topics = await client.topics(names);
+  const missing = names.filter((name) => !topics.has(name));
+  if (missing.length > 0) throw topicsMissing(missing);
+  const counts = Object.fromEntries([...topics].map(([name, partitions]) => [name, partitions.length]));
+  const most = Math.max(...Object.values(counts));
+  const fewer = names.filter((name) => counts[name] !== most);
+  if (fewer.length > 0) {
+    throw new TallymanError(
+      'NOT_CO_PARTITIONED',
+      `The usage topics must have equally many partitions. ${fewer.join(', ')}: add partitions up to ${most} ` +
+        '(kafka-topics --alter --partitions), then run `tallyman init` for their cursors.',
+      { partitions: counts },
+    );
+  }
+  return most;
+}
+
+/** topic -> partition -> the first offset that is still there. */
+export function logStarts(client: KafkaClient, topics: readonly string[]): Promise<Map<string, number[]>> {
+  return logOffsets(client, topics, 'start');
+}
+
+/** topic -> partition -> the offset that the next record will get. */
+export function logEnds(client: KafkaClient, topics: readonly string[]): Promise<Map<string, number[]>> {
+  return logOffsets(client, topics, 'end');
+}
+
+/** topic -> partition -> the offset before which consumers read: below the end while a transaction is open there. */
+export function stableEnds(client: KafkaClient, topics: readonly string[]): Promise<Map<string, number[]>> {
+  return logOffsets(client, topics, 'stable');
+}
+
+async function logOffsets(
+  client: KafkaClient,
+  topics: readonly string[],
+  point: LogPoint,
+): Promise<Map<string, number[]>> {
+  try {
+    return await whileElecting(() => client.listOffsets(topics, point));
+  } catch (error) {
+    if (!isUnknownTopic(error)) throw error;
+    const found = await client.topics(topics);
+    throw topicsMissing(topics.filter((topic) => !found.has(topic)));
+  }
+}
+
+/** What offsets a partition's log holds: from `start` up to, and without, `end`. */
+export interface LogRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** topic -> partition -> the offsets that its log holds. */
+export async function logRanges(
+  client: KafkaClient,
+  topics: readonly string[],
+): Promise<Map<string, LogRange[]>> {
+  const starts = await logStarts(client, topics);
+  const ends = await logEnds(client, topics);
+  return new Map(
+    [...ends].map(([topic, all]) => [
+      topic,
+      all.map((end, partition) => ({ start: starts.get(topic)![partition] ?? end, end })),
+    ]),
+  );
+}
+
+/**
+ * topic -> partition -> the offsets that readers of committed records come to. What an open transaction holds is not
+ * written yet to a reader of a ledger, and may never be.
+ */
+export async function committedRanges(
+  client: KafkaClient,
+  topics: readonly string[],
+): Promise<Map<string, LogRange[]>> {
+  const starts = await logStarts(client, topics);
+  const ends = await stableEnds(client, topics);
+  return new Map(
+    [...ends].map(([topic, all]) => [
+      topic,
+      all.map((end, partition) => ({ start: starts.get(topic)![partition] ?? end, end })),
+    ]),
+  );
+}
+
+/**
+ * Where each partition's records of a time and later begin, by the records' own timestamps: partition -> offset, which
+ * is the log's end where there are none.
+ */
+export async function offsetsAt(client: KafkaClient, topic: string, timestampMs: number): Promise<number[]> {
+  const admin = await client.admin();
+  const offsets: number[] = [];
+  for (const { partition, offset } of await whileElecting(() =>
+    admin.fetchTopicOffsetsByTimestamp(topic, timestampMs),
+  )) {
+    offsets[partition] = Number(offset);
+  }
+  return offsets;
+}
+
+function topicsMissing(topics: readonly string[]): TallymanError {
+  return new TallymanError('TOPICS_MISSING', `No topic ${topics.join(', ')}: run \`tallyman init\` first.`, {
+    topics,
+  });
+}
+
+function isUnknownTopic(error: unknown): boolean {
+  const { type, cause } = error as { type?: string; cause?: unknown };
+  return type === 'UNKNOWN_TOPIC_OR_PARTITION' || (cause instanceof Error && isUnknownTopic(cause));
+}
+
+const ELECTION_ATTEMPTS = 150;
+const ELECTION_RETRY_MS = 100;
+
+/** A topic that was just made, or whose broker just went away, has no leader for a moment. kafkajs's admin does not wait. */
+async function whileElecting<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      const { retriable } = error as { retriable?: boolean };
+      if (retriable !== true || attempt === ELECTION_ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, ELECTION_RETRY_MS));
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import { readFileSync } from 'node:fs';
+import { UsageError } from './errors';
+import { isZone } from '../rating/billing-calendar';
+import { parseSpan } from './text/duration-text';
+import type { KafkaOptions } from '../kafka/client';
+
+/** All settings, read from the environment once and checked together. */
+export interface Config {
+  readonly kafka: KafkaOptions;
+  readonly redisUrl: string;
+  /** Put before every topic and key, so that several installations share one Kafka and one Redis. `''` for none. */
+  readonly prefix: string;
+  /** A catalog file; the built-in catalog where absent. */
+  readonly catalogPath: string | undefined;
+  /** A file that says who issues the invoices (`schemas/seller.v1.json`). */
+  readonly sellerPath: string | undefined;
+  /** The IANA zone whose calendar months are billed. */
+  readonly billingZone: string;
+  readonly rounding: 'per-minute' | 'per-second';
+  /**
+   * How far an event's time may lie after (`futureMs`) or before (`pastMs`) its record's timestamp, and how long one usage
+   * may be (`durationMs`).
+   */
+  readonly limits: { readonly futureMs: number; readonly pastMs: number; readonly durationMs: number };
+  /** Where `consume` answers probes; `port` undefined: nowhere. */
+  readonly health: {
+    readonly host: string;
+    readonly port: number | undefined;
+    readonly stuckAfterMs: number;
+  };
+  readonly logLevel: string;
+  readonly web: WebConfig;
+}
+
+/** What `serve` needs; checked for every verb, so that a bad value is found before it is needed. */
+export interface WebConfig {
+  readonly host: string;
+  readonly port: number;
+  /** Signs and checks tokens (HS256). `serve` and `token` refuse to work without. */
+  readonly authSecret: string | undefined;
+  /** Whether a proxy before us may be believed on the client's address and protocol; or that proxy's addresses. */
+  readonly trustProxy: boolean | string;
+}
+
+/** No month has more days, so no month can hold a longer usage. */
+export const DEFAULT_DURATION_LIMIT = '31d';
+
+/** HS256 is as strong as its key: RFC 7518 asks for at least the 256 bits of the hash. */
+const AUTH_SECRET_MIN_BYTES = 32;
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+
+/**
+ * Reads the settings out of an environment.
+ *
+ * @throws UsageError `BAD_CONFIG` that lists every problem at once: one restart should be enough to mend them all.
+ */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const problems: string[] = [];
+  const read = (name: string): string | undefined => {
+    const value = env[name]?.trim();
+    return value === '' ? undefined : value;
+  };
+  const oneOf = <T extends string>(name: string, allowed: readonly T[], fallback: T): T => {
+    const value = read(name);
+    if (value === undefined) return fallback;
+    const found = allowed.find((candidate) => candidate === value);
+    if (found === undefined) problems.push(`${name} is "${value}": use one of ${allowed.join(', ')}`);
+    return found ?? fallback;
+  };
+  const span = (name: string, fallback: string): number => {
+    const text = read(name) ?? fallback;
+    const spanMs = parseSpan(text);
+    if (spanMs === undefined) problems.push(`${name} is "${text}": use a span such as 90m, 1h or 400d`);
+    return spanMs ?? 0;
+  };
+  const port = (name: string): number | undefined => {
+    const text = read(name);
+    if (text === undefined) return undefined;
+    if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+    problems.push(`${name} is "${text}": use a port from 0 (any that is free) to 65535`);
+    return undefined;
+  };
+  const file = (name: string): string | undefined => {
+    const path = read(name);
+    if (path === undefined) return undefined;
+    try {
+      return readFileSync(path, 'utf8');
+    } catch (error) {
+      problems.push(`${name} names "${path}", which cannot be read: ${String(error)}`);
+      return undefined;
+    }
+  };
+
+  const brokers = (read('KAFKA_BROKERS') ?? '127.0.0.1:9092').split(',').map((broker) => broker.trim());
+  for (const broker of brokers) {
+    if (!/^(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}$/.test(broker)) {
+      problems.push(`KAFKA_BROKERS holds "${broker}": each broker is host:port, separated by commas`);
+    }
+  }
+
+  const redisUrl = read('REDIS_URL') ?? 'redis://127.0.0.1:6379';
+  for (const node of redisUrl.split(',')) {
+    if (!/^(rediss?(\+cluster)?:\/\/)?[^\s/]+(\/\d+)?$/.test(node.trim())) {
+      problems.push(
+        `REDIS_URL holds "${hidePassword(node)}": use redis://host:port, rediss://..., or nodes of a cluster by commas`,
+      );
+    }
+  }
+
+  const prefix = read('TALLYMAN_PREFIX') ?? '';
+  if (!/^[A-Za-z0-9_-]{0,64}$/.test(prefix)) {
+    problems.push(`TALLYMAN_PREFIX is "${prefix}": use letters, digits, _ and -, at most 64`);
+  }
+
+  const billingZone = read('TALLYMAN_BILLING_ZONE') ?? 'UTC';
+  if (!isZone(billingZone)) {
+    problems.push(`TALLYMAN_BILLING_ZONE is "${billingZone}": use an IANA zone such as UTC or Europe/Berlin`);
+  }
+
+  const mechanism = read('KAFKA_SASL_MECHANISM');
+  const username = read('KAFKA_SASL_USERNAME');
+  const password = env['KAFKA_SASL_PASSWORD'];
+  let sasl: KafkaOptions['sasl'];
+  if (mechanism !== undefined) {
+    const known = SASL_MECHANISMS.find((candidate) => candidate === mechanism.toLowerCase());
+    if (known === undefined) {
+      problems.push(`KAFKA_SASL_MECHANISM is "${mechanism}": use one of ${SASL_MECHANISMS.join(', ')}`);
+    } else if (username === undefined || !password) {
+      problems.push(
+        'KAFKA_SASL_MECHANISM is set: KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD must be set too',
+      );
+    } else {
+      sasl = { mechanism: known, username, password };
+    }
+  } else if (username !== undefined) {
+    problems.push('KAFKA_SASL_USERNAME is set without KAFKA_SASL_MECHANISM');
+  }
+
+  const ca = file('KAFKA_SSL_CA');
+  const cert = file('KAFKA_SSL_CERT');
+  const key = file('KAFKA_SSL_KEY');
+  if ((cert === undefined) !== (key === undefined)) {
+    problems.push('KAFKA_SSL_CERT and KAFKA_SSL_KEY go together: set both or neither');
+  }
+  const ssl =
+    oneOf('KAFKA_SSL', ['true', 'false'], 'false') === 'true' || ca !== undefined || cert !== undefined;
+
+  const authSecret = read('TALLYMAN_AUTH_SECRET');
+  if (authSecret !== undefined && Buffer.byteLength(authSecret) < AUTH_SECRET_MIN_BYTES) {
+    problems.push(
+      `TALLYMAN_AUTH_SECRET has ${Buffer.byteLength(authSecret)} bytes: use ${AUTH_SECRET_MIN_BYTES} or more, e.g. from \`openssl rand -hex 32\``,
+    );
+  }
+  const trustProxy = read('TALLYMAN_TRUST_PROXY') ?? 'false';
+
+  const config: Config = {
+    kafka: {
+      brokers,
+      clientId: read('KAFKA_CLIENT_ID') ?? 'tallyman',
+      ...(ssl && {
+        ssl: {
+          ...(ca !== undefined && { ca }),
+          ...(cert !== undefined && { cert }),
+          ...(key !== undefined && { key }),
+        },
+      }),
+      ...(sasl && { sasl }),
+    },
+    redisUrl,
+    prefix,
+    catalogPath: read('TALLYMAN_CATALOG'),
+    sellerPath: read('TALLYMAN_SELLER'),
+    billingZone,
+    rounding: oneOf('TALLYMAN_ROUNDING', ['per-minute', 'per-second'], 'per-minute'),
+    limits: {
+      futureMs: span('TALLYMAN_FUTURE_LIMIT', '1h'),
+      pastMs: span('TALLYMAN_PAST_LIMIT', '400d'),
+      durationMs: span('TALLYMAN_DURATION_LIMIT', DEFAULT_DURATION_LIMIT),
+    },
+    health: {
+      host: read('TALLYMAN_HEALTH_HOST') ?? '127.0.0.1',
+      port: port('TALLYMAN_HEALTH_PORT'),
+      stuckAfterMs: span('TALLYMAN_STUCK_AFTER', '60s'),
+    },
+    logLevel: oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
+    web: {
+      host: read('TALLYMAN_HOST') ?? '127.0.0.1',
+      port: port('TALLYMAN_PORT') ?? 8_080,
+      authSecret,
+      trustProxy: trustProxy === 'true' || (trustProxy !== 'false' && trustProxy),
+    },
+  };
+  if (problems.length > 0) {
+    throw new UsageError('BAD_CONFIG', ['The environment needs mending:', ...problems].join('\n  - '), {
+      problems,
+    });
+  }
+  return config;
+}
+
+/** A URL fit for a log: its password replaced. */
+export function hidePassword(url: string): string {
+  return url.replace(/\/\/([^:/@]*):[^@]*@/, '//$1:***@');
+}

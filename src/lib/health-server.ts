@@ -1,0 +1,73 @@
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { UsageError } from './errors';
+
+export interface HealthServerOptions {
+  readonly host: string;
+  /** 0 for any that is free. */
+  readonly port: number;
+  /** Answers by path. A path that is not here is not found. */
+  readonly routes: Readonly<Record<string, () => HealthAnswer | Promise<HealthAnswer>>>;
+}
+
+export interface HealthAnswer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+export interface HealthServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export const jsonAnswer = (status: number, document: unknown): HealthAnswer => ({
+  status,
+  type: 'application/json',
+  body: `${JSON.stringify(document)}\n`,
+});
+
+/**
+ * Serves what probes and scrapers ask of a process that has no pages.
+ *
+ * @throws UsageError `HEALTH_PORT_TAKEN` when it cannot listen there
+ */
+export async function startHealthServer({ host, port, routes }: HealthServerOptions): Promise<HealthServer> {
+  const server = createServer((request, response) => {
+    const [path = ''] = (request.url ?? '').split('?');
+    const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+    if (!route || (request.method !== 'GET' && request.method !== 'HEAD')) {
+      send(response, jsonAnswer(404, { error: 'not found' }));
+      return;
+    }
+    Promise.resolve()
+      .then(route)
+      .catch((error: unknown) => jsonAnswer(500, { error: String(error) }))
+      .then((answer) => send(response, answer))
+      .catch(() => response.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(
+        new UsageError(
+          'HEALTH_PORT_TAKEN',
+          `TALLYMAN_HEALTH_PORT: cannot listen on ${host}:${port}: ${error.message}`,
+          { host, port },
+        ),
+      ),
+    );
+    server.listen(port, host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function send(response: ServerResponse, { status, type, body }: HealthAnswer): void {
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
+}

@@ -1,0 +1,89 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type * as Ajv from 'ajv/dist/2020';
+import { shown } from './text/describe';
+
+/** Found from the sources as from the build: both lie in the project's folder. */
+const SCHEMAS_FOLDER = [join(__dirname, '../../schemas'), join(__dirname, '../../../schemas')].find((folder) =>
+  existsSync(join(folder, 'usage-event.v1.json')),
+)!;
+
+/** Says whether a value is good, and of the last one what was wrong with it. */
+export interface SchemaCheck<T> {
+  (value: unknown): value is T;
+  errors?: Ajv.ErrorObject[] | null | undefined;
+}
+
+let ajv: Ajv.Ajv2020 | undefined;
+
+/**
+ * A check by a schema of `schemas/`; `pointer` picks a part of it, e.g. `#/properties/data`. `T` is the schema's type in
+ * `schemas/types.ts`. The first call compiles the schema: that takes tens of milliseconds, and most verbs check nothing.
+ *
+ * The check throws a RangeError if there is no such schema.
+ */
+export function compileSchema<T>(fileName: string, pointer = ''): SchemaCheck<T> {
+  let compiled: Ajv.ValidateFunction<T> | undefined;
+  const check: SchemaCheck<T> = (value): value is T => {
+    compiled ??= compiledSchema<T>(`https://tallyman.dev/schemas/${fileName}${pointer}`);
+    const isGood = compiled(value);
+    check.errors = compiled.errors;
+    return isGood;
+  };
+  return check;
+}
+
+function compiledSchema<T>(id: string): Ajv.ValidateFunction<T> {
+  if (ajv === undefined) {
+    // Takes as long to load as a Redis client.
+    // eslint-disable-next-line @typescript-eslint/no-require-imports
+    const { Ajv2020 } = require('ajv/dist/2020') as typeof Ajv;
+    ajv = new Ajv2020({
+      verbose: true, // Errors carry the value, for a detail that can be acted upon.
+      strictTypes: false, // A case behind `if` says nothing of types that its parent has said already.
+      strictRequired: false,
+      unevaluated: false, // No schema asks for it, and keeping track of it costs every event.
+      dynamicRef: false,
+    });
+    for (const name of readdirSync(SCHEMAS_FOLDER).filter((file) => file.endsWith('.json'))) {
+      ajv.addSchema(readSchema(name));
+    }
+  }
+  const validate = ajv.getSchema<T>(id);
+  if (validate === undefined) throw new RangeError(`there is no schema ${id}`);
+  return validate as Ajv.ValidateFunction<T>;
+}
+
+/** A schema file of `schemas/` as it stands. */
+export function readSchema(fileName: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(SCHEMAS_FOLDER, fileName), 'utf8')) as Record<string, unknown>;
+}
+
+/** A check by a schema of `schemas/` that answers with the problems: field, value and rule; none for a good value. */
+export function validatorOf(fileName: string): (value: unknown) => string[] {
+  const validate = compileSchema(fileName);
+  return (value) => (validate(value) ? [] : (validate.errors ?? []).map((error) => problemOf(error)));
+}
+
+/** One problem in words: `data.durationMs is -5 and must be an integer of 0 to 2^53-1`. */
+export function problemOf(error: Ajv.ErrorObject, root = ''): string {
+  const field = `${root}${error.instancePath.replaceAll('/', '.')}`.replace(/^\./, '');
+  const params = error.params as Record<string, unknown>;
+  if (error.keyword === 'required') {
+    return `${field === '' ? '' : `${field}.`}${String(params['missingProperty'])} is missing`;
+  }
+  return `${field || 'the value'} is ${shown(error.data)} and must ${ruleOf(error, params)}`;
+}
+
+/** A description that begins with `be` or `have` is the rule in words; a pattern would tell little. */
+function ruleOf(
+  { keyword, message, parentSchema }: Ajv.ErrorObject,
+  params: Record<string, unknown>,
+): string {
+  const described = (parentSchema as { description?: string } | undefined)?.description ?? '';
+  if (/^(be|have) /.test(described)) return described;
+  if (keyword === 'enum') return `be one of ${JSON.stringify(params['allowedValues'])}`;
+  if (keyword === 'const') return `be ${JSON.stringify(params['allowedValue'])}`;
+  if (keyword === 'type') return `be ${[params['type']].flat().join(' or ')}`;
+  return message?.replace(/^must /, '') ?? keyword;
+}

@@ -1,0 +1,44 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { UsageError } from '../errors';
+
+/** A file that a verb was given: `-` is stdin. */
+export interface InputFile {
+  /** For messages. */
+  readonly name: string;
+  /** Whether it can be read more than once: stdin and pipes cannot. */
+  readonly isRepeatable: boolean;
+  chunks(): AsyncIterable<Buffer>;
+}
+
+/** @throws UsageError `NO_FILE` for what cannot be read */
+export async function inputFile(file: string): Promise<InputFile> {
+  if (file === '-') {
+    return { name: 'stdin', isRepeatable: false, chunks: () => process.stdin as AsyncIterable<Buffer> };
+  }
+  const found = await stat(file).catch((error: unknown) => {
+    throw unreadable(file, error);
+  });
+  if (found.isDirectory()) throw unreadable(file, { code: 'EISDIR' });
+  return { name: file, isRepeatable: found.isFile(), chunks: () => chunksOf(file) };
+}
+
+async function* chunksOf(file: string): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* createReadStream(file) as AsyncIterable<Buffer>;
+  } catch (error) {
+    throw unreadable(file, error);
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EISDIR: 'it is a folder',
+  EACCES: 'this user may not read it',
+};
+
+function unreadable(file: string, error: unknown): UsageError {
+  const { code = '', message = '' } = error as { code?: string; message?: string };
+  return new UsageError('NO_FILE', `Cannot read ${file}: ${REASONS[code] ?? message}.`, { file });
+}

@@ -1,0 +1,90 @@
+import { readCloseState } from '../close/close-state';
+import { readRecentDeadLetters, type RecentDeadLetters } from '../dead-letters/recent-dead-letters';
+import { readCloses } from '../redis/views/closes';
+import { countProjects } from '../redis/usage/read-usage';
+import { readWhole } from '../redis/rebuilding';
+import type { LogPosition } from '../ingest/health/log-position';
+import { readSpend, type Spend } from './spend';
+import type { WebDependencies } from '../web/http/dependencies';
+
+/** The installation as whoever runs it sees it. */
+export interface OpsView {
+  readonly month: string;
+  readonly currency: string;
+  readonly position: LogPosition | undefined;
+  /** undefined: Kafka does not answer. */
+  readonly deadLetters: RecentDeadLetters | undefined;
+  readonly spend: Spend;
+  readonly months: readonly {
+    readonly month: string;
+    readonly closedAt: string | undefined;
+    readonly projects: number;
+  }[];
+}
+
+const SPEND_KEPT_MS = 30_000;
+const LETTERS_PER_PARTITION = 100;
+const MONTHS_SHOWN = 12;
+
+/** Reads what the page of the installation shows. What costs much is read once for all who look within half a minute. */
+export function createOpsReader(web: WebDependencies): { read(): Promise<OpsView>; forgetLetters(): void } {
+  const spend = keptFor(SPEND_KEPT_MS, () => readSpend(web));
+  const letters = keptFor(2_000, () =>
+    readRecentDeadLetters(web.kafka, web.config.prefix, LETTERS_PER_PARTITION),
+  );
+  return {
+    forgetLetters: () => letters.forget(),
+    async read() {
+      const [spent, deadLetters, months] = await Promise.all([
+        spend.get(),
+        letters.get().catch((error: unknown) => {
+          web.log.warn({ err: error }, 'the dead letters cannot be read');
+          return undefined;
+        }),
+        readWhole(web.store, () => readMonths(web)),
+      ]);
+      return {
+        month: web.calendar.monthOfMs(web.nowMs()),
+        currency: web.catalog.currency,
+        position: web.logWatch.position(),
+        deadLetters,
+        spend: spent,
+        months,
+      };
+    },
+  };
+}
+
+async function readMonths({ store, calendar, nowMs }: WebDependencies): Promise<OpsView['months']> {
+  const [state, closes] = await Promise.all([readCloseState(store, calendar, nowMs()), readCloses(store)]);
+  const current = calendar.monthOfMs(nowMs());
+  const months = [...new Set([current, ...state.openMonthsWithUsage, ...state.closedMonths])]
+    .sort()
+    .reverse();
+  return Promise.all(
+    months.slice(0, MONTHS_SHOWN).map(async (month) => {
+      const record = closes.get(month);
+      return {
+        month,
+        closedAt: record === undefined ? undefined : (JSON.parse(record) as { closedAt: string }).closedAt,
+        projects: await countProjects(store, month),
+      };
+    }),
+  );
+}
+
+/** Asks once for all who want to know within `ms`; after a failure, again. */
+function keptFor<T>(ms: number, ask: () => Promise<T>): { get(): Promise<T>; forget(): void } {
+  let kept: { readonly at: number; readonly answer: Promise<T> } | undefined;
+  const forget = (): void => void (kept = undefined);
+  return {
+    forget,
+    get() {
+      if (kept === undefined || performance.now() - kept.at > ms) {
+        kept = { at: performance.now(), answer: ask() };
+        kept.answer.catch(forget);
+      }
+      return kept.answer;
+    },
+  };
+}

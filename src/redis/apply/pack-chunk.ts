@@ -1,0 +1,237 @@
+import { meterKey, type Meter } from '../../rating/meters';
+import type { RatedUsage } from '../../rating/usage';
+import type { Chunk } from './apply-chunk';
+import { FINGERPRINT_BYTES, type Fingerprinter } from './fingerprint';
+import { IdSet } from './fingerprint-set';
+import { FIRST_PERIOD, type KnownIds } from './dedup-index';
+
+/** A chunk without its repeats, as apply.lua reads it, and what it comes to. */
+export interface PackedChunk {
+  /** Of the events that are no repeats, in their order: lower half, upper half, lower half ... */
+  readonly halves: Uint32Array;
+  /** JSON: see readUsages in apply.lua. */
+  readonly usages: string;
+  readonly counted: number;
+  readonly duplicates: number;
+  readonly late: number;
+}
+
+/** A day of usage of one meter. */
+interface Field {
+  /** The name of the total, as JSON; of late usage with its month in front. */
+  readonly totalsField: string;
+  /** `<day>/<meter>` as JSON. */
+  readonly dailyField: string;
+  /** The month in whose totals it is counted. */
+  readonly bill: string;
+  /** Project -> its line, to which the project's next quantity is added. */
+  readonly lines: Map<string, Line>;
+}
+
+/** What one project used on one day of one meter. */
+interface Line {
+  readonly project: string;
+  readonly field: Field;
+  /** At most 2^53 - 1. */
+  sum: number;
+}
+
+interface Day {
+  readonly month: string;
+  readonly isLate: boolean;
+  readonly bill: string;
+  /** By the name of the meter, without its model: a name is one string for all events, and so its hash is known. */
+  readonly fields: Map<Meter, Field>;
+  readonly models: Map<Meter, Map<string, Field>>;
+}
+
+const MAX_TOTAL = 2n ** 63n - 1n;
+/** Of the chunk at hand: its own ids, among which a repeat may be as well. Emptied and used again, as packing never waits. */
+const seenInChunk = new IdSet();
+
+/**
+ * Takes the repeats out of a chunk, adds the rest up, and packs it for apply.lua.
+ *
+ * All that can be is done here and not in the script, which blocks its Redis while it runs.
+ *
+ * @param known the ids that its events are compared with; their period is the month that is open there
+ * @returns a string for a malformed chunk: what is wrong with it
+ */
+export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk, known: KnownIds): PackedChunk | string {
+  const { events, from, next } = chunk;
+  const open = known.own.period === FIRST_PERIOD ? undefined : known.own.period;
+  const ids = known.own.ids;
+  const previousIds = known.previous?.ids;
+  const halves = new Uint32Array(events.length * 2);
+  const days = new Map<string, Day>();
+  const lines: Line[] = [];
+  let counted = 0;
+  let late = 0;
+
+  function dayOf(day: string, month: string): Day | undefined {
+    const there = days.get(day);
+    if (there) return there.month === month ? there : undefined;
+    if (!isDayOf(day, month)) return undefined;
+    const isLate = open !== undefined && month < open;
+    const made = {
+      ...{ month, isLate, bill: isLate ? open : month },
+      fields: new Map<Meter, Field>(),
+      models: new Map<Meter, Map<string, Field>>(),
+    };
+    days.set(day, made);
+    return made;
+  }
+
+  /** Adds to the line of a project and a field, or to a new one where the sum would leave Lua's exact numbers. */
+  function add(project: string, field: Field, quantity: number): void {
+    let line = field.lines.get(project);
+    if (line === undefined || line.sum + quantity > Number.MAX_SAFE_INTEGER) {
+      line = { project, field, sum: 0 };
+      lines.push(line);
+      field.lines.set(project, line);
+    }
+    line.sum += quantity;
+  }
+
+  seenInChunk.clear();
+  fingerprinter.begin(chunk.topic);
+  let lastOffset = from - 1;
+  for (const event of events) {
+    const { offset, project, source, id } = event;
+    if (!(offset > lastOffset && offset < next && Number.isInteger(offset))) {
+      return `offset ${offset} does not lie between ${lastOffset} and ${next}`;
+    }
+    lastOffset = offset;
+    const day = dayOf(event.day, event.month);
+    if (!day) return `offset ${offset}: "${event.day}" is no day of "${event.month}"`;
+
+    const at = counted * 2;
+    fingerprinter.write(halves, at, project, source, id);
+    const low = halves[at]!;
+    const high = halves[at + 1]!;
+    if (ids.has(low, high) || previousIds?.has(low, high) || !seenInChunk.add(low, high)) continue;
+    counted += 1;
+    if (day.isLate) late += 1;
+
+    for (const usage of event.usages) {
+      const field = fieldOf(event.day, day, usage);
+      const quantity = smallQuantity(usage.quantity);
+      if (quantity !== undefined) {
+        add(project, field, quantity);
+        continue;
+      }
+      const exact = exactPartsOf(usage.quantity);
+      if (!exact) return `offset ${offset}: "${usage.quantity}" is no quantity from 1 to 2^63-1`;
+      for (const one of exact) add(project, field, one);
+    }
+  }
+  return {
+    halves: halves.subarray(0, counted * 2),
+    usages: usagesOf(lines),
+    counted,
+    duplicates: events.length - counted,
+    late,
+  };
+}
+
+/** The bytes that Redis keeps of fingerprints. */
+export function fingerprintBytes(halves: Uint32Array): Buffer {
+  return Buffer.from(halves.buffer, halves.byteOffset, (halves.length / 2) * FINGERPRINT_BYTES);
+}
+
+function fieldOf(name: string, day: Day, { meter, model }: RatedUsage): Field {
+  if (model === undefined) {
+    let field = day.fields.get(meter);
+    if (!field) day.fields.set(meter, (field = makeField(name, day, meter)));
+    return field;
+  }
+  let models = day.models.get(meter);
+  if (!models) day.models.set(meter, (models = new Map<string, Field>()));
+  let field = models.get(model);
+  if (!field) models.set(model, (field = makeField(name, day, meterKey(meter, model))));
+  return field;
+}
+
+function makeField(name: string, { month, isLate, bill }: Day, key: string): Field {
+  // Half a surrogate pair in a model's name has no form in UTF-8; cjson refuses the escape that JSON has for it.
+  const meter = wellFormed(key);
+  return {
+    totalsField: JSON.stringify(isLate ? `${month}@${meter}` : meter),
+    dailyField: JSON.stringify(`${name}/${meter}`),
+    bill,
+    lines: new Map<string, Line>(),
+  };
+}
+
+/** What a project's usage in one month comes to. */
+interface ProjectUsages {
+  /** By field; a field may have several sums, so that none leaves Lua's exact numbers. */
+  readonly totals: Map<string, number>;
+  totalsJson: string;
+  dailyJson: string;
+}
+
+/** The lines as apply.lua takes them: by month and project, as sums of days and of all days. */
+function usagesOf(lines: readonly Line[]): string {
+  const months = new Map<string, Map<string, ProjectUsages>>();
+  for (const { project, field, sum } of lines) {
+    let projects = months.get(field.bill);
+    if (!projects) months.set(field.bill, (projects = new Map<string, ProjectUsages>()));
+    let usages = projects.get(project);
+    if (!usages) {
+      usages = { totals: new Map<string, number>(), totalsJson: '', dailyJson: '' };
+      projects.set(project, usages);
+    }
+    usages.dailyJson += `,${field.dailyField},"${sum}"`;
+    const before = usages.totals.get(field.totalsField) ?? 0;
+    if (before + sum > Number.MAX_SAFE_INTEGER) {
+      usages.totalsJson += `,${field.totalsField},"${before}"`;
+      usages.totals.set(field.totalsField, sum);
+    } else usages.totals.set(field.totalsField, before + sum);
+  }
+  let totals = '';
+  let daily = '';
+  for (const [month, projects] of months) {
+    for (const [project, usages] of projects) {
+      const head = `${totals === '' ? '' : ','}[${JSON.stringify(`${month}:${project}`)}`;
+      totals += head + usages.totalsJson;
+      for (const [field, sum] of usages.totals) totals += `,${field},"${sum}"`;
+      totals += ']';
+      daily += `${head}${usages.dailyJson}]`;
+    }
+  }
+  return `[[${totals}],[${daily}]]`;
+}
+
+export function isDayOf(day: string, month: string): boolean {
+  return /^\d{4}-(0[1-9]|1[0-2])$/.test(month) && /^\d\d$/.test(day.slice(8)) && day.startsWith(`${month}-`);
+}
+/** A canonical decimal integer of 1 to 15 digits as a number; undefined for all else. */
+function smallQuantity(text: string): number | undefined {
+  const length = text.length;
+  if (length === 0 || length > 15 || text.charCodeAt(0) === 48) return undefined;
+  let quantity = 0;
+  for (let i = 0; i < length; i += 1) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit < 0 || digit > 9) return undefined;
+    quantity = quantity * 10 + digit;
+  }
+  return quantity;
+}
+
+/** A canonical decimal integer of 1 to 2^63-1 as parts that are exact numbers; undefined for all else. */
+function exactPartsOf(text: string): number[] | undefined {
+  if (!/^[1-9]\d{0,18}$/.test(text)) return undefined;
+  let rest = BigInt(text);
+  if (rest > MAX_TOTAL) return undefined;
+  const parts: number[] = [];
+  const most = BigInt(Number.MAX_SAFE_INTEGER);
+  for (; rest > most; rest -= most) parts.push(Number.MAX_SAFE_INTEGER);
+  parts.push(Number(rest));
+  return parts;
+}
+
+/** As UTF-8 can write it: half a surrogate pair becomes U+FFFD. */
+export function wellFormed(text: string): string {
+  return text.replace(/\p{Surrogate}/gu, '\ufffd');
+}

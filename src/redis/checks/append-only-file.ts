@@ -1,0 +1,188 @@
+import { connect as connectSocket, Socket, type NetConnectOpts } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import { AbstractConnector, Redis, ReplyError, type RedisOptions } from 'ioredis';
+import { TallymanError } from '../../lib/errors';
+
+/**
+ * Has a Redis that started anew rewrite its append-only file before anything is written to it.
+ *
+ * A crash may cut the file inside the writes of a script. Redis then keeps the first half of them, without their end: it
+ * has no effect in memory, and at any later restart, a clean one too, it is executed together with what was written
+ * after it. Usage is counted twice then. A rewritten file holds what is in memory, and no such half.
+ *
+ * A connection belongs to one run of one server, so the connection is the place to look: none is used before the server
+ * reports that its file was rewritten since it started. Commands wait meanwhile, also those that were under way when the
+ * server died. An event costs nothing more.
+ */
+export class RewriteGate {
+  /** Servers that started anew and have not rewritten their file yet: address -> the rewrite, once one was asked for. */
+  private readonly pending = new Map<string, Promise<void> | undefined>();
+  /** Runs of servers that keep the rewrite to themselves, as hosted ones do. */
+  private readonly refusing = new Set<string>();
+  /** Why the last rewrite did not come to its end. */
+  failure: TallymanError | undefined;
+
+  constructor(private readonly onRewrite: (address: string) => void) {}
+
+  /** Whether connections wait for a rewrite, which has not failed. */
+  get isWaiting(): boolean {
+    return this.pending.size > 0 && this.failure === undefined;
+  }
+
+  /** Whether a server with this INFO may be written to. */
+  mayWrite(address: string, info: ServerInfo): boolean {
+    if (isRewritten(info) || this.refusing.has(info['run_id'] ?? '')) {
+      this.pending.delete(address);
+      if (this.pending.size === 0) this.failure = undefined;
+      return true;
+    }
+    if (!this.pending.has(address)) this.pending.set(address, undefined);
+    return false;
+  }
+
+  /**
+   * Waits until a server that `mayWrite` has refused has rewritten its file.
+   *
+   * @throws TallymanError `REDIS_FILE_NOT_REWRITTEN`
+   */
+  async pass(address: string, options: RedisOptions): Promise<void> {
+    if (!this.pending.has(address)) return;
+    let rewrite = this.pending.get(address);
+    if (rewrite === undefined) {
+      this.onRewrite(address);
+      rewrite = this.rewrite(address, options);
+      this.pending.set(address, rewrite);
+    }
+    await rewrite;
+  }
+
+  private async rewrite(address: string, options: RedisOptions): Promise<void> {
+    const { Connector: _, ...plain } = options;
+    const redis = new Redis({ ...plain, lazyConnect: true, retryStrategy: () => null, readOnly: false });
+    redis.on('error', () => undefined); // A command that fails says so itself.
+    try {
+      await redis.connect();
+      const refusingRun = await rewriteFile(redis, address);
+      if (refusingRun !== undefined) this.refusing.add(refusingRun);
+      this.failure = undefined;
+    } catch (error) {
+      if (error instanceof TallymanError) {
+        this.failure = error;
+        throw error;
+      }
+      // It went away again: whoever connects next finds out what is there.
+    } finally {
+      redis.disconnect();
+      if (this.pending.has(address)) this.pending.set(address, undefined);
+    }
+  }
+}
+
+/** What INFO answers, by field. */
+type ServerInfo = Readonly<Record<string, string | undefined>>;
+
+/** How long between two looks at a rewrite. */
+const LOOK_MS = 100;
+/** After a rewrite that failed the next attempt waits so long: each one may copy all of Redis's memory. */
+const PAUSE_AFTER_FAILURE_MS = 2_000;
+
+/** Whether the file was rewritten since the server started, the last time with success; or there is none. */
+export function isRewritten(info: ServerInfo): boolean {
+  if (info['aof_enabled'] !== '1') return true;
+  return info['aof_last_rewrite_time_sec'] !== '-1' && info['aof_last_bgrewrite_status'] === 'ok';
+}
+
+/** @returns the run of a server that does not let its file be rewritten; undefined once it is rewritten */
+async function rewriteFile(redis: Redis, address: string): Promise<string | undefined> {
+  let hasAsked = false;
+  for (;;) {
+    const info = infoOf(await redis.info());
+    if (isRewritten(info)) return undefined;
+    if (info['aof_rewrite_in_progress'] === '0' && info['aof_rewrite_scheduled'] === '0') {
+      if (hasAsked) {
+        await delay(PAUSE_AFTER_FAILURE_MS);
+        throw notRewritten(address, 'the rewrite failed');
+      }
+      hasAsked = true;
+      try {
+        await redis.bgrewriteaof();
+      } catch (error) {
+        if (!(error instanceof ReplyError)) throw error;
+        const { message } = error as Error;
+        if (/^NOPERM|unknown command/i.test(message)) return info['run_id'];
+        // Another process may have been a moment faster.
+        if (!/in progress|scheduled/i.test(message)) {
+          await delay(PAUSE_AFTER_FAILURE_MS);
+          throw notRewritten(address, message);
+        }
+      }
+    }
+    await delay(LOOK_MS);
+  }
+}
+
+function notRewritten(address: string, reason: string): TallymanError {
+  return new TallymanError(
+    'REDIS_FILE_NOT_REWRITTEN',
+    `Redis at ${address} started anew and cannot rewrite its append-only file: ${reason}. A file torn by a crash would ` +
+      "count usage twice at a later restart, so nothing is written to it. Check Redis's log, the free space of its disk " +
+      'and vm.overcommit_memory, then try again.',
+    { address },
+  );
+}
+
+export function infoOf(text: string): Record<string, string> {
+  const lines = text.split('\r\n').filter((line) => line.includes(':'));
+  return Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
+  );
+}
+
+const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Makes the connections of a client, or of each node of a cluster, pass a gate. */
+export function connectorThrough(gate: RewriteGate): NonNullable<RedisOptions['Connector']> {
+  return class GatedConnector extends AbstractConnector {
+    private readonly address: string;
+
+    private readonly options: RedisOptions;
+
+    constructor(options: unknown) {
+      const own = options as RedisOptions & { readonly disconnectTimeout: number };
+      super(own.disconnectTimeout);
+      this.options = own;
+      this.address = `${own.host}:${own.port}`;
+    }
+
+    async connect(): Promise<Socket> {
+      this.connecting = true;
+      // Without a ready check, it is one of the client's own connections, which asks a cluster for its slots.
+      if (this.options.enableReadyCheck !== false) {
+        try {
+          await gate.pass(this.address, this.options);
+        } catch (error) {
+          // As if the connection had been lost: it is tried again, until the file can be rewritten.
+          this.firstError = error as Error;
+          return new Socket().destroy();
+        }
+      }
+      if (!this.connecting) throw new Error('Connection is closed.');
+      this.stream = openSocket(this.options);
+      this.stream.once('error', (error: Error) => (this.firstError = error));
+      return this.stream;
+    }
+
+    /** Given what INFO answered on this connection, before anything else is sent. False: close, and connect again. */
+    override check(info: ServerInfo): boolean {
+      return gate.mayWrite(this.address, info);
+    }
+  };
+}
+
+function openSocket({ host, port, family, path, tls }: RedisOptions): Socket {
+  const target = {
+    ...(path ? { path } : { host, port }),
+    ...(family !== undefined && { family }),
+  } as NetConnectOpts;
+  return tls ? connectTls({ ...target, ...tls } as ConnectionOptions) : connectSocket(target);
+}

@@ -1,0 +1,96 @@
+import { Cluster, type Redis } from 'ioredis';
+import { TallymanError } from '../../lib/errors';
+import { infoOf } from './append-only-file';
+import type { Store } from '../store';
+
+/** A server that has thrown keys away, or may do so at any moment. */
+export interface DroppedKeys {
+  readonly node: string;
+  readonly code: 'REDIS_EVICTED' | 'REDIS_MAY_EVICT';
+  readonly problem: string;
+  readonly remedy: string;
+}
+
+interface Evictions {
+  readonly node: string;
+  /** Of this start of the server. */
+  readonly run: string;
+  readonly evicted: number;
+  /** Undefined where the server does not report it. */
+  readonly policy: string | undefined;
+}
+
+/**
+ * The servers that dropped keys since they started, besides what a rebuild has brought back since, and those that may.
+ * Which keys are gone nobody can tell: totals, cursors or ids of any project.
+ */
+export async function findDroppedKeys(store: Store): Promise<DroppedKeys[]> {
+  const noted = new Map(Object.entries(await store.redis.hgetall(store.keys.evicted)));
+  return (await readEvictions(store)).flatMap(({ node, run, evicted, policy }): DroppedKeys[] => {
+    const dropped = evicted - Number(noted.get(run) ?? 0);
+    if (dropped > 0) {
+      return [
+        {
+          node,
+          code: 'REDIS_EVICTED',
+          problem: `it has evicted ${dropped} keys since it started: usage is missing, and nobody can tell whose`,
+          remedy:
+            'redis-cli CONFIG SET maxmemory-policy noeviction, and in redis.conf; give it more memory; then stop the ' +
+            "consumers, delete this installation's keys and run tallyman rebuild",
+        },
+      ];
+    }
+    if (policy === undefined || policy === 'noeviction') return [];
+    return [
+      {
+        node,
+        code: 'REDIS_MAY_EVICT',
+        problem: `maxmemory-policy is ${policy}: a full Redis throws totals away`,
+        remedy: 'redis-cli CONFIG SET maxmemory-policy noeviction; and in redis.conf',
+      },
+    ];
+  });
+}
+
+/**
+ * Refuses to work with a Redis that has dropped keys, or may.
+ *
+ * @throws TallymanError `REDIS_EVICTED`, `REDIS_MAY_EVICT`
+ */
+export async function checkNothingDropped(store: Store): Promise<void> {
+  const [first] = await findDroppedKeys(store);
+  if (!first) return;
+  const { node, code, problem, remedy } = first;
+  throw new TallymanError(code, `${node}: ${problem}. To do: ${remedy}.`, { node });
+}
+
+/** Notes what was evicted up to now: for a rebuild that begins on an empty Redis and brings all of it back. */
+export async function noteEvictions(store: Store): Promise<void> {
+  const entries = (await readEvictions(store)).flatMap(({ run, evicted }) => [run, evicted]);
+  await store.redis.del(store.keys.evicted);
+  if (entries.length > 0) await store.redis.hset(store.keys.evicted, ...entries);
+}
+
+async function readEvictions(store: Store): Promise<Evictions[]> {
+  const nodes = store.redis instanceof Cluster ? store.redis.nodes('master') : [store.redis];
+  return (await Promise.all(nodes.map(evictionsOf))).flat();
+}
+
+async function evictionsOf(node: Redis): Promise<Evictions[]> {
+  let info: Record<string, string>;
+  try {
+    info = infoOf(await node.info());
+  } catch (error) {
+    // `doctor` reports a server that keeps INFO to itself.
+    if (error instanceof Error && /NOPERM|unknown command/.test(error.message)) return [];
+    throw error;
+  }
+  return [
+    {
+      node: `Redis ${node.options.host}:${node.options.port}`,
+      run: info['run_id'] ?? '',
+      evicted: Number(info['evicted_keys'] ?? 0),
+      policy: info['maxmemory_policy'],
+    },
+  ];
+}

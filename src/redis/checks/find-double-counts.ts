@@ -1,0 +1,147 @@
+import { TallymanError } from '../../lib/errors';
+import { eachPageOfMembers } from '../usage/each-member';
+import { readFreezes } from '../cut-offs';
+import { FINGERPRINT_BYTES } from '../apply/fingerprint';
+import { idPeriods } from '../apply/forget-ids';
+import { readShard } from '../usage/read-shard';
+import type { Store } from '../store';
+
+/**
+ * Finds what was counted twice, or in part, whatever the cause was. A count that is right adds the same usage to totals and
+ * to days, stores 8 bytes for each id that it counts, and ends each write that it begins: where one of these does not hold,
+ * nothing of the shard, or of the project, may be invoiced.
+ */
+
+/** A shard in which a script's writes took effect in part, or some of them twice. */
+export interface TornShard {
+  readonly shard: number;
+  /** What differs, in words. */
+  readonly problem: string;
+}
+
+/** A project whose days do not add up to its totals. */
+export interface ProjectThatDiffers {
+  readonly project: string;
+  readonly shard: number;
+  /** The totals that differ, by name and in order: meter, or `<month>@<meter>`. */
+  readonly fields: readonly string[];
+}
+
+const PAGE_PROJECTS = 50;
+/** What to do about a torn shard. */
+export const TORN_SHARD_REMEDY =
+  "Stop the consumers, delete this installation's keys from Redis, and run `tallyman rebuild`.";
+
+/**
+ * The shards that are torn. An installation that was filled before writes were counted holds neither number: they are equal.
+ *
+ * @param shardCount how many shards there are, by Kafka's partitions
+ */
+export async function findTornShards(store: Store, shardCount: number): Promise<TornShard[]> {
+  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
+  const problems = await Promise.all(shards.map((shard) => problemOf(store, shard)));
+  return problems.flatMap((problem, shard) => (problem === undefined ? [] : [{ shard, problem }]));
+}
+
+/**
+ * Refuses to go on with shards that are torn.
+ *
+ * @throws TallymanError `SHARD_TORN`
+ */
+export async function checkNotTorn(store: Store, shardCount: number): Promise<void> {
+  refuseTorn(await findTornShards(store, shardCount));
+}
+
+function refuseTorn(torn: readonly TornShard[]): void {
+  if (torn.length === 0) return;
+  const [first] = torn;
+  const others = torn.length === 1 ? '' : ` (and ${torn.length - 1} more shards)`;
+  throw new TallymanError(
+    'SHARD_TORN',
+    `Shard ${first!.shard} was written in part${others}: ${first!.problem}. Redis may have counted usage twice when it ` +
+      `restarted after a crash. ${TORN_SHARD_REMEDY}`,
+    { torn },
+  );
+}
+
+/**
+ * Refuses to go on with shards whose writes were begun and not ended, or ended twice: the quick half of `checkNotTorn`.
+ *
+ * @throws TallymanError `SHARD_TORN`
+ */
+export async function checkWritesEnded(store: Store, shardCount: number): Promise<void> {
+  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
+  const writes = (await store.send(
+    shards.map((shard) => ['hmget', store.keys.shard(shard).writes, 'begun', 'ended']),
+  )) as [string | null, string | null][];
+  refuseTorn(
+    writes.flatMap(([begun, ended], shard) => {
+      const problem = problemOfWrites(begun ?? '0', ended ?? '0');
+      return problem === undefined ? [] : [{ shard, problem }];
+    }),
+  );
+}
+
+function problemOfWrites(begun: string, ended: string): string | undefined {
+  return begun === ended ? undefined : `${begun} writes began, ${ended} ended`;
+}
+
+async function problemOf(store: Store, shard: number): Promise<string | undefined> {
+  const { writes, idsStem } = store.keys.shard(shard);
+  const periods = idPeriods([...(await readFreezes(store, shard)).keys()]);
+  const [begun, ended, ...ids] = await store.redis.readWrites(writes, idsStem, ...periods);
+  const problem = problemOfWrites(begun, ended);
+  if (problem !== undefined) return problem;
+  for (let i = 0; i + 3 < ids.length; i += 4) {
+    const [period, topic, counted, stored] = ids.slice(i, i + 4);
+    if (Number(stored) !== Number(counted) * FINGERPRINT_BYTES) {
+      return `${counted} ids of ${topic} in ${period} are counted, ${Number(stored) / FINGERPRINT_BYTES} are stored`;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The projects whose days of a month do not add up to their totals, shard by shard. Reads totals and days of some projects
+ * at one point of the log, so it may be asked while consumers count.
+ */
+export async function* eachProjectThatDiffers(
+  store: Store,
+  shardCount: number,
+  month: string,
+): AsyncGenerator<ProjectThatDiffers, void, undefined> {
+  for (let shard = 0; shard < shardCount; shard += 1) {
+    for await (const members of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))) {
+      for (let from = 0; from < members.length; from += PAGE_PROJECTS) {
+        const page = members.slice(from, from + PAGE_PROJECTS);
+        const { months } = await readShard(store, shard, month, page);
+        for (const { project, totals, daily } of months) {
+          const fields = totalsThatDiffer(month, totals, daily);
+          if (fields.length > 0) yield { project, shard, fields };
+        }
+      }
+    }
+  }
+}
+
+/** The names of the totals of a month that its days do not add up to, in order. A total that is not stored is 0. */
+export function totalsThatDiffer(
+  month: string,
+  totals: ReadonlyMap<string, bigint>,
+  daily: ReadonlyMap<string, bigint>,
+): string[] {
+  const rest = new Map(totals);
+  for (const [field, quantity] of daily) {
+    const name = totalOf(month, field);
+    rest.set(name, (rest.get(name) ?? 0n) - quantity);
+  }
+  return [...rest].flatMap(([name, difference]) => (difference === 0n ? [] : [name])).sort();
+}
+
+/** `2026-11-05/agent.session` -> `agent.session`, or `2026-11@agent.session` in the totals of another month. */
+function totalOf(month: string, dailyField: string): string {
+  const slash = dailyField.indexOf('/');
+  const usageMonth = dailyField.slice(0, 'YYYY-MM'.length);
+  const meter = dailyField.slice(slash + 1);
+  return usageMonth === month ? meter : `${usageMonth}@${meter}`;
+}

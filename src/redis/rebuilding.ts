@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import { TallymanError } from '../lib/errors';
+import type { Store } from './store';
+
+/**
+ * Marks Redis as being filled: what it holds is not all yet. Each shard is marked too, before it gets its cursors: no
+ * node of a cluster can lose its mark and keep what was filled in after it.
+ */
+export async function beginRebuild(store: Store, shardCount: number): Promise<void> {
+  const at = new Date().toISOString();
+  await store.send(marksOf(store, shardCount).map((key) => ['set', key, at]));
+}
+
+export async function isRebuilding(store: Store): Promise<boolean> {
+  return (await look(store)).isRebuilding;
+}
+
+export async function endRebuild(store: Store, shardCount: number): Promise<void> {
+  // Before the marks go: whoever has read of the Redis before sees that this is another one.
+  await store.redis.set(store.keys.generation, randomUUID());
+  const [mark = '', ...marks] = marksOf(store, shardCount);
+  await store.send(marks.map((key) => ['unlink', key]));
+  await store.redis.unlink(mark);
+}
+
+/** The installation's mark first. */
+function marksOf({ keys }: Store, shardCount: number): string[] {
+  return [keys.rebuilding, ...shardsOf(shardCount).map((shard) => keys.shard(shard).rebuilding)];
+}
+
+const shardsOf = (count: number): number[] => Array.from({ length: count }, (_, shard) => shard);
+
+interface Look {
+  readonly isRebuilding: boolean;
+  /** The first shard without a cursor. */
+  readonly emptied: number | undefined;
+  readonly generation: string;
+}
+
+/** Readers look before and after each reading, so all of it goes in one write if the number of shards is as it was. */
+async function look(store: Store): Promise<Look> {
+  const { keys } = store;
+  for (let expected = lastShardCount.get(store) ?? 0; ;) {
+    const marks = marksOf(store, expected).map((key) => ['exists', key] as const);
+    const cursors = shardsOf(expected).map((shard) => ['exists', keys.shard(shard).cursor] as const);
+    const [count, generation, ...found] = (await store.send([
+      ['get', keys.shardCount],
+      ['get', keys.generation],
+      ...marks,
+      ...cursors,
+    ])) as [string | null, string | null, ...number[]];
+    const shardCount = Number(count ?? 0);
+    if (shardCount === expected) {
+      const emptied = found.slice(marks.length).indexOf(0);
+      return {
+        isRebuilding: found.slice(0, marks.length).includes(1),
+        emptied: emptied < 0 ? undefined : emptied,
+        generation: generation ?? '',
+      };
+    }
+    lastShardCount.set(store, (expected = shardCount));
+  }
+}
+
+const lastShardCount = new WeakMap<Store, number>();
+
+/**
+ * Refuses to work on a Redis that is not whole: filled half, or emptied. What is read of it would pass for all there is.
+ *
+ * @returns names what this Redis was filled by: another name later on means that it was emptied and rebuilt in between
+ * @throws TallymanError `REBUILD_UNFINISHED`, `UNINITIALISED`
+ */
+export async function checkRebuilt(store: Store): Promise<string> {
+  const { isRebuilding: isFilling, emptied, generation } = await look(store);
+  if (isFilling) {
+    throw new TallymanError(
+      'REBUILD_UNFINISHED',
+      'This Redis is being rebuilt, or a rebuild of it was stopped: it does not hold all usage. Wait for it, or run ' +
+        '`tallyman rebuild` again, which goes on where it was.',
+    );
+  }
+  // Where the number of shards is lost too, whoever asks for it says so.
+  if (emptied !== undefined) {
+    throw new TallymanError(
+      'UNINITIALISED',
+      `Redis holds no cursor of shard ${emptied}. If it was emptied: run ` +
+        '`tallyman rebuild`. A new installation: run `tallyman init`.',
+      { shard: emptied },
+    );
+  }
+  return generation;
+}
+
+/**
+ * Reads of a Redis that was whole from the beginning of the reading to its end.
+ *
+ * @throws TallymanError `REBUILD_UNFINISHED`, `UNINITIALISED`, `REDIS_WENT_BACK`
+ */
+export async function readWhole<T>(store: Store, read: () => Promise<T>): Promise<T> {
+  const before = await checkRebuilt(store);
+  const result = await read();
+  if ((await checkRebuilt(store)) === before) return result;
+  throw new TallymanError(
+    'REDIS_WENT_BACK',
+    'Redis was emptied and rebuilt while it was read: run the command again.',
+  );
+}

@@ -1,0 +1,88 @@
+import { TallymanError } from '../lib/errors';
+
+/** Redis cannot be reached, is still loading, or does not answer in time. Whether a command under way took effect is unknown. */
+export class RedisUnavailableError extends TallymanError {
+  constructor(address: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(
+      'REDIS_UNAVAILABLE',
+      `Redis at ${address} does not answer: ${reason}. Check REDIS_URL and that Redis runs.`,
+      { address },
+      { cause },
+    );
+  }
+}
+
+/** What a Redis that refuses says first, the code that we give it, and what to do. */
+const REFUSALS: readonly (readonly [word: string, code: string, problem: string, remedy: string])[] = [
+  [
+    'OOM',
+    'REDIS_OUT_OF_MEMORY',
+    'is out of memory',
+    'Raise maxmemory, or close the months that are due, which frees their ids',
+  ],
+  [
+    'MISCONF',
+    'REDIS_CANNOT_PERSIST',
+    'cannot write to its disk',
+    'Check the free space of its disk and its log; `tallyman doctor` shows which write failed',
+  ],
+  ['LOADING', 'REDIS_LOADING', 'is still loading its data', 'Wait until it has, and run the command again'],
+  ['READONLY', 'REDIS_READ_ONLY', 'is a replica, which takes no writes', 'Let REDIS_URL name the primary'],
+  ['NOAUTH', 'REDIS_ACCESS', 'wants a password', 'Put it into REDIS_URL: redis://:<password>@<host>'],
+  ['WRONGPASS', 'REDIS_ACCESS', 'refuses the user or the password', 'Correct them in REDIS_URL'],
+  [
+    'NOPERM',
+    'REDIS_ACCESS',
+    'does not let this user do so',
+    'Extend the rights of the user that REDIS_URL names (ACL SETUSER)',
+  ],
+  [
+    'CLUSTERDOWN',
+    'REDIS_CLUSTER_DOWN',
+    'is a cluster that is down',
+    'Check it: redis-cli --cluster check <node>',
+  ],
+  ['MASTERDOWN', 'REDIS_MASTER_DOWN', 'is a replica without its primary', 'Let REDIS_URL name the primary'],
+  [
+    'NOREPLICAS',
+    'REDIS_NO_REPLICAS',
+    'has fewer replicas than min-replicas-to-write asks for',
+    'Start its replicas',
+  ],
+  [
+    'MOVED',
+    'REDIS_IS_A_CLUSTER',
+    'is a node of a cluster',
+    'Let REDIS_URL say so: redis+cluster://<host>:<port>',
+  ],
+  [
+    'BUSY',
+    'REDIS_BUSY',
+    'is busy with a script',
+    'Wait until it has ended (SCRIPT KILL ends one that has written nothing)',
+  ],
+];
+
+/**
+ * The refusal of a Redis as an error with a code and what to do; undefined for any other error.
+ *
+ * The word that tells may also stand behind what the client puts in front of it.
+ */
+export function refusalOf(address: string, error: unknown): TallymanError | undefined {
+  const text = error instanceof Error ? error.message : String(error);
+  const word =
+    /^(?:Ready check failed: |Too many Cluster redirections\. Last error: (?:\w*Error: )?|-)*([A-Z]+)\b/.exec(
+      text,
+    )?.[1];
+  const refusal = REFUSALS.find(([known]) => known === word);
+  if (!refusal) return undefined;
+  const [, code, problem, remedy] = refusal;
+  const said = text.split('\n', 1)[0]!.replace(/\.$/, '');
+  return new TallymanError(
+    code,
+    `Redis at ${address} ${problem}: ${said}. ${remedy}.`,
+    { address },
+    { cause: error },
+  );
+}

@@ -1,0 +1,178 @@
+import { Cluster, Redis, ReplyError, type ClusterNode, type RedisOptions } from 'ioredis';
+import { TallymanError } from '../lib/errors';
+import { connectorThrough, RewriteGate } from './checks/append-only-file';
+import { defineScripts } from './scripts';
+import { createFingerprinter, type Fingerprinter } from './apply/fingerprint';
+import { createKeys, type Keys } from './keys';
+import { IdMemory } from './apply/dedup-index';
+import { refusalOf, RedisUnavailableError } from './redis-errors';
+
+/** A command's name and its arguments: `['hgetall', key]`. */
+export type Command = readonly [name: string, ...args: (string | number)[]];
+
+/** An open Redis, or Redis Cluster, of one installation. */
+export interface Store {
+  readonly redis: Redis | Cluster;
+  readonly keys: Keys;
+  readonly fingerprinter: Fingerprinter;
+  readonly ids: IdMemory;
+  /**
+   * Sends commands in one write, which takes a third of the time of so many single ones, and answers in their order.
+   * (On a cluster each goes to its own node.) Rejects with the first error; the others may have taken effect.
+   */
+  send(commands: readonly Command[]): Promise<unknown[]>;
+  /** Waits for the commands under way and closes the connections. May be called again. */
+  close(): Promise<void>;
+}
+
+export { RedisUnavailableError };
+
+export interface StoreOptions {
+  readonly url: string;
+  readonly prefix: string;
+  /** For a process that writes nothing: a Redis that started anew need not rewrite its append-only file first. */
+  readonly onlyReads?: boolean;
+  /** Told when connections wait for a Redis that started anew. */
+  readonly onWait?: (text: string) => void;
+}
+
+/**
+ * How long a command may take, waiting for a connection included. Shorter than a consumer's Kafka session (10 s): one that
+ * waits longer loses its partitions without knowing it.
+ */
+const COMMAND_TIMEOUT_MS = 6_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+const LONGEST_RETRY_MS = 1_000;
+const WAITING_FOR_REWRITE =
+  'it started anew, and rewrites its append-only file before anything is written to it';
+
+/**
+ * Opens Redis and makes sure that it answers. A Redis that started anew rewrites its append-only file first, however long that
+ * takes: see RewriteGate.
+ *
+ * @param options.url `redis://[user:password@]host[:port][/db]`, `rediss://...`; a cluster's nodes separated by commas,
+ *   or `redis+cluster://host:port` for one that is asked for the others
+ * @throws RedisUnavailableError; TallymanError `REDIS_FILE_NOT_REWRITTEN`, or what `refusalOf` makes of its answer
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const keys = createKeys(options.prefix);
+  const makingFingerprinter = createFingerprinter(); // While the connection is made.
+  const gate = new RewriteGate((address) =>
+    options.onWait?.(`Redis at ${address} started anew: waiting until it has rewritten its append-only file`),
+  );
+  const redis = connect(options.url, options.onlyReads ? undefined : gate);
+  // Every failed command rejects with its reason; without a listener, a lost connection would end the process as well.
+  let lastError: unknown;
+  redis.on('error', (error: unknown) => (lastError = error));
+  redis.on('ready', () => (lastError = undefined));
+  const address = withoutPassword(options.url);
+  const told = (error: unknown): unknown => {
+    if (error instanceof TallymanError) return error;
+    const refusal = refusalOf(address, error) ?? (error instanceof ReplyError ? error : undefined);
+    if (refusal) return refusal;
+    if (gate.failure) return gate.failure;
+    if (gate.isWaiting) return new RedisUnavailableError(address, WAITING_FOR_REWRITE);
+    return refusalOf(address, lastError) ?? new RedisUnavailableError(address, lastError ?? error);
+  };
+  answerInTime(redis, told);
+  defineScripts(redis);
+  try {
+    await waitUntilOpen(redis, gate);
+  } catch (error) {
+    redis.disconnect();
+    throw told(error);
+  }
+  let closing: Promise<void> | undefined;
+  const fingerprinter = await makingFingerprinter;
+  return {
+    redis,
+    keys,
+    fingerprinter,
+    ids: new IdMemory(redis, keys),
+    send: async (commands) => {
+      if (redis instanceof Cluster) {
+        return Promise.all(commands.map(([name, ...args]) => redis.call(name, ...args)));
+      }
+      const answers = (await redis.pipeline(commands.map((command) => [...command])).exec()) ?? [];
+      const failure = answers.find(([error]) => error !== null)?.[0];
+      if (failure) throw told(failure);
+      return answers.map(([, answer]) => answer);
+    },
+    close: () =>
+      (closing ??= redis.quit().then(
+        () => undefined,
+        () => redis.disconnect(), // No connection to say goodbye on: end the attempts to get one.
+      )),
+  };
+}
+
+/**
+ * By a command that waits for the gate, as those that Redis takes while it loads do not; and not by PING, which a Redis answers
+ * with an error while it cannot write to its disk: `doctor` must get in.
+ */
+async function waitUntilOpen(redis: Redis | Cluster, gate: RewriteGate): Promise<void> {
+  for (;;) {
+    try {
+      await redis.dbsize();
+      if (redis instanceof Cluster) await Promise.all(redis.nodes('master').map((node) => node.dbsize()));
+      return;
+    } catch (error) {
+      if (!gate.isWaiting) throw error;
+    }
+  }
+}
+
+function connect(url: string, gate: RewriteGate | undefined): Redis | Cluster {
+  const nodes = url.split(',').map((node) => node.trim());
+  const options: RedisOptions = {
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    maxRetriesPerRequest: null, // The command timeout is the only limit: one rule is easier to reason about than two.
+    ...(gate && { Connector: connectorThrough(gate) }),
+    retryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RETRY_MS),
+  };
+  if (nodes.length === 1 && !nodes[0]!.includes('+cluster://'))
+    return new Redis(withScheme(nodes[0]!), options);
+
+  const urls = nodes.map((node) => new URL(withScheme(node).replace('+cluster://', '://')));
+  const first = urls[0]!;
+  return new Cluster(
+    urls.map((node): ClusterNode => ({ host: node.hostname, port: Number(node.port || 6379) })),
+    {
+      clusterRetryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RETRY_MS),
+      redisOptions: {
+        ...options,
+        commandTimeout: COMMAND_TIMEOUT_MS, // Of what is sent to one node, past answerInTime.
+        ...(first.username && { username: decodeURIComponent(first.username) }),
+        ...(first.password && { password: decodeURIComponent(first.password) }),
+        ...(first.protocol === 'rediss:' && { tls: {} }),
+      },
+    },
+  );
+}
+
+/**
+ * Ends every command after COMMAND_TIMEOUT_MS, and rejects one that got no answer with RedisUnavailableError, which `told`
+ * makes of the reason. The client's own limit holds for one server, not for a cluster that cannot be reached: there it waits
+ * for ever. What Redis answers, errors too, passes as it is.
+ */
+function answerInTime(redis: Redis | Cluster, told: (error: unknown) => unknown): void {
+  const target = redis as Cluster; // Whose method takes one parameter more.
+  const send = target.sendCommand.bind(target);
+  target.sendCommand = (...sent: Parameters<typeof send>): unknown => {
+    sent[0].setTimeout(COMMAND_TIMEOUT_MS);
+    const reply = Promise.resolve(send(...sent)).catch((error: unknown) => {
+      throw told(error);
+    });
+    // The client sends waiting commands again by itself, and looks at the first promise only.
+    reply.catch(() => undefined);
+    return reply;
+  };
+}
+
+function withScheme(node: string): string {
+  return node.includes('://') ? node : `redis://${node}`;
+}
+
+function withoutPassword(url: string): string {
+  return url.replace(/\/\/[^@,/]*@/g, '//');
+}

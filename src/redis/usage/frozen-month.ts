@@ -1,0 +1,73 @@
+import { eachPageOfMembers } from './each-member';
+import { readShard } from './read-shard';
+import type { Store } from '../store';
+
+/** A part of what a project used in a shard in a closed month, as a ledger holds it. */
+export interface FrozenPart {
+  readonly month: string;
+  readonly shard: number;
+  readonly project: string;
+  /** Counts from 0: a project with very many models has more parts than one message holds. */
+  readonly part: number;
+  /** Meter, or `<month>@<meter>` -> integer in base units. As pairs: a model may be called `__proto__`. */
+  readonly totals: readonly (readonly [field: string, quantity: string])[];
+  /** `<day>/<meter>` -> integer in base units. */
+  readonly daily: readonly (readonly [field: string, quantity: string])[];
+}
+
+const PAGE_PROJECTS = 50;
+/** A name has at most 150 code points or so: a part stays well under a MiB even if all are of four bytes. */
+const FIELDS_A_PART = 1_000;
+
+/** What a frozen month holds in a shard, some projects at a time. It no longer moves: read twice it is the same. */
+export async function* readFrozenMonth(
+  store: Store,
+  shard: number,
+  month: string,
+): AsyncGenerator<FrozenPart[], void, undefined> {
+  for await (const members of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))) {
+    for (let from = 0; from < members.length; from += PAGE_PROJECTS) {
+      const { months } = await readShard(store, shard, month, members.slice(from, from + PAGE_PROJECTS));
+      yield months.flatMap(({ project, totals, daily }) => partsOf({ month, shard, project }, totals, daily));
+    }
+  }
+}
+
+function partsOf(
+  of: Pick<FrozenPart, 'month' | 'shard' | 'project'>,
+  totals: ReadonlyMap<string, bigint>,
+  daily: ReadonlyMap<string, bigint>,
+): FrozenPart[] {
+  const sorted = (sums: ReadonlyMap<string, bigint>): [string, string][] =>
+    [...sums].sort(([a], [b]) => (a < b ? -1 : 1)).map(([field, quantity]) => [field, quantity.toString()]);
+  const [allTotals, allDaily] = [sorted(totals), sorted(daily)];
+  const count = Math.max(1, Math.ceil(Math.max(allTotals.length, allDaily.length) / FIELDS_A_PART));
+  return Array.from({ length: count }, (_, part) => {
+    const slice = [part * FIELDS_A_PART, (part + 1) * FIELDS_A_PART] as const;
+    return { ...of, part, totals: allTotals.slice(...slice), daily: allDaily.slice(...slice) };
+  });
+}
+
+/** Removes what a shard holds of a month. */
+export async function clearMonth(store: Store, shard: number, month: string): Promise<void> {
+  const listed = store.keys.projectsOfMonth(shard, month);
+  for await (const projects of eachPageOfMembers(store, listed)) {
+    const keys = projects.flatMap((project) => [
+      store.keys.totals(shard, month, project),
+      store.keys.daily(shard, month, project),
+    ]);
+    if (keys.length > 0) await store.redis.unlink(keys);
+  }
+  await store.redis.unlink(listed);
+}
+
+/** Writes a part of a closed month. Repeatable. */
+export async function writeFrozenPart(store: Store, part: FrozenPart): Promise<void> {
+  const { shard, month, project, totals, daily } = part;
+  const writes: Promise<unknown>[] = [store.redis.sadd(store.keys.projectsOfMonth(shard, month), project)];
+  if (totals.length > 0)
+    writes.push(store.redis.hset(store.keys.totals(shard, month, project), ...totals.flat()));
+  if (daily.length > 0)
+    writes.push(store.redis.hset(store.keys.daily(shard, month, project), ...daily.flat()));
+  await Promise.all(writes);
+}

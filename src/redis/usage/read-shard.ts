@@ -1,0 +1,94 @@
+import type { PlacedProject } from './read-usage';
+import type { Store } from '../store';
+
+/** What a shard holds of one project's month. */
+export interface ShardMonth {
+  readonly project: string;
+  /** Whether the month's set of projects names it: only then a close bills it. */
+  readonly isListed: boolean;
+  /** Meter, or `<month>@<meter>` -> integer in base units. */
+  readonly totals: ReadonlyMap<string, bigint>;
+  /** `<day>/<meter>` -> integer in base units. */
+  readonly daily: ReadonlyMap<string, bigint>;
+}
+
+/** A shard's totals at one point of the log. */
+export interface ShardSnapshot {
+  /** Topic -> next offset: the totals hold exactly what lies before. */
+  readonly cursors: ReadonlyMap<string, number>;
+  /** Frozen month -> topic -> next offset at the freeze. In order of month. */
+  readonly freezes: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  readonly months: readonly ShardMonth[];
+}
+
+/**
+ * Reads some projects' totals of a month with the cursors and freezes that they stand at, in one atomic step. It blocks
+ * Redis while it reads: ask for some dozen projects at a time.
+ */
+export async function readShard(
+  store: Store,
+  shard: number,
+  month: string,
+  projects: readonly string[],
+): Promise<ShardSnapshot> {
+  const { cursor, closed } = store.keys.shard(shard);
+  const hashes = projects.flatMap((project) => [
+    store.keys.totals(shard, month, project),
+    store.keys.daily(shard, month, project),
+  ]);
+  const keys = [cursor, closed, store.keys.projectsOfMonth(shard, month), ...hashes];
+  const [cursors, freezes, listed, ...contents] = await store.redis.readShard(
+    keys.length,
+    ...keys,
+    ...projects,
+  );
+  const sorted = [...pairsOf(freezes)].sort(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    cursors: new Map([...pairsOf(cursors)].map(([topic, offset]) => [topic, Number(offset)])),
+    freezes: new Map(
+      sorted.map(([frozen, json]) => [
+        frozen,
+        new Map(Object.entries(JSON.parse(json) as Record<string, number>)),
+      ]),
+    ),
+    months: projects.map((project, i) => ({
+      project,
+      isListed: listed[i] === 1,
+      totals: quantitiesOf(contents[2 * i] ?? []),
+      daily: quantitiesOf(contents[2 * i + 1] ?? []),
+    })),
+  };
+}
+
+/**
+ * A project's month summed over its shards, as `readTotals` and `readDaily` have it, totals and days of each shard in one
+ * step: read one after the other, while events are counted, they do not add up to the same.
+ */
+export async function readTotalsAndDaily(
+  store: Store,
+  month: string,
+  { project, shards }: PlacedProject,
+): Promise<{ totals: Map<string, bigint>; daily: Map<string, bigint> }> {
+  const snapshots = await Promise.all(shards.map((shard) => readShard(store, shard, month, [project])));
+  const held = snapshots.flatMap(({ months }) => months);
+  return {
+    totals: sumOf(held.map(({ totals }) => totals)),
+    daily: sumOf(held.map(({ daily }) => daily)),
+  };
+}
+
+function sumOf(parts: readonly ReadonlyMap<string, bigint>[]): Map<string, bigint> {
+  const sums = new Map<string, bigint>();
+  for (const part of parts) {
+    for (const [field, quantity] of part) sums.set(field, (sums.get(field) ?? 0n) + quantity);
+  }
+  return sums;
+}
+
+function* pairsOf(flat: readonly string[]): Generator<[string, string]> {
+  for (let i = 0; i + 1 < flat.length; i += 2) yield [flat[i]!, flat[i + 1]!];
+}
+
+function quantitiesOf(flat: readonly string[]): Map<string, bigint> {
+  return new Map([...pairsOf(flat)].map(([field, quantity]) => [field, BigInt(quantity)]));
+}

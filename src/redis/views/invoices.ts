@@ -1,0 +1,191 @@
+import { Cluster } from 'ioredis';
+import { creditNoteEntry, isCreditNoteEntry, parseInvoiceId, runningNumber } from '../../billing/invoice/invoice-id';
+import { eachMember } from '../usage/each-member';
+import { parsePosition, positionText, type LedgerRecord, type LedgerView, type Shown } from './ledger-view';
+import type { Command, Store } from '../store';
+
+/** An invoice or a credit note to be shown. */
+export interface ShownInvoice {
+  readonly project: string;
+  /** The month of an invoice, or a month's `creditNoteEntry`. */
+  readonly entry: string;
+  /** As published, byte for byte; null where it was withdrawn. */
+  readonly json: string | null;
+}
+
+/** Shows documents of the invoice ledger. Repeatable. */
+export async function writeInvoices(store: Store, documents: readonly ShownInvoice[]): Promise<void> {
+  await store.send(
+    documents.flatMap(({ project, entry, json }): Command[] =>
+      json === null
+        ? [['hdel', store.keys.invoices(project), entry]]
+        : [
+            ['hset', store.keys.invoices(project), entry, json],
+            ['sadd', store.keys.invoiced(monthOf(entry)), project],
+          ],
+    ),
+  );
+}
+
+/**
+ * The invoices and credit notes, by their ids. On a cluster they lie in many slots, whose nodes lose their tails each on
+ * its own, so no position could be relied on: there each view begins at the start of its ledger.
+ */
+export function invoicesView(store: Store): LedgerView {
+  const key = store.keys.invoicesShown;
+  let onCluster = '';
+  const isCluster = store.redis instanceof Cluster;
+  return {
+    ledger: 'billing.invoices',
+    async find() {
+      const text = isCluster ? onCluster : ((await store.redis.get(key)) ?? '');
+      return { text, position: parsePosition(text) };
+    },
+    async show({ text }, next, records) {
+      const documents = records.flatMap(shownOf);
+      const nextText = positionText(next);
+      if (!isCluster) return showInvoices(store, text, nextText, documents);
+      await writeInvoices(store, documents);
+      onCluster = nextText;
+      return { added: 0, text: nextText };
+    },
+    forget: async () => void (await store.redis.del(key)),
+  };
+}
+
+function shownOf({ key, value }: LedgerRecord): ShownInvoice[] {
+  const id = parseInvoiceId(key);
+  return id === undefined ? [] : [{ project: id.project, entry: id.entry, json: value }];
+}
+
+async function showInvoices(
+  store: Store,
+  found: string,
+  next: string,
+  documents: readonly ShownInvoice[],
+): Promise<Shown | undefined> {
+  const keys = documents.flatMap(({ project, entry }) => [
+    store.keys.invoices(project),
+    store.keys.invoiced(monthOf(entry)),
+  ]);
+  const [answer, added] = await store.redis.showInvoices(
+    1 + keys.length,
+    store.keys.invoicesShown,
+    ...keys,
+    found,
+    next,
+    ...documents.flatMap(({ project, entry, json }) => [project, entry, json ?? '']),
+  );
+  return answer === 'SHOWN' ? { added: Number(added), text: next } : undefined;
+}
+
+const monthOf = (entry: string): string => entry.slice(0, 'YYYY-MM'.length);
+
+/** What a project was invoiced when a month is closed. */
+export interface InvoicedBefore {
+  /** All its invoices. */
+  readonly count: number;
+  /** All its credit notes. */
+  readonly creditNoteCount: number;
+  /** The month's own invoice as JSON, if it was issued already. */
+  readonly own?: string;
+  /** Whether the month's credit note was issued already. */
+  readonly hasCreditNote: boolean;
+  /**
+   * The invoice issued before it, by its number, as JSON. Normally that of an earlier month; but a month whose invoice was a
+   * draft for long may come after a later one, and what that one carried on must not be taken twice.
+   */
+  readonly last?: string;
+}
+
+/** What several projects were invoiced so far; in their order. Normally reads two invoices of each at most. */
+export async function readInvoicedBefore(
+  store: Store,
+  month: string,
+  projects: readonly string[],
+): Promise<InvoicedBefore[]> {
+  const keys = projects.map((project) => store.keys.invoices(project));
+  const entries = (await store.send(keys.map((key) => ['hkeys', key]))) as string[][];
+  const months = entries.map((all) => all.filter((entry) => !isCreditNoteEntry(entry)));
+  const own = await readFields(
+    store,
+    keys,
+    months.map((all) => (all.includes(month) ? month : undefined)),
+  );
+  const wanted = own.map((json, i) => (json === undefined ? months[i]!.length : numberOf(json) - 1));
+  const likely = months.map((all, i) => {
+    const before = own[i] === undefined ? all : all.filter((one) => one < month);
+    return wanted[i] === 0 ? undefined : before.sort().at(-1);
+  });
+  const last = await readFields(store, keys, likely);
+  for (const [i, number] of wanted.entries()) {
+    if (number === 0 || (last[i] !== undefined && numberOf(last[i]) === number)) continue;
+    last[i] = (await store.redis.hvals(keys[i]!)).find((json) => numberOf(json) === number);
+  }
+  return months.map((all, i) => ({
+    count: all.length,
+    creditNoteCount: entries[i]!.length - all.length,
+    hasCreditNote: entries[i]!.includes(creditNoteEntry(month)),
+    ...(own[i] !== undefined && { own: own[i] }),
+    ...(last[i] !== undefined && { last: last[i] }),
+  }));
+}
+
+/** The numbers of a project's invoices of these months: month -> number. A month without one is left out. */
+export async function readInvoiceNumbers(
+  store: Store,
+  project: string,
+  months: readonly string[],
+): Promise<Map<string, string>> {
+  const found = await store.redis.hmget(store.keys.invoices(project), ...months);
+  return new Map(
+    months.flatMap((month, i) => {
+      const json = found[i];
+      return json ? [[month, (JSON.parse(json) as { number: string }).number] as const] : [];
+    }),
+  );
+}
+
+/** One field of each hash, where one is named. */
+async function readFields(
+  store: Store,
+  keys: readonly string[],
+  fields: readonly (string | undefined)[],
+): Promise<(string | undefined)[]> {
+  const found = await store.send(
+    keys.flatMap((key, i) => (fields[i] === undefined ? [] : [['hget', key, fields[i]] as const])),
+  );
+  let next = 0;
+  return fields.map((field) => (field === undefined ? undefined : (found[next++] as string)));
+}
+
+/** The running number of an issued invoice: 3 of `acme-0003`. NaN of a credit note. */
+function numberOf(json: string): number {
+  return runningNumber((JSON.parse(json) as { number: string }).number);
+}
+
+/**
+ * A project's invoice or credit note as JSON; undefined where there is none.
+ *
+ * @param entry the month of an invoice, or a month's `creditNoteEntry`
+ */
+export async function readInvoice(store: Store, project: string, entry: string): Promise<string | undefined> {
+  return (await store.redis.hget(store.keys.invoices(project), entry)) ?? undefined;
+}
+
+/** A project's documents of a month as JSON: its invoice, its credit note, both or none. */
+export async function readInvoicesOfMonth(store: Store, project: string, month: string): Promise<string[]> {
+  const found = await store.redis.hmget(store.keys.invoices(project), month, creditNoteEntry(month));
+  return found.filter((json) => json !== null);
+}
+
+/** A project's invoices and credit notes in order, a month's invoice before its credit note: entry -> JSON. */
+export async function readInvoices(store: Store, project: string): Promise<Map<string, string>> {
+  const invoices = Object.entries(await store.redis.hgetall(store.keys.invoices(project)));
+  return new Map(invoices.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** The projects with an invoice or a credit note in a month, each once, in no order. */
+export function invoicedProjects(store: Store, month: string): AsyncGenerator<string, void, undefined> {
+  return eachMember(store, store.keys.invoiced(month));
+}

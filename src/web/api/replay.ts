@@ -1,0 +1,70 @@
+import { countBeyondIds } from '../../dead-letters/beyond-dedup-window';
+import { listDeadLetters, placeOf, type DeadLetterEntry } from '../../dead-letters/read-dead-letters';
+import { createPublisher } from '../../kafka/producer';
+import { createRecordRater } from '../../dead-letters/record-rater';
+import { replayDeadLetters, type ReplayReport } from '../../dead-letters/replay-dead-letters';
+import type { WebDependencies } from '../http/dependencies';
+import { ProblemError } from '../http/problems';
+
+/** One dead letter, or all of a reason. */
+export type AskedReplay = { readonly place: string } | { readonly reason: string };
+
+export interface ReplayOutcome {
+  readonly report: ReplayReport;
+  /** Letters of the same reason that were not looked at, since one request takes so many. */
+  readonly left: number;
+  /** Of those looked at, how many are older than the ids that are remembered. */
+  readonly idsForgotten: number;
+}
+
+/** More are for the command line: it shows how far it has come, and nobody's browser waits for it. */
+const LETTERS_MAX = 1_000;
+
+/** What a form of the page asks for.
+ * @throws ProblemError 400 unless it is one of the two */
+export function askedReplay(body: unknown): AskedReplay {
+  const { place, reason } = (body ?? {}) as { place?: unknown; reason?: unknown };
+  if (typeof place === 'string' && reason === undefined) return { place };
+  if (typeof reason === 'string' && place === undefined) return { reason };
+  throw new ProblemError('BAD_REQUEST', 'Send `place` or `reason`, one of them.');
+}
+
+/**
+ * Replays dead letters as `tallyman dead-letters replay` does, one request after the other: the second of two clicks must
+ * see what the first one replayed.
+ */
+export function createReplay(web: WebDependencies): (asked: AskedReplay) => Promise<ReplayOutcome> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (asked) => {
+    const outcome = last.then(() => replay(web, asked));
+    last = outcome.catch(() => undefined);
+    return outcome;
+  };
+}
+
+async function replay(
+  { config, calendar, kafka, nowMs }: WebDependencies,
+  asked: AskedReplay,
+): Promise<ReplayOutcome> {
+  const waiting = (await listDeadLetters(kafka, config.prefix)).filter(
+    (entry) => entry.replayedAt === undefined && isAsked(entry, asked),
+  );
+  if (waiting.length === 0) {
+    throw new ProblemError('NOT_FOUND', 'There is no such dead letter that was not replayed before.');
+  }
+  const entries = waiting.slice(0, LETTERS_MAX);
+  const idsForgotten = await countBeyondIds(kafka, config.prefix, entries);
+  const publisher = await createPublisher(kafka);
+  try {
+    const report = await replayDeadLetters({
+      ...{ client: kafka, prefix: config.prefix, publisher, entries, nowMs: nowMs() },
+      rate: createRecordRater(config, calendar),
+    });
+    return { report, left: waiting.length - entries.length, idsForgotten };
+  } finally {
+    await publisher.close();
+  }
+}
+
+const isAsked = (entry: DeadLetterEntry, asked: AskedReplay): boolean =>
+  'place' in asked ? placeOf(entry) === asked.place : entry.reason === asked.reason;

@@ -1,0 +1,20 @@
+import type { FastifyInstance } from 'fastify';
+import type { WebDependencies } from './dependencies';
+import type { Health } from '../../ingest/health/check-health';
+import { installationHealth } from './health';
+import { createInstallationMetrics } from '../../ops/installation-metrics';
+
+/** `/metrics` for Prometheus. It names no project, so it takes no token: keep it from the outside as you keep health. */
+export function registerMetrics(
+  app: FastifyInstance,
+  { config, store, calendar, logWatch, nowMs }: WebDependencies,
+): void {
+  const health = (): Health => installationHealth(logWatch, config.health.stuckAfterMs, undefined);
+  const metrics = createInstallationMetrics(store, calendar, logWatch, health, nowMs);
+  const { registry } = metrics;
+  app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {
+    await metrics.refresh();
+    void reply.header('content-type', registry.contentType).header('cache-control', 'no-store');
+    return registry.metrics();
+  });
+}

@@ -1,0 +1,100 @@
+import type { FastifyReply } from 'fastify';
+import { html, type Html, type HtmlPart } from './html';
+import { staticUrl } from '../http/static-files';
+import type { Session } from '../http/tokens';
+
+export interface PageFrame {
+  readonly title: string;
+  /** Who is signed in; undefined on pages for everybody. */
+  readonly session?: Session | undefined;
+  /** The proof that this session's forms carry. */
+  readonly formProof?: string;
+  /** The project that is shown. */
+  readonly project?: string;
+  /** Where live usage of the page comes from. */
+  readonly stream?: string;
+}
+
+/** How many projects the switcher lists: a longer list is no list. */
+const PROJECTS_LISTED = 200;
+
+export function page(frame: PageFrame, main: HtmlPart): Html {
+  const { title, session, stream } = frame;
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <title>${title} · Tallyman</title>
+        <link rel="preload" href="${staticUrl('noto-sans.woff2')}" as="font" type="font/woff2" crossorigin />
+        <link rel="stylesheet" href="${staticUrl('page.css')}" />
+        ${stream !== undefined && html`<script src="${staticUrl('page.js')}" defer data-stream="${stream}"></script>`}
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to content</a>
+        <header class="bar-top">
+          <div class="wide">
+            <a class="brand" href="/">${logo()}<span>Tallyman</span></a>
+            ${session !== undefined && navigation(frame, session)}
+          </div>
+        </header>
+        <main id="main" class="wide">${main}</main>
+      </body>
+    </html> `;
+}
+
+function navigation({ project, formProof = '' }: PageFrame, session: Session): Html {
+  const projects = [...session.projects].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, PROJECTS_LISTED);
+  return html`<nav aria-label="Projects">
+      ${
+        projects.length > 1 || (project === undefined && projects.length > 0)
+          ? html`<details class="switcher">
+              <summary><span class="hidden">Project: </span>${project ?? 'Projects'}</summary>
+              <ul>
+                ${projects.map(
+                  ([id, role]) =>
+                    html`<li>
+                      <a href="${projectUrl(id, role)}" ${currentIf(id === project)}
+                        >${id}<small>${role}</small></a
+                      >
+                    </li>`,
+                )}
+              </ul>
+            </details>`
+          : project !== undefined && html`<span class="project">${project}</span>`
+      }
+      ${session.isOps && html`<a class="quiet" href="/ops" ${currentIf(project === undefined)}>Installation</a>`}
+    </nav>
+    <form method="post" action="/logout" class="sign-out">
+      <input type="hidden" name="proof" value="${formProof}" />
+      <button class="quiet">Sign out</button>
+    </form>`;
+}
+
+const currentIf = (is: boolean): Html | false => is && html` aria-current="page"`;
+
+/** Where a role's page of a project is. Ids need no encoding: they are letters, digits, `_`, `.` and `-`. */
+export function projectUrl(project: string, role: 'admin' | 'member'): string {
+  return `/projects/${project}/${role === 'admin' ? 'billing' : 'usage'}`;
+}
+
+export function sendPage(reply: FastifyReply, document: Html): FastifyReply {
+  return reply
+    .type('text/html; charset=utf-8')
+    .header('cache-control', 'private, no-store')
+    .send(document.text);
+}
+
+/** Five strokes, as tallies are kept. */
+function logo(): Html {
+  return html`<svg class="logo" viewBox="0 0 24 24" aria-hidden="true">
+    <path
+      d="M5 4v16M10 4v16M15 4v16M20 4v16M2.5 16.5l19-9"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="2.2"
+      stroke-linecap="round"
+    />
+  </svg>`;
+}

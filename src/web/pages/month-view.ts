@@ -1,0 +1,134 @@
+import { buildInvoice, type InvoiceInput, type OverQuota } from '../../billing/invoice/build-invoice';
+import { creditBalance } from '../../billing/invoice/credits';
+import { forecastUsage } from '../../billing/invoice/forecast';
+import type { Invoice } from '../../billing/invoice/invoice';
+import { creditNoteEntry } from '../../billing/invoice/invoice-id';
+import { needsDays, termsOfMonth, type Segment } from '../../billing/pricing/month-terms';
+import { usageOfMonth } from '../../billing/pricing/month-usage';
+import { quotaUsage, type QuotaUsage } from '../../billing/quota/quota-usage';
+import { readInvoiceInput } from '../../close/invoice-inputs';
+import { readCloses } from '../../redis/views/closes';
+import { readInvoice } from '../../redis/views/invoices';
+import { readProject } from '../../redis/views/projects';
+import { placeProjects, readTotals } from '../../redis/usage/read-usage';
+import { readWhole } from '../../redis/rebuilding';
+import { readTotalsAndDaily } from '../../redis/usage/read-shard';
+import type { WebDependencies } from '../http/dependencies';
+
+export type MonthStatus = 'open' | 'issued' | 'draft' | 'nothing_due';
+
+/** A project's month as the page and the API show it. */
+export interface MonthView {
+  readonly project: string;
+  readonly month: string;
+  readonly status: MonthStatus;
+  readonly input: InvoiceInput;
+  /** One, or more where the plan changed within the month; the last one is in force at its end. */
+  readonly segments: readonly Segment[];
+  readonly quotas: readonly QuotaUsage[];
+  /** As it was issued, or as it would be now. */
+  readonly invoice: Invoice;
+  /** The correction credits that the project holds, before an invoice that is still to be issued; undefined for none. */
+  readonly creditBalance: string | undefined;
+  /** The same of the month's credit note. */
+  readonly creditNote: Invoice | undefined;
+  /** As it would be if the month goes on as it began; none for a month that is over or has only just begun. */
+  readonly forecast: Invoice | undefined;
+  readonly unpriced: readonly string[];
+  /** Something cannot be priced for another reason: its cost is left out. */
+  readonly isIncomplete: boolean;
+  readonly overQuota: readonly OverQuota[];
+}
+
+/** Before this much of the month is over, what it will come to is anybody's guess. */
+const FORECAST_AFTER_MS = 60 * 60_000;
+
+export function readMonthView(web: WebDependencies, project: string, month: string): Promise<MonthView> {
+  return readWhole(web.store, () => readMonthViewOf(web, project, month));
+}
+
+async function readMonthViewOf(
+  { store, calendar, catalog, nowMs }: WebDependencies,
+  project: string,
+  month: string,
+): Promise<MonthView> {
+  const now = nowMs();
+  const terms = { store, calendar, catalog, month, issuedAt: new Date(now).toISOString() };
+  const [input, issuedJson, creditNoteJson, closes] = await Promise.all([
+    readInvoiceInput(terms, project, null),
+    readInvoice(store, project, month),
+    readInvoice(store, project, creditNoteEntry(month)),
+    readCloses(store),
+  ]);
+  const outcome = buildInvoice(input);
+  const parsed = (json: string | undefined): Invoice | undefined =>
+    json === undefined ? undefined : (JSON.parse(json) as Invoice);
+  const issued = parsed(issuedJson);
+  const segments = termsOfMonth(catalog, input.plans, month);
+  const usage = usageOfMonth(month, new Map([[month, input]]));
+  // What would be issued and is not yet there is being issued just now.
+  const closedAs = outcome.status === 'issued' ? 'open' : outcome.status;
+  return {
+    project,
+    month,
+    status: issued !== undefined ? 'issued' : closes.has(month) ? closedAs : 'open',
+    input,
+    segments,
+    quotas: segments.flatMap((segment) => quotaUsage(catalog, segment, usage, segments.length === 1)),
+    invoice: issued ?? outcome.invoice,
+    creditBalance: heldCredit(input, issued),
+    creditNote: parsed(creditNoteJson) ?? (issued === undefined ? outcome.creditNote : undefined),
+    forecast:
+      issued === undefined
+        ? forecastOf(input, calendar.monthStart(month), calendar.monthEnd(month), now)
+        : undefined,
+    unpriced: outcome.unpricedModels,
+    isIncomplete: outcome.problems.some(({ code }) => code !== 'NO_PRICE'),
+    overQuota: outcome.overQuota,
+  };
+}
+
+function heldCredit(
+  { month, catalog, credits = [], issued = [] }: InvoiceInput,
+  own: Invoice | undefined,
+): string | undefined {
+  const balance = creditBalance(month, credits, own === undefined ? issued : [...issued, own]);
+  return balance.isZero() ? undefined : balance.toFixed(catalog.minorDigits);
+}
+
+function forecastOf(input: InvoiceInput, startMs: number, endMs: number, nowMs: number): Invoice | undefined {
+  const elapsedMs = nowMs - startMs;
+  if (elapsedMs < FORECAST_AFTER_MS || nowMs >= endMs) return undefined;
+  const forecast = forecastUsage(input.month, input, elapsedMs, endMs - startMs);
+  return buildInvoice({ ...input, ...forecast }).invoice;
+}
+
+/** How a project stands against its quotas now: what a gatekeeper asks for each new session, so it reads the least. */
+export function readQuotas(web: WebDependencies, project: string): Promise<MonthQuotas> {
+  return readWhole(web.store, () => readQuotasOf(web, project));
+}
+
+export interface MonthQuotas {
+  readonly month: string;
+  readonly quotas: QuotaUsage[];
+}
+
+async function readQuotasOf(
+  { store, calendar, catalog, nowMs }: WebDependencies,
+  project: string,
+): Promise<MonthQuotas> {
+  const { day, month } = calendar.dayOf({ seconds: Math.floor(nowMs() / 1000), nanos: 0 });
+  const [document, totals] = await Promise.all([
+    readProject(store, project),
+    readTotals(store, project, month),
+  ]);
+  const plans = document?.plans ?? [];
+  const segments = termsOfMonth(catalog, plans, month);
+  const segment = segments.findLast(({ period }) => period.from <= day)!;
+  let usage = usageOfMonth(month, new Map([[month, { totals }]]));
+  if (needsDays(catalog, plans, month, usage.totals.keys())) {
+    const [placed] = await placeProjects(store, month, [project]);
+    usage = usageOfMonth(month, new Map([[month, await readTotalsAndDaily(store, month, placed!)]]));
+  }
+  return { month, quotas: quotaUsage(catalog, segment, usage, segments.length === 1) };
+}

@@ -1,0 +1,72 @@
+import { Decimal } from '../../billing/pricing/decimal';
+import { groupDigits, plural } from '../../lib/text/number-text';
+import { html, type Html } from './html';
+
+/** Numbers, money and times as readers see them. What is shortened has its exact value in `title`. */
+
+const SYMBOLS: Readonly<Record<string, string>> = { USD: '$', EUR: '€', GBP: '£' };
+
+/** `-1234.5`, USD -> `−$1,234.50`. */
+export function money(amount: string, currency: string): string {
+  const isNegative = amount.startsWith('-');
+  const digits = groupDigits(isNegative ? amount.slice(1) : amount);
+  const symbol = SYMBOLS[currency];
+  return `${isNegative ? '−' : ''}${symbol === undefined ? `${digits} ${currency}` : `${symbol}${digits}`}`;
+}
+
+/** A quantity with its unit, shortened from a million on: `1.25M tokens` with `1,250,000 tokens` in the title. */
+export function quantity(amount: string, unit: string, currency: string): Html {
+  if (unit === currency) return html`${money(amount, currency)}`;
+  const name = amount === '1' ? unit : plural(unit);
+  const exact = `${groupDigits(amount)} ${name}`;
+  const short = `${shortened(amount)} ${name}`;
+  const more = unit === 'minute' ? hours(amount) : undefined;
+  if (short === exact && more === undefined) return html`${exact}`;
+  return html`<abbr title="${more === undefined ? exact : `${exact} (${more})`}">${short}</abbr>`;
+}
+
+export function shortened(amount: string): string {
+  const value = new Decimal(amount);
+  for (const [size, letter] of [
+    ['1e12', 'T'],
+    ['1e9', 'B'],
+    ['1e6', 'M'],
+  ] as const) {
+    if (value.abs().gte(size))
+      return `${value.div(size).toDecimalPlaces(2, Decimal.ROUND_DOWN).toFixed()}${letter}`;
+  }
+  return groupDigits(amount);
+}
+
+function hours(minutes: string): string | undefined {
+  const value = new Decimal(minutes);
+  return value.lt(120) ? undefined : `${groupDigits(value.div(60).toFixed(1))} hours`;
+}
+
+const MONTHS = [
+  'January', 'February', 'March', 'April', 'May', 'June', 'July',
+  'August', 'September', 'October', 'November', 'December',
+]; // prettier-ignore
+
+/** `2026-11` -> `November 2026`. */
+export function monthName(month: string): string {
+  return `${MONTHS[Number(month.slice(5)) - 1]} ${month.slice(0, 4)}`;
+}
+
+/** `2026-11-03` -> `3 November`. */
+export function dayName(day: string): string {
+  return `${Number(day.slice(8))} ${MONTHS[Number(day.slice(5, 7)) - 1]}`;
+}
+
+/** A time to the second, in UTC. */
+export function clock(ms: number): Html {
+  const iso = new Date(ms).toISOString();
+  return html`<time datetime="${iso}">${iso.slice(11, 19)} UTC</time>`;
+}
+
+/** Whole thousandths of `part` in `whole`, for a meter; above 1000 where it is over. */
+export function permille(part: string, whole: string): number {
+  const of = new Decimal(whole);
+  if (of.isZero()) return new Decimal(part).isZero() ? 0 : 1000;
+  return new Decimal(part).times(1000).div(of).floor().toNumber();
+}

@@ -1,0 +1,183 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { comparePlans } from '../../billing/invoice/compare-plans';
+import type { Invoice } from '../../billing/invoice/invoice';
+import { readInvoicesOfMonth } from '../../redis/views/invoices';
+import { monthOf } from '../api/api-routes';
+import { billingPage, chartMeters } from './billing-page';
+import type { WebDependencies } from '../http/dependencies';
+import { html } from './html';
+import { invoicePage } from './invoice-page';
+import { page, projectUrl, sendPage } from './layout';
+import { readMonthView } from './month-view';
+import { opsPage } from './ops-page';
+import { createOpsReader } from '../../ops/overview';
+import { problemDocument, ProblemError } from '../http/problems';
+import { LOGIN_LIMIT } from '../http/rate-limit';
+import { askedReplay, createReplay } from '../api/replay';
+import { replayPage } from './replay-page';
+import {
+  checkForm,
+  clearSessionCookie,
+  opsSessionOf,
+  projectOf,
+  sessionOf,
+  setSessionCookie,
+} from '../http/sessions';
+import { readStatements } from './statements';
+
+/** A browser drops a cookie above 4,096 bytes without a word. */
+const COOKIE_TOKEN_MAX = 3_800;
+
+type PageQuery = { month?: string; meter?: string; before?: string };
+type PageRequest = FastifyRequest<{ Params: { project: string }; Querystring: PageQuery }>;
+
+/** The pages for people. None of them needs a script. */
+export function registerPages(app: FastifyInstance, web: WebDependencies): void {
+  app.get('/', (request, reply) => {
+    const session = sessionOf(request);
+    const [first] = [...session.projects].sort(([a], [b]) => (a < b ? -1 : 1));
+    return reply.redirect(first === undefined ? '/ops' : projectUrl(...first), 303);
+  });
+
+  app.get('/login', { config: { rateLimit: LOGIN_LIMIT } }, (request, reply) => {
+    // The address holds the token: nothing that is loaded or opened from here may learn it.
+    void reply.header('referrer-policy', 'no-referrer').header('cache-control', 'no-store');
+    const { token } = request.query as { token?: unknown };
+    const answer = typeof token === 'string' ? web.tokens.verify(token) : undefined;
+    if (answer?.ok !== true) {
+      throw answer?.reason === 'expired'
+        ? new ProblemError('TOKEN_EXPIRED', 'Ask for a new link.')
+        : new ProblemError('UNAUTHENTICATED', 'The link is incomplete or not of this installation.');
+    }
+    if ((token as string).length > COOKIE_TOKEN_MAX) {
+      throw new ProblemError('BAD_REQUEST', 'This token names more projects than a browser can keep.');
+    }
+    setSessionCookie(request, reply, token as string, answer.session.expiresAtMs);
+    return reply.redirect('/', 303);
+  });
+
+  app.post('/logout', (request, reply) => {
+    sessionOf(request);
+    checkForm(request);
+    clearSessionCookie(reply);
+    return sendPage(
+      reply,
+      page(
+        { title: 'Signed out' },
+        html`<div class="alone">
+          <h1>Signed out</h1>
+          <p>To sign in again, open your link.</p>
+        </div>`,
+      ),
+    );
+  });
+
+  const ops = createOpsReader(web);
+  app.get('/ops', async (request, reply) => {
+    const session = opsSessionOf(request);
+    await web.logWatch.firstLook(1_000);
+    const frame = { title: 'Installation', session, formProof: request.formProof };
+    return sendPage(reply, page(frame, opsPage(await ops.read(), request.formProof)));
+  });
+
+  const replay = createReplay(web);
+  app.post('/ops/replay', async (request, reply) => {
+    const session = opsSessionOf(request);
+    checkForm(request);
+    const asked = askedReplay(request.body);
+    const outcome = await replay(asked);
+    ops.forgetLetters();
+    request.log.warn({ subject: session.subject, ...asked, replayed: outcome.report.replayed }, 'replayed');
+    const frame = { title: 'Replay', session, formProof: request.formProof };
+    return sendPage(reply, page(frame, replayPage(asked, outcome)));
+  });
+
+  app.get('/projects/:project/billing', (request: PageRequest, reply) => {
+    projectOf(request, 'admin');
+    return showMonth(web, request, reply, 'billing');
+  });
+  app.get('/projects/:project/usage', (request: PageRequest, reply) =>
+    showMonth(web, request, reply, 'usage'),
+  );
+
+  app.get(
+    '/projects/:project/billing/:month(^\\d{4}-\\d{2}$)',
+    async (request: FastifyRequest<{ Params: { project: string; month: string } }>, reply) => {
+      const { project, session } = projectOf(request, 'admin');
+      const { month } = request.params;
+      const documents = await readInvoicesOfMonth(web.store, project, month);
+      if (documents.length === 0)
+        throw new ProblemError('NOT_FOUND', 'No invoice was issued for this month.');
+      const title = `Invoices of ${month}, ${project}`;
+      const frame = { title, session, project, formProof: request.formProof };
+      return sendPage(
+        reply,
+        page(frame, invoicePage(documents.map((document) => JSON.parse(document) as Invoice))),
+      );
+    },
+  );
+}
+
+async function showMonth(
+  web: WebDependencies,
+  request: PageRequest,
+  reply: FastifyReply,
+  kind: 'billing' | 'usage',
+): Promise<FastifyReply> {
+  const { project, session } = projectOf(request, 'member');
+  const month = monthOf(web, request);
+  const current = web.calendar.monthOfMs(web.nowMs());
+  const isBilling = kind === 'billing';
+  const { before } = request.query;
+  if (before !== undefined && !/^\d{4}-(0[1-9]|1[0-2])$/.test(before)) throw new ProblemError('BAD_REQUEST');
+  await web.logWatch.firstLook(1_000);
+  const [view, { statements, next }] = await Promise.all([
+    readMonthView(web, project, month),
+    isBilling ? readStatements(web, project, before) : { statements: [], next: undefined },
+  ]);
+  const meters = chartMeters(view);
+  const asked = request.query.meter;
+  const body = billingPage({
+    view,
+    kind,
+    position: web.logWatch.position(),
+    meter: asked !== undefined && meters.includes(asked) ? asked : meters[0],
+    previousMonth: web.calendar.previousMonth(month),
+    nextMonth: month < current ? web.calendar.nextMonth(month) : undefined,
+    plans: isBilling && month === current ? comparePlans(view.input) : [],
+    statements,
+    moreStatements: next,
+  });
+  const frame = {
+    title: `${isBilling ? 'Billing' : 'Usage'} of ${project}`,
+    ...{ session, project, formProof: request.formProof },
+    ...(month === current && { stream: `/v1/projects/${project}/usage/stream` }),
+  };
+  return sendPage(reply, page(frame, body));
+}
+
+/** A problem in words, under the status it has. */
+export function sendProblemPage(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  problem: ProblemError,
+): FastifyReply {
+  const { title, status, detail } = problemDocument(problem);
+  const session = request.tokenAnswer?.ok === true ? request.tokenAnswer.session : undefined;
+  const { project } = (request.params ?? {}) as { project?: string };
+  const isSignIn = status === 401;
+  const usage = status === 403 && project !== undefined && session?.projects.has(project) === true;
+  return sendPage(
+    reply,
+    page(
+      { title: isSignIn ? 'Sign in' : title, session, formProof: request.formProof },
+      html`<div class="alone">
+        <h1>${isSignIn ? 'Sign in' : title}</h1>
+        ${isSignIn && html`<p>Open the sign-in link you were given. An administrator makes one with <code>tallyman token</code>.</p>`}
+        ${detail !== undefined && html`<p class="note">${detail}</p>`}
+        ${usage && html`<p><a href="${projectUrl(project, 'member')}">See the usage of ${project}</a></p>`}
+        ${session !== undefined && html`<p><a href="/">Go to your project</a></p>`}
+      </div>`,
+    ),
+  );
+}

@@ -1,0 +1,85 @@
+import { buildInvoice } from '../../billing/invoice/build-invoice';
+import type { Invoice } from '../../billing/invoice/invoice';
+import { creditNoteEntry } from '../../billing/invoice/invoice-id';
+import { readInvoiceInput } from '../../close/invoice-inputs';
+import { readCloses } from '../../redis/views/closes';
+import { readInvoices } from '../../redis/views/invoices';
+import { readProject } from '../../redis/views/projects';
+import { readWhole } from '../../redis/rebuilding';
+import type { WebDependencies } from '../http/dependencies';
+import type { MonthStatus } from './month-view';
+
+/** What became of a project's month: one statement, and one more of its credit note. */
+export interface Statement {
+  readonly month: string;
+  readonly status: MonthStatus | 'credit_note';
+  readonly total: string;
+  readonly currency: string;
+}
+
+const STATEMENTS_SHOWN = 12;
+
+/**
+ * The project's last months, the newest first, a dozen statements or one more: those since it has a plan, and those with usage.
+ *
+ * @param before only months before this one
+ * @returns the statements, and the month to ask from for more
+ */
+export function readStatements(
+  web: WebDependencies,
+  project: string,
+  before?: string,
+): Promise<{ statements: Statement[]; next: string | undefined }> {
+  return readWhole(web.store, () => readStatementsOf(web, project, before));
+}
+
+async function readStatementsOf(
+  web: WebDependencies,
+  project: string,
+  before: string | undefined,
+): Promise<{ statements: Statement[]; next: string | undefined }> {
+  const { store, calendar, catalog, nowMs } = web;
+  const [invoices, closes, document] = await Promise.all([
+    readInvoices(store, project),
+    readCloses(store),
+    readProject(store, project),
+  ]);
+  const current = calendar.monthOfMs(nowMs());
+  const planned = document?.plans.map(({ from }) => from.slice(0, 7)) ?? [];
+  // A project without a plan begins with the first month that was ever closed here: before, nothing was billed.
+  const first = [...planned, ...invoices.keys(), ...closes.keys(), current]
+    .map((entry) => entry.slice(0, 'YYYY-MM'.length))
+    .sort()[0]!;
+  const statements: Statement[] = [];
+  let month = before === undefined ? current : calendar.previousMonth(before);
+  for (; month >= first && statements.length < STATEMENTS_SHOWN; month = calendar.previousMonth(month)) {
+    const creditNote = invoices.get(creditNoteEntry(month));
+    if (creditNote !== undefined) {
+      const { total, currency } = JSON.parse(creditNote) as Invoice;
+      statements.push({ month, status: 'credit_note', total, currency });
+    }
+    const issued = invoices.get(month);
+    if (issued !== undefined) {
+      const { total, currency } = JSON.parse(issued) as Invoice;
+      statements.push({ month, status: 'issued', total, currency });
+      continue;
+    }
+    if (month < catalogStart(web)) break;
+    const terms = { store, calendar, catalog, month, issuedAt: new Date(nowMs()).toISOString() };
+    const input = await readInvoiceInput(terms, project, null);
+    if (input.totals.size === 0 && !planned.some((from) => from <= month) && month !== current) continue;
+    const { status, invoice } = buildInvoice(input);
+    const { total, currency } = invoice;
+    const isOpen = !closes.has(month) || status === 'issued';
+    statements.push({ month, status: isOpen ? 'open' : status, total, currency });
+  }
+  return {
+    statements,
+    next: month >= first && month >= catalogStart(web) ? calendar.nextMonth(month) : undefined,
+  };
+}
+
+/** Before the first row of the default plan nothing has a price. */
+function catalogStart({ catalog }: WebDependencies): string {
+  return catalog.plans.get(catalog.defaultPlan)![0]!.from.slice(0, 7);
+}

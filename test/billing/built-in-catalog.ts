@@ -1,3 +1,0 @@
-import { loadCatalog } from '../../src/catalog-file';
-
-export const { catalog: builtInCatalog, document: builtInDocument } = loadCatalog();

@@ -1,0 +1,3 @@
+import { loadCatalog } from '../../src/installation/catalog-file';
+
+export const { catalog: builtInCatalog, document: builtInDocument } = loadCatalog();

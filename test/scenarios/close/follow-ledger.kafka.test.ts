@@ -1,0 +1,136 @@
+import { followLedgers, type LedgerFollower } from '../../../src/installation/ledgers/follow-ledger';
+import { openOnceLog } from '../../../src/kafka/ledger/append-once-topic';
+import { logRanges } from '../../../src/kafka/topics/topics';
+import type { KafkaClient } from '../../../src/kafka/client';
+import { createPublisher, type PublishRecord, type Publisher } from '../../../src/kafka/producer';
+import { readInvoices } from '../../../src/redis/views/invoices';
+import { openStore, type Store } from '../../../src/redis/store';
+import { createTopic, openTestKafka } from '../../kit/kafka-harness';
+import { testRedisUrl, uniquePrefix } from '../../kit/services';
+
+let client: KafkaClient;
+let publisher: Publisher;
+let store: Store;
+let prefix: string;
+
+beforeAll(async () => {
+  client = openTestKafka();
+  publisher = await createPublisher(client);
+});
+afterAll(async () => {
+  await publisher.close();
+  await client.close();
+});
+beforeEach(async () => {
+  prefix = uniquePrefix();
+  for (const ledger of ['invoices', 'projects', 'closes'])
+    await createTopic(client, { topic: `${prefix}.billing.${ledger}`, numPartitions: 1 });
+  store = await openStore({ url: testRedisUrl(), prefix });
+});
+afterEach(() => store.close());
+
+const issue = (...records: PublishRecord[]): Promise<void> =>
+  publisher.publish(`${prefix}.billing.invoices`, records);
+const follow = (): LedgerFollower => followLedgers(client, store, prefix).invoices;
+const shown = async (project: string): Promise<[string, string][]> => [
+  ...(await readInvoices(store, project)),
+];
+
+test('what is new is shown, of a document that was published twice the last', async () => {
+  await issue(...Array.from({ length: 500 }, (_, i) => ({ key: `p-${i}-2026-06`, value: `{"i":${i}}` })));
+  expect(await follow().catchUp()).toBe(500);
+  expect(await follow().catchUp()).toBe(0);
+  await issue({ key: 'p-7-2026-06', value: 'again' }, { key: 'p-7-2026-07-CN', value: 'note' });
+  await issue({ key: 'p-8-2026-06', value: null });
+  expect(await follow().catchUp()).toBe(1);
+  expect(await shown('p-7')).toEqual([
+    ['2026-06', 'again'],
+    ['2026-07-CN', 'note'],
+  ]);
+  expect(await shown('p-8')).toEqual([]);
+  expect(await shown('p-9')).toEqual([['2026-06', '{"i":9}']]);
+});
+
+test('a Redis that went back is shown again what it lost, also while it is shown', async () => {
+  await issue({ key: 'p-2026-05', value: 'may' });
+  const following = follow();
+  await following.catchUp();
+  const kept = await store.redis.get(store.keys.invoicesShown);
+  await issue({ key: 'p-2026-06', value: 'june' });
+  await following.catchUp();
+  expect(await following.holds()).toBe(true);
+
+  await store.redis.hdel(store.keys.invoices('p'), '2026-06');
+  await store.redis.set(store.keys.invoicesShown, kept!);
+  expect(await following.holds()).toBe(false);
+  await following.catchUp();
+  expect(await following.holds()).toBe(true);
+  expect(await shown('p')).toEqual([
+    ['2026-05', 'may'],
+    ['2026-06', 'june'],
+  ]);
+});
+
+test('two that follow at once leave nothing out', async () => {
+  await issue(...Array.from({ length: 3_000 }, (_, i) => ({ key: `p-${i}-2026-06`, value: `{"i":${i}}` })));
+  const added = await Promise.all([follow().catchUp(), follow().catchUp()]);
+  expect(added[0] + added[1]).toBe(3_000);
+  expect(await store.redis.scard(store.keys.invoiced('2026-06'))).toBe(3_000);
+  expect(await shown('p-2999')).toEqual([['2026-06', '{"i":2999}']]);
+});
+
+test('a ledger that ends before what was shown is not the one that was shown', async () => {
+  await store.redis.set(store.keys.invoicesShown, '5');
+  await expect(follow().catchUp()).rejects.toMatchObject({ code: 'CURSOR_PAST_LOG_END' });
+  await store.redis.set(store.keys.invoicesShown, '0 another-id run');
+  await expect(follow().catchUp()).rejects.toMatchObject({ code: 'TOPIC_REPLACED' });
+});
+
+describe('projects', () => {
+  const set = (...records: PublishRecord[]): Promise<void> =>
+    publisher.publish(`${prefix}.billing.projects`, records);
+  const followProjects = (): LedgerFollower => followLedgers(client, store, prefix).projects;
+  const shownProjects = (): Promise<Record<string, string>> => store.redis.hgetall(store.keys.projects);
+
+  test('what Redis lost of them is shown again: a tail, a field, all', async () => {
+    await set({ key: 'acme', value: '1' }, { key: 'bolt', value: '1' });
+    const following = followProjects();
+    expect(await following.catchUp()).toBe(2);
+    const before = await store.redis.get(store.keys.projectsShown);
+    await set({ key: 'bolt', value: '2' }, { key: 'acme', value: null });
+    expect(await following.catchUp()).toBe(0);
+    expect(await shownProjects()).toEqual({ bolt: '2' });
+    expect(await following.holds()).toBe(true);
+
+    // Redis goes back: view and position together.
+    await store.redis.hset(store.keys.projects, 'acme', '1', 'bolt', '1');
+    await store.redis.set(store.keys.projectsShown, before!);
+    expect(await following.holds()).toBe(false);
+    await followProjects().catchUp();
+    expect(await shownProjects()).toEqual({ bolt: '2' });
+    expect(await following.holds()).toBe(true);
+
+    for (const lose of [
+      () => store.redis.del(store.keys.projects),
+      () => store.redis.del(store.keys.projectsShown),
+      () => store.redis.hset(store.keys.projects, 'of nobody', '{}'),
+    ]) {
+      await lose();
+      expect(await following.holds()).toBe(false);
+      await followProjects().catchUp();
+      expect(await shownProjects()).toEqual({ bolt: '2' });
+      // Begun anew: what was read meanwhile may have been read of half a view.
+      expect(await following.holds()).toBe(false);
+      await following.catchUp();
+    }
+  });
+
+  test('the end of a ledger is reached behind the marker of a transaction', async () => {
+    const log = await openOnceLog(client, `${prefix}.billing.projects`, () => true);
+    await log.append([{ key: 'acme', value: '1' }]);
+    await log.close();
+    await followProjects().catchUp();
+    const { end } = (await logRanges(client, [`${prefix}.billing.projects`])).values().next().value![0]!;
+    expect(await store.redis.get(store.keys.projectsShown)).toMatch(new RegExp(`^${end} `));
+  });
+});

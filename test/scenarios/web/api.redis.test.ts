@@ -1,0 +1,313 @@
+import { execFileSync } from 'node:child_process';
+import type { HttpAnswer } from '../../kit/http-client';
+import type { InvoiceList, QuotaAnswer, UsageAnswer } from '../../../schemas/types';
+import { writeProject } from '../../../src/redis/views/projects';
+import type { Store } from '../../../src/redis/store';
+import { answerCheck, type AnswerCheck } from '../../kit/api-document';
+import { webHarness, type WebHarness } from '../../kit/web-harness';
+
+let harness: WebHarness;
+let api: AnswerCheck;
+
+beforeAll(async () => {
+  harness = await webHarness();
+  api = await answerCheck(harness);
+});
+afterAll(() => harness.close());
+
+const root = '/v1/projects/{project}';
+
+/** Asks, and holds the answer against the OpenAPI document. */
+async function get(
+  path: string,
+  parameters: { project?: string; id?: string; query?: Record<string, string> } = {},
+  headers: Record<string, string> = harness.bearer({ acme: 'admin', small: 'member' }),
+): Promise<HttpAnswer> {
+  const url = `${root}${path}`
+    .replace('{project}', parameters.project ?? 'acme')
+    .replace('{id}', parameters.id ?? '');
+  const answer = await harness.inject({ url, headers, query: parameters.query ?? {} });
+  api.check(`${root}${path}`, answer);
+  return answer;
+}
+
+test('the document is a good OpenAPI 3.1 document and describes every route of the API', () => {
+  expect(openApiProblems(api.document)).toEqual({ valid: true });
+  expect(api.document.openapi).toBe('3.1.0');
+  expect(Object.keys(api.document.paths).sort()).toEqual(
+    [
+      `${root}/invoices`,
+      `${root}/invoices/{id}`,
+      `${root}/invoices/{id}.csv`,
+      `${root}/invoices/{id}.pdf`,
+      `${root}/quota`,
+      `${root}/usage`,
+      `${root}/usage/stream`,
+    ].sort(),
+  );
+  for (const [path, { get: operation }] of Object.entries(api.document.paths)) {
+    expect(Object.keys(operation!.responses)).toEqual(expect.arrayContaining(['200', '401', '404', '429']));
+    if (path.includes('invoices')) expect(Object.keys(operation!.responses)).toContain('403');
+  }
+});
+
+test('usage holds totals, days, what is included, lines and the cost so far', async () => {
+  await harness.count(
+    { usages: [{ meter: 'agent.session', quantity: String(6_000 * 60) }] },
+    { day: '2026-07-14', usages: [{ meter: 'inference.stt', model: '__proto__', quantity: '1' }] },
+    { day: '2026-06-30', month: '2026-06', usages: [{ meter: 'agent.session', quantity: '60' }] },
+  );
+  const usage = (await get('/usage')).json<UsageAnswer>();
+  expect(usage).toMatchObject({
+    project: 'acme',
+    month: '2026-07',
+    status: 'open',
+    plan: { id: 'ship', name: 'Ship', fee: '50', beyond: 'overage' },
+    totals: { 'agent.session': '360000', 'inference.stt/__proto__': '1' },
+    daily: {
+      '2026-07-15': { 'agent.session': '360000' },
+      '2026-07-14': { 'inference.stt/__proto__': '1' },
+    },
+    costSoFar: '60.00', // 1,000 minutes beyond the 5,000
+    unpriced: ['inference.stt/__proto__'],
+    freshness: { behind: null, asOf: null },
+  });
+  expect(usage.included.find(({ name }) => name === 'Agent session minutes')).toEqual({
+    name: 'Agent session minutes',
+    meters: ['agent.session'],
+    unit: 'minute',
+    used: '6000',
+    included: '5000',
+    remaining: '0',
+    over: '1000',
+    beyond: 'overage',
+  });
+  // Half of the month is over: as much again, of which nothing is included any more.
+  expect(Number(usage.forecast)).toBeGreaterThan(Number(usage.costSoFar) + 50);
+  const june = (await get('/usage', { query: { month: '2026-06' } })).json<UsageAnswer>();
+  expect(june).toMatchObject({ month: '2026-06', forecast: null, totals: { 'agent.session': '60' } });
+});
+
+test.each([['2026-13'], ['2026-7'], ['2026-08'], ['']])('month %j is refused', async (month) => {
+  expect((await get('/usage', { query: { month } })).json()).toMatchObject({
+    status: 400,
+    code: 'BAD_REQUEST',
+  });
+});
+
+test('a month before the price list is not found', async () => {
+  expect((await get('/usage', { query: { month: '2019-01' } })).json()).toMatchObject({ code: 'NOT_FOUND' });
+});
+
+test('a plan that blocks admits until nothing remains; one that charges always does', async () => {
+  const admits = async (project: string): Promise<Record<string, [string, boolean]>> =>
+    Object.fromEntries(
+      (await get('/quota', { project }))
+        .json<QuotaAnswer>()
+        .quotas.map(({ name, remaining, admit }) => [name, [remaining, admit]]),
+    );
+  await harness.count({ project: 'small', usages: [{ meter: 'agent.session', quantity: String(999 * 60) }] });
+  expect(await admits('small')).toMatchObject({
+    'Agent session minutes': ['1', true],
+    'Inference credits': ['2.50', true],
+    'Downstream data transfer': ['50', true],
+    'Upstream data transfer': ['0', true], // free of charge
+    'SIP, US toll-free number': ['0', false], // not in the plan
+  });
+  await harness.count(
+    { project: 'small', usages: [{ meter: 'agent.session', quantity: '60' }] },
+    {
+      project: 'small',
+      usages: [{ meter: 'inference.llm.output', model: 'openai/gpt-4.1-mini', quantity: '9000000' }],
+    },
+  );
+  expect(await admits('small')).toMatchObject({
+    'Agent session minutes': ['0', false],
+    'Inference credits': ['0.00', false],
+  });
+  expect((await admits('acme'))['Agent session minutes']).toEqual(['0', true]);
+});
+
+describe('invoices', () => {
+  beforeAll(async () => {
+    for (const month of ['2026-01', '2026-02', '2026-03']) {
+      await harness.issue('acme', month, `acme-000${month.slice(-1)}`);
+    }
+  });
+
+  test('are listed page by page, the newest first', async () => {
+    const first = await get('/invoices', { query: { limit: '2' } });
+    const page = first.json<InvoiceList>();
+    expect(page.invoices.map(({ id, total }) => [id, total])).toEqual([
+      ['acme-2026-03', '50.00'],
+      ['acme-2026-02', '50.00'],
+    ]);
+    expect(first.headers['link']).toBe(
+      `</v1/projects/acme/invoices?limit=2&cursor=${page.nextCursor}>; rel="next"`,
+    );
+    const rest = await get('/invoices', { query: { limit: '2', cursor: page.nextCursor! } });
+    expect(rest.json()).toMatchObject({ invoices: [{ id: 'acme-2026-01' }], nextCursor: null });
+    expect((await get('/invoices', { query: { cursor: 'x' } })).statusCode).toBe(400);
+    expect((await get('/invoices', { query: { limit: '0' } })).statusCode).toBe(400);
+  });
+
+  test('come as JSON byte for byte, as CSV and as PDF', async () => {
+    const json = await get('/invoices/{id}', { id: 'acme-2026-02' });
+    expect(json.body).toBe(await harness.store.redis.hget(harness.store.keys.invoices('acme'), '2026-02'));
+    const csv = await get('/invoices/{id}.csv', { id: 'acme-2026-02' });
+    expect(csv.body).toMatch(/^invoice,kind,.*\r\nacme-2026-02,plan,/);
+    expect(csv.headers['content-disposition']).toBe('attachment; filename="acme-2026-02.csv"');
+    const pdf = await get('/invoices/{id}.pdf', { id: 'acme-2026-02' });
+    expect(pdf.rawPayload.subarray(0, 5).toString()).toBe('%PDF-');
+    for (const suffix of ['', '.csv', '.pdf']) {
+      const missing = await get(`/invoices/{id}${suffix}`, { id: 'acme-2026-04' });
+      expect(missing.statusCode).toBe(404);
+    }
+  });
+
+  test('credit notes stand beside them, and come by their own ids', async () => {
+    await writeProject(harness.store, { project: 'back', plans: [{ plan: 'ship', from: '2026-01-01' }] });
+    await harness.issue('back', '2026-02', 'back-0001');
+    const note = await harness.credit('back', '2026-02', 'back-CN0001');
+    await harness.issue('back', '2026-03', 'back-0002');
+    const headers = harness.bearer({ back: 'admin' });
+    const list = async (query: Record<string, string>): Promise<InvoiceList> =>
+      (await get('/invoices', { project: 'back', query }, headers)).json<InvoiceList>();
+    const first = await list({ limit: '2' });
+    expect(first.invoices.map(({ id, kind, total }) => [id, kind, total])).toEqual([
+      ['back-2026-03', 'invoice', '50.00'],
+      ['back-2026-02-CN', 'credit_note', '-3.50'],
+    ]);
+    expect(await list({ cursor: first.nextCursor! })).toMatchObject({ invoices: [{ id: 'back-2026-02' }] });
+
+    const of = (path: string): Promise<HttpAnswer> =>
+      get(path, { project: 'back', id: 'back-2026-02-CN' }, headers);
+    expect((await of('/invoices/{id}')).body).toBe(JSON.stringify(note));
+    expect((await of('/invoices/{id}.csv')).body).toContain('\r\nback-2026-02-CN,late,2025-12,');
+    expect((await of('/invoices/{id}.pdf')).statusCode).toBe(200);
+    const usage = await get('/usage', { project: 'back', query: { month: '2026-02' } }, headers);
+    expect(usage.json()).toMatchObject({
+      costSoFar: '50.00',
+      creditNote: { number: 'back-CN0001', total: '-3.50' },
+    });
+    const page = await harness.inject({ url: '/projects/back/billing/2026-02', headers });
+    expect(page.body).toContain('Invoice back-0001');
+    expect(page.body).toContain('Credit note back-CN0001');
+    expect(page.body).toContain('Corrects 2025-12 (invoice back-0001)');
+    const statements = await harness.inject({ url: '/projects/back/billing?month=2026-02', headers });
+    expect(statements.body).toContain('<span class="status credit_note">Credit note</span>');
+    expect(statements.body).toContain('<h3 id="credited-title">Credit note back-CN0001</h3>');
+  });
+
+  test("another project's invoice is not to be had under one's own", async () => {
+    await harness.issue('small', '2026-02', 'small-0001');
+    expect((await get('/invoices/{id}', { id: 'small-2026-02' })).statusCode).toBe(404);
+  });
+
+  test('are not for members', async () => {
+    for (const path of ['/invoices', '/invoices/{id}', '/invoices/{id}.csv', '/invoices/{id}.pdf']) {
+      const answer = await get(path, { project: 'small', id: 'small-2026-02' });
+      expect(answer.json()).toMatchObject({ status: 403, code: 'FORBIDDEN' });
+    }
+  });
+
+  test('whoever has an invoice already is told so', async () => {
+    const { etag } = (await get('/invoices/{id}', { id: 'acme-2026-01' })).headers;
+    const ask = (tag: string): Promise<HttpAnswer> =>
+      get(
+        '/invoices/{id}',
+        { id: 'acme-2026-01' },
+        { ...harness.bearer({ acme: 'admin' }), 'if-none-match': tag },
+      );
+    expect((await ask(etag!)).statusCode).toBe(304);
+    expect((await ask(`"x", W/${etag}`)).statusCode).toBe(304);
+    expect((await ask('"x"')).statusCode).toBe(200);
+  });
+});
+
+test("a total's tag changes with the total, and not with the time", async () => {
+  const headers = harness.bearer({ tagged: 'member' });
+  const tag = async (): Promise<string> =>
+    (await get('/usage', { project: 'tagged' }, headers)).headers.etag!;
+  const before = await tag();
+  expect(before).toMatch(/^W\/"/);
+  expect(await tag()).toBe(before);
+  await harness.count({ project: 'tagged' });
+  expect(await tag()).not.toBe(before);
+});
+
+test('HEAD answers as GET does, without a body', async () => {
+  const headers = harness.bearer({ acme: 'admin' });
+  const answer = await harness.inject({ method: 'HEAD', url: '/v1/projects/acme/usage', headers });
+  expect(answer.statusCode).toBe(200);
+  expect(answer.headers['etag']).toBeDefined();
+  expect(answer.body).toBe('');
+});
+
+test('answers may be kept only by the reader, and must be asked about', async () => {
+  const { headers } = await get('/usage');
+  expect(headers).toMatchObject({ 'cache-control': 'private, no-cache', vary: 'Authorization, Cookie' });
+  expect((await get('/quota')).headers['cache-control']).toBe('no-store');
+});
+
+test('too many requests of one subject are refused, and those of another are not', async () => {
+  const greedy = harness.bearer({ acme: 'admin' }, { subject: 'greedy' });
+  let answer = await get('/invoices', {}, greedy);
+  for (let asked = 1; asked < 2_000 && answer.statusCode === 200; asked += 1) {
+    answer = await harness.inject({ url: '/v1/projects/acme/invoices', headers: greedy });
+  }
+  api.check(`${root}/invoices`, answer);
+  expect(answer.json()).toMatchObject({ status: 429, code: 'RATE_LIMITED' });
+  expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+  expect((await get('/invoices')).statusCode).toBe(200);
+});
+
+test.each([
+  ['is being rebuilt', ({ redis, keys }: Store) => redis.set(keys.shard(1).rebuilding, 'now')],
+  ['was emptied', ({ redis, keys }: Store) => redis.del(keys.shard(0).cursor)],
+])('of a Redis that %s nothing is shown', async (_, spoil) => {
+  const own = await webHarness();
+  const headers = own.bearer({ acme: 'admin' });
+  await spoil(own.store);
+  try {
+    for (const path of ['usage', 'quota']) {
+      const answer = await own.inject({ url: `/v1/projects/acme/${path}`, headers });
+      expect(answer.headers).toMatchObject({
+        'retry-after': '30',
+        'content-type': expect.stringContaining('application/problem+json'),
+      });
+      expect(answer.json()).toMatchObject({
+        status: 503,
+        code: 'STORE_UNAVAILABLE',
+        detail: expect.stringMatching(/totals/),
+      });
+    }
+    const page = await own.inject({
+      url: '/projects/acme/billing',
+      headers: { ...headers, accept: 'text/html' },
+    });
+    expect(page.statusCode).toBe(503);
+    expect(page.body).toMatch(/totals are being rebuilt|There are no totals/);
+  } finally {
+    await own.close();
+  }
+});
+
+test('a healthy process is not ready without Kafka', async () => {
+  expect((await harness.inject('/healthz')).json()).toEqual({ status: 'ok' });
+  const ready = await harness.inject('/readyz');
+  expect(ready.statusCode).toBe(503);
+  expect(ready.json()).toMatchObject({ ready: false, problems: [{ code: 'LOG_UNSEEN', subject: 'Kafka' }] });
+});
+
+/** What an outside validator says. It is an ES module, which jest cannot load: so it runs on its own. */
+function openApiProblems(document: object): unknown {
+  const script = `
+    import { Validator } from '@seriousme/openapi-schema-validator';
+    import { readFileSync } from 'node:fs';
+    const answer = await new Validator().validate(JSON.parse(readFileSync(0, 'utf8')));
+    process.stdout.write(JSON.stringify(answer));`;
+  const input = JSON.stringify(document);
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { input });
+  return JSON.parse(output.toString());
+}

@@ -1,0 +1,155 @@
+import type { ChildProcess } from 'node:child_process';
+import { freePort } from '../../../src/dev/services/free-port';
+import { openKafka } from '../../../src/kafka/client';
+import { createPublisher } from '../../../src/kafka/producer';
+import { createTokens, type TokenRequest } from '../../../src/web/http/tokens';
+import { eventually, testBrokers } from '../../kit/services';
+import { installation } from '../../kit/tallyman';
+
+/** Dead letters replayed from the page of the installation, as `tallyman serve` has it. */
+
+const SECRET = 'a secret of the tests, more than 32 bytes long';
+const nowMs = Date.now();
+const month = new Date(nowMs).toISOString().slice(0, 7);
+let tallyman: ReturnType<typeof installation>;
+let server: ChildProcess;
+let origin: string;
+let topic: string;
+
+beforeAll(async () => {
+  const port = await freePort();
+  origin = `http://127.0.0.1:${port}`;
+  tallyman = installation({
+    TALLYMAN_AUTH_SECRET: SECRET,
+    TALLYMAN_PORT: String(port),
+    TALLYMAN_FUTURE_LIMIT: '0s',
+  });
+  topic = `${tallyman.prefix}.usage.session`;
+  await tallyman.ok('init', '--partitions', '2', '--timestamps', 'create');
+  await publishLetters();
+  await tallyman.ok('consume', '--until-caught-up');
+  server = tallyman.start('serve');
+  await eventually(async () => (await fetch(`${origin}/healthz`)).ok, { timeoutMs: 60_000 });
+});
+afterAll(async () => {
+  const closed = new Promise((resolve) => server.once('close', resolve));
+  server.kill('SIGTERM');
+  await closed;
+});
+
+/** At offsets 0 to 2 events whose records were stamped too early, which are good by now; at 3 one that never is. */
+async function publishLetters(): Promise<void> {
+  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+  const publisher = await createPublisher(client);
+  const event = (id: string): string =>
+    JSON.stringify({
+      ...{ specversion: '1.0', id, source: '/sfu', type: 'usage.session.v1', subject: 'acme' },
+      time: new Date(nowMs).toISOString(),
+      data: { service: 'webrtc', durationMs: 60_000 },
+    });
+  const early = { key: 'acme', partition: 1, timestampMs: nowMs - 3_600_000 };
+  await publisher.publish(topic, [
+    ...['one', 'two', 'three'].map((id) => ({ ...early, value: event(id) })),
+    { ...early, value: '<script>alert(1)</script>' },
+  ]);
+  await publisher.close();
+  await client.close();
+}
+
+const cookieOf = (request: Partial<TokenRequest>): string =>
+  `tallyman_session=${createTokens(SECRET).sign({ subject: 'someone', expiresAtMs: nowMs + 3_600_000, ...request })}`;
+const ops = cookieOf({ isOps: true });
+
+async function opsPage(cookie = ops): Promise<{ status: number; body: string; proof: string }> {
+  const answer = await fetch(`${origin}/ops`, { headers: { cookie, accept: 'text/html' } });
+  const body = await answer.text();
+  return { status: answer.status, body, proof: /name="proof" value="([^"]+)"/.exec(body)?.[1] ?? '' };
+}
+
+async function post(
+  fields: Record<string, string> | [string, string][],
+  headers: Record<string, string> = { cookie: ops },
+): Promise<{ status: number; body: string }> {
+  const answer = await fetch(`${origin}/ops/replay`, {
+    method: 'POST',
+    headers: { accept: 'text/html', ...headers },
+    body: new URLSearchParams(fields),
+  });
+  return { status: answer.status, body: await answer.text() };
+}
+
+async function replayed(): Promise<number> {
+  return (await tallyman.json<{ replayed: number }>('dead-letters', 'list')).replayed;
+}
+
+test('only who runs the installation replays, and only by a form of the page', async () => {
+  const { proof, body } = await opsPage();
+  expect(body).toContain('action="/ops/replay"');
+  expect(body).toContain('&lt;script&gt;');
+  const reason = 'from_the_future';
+  const statuses: number[] = [];
+  for (const request of [{ projects: { acme: 'admin' } }, { projects: { acme: 'member' } }] as const) {
+    const cookie = cookieOf(request);
+    const page = await fetch(`${origin}/projects/acme/usage`, { headers: { cookie } });
+    const own = /name="proof" value="([^"]+)"/.exec(await page.text())![1]!;
+    for (const given of [own, proof])
+      statuses.push((await post({ reason, proof: given }, { cookie })).status);
+  }
+  expect(statuses).toEqual([404, 404, 404, 404]);
+  expect((await post({ reason, proof }, {})).status).toBe(401);
+  const other = cookieOf({ isOps: true, subject: 'other' });
+  const bearer = { authorization: `Bearer ${ops.split('=')[1]!}` };
+  for (const [fields, headers] of [
+    [{ reason }, { cookie: ops }],
+    [{ reason, proof: 'x' }, { cookie: ops }],
+    [{ reason, proof }, { cookie: other }],
+    [
+      { reason, proof },
+      { cookie: ops, 'sec-fetch-site': 'cross-site' },
+    ],
+    [{ reason, proof }, bearer],
+  ] as [Record<string, string>, Record<string, string>][]) {
+    expect((await post(fields, headers)).status).toBe(403);
+  }
+  expect((await fetch(`${origin}/ops/replay`, { headers: { cookie: ops } })).status).toBe(404);
+  expect(await replayed()).toBe(0);
+});
+
+test('what is asked for must be one letter or one reason, and be there', async () => {
+  const { proof } = await opsPage();
+  const reason = 'from_the_future';
+  expect((await post({ proof })).status).toBe(400);
+  expect((await post({ proof, reason, place: `${topic}/1/0` })).status).toBe(400);
+  expect((await post([['proof', proof], ['reason', reason], ['reason', reason]])).status).toBe(400); // prettier-ignore
+  for (const place of ['nowhere/0/0', `${topic}/1/99`, '__proto__']) {
+    expect((await post({ proof, place })).status).toBe(404);
+  }
+  expect((await post({ proof, reason: 'toString' })).status).toBe(404);
+  expect(await replayed()).toBe(0);
+});
+
+test('one letter, then the rest of its reason; what would be refused again stays and is told', async () => {
+  const { proof } = await opsPage();
+  const figures = (body: string): string[] =>
+    [...body.matchAll(/class="figure">([^<]*)</g)].map(([, figure]) => figure!);
+  const one = await post({ proof, place: `${topic}/1/1` });
+  expect(one.status).toBe(200);
+  expect(figures(one.body)).toEqual(['1', '0']);
+  expect((await opsPage()).body).toContain('Replayed at ');
+  expect((await post({ proof, place: `${topic}/1/1` })).status).toBe(404);
+
+  // Two at once: the second finds nothing left.
+  const both = await Promise.all([1, 2].map(() => post({ proof, reason: 'from_the_future' })));
+  expect(both.map(({ status }) => status).sort()).toEqual([200, 404]);
+  expect(figures(both.find(({ status }) => status === 200)!.body)).toEqual(['2', '0']);
+
+  const bad = await post({ proof, reason: 'malformed_json' });
+  expect(figures(bad.body)).toEqual(['0', '1']);
+  expect(bad.body).toContain(`${topic}/1/3`);
+  expect(bad.body).not.toContain('<script>alert');
+
+  expect(await replayed()).toBe(3);
+  await tallyman.ok('consume', '--until-caught-up');
+  const { totals } = await tallyman.json<{ totals: unknown }>('totals', 'acme', '--month', month);
+  expect(totals).toEqual({ 'session.webrtc': '180' });
+});

@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { hidePassword, readConfig } from '../../../src/lib/config';
+
+function problemsOf(env: NodeJS.ProcessEnv): string {
+  try {
+    readConfig(env);
+    return '';
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'BAD_CONFIG', name: 'UsageError' });
+    return (error as Error).message;
+  }
+}
+
+test('an empty environment gives the documented defaults', () => {
+  expect(readConfig({})).toEqual({
+    kafka: { brokers: ['127.0.0.1:9092'], clientId: 'tallyman' },
+    redisUrl: 'redis://127.0.0.1:6379',
+    prefix: '',
+    catalogPath: undefined,
+    sellerPath: undefined,
+    billingZone: 'UTC',
+    rounding: 'per-minute',
+    limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000, durationMs: 31 * 86_400_000 },
+    health: { host: '127.0.0.1', port: undefined, stuckAfterMs: 60_000 },
+    logLevel: 'info',
+    web: { host: '127.0.0.1', port: 8080, authSecret: undefined, trustProxy: false },
+  });
+});
+
+test('every problem is named at once', () => {
+  const message = problemsOf({
+    KAFKA_BROKERS: 'good:9092,bad',
+    REDIS_URL: 'http//nowhere at all',
+    TALLYMAN_PREFIX: 'a{b}',
+    TALLYMAN_BILLING_ZONE: 'Mars/Base',
+    TALLYMAN_ROUNDING: 'per-hour',
+    TALLYMAN_FUTURE_LIMIT: 'soon',
+    KAFKA_SASL_MECHANISM: 'plain',
+    KAFKA_SSL_CERT: '/does/not/exist',
+    LOG_LEVEL: 'loud',
+    TALLYMAN_AUTH_SECRET: 'x'.repeat(31),
+    TALLYMAN_PORT: '65536',
+  });
+  for (const name of [
+    'KAFKA_BROKERS',
+    'REDIS_URL',
+    'TALLYMAN_PREFIX',
+    'TALLYMAN_BILLING_ZONE',
+    'TALLYMAN_ROUNDING',
+    'TALLYMAN_FUTURE_LIMIT',
+    'KAFKA_SASL_PASSWORD',
+    'KAFKA_SSL_CERT',
+    'LOG_LEVEL',
+    'TALLYMAN_AUTH_SECRET has 31 bytes',
+    'TALLYMAN_PORT',
+  ]) {
+    expect(message).toContain(name);
+  }
+});
+
+test.each([
+  ['KAFKA_BROKERS', 'a:1,b:2'],
+  ['KAFKA_BROKERS', '[::1]:9092'],
+  ['REDIS_URL', 'redis://user:secret@host:6379/3'],
+  ['REDIS_URL', 'redis://a:1,redis://b:2'],
+  ['REDIS_URL', 'redis+cluster://a:1'],
+  ['TALLYMAN_PREFIX', 'acme-eu_1'],
+  ['TALLYMAN_BILLING_ZONE', 'America/New_York'],
+])('%s may be %s', (name, value) => {
+  expect(problemsOf({ [name]: value })).toBe('');
+});
+
+test('TLS and SASL by the usual names', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tallyman-config-'));
+  const ca = join(folder, 'ca.pem');
+  writeFileSync(ca, 'PEM');
+  const { kafka } = readConfig({
+    KAFKA_SSL_CA: ca,
+    KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512',
+    KAFKA_SASL_USERNAME: 'me',
+    KAFKA_SASL_PASSWORD: 'secret',
+  });
+  rmSync(folder, { recursive: true });
+  expect(kafka).toMatchObject({
+    ssl: { ca: 'PEM' },
+    sasl: { mechanism: 'scram-sha-512', username: 'me', password: 'secret' },
+  });
+});
+
+test('a password does not reach a log', () => {
+  expect(hidePassword('redis://user:secret@host:6379')).toBe('redis://user:***@host:6379');
+});

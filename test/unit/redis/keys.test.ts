@@ -1,0 +1,41 @@
+import { createKeys, keysOfProject } from '../../../src/redis/keys';
+
+test('the keys that operators rely on', () => {
+  const keys = createKeys('');
+  expect(keys.totals(7, '2026-07', 'acme')).toBe('usage:{7}:totals:2026-07:acme');
+  expect(keys.daily(7, '2026-07', 'acme')).toBe('usage:{7}:daily:2026-07:acme');
+  expect(keys.projectsOfMonth(7, '2026-07')).toBe('usage:{7}:projects:2026-07');
+  expect(keys.shard(7)).toMatchObject({ cursor: 'usage:{7}:cursor', closed: 'usage:{7}:closed' });
+  expect(keys.ids(7, 'first')).toBe('usage:{7}:ids:first');
+  expect(keys.idSegment(7, '2026-08', 'usage.agent', 1234)).toBe(
+    'usage:{7}:ids:2026-08:usage.agent:00001234',
+  );
+  expect([keys.shardCount, keys.topicIds]).toEqual(['usage:shards', 'usage:topics']);
+  expect([keys.projects, keys.closes]).toEqual(['billing:projects', 'billing:closes']);
+  expect([keys.invoices('acme'), keys.invoiced('2026-07')]).toEqual([
+    'billing:invoices:acme',
+    'billing:invoiced:2026-07',
+  ]);
+});
+
+test('a prefix comes before every key and leaves the hash tag alone', () => {
+  const plain = createKeys('');
+  const keys = createKeys('acme');
+  expect(keysOfProject(keys, 2, 'p', '2026-07')).toEqual(
+    keysOfProject(plain, 2, 'p', '2026-07').map((key) => `acme:${key}`),
+  );
+  expect(keys.shardCount).toBe('acme:usage:shards');
+  expect(() => createKeys('a{b}')).toThrow(/braces/);
+});
+
+test('the keys of a project: its totals in every shard, then what is billed', () => {
+  expect(keysOfProject(createKeys(''), 2, 'p', '2026-07')).toEqual([
+    'usage:{0}:totals:2026-07:p',
+    'usage:{0}:daily:2026-07:p',
+    'usage:{1}:totals:2026-07:p',
+    'usage:{1}:daily:2026-07:p',
+    'billing:projects',
+    'billing:invoices:p',
+    'billing:invoiced:2026-07',
+  ]);
+});
