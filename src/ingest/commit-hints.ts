@@ -1,4 +1,4 @@
-import type { Consumer } from 'kafkajs';
+import type { Consumer } from '../kafka/client';
 import type { Log } from '../lib/logger';
 
 const COMMIT_INTERVAL_MS = 1_000;

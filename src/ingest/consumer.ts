@@ -4,7 +4,7 @@ import {
   type Consumer,
   type ConsumerCrashEvent,
   type EachBatchPayload,
-} from 'kafkajs';
+} from '../kafka/client';
 import { TallymanError } from '../lib/errors';
 import type { Log } from '../lib/logger';
 import { NOTHING_APPLIED, type AppliedCounts } from '../redis/apply/apply-chunk';

@@ -1,4 +1,4 @@
-import type { Batch, EachBatchPayload } from 'kafkajs';
+import type { Batch, EachBatchPayload } from '../kafka/client';
 import { TallymanError } from '../lib/errors';
 import type { Log } from '../lib/logger';
 import { applyRange, type ChunkOutcome, type RangeWork } from './apply-range';

@@ -1,6 +1,10 @@
 import { TallymanError } from '../lib/errors';
 import type { Progress } from '../lib/progress';
-import { abortCommand, describeOpenTransaction, type OpenTransaction } from '../kafka/topics/open-transactions';
+import {
+  abortCommand,
+  describeOpenTransaction,
+  type OpenTransaction,
+} from '../kafka/topics/open-transactions';
 import { readCursors } from '../redis/cursors';
 import type { Store } from '../redis/store';
 

@@ -2,6 +2,7 @@ import { Kafka, logLevel, type Admin, type KafkaConfig, type logCreator } from '
 import type Cluster from 'kafkajs/src/cluster';
 import createRetry from 'kafkajs/src/retry';
 import { TallymanError } from '../lib/errors';
+import type { KafkaOptions } from '../lib/config';
 import type { Log } from '../lib/logger';
 import { openCluster } from './cluster';
 import { registerCodecs } from './wire/codecs';
@@ -11,19 +12,9 @@ import { createLogReader, type LogReader } from './log-reader';
 import { readTopicId } from './topics/topic-id';
 import { readTopics, type PartitionMetadata } from './topics/topic-metadata';
 
-/** Where Kafka is and how to sign in. */
-export interface KafkaOptions {
-  /** `host:port`, at least one. */
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-  /** TLS when present; PEM texts. */
-  readonly ssl?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
-  readonly sasl?: {
-    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
-    readonly username: string;
-    readonly password: string;
-  };
-}
+/** What the consumer needs of kafkajs, through this room: nothing outside of it imports kafkajs itself. */
+export { KafkaJSError, KafkaJSNonRetriableError } from 'kafkajs';
+export type { Batch, Consumer, ConsumerCrashEvent, EachBatchPayload } from 'kafkajs';
 
 /** An open door to one Kafka. Nothing is connected before it is used. */
 export interface KafkaClient {

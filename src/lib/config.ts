@@ -2,7 +2,20 @@ import { readFileSync } from 'node:fs';
 import { UsageError } from './errors';
 import { isZone } from '../rating/billing-calendar';
 import { parseSpan } from './text/duration-text';
-import type { KafkaOptions } from '../kafka/client';
+
+/** Where Kafka is and how to sign in. */
+export interface KafkaOptions {
+  /** `host:port`, at least one. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** TLS when present; PEM texts. */
+  readonly ssl?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: string;
+  };
+}
 
 /** All settings, read from the environment once and checked together. */
 export interface Config {

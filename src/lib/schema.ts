@@ -4,8 +4,8 @@ import type * as Ajv from 'ajv/dist/2020';
 import { shown } from './text/describe';
 
 /** Found from the sources as from the build: both lie in the project's folder. */
-const SCHEMAS_FOLDER = [join(__dirname, '../../schemas'), join(__dirname, '../../../schemas')].find((folder) =>
-  existsSync(join(folder, 'usage-event.v1.json')),
+const SCHEMAS_FOLDER = [join(__dirname, '../../schemas'), join(__dirname, '../../../schemas')].find(
+  (folder) => existsSync(join(folder, 'usage-event.v1.json')),
 )!;
 
 /** Says whether a value is good, and of the last one what was wrong with it. */

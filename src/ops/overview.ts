@@ -1,11 +1,13 @@
+import type { Config } from '../lib/config';
+import type { Log } from '../lib/logger';
+import type { KafkaClient } from '../kafka/client';
 import { readCloseState } from '../close/close-state';
 import { readRecentDeadLetters, type RecentDeadLetters } from '../dead-letters/recent-dead-letters';
 import { readCloses } from '../redis/views/closes';
 import { countProjects } from '../redis/usage/read-usage';
 import { readWhole } from '../redis/rebuilding';
-import type { LogPosition } from '../ingest/health/log-position';
-import { readSpend, type Spend } from './spend';
-import type { WebDependencies } from '../web/http/dependencies';
+import type { LogPosition, LogWatch } from '../ingest/health/log-position';
+import { readSpend, type Spend, type SpendSources } from './spend';
 
 /** The installation as whoever runs it sees it. */
 export interface OpsView {
@@ -22,12 +24,20 @@ export interface OpsView {
   }[];
 }
 
+/** What the overview is read from. */
+export interface OverviewSources extends SpendSources {
+  readonly log: Log;
+  readonly config: Config;
+  readonly kafka: KafkaClient;
+  readonly logWatch: LogWatch;
+}
+
 const SPEND_KEPT_MS = 30_000;
 const LETTERS_PER_PARTITION = 100;
 const MONTHS_SHOWN = 12;
 
 /** Reads what the page of the installation shows. What costs much is read once for all who look within half a minute. */
-export function createOpsReader(web: WebDependencies): { read(): Promise<OpsView>; forgetLetters(): void } {
+export function createOpsReader(web: OverviewSources): { read(): Promise<OpsView>; forgetLetters(): void } {
   const spend = keptFor(SPEND_KEPT_MS, () => readSpend(web));
   const letters = keptFor(2_000, () =>
     readRecentDeadLetters(web.kafka, web.config.prefix, LETTERS_PER_PARTITION),
@@ -55,7 +65,7 @@ export function createOpsReader(web: WebDependencies): { read(): Promise<OpsView
   };
 }
 
-async function readMonths({ store, calendar, nowMs }: WebDependencies): Promise<OpsView['months']> {
+async function readMonths({ store, calendar, nowMs }: OverviewSources): Promise<OpsView['months']> {
   const [state, closes] = await Promise.all([readCloseState(store, calendar, nowMs()), readCloses(store)]);
   const current = calendar.monthOfMs(nowMs());
   const months = [...new Set([current, ...state.openMonthsWithUsage, ...state.closedMonths])]

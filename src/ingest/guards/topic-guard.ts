@@ -1,4 +1,4 @@
-import { KafkaJSError } from 'kafkajs';
+import { KafkaJSError } from '../../kafka/client';
 import type { KafkaClient } from '../../kafka/client';
 import { topicReplaced } from '../stop-errors';
 

@@ -1,5 +1,10 @@
 import { Cluster } from 'ioredis';
-import { creditNoteEntry, isCreditNoteEntry, parseInvoiceId, runningNumber } from '../../billing/invoice/invoice-id';
+import {
+  creditNoteEntry,
+  isCreditNoteEntry,
+  parseInvoiceId,
+  runningNumber,
+} from '../../billing/invoice/invoice-id';
 import { eachMember } from '../usage/each-member';
 import { parsePosition, positionText, type LedgerRecord, type LedgerView, type Shown } from './ledger-view';
 import type { Command, Store } from '../store';

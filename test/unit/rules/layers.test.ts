@@ -1,7 +1,25 @@
-import { allBreaches, breachesOf, importsOf } from './layers';
+import { readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { allBreaches, breachesOf, importsOf, LAYERS, sourceFiles } from './layers';
 
-test('no source file imports what its layer may not', () => {
+/** More than a newcomer takes in at one look. */
+const FILES_PER_FOLDER_MAX = 12;
+
+test('no source file imports what its room may not', () => {
   expect(allBreaches()).toEqual([]);
+});
+
+test('the layers name the rooms that exist, each once', () => {
+  const rooms = readdirSync('src', { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => `src/${name}`);
+  expect([...LAYERS].sort()).toEqual([...rooms, 'consumers'].sort());
+});
+
+test('no folder holds more than twelve files', () => {
+  const counts = new Map<string, number>();
+  for (const file of sourceFiles()) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  expect([...counts].filter(([, count]) => count > FILES_PER_FOLDER_MAX)).toEqual([]);
 });
 
 describe('the reader of imports itself', () => {
@@ -16,14 +34,16 @@ describe('the reader of imports itself', () => {
   test.each([
     ['src/rating/rate.ts', 'node:fs'],
     ['src/rating/rate.ts', 'ajv'],
-    ['src/billing/pricing/price-month.ts', '../totals/read'],
-    ['src/billing/pricing/price-month.ts', '../config'],
-    ['consumers/session.ts', '../src/stream/runner'],
-    ['src/redis/usage/read-usage.ts', '../close/barrier'],
-    ['src/ingest/wait-for-cursors.ts', '../cli/output'],
-    ['src/redis/usage/read-usage.ts', 'kafkajs'],
+    ['src/billing/pricing/price-month.ts', '../../redis/store'],
+    ['src/billing/pricing/price-month.ts', '../../lib/config'],
+    ['consumers/session.ts', '../src/ingest/consumer'],
+    ['src/redis/store.ts', '../close/close-month'],
+    ['src/close/close-month.ts', '../cli/lib/output'],
+    ['src/redis/store.ts', 'kafkajs'],
     ['src/ingest/consumer.ts', 'ioredis'],
     ['src/cli/verbs/usage/totals.ts', 'ioredis'],
+    ['src/kafka/topics/topics.ts', '../../redis/store'],
+    ['src/redis/store.ts', '../unlisted/file'],
   ])('%s must not import %s', (file, imported) => {
     expect(breachesOf(file, `import x from '${imported}';`)).toHaveLength(1);
   });
@@ -31,11 +51,12 @@ describe('the reader of imports itself', () => {
   test.each([
     ['src/rating/rate.ts', './rounding'],
     ['src/billing/pricing/decimal.ts', 'decimal.js'],
-    ['src/billing/pricing/price-month.ts', '../errors'],
-    ['src/ingest/consumer.ts', '../totals/apply'],
+    ['src/billing/pricing/price-month.ts', '../../lib/errors'],
+    ['src/ingest/consumer.ts', '../redis/store'],
     ['src/kafka/client.ts', 'kafkajs'],
-    ['src/cli/verbs/usage/totals.ts', '../totals/read'],
+    ['src/cli/verbs/usage/totals.ts', '../../../redis/usage/read-usage'],
     ['consumers/session.ts', '../src/rating/meters'],
+    ['src/redis/views/projects.ts', '../../../schemas/types'],
   ])('%s may import %s', (file, imported) => {
     expect(breachesOf(file, `import x from '${imported}';`)).toEqual([]);
   });

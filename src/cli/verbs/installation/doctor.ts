@@ -9,7 +9,11 @@ import { brokerClockSkew } from '../../../kafka/checks/broker-time';
 import { checkGroups } from '../../../kafka/checks/check-groups';
 import { checkTopics } from '../../../kafka/checks/check-topics';
 import { checkCursor } from '../../../ingest/offset-chain';
-import { abortCommand, describeOpenTransaction, openTransactions } from '../../../kafka/topics/open-transactions';
+import {
+  abortCommand,
+  describeOpenTransaction,
+  openTransactions,
+} from '../../../kafka/topics/open-transactions';
 import { topicReplaced } from '../../../ingest/stop-errors';
 import { logRanges, missingTopics, topicName, usageTopics } from '../../../kafka/topics/topics';
 import { checkRedis } from '../../../redis/checks/check-redis';

@@ -2,7 +2,12 @@ import { Command, InvalidArgumentError } from 'commander';
 import { countBeyondIds } from '../../../dead-letters/beyond-dedup-window';
 import { TallymanError } from '../../../lib/errors';
 import { createProgress } from '../../../lib/progress';
-import { listDeadLetters, placeOf, readDeadLetters, type DeadLetterEntry } from '../../../dead-letters/read-dead-letters';
+import {
+  listDeadLetters,
+  placeOf,
+  readDeadLetters,
+  type DeadLetterEntry,
+} from '../../../dead-letters/read-dead-letters';
 import type { DeadLetter } from '../../../dead-letters/dead-letter';
 import { createPublisher } from '../../../kafka/producer';
 import { createRecordRater } from '../../../dead-letters/record-rater';

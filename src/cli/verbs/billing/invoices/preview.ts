@@ -1,5 +1,9 @@
 import { Command } from 'commander';
-import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../../../../billing/invoice/build-invoice';
+import {
+  buildInvoice,
+  type InvoiceInput,
+  type InvoiceOutcome,
+} from '../../../../billing/invoice/build-invoice';
 import { forecastUsage } from '../../../../billing/invoice/forecast';
 import { loadCatalog } from '../../../../installation/catalog-file';
 import { readInvoiceInput } from '../../../../close/invoice-inputs';

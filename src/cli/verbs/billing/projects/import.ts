@@ -10,7 +10,12 @@ import { createProgress } from '../../../../lib/progress';
 import { NotUtf8Error, utf8Text } from '../../../../lib/text/text-lines';
 import { withContext, type Context } from '../../../../installation/context';
 import { printJson, printLine } from '../../../lib/output';
-import { changedProject, editProjects, projectChecker, type ProjectChange } from '../../../../installation/ledgers/save-projects';
+import {
+  changedProject,
+  editProjects,
+  projectChecker,
+  type ProjectChange,
+} from '../../../../installation/ledgers/save-projects';
 
 const PAGE = 500;
 const PROBLEMS_SHOWN = 50;
