@@ -20,6 +20,7 @@ export const LAYERS: readonly string[] = [
   'src/pdf',
   'src/audit',
   'src/ops',
+  'src/livekit',
   'src/close',
   'src/ingest',
   'src/dead-letters',
