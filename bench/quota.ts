@@ -55,7 +55,7 @@ export async function measureQuota(
     const server = startChild('src/cli/tallyman.js', ['serve'], env);
     try {
       const expiresAtMs = Date.now() + 3_600_000;
-      const token = createTokens(SECRET).sign({ subject: 'gatekeeper', isOps: true, expiresAtMs });
+      const token = createTokens(SECRET).sign({ subject: 'gatekeeper', role: 'ops', expiresAtMs });
       const ask = (path: string): Promise<number> => msOf({ agent, port, path, token });
       while (!(await ask('/healthz').catch(() => undefined))) await delay(50);
       const quotas = projects.map((project) => `/v1/projects/${project}/quota`);

@@ -195,6 +195,7 @@ export interface ApiAnswers {
   usage?: UsageAnswer;
   quota?: QuotaAnswer;
   invoiceList?: InvoiceList;
+  acceptedEvents?: AcceptedEvents;
   problem?: Problem;
 }
 export interface UsageAnswer {
@@ -417,6 +418,37 @@ export interface InvoiceSummary {
   total: string;
 }
 /**
+ * What became of a request's events.
+ */
+export interface AcceptedEvents {
+  /**
+   * Events that every in-sync copy of the log holds.
+   */
+  accepted: number;
+  rejected: RejectedEvent[];
+}
+/**
+ * An event of a request that was not taken.
+ */
+export interface RejectedEvent {
+  /**
+   * Its place in the request, from 0.
+   */
+  index: number;
+  /**
+   * Its `id`, if it has one.
+   */
+  id?: string;
+  /**
+   * A reason of a dead letter, or `forbidden`: the token is not for its project.
+   */
+  reason: string;
+  /**
+   * The field, its value, and what it must be.
+   */
+  detail: string;
+}
+/**
  * What went wrong (RFC 9457). `code` and `type` are stable; texts are not.
  */
 export interface Problem {
@@ -424,8 +456,13 @@ export interface Problem {
   title: string;
   status: number;
   detail?: string;
+  /**
+   * What is wrong with each event, where events were posted.
+   */
+  errors?: RejectedEvent[];
   code:
     | 'BAD_REQUEST'
+    | 'EVENTS_REJECTED'
     | 'UNAUTHENTICATED'
     | 'TOKEN_EXPIRED'
     | 'FORBIDDEN'
@@ -435,6 +472,7 @@ export interface Problem {
     | 'UNSUPPORTED_MEDIA_TYPE'
     | 'RATE_LIMITED'
     | 'INTERNAL'
+    | 'KAFKA_UNAVAILABLE'
     | 'STORE_UNAVAILABLE';
 }
 /**

@@ -1,28 +1,30 @@
 import { Command } from 'commander';
-import { addVerbs } from './verbs';
+import { addVerbs, type VerbFile, type Verbs } from './verbs';
 
-/** In the order of the help. */
-const VERBS = [
-  'init',
-  'consume',
-  'publish',
-  'totals',
-  'catalog',
-  'projects',
-  'close',
-  'invoices',
-  'explain',
-  'dead-letters',
-  'alerts',
-  'keys',
-  'rebuild',
-  'verify',
-  'top',
-  'doctor',
-  'serve',
-  'token',
-  'completion',
-];
+/* eslint-disable @typescript-eslint/no-require-imports -- `import()` would start the loader of ES modules as well */
+const VERBS: Verbs = {
+  init: () => require('./verbs/installation/init') as VerbFile,
+  consume: () => require('./verbs/usage/consume') as VerbFile,
+  publish: () => require('./verbs/usage/publish') as VerbFile,
+  gateway: () => require('./verbs/usage/gateway') as VerbFile,
+  totals: () => require('./verbs/usage/totals') as VerbFile,
+  catalog: () => require('./verbs/billing/catalog') as VerbFile,
+  projects: () => require('./verbs/billing/projects/projects') as VerbFile,
+  close: () => require('./verbs/billing/close') as VerbFile,
+  invoices: () => require('./verbs/billing/invoices/invoices') as VerbFile,
+  explain: () => require('./verbs/usage/explain') as VerbFile,
+  'dead-letters': () => require('./verbs/usage/dead-letters') as VerbFile,
+  alerts: () => require('./verbs/billing/alerts') as VerbFile,
+  keys: () => require('./verbs/installation/keys') as VerbFile,
+  rebuild: () => require('./verbs/installation/rebuild') as VerbFile,
+  verify: () => require('./verbs/usage/verify') as VerbFile,
+  top: () => require('./verbs/installation/top') as VerbFile,
+  doctor: () => require('./verbs/installation/doctor') as VerbFile,
+  serve: () => require('./verbs/installation/serve') as VerbFile,
+  token: () => require('./verbs/installation/token') as VerbFile,
+  completion: () => require('./verbs/installation/completion') as VerbFile,
+};
+/* eslint-enable @typescript-eslint/no-require-imports */
 const AFTER_ERROR = 'Run with --help for the options and examples.';
 
 /**
@@ -35,7 +37,7 @@ export function createProgram(called: readonly string[] = []): Command {
     .description('Exact monthly usage totals and invoices from usage events on Kafka.')
     .showHelpAfterError(AFTER_ERROR)
     .exitOverride();
-  addVerbs(program, '', VERBS, called).commands.forEach(inheritExitOverride);
+  addVerbs(program, VERBS, called).commands.forEach(inheritExitOverride);
   return program;
 }
 

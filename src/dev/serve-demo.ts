@@ -50,7 +50,7 @@ export async function serveDemo({ env, prefix, publisher, projects }: DemoPage):
     const roles = Object.fromEntries(projects.slice(0, 3).map((project) => [project, 'admin' as const]));
     printLine(`    ${link(tokens.sign({ subject: 'demo admin', projects: roles, expiresAtMs }))}`);
     printLine('  as the one who runs the installation:');
-    printLine(`    ${link(tokens.sign({ subject: 'demo ops', isOps: true, expiresAtMs }))}`);
+    printLine(`    ${link(tokens.sign({ subject: 'demo ops', role: 'ops', expiresAtMs }))}`);
     printLine('  Usage goes on. Ctrl-C ends it.');
     await Promise.race([trickle(publisher, prefix, projects, () => stop.stopped()), stop.promise, ended]);
   } finally {

@@ -14,7 +14,7 @@ export interface HttpQuestion {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string>>;
-  readonly payload?: string;
+  readonly payload?: string | Buffer;
 }
 
 /** Asks a listening server over a socket: what it says is what a client gets. Redirects are not followed. */

@@ -1,5 +1,11 @@
 import type { ServiceHandle } from '../../src/dev/services/service';
-import { brokersOf, redisUrlOf, startKafka, startRedis, type StartOptions } from '../../src/dev/services/services';
+import {
+  brokersOf,
+  redisUrlOf,
+  startKafka,
+  startRedis,
+  type StartOptions,
+} from '../../src/dev/services/services';
 
 /** What this jest run has started. Jest may load each set-up file in a world of its own, so it is kept globally. */
 const shared = globalThis as {

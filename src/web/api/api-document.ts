@@ -31,6 +31,7 @@ export async function registerApiDocument(app: FastifyInstance): Promise<void> {
       },
       security: [{ bearer: [] }, { session: [] }],
       tags: [
+        { name: 'events', description: 'For producers.' },
         { name: 'usage', description: 'For members and admins of a project.' },
         { name: 'invoices', description: 'For admins of a project.' },
         { name: 'health', description: 'For whoever watches the server.' },

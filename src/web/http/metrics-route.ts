@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import type { Registry } from 'prom-client';
 import type { WebDependencies } from './dependencies';
 import type { Health } from '../../ingest/health/check-health';
 import { installationHealth } from './health';
@@ -8,7 +9,7 @@ import { createInstallationMetrics } from '../../ops/installation-metrics';
 export function registerMetrics(
   app: FastifyInstance,
   { config, store, calendar, logWatch, nowMs }: WebDependencies,
-): void {
+): Registry {
   const health = (): Health => installationHealth(logWatch, config.health.stuckAfterMs, undefined);
   const metrics = createInstallationMetrics(store, calendar, logWatch, health, nowMs);
   const { registry } = metrics;
@@ -17,4 +18,5 @@ export function registerMetrics(
     void reply.header('content-type', registry.contentType).header('cache-control', 'no-store');
     return registry.metrics();
   });
+  return registry;
 }

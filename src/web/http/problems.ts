@@ -6,6 +6,7 @@ export type ProblemCode = Problem['code'];
 /** Every problem that the API and the page answer with. */
 const PROBLEMS: Readonly<Record<ProblemCode, { readonly status: number; readonly title: string }>> = {
   BAD_REQUEST: { status: 400, title: 'The request is not understood' },
+  EVENTS_REJECTED: { status: 400, title: 'Events of the request are not valid' },
   UNAUTHENTICATED: { status: 401, title: 'A valid token is needed' },
   TOKEN_EXPIRED: { status: 401, title: 'The token has expired' },
   FORBIDDEN: { status: 403, title: 'Your role does not allow this' },
@@ -15,6 +16,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, { readonly status: number; readonly
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'This content type is not understood' },
   RATE_LIMITED: { status: 429, title: 'Too many requests' },
   INTERNAL: { status: 500, title: 'Something went wrong here' },
+  KAFKA_UNAVAILABLE: { status: 503, title: 'Kafka does not acknowledge' },
   STORE_UNAVAILABLE: { status: 503, title: 'A store does not answer' },
 };
 
@@ -27,6 +29,7 @@ export class ProblemError extends Error {
     /** For the reader: never a secret, and nothing of what another project has. */
     readonly detail?: string,
     readonly headers: Readonly<Record<string, string>> = {},
+    readonly errors?: Problem['errors'],
   ) {
     super(detail ?? PROBLEMS[problemCode].title);
     this.name = new.target.name;
@@ -35,13 +38,14 @@ export class ProblemError extends Error {
 }
 
 /** The document of a problem (RFC 9457). */
-export function problemDocument({ problemCode, detail }: ProblemError): Problem {
+export function problemDocument({ problemCode, detail, errors }: ProblemError): Problem {
   const { status, title } = PROBLEMS[problemCode];
   return {
     type: `https://tallyman.dev/problems/${problemCode.toLowerCase().replaceAll('_', '-')}`,
     title,
     status,
     ...(detail !== undefined && { detail }),
+    ...(errors !== undefined && { errors }),
     code: problemCode,
   };
 }

@@ -7,6 +7,8 @@ import { ProblemError } from './problems';
 const LIMIT = { max: 600, timeWindow: 60_000 };
 /** A gatekeeper asks for every new session. */
 export const QUOTA_LIMIT = { max: 60_000, timeWindow: 60_000 };
+/** A gateway's limit is what waits for Kafka; this one only keeps a broken client from taking all of it. */
+export const EVENTS_LIMIT = { max: 60_000, timeWindow: 60_000 };
 /** Guessing a token is hopeless; this keeps it from being tried. */
 export const LOGIN_LIMIT = { max: 30, timeWindow: 60_000 };
 

@@ -19,7 +19,10 @@ const COOKIE = 'tallyman_session';
 const SECURE_COOKIE = `__Host-${COOKIE}`;
 
 /** Reads who is asking before any route runs: from the bearer token if there is one, else from the cookie. */
-export function registerSessions(app: FastifyInstance, { tokens, authSecret }: WebDependencies): void {
+export function registerSessions(
+  app: FastifyInstance,
+  { tokens, authSecret }: Pick<WebDependencies, 'tokens' | 'authSecret'>,
+): void {
   app.decorateRequest('tokenAnswer', undefined);
   app.decorateRequest('formProof', '');
   app.addHook('onRequest', (request, _reply, done) => {

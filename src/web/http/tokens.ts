@@ -1,22 +1,27 @@
 import { createSigner, createVerifier, TokenError } from 'fast-jwt';
 
-/** What someone may do with a project. A member sees its usage, an admin its invoices as well. */
+/** What a person may see of a project: a member its usage, an admin its invoices as well. */
 export type Role = 'admin' | 'member';
+/** A producer publishes a project's usage and sees nothing of it. */
+export type TokenRole = Role | 'producer';
 
 /** Who is asking, as a checked token says. */
 export interface Session {
   readonly subject: string;
   /** A map, since `__proto__` is a legal project id. */
-  readonly projects: ReadonlyMap<string, Role>;
+  readonly projects: ReadonlyMap<string, TokenRole>;
   /** Sees the whole installation, and every project as its admin does. */
   readonly isOps: boolean;
+  /** Publishes the usage of every project. */
+  readonly isProducer: boolean;
   readonly expiresAtMs: number;
 }
 
 export interface TokenRequest {
   readonly subject: string;
-  readonly projects?: Readonly<Record<string, Role>>;
-  readonly isOps?: boolean;
+  readonly projects?: Readonly<Record<string, TokenRole>>;
+  /** A role for the whole installation, beside those for single projects. */
+  readonly role?: 'ops' | 'producer';
   readonly expiresAtMs: number;
 }
 
@@ -48,12 +53,12 @@ export function createTokens(secret: string): Tokens {
     requiredClaims: ['exp', 'sub'],
   });
   return {
-    sign: ({ subject, projects, isOps, expiresAtMs }) =>
+    sign: ({ subject, projects, role, expiresAtMs }) =>
       sign({
         sub: subject,
         exp: Math.floor(expiresAtMs / 1000),
         ...(projects !== undefined && { projects }),
-        ...(isOps === true && { role: 'ops' }),
+        ...(role !== undefined && { role }),
       }),
     verify(token) {
       if (token.length > TOKEN_LENGTH_MAX) return { ok: false, reason: 'invalid' };
@@ -72,15 +77,34 @@ function sessionOf(claims: Record<string, unknown>): Session | undefined {
   const { sub, exp, role, projects = {} } = claims;
   if (typeof sub !== 'string' || sub === '' || typeof exp !== 'number') return undefined;
   if (typeof projects !== 'object' || projects === null || Array.isArray(projects)) return undefined;
-  const roles = new Map<string, Role>();
+  const roles = new Map<string, TokenRole>();
   for (const [project, projectRole] of Object.entries(projects as Record<string, unknown>)) {
-    if (projectRole !== 'admin' && projectRole !== 'member') return undefined;
+    if (projectRole !== 'admin' && projectRole !== 'member' && projectRole !== 'producer') return undefined;
     roles.set(project, projectRole);
   }
-  return { subject: sub, projects: roles, isOps: role === 'ops', expiresAtMs: exp * 1000 };
+  return {
+    subject: sub,
+    projects: roles,
+    isOps: role === 'ops',
+    isProducer: role === 'producer',
+    expiresAtMs: exp * 1000,
+  };
 }
 
 /** What a session may do with a project; undefined: it must not learn whether there is one. */
 export function roleOf(session: Session, project: string): Role | undefined {
-  return session.isOps ? 'admin' : session.projects.get(project);
+  const role = session.isOps ? 'admin' : session.projects.get(project);
+  return role === 'producer' ? undefined : role;
+}
+
+/** The projects that a session may see something of, by their ids. */
+export function projectsSeenBy(session: Session): [project: string, role: Role][] {
+  return [...session.projects]
+    .flatMap(([project, role]): [string, Role][] => (role === 'producer' ? [] : [[project, role]]))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** Whether a session may publish usage of a project. */
+export function mayPublish(session: Session, project: string): boolean {
+  return session.isProducer || session.projects.get(project) === 'producer';
 }

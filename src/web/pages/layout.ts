@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { html, type Html, type HtmlPart } from './html';
 import { staticUrl } from '../http/static-files';
-import type { Session } from '../http/tokens';
+import { projectsSeenBy, type Session } from '../http/tokens';
 
 export interface PageFrame {
   readonly title: string;
@@ -45,7 +45,7 @@ export function page(frame: PageFrame, main: HtmlPart): Html {
 }
 
 function navigation({ project, formProof = '' }: PageFrame, session: Session): Html {
-  const projects = [...session.projects].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, PROJECTS_LISTED);
+  const projects = projectsSeenBy(session).slice(0, PROJECTS_LISTED);
   return html`<nav aria-label="Projects">
       ${
         projects.length > 1 || (project === undefined && projects.length > 0)

@@ -23,6 +23,7 @@ import {
   sessionOf,
   setSessionCookie,
 } from '../http/sessions';
+import { projectsSeenBy } from '../http/tokens';
 import { readStatements } from './statements';
 
 /** A browser drops a cookie above 4,096 bytes without a word. */
@@ -35,7 +36,7 @@ type PageRequest = FastifyRequest<{ Params: { project: string }; Querystring: Pa
 export function registerPages(app: FastifyInstance, web: WebDependencies): void {
   app.get('/', (request, reply) => {
     const session = sessionOf(request);
-    const [first] = [...session.projects].sort(([a], [b]) => (a < b ? -1 : 1));
+    const [first] = projectsSeenBy(session);
     return reply.redirect(first === undefined ? '/ops' : projectUrl(...first), 303);
   });
 

@@ -58,7 +58,7 @@ async function publishLetters(): Promise<void> {
 
 const cookieOf = (request: Partial<TokenRequest>): string =>
   `tallyman_session=${createTokens(SECRET).sign({ subject: 'someone', expiresAtMs: nowMs + 3_600_000, ...request })}`;
-const ops = cookieOf({ isOps: true });
+const ops = cookieOf({ role: 'ops' });
 
 async function opsPage(cookie = ops): Promise<{ status: number; body: string; proof: string }> {
   const answer = await fetch(`${origin}/ops`, { headers: { cookie, accept: 'text/html' } });
@@ -97,7 +97,7 @@ test('only who runs the installation replays, and only by a form of the page', a
   }
   expect(statuses).toEqual([404, 404, 404, 404]);
   expect((await post({ reason, proof }, {})).status).toBe(401);
-  const other = cookieOf({ isOps: true, subject: 'other' });
+  const other = cookieOf({ role: 'ops', subject: 'other' });
   const bearer = { authorization: `Bearer ${ops.split('=')[1]!}` };
   for (const [fields, headers] of [
     [{ reason }, { cookie: ops }],

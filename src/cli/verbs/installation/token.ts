@@ -8,7 +8,7 @@ import { needAuthSecret } from '../../lib/auth-secret';
 import { printJson, printLine } from '../../lib/output';
 
 interface TokenOptions {
-  readonly role: 'admin' | 'member' | 'ops';
+  readonly role: 'admin' | 'member' | 'producer' | 'ops';
   readonly expires: number;
   readonly subject?: string;
   readonly json?: true;
@@ -17,13 +17,14 @@ interface TokenOptions {
 export function verb(): Command {
   return new Command('token')
     .description('Make a token for the page and the API.')
-    .argument('[projects...]', 'project ids; none for ops', (text: string, before: string[] = []) => [
-      ...before,
-      projectArgument(text),
-    ])
+    .argument(
+      '[projects...]',
+      'project ids; none for ops, and for a producer of all projects',
+      (text: string, before: string[] = []) => [...before, projectArgument(text)],
+    )
     .addOption(
-      new Option('--role <role>', 'admin, member, or ops for the whole installation')
-        .choices(['admin', 'member', 'ops'])
+      new Option('--role <role>', 'admin, member or producer of projects; ops for the whole installation')
+        .choices(['admin', 'member', 'producer', 'ops'])
         .makeOptionMandatory(),
     )
     .option('--expires <span>', 'for how long it is good', expiresArgument, 30 * 86_400_000)
@@ -37,6 +38,7 @@ A token cannot be taken back before it expires; another TALLYMAN_AUTH_SECRET end
 Examples:
   tallyman token acme --role admin --expires 12h
   tallyman token acme globex --role member
+  tallyman token acme --role producer       for POST /v1/events
   tallyman token --role ops`,
     )
     .action((projects: string[] | undefined, options: TokenOptions) => makeToken(projects ?? [], options));
@@ -49,15 +51,15 @@ function makeToken(projects: readonly string[], { role, expires, subject, json }
       'A token of the role ops is for the whole installation: name no project.',
     );
   }
-  if (role !== 'ops' && projects.length === 0) {
+  if (role !== 'ops' && role !== 'producer' && projects.length === 0) {
     throw new UsageError('BAD_TOKEN', `A token of the role ${role} is for projects: name one or more.`);
   }
   const expiresAtMs = Date.now() + expires;
   const token = createTokens(needAuthSecret({ config: readConfig(process.env) })).sign({
     subject: subject ?? role,
     expiresAtMs,
-    ...(role === 'ops'
-      ? { isOps: true }
+    ...(role === 'ops' || (role === 'producer' && projects.length === 0)
+      ? { role }
       : { projects: Object.fromEntries(projects.map((project) => [project, role])) }),
   });
   if (json) printJson({ token, role, projects, expiresAt: new Date(expiresAtMs).toISOString() });

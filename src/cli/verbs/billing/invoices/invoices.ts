@@ -1,7 +1,15 @@
 import { Command } from 'commander';
-import { addVerbs } from '../../../verbs';
+import { addVerbs, type VerbFile, type Verbs } from '../../../verbs';
 
-const VERBS = ['list', 'show', 'pdf', 'csv', 'preview'];
+/* eslint-disable @typescript-eslint/no-require-imports -- as in program.ts */
+const VERBS: Verbs = {
+  list: () => require('./list') as VerbFile,
+  show: () => require('./show') as VerbFile,
+  pdf: () => require('./pdf') as VerbFile,
+  csv: () => require('./csv') as VerbFile,
+  preview: () => require('./preview') as VerbFile,
+};
+/* eslint-enable @typescript-eslint/no-require-imports */
 
 export function verb(called: readonly string[]): Command {
   const group = new Command('invoices')
@@ -14,5 +22,5 @@ Examples:
   tallyman invoices show acme-2026-10
   tallyman invoices preview acme`,
     );
-  return addVerbs(group, 'invoices-', VERBS, called);
+  return addVerbs(group, VERBS, called);
 }

@@ -1,0 +1,147 @@
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Config } from '../../lib/config';
+import { topicName } from '../../kafka/topics';
+import type { RejectedEvent } from '../../../schemas/types';
+import { ProblemError } from '../http/problems';
+import { EVENTS_LIMIT } from '../http/rate-limit';
+import { sessionOf } from '../http/sessions';
+import { mayPublish } from '../http/tokens';
+import type { GatewayMetrics } from './gateway-metrics';
+import { judgeEvent } from './judge-event';
+import type { PublishQueue, QueuedRecord } from './publish-queue';
+import { readEvents } from './read-events';
+
+export interface EventsRouteOptions {
+  readonly config: Pick<Config, 'prefix' | 'limits'>;
+  readonly queue: PublishQueue;
+  readonly metrics: GatewayMetrics;
+  readonly nowMs: () => number;
+}
+
+/** Of a request's body, as it is sent and as it is unpacked. */
+const BODY_BYTES_MAX = 4 * 1_024 * 1_024;
+const ERRORS_SHOWN_MAX = 100;
+const unzip = promisify(gunzip);
+
+/**
+ * `POST /v1/events`: takes events by HTTP and answers 202 once every in-sync copy of the log holds them. What a client
+ * sends again, because no answer came or a bad one, counts once: an event's own id tells.
+ */
+export function registerEvents(app: FastifyInstance, options: EventsRouteOptions): void {
+  app.register((scope, _, done) => {
+    scope.removeAllContentTypeParsers();
+    // Bytes as they are: an event is published as it came.
+    const parser = { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX } as const;
+    scope.addContentTypeParser('*', parser, (_request, body, parsed) => parsed(null, body));
+    scope.route({
+      method: 'POST',
+      url: '/v1/events',
+      bodyLimit: BODY_BYTES_MAX,
+      config: { rateLimit: EVENTS_LIMIT },
+      schema: {
+        operationId: 'postEvents',
+        summary: 'Publish usage events (CloudEvents 1.0: structured, batch or binary mode)',
+        description:
+          'Send `Content-Type: application/cloudevents+json` for one event, `application/cloudevents-batch+json` for ' +
+          'up to 1,000 of them or 4 MiB, or `ce-` headers with the data as the body. `Content-Encoding: gzip` is ' +
+          'understood. The token needs the role `producer`. Of a batch with bad events the good ones are taken, unless ' +
+          '`Prefer: handling=strict` asks for all or none. Send again what is answered with 429 or 503: an event that ' +
+          'comes twice under its id counts once.',
+        tags: ['events'],
+        response: {
+          202: answer('The log holds the accepted events.', 'application/json', 'AcceptedEvents'),
+          400: problem('The body is not understood, or no event of it is valid; `errors` says why.'),
+          401: problem('No token, or none that is good.'),
+          403: problem('The token is not for a producer of the project.'),
+          413: problem('The body is over 4 MiB, as it was sent or unpacked.'),
+          415: problem('The content type or encoding is not understood.'),
+          429: problem('Too much waits for Kafka already; `Retry-After` says when to come again.'),
+          503: problem('Kafka does not acknowledge; `Retry-After` says when to come again.'),
+        },
+      },
+      handler: async (request, reply) => {
+        const outcome = await acceptEvents(request, options);
+        return reply.code(202).type('application/json; charset=utf-8').send(JSON.stringify(outcome));
+      },
+    });
+    done();
+  });
+}
+
+async function acceptEvents(
+  request: FastifyRequest,
+  { config, queue, metrics, nowMs }: EventsRouteOptions,
+): Promise<{ accepted: number; rejected: RejectedEvent[] }> {
+  const session = sessionOf(request);
+  const given = readEvents(request.headers, await bodyOf(request));
+  if (!given.ok) {
+    throw new ProblemError(given.status === 415 ? 'UNSUPPORTED_MEDIA_TYPE' : 'BAD_REQUEST', given.detail);
+  }
+
+  const records: QueuedRecord[] = [];
+  const rejected: RejectedEvent[] = [];
+  const now = nowMs();
+  for (const [index, event] of given.events.entries()) {
+    const judged = judgeEvent(event, config.limits, now, (project) => mayPublish(session, project));
+    if (judged.ok) {
+      const { value, headers } = event;
+      records.push({ topic: topicName(config.prefix, judged.topic), key: judged.project, value, headers });
+    } else {
+      rejected.push({ index, ...judged.rejected });
+    }
+  }
+  for (const { reason } of rejected) metrics.rejected(reason);
+  const isStrict = /(^|[,;\s])handling\s*=\s*"?strict"?/i.test(String(request.headers['prefer'] ?? ''));
+  if (rejected.length > 0 && (isStrict || records.length === 0))
+    throw rejection(rejected, given.events.length);
+
+  if (records.length > 0) {
+    const outcome = await queue.publish(records);
+    if (outcome !== 'published') {
+      metrics.refused(outcome);
+      throw outcome === 'full'
+        ? new ProblemError('RATE_LIMITED', 'Too many events wait for Kafka.', { 'retry-after': '1' })
+        : new ProblemError('KAFKA_UNAVAILABLE', 'Send the events again.', { 'retry-after': '5' });
+    }
+  }
+  metrics.accepted(records.length);
+  return { accepted: records.length, rejected };
+}
+
+function rejection(rejected: readonly RejectedEvent[], total: number): ProblemError {
+  const isForbidden = rejected.every(({ reason }) => reason === 'forbidden');
+  return new ProblemError(
+    isForbidden ? 'FORBIDDEN' : 'EVENTS_REJECTED',
+    `${rejected.length} of ${total} events are not valid. Nothing was published.`,
+    {},
+    rejected.slice(0, ERRORS_SHOWN_MAX),
+  );
+}
+
+/** @throws ProblemError 413 for a body that unpacks to more than is taken, 400 or 415 for one that cannot be unpacked */
+async function bodyOf(request: FastifyRequest): Promise<Buffer> {
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const encoding = String(request.headers['content-encoding'] ?? 'identity')
+    .trim()
+    .toLowerCase();
+  if (encoding === 'identity') return body;
+  if (encoding !== 'gzip') {
+    throw new ProblemError('UNSUPPORTED_MEDIA_TYPE', 'Content-Encoding must be gzip or identity.');
+  }
+  try {
+    return await unzip(body, { maxOutputLength: BODY_BYTES_MAX });
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ERR_BUFFER_TOO_LARGE') {
+      throw new ProblemError('PAYLOAD_TOO_LARGE', `The body unpacks to more than ${BODY_BYTES_MAX} bytes.`);
+    }
+    throw new ProblemError('BAD_REQUEST', 'The body is not valid gzip.');
+  }
+}
+
+const answer = (description: string, mediaType: string, component: string): object => ({
+  description,
+  content: { [mediaType]: { schema: { $ref: `${component}#` } } },
+});
+const problem = (description: string): object => answer(description, 'application/problem+json', 'Problem');

@@ -1,0 +1,53 @@
+import { decodeEvent, type TimeLimits } from '../../../consumers/decode/decode-event';
+import { consumerOfType } from '../../../consumers/route-event';
+import { usageConsumers } from '../../../consumers';
+import type { RejectedEvent } from '../../../schemas/types';
+import { shown } from '../../lib/text/describe';
+import { isJsonObject } from '../../../consumers/usage-consumer';
+import type { GivenEvent } from './read-events';
+
+/** Where a good event goes, or why it goes nowhere. */
+export type Judgement =
+  | { readonly ok: true; readonly topic: string; readonly project: string }
+  | { readonly ok: false; readonly rejected: Omit<RejectedEvent, 'index'> };
+
+/**
+ * Judges an event as the consumers will: by the same code, and by the clock of now, which the record will have.
+ *
+ * @param mayPublish whether the token is for a project
+ */
+export function judgeEvent(
+  event: GivenEvent,
+  limits: TimeLimits,
+  nowMs: number,
+  mayPublish: (project: string) => boolean,
+): Judgement {
+  const rejected = (reason: string, detail: string): Judgement => ({
+    ok: false,
+    rejected: { ...(typeof event.id === 'string' && { id: event.id }), reason, detail },
+  });
+  const consumer = consumerOfType(event.type, () => voidedTypeOf(event));
+  if (consumer === undefined) {
+    const known = usageConsumers.map(({ eventType }) => eventType).join(', ');
+    return rejected('schema_violation', `type is ${shown(event.type)} and must be one of ${known}`);
+  }
+  // Before anything else is said about an event of somebody else's.
+  if (typeof event.subject === 'string' && !mayPublish(event.subject)) {
+    return rejected('forbidden', `The token is not for a producer of ${shown(event.subject)}.`);
+  }
+  const decoded = decodeEvent(consumer, { offset: 0, timestampMs: nowMs, ...event }, limits);
+  if (!decoded.ok) return rejected(decoded.reason, decoded.detail);
+  return { ok: true, topic: consumer.topic, project: decoded.project };
+}
+
+/** Voids are few, so their text may be parsed once more. */
+function voidedTypeOf({ value, headers }: GivenEvent): unknown {
+  try {
+    const document: unknown = JSON.parse(value.toString('utf8'));
+    const data =
+      headers['ce_specversion'] === undefined && isJsonObject(document) ? document['data'] : document;
+    return isJsonObject(data) ? data['type'] : undefined;
+  } catch {
+    return undefined;
+  }
+}
