@@ -135,6 +135,7 @@ export interface SchemaFiles {
   'catalog.v1.json': CatalogDocument;
   'dead-letter.v1.json': DeadLetter;
   'invoice.v1.json': Invoice;
+  'livekit-mapping.v1.json': LiveKitMapping;
   'project.v1.json': ProjectDocument;
   'seller.v1.json': Seller;
   'usage-event.v1.json': UsageEvent;
@@ -952,6 +953,54 @@ export interface Buyer {
   email?: string;
   address?: string[];
   taxId?: string;
+}
+/**
+ * How LiveKit's webhooks become usage: the file that TALLYMAN_LIVEKIT_MAPPING names. Every field has a default.
+ */
+export interface LiveKitMapping {
+  /**
+   * be the `source` of every event, without blanks; by default /livekit. Changed, what was counted before would count again.
+   */
+  source?: string;
+  /**
+   * One project for every room.
+   */
+  project?: string;
+  /**
+   * Room name -> project.
+   */
+  rooms?: {
+    /**
+     * be a project id: 1 to 128 letters, digits, _, - or ., no . first
+     */
+    [k: string]: string;
+  };
+  /**
+   * be a regular expression whose first group is the project; by default ^([A-Za-z0-9_-]+)[.:/]
+   */
+  roomPattern?: string;
+  /**
+   * Whether {"project": ...} in a room's metadata names its project.
+   */
+  usesRoomMetadata?: boolean;
+  /**
+   * be a project id: 1 to 128 letters, digits, _, - or ., no . first
+   */
+  unattributed?: string;
+  /**
+   * sip.trunkID or sip.trunkPhoneNumber -> variant; others are third_party.
+   */
+  sipVariants?: {
+    [k: string]: 'third_party' | 'us_local' | 'us_toll_free';
+  };
+  /**
+   * Whether an agent's connection is agent session time (the default) or WebRTC time.
+   */
+  agentsAre?: 'agent' | 'webrtc';
+  /**
+   * Which webhook holds an agent's usage: its participant's leaving (the default), or the end of its job, which LiveKit Cloud alone sends.
+   */
+  agentUsageFrom?: 'participant' | 'job';
 }
 /**
  * What billing knows of a project: its plan history, who its invoices are made out to, and corrections. One record of `billing.projects`.

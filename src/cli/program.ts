@@ -7,6 +7,7 @@ const VERBS: Verbs = {
   consume: () => require('./verbs/usage/consume') as VerbFile,
   publish: () => require('./verbs/usage/publish') as VerbFile,
   gateway: () => require('./verbs/usage/gateway') as VerbFile,
+  bridge: () => require('./verbs/usage/bridge') as VerbFile,
   totals: () => require('./verbs/usage/totals') as VerbFile,
   catalog: () => require('./verbs/billing/catalog') as VerbFile,
   projects: () => require('./verbs/billing/projects/projects') as VerbFile,

@@ -41,6 +41,22 @@ export async function createPublisher(client: KafkaClient): Promise<Publisher> {
   };
 }
 
+/** A publisher that connects with its first records: a server starts, and serves its pages, while Kafka is away. */
+export function publisherAtNeed(client: KafkaClient): Publisher {
+  let opened: Promise<Publisher> | undefined;
+  return {
+    async publish(topic, records) {
+      opened ??= createPublisher(client);
+      const publisher = await opened.catch((error: unknown) => {
+        opened = undefined;
+        throw error;
+      });
+      await publisher.publish(topic, records);
+    },
+    close: async () => (await opened?.catch(() => undefined))?.close(),
+  };
+}
+
 /** Cuts records into requests of REQUEST_BYTES. */
 export function* requestsOf(records: readonly PublishRecord[]): Generator<Message[]> {
   let messages: Message[] = [];

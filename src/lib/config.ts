@@ -43,6 +43,18 @@ export interface Config {
   };
   readonly logLevel: string;
   readonly web: WebConfig;
+  readonly livekit: LiveKitConfig;
+}
+
+/** What the bridge from LiveKit needs. */
+export interface LiveKitConfig {
+  /** API key -> secret, of those that LiveKit may sign its webhooks with. Empty: no webhook is taken. */
+  readonly keys: ReadonlyMap<string, string>;
+  /** A file that says how webhooks become usage (`schemas/livekit-mapping.v1.json`). */
+  readonly mappingPath: string | undefined;
+  /** A folder that keeps webhooks while Kafka is away. */
+  readonly spoolFolder: string | undefined;
+  readonly spoolBytesMax: number;
 }
 
 /** What `serve` needs; checked for every verb, so that a bad value is found before it is needed. */
@@ -166,6 +178,25 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       `TALLYMAN_AUTH_SECRET has ${Buffer.byteLength(authSecret)} bytes: use ${AUTH_SECRET_MIN_BYTES} or more, e.g. from \`openssl rand -hex 32\``,
     );
   }
+  const livekitKeys = new Map<string, string>();
+  const livekitKey = read('LIVEKIT_API_KEY');
+  const livekitSecret = read('LIVEKIT_API_SECRET');
+  if ((livekitKey === undefined) !== (livekitSecret === undefined)) {
+    problems.push('LIVEKIT_API_KEY and LIVEKIT_API_SECRET go together: set both or neither');
+  } else if (livekitKey !== undefined && livekitSecret !== undefined) {
+    livekitKeys.set(livekitKey, livekitSecret);
+  }
+  for (const pair of (read('LIVEKIT_KEYS') ?? '').split(/[,\n]/)) {
+    if (pair.trim() === '') continue;
+    const [, key = '', secret = ''] = /^\s*([^:\s]+)\s*:\s*(\S+)\s*$/.exec(pair) ?? [];
+    if (secret === '') problems.push('LIVEKIT_KEYS must hold `key: secret` pairs, separated by commas');
+    else livekitKeys.set(key, secret);
+  }
+  const spoolMib = read('TALLYMAN_SPOOL_MIB') ?? '256';
+  if (!/^[1-9]\d{0,5}$/.test(spoolMib)) {
+    problems.push(`TALLYMAN_SPOOL_MIB is "${spoolMib}": use a whole number of MiB from 1 to 999999`);
+  }
+
   const trustProxy = read('TALLYMAN_TRUST_PROXY') ?? 'false';
 
   const config: Config = {
@@ -203,6 +234,12 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
       port: port('TALLYMAN_PORT') ?? 8_080,
       authSecret,
       trustProxy: trustProxy === 'true' || (trustProxy !== 'false' && trustProxy),
+    },
+    livekit: {
+      keys: livekitKeys,
+      mappingPath: read('TALLYMAN_LIVEKIT_MAPPING'),
+      spoolFolder: read('TALLYMAN_SPOOL'),
+      spoolBytesMax: Number(spoolMib) * 1_048_576,
     },
   };
   if (problems.length > 0) {

@@ -290,3 +290,11 @@ async function whileElecting<T>(ask: () => Promise<T>): Promise<T> {
     }
   }
 }
+
+/** Creates a topic beside those of `createTopics`, with the brokers' default of partitions and copies. Repeatable. */
+export async function createTopic(client: KafkaClient, topic: string): Promise<void> {
+  const admin = await client.admin();
+  const wanted = [{ topic, numPartitions: -1, replicationFactor: -1 }];
+  await admin.createTopics({ topics: wanted, waitForLeaders: false });
+  await whileElecting(() => checkLeaders(admin, [{ topic }]));
+}

@@ -1,27 +1,34 @@
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../../lib/config';
 import type { Log } from '../../lib/logger';
+import type { WebhookReceiver } from '../../livekit/receive-webhooks';
 import { registerApiDocument } from '../api/api-document';
 import { createBaseApp } from '../http/base-app';
 import { registerRateLimit } from '../http/rate-limit';
 import { registerSessions } from '../http/sessions';
 import type { Tokens } from '../http/tokens';
 import type { Gateway } from './gateway';
+import { registerLiveKitWebhooks } from './livekit-route';
 
 export interface GatewayServerOptions {
   readonly config: Pick<Config, 'web'>;
   readonly log: Log;
-  readonly tokens: Tokens;
-  readonly authSecret: string;
-  readonly gateway: Gateway;
+  /** Takes events from whoever has a token; absent: nobody. */
+  readonly events?: { readonly gateway: Gateway; readonly tokens: Tokens; readonly authSecret: string };
+  /** Takes webhooks that LiveKit signed; absent: none. */
+  readonly receiver?: WebhookReceiver | undefined;
 }
 
 /** A server that takes events and shows nothing. The caller listens and closes. */
 export async function createGatewayServer(options: GatewayServerOptions): Promise<FastifyInstance> {
+  const { events, receiver } = options;
   const app = await createBaseApp(options);
-  registerSessions(app, options);
-  await registerRateLimit(app);
-  await registerApiDocument(app);
-  options.gateway.register(app);
+  if (receiver) registerLiveKitWebhooks(app, receiver);
+  if (events) {
+    registerSessions(app, events);
+    await registerRateLimit(app);
+    await registerApiDocument(app);
+    events.gateway.register(app);
+  }
   return app;
 }

@@ -2,8 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Config } from '../../lib/config';
 import type { Log } from '../../lib/logger';
-import type { KafkaClient } from '../../kafka/client';
-import { createPublisher, type Publisher } from '../../kafka/producer';
+import type { Publisher } from '../../kafka/producer';
 import { registerEvents } from './events-route';
 import { createGatewayMetrics } from './gateway-metrics';
 import { createPublishQueue } from './publish-queue';
@@ -11,46 +10,26 @@ import { createPublishQueue } from './publish-queue';
 export interface GatewayOptions {
   readonly config: Pick<Config, 'prefix' | 'limits'>;
   readonly log: Log;
-  readonly kafka: KafkaClient;
+  readonly publisher: Publisher;
   readonly registry: Registry;
   readonly nowMs: () => number;
 }
 
 /** The door for events: part of `serve`, and alone in `gateway`. */
 export interface Gateway {
-  /** Adds the routes to a server that knows who is asking. */
+  /** Adds the route to a server that knows who is asking. */
   register(app: FastifyInstance): void;
   /** Waits for what is on its way to Kafka. To be called when no more requests come. */
   close(): Promise<void>;
 }
 
-export function createGateway({ config, log, kafka, registry, nowMs }: GatewayOptions): Gateway {
-  const publisher = openedAtNeed(() => createPublisher(kafka));
+export function createGateway({ config, log, publisher, registry, nowMs }: GatewayOptions): Gateway {
   const queue = createPublishQueue(publisher, (error) =>
     log.warn({ err: error }, 'Kafka did not acknowledge events: their senders are asked to send them again'),
   );
   const metrics = createGatewayMetrics(registry, () => queue.waitingBytes);
   return {
     register: (app) => registerEvents(app, { config, queue, metrics, nowMs }),
-    async close() {
-      await queue.drained();
-      await publisher.close();
-    },
-  };
-}
-
-/** A server starts and serves its pages while Kafka is away; the producer connects with the first events. */
-function openedAtNeed(open: () => Promise<Publisher>): Publisher {
-  let opened: Promise<Publisher> | undefined;
-  return {
-    async publish(topic, records) {
-      opened ??= open();
-      const publisher = await opened.catch((error: unknown) => {
-        opened = undefined;
-        throw error;
-      });
-      await publisher.publish(topic, records);
-    },
-    close: async () => (await opened?.catch(() => undefined))?.close(),
+    close: () => queue.drained(),
   };
 }

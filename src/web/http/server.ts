@@ -1,5 +1,6 @@
 import formbody from '@fastify/formbody';
 import type { FastifyInstance } from 'fastify';
+import { publisherAtNeed } from '../../kafka/producer';
 import { registerApiDocument } from '../api/api-document';
 import { registerApi } from '../api/api-routes';
 import { BODY_LIMIT_BYTES, createBaseApp } from './base-app';
@@ -26,8 +27,12 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
   app.addHook('preClose', () => streams.close());
   registerHealth(app, web);
   const registry = registerMetrics(app, web);
-  const gateway = createGateway({ ...web, registry });
-  app.addHook('onClose', () => gateway.close());
+  const publisher = publisherAtNeed(web.kafka);
+  const gateway = createGateway({ ...web, publisher, registry });
+  app.addHook('onClose', async () => {
+    await gateway.close();
+    await publisher.close();
+  });
   gateway.register(app);
   registerApi(app, web, streams);
   registerStaticFiles(app);

@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import { readConfig } from '../../../src/lib/config';
 import { createLog } from '../../../src/lib/logger';
 import { openKafka, type KafkaClient } from '../../../src/kafka/client';
+import { publisherAtNeed, type Publisher } from '../../../src/kafka/producer';
 import { readRange } from '../../../src/kafka/read-range';
 import { createTopics, logEnds, topicName } from '../../../src/kafka/topics';
 import { createGateway, type Gateway } from '../../../src/web/gateway/gateway';
@@ -21,6 +22,7 @@ const log = createLog('silent');
 interface Door {
   readonly app: FastifyInstance;
   readonly gateway: Gateway;
+  readonly publisher: Publisher;
   readonly kafka: KafkaClient;
   readonly prefix: string;
 }
@@ -29,15 +31,17 @@ async function openDoor(brokers: string): Promise<Door> {
   const prefix = uniquePrefix();
   const config = readConfig({ TALLYMAN_PREFIX: prefix, KAFKA_BROKERS: brokers });
   const kafka = openKafka(config.kafka);
-  const gateway = createGateway({ config, log, kafka, registry: new Registry(), nowMs: Date.now });
-  const app = await createGatewayServer({ config, log, tokens, authSecret: SECRET, gateway });
+  const publisher = publisherAtNeed(kafka);
+  const gateway = createGateway({ config, log, publisher, registry: new Registry(), nowMs: Date.now });
+  const app = await createGatewayServer({ config, log, events: { tokens, authSecret: SECRET, gateway } });
   await app.listen({ host: '127.0.0.1', port: 0 });
-  return { app, gateway, kafka, prefix };
+  return { app, gateway, publisher, kafka, prefix };
 }
 
-async function closeDoor({ app, gateway, kafka }: Door): Promise<void> {
+async function closeDoor({ app, gateway, publisher, kafka }: Door): Promise<void> {
   await app.close();
   await gateway.close();
+  await publisher.close();
   await kafka.close();
 }
 

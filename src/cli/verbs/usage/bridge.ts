@@ -1,0 +1,40 @@
+import { Command } from 'commander';
+import { withContext } from '../../../installation/context';
+import { UsageError } from '../../../lib/errors';
+
+export function verb(): Command {
+  return new Command('bridge')
+    .description('Turn what another system reports into usage events.')
+    .addCommand(livekit());
+}
+
+function livekit(): Command {
+  return new Command('livekit')
+    .description("Take LiveKit's webhooks (POST /livekit/webhooks) and publish the usage that they hold.")
+    .addHelpText(
+      'after',
+      `
+LIVEKIT_API_KEY and LIVEKIT_API_SECRET check the signatures (several keys: LIVEKIT_KEYS="key: secret, key2: secret2").
+TALLYMAN_SPOOL names a folder that keeps webhooks while Kafka is away, up to TALLYMAN_SPOOL_MIB (256).
+TALLYMAN_LIVEKIT_MAPPING names a file that says which project a room belongs to (schemas/livekit-mapping.v1.json);
+by default the room acme.standup belongs to acme. TALLYMAN_HOST and TALLYMAN_PORT say where to listen.
+
+In LiveKit's own configuration:
+  webhook:
+    api_key: <LIVEKIT_API_KEY>
+    urls: [http://127.0.0.1:8080/livekit/webhooks]`,
+    )
+    .action(() =>
+      withContext(async (context) => {
+        if (context.config.livekit.keys.size === 0) {
+          throw new UsageError(
+            'NO_LIVEKIT_KEYS',
+            'Set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to the key that LiveKit signs its webhooks with.',
+          );
+        }
+        // With a web server: help and completion load this file too.
+        const { runGateway } = await import('../../../web/gateway/run-gateway.js');
+        await runGateway(context, { authSecret: undefined });
+      }),
+    );
+}

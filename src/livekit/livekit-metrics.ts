@@ -1,0 +1,45 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { SignatureProblem } from './verify-signature';
+
+/** What becomes of a delivery: kept by Kafka or by the spool, refused, or to be sent again. */
+export type DeliveryFate = 'kafka' | 'spool' | 'refused' | 'kept_nowhere';
+
+export interface LiveKitMetrics {
+  delivery(fate: DeliveryFate): void;
+  refused(problem: SignatureProblem): void;
+  /** @param outcome `usage`, why there is none, or `malformed` */
+  mapped(outcome: string): void;
+  /** A name that this version does not know; the name goes to the log, since a label must not be anyone's to choose. */
+  unknown(field: string): void;
+  unattributed(): void;
+  damagedSpool(): void;
+}
+
+export function createLiveKitMetrics(registry: Registry, spoolBytes: () => number): LiveKitMetrics {
+  const registers = [registry];
+  const counter = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
+    new Counter({ name: `tallyman_livekit_${name}`, help, labelNames, registers });
+  const deliveries = counter('deliveries_total', 'Webhooks by what became of them', ['fate']);
+  const refused = counter('refused_total', 'Webhooks whose signature is not right, by cause', ['cause']);
+  const mapped = counter('webhooks_mapped_total', 'Webhooks by what they came to', ['outcome']);
+  const unknown = counter('unknown_total', 'Webhooks of a name that is not known, left alone', ['field']);
+  const unattributed = counter('unattributed_total', 'Usages whose room names no project', []);
+  const damaged = counter('spool_damaged_total', 'Records of the spool that the disk did not give back', []);
+  for (const fate of ['kafka', 'spool', 'refused', 'kept_nowhere'] as const) deliveries.inc({ fate }, 0);
+  new Gauge({
+    name: 'tallyman_livekit_spool_bytes',
+    help: 'Webhooks on disk that are not in Kafka yet',
+    registers,
+    collect() {
+      this.set(spoolBytes());
+    },
+  });
+  return {
+    delivery: (fate) => deliveries.inc({ fate }),
+    refused: (cause) => refused.inc({ cause }),
+    mapped: (outcome) => mapped.inc({ outcome }),
+    unknown: (field) => unknown.inc({ field }),
+    unattributed: () => unattributed.inc(),
+    damagedSpool: () => damaged.inc(),
+  };
+}

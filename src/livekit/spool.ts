@@ -1,0 +1,154 @@
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { open, rm, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+
+/** A record that waits for Kafka. */
+export interface SpooledRecord {
+  readonly key: string | null;
+  readonly value: string;
+}
+
+/** What keeps webhooks on disk while Kafka is away. Found again after a kill. */
+export interface Spool {
+  /** Bytes on disk, of records that are not in Kafka yet. */
+  readonly bytes: number;
+  /**
+   * Resolves once the record is on the disk itself.
+   *
+   * @returns false if the spool is full; then nothing was kept
+   * @throws the file system's error, as for a full disk
+   */
+  append(record: SpooledRecord): Promise<boolean>;
+  /**
+   * Hands over what waits, oldest first, one call at a time, and removes it once `publish` has resolved. What is handed over when the process
+   * is killed is handed over again: a usage counts once by its own id.
+   *
+   * @returns how many records were handed over
+   */
+  drain(publish: (records: readonly SpooledRecord[]) => Promise<void>): Promise<number>;
+  close(): Promise<void>;
+}
+
+const FILE = /^webhooks-(\d{12})\.spool$/;
+const RECORDS_AT_ONCE = 500;
+/** A file is handed over whole, so it must fit into memory. */
+const FILE_BYTES_MAX = 8 * 1_024 * 1_024;
+
+/**
+ * Opens the spool in a folder of its own. One process may use it.
+ *
+ * @param bytesMax how much it may hold
+ * @param onDamaged told of a line that is not what was written: a disk's fault. What was cut off by a kill is none: nobody
+ *   was told that it was kept
+ */
+export function openSpool(folder: string, bytesMax: number, onDamaged: (file: string) => void): Spool {
+  mkdirSync(folder, { recursive: true });
+  const files = new Map<number, number>(); // number -> bytes
+  for (const name of readdirSync(folder)) {
+    const number = FILE.exec(name)?.[1];
+    if (number !== undefined) files.set(Number(number), statSync(join(folder, name)).size);
+  }
+  const pathOf = (number: number): string =>
+    join(folder, `webhooks-${String(number).padStart(12, '0')}.spool`);
+  let lastNumber = Math.max(0, ...files.keys());
+  let current: { readonly number: number; readonly handle: FileHandle } | undefined;
+  // Writes take turns.
+  let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = turn.then(work);
+    turn = result.catch(() => undefined);
+    return result;
+  };
+  const closeCurrent = async (): Promise<void> => {
+    await current?.handle.close();
+    current = undefined;
+  };
+  const total = (): number => [...files.values()].reduce((sum, bytes) => sum + bytes, 0);
+
+  let gathered: {
+    readonly line: string;
+    readonly resolve: () => void;
+    readonly reject: (error: unknown) => void;
+  }[] = [];
+  /** What came while the disk was busy is written and synced together. */
+  const writeGathered = async (): Promise<void> => {
+    const lines = gathered;
+    gathered = [];
+    if (lines.length === 0) return;
+    try {
+      if (current === undefined || files.get(current.number)! > FILE_BYTES_MAX) {
+        await closeCurrent();
+        const number = (lastNumber += 1);
+        current = { number, handle: await open(pathOf(number), 'a') };
+        files.set(number, 0);
+        // The name of a new file is on the disk only when its folder is.
+        const directory = await open(folder, 'r');
+        await directory.sync().finally(() => directory.close());
+      }
+      const text = lines.map(({ line }) => line).join('');
+      await current.handle.appendFile(text);
+      await current.handle.datasync();
+      files.set(current.number, files.get(current.number)! + Buffer.byteLength(text));
+      for (const { resolve } of lines) resolve();
+    } catch (error) {
+      // What part of it is on the disk is not known: the next record begins a file of its own.
+      await current?.handle.close().catch(() => undefined);
+      current = undefined;
+      for (const { reject } of lines) reject(error);
+    }
+  };
+
+  return {
+    get bytes() {
+      return total();
+    },
+    append(record) {
+      const line = lineOf(record);
+      const waiting = gathered.reduce((sum, one) => sum + one.line.length, 0);
+      if (total() + waiting + line.length > bytesMax) return Promise.resolve(false);
+      return new Promise<boolean>((resolve, reject) => {
+        gathered.push({ line, resolve: () => resolve(true), reject });
+        void inTurn(writeGathered);
+      });
+    },
+    async drain(publish) {
+      // From here on records go to a new file, so that nobody waits for Kafka to be kept on disk.
+      await inTurn(closeCurrent);
+      let handedOver = 0;
+      for (const number of [...files.keys()].sort((a, b) => a - b)) {
+        if (number === current?.number) break;
+        const records = recordsIn(readFileSync(pathOf(number), 'utf8'), () => onDamaged(pathOf(number)));
+        for (let from = 0; from < records.length; from += RECORDS_AT_ONCE) {
+          const page = records.slice(from, from + RECORDS_AT_ONCE);
+          await publish(page);
+          handedOver += page.length;
+        }
+        await rm(pathOf(number));
+        files.delete(number);
+      }
+      return handedOver;
+    },
+    close: () => inTurn(closeCurrent),
+  };
+}
+
+/** `<crc32 of the JSON> <JSON>` and a newline. */
+function lineOf({ key, value }: SpooledRecord): string {
+  const json = JSON.stringify([key, value]);
+  return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`;
+}
+
+function recordsIn(text: string, onDamaged: () => void): SpooledRecord[] {
+  const lines = text.split('\n');
+  lines.pop(); // Empty, or cut off.
+  return lines.flatMap((line) => {
+    const json = line.slice(9);
+    if (crc32(json).toString(16).padStart(8, '0') === line.slice(0, 8)) {
+      const [key, value] = JSON.parse(json) as [string | null, string];
+      return [{ key, value }];
+    }
+    onDamaged();
+    return [];
+  });
+}

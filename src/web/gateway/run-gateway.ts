@@ -1,0 +1,70 @@
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { Context } from '../../installation/context';
+import { publisherAtNeed } from '../../kafka/producer';
+import { jsonAnswer, startHealthServer } from '../../lib/health-server';
+import { deferred } from '../../lib/process/deferred';
+import { signalled } from '../../lib/process/stop-signal';
+import { createBridge } from '../../livekit/bridge';
+import { createTokens } from '../http/tokens';
+import { createGateway } from './gateway';
+import { createGatewayServer } from './gateway-server';
+
+export interface RunGatewayOptions {
+  /** Checks the tokens of whoever posts events; undefined: no events are taken. */
+  readonly authSecret: string | undefined;
+}
+
+/** Takes events, and LiveKit's webhooks if there are keys to check them by, until a signal or a fatal error. */
+export async function runGateway(context: Context, { authSecret }: RunGatewayOptions): Promise<void> {
+  const { config, log } = context;
+  const kafka = context.kafka();
+  const stopSignal = signalled();
+  const fatal = deferred<never>();
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const publisher = publisherAtNeed(kafka);
+  const gateway = createGateway({ config, log, publisher, registry, nowMs: Date.now });
+  const bridge =
+    config.livekit.keys.size === 0
+      ? undefined
+      : createBridge({ config, kafka, publisher, registry, log, onFatal: (error) => fatal.reject(error) });
+  const app = await createGatewayServer({
+    config,
+    log,
+    ...(authSecret !== undefined && { events: { gateway, tokens: createTokens(authSecret), authSecret } }),
+    receiver: bridge?.receiver,
+  });
+  const health = await startHealth(context, registry);
+  try {
+    const address = await app.listen({ host: config.web.host, port: config.web.port });
+    log.info({ address, events: authSecret !== undefined, livekit: bridge !== undefined }, 'taking events');
+    // After the door is open: webhooks are kept while Kafka is away.
+    bridge?.startMapping().catch((error: unknown) => fatal.reject(error));
+    await Promise.race([stopSignal.promise, fatal.promise]);
+  } finally {
+    await app.close();
+    await bridge?.close();
+    await gateway.close();
+    await publisher.close();
+    await health?.close();
+    stopSignal.dispose();
+  }
+}
+
+/** Readiness does not ask for Kafka: a gateway that is taken out of service could not keep webhooks while Kafka is away. */
+async function startHealth(
+  { config }: Context,
+  registry: Registry,
+): Promise<{ close(): Promise<void> } | undefined> {
+  const { host, port } = config.health;
+  if (port === undefined) return undefined;
+  return startHealthServer({
+    host,
+    port,
+    routes: {
+      '/healthz': () => jsonAnswer(200, { status: 'ok' }),
+      '/readyz': () => jsonAnswer(200, { status: 'ready', problems: [] }),
+      '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
+    },
+  });
+}
