@@ -1,6 +1,6 @@
 import type { Log } from '../lib/logger';
 import type { KafkaClient } from './client';
-import { parseOffset } from './offset';
+import { parseOffset } from './topics/offset';
 import { unpackBatch, type PackedBatch } from './wire/fetch-response';
 
 export interface GroupConsumerOptions {
@@ -35,17 +35,18 @@ export async function startGroupConsumer(
   await consumer.subscribe({ topic, fromBeginning: true });
   await consumer.run({
     eachBatchAutoResolve: false,
-    eachBatch: async ({ batch, resolveOffset, heartbeat, isRunning, isStale }) => {
+    eachBatch: async (payload) => {
+      const { batch } = payload;
       const { fetchedOffset } = batch as typeof batch & { readonly fetchedOffset: string };
       // What our own decoder of fetch responses puts where kafkajs has records.
       for (const packed of batch.messages as unknown as PackedBatch[]) {
-        if (!isRunning() || isStale()) return;
+        if (!payload.isRunning() || payload.isStale()) return;
         const { records } = await unpackBatch(packed);
         // A batch comes whole, so it may begin before what was asked for.
         const unread = records.filter(({ offset }) => offset >= parseOffset(fetchedOffset));
         if (unread.length > 0) await handle(unread.map(({ value }) => value));
-        resolveOffset(packed.offset);
-        await heartbeat();
+        payload.resolveOffset(packed.offset);
+        await payload.heartbeat();
       }
     },
   });

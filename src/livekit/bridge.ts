@@ -4,7 +4,7 @@ import type { Log } from '../lib/logger';
 import type { KafkaClient } from '../kafka/client';
 import { startGroupConsumer } from '../kafka/group-consumer';
 import type { Publisher } from '../kafka/producer';
-import { createTopic, topicName } from '../kafka/topics';
+import { createTopic, topicName } from '../kafka/topics/topics';
 import { createLiveKitMetrics } from './livekit-metrics';
 import { loadMappingRules } from './mapping-file';
 import { mapWebhooks } from './map-webhooks';

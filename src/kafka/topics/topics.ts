@@ -296,5 +296,5 @@ export async function createTopic(client: KafkaClient, topic: string): Promise<v
   const admin = await client.admin();
   const wanted = [{ topic, numPartitions: -1, replicationFactor: -1 }];
   await admin.createTopics({ topics: wanted, waitForLeaders: false });
-  await whileElecting(() => checkLeaders(admin, [{ topic }]));
+  await whileElecting(() => checkLeaders(client, [{ topic }]));
 }

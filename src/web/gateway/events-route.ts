@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Config } from '../../lib/config';
-import { topicName } from '../../kafka/topics';
+import { topicName } from '../../kafka/topics/topics';
 import type { RejectedEvent } from '../../../schemas/types';
 import { ProblemError } from '../http/problems';
 import { EVENTS_LIMIT } from '../http/rate-limit';

@@ -1,4 +1,8 @@
-import { changeProjects, settleProjects, type ProjectsEditor } from '../../../src/installation/ledgers/change-projects';
+import {
+  changeProjects,
+  settleProjects,
+  type ProjectsEditor,
+} from '../../../src/installation/ledgers/change-projects';
 import { followLedgers } from '../../../src/installation/ledgers/follow-ledger';
 import type { ProjectDocument } from '../../../src/billing/project/project';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';

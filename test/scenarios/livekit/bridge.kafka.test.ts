@@ -9,7 +9,7 @@ import { createLog } from '../../../src/lib/logger';
 import { openKafka, type KafkaClient } from '../../../src/kafka/client';
 import { createPublisher, type Publisher } from '../../../src/kafka/producer';
 import { readRange } from '../../../src/kafka/read-range';
-import { createTopics, logEnds, topicName } from '../../../src/kafka/topics';
+import { createTopics, logEnds, topicName } from '../../../src/kafka/topics/topics';
 import { createBridge, WEBHOOKS_TOPIC, type Bridge } from '../../../src/livekit/bridge';
 import { createGatewayServer } from '../../../src/web/gateway/gateway-server';
 import { eventually } from '../../kit/eventually';

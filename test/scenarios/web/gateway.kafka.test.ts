@@ -6,7 +6,7 @@ import { createLog } from '../../../src/lib/logger';
 import { openKafka, type KafkaClient } from '../../../src/kafka/client';
 import { publisherAtNeed, type Publisher } from '../../../src/kafka/producer';
 import { readRange } from '../../../src/kafka/read-range';
-import { createTopics, logEnds, topicName } from '../../../src/kafka/topics';
+import { createTopics, logEnds, topicName } from '../../../src/kafka/topics/topics';
 import { createGateway, type Gateway } from '../../../src/web/gateway/gateway';
 import { createGatewayServer } from '../../../src/web/gateway/gateway-server';
 import { createTokens, type TokenRequest } from '../../../src/web/http/tokens';

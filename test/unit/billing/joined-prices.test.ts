@@ -1,5 +1,9 @@
 import { buildCatalog } from '../../../src/billing/catalog/build-catalog';
-import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../../../src/billing/invoice/build-invoice';
+import {
+  buildInvoice,
+  type InvoiceInput,
+  type InvoiceOutcome,
+} from '../../../src/billing/invoice/build-invoice';
 import type { CatalogDocument } from '../../../src/billing/catalog/catalog';
 import type { PlanEntry } from '../../../src/billing/project/project';
 import { subjectOf } from '../../../src/audit/explain-line';

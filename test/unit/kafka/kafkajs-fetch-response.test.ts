@@ -1,7 +1,11 @@
 import Encoder from 'kafkajs/src/protocol/encoder';
 import { fc, test } from '@fast-check/jest';
 import { MAX_BATCH_BYTES, registerCodecs } from '../../../src/kafka/wire/codecs';
-import { decodeFetchResponse, unpackBatch, type FetchedPartition } from '../../../src/kafka/wire/fetch-response';
+import {
+  decodeFetchResponse,
+  unpackBatch,
+  type FetchedPartition,
+} from '../../../src/kafka/wire/fetch-response';
 import { unpackFrom } from '../../../src/kafka/log-reader';
 import type { LogRecord } from '../../../src/kafka/wire/record-batch';
 import { batchBytes, type BatchOptions } from '../../kit/batch-bytes';

@@ -26,6 +26,12 @@ test('an empty environment gives the documented defaults', () => {
     health: { host: '127.0.0.1', port: undefined, stuckAfterMs: 60_000 },
     logLevel: 'info',
     web: { host: '127.0.0.1', port: 8080, authSecret: undefined, trustProxy: false },
+    livekit: {
+      keys: new Map(),
+      mappingPath: undefined,
+      spoolFolder: undefined,
+      spoolBytesMax: 256 * 1_048_576,
+    },
   });
 });
 

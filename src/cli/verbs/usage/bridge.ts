@@ -5,6 +5,12 @@ import { UsageError } from '../../../lib/errors';
 export function verb(): Command {
   return new Command('bridge')
     .description('Turn what another system reports into usage events.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=$SECRET tallyman bridge livekit`,
+    )
     .addCommand(livekit());
 }
 
@@ -22,7 +28,10 @@ by default the room acme.standup belongs to acme. TALLYMAN_HOST and TALLYMAN_POR
 In LiveKit's own configuration:
   webhook:
     api_key: <LIVEKIT_API_KEY>
-    urls: [http://127.0.0.1:8080/livekit/webhooks]`,
+    urls: [http://127.0.0.1:8080/livekit/webhooks]
+
+Examples:
+  LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=$SECRET TALLYMAN_SPOOL=/var/lib/tallyman tallyman bridge livekit`,
     )
     .action(() =>
       withContext(async (context) => {

@@ -1,4 +1,8 @@
-import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../../../../src/billing/invoice/build-invoice';
+import {
+  buildInvoice,
+  type InvoiceInput,
+  type InvoiceOutcome,
+} from '../../../../src/billing/invoice/build-invoice';
 import { carriedCreditOf } from '../../../../src/billing/invoice/credits';
 import type { StoredMonth } from '../../../../src/billing/pricing/month-usage';
 import { builtInCatalog } from '../../../kit/built-in-catalog';

@@ -1,5 +1,10 @@
 import { Decimal } from '../../../../src/billing/pricing/decimal';
-import { isLateField, lateMonthsIn, quantityIn, usageOfMonth } from '../../../../src/billing/pricing/month-usage';
+import {
+  isLateField,
+  lateMonthsIn,
+  quantityIn,
+  usageOfMonth,
+} from '../../../../src/billing/pricing/month-usage';
 import { thrownBy } from '../../../kit/thrown-by';
 
 const map = (entries: Record<string, bigint>): Map<string, bigint> => new Map(Object.entries(entries));

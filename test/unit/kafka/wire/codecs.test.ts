@@ -4,7 +4,13 @@ import { gzipSync } from 'node:zlib';
 import { compressFrame } from 'lz4-napi';
 import { compressSync } from 'snappy';
 import { fc, test } from '@fast-check/jest';
-import { gzipCodec, lz4Codec, MAX_BATCH_BYTES, snappyCodec, zstdCodec } from '../../../../src/kafka/wire/codecs';
+import {
+  gzipCodec,
+  lz4Codec,
+  MAX_BATCH_BYTES,
+  snappyCodec,
+  zstdCodec,
+} from '../../../../src/kafka/wire/codecs';
 
 const events = Buffer.from(
   Array.from({ length: 2_000 }, (_, i) =>
