@@ -1,6 +1,6 @@
 import type { Catalog } from '../billing/catalog/catalog';
 import type { Seller } from '../billing/invoice/invoice';
-import type { Log } from '../lib/logger';
+import type { Logger } from '../lib/logger';
 import { createProgress } from '../lib/progress';
 import type { BillingCalendar } from '../rating/billing-calendar';
 import type { KafkaClient } from '../kafka/client';
@@ -38,7 +38,7 @@ export interface CloseDependencies {
   readonly calendar: BillingCalendar;
   readonly catalog: Catalog;
   readonly seller?: Seller | undefined;
-  readonly log: Log;
+  readonly logger: Logger;
   /** Gives up when no cursor moves for so long while the close waits for the consumers. */
   readonly stallMs: number;
   /** Recounts the frozen month by other code: project -> in what Redis differs. Absent where that is not asked for. */
@@ -64,7 +64,8 @@ export async function closeMonth(
   month: string,
   nowMs: number,
 ): Promise<CloseReport> {
-  const { kafka, store, publisher, totalsPublisher, prefix, calendar, catalog, seller, log } = dependencies;
+  const { kafka, store, publisher, totalsPublisher, prefix, calendar, catalog, seller, logger } =
+    dependencies;
 
   // Barrier: what was published before now is counted as in time, whatever the consumers had still to do.
   const waiting = createProgress(`close ${month}: waiting for the consumers`);
@@ -88,7 +89,7 @@ export async function closeMonth(
   const views = [projects, invoices];
   for (const view of views) {
     const missing = await view.catchUp();
-    if (missing > 0) log.warn({ month, missing }, 'showed records that only the ledger had');
+    if (missing > 0) logger.warn({ month, missing }, 'showed records that only the ledger had');
   }
   const { record, seal } = await traced('close.freeze', { month }, () =>
     freezeMonth(dependencies, month, checked.topicIds, nowMs),

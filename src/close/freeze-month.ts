@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { TallymanError } from '../lib/errors';
-import type { Log } from '../lib/logger';
+import type { Logger } from '../lib/logger';
 import type { KafkaClient } from '../kafka/client';
 import { appendLedger } from '../kafka/ledger/ledger';
 import type { Publisher } from '../kafka/producer';
@@ -18,7 +18,7 @@ export interface FreezeDependencies {
   readonly store: Store;
   readonly publisher: Publisher;
   readonly prefix: string;
-  readonly log: Log;
+  readonly logger: Logger;
 }
 
 export interface FrozenMonth {
@@ -41,12 +41,12 @@ export async function freezeMonth(
   topicIds: ReadonlyMap<string, string>,
   nowMs: number,
 ): Promise<FrozenMonth> {
-  const { kafka, store, prefix, log } = dependencies;
+  const { kafka, store, prefix, logger } = dependencies;
   const closes = await readCloseRecords(kafka, prefix);
   const published = closes.get(month);
   const terms = { month, closedAt: new Date(nowMs).toISOString(), topicIds: Object.fromEntries(topicIds) };
   const record = published ?? (await freezeAndPublish(dependencies, terms, [...closes.values()]));
-  await restoreClose(store, record, log);
+  await restoreClose(store, record, logger);
   await writeClose(store, month, JSON.stringify(record));
   return { record, seal: await sealMonth(store, month) };
 }
@@ -56,7 +56,7 @@ export async function freezeMonth(
  * elsewhere now. Redis shows the record after the ledger holds it, and not before: one close at a time publishes.
  */
 async function freezeAndPublish(
-  { store, publisher, prefix, log }: FreezeDependencies,
+  { store, publisher, prefix, logger }: FreezeDependencies,
   terms: Omit<CloseRecord, 'cursors'>,
   closes: readonly CloseRecord[],
 ): Promise<CloseRecord> {
@@ -69,7 +69,7 @@ async function freezeAndPublish(
       await appendLedger(publisher, topicName(prefix, 'billing.closes'), [{ key: month, value }]);
       return record;
     }
-    log.warn({ month }, 'a freeze was lost before its record was published: freezing anew');
+    logger.warn({ month }, 'a freeze was lost before its record was published: freezing anew');
   }
 }
 

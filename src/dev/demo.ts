@@ -8,7 +8,7 @@ import { loadCatalog } from '../installation/catalog-file';
 import { readConfig } from '../lib/config';
 import { groupDigits, printLine } from '../cli/lib/output';
 import { startServices, type Services } from './services/services';
-import { createLog } from '../lib/logger';
+import { createLogger } from '../lib/logger';
 import { createProgress } from '../lib/progress';
 import { openKafka } from '../kafka/client';
 import { createPublisher } from '../kafka/producer';
@@ -71,7 +71,7 @@ async function run(services: Services, folder: string): Promise<void> {
   };
   const tallyman = (...words: string[]): Promise<string> => runCli(env, words);
   const config = readConfig(env);
-  const client = openKafka(config.kafka, createLog('silent'));
+  const client = openKafka(config.kafka, createLogger('silent'));
   const publisher = await createPublisher(client);
   const store = await openStore({ url: config.redisUrl, prefix: config.prefix });
 

@@ -1,5 +1,5 @@
 import type { Consumer } from '../kafka/client';
-import type { Log } from '../lib/logger';
+import type { Logger } from '../lib/logger';
 
 const COMMIT_INTERVAL_MS = 1_000;
 
@@ -17,7 +17,7 @@ export interface CommitHints {
   clear(): void;
 }
 
-export function createCommitHints(consumer: Consumer, topic: string, log: Log): CommitHints {
+export function createCommitHints(consumer: Consumer, topic: string, logger: Logger): CommitHints {
   const noted = new Map<number, number>();
   let lastCommitAt = Number.NEGATIVE_INFINITY;
   let committing: Promise<void> | undefined;
@@ -30,7 +30,7 @@ export function createCommitHints(consumer: Consumer, topic: string, log: Log): 
     try {
       await consumer.commitOffsets(offsets);
     } catch (error) {
-      log.debug({ err: error }, 'could not commit');
+      logger.debug({ err: error }, 'could not commit');
     }
   }
 

@@ -6,7 +6,7 @@ import {
   type EachBatchPayload,
 } from '../kafka/client';
 import { TallymanError } from '../lib/errors';
-import type { Log } from '../lib/logger';
+import type { Logger } from '../lib/logger';
 import { NOTHING_APPLIED, type AppliedCounts } from '../redis/apply/apply-chunk';
 import type { ChunkOutcome, RangeWork } from './apply-range';
 import { createCommitHints, type CommitHints } from './commit-hints';
@@ -24,7 +24,7 @@ export interface RunnerOptions extends Omit<RangeWork, 'partition'> {
   readonly groupId: string;
   /** Of the topic when its cursors were made; undefined where the cluster has no ids. */
   readonly topicId?: string | undefined;
-  readonly log: Log;
+  readonly logger: Logger;
   /** Told of each chunk that stands in the totals. */
   onApplied?(outcome: ChunkOutcome): void;
   /** Told once, of what this runner cannot go on from. It does nothing any more then: its process must end. */
@@ -69,7 +69,7 @@ export function createRunner(options: RunnerOptions): Runner {
 }
 
 class KafkaRunner implements Runner {
-  private readonly log: Log;
+  private readonly logger: Logger;
   private readonly consumer: Consumer;
   private readonly partitions: Partitions;
   private readonly commitHints: CommitHints;
@@ -86,7 +86,7 @@ class KafkaRunner implements Runner {
 
   constructor(private readonly options: RunnerOptions) {
     const { client, topic, groupId, topicId } = options;
-    this.log = options.log.child({ topic });
+    this.logger = options.logger.child({ topic });
     this.consumer = client.kafkajs.consumer({
       groupId,
       maxWaitTimeInMs: MAX_WAIT_MS,
@@ -101,11 +101,11 @@ class KafkaRunner implements Runner {
       allowAutoTopicCreation: false,
       retry: { restartOnFailure: (error) => Promise.resolve(this.onBreakdown(error)) },
     });
-    this.commitHints = createCommitHints(this.consumer, topic, this.log);
+    this.commitHints = createCommitHints(this.consumer, topic, this.logger);
     const guard = createTopicGuard(client, topic, topicId);
     this.partitions = new Partitions({
       ...options,
-      log: this.log,
+      logger: this.logger,
       checkTopic: () => guard.check(),
       seek: (partition, offset) => this.consumer.seek({ topic, partition, offset: String(offset) }),
       onChunk: (partition, outcome) => this.onChunk(partition, outcome),
@@ -186,7 +186,7 @@ class KafkaRunner implements Runner {
   }
 
   private onAssigned(partitions: readonly number[]): void {
-    this.log.info({ partitions }, 'assigned');
+    this.logger.info({ partitions }, 'assigned');
     this.partitions.assign(partitions);
     this.commitHints.clear();
     this.lastReviewAt = Number.NEGATIVE_INFINITY;
@@ -203,7 +203,7 @@ class KafkaRunner implements Runner {
       .catch((error: unknown) => {
         // Faults of Kafka and of the totals are met again by the next batch, and judged there.
         if (error instanceof TallymanError) this.fail(error);
-        else this.log.warn({ err: error }, 'could not compare the cursors with the log');
+        else this.logger.warn({ err: error }, 'could not compare the cursors with the log');
       })
       .finally(() => (this.reviewing = undefined));
   }
@@ -211,7 +211,7 @@ class KafkaRunner implements Runner {
   /** kafkajs asks when a fault of its own outlasted its retries. */
   private onBreakdown(error: Error): boolean {
     const restarts = !this.isOver() && this.mayRestart(performance.now());
-    this.log.warn({ err: error, restarts }, 'the consumer broke down');
+    this.logger.warn({ err: error, restarts }, 'the consumer broke down');
     return restarts;
   }
 
@@ -225,7 +225,7 @@ class KafkaRunner implements Runner {
   private fail(error: unknown): void {
     if (this.isOver()) return;
     this.hasFailed = true;
-    this.log.error({ err: error }, 'the consumer cannot go on');
+    this.logger.error({ err: error }, 'the consumer cannot go on');
     this.options.onFatal(error);
   }
 

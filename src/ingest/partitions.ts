@@ -1,6 +1,6 @@
 import type { Batch, EachBatchPayload } from '../kafka/client';
 import { TallymanError } from '../lib/errors';
-import type { Log } from '../lib/logger';
+import type { Logger } from '../lib/logger';
 import { applyRange, type ChunkOutcome, type RangeWork } from './apply-range';
 import type { PackedBatch } from '../kafka/wire/fetch-response';
 import type { KafkaClient } from '../kafka/client';
@@ -18,7 +18,7 @@ export interface PartitionStatus {
 
 export interface PartitionsOptions extends Omit<RangeWork, 'partition'> {
   readonly client: KafkaClient;
-  readonly log: Log;
+  readonly logger: Logger;
   /** Makes sure that what was fetched comes from the topic that the cursors belong to. See TopicGuard. */
   checkTopic(): Promise<void>;
   /** Makes the consumer fetch a partition from this offset next. */
@@ -140,7 +140,7 @@ export class Partitions {
     if (current !== cursor) return { do: 'seek', to: current };
     const log = await this.askLog(partition, cursor, batch.fetchedOffset);
     const second = decide({ ...question, log });
-    this.options.log.warn(
+    this.options.logger.warn(
       { partition, ...question, ...log, decision: second.do },
       'fetched elsewhere than told',
     );
@@ -189,7 +189,7 @@ export class Partitions {
     const last = this.lastCursors.get(partition) ?? cursor;
     this.lastCursors.set(partition, cursor);
     if (cursor >= last) return;
-    this.options.log.warn(
+    this.options.logger.warn(
       { partition, cursor, last },
       'the totals stand before what was applied: going back',
     );

@@ -49,7 +49,7 @@ export async function runConsumers(
   context: Context,
   options: ConsumeOptions,
 ): Promise<'done' | 'interrupted'> {
-  const { config, log, calendar } = context;
+  const { config, logger, calendar } = context;
   const kafka = context.kafka();
   const store = await context.store();
   const topics = options.consumers.map((consumer) => topicName(config.prefix, consumer.topic));
@@ -61,7 +61,7 @@ export async function runConsumers(
 
   const publisher = await createPublisher(kafka);
   const stopSignal = signalled();
-  const deadline = createStopDeadline(log);
+  const deadline = createStopDeadline(logger);
   void stopSignal.promise.then(() => deadline.begin());
   const fatal = deferred<never>();
   const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
@@ -102,20 +102,20 @@ export async function runConsumers(
       onApplied: ({ publishedAtMs }) => {
         if (publishedAtMs !== undefined) metrics.observeDelay(topics[index]!, publishedAtMs, Date.now());
       },
-      log,
+      logger,
       onFatal: fatal.reject,
     }),
   );
 
   const groupIds = options.consumers.map(({ name }) => groupOf(config.prefix, name));
   const readers = (): Promise<Map<string, Set<number>>> => assignedPartitions(kafka, groupIds);
-  const logWatch = watchLog({ kafka, store, topics, readers }, log);
+  const logWatch = watchLog({ kafka, store, topics, readers }, logger);
   const watch = watchHealth({
     logWatch,
     ping: () => store.redis.ping(),
     statuses: () => runners.map((runner) => runner.status()),
     stuckAfterMs: config.health.stuckAfterMs,
-    log,
+    logger,
     onFatal: fatal.reject,
   });
   let probes: HealthServer | undefined;
@@ -144,7 +144,7 @@ export async function runConsumers(
 
 /** Probes and scrapers find a consumer here, if a port is set. */
 async function serveHealth(
-  { config, log }: Context,
+  { config, logger }: Context,
   watch: HealthWatch,
   { registry }: ConsumerMetrics,
 ): Promise<HealthServer | undefined> {
@@ -162,12 +162,12 @@ async function serveHealth(
       '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
     },
   });
-  log.info({ host, port: server.port }, 'answering probes');
+  logger.info({ host, port: server.port }, 'answering probes');
   return server;
 }
 
 /** Follows the ledger of closes, after it has put back what Redis lacks. */
-async function watchLedger({ config, log, kafka, store }: Context): Promise<ClosesWatch> {
+async function watchLedger({ config, logger, kafka, store }: Context): Promise<ClosesWatch> {
   const redis = await store();
   const topic = topicName(config.prefix, 'billing.closes');
   const watch = watchCloses({
@@ -175,7 +175,7 @@ async function watchLedger({ config, log, kafka, store }: Context): Promise<Clos
       const ends = (await stableEnds(kafka(), [topic])).get(topic) ?? [];
       return ends.reduce((sum, end) => sum + end, 0);
     },
-    restore: async () => [...(await restoreCloses(kafka(), redis, config.prefix, log)).keys()],
+    restore: async () => [...(await restoreCloses(kafka(), redis, config.prefix, logger)).keys()],
   });
   await watch.latest();
   return watch;
@@ -186,7 +186,7 @@ export const groupOf = (prefix: string, consumerName: string): string =>
   topicName(prefix, `tallyman.${consumerName}`);
 
 async function caughtUp(
-  { config, log, kafka, store }: Context,
+  { config, logger, kafka, store }: Context,
   ends: ReadonlyMap<string, readonly number[]>,
   stopSignal: StopSignal,
   purpose = 'consume',
@@ -199,7 +199,7 @@ async function caughtUp(
     // Kafka that is away is ridden out here as by the consumers, which end by themselves when it lasts.
     findOpen: () =>
       openTransactions(kafka(), [...ends.keys()]).catch((error: unknown) => {
-        log.debug({ err: error }, 'could not ask for open transactions');
+        logger.debug({ err: error }, 'could not ask for open transactions');
         return undefined;
       }),
     isStopped: () => stopSignal.stopped(),

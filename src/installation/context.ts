@@ -13,7 +13,7 @@ import { readConfig, type Config } from '../lib/config';
  */
 export interface Context {
   readonly config: Config;
-  readonly log: Logging.Log;
+  readonly logger: Logging.Logger;
   readonly calendar: Calendar.BillingCalendar;
   readonly kafka: () => Kafka.KafkaClient;
   readonly store: () => Promise<Totals.Store>;
@@ -25,29 +25,31 @@ export async function withContext<T>(
   { logLevel, onlyReads }: { readonly logLevel?: Config['logLevel']; readonly onlyReads?: true } = {},
 ): Promise<T> {
   const config = readConfig(process.env);
-  let log: Logging.Log | undefined;
+  let logger: Logging.Logger | undefined;
   let calendar: Calendar.BillingCalendar | undefined;
   let kafka: Kafka.KafkaClient | undefined;
   let store: Promise<Totals.Store> | undefined;
   /* eslint-disable @typescript-eslint/no-require-imports -- `import()` would make what is asked for a promise */
   const context: Context = {
     config,
-    get log() {
-      return (log ??= (require('../lib/logger') as typeof Logging).createLog(logLevel ?? config.logLevel));
+    get logger() {
+      return (logger ??= (require('../lib/logger') as typeof Logging).createLogger(
+        logLevel ?? config.logLevel,
+      ));
     },
     get calendar() {
       const { createBillingCalendar } = require('../rating/billing-calendar') as typeof Calendar;
       return (calendar ??= createBillingCalendar(config.billingZone));
     },
     kafka() {
-      return (kafka ??= (require('../kafka/client') as typeof Kafka).openKafka(config.kafka, context.log));
+      return (kafka ??= (require('../kafka/client') as typeof Kafka).openKafka(config.kafka, context.logger));
     },
     store() {
       const { openStore } = require('../redis/store') as typeof Totals;
       return (store ??= openStore({
         ...{ url: config.redisUrl, prefix: config.prefix },
         ...(onlyReads && { onlyReads }),
-        onWait: (text) => context.log.warn(text),
+        onWait: (text) => context.logger.warn(text),
       }));
     },
   };

@@ -3,7 +3,7 @@ import type Cluster from 'kafkajs/src/cluster';
 import createRetry from 'kafkajs/src/retry';
 import { TallymanError } from '../lib/errors';
 import type { KafkaOptions } from '../lib/config';
-import type { Log } from '../lib/logger';
+import type { Logger } from '../lib/logger';
 import { openCluster } from './cluster';
 import { registerCodecs } from './wire/codecs';
 import { installWorkarounds } from './patches/install';
@@ -42,10 +42,10 @@ const REQUEST_TIMEOUT_MS = 30_000;
 const RETRY = { initialRetryTime: 200, multiplier: 2, factor: 0.2, maxRetryTime: 5_000, retries: 5 };
 
 /**
- * Opens a client. kafkajs's own log lines go to `log` for debugging: it reports as errors what it then rides out, and
+ * Opens a client. kafkajs's own log lines go to `logger` for debugging: it reports as errors what it then rides out, and
  * what matters arrives as an error all the same.
  */
-export function openKafka(options: KafkaOptions, log?: Log): KafkaClient {
+export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
   installWorkarounds();
   registerCodecs();
   const kafkajs = new Kafka({
@@ -55,7 +55,7 @@ export function openKafka(options: KafkaOptions, log?: Log): KafkaClient {
     requestTimeout: REQUEST_TIMEOUT_MS,
     retry: RETRY,
     logLevel: logLevel.INFO,
-    logCreator: forwardTo(log),
+    logCreator: forwardTo(logger),
     ...(options.ssl && { ssl: { ...options.ssl } }),
     ...(options.sasl && { sasl: { ...options.sasl } as NonNullable<KafkaConfig['sasl']> }),
   });
@@ -130,9 +130,9 @@ function sharedConnection<T>(
   };
 }
 
-function forwardTo(log: Log | undefined): logCreator {
+function forwardTo(logger: Logger | undefined): logCreator {
   return () => (entry) => {
-    if (!log) return;
+    if (!logger) return;
     const { message, ...fields } = entry.log;
     const line = {
       kafkajs: entry.namespace,
@@ -141,6 +141,6 @@ function forwardTo(log: Log | undefined): logCreator {
       logger: undefined,
       stack: undefined,
     };
-    log.debug(line, message);
+    logger.debug(line, message);
   };
 }

@@ -1,4 +1,4 @@
-import type { Log } from '../lib/logger';
+import type { Logger } from '../lib/logger';
 import type { KafkaClient } from './client';
 import { parseOffset } from './topics/offset';
 import { unpackBatch, type PackedBatch } from './wire/fetch-response';
@@ -11,7 +11,7 @@ export interface GroupConsumerOptions {
   readonly handle: (values: readonly (Buffer | null)[]) => Promise<void>;
   /** Called once nothing is read any more. The process should end. */
   readonly onFatal: (error: Error) => void;
-  readonly log: Log;
+  readonly logger: Logger;
 }
 
 /**
@@ -20,7 +20,7 @@ export interface GroupConsumerOptions {
  */
 export async function startGroupConsumer(
   client: KafkaClient,
-  { groupId, topic, handle, onFatal, log }: GroupConsumerOptions,
+  { groupId, topic, handle, onFatal, logger }: GroupConsumerOptions,
 ): Promise<{ stop(): Promise<void> }> {
   const consumer = client.kafkajs.consumer({
     groupId,
@@ -28,7 +28,7 @@ export async function startGroupConsumer(
     sessionTimeout: 10_000,
   });
   consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
-    if (restart) log.warn({ err: error, topic }, 'a reader broke down and is started again');
+    if (restart) logger.warn({ err: error, topic }, 'a reader broke down and is started again');
     else onFatal(error);
   });
   await consumer.connect();

@@ -1,9 +1,9 @@
 import pino, { type Logger } from 'pino';
 
-export type Log = Logger;
+export type { Logger } from 'pino';
 
-/** Structured logs, one JSON object a line, on stderr: stdout belongs to what a verb answers. */
-export function createLog(level: string): Log {
+/** Structured log lines, one JSON object per line, on stderr: stdout belongs to a verb's answer. */
+export function createLogger(level: string): Logger {
   return pino(
     { level, base: { name: 'tallyman', pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ dest: 2, sync: true }),

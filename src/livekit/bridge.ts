@@ -1,6 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Config } from '../lib/config';
-import type { Log } from '../lib/logger';
+import type { Logger } from '../lib/logger';
 import type { KafkaClient } from '../kafka/client';
 import { startGroupConsumer } from '../kafka/group-consumer';
 import type { Publisher } from '../kafka/producer';
@@ -24,7 +24,7 @@ export interface BridgeOptions {
   readonly kafka: KafkaClient;
   readonly publisher: Publisher;
   readonly registry: Registry;
-  readonly log: Log;
+  readonly logger: Logger;
   readonly onFatal: (error: Error) => void;
 }
 
@@ -38,7 +38,7 @@ export interface Bridge {
 
 /** @throws UsageError `BAD_LIVEKIT_MAPPING` */
 export function createBridge(options: BridgeOptions): Bridge {
-  const { config, kafka, publisher, registry, log, onFatal } = options;
+  const { config, kafka, publisher, registry, logger, onFatal } = options;
   const rules = loadMappingRules(config.livekit.mappingPath);
   const topic = topicName(config.prefix, WEBHOOKS_TOPIC);
   const spool =
@@ -46,14 +46,14 @@ export function createBridge(options: BridgeOptions): Bridge {
       ? undefined
       : openSpool(config.livekit.spoolFolder, config.livekit.spoolBytesMax, (file) => {
           metrics.damagedSpool();
-          log.error({ file }, 'a record of the spool is not what was written: the disk damaged it');
+          logger.error({ file }, 'a record of the spool is not what was written: the disk damaged it');
         });
   const metrics = createLiveKitMetrics(registry, () => spool?.bytes ?? 0);
   const receiver = createWebhookReceiver({
     keys: config.livekit.keys,
     publish: (records) => publisher.publish(topic, records),
     nowSeconds: () => Math.floor(Date.now() / 1000),
-    ...{ spool, metrics, log },
+    ...{ spool, metrics, logger },
   });
   let mapper: { stop(): Promise<void> } | undefined;
   return {
@@ -64,7 +64,7 @@ export function createBridge(options: BridgeOptions): Bridge {
         groupId: topicName(config.prefix, 'tallyman-livekit'),
         topic,
         handle: async (values) => {
-          const usages = mapWebhooks(values, rules, metrics, log);
+          const usages = mapWebhooks(values, rules, metrics, logger);
           for (const type of ['usage.session.v1', 'usage.agent.v1'] as const) {
             const events = usages.filter((usage) => usage.type === type);
             if (events.length === 0) continue;
@@ -79,7 +79,7 @@ export function createBridge(options: BridgeOptions): Bridge {
           }
         },
         onFatal,
-        log,
+        logger,
       });
     },
     async close() {

@@ -1,4 +1,4 @@
-import type { Log } from '../lib/logger';
+import type { Logger } from '../lib/logger';
 import type { LiveKitMetrics } from './livekit-metrics';
 import { usageOfWebhook, type LiveKitUsage, type MappingRules } from './usage-of-webhook';
 
@@ -10,13 +10,15 @@ export function mapWebhooks(
   values: readonly (Buffer | null)[],
   rules: MappingRules,
   metrics: LiveKitMetrics,
-  log: Log,
+  logger: Logger,
 ): LiveKitUsage[] {
   return values.flatMap((value) => {
     const webhook = objectOf(value);
     if (webhook === undefined) {
       metrics.mapped('malformed');
-      log.error('a webhook is not a JSON object: it stays in the topic of the webhooks, and counts nothing');
+      logger.error(
+        'a webhook is not a JSON object: it stays in the topic of the webhooks, and counts nothing',
+      );
       return [];
     }
     const id = webhook['id'];
@@ -31,14 +33,14 @@ export function mapWebhooks(
         return [];
       case 'unknown':
         metrics.unknown(outcome.field);
-        log.warn(
+        logger.warn(
           { id, field: outcome.field, value: outcome.value },
           'a webhook is new to this version: left alone',
         );
         return [];
       case 'malformed':
         metrics.mapped('malformed');
-        log.error(
+        logger.error(
           { id, field: outcome.field, value: outcome.value },
           'a webhook lacks what its usage needs: it counts nothing',
         );

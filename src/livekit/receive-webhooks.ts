@@ -1,4 +1,4 @@
-import type { Log } from '../lib/logger';
+import type { Logger } from '../lib/logger';
 import type { LiveKitMetrics } from './livekit-metrics';
 import type { Spool, SpooledRecord } from './spool';
 import { signatureProblem, type ApiKeys, type SignatureProblem } from './verify-signature';
@@ -10,7 +10,7 @@ export interface ReceiverOptions {
   /** Keeps webhooks while Kafka is away; without one LiveKit is asked to send again, and gives up after 15 s. */
   readonly spool: Spool | undefined;
   readonly metrics: LiveKitMetrics;
-  readonly log: Log;
+  readonly logger: Logger;
   readonly nowSeconds: () => number;
 }
 
@@ -32,16 +32,16 @@ const KAFKA_PATIENCE_MS = 2_000;
 const DRAIN_EVERY_MS = 1_000;
 
 export function createWebhookReceiver(options: ReceiverOptions): WebhookReceiver {
-  const { keys, publish, spool, metrics, log, nowSeconds } = options;
+  const { keys, publish, spool, metrics, logger, nowSeconds } = options;
   let draining: Promise<void> | undefined;
   /** While the spool holds anything new webhooks go behind it: a session's start is then read before its end. */
   const drain = async (): Promise<void> => {
     if (spool === undefined || spool.bytes === 0) return;
     try {
       const count = await spool.drain(publish);
-      if (count > 0) log.info({ count }, 'Kafka has the webhooks that the spool kept');
+      if (count > 0) logger.info({ count }, 'Kafka has the webhooks that the spool kept');
     } catch (error) {
-      log.warn(
+      logger.warn(
         { err: error, bytes: spool.bytes },
         'the spool keeps its webhooks: Kafka does not acknowledge',
       );
@@ -67,7 +67,7 @@ export function createWebhookReceiver(options: ReceiverOptions): WebhookReceiver
     try {
       return (await spool.append(record)) ? 'spool' : 'kept_nowhere';
     } catch (error) {
-      log.error({ err: error }, 'the spool cannot be written');
+      logger.error({ err: error }, 'the spool cannot be written');
       return 'kept_nowhere';
     }
   };

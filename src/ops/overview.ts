@@ -1,5 +1,5 @@
 import type { Config } from '../lib/config';
-import type { Log } from '../lib/logger';
+import type { Logger } from '../lib/logger';
 import type { KafkaClient } from '../kafka/client';
 import { readCloseState } from '../close/close-state';
 import { readRecentDeadLetters, type RecentDeadLetters } from '../dead-letters/recent-dead-letters';
@@ -26,7 +26,7 @@ export interface OpsView {
 
 /** What the overview is read from. */
 export interface OverviewSources extends SpendSources {
-  readonly log: Log;
+  readonly logger: Logger;
   readonly config: Config;
   readonly kafka: KafkaClient;
   readonly logWatch: LogWatch;
@@ -48,7 +48,7 @@ export function createOpsReader(web: OverviewSources): { read(): Promise<OpsView
       const [spent, deadLetters, months] = await Promise.all([
         spend.get(),
         letters.get().catch((error: unknown) => {
-          web.log.warn({ err: error }, 'the dead letters cannot be read');
+          web.logger.warn({ err: error }, 'the dead letters cannot be read');
           return undefined;
         }),
         readWhole(web.store, () => readMonths(web)),

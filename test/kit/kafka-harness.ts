@@ -8,9 +8,9 @@ import { eventually } from './eventually';
 import type { ApplyTarget } from '../../src/ingest/apply-range';
 import { NOTHING_APPLIED, type ApplyAnswer, type Chunk } from '../../src/redis/apply/apply-chunk';
 import { testBrokers, uniquePrefix } from './services';
-import { createLog } from '../../src/lib/logger';
+import { createLogger } from '../../src/lib/logger';
 
-export const quietLog = createLog(process.env['TEST_LOG_LEVEL'] ?? 'silent');
+export const quietLog = createLogger(process.env['TEST_LOG_LEVEL'] ?? 'silent');
 
 export const openTestKafka = (clientId = 'test'): KafkaClient =>
   openKafka({ brokers: testBrokers(), clientId }, quietLog);
@@ -156,7 +156,7 @@ export async function testTopic(partitions: number): Promise<TestTopic> {
         ...{ client: own, topic, groupId, totals },
         deadLetters: new MemoryDeadLetters(),
         rate: rateAnything,
-        log: quietLog,
+        logger: quietLog,
         onFatal: (error) => void fatal.push(error),
         ...more,
       });

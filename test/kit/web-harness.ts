@@ -13,7 +13,7 @@ import { writeInvoices } from '../../src/redis/views/invoices';
 import { writeProject } from '../../src/redis/views/projects';
 import { writeShardCount } from '../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../src/redis/store';
-import { createLog, type Log } from '../../src/lib/logger';
+import { createLogger, type Logger } from '../../src/lib/logger';
 import type { WebDependencies } from '../../src/web/http/dependencies';
 import { usageTopics } from '../../src/kafka/topics/topics';
 import { watchLog } from '../../src/ingest/health/log-position';
@@ -46,7 +46,7 @@ export interface WebHarness {
   close(): Promise<void>;
 }
 
-export async function webHarness(log: Log = createLog('silent')): Promise<WebHarness> {
+export async function webHarness(logger: Logger = createLogger('silent')): Promise<WebHarness> {
   const prefix = uniquePrefix();
   const config = readConfig({ TALLYMAN_PREFIX: prefix, KAFKA_BROKERS: '127.0.0.1:1' });
   const store = await openStore({ url: testRedisUrl(), prefix });
@@ -56,9 +56,9 @@ export async function webHarness(log: Log = createLog('silent')): Promise<WebHar
   const calendar = createBillingCalendar('UTC');
   const { catalog } = loadCatalog();
   const tokens = createTokens(SECRET);
-  const logWatch = watchLog({ kafka, store, topics: usageTopics(prefix) }, createLog('silent'));
+  const logWatch = watchLog({ kafka, store, topics: usageTopics(prefix) }, createLogger('silent'));
   const web: WebDependencies = {
-    ...{ config, log, calendar, catalog, kafka, store, logWatch, tokens },
+    ...{ config, logger, calendar, catalog, kafka, store, logWatch, tokens },
     authSecret: SECRET,
     nowMs: () => Date.parse(NOW),
   };

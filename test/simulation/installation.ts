@@ -4,7 +4,7 @@ import { freezeMonth } from '../../src/close/freeze-month';
 import { restoreCloses } from '../../src/installation/ledgers/restore-closes';
 import { watchCloses } from '../../src/ingest/guards/watch-closes';
 import { RefusedError, TallymanError } from '../../src/lib/errors';
-import { createLog } from '../../src/lib/logger';
+import { createLogger } from '../../src/lib/logger';
 import { createDeadLetters } from '../../src/dead-letters/dead-letter';
 import { createRunner } from '../../src/ingest/consumer';
 import { logEnds } from '../../src/kafka/topics/topics';
@@ -23,7 +23,7 @@ const MEMBERS = 2;
 /** A crash that loses Redis's tail takes it away for longer than consumers trust what they know of closes. */
 const CRASH_MS = 1_500;
 
-const log = createLog('silent');
+const logger = createLogger('silent');
 
 /** What ends a run: nobody can go on, and says so. */
 const LOUD = [
@@ -356,7 +356,7 @@ export class Installation implements World {
   }
 
   private kafkaRestore(process: Process): Promise<string[]> {
-    const restored = restoreCloses(this.kafka.client(process), this.redis.store(process), '', log);
+    const restored = restoreCloses(this.kafka.client(process), this.redis.store(process), '', logger);
     return restored.then((records) => [...records.keys()]);
   }
 
@@ -392,7 +392,7 @@ export class Installation implements World {
       return consumer;
     };
     const runner = createRunner({
-      ...{ client, topic: TOPIC, topicId: TOPIC_ID, groupId: 'tallyman.session', log },
+      ...{ client, topic: TOPIC, topicId: TOPIC_ID, groupId: 'tallyman.session', logger },
       totals: {
         apply: async (shard, chunk) => this.redis.apply(process, shard, chunk, await watch.latest()),
         readCursor: (shard, topic) =>
@@ -431,7 +431,7 @@ export class Installation implements World {
       await this.kafkaRestore(process);
       const publisher = this.kafka.publisher(process);
       const { seal } = await freezeMonth(
-        { kafka, store, publisher, prefix: '', log },
+        { kafka, store, publisher, prefix: '', logger },
         month,
         new Map(),
         this.nowMs,

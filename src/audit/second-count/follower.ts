@@ -5,7 +5,7 @@ import type { CountingRecord } from '../../installation/settings';
 import { neededFrom } from '../../installation/replay-horizon';
 import { readCloseRecords } from '../../installation/ledgers/restore-closes';
 import { TallymanError } from '../../lib/errors';
-import type { Log } from '../../lib/logger';
+import type { Logger } from '../../lib/logger';
 import type { KafkaClient } from '../../kafka/client';
 import { checkCoPartitioned, logEnds, logRanges, topicName, type LogRange } from '../../kafka/topics/topics';
 import { eachPageOfMembers } from '../../redis/usage/each-member';
@@ -30,7 +30,7 @@ export interface FollowerOptions {
   /** What decides how an event counts, as text: another one begins the count anew. */
   readonly basis: string;
   readonly sums: SumStore<CountState>;
-  readonly log: Log;
+  readonly logger: Logger;
   /** Asked between the steps of a long round: if true, the round ends early. */
   readonly isStopped: () => boolean;
 }
@@ -101,8 +101,8 @@ export class Follower {
   };
 
   constructor(private readonly options: FollowerOptions) {
-    const { prefix, rating, log } = options;
-    this.differences = new StandingDifferences(log);
+    const { prefix, rating, logger } = options;
+    this.differences = new StandingDifferences(logger);
     this.topics = usageConsumers.map((consumer) => ({
       topic: topicName(prefix, consumer.topic),
       rate: (message) => rateMessage(consumer, message, rating),
@@ -156,7 +156,10 @@ export class Follower {
       // A count that lost its place in the log, or that was made by a freeze which did not hold, is of no use.
       const code = error instanceof TallymanError ? error.code : undefined;
       if (code !== 'EVENTS_GONE' && code !== 'OTHER_FREEZE') throw error;
-      this.options.log.warn({ code }, `counting anew from the start of the log: ${(error as Error).message}`);
+      this.options.logger.warn(
+        { code },
+        `counting anew from the start of the log: ${(error as Error).message}`,
+      );
       this.beginAnew();
       return;
     }

@@ -1,4 +1,4 @@
-import type { Log } from '../../lib/logger';
+import type { Logger } from '../../lib/logger';
 import type { Difference } from '../compare/difference';
 
 /** Of what is compared together, this many differences are kept; and this many of all are listed. */
@@ -9,18 +9,18 @@ const LISTED_MAX = 1_000;
 export class StandingDifferences {
   private readonly places = new Map<string, readonly Difference[]>();
 
-  constructor(private readonly log: Pick<Log, 'error' | 'info'>) {}
+  constructor(private readonly logger: Pick<Logger, 'error' | 'info'>) {}
 
   /** Replaces what was found at a place. */
   set(place: string, found: readonly Difference[]): void {
     const before = new Map((this.places.get(place) ?? []).map((one) => [nameOf(one), one]));
     const now = found.slice(0, KEPT_PER_PLACE);
     for (const one of now) {
-      if (!before.has(nameOf(one))) this.log.error({ code: 'DIFFERENCE', ...one }, textOf(one));
+      if (!before.has(nameOf(one))) this.logger.error({ code: 'DIFFERENCE', ...one }, textOf(one));
     }
     const names = new Set(now.map(nameOf));
     for (const [name, one] of before) {
-      if (!names.has(name)) this.log.info({ code: 'DIFFERENCE_GONE', ...one }, 'a difference is gone');
+      if (!names.has(name)) this.logger.info({ code: 'DIFFERENCE_GONE', ...one }, 'a difference is gone');
     }
     if (now.length === 0) this.places.delete(place);
     else this.places.set(place, now);

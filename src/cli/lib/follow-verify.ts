@@ -33,7 +33,7 @@ export async function followVerify(
   context: Context,
   { state, once }: FollowOptions,
 ): Promise<{ differences: Difference[]; hasSeenAll: boolean }> {
-  const { config, calendar, log } = context;
+  const { config, calendar, logger } = context;
   const client = context.kafka();
   const store = await context.store();
   const counting = await checkCountingSettings(client, config);
@@ -42,7 +42,7 @@ export async function followVerify(
   const sums = SumStore.open<CountState>(state);
   const stop = signalled();
   const follower = new Follower({
-    ...{ client, store, prefix: config.prefix, counting, sums, log },
+    ...{ client, store, prefix: config.prefix, counting, sums, logger },
     rating: { rounding: roundingTable(config.rounding), calendar, limits: config.limits },
     basis: JSON.stringify([FORMAT, countingSettings(config), topics, topicIds]),
     isStopped: () => stop.stopped(),
@@ -90,7 +90,10 @@ async function checkTopicIds(
   }
 }
 
-async function serveProbes({ config, log }: Context, follower: Follower): Promise<HealthServer | undefined> {
+async function serveProbes(
+  { config, logger }: Context,
+  follower: Follower,
+): Promise<HealthServer | undefined> {
   const { host, port } = config.health;
   if (port === undefined) return undefined;
   const registry = createFollowerMetrics({
@@ -111,7 +114,7 @@ async function serveProbes({ config, log }: Context, follower: Follower): Promis
       '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
     },
   });
-  log.info({ host, port: server.port }, 'answering probes');
+  logger.info({ host, port: server.port }, 'answering probes');
   return server;
 }
 

@@ -1,4 +1,4 @@
-import type { Log } from '../../lib/logger';
+import type { Logger } from '../../lib/logger';
 
 /** Well under the half a minute that supervisors wait before they kill; longer than a chunk and a goodbye take. */
 const STOP_LIMIT_MS = 20_000;
@@ -17,7 +17,7 @@ export interface StopDeadline {
  * is not kept by this.
  */
 export function createStopDeadline(
-  log: Pick<Log, 'error'>,
+  logger: Pick<Logger, 'error'>,
   end: () => void = () => process.exit(1),
   limitMs = STOP_LIMIT_MS,
 ): StopDeadline {
@@ -28,7 +28,7 @@ export function createStopDeadline(
       if (hasBegun) return;
       hasBegun = true;
       setTimeout(() => {
-        log.error({ limitMs, waitsFor: [...waits.values()] }, 'did not stop in time: ending the process');
+        logger.error({ limitMs, waitsFor: [...waits.values()] }, 'did not stop in time: ending the process');
         end();
       }, limitMs).unref();
     },

@@ -1,4 +1,4 @@
-import type { Log } from '../../lib/logger';
+import type { Logger } from '../../lib/logger';
 import type { KafkaClient } from '../../kafka/client';
 import { logEnds, stableEnds } from '../../kafka/topics/topics';
 import { readCursors } from '../../redis/cursors';
@@ -99,7 +99,7 @@ export function createLogLook(sources: LogSources): () => Promise<LogPosition> {
 }
 
 /** Looks every second, once for all readers: Kafka is not asked by each of them. */
-export function watchLog(sources: LogSources, log: Log): LogWatch {
+export function watchLog(sources: LogSources, logger: Logger): LogWatch {
   const lookAtLog = createLogLook(sources);
   let latest: LogPosition | undefined;
   let seenAt = performance.now();
@@ -114,11 +114,11 @@ export function watchLog(sources: LogSources, log: Log): LogWatch {
       latest = await lookAtLog();
       seenAt = takenAt;
       failure = undefined;
-      if (failing) log.info('the log can be looked at again');
+      if (failing) logger.info('the log can be looked at again');
       failing = false;
     } catch (error) {
       // Told once, not every second. The page says that it does not know how fresh it is.
-      if (!failing) log.warn({ err: error }, 'the log cannot be looked at');
+      if (!failing) logger.warn({ err: error }, 'the log cannot be looked at');
       failing = true;
       latest = undefined;
       failure = error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
 import { TallymanError } from '../../lib/errors';
-import type { Log } from '../../lib/logger';
+import type { Logger } from '../../lib/logger';
 import type { RunnerStatus } from '../consumer';
 import { checkHealth, type Health } from './check-health';
 import type { LogWatch } from './log-position';
@@ -11,7 +11,7 @@ export interface HealthWatchOptions {
   /** Of all partitions of the topics that are consumed here, whoever is assigned to them. */
   readonly logWatch: Pick<LogWatch, 'position' | 'problem'>;
   readonly stuckAfterMs: number;
-  readonly log: Log;
+  readonly logger: Logger;
   /** Told once, when a loop has stood still for so long that only an end of the process helps. */
   readonly onFatal: (error: TallymanError) => void;
 }
@@ -32,7 +32,7 @@ const WATCHDOG_MS = 360_000;
  * stands still for good, whatever holds it. A process that only looks alive is worse than none.
  */
 export function watchHealth(options: HealthWatchOptions): HealthWatch {
-  const { ping, statuses, logWatch, stuckAfterMs, log, onFatal } = options;
+  const { ping, statuses, logWatch, stuckAfterMs, logger, onFatal } = options;
   let answeredAt = performance.now();
   let storeError: string | undefined;
   let asking = false;
@@ -70,10 +70,10 @@ export function watchHealth(options: HealthWatchOptions): HealthWatch {
     const { problems } = health();
     const current = new Map(problems.map(({ code, subject }) => [`${code} ${subject}`, subject]));
     for (const { code, subject, detail } of problems) {
-      if (!known.has(`${code} ${subject}`)) log.error({ code, subject }, detail);
+      if (!known.has(`${code} ${subject}`)) logger.error({ code, subject }, detail);
     }
     for (const [key, subject] of known) {
-      if (!current.has(key)) log.info({ code: key.split(' ')[0], subject }, 'well again');
+      if (!current.has(key)) logger.info({ code: key.split(' ')[0], subject }, 'well again');
     }
     known = current;
     for (const { topic, idleMs } of statuses()) {

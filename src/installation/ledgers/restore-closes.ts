@@ -1,4 +1,4 @@
-import type { Log } from '../../lib/logger';
+import type { Logger } from '../../lib/logger';
 import type { KafkaClient } from '../../kafka/client';
 import { readLedger } from '../../kafka/ledger/ledger';
 import { topicName } from '../../kafka/topics/topics';
@@ -31,18 +31,22 @@ export async function restoreCloses(
   kafka: KafkaClient,
   store: Store,
   prefix: string,
-  log: Log,
+  logger: Logger,
 ): Promise<CloseRecords> {
   const records = await readCloseRecords(kafka, prefix);
-  for (const record of records.values()) await restoreClose(store, record, log);
+  for (const record of records.values()) await restoreClose(store, record, logger);
   return records;
 }
 
 /** Brings the freezes of one closed month into Redis, and into shards that were added since. */
-export async function restoreClose(store: Store, { month, cursors }: CloseRecord, log: Log): Promise<void> {
+export async function restoreClose(
+  store: Store,
+  { month, cursors }: CloseRecord,
+  logger: Logger,
+): Promise<void> {
   const shardCount = Math.max(await readShardCount(store), Object.keys(cursors).length);
   for (let shard = 0; shard < shardCount; shard += 1) {
     const restored = await restoreFreeze(store, shard, month, new Map(Object.entries(cursors[shard] ?? {})));
-    if (restored) log.warn({ month, shard }, 'restored a freeze that Redis did not hold');
+    if (restored) logger.warn({ month, shard }, 'restored a freeze that Redis did not hold');
   }
 }

@@ -1,4 +1,4 @@
-import type { Log } from '../../lib/logger';
+import type { Logger } from '../../lib/logger';
 import type { KafkaClient } from '../../kafka/client';
 import type { Store } from '../../redis/store';
 import { followLedgers } from './follow-ledger';
@@ -19,7 +19,7 @@ export async function watchLedgers(
   kafka: KafkaClient,
   store: Store,
   prefix: string,
-  log: Log,
+  logger: Logger,
 ): Promise<LedgerWatch> {
   const { projects, closes, invoices } = followLedgers(kafka, store, prefix);
   const views = Object.entries({ projects, closes, invoices });
@@ -30,14 +30,14 @@ export async function watchLedgers(
     try {
       for (const [view, follower] of views) {
         const added = await follower.catchUp();
-        if (added > 0) log.info({ view, added }, 'showed what the ledger had');
+        if (added > 0) logger.info({ view, added }, 'showed what the ledger had');
       }
-      if (isFailing) log.info('the ledgers can be followed again');
+      if (isFailing) logger.info('the ledgers can be followed again');
       isFailing = false;
     } catch (error) {
       // Told once, not every time.
       if (!isFailing)
-        log.error({ err: error }, 'the ledgers cannot be followed: plans and invoices may be old');
+        logger.error({ err: error }, 'the ledgers cannot be followed: plans and invoices may be old');
       isFailing = true;
     }
   };

@@ -53,7 +53,7 @@ export function createUsageStreams(web: WebDependencies): UsageStreams {
       }
     } catch (error) {
       // Redis may come back: whoever watches keeps the last numbers until then.
-      web.log.warn({ err: error, project }, 'a watched project cannot be read');
+      web.logger.warn({ err: error, project }, 'a watched project cannot be read');
     }
     if (watched.get(project) === one) one.timer = setTimeout(() => void look(project, one), LOOK_EVERY_MS);
   };

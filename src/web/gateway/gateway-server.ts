@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../../lib/config';
-import type { Log } from '../../lib/logger';
+import type { Logger } from '../../lib/logger';
 import type { WebhookReceiver } from '../../livekit/receive-webhooks';
 import { registerApiDocument } from '../api/api-document';
 import { createBaseApp } from '../http/base-app';
@@ -12,7 +12,7 @@ import { registerLiveKitWebhooks } from './livekit-route';
 
 export interface GatewayServerOptions {
   readonly config: Pick<Config, 'web'>;
-  readonly log: Log;
+  readonly logger: Logger;
   /** Takes events from whoever has a token; absent: nobody. */
   readonly events?: { readonly gateway: Gateway; readonly tokens: Tokens; readonly authSecret: string };
   /** Takes webhooks that LiveKit signed; absent: none. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Registry } from 'prom-client';
 import type { Config } from '../../lib/config';
-import type { Log } from '../../lib/logger';
+import type { Logger } from '../../lib/logger';
 import type { Publisher } from '../../kafka/producer';
 import { registerEvents } from './events-route';
 import { createGatewayMetrics } from './gateway-metrics';
@@ -9,7 +9,7 @@ import { createPublishQueue } from './publish-queue';
 
 export interface GatewayOptions {
   readonly config: Pick<Config, 'prefix' | 'limits'>;
-  readonly log: Log;
+  readonly logger: Logger;
   readonly publisher: Publisher;
   readonly registry: Registry;
   readonly nowMs: () => number;
@@ -23,9 +23,12 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-export function createGateway({ config, log, publisher, registry, nowMs }: GatewayOptions): Gateway {
+export function createGateway({ config, logger, publisher, registry, nowMs }: GatewayOptions): Gateway {
   const queue = createPublishQueue(publisher, (error) =>
-    log.warn({ err: error }, 'Kafka did not acknowledge events: their senders are asked to send them again'),
+    logger.warn(
+      { err: error },
+      'Kafka did not acknowledge events: their senders are asked to send them again',
+    ),
   );
   const metrics = createGatewayMetrics(registry, () => queue.waitingBytes);
   return {

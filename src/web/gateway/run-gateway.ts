@@ -16,28 +16,31 @@ export interface RunGatewayOptions {
 
 /** Takes events, and LiveKit's webhooks if there are keys to check them by, until a signal or a fatal error. */
 export async function runGateway(context: Context, { authSecret }: RunGatewayOptions): Promise<void> {
-  const { config, log } = context;
+  const { config, logger } = context;
   const kafka = context.kafka();
   const stopSignal = signalled();
   const fatal = deferred<never>();
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const publisher = publisherAtNeed(kafka);
-  const gateway = createGateway({ config, log, publisher, registry, nowMs: Date.now });
+  const gateway = createGateway({ config, logger, publisher, registry, nowMs: Date.now });
   const bridge =
     config.livekit.keys.size === 0
       ? undefined
-      : createBridge({ config, kafka, publisher, registry, log, onFatal: (error) => fatal.reject(error) });
+      : createBridge({ config, kafka, publisher, registry, logger, onFatal: (error) => fatal.reject(error) });
   const app = await createGatewayServer({
     config,
-    log,
+    logger,
     ...(authSecret !== undefined && { events: { gateway, tokens: createTokens(authSecret), authSecret } }),
     receiver: bridge?.receiver,
   });
   const health = await startHealth(context, registry);
   try {
     const address = await app.listen({ host: config.web.host, port: config.web.port });
-    log.info({ address, events: authSecret !== undefined, livekit: bridge !== undefined }, 'taking events');
+    logger.info(
+      { address, events: authSecret !== undefined, livekit: bridge !== undefined },
+      'taking events',
+    );
     // After the door is open: webhooks are kept while Kafka is away.
     bridge?.startMapping().catch((error: unknown) => fatal.reject(error));
     await Promise.race([stopSignal.promise, fatal.promise]);

@@ -8,7 +8,7 @@ import Fastify, {
   type FastifyRequest,
 } from 'fastify';
 import type { Config } from '../../lib/config';
-import type { Log } from '../../lib/logger';
+import type { Logger } from '../../lib/logger';
 import { traceAnswer } from '../../lib/tracing';
 import { problemDocument, problemOfError, ProblemError } from './problems';
 
@@ -20,7 +20,7 @@ const PARAMETER_LENGTH_MAX = 160;
 
 export interface BaseAppOptions {
   readonly config: Pick<Config, 'web'>;
-  readonly log: Log;
+  readonly logger: Logger;
   /** Answers a person with a page; without it everyone gets the document for programs. */
   readonly sendProblemPage?: (
     request: FastifyRequest,
@@ -31,7 +31,7 @@ export interface BaseAppOptions {
 
 /** What every server of ours has: limits, security headers, problem documents, and one log line per request. */
 export async function createBaseApp(options: BaseAppOptions): Promise<FastifyInstance> {
-  const loggerInstance: FastifyBaseLogger = options.log;
+  const loggerInstance: FastifyBaseLogger = options.logger;
   const sendProblem = (request: FastifyRequest, reply: FastifyReply, problem: ProblemError): FastifyReply => {
     void reply.code(problem.statusCode).headers(problem.headers).header('cache-control', 'no-store');
     const isForPeople =

@@ -1,6 +1,6 @@
 import type { Catalog } from '../../billing/catalog/catalog';
 import type { Config } from '../../lib/config';
-import type { Log } from '../../lib/logger';
+import type { Logger } from '../../lib/logger';
 import type { BillingCalendar } from '../../rating/billing-calendar';
 import type { KafkaClient } from '../../kafka/client';
 import type { Store } from '../../redis/store';
@@ -10,7 +10,7 @@ import type { Tokens } from './tokens';
 /** What every part of the web server works with. */
 export interface WebDependencies {
   readonly config: Config;
-  readonly log: Log;
+  readonly logger: Logger;
   readonly calendar: BillingCalendar;
   readonly catalog: Catalog;
   readonly kafka: KafkaClient;

@@ -11,7 +11,7 @@ import { readCloseState } from '../../../src/close/close-state';
 import { checkMayClose } from '../../../src/close/due-months';
 import { noteTopicIds } from '../../../src/ingest/guards/note-topic-ids';
 import { readCloseRecords } from '../../../src/installation/ledgers/restore-closes';
-import { createLog } from '../../../src/lib/logger';
+import { createLogger } from '../../../src/lib/logger';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 import { openKafka } from '../../../src/kafka/client';
 import { appendLedger, readLedger } from '../../../src/kafka/ledger/ledger';
@@ -80,7 +80,7 @@ function close(
   return closeMonth(
     {
       ...{ kafka: client, store, publisher, totalsPublisher: plain, prefix, calendar },
-      ...{ catalog: builtInCatalog, log: createLog('silent'), stallMs: 2_000, ...more },
+      ...{ catalog: builtInCatalog, logger: createLogger('silent'), stallMs: 2_000, ...more },
     },
     month,
     nowMs,

@@ -24,7 +24,7 @@ it.each(['SIGKILL', 'SIGTERM'] as const)(
     const totals = new MemoryTotals(2);
     const fatal: unknown[] = [];
     const runner = createRunner({
-      ...{ client, topic, totals, log: quietLog, rate: rateAnything },
+      ...{ client, topic, totals, logger: quietLog, rate: rateAnything },
       groupId: `${prefix}.tallyman.session`,
       deadLetters: new MemoryDeadLetters(),
       onFatal: (error) => void fatal.push(error),
@@ -72,7 +72,7 @@ it('stops without its broker', async () => {
   await createTopics(client, 'stop', { partitions: 1, replication: 1, retentionDays: 1 });
   const fatal: unknown[] = [];
   const runner = createRunner({
-    ...{ client, topic, totals: new MemoryTotals(1), log: quietLog, rate: rateAnything },
+    ...{ client, topic, totals: new MemoryTotals(1), logger: quietLog, rate: rateAnything },
     groupId: 'stop.tallyman.session',
     deadLetters: new MemoryDeadLetters(),
     onFatal: (error) => void fatal.push(error),

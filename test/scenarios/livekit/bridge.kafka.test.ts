@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { Registry } from 'prom-client';
 import { readConfig } from '../../../src/lib/config';
-import { createLog } from '../../../src/lib/logger';
+import { createLogger } from '../../../src/lib/logger';
 import { openKafka, type KafkaClient } from '../../../src/kafka/client';
 import { createPublisher, type Publisher } from '../../../src/kafka/producer';
 import { readRange } from '../../../src/kafka/read-range';
@@ -17,7 +17,7 @@ import { ask } from '../../kit/http-client';
 import { expectedUsages, RECORDED_KEYS, recordedWebhooks } from '../../kit/livekit-webhooks';
 import { testBrokers, uniquePrefix } from '../../kit/services';
 
-const log = createLog('silent');
+const logger = createLogger('silent');
 const [[KEY, SECRET]] = [...RECORDED_KEYS] as [[string, string]];
 
 interface RunningBridge {
@@ -57,8 +57,8 @@ async function startBridge(
   const onFatal = (error: Error): void => {
     throw error;
   };
-  const bridge = createBridge({ config, kafka, publisher, registry, log, onFatal });
-  const app = await createGatewayServer({ config, log, receiver: bridge.receiver });
+  const bridge = createBridge({ config, kafka, publisher, registry, logger, onFatal });
+  const app = await createGatewayServer({ config, logger, receiver: bridge.receiver });
   await app.listen({ host: '127.0.0.1', port: 0 });
   await bridge.startMapping();
   const close = async (): Promise<void> => {

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
 import { Registry } from 'prom-client';
 import { readConfig } from '../../../src/lib/config';
-import { createLog } from '../../../src/lib/logger';
+import { createLogger } from '../../../src/lib/logger';
 import { openKafka, type KafkaClient } from '../../../src/kafka/client';
 import { publisherAtNeed, type Publisher } from '../../../src/kafka/producer';
 import { readRange } from '../../../src/kafka/read-range';
@@ -17,7 +17,7 @@ const SECRET = 'a secret of the tests, more than 32 bytes long';
 const STRUCTURED = 'application/cloudevents+json';
 const BATCH = 'application/cloudevents-batch+json';
 const tokens = createTokens(SECRET);
-const log = createLog('silent');
+const logger = createLogger('silent');
 
 interface Door {
   readonly app: FastifyInstance;
@@ -32,8 +32,8 @@ async function openDoor(brokers: string): Promise<Door> {
   const config = readConfig({ TALLYMAN_PREFIX: prefix, KAFKA_BROKERS: brokers });
   const kafka = openKafka(config.kafka);
   const publisher = publisherAtNeed(kafka);
-  const gateway = createGateway({ config, log, publisher, registry: new Registry(), nowMs: Date.now });
-  const app = await createGatewayServer({ config, log, events: { tokens, authSecret: SECRET, gateway } });
+  const gateway = createGateway({ config, logger, publisher, registry: new Registry(), nowMs: Date.now });
+  const app = await createGatewayServer({ config, logger, events: { tokens, authSecret: SECRET, gateway } });
   await app.listen({ host: '127.0.0.1', port: 0 });
   return { app, gateway, publisher, kafka, prefix };
 }

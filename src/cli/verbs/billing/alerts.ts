@@ -66,7 +66,7 @@ Examples:
 }
 
 async function watch(
-  { config, calendar, log, kafka, store: openStore }: Context,
+  { config, calendar, logger, kafka, store: openStore }: Context,
   { interval, once }: { readonly interval: number; readonly once?: true },
 ): Promise<void> {
   const stopSignal = signalled();
@@ -90,7 +90,7 @@ async function watch(
       if (isFull) fullAt = nowMs;
       const pass = await alertPass(sources, nowMs, isFull ? new Map() : seen);
       seen = pass.seen;
-      for (const alert of pass.sent) log.info({ alert }, 'alert sent');
+      for (const alert of pass.sent) logger.info({ alert }, 'alert sent');
       if (once) break;
       await Promise.race([
         stopSignal.promise,

@@ -61,7 +61,7 @@ Examples:
 }
 
 async function close(context: Context, month: string | undefined, options: CloseOptions): Promise<void> {
-  const { config, calendar, log } = context;
+  const { config, calendar, logger } = context;
   const kafka = context.kafka();
   const store = await context.store();
   const { catalog } = loadCatalog(config.catalogPath);
@@ -73,7 +73,7 @@ async function close(context: Context, month: string | undefined, options: Close
   await checkRebuilt(store);
 
   const dependencies = {
-    ...{ kafka, store, prefix: config.prefix, calendar, catalog, seller, log, stallMs: options.stall },
+    ...{ kafka, store, prefix: config.prefix, calendar, catalog, seller, logger, stallMs: options.stall },
     recount: options.verify && recountOf(context, counting),
   };
   const reports: CloseReport[] = [];
@@ -96,7 +96,7 @@ async function close(context: Context, month: string | undefined, options: Close
     const totalsPublisher = await createPublisher(kafka);
     try {
       await checkCursors(kafka, store, config.prefix, usageTopics(config.prefix));
-      const records = await restoreCloses(kafka, store, config.prefix, log);
+      const records = await restoreCloses(kafka, store, config.prefix, logger);
       for (const due of await monthsDue(records))
         note(await closeMonth({ ...dependencies, publisher, totalsPublisher }, due, nowMs));
     } finally {

@@ -60,7 +60,7 @@ Examples:
 }
 
 async function rebuild(context: Context): Promise<Rebuilt> {
-  const { config, log } = context;
+  const { config, logger } = context;
   const kafka = context.kafka();
   const store = await context.store();
   const partitionCount = await checkCoPartitioned(kafka, config.prefix);
@@ -76,7 +76,7 @@ async function rebuild(context: Context): Promise<Rebuilt> {
   await writeShardCount(store, partitionCount);
   const views = await restoreViews(kafka, store, config.prefix);
   // Before the log: an event that was late must be late again.
-  await restoreCloses(kafka, store, config.prefix, log);
+  await restoreCloses(kafka, store, config.prefix, logger);
   await noteTopics(context, store, closes.at(-1));
   for (const { shard, topic, begin } of missing) await initCursor(store, shard, topic, begin);
   const end = await runConsumers(context, {

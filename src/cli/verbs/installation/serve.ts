@@ -27,26 +27,26 @@ Examples:
 }
 
 async function serve(context: Context): Promise<void> {
-  const { config, log, calendar } = context;
+  const { config, logger, calendar } = context;
   const authSecret = needAuthSecret(context);
   const { catalog } = loadCatalog(config.catalogPath);
   const store = await context.store();
   const kafka = context.kafka();
   const stopSignal = signalled();
-  const ledgerWatch = await watchLedgers(kafka, store, config.prefix, log);
+  const ledgerWatch = await watchLedgers(kafka, store, config.prefix, logger);
   const groupIds = usageConsumers.map(({ name }) => groupOf(config.prefix, name));
   const readers = (): Promise<Map<string, Set<number>>> => assignedPartitions(kafka, groupIds);
-  const logWatch = watchLog({ kafka, store, topics: usageTopics(config.prefix), readers }, log);
+  const logWatch = watchLog({ kafka, store, topics: usageTopics(config.prefix), readers }, logger);
   // With fonts for its PDFs: help and completion load this file too.
   const { createServer } = await import('../../../web/http/server.js');
   const app = await createServer({
-    ...{ config, log, calendar, catalog, kafka, store, logWatch, authSecret },
+    ...{ config, logger, calendar, catalog, kafka, store, logWatch, authSecret },
     tokens: createTokens(authSecret),
     nowMs: Date.now,
   });
   try {
     const address = await app.listen({ host: config.web.host, port: config.web.port });
-    log.info({ address }, 'serving');
+    logger.info({ address }, 'serving');
     await stopSignal.promise;
   } finally {
     await app.close();

@@ -11,8 +11,8 @@ afterEach(() => jest.useRealTimers());
 function watched() {
   const lines: Line[] = [];
   const end = jest.fn();
-  const log = { error: (line: Line) => void lines.push(line) };
-  return { lines, end, deadline: createStopDeadline(log as never, end, 1_000) };
+  const logger = { error: (line: Line) => void lines.push(line) };
+  return { lines, end, deadline: createStopDeadline(logger as never, end, 1_000) };
 }
 
 it('ends the process once, and names what it still waited for', async () => {
