@@ -23,7 +23,7 @@ import { followLedgers } from '../installation/ledgers/follow-ledger';
 import { freezeMonth } from './freeze-month';
 import { monthsWithFrozenTotals, publishFrozenTotals } from './frozen-totals';
 import { heldBesides, holdDiffering, type Difference } from './held/hold-differing';
-import { checkRedisIsWhole, holdDoubleCounts } from './held/hold-double-counts';
+import { checkRedisIsWhole, holdDamagedProjects } from './held/hold-damaged';
 import { issueInvoices, type InvoiceReport } from './issue-invoices';
 import { checkWhole } from './guards/check-whole';
 
@@ -101,10 +101,10 @@ export async function closeMonth(
   await mayPublish();
 
   const isFirstRun = !record.completed && !record.issued;
-  const double = await holdDoubleCounts(store, checked.partitionCount, month);
+  const damaged = await holdDamagedProjects(store, checked.partitionCount, month);
   const differing = await dependencies.recount?.(month);
   // Wrong totals in the ledger would come back with every rebuild.
-  const isRight = double.projects.size === 0 && (differing?.size ?? 0) === 0;
+  const isRight = damaged.projects.size === 0 && (differing?.size ?? 0) === 0;
   if (!record.completed && isRight) {
     const isPublished = !isFirstRun && (await monthsWithFrozenTotals(kafka, prefix)).has(month);
     if (!isPublished)
@@ -116,7 +116,7 @@ export async function closeMonth(
       ...{ store, calendar, catalog, seller, month, progress },
       // What is completed later is issued later: a project's dates go up with its numbers.
       issuedAt: isFirstRun ? record.closedAt : new Date(nowMs).toISOString(),
-      holds: [double.hold, ...(differing === undefined ? [] : [holdDiffering(differing, month)])],
+      holds: [damaged.hold, ...(differing === undefined ? [] : [holdDiffering(differing, month)])],
       ledger: { publisher, topic: topicName(prefix, 'billing.invoices'), mayPublish },
     }),
   );
@@ -125,7 +125,7 @@ export async function closeMonth(
   await seal.remove();
   await invoices.catchUp();
   const heldAlready = new Set(report.held.map(({ project }) => project));
-  for (const one of double.projects.values()) if (!heldAlready.has(one.project)) report.held.push(one);
+  for (const one of damaged.projects.values()) if (!heldAlready.has(one.project)) report.held.push(one);
   if (differing !== undefined) report.held.push(...heldBesides(report.held, differing, month));
   await noteIssued(dependencies, record, report);
 
@@ -160,7 +160,7 @@ export async function rehearseClose(
   const { store, calendar, catalog, seller } = dependencies;
   const issuedAt = new Date(nowMs).toISOString();
   const progress = createProgress(`close ${month}: rehearsal`);
-  const { hold } = await holdDoubleCounts(store, await readShardCount(store), month);
+  const { hold } = await holdDamagedProjects(store, await readShardCount(store), month);
   const terms = { store, calendar, catalog, seller, month, issuedAt, progress };
   const report = await issueInvoices({ ...terms, holds: [hold] });
   progress.end();

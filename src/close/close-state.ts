@@ -1,6 +1,7 @@
 import type { BillingCalendar } from '../rating/billing-calendar';
 import { readCloses } from '../redis/views/closes';
 import { readFreezes } from '../redis/cut-offs';
+import { findUnlistedTotals } from '../redis/checks/find-unlisted';
 import { monthsWithUsage, readShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
 import type { CloseRecord } from '../redis/views/close-record';
@@ -38,6 +39,13 @@ export async function readCloseState(
     frozenMonths: [...frozen].sort(),
     openMonthsWithUsage: withUsage.filter((month) => !closes.has(month)),
   };
+}
+
+/** Adds the open months whose totals their sets of projects do not list, so that they are due as well. */
+export async function withUnlistedMonths(store: Store, state: CloseState): Promise<CloseState> {
+  const unlisted = (await findUnlistedTotals(store)).map(({ month }) => month);
+  const open = unlisted.filter((month) => !state.closedMonths.includes(month));
+  return { ...state, openMonthsWithUsage: [...new Set([...state.openMonthsWithUsage, ...open])] };
 }
 
 async function shownRecords(store: Store): Promise<CloseRecords> {

@@ -6,7 +6,7 @@ import { checkRebuilt } from '../../redis/rebuilding';
 import type { Store } from '../../redis/store';
 import type { CheckedCursors } from '../../ingest/guards/check-cursors';
 import type { LedgerFollower } from '../../installation/ledgers/follow-ledger';
-import { checkRedisStaysWhole } from '../held/hold-double-counts';
+import { checkRedisStaysWhole } from '../held/hold-damaged';
 import type { Seal } from './rollback-guard';
 import { checkShardCount } from '../../installation/shard-count';
 

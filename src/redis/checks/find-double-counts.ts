@@ -29,7 +29,7 @@ export interface ProjectThatDiffers {
 
 const PAGE_PROJECTS = 50;
 /** What to do about a torn shard. */
-export const TORN_SHARD_REMEDY =
+export const REBUILD_REMEDY =
   "Stop the consumers, delete this installation's keys from Redis, and run `tallyman rebuild`.";
 
 /**
@@ -59,7 +59,7 @@ function refuseTorn(torn: readonly TornShard[]): void {
   throw new TallymanError(
     'SHARD_TORN',
     `Shard ${first!.shard} was written in part${others}: ${first!.problem}. Redis may have counted usage twice when it ` +
-      `restarted after a crash. ${TORN_SHARD_REMEDY}`,
+      `restarted after a crash. ${REBUILD_REMEDY}`,
     { torn },
   );
 }

@@ -134,6 +134,24 @@ test('a project whose days differ from its totals is held, the others are issued
   expect(await redis.hget(totals, 'agent.session')).toBe('180');
 });
 
+test('a project that the set of its month lacks is held, the others are issued, and a rebuild mends it', async () => {
+  await redis.srem(`${tallyman.prefix}:usage:{0}:projects:${lastMonth}`, 'globex');
+  const { code, stdout } = await tallyman.run([...CLOSE, '--json']);
+  expect(code).toBe(1);
+  const { closes } = JSON.parse(stdout) as { closes: unknown[] };
+  expect(closes).toMatchObject([{ issued: 1, held: [{ project: 'globex', code: 'PROJECT_UNLISTED' }] }]);
+  await expectRemedyWorks();
+});
+
+test('a month is due although no project of it is listed any more', async () => {
+  await redis.del(`${tallyman.prefix}:usage:{0}:projects:${lastMonth}`);
+  const { code, stdout } = await tallyman.run(['close', '--grace', '0s', '--json']);
+  expect(code).toBe(1);
+  const held = PROJECTS.map((project) => ({ project, code: 'PROJECT_UNLISTED' }));
+  expect(JSON.parse(stdout)).toMatchObject({ closes: [{ month: lastMonth, issued: 0, held }] });
+  await expectRemedyWorks();
+});
+
 describe('a Redis that refuses', () => {
   const WRITING = [CLOSE, ['projects', 'set', 'acme', '--plan', 'scale']];
 

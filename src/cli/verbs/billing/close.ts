@@ -4,7 +4,7 @@ import { checkClocks } from '../../../close/guards/check-clocks';
 import { checkCursors } from '../../../ingest/guards/check-cursors';
 import { openCloseFence } from '../../../close/guards/close-fence';
 import { closeMonth, rehearseClose, type CloseReport } from '../../../close/close-month';
-import { readCloseState } from '../../../close/close-state';
+import { readCloseState, withUnlistedMonths } from '../../../close/close-state';
 import { checkCountingSettings, type CountingRecord } from '../../../installation/settings';
 import { catchUpLedgers } from '../../../installation/ledgers/follow-ledger';
 import { checkMayClose, checkNotFrozen, dueMonths } from '../../../close/due-months';
@@ -82,7 +82,7 @@ async function close(context: Context, month: string | undefined, options: Close
     if (!options.json) printReport(report, catalog.currency, catalog.minorDigits);
   };
   const monthsDue = async (records?: CloseRecords): Promise<string[]> => {
-    const state = await readCloseState(store, calendar, nowMs, records);
+    const state = await withUnlistedMonths(store, await readCloseState(store, calendar, nowMs, records));
     if (month !== undefined) checkMayClose(month, state, nowMs, options.grace, calendar);
     else checkNotFrozen(state.frozenMonths, state, nowMs, options.grace, calendar);
     return month === undefined ? dueMonths(state, nowMs, options.grace, calendar) : [month];

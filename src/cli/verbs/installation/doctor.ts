@@ -17,7 +17,7 @@ import {
 import { topicReplaced } from '../../../ingest/stop-errors';
 import { logRanges, missingTopics, topicName, usageTopics } from '../../../kafka/topics/topics';
 import { checkRedis } from '../../../redis/checks/check-redis';
-import { findTornShards, TORN_SHARD_REMEDY } from '../../../redis/checks/find-double-counts';
+import { findTornShards, REBUILD_REMEDY } from '../../../redis/checks/find-double-counts';
 import { readCursors } from '../../../redis/cursors';
 import { isRebuilding } from '../../../redis/rebuilding';
 import type { Store } from '../../../redis/store';
@@ -152,7 +152,7 @@ async function checkTorn({ kafka, config, store }: Context): Promise<Finding[]> 
     code: 'SHARD_TORN',
     subject: `shard ${shard}`,
     problem: `it was written in part: ${problem}`,
-    remedy: TORN_SHARD_REMEDY,
+    remedy: REBUILD_REMEDY,
   }));
 }
 

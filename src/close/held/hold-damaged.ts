@@ -3,8 +3,9 @@ import {
   checkNotTorn,
   checkWritesEnded,
   eachProjectThatDiffers,
-  TORN_SHARD_REMEDY,
+  REBUILD_REMEDY,
 } from '../../redis/checks/find-double-counts';
+import { findUnlistedTotals } from '../../redis/checks/find-unlisted';
 import type { Store } from '../../redis/store';
 import type { Held } from './held-projects';
 
@@ -24,28 +25,32 @@ export async function checkRedisStaysWhole(store: Store, shardCount: number): Pr
   await checkWritesEnded(store, shardCount);
 }
 
-/** The projects whose days of a month do not add up to their totals, and how the close holds them. */
-export interface DoubleCounts {
+/** The projects that Redis holds damaged totals of, and how the close holds them. */
+export interface DamagedProjects {
   readonly projects: ReadonlyMap<string, Held>;
   readonly hold: (page: readonly { readonly project: string }[]) => Promise<Held[]>;
 }
 
-/** Compares the days of each project of a month with its totals. */
-export async function holdDoubleCounts(
+/**
+ * Compares the days of each project of a month with its totals, and looks for totals that no month's set of projects lists.
+ * Those of another month count too: it is billed by a later close, or late usage is priced by what it holds.
+ */
+export async function holdDamagedProjects(
   store: Store,
   shardCount: number,
   month: string,
-): Promise<DoubleCounts> {
+): Promise<DamagedProjects> {
   const projects = new Map<string, Held>();
-  for await (const { project, shard, fields } of eachProjectThatDiffers(store, shardCount, month)) {
-    projects.set(project, {
-      project,
-      code: 'DAYS_DIFFER',
-      detail: `its days of ${month} in shard ${shard} do not add up to its totals: ${fields.join(', ')}`,
-      remedy: `${TORN_SHARD_REMEDY} Then run \`tallyman close ${month}\` again.`,
-    });
+  const remedy = `${REBUILD_REMEDY} Then run \`tallyman close ${month}\` again.`;
+  for (const { project, shard, month: of } of await findUnlistedTotals(store)) {
+    const detail = `it has totals of ${of} in shard ${shard}, and the set of the month's projects lacks it`;
+    projects.set(project, { project, code: 'PROJECT_UNLISTED', detail, remedy });
   }
-  const hold: DoubleCounts['hold'] = (page) =>
+  for await (const { project, shard, fields } of eachProjectThatDiffers(store, shardCount, month)) {
+    const detail = `its days of ${month} in shard ${shard} do not add up to its totals: ${fields.join(', ')}`;
+    projects.set(project, { project, code: 'DAYS_DIFFER', detail, remedy });
+  }
+  const hold: DamagedProjects['hold'] = (page) =>
     Promise.resolve(page.flatMap(({ project }) => projects.get(project) ?? []));
   return { projects, hold };
 }
