@@ -1,21 +1,14 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { RefusedError, UsageError } from '../lib/errors';
+import { EXIT } from '../lib/error-codes';
 import { describeError } from './lib/describe-error';
 import { toned } from './lib/output';
 import { createProgram } from './program';
 
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
-const EXIT_REFUSED = 3;
-
 /** Exit codes: 0 done, 1 failed, 2 wrong usage, 3 refused by a rule. */
 function exitCodeOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
-  const told = describeError(error);
-  if (told instanceof UsageError) return EXIT_USAGE;
-  if (told instanceof RefusedError) return EXIT_REFUSED;
-  return EXIT_FAILED;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.usage;
+  return describeError(error).exit;
 }
 
 function report(error: unknown): void {

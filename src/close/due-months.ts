@@ -1,4 +1,4 @@
-import { RefusedError } from '../lib/errors';
+import { TallymanError } from '../lib/errors';
 import type { BillingCalendar } from '../rating/billing-calendar';
 
 /** What the close must know to decide which months it may close. */
@@ -46,7 +46,7 @@ export function dueMonths(
  * An interrupted close comes before everything else: its invoices bear the date of its first run, and a project's dates go
  * up with its numbers. Drafts and held projects keep nothing back.
  *
- * @throws RefusedError `MONTH_NOT_OVER`, `FROZEN_TOO_EARLY`, `EARLIER_MONTH_OPEN`, `MONTH_UNFINISHED` or `MONTH_PASSED`
+ * @throws TallymanError `MONTH_NOT_OVER`, `FROZEN_TOO_EARLY`, `EARLIER_MONTH_OPEN`, `MONTH_UNFINISHED` or `MONTH_PASSED`
  */
 export function checkMayClose(
   month: string,
@@ -57,7 +57,7 @@ export function checkMayClose(
 ): void {
   const interrupted = earliest(state.interruptedMonths);
   if (interrupted !== undefined && interrupted !== month) {
-    throw new RefusedError(
+    throw new TallymanError(
       'MONTH_UNFINISHED',
       `The close of ${interrupted} was interrupted: run \`tallyman close ${interrupted}\` first, which goes on where it was`,
       { month, interrupted },
@@ -67,7 +67,7 @@ export function checkMayClose(
   if (!isOver(month, nowMs, graceMs, calendar)) {
     checkNotFrozen([month], state, nowMs, graceMs, calendar);
     const endsAt = new Date(calendar.monthEnd(month) + graceMs).toISOString();
-    throw new RefusedError(
+    throw new TallymanError(
       'MONTH_NOT_OVER',
       `${month} may be closed from ${endsAt} (its end in ${calendar.zone}, and the grace period). --now rehearses another clock`,
       { month, endsAt },
@@ -75,7 +75,7 @@ export function checkMayClose(
   }
   const latestClosed = latest(state.closedMonths);
   if (latestClosed !== undefined && month < latestClosed) {
-    throw new RefusedError(
+    throw new TallymanError(
       'MONTH_PASSED',
       `${month} lies before ${latestClosed}, which is closed: its usage is billed as late usage of an open month`,
       { month, latestClosed },
@@ -87,7 +87,7 @@ export function checkMayClose(
       : [...state.openMonthsWithUsage, calendar.nextMonth(latestClosed)],
   );
   if (first !== undefined && first < month) {
-    throw new RefusedError('EARLIER_MONTH_OPEN', `${first} is still open: close it before ${month}`, {
+    throw new TallymanError('EARLIER_MONTH_OPEN', `${first} is still open: close it before ${month}`, {
       month,
       earlierMonth: first,
     });
@@ -99,7 +99,7 @@ export function checkMayClose(
  * counts as late, and only a recount brings it back into its month.
  *
  * @param months of which to ask
- * @throws RefusedError `FROZEN_TOO_EARLY`
+ * @throws TallymanError `FROZEN_TOO_EARLY`
  */
 export function checkNotFrozen(
   months: readonly string[],
@@ -112,7 +112,7 @@ export function checkNotFrozen(
     frozenMonths.filter((month) => months.includes(month) && !isOver(month, nowMs, graceMs, calendar)),
   );
   if (early === undefined) return;
-  throw new RefusedError(
+  throw new TallymanError(
     'FROZEN_TOO_EARLY',
     `${early} is not over, and a close has frozen it in Redis: by a clock that was wrong, or by --now. Nothing of it was ` +
       'published. Stop the consumers, empty this Redis (only the keys of this installation) and run `tallyman rebuild`, which ' +

@@ -3,13 +3,13 @@ import type { ErrorObject } from 'ajv';
 import { buildCatalog } from '../billing/catalog/build-catalog';
 import type { Catalog, CatalogDocument } from '../billing/catalog/catalog';
 import builtIn from '../billing/catalog/livekit-cloud.json';
-import { UsageError } from '../lib/errors';
+import { TallymanError } from '../lib/errors';
 import { compileSchema, problemOf } from '../lib/schema';
 
 /**
  * Reads and checks a catalog file, or the built-in catalog where `path` is undefined.
  *
- * @throws UsageError `BAD_CATALOG`, with every problem and the row it is in
+ * @throws TallymanError `BAD_CATALOG`, with every problem and the row it is in
  */
 export function loadCatalog(path?: string): { catalog: Catalog; document: CatalogDocument } {
   const document = path === undefined ? builtIn : readJson(path);
@@ -28,9 +28,9 @@ function readJson(path: string): unknown {
   }
 }
 
-function badCatalog(path: string | undefined, problems: readonly string[]): UsageError {
+function badCatalog(path: string | undefined, problems: readonly string[]): TallymanError {
   const name = path ?? 'the built-in catalog';
-  return new UsageError('BAD_CATALOG', [`${name} is no good catalog:`, ...problems].join('\n  '), {
+  return new TallymanError('BAD_CATALOG', [`${name} is no good catalog:`, ...problems].join('\n  '), {
     path,
     problems,
   });

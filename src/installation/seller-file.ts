@@ -1,18 +1,18 @@
 import { readFileSync } from 'node:fs';
 import type { Seller } from '../billing/invoice/invoice';
-import { UsageError } from '../lib/errors';
+import { TallymanError } from '../lib/errors';
 import { validatorOf } from '../lib/schema';
 
 /**
  * Reads and checks the file that says who issues the invoices; undefined where `path` is.
  *
- * @throws UsageError `BAD_SELLER`, with every problem
+ * @throws TallymanError `BAD_SELLER`, with every problem
  */
 export function loadSeller(path: string | undefined): Seller | undefined {
   if (path === undefined) return undefined;
   const { value, problems } = readJson(path);
   if (problems.length === 0) return value as Seller;
-  throw new UsageError('BAD_SELLER', [`TALLYMAN_SELLER names ${path}:`, ...problems].join('\n  '), {
+  throw new TallymanError('BAD_SELLER', [`TALLYMAN_SELLER names ${path}:`, ...problems].join('\n  '), {
     path,
     problems,
   });

@@ -1,5 +1,5 @@
 import { DEFAULT_DURATION_LIMIT, type Config } from '../lib/config';
-import { RefusedError } from '../lib/errors';
+import { TallymanError } from '../lib/errors';
 import { parseSpan } from '../lib/text/duration-text';
 import type { KafkaClient } from '../kafka/client';
 import { appendLedger, readLedger } from '../kafka/ledger/ledger';
@@ -104,7 +104,7 @@ export function isComplete(settings: CountingRecord['settings']): settings is Co
  * Refuses an environment that would count otherwise than the one the installation began with: half of a month by one
  * rule, half by another, and no replay would ever come to the same again.
  *
- * @throws RefusedError `OTHER_SETTINGS`
+ * @throws TallymanError `OTHER_SETTINGS`
  */
 export async function checkCountingSettings(
   client: KafkaClient,
@@ -114,7 +114,7 @@ export async function checkCountingSettings(
   const record = await readCountingRecord(client, config.prefix);
   const differing = settingsThatDiffer(record.settings, countingSettings(config), unrecorded);
   if (differing.length > 0) {
-    throw new RefusedError(
+    throw new TallymanError(
       'OTHER_SETTINGS',
       `This installation counts by other settings: ${differing.join('; ')}. Set the environment back; other settings need ` +
         'an installation of their own (TALLYMAN_PREFIX).',

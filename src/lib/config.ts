@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { UsageError } from './errors';
+import { TallymanError } from './errors';
 import { isZone } from '../rating/billing-calendar';
 import { parseSpan } from './text/duration-text';
 
@@ -79,7 +79,7 @@ const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 /**
  * Reads the settings out of an environment.
  *
- * @throws UsageError `BAD_CONFIG` that lists every problem at once: one restart should be enough to mend them all.
+ * @throws TallymanError `BAD_CONFIG` that lists every problem at once: one restart should be enough to mend them all.
  */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
   const problems: string[] = [];
@@ -243,7 +243,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     },
   };
   if (problems.length > 0) {
-    throw new UsageError('BAD_CONFIG', ['The environment needs mending:', ...problems].join('\n  - '), {
+    throw new TallymanError('BAD_CONFIG', ['The environment needs mending:', ...problems].join('\n  - '), {
       problems,
     });
   }

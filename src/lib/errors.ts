@@ -1,25 +1,32 @@
+import { ERRORS, type ErrorCode } from './error-codes';
+
+export type { ErrorCode } from './error-codes';
+
+export interface TallymanErrorOptions extends ErrorOptions {
+  /** If a verb refuses before it begins what fails elsewhere: another exit code than the table's. */
+  readonly exit?: number;
+}
+
 /**
  * A broken invariant or a request that cannot be met. Bad usage events are never errors: they are values
  * (see `Rejection` in consumers/). An error carries a stable `code` and the values that explain it, so that a log
  * line can be searched by field instead of by its text.
  */
 export class TallymanError extends Error {
+  /** The exit code of a command that ends with this error. */
+  readonly exit: number;
+
   constructor(
-    /** Stable, upper-case: what went wrong, for scripts and alerts. */
-    readonly code: string,
+    /** What went wrong, for scripts and alerts: one of the codes in `docs/errors.md`. */
+    readonly code: ErrorCode,
     /** What happened, and what to do about it. */
     message: string,
     /** The values behind the message. */
     readonly fields: Readonly<Record<string, unknown>> = {},
-    options?: ErrorOptions,
+    { exit, ...options }: TallymanErrorOptions = {},
   ) {
     super(message, options);
     this.name = new.target.name;
+    this.exit = exit ?? ERRORS[code].exit;
   }
 }
-
-/** The caller asked for something that is refused by rule, e.g. to close a month that is not over. Exit code 3. */
-export class RefusedError extends TallymanError {}
-
-/** The command line or the environment is wrong. Exit code 2. */
-export class UsageError extends TallymanError {}

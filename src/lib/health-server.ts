@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { UsageError } from './errors';
+import { TallymanError } from './errors';
 
 export interface HealthServerOptions {
   readonly host: string;
@@ -30,7 +30,7 @@ export const jsonAnswer = (status: number, document: unknown): HealthAnswer => (
 /**
  * Serves what probes and scrapers ask of a process that has no pages.
  *
- * @throws UsageError `HEALTH_PORT_TAKEN` when it cannot listen there
+ * @throws TallymanError `HEALTH_PORT_TAKEN` when it cannot listen there
  */
 export async function startHealthServer({ host, port, routes }: HealthServerOptions): Promise<HealthServer> {
   const server = createServer((request, response) => {
@@ -49,7 +49,7 @@ export async function startHealthServer({ host, port, routes }: HealthServerOpti
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>
       reject(
-        new UsageError(
+        new TallymanError(
           'HEALTH_PORT_TAKEN',
           `TALLYMAN_HEALTH_PORT: cannot listen on ${host}:${port}: ${error.message}`,
           { host, port },

@@ -36,7 +36,7 @@ export interface Bridge {
   close(): Promise<void>;
 }
 
-/** @throws UsageError `BAD_LIVEKIT_MAPPING` */
+/** @throws TallymanError `BAD_LIVEKIT_MAPPING` */
 export function createBridge(options: BridgeOptions): Bridge {
   const { config, kafka, publisher, registry, logger, onFatal } = options;
   const rules = loadMappingRules(config.livekit.mappingPath);

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { LiveKitMapping } from '../../schemas/types';
-import { UsageError } from '../lib/errors';
+import { TallymanError } from '../lib/errors';
 import { validatorOf } from '../lib/schema';
 import { DEFAULT_PROJECT_PATTERN } from './project-of-room';
 import type { MappingRules } from './usage-of-webhook';
@@ -8,7 +8,7 @@ import type { MappingRules } from './usage-of-webhook';
 /**
  * Reads the file that says how webhooks become usage; the defaults where there is none.
  *
- * @throws UsageError `BAD_LIVEKIT_MAPPING`, with every problem
+ * @throws TallymanError `BAD_LIVEKIT_MAPPING`, with every problem
  */
 export function loadMappingRules(path: string | undefined): MappingRules {
   if (path === undefined) return rulesOf({}, DEFAULT_PROJECT_PATTERN);
@@ -30,7 +30,7 @@ export function loadMappingRules(path: string | undefined): MappingRules {
     problems.push((error as Error).message);
   }
   if (problems.length === 0) return rulesOf(document, pattern);
-  throw new UsageError(
+  throw new TallymanError(
     'BAD_LIVEKIT_MAPPING',
     [`TALLYMAN_LIVEKIT_MAPPING names ${path}:`, ...problems].join('\n  '),
     { path, problems },

@@ -1,4 +1,4 @@
-import { RefusedError, TallymanError } from '../lib/errors';
+import { TallymanError } from '../lib/errors';
 import type { Store } from './store';
 
 /**
@@ -6,7 +6,7 @@ import type { Store } from './store';
  * stays as it was frozen first.
  *
  * @returns the shard's cursors at the freeze: topic -> next offset. The month's totals hold exactly what lies before.
- * @throws RefusedError `LATER_MONTH_FROZEN`
+ * @throws TallymanError `LATER_MONTH_FROZEN`
  * @throws TallymanError `UNINITIALISED`, `BEHIND_FREEZE`
  */
 export async function freeze(store: Store, shard: number, month: string): Promise<Map<string, number>> {
@@ -16,7 +16,7 @@ export async function freeze(store: Store, shard: number, month: string): Promis
     case 'FROZEN':
       return new Map(Object.entries(JSON.parse(String(detail)) as Record<string, number>));
     case 'LATER_FROZEN':
-      throw new RefusedError(
+      throw new TallymanError(
         'LATER_MONTH_FROZEN',
         `Shard ${shard} has frozen ${detail} already: months are frozen in order, ${month} can no longer be.`,
         { shard, month, frozen: detail },

@@ -1,4 +1,4 @@
-import { UsageError } from '../lib/errors';
+import { TallymanError } from '../lib/errors';
 
 /** The keys of one shard. All hold the hash tag `{n}`: one slot of a Redis Cluster, so that one script may write them together. */
 export interface ShardKeys {
@@ -63,11 +63,11 @@ const SEGMENT_DIGITS = 8;
 
 /**
  * @param prefix of the installation, `''` for none
- * @throws UsageError `BAD_PREFIX` for a prefix with braces: its hash tag would replace the shard's
+ * @throws TallymanError `BAD_PREFIX` for a prefix with braces: its hash tag would replace the shard's
  */
 export function createKeys(prefix: string): Keys {
   if (/[{}]/.test(prefix))
-    throw new UsageError('BAD_PREFIX', `The prefix "${prefix}" must not hold braces.`, { prefix });
+    throw new TallymanError('BAD_PREFIX', `The prefix "${prefix}" must not hold braces.`, { prefix });
   const root = prefix === '' ? '' : `${prefix}:`;
   /** Braces around the whole name of another key put this one into the other's slot. */
   const shownKey = (view: string): string => `${root}billing:shown:{${view}}`;

@@ -1,4 +1,4 @@
-import { TallymanError } from '../lib/errors';
+import { TallymanError, type ErrorCode } from '../lib/errors';
 
 /** Redis cannot be reached, is still loading, or does not answer in time. Whether a command under way took effect is unknown. */
 export class RedisUnavailableError extends TallymanError {
@@ -14,7 +14,7 @@ export class RedisUnavailableError extends TallymanError {
 }
 
 /** What a Redis that refuses says first, the code that we give it, and what to do. */
-const REFUSALS: readonly (readonly [word: string, code: string, problem: string, remedy: string])[] = [
+const REFUSALS: readonly (readonly [word: string, code: ErrorCode, problem: string, remedy: string])[] = [
   [
     'OOM',
     'REDIS_OUT_OF_MEMORY',

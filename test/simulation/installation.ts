@@ -3,7 +3,8 @@ import type { CloseRecord } from '../../src/redis/views/close-record';
 import { freezeMonth } from '../../src/close/freeze-month';
 import { restoreCloses } from '../../src/installation/ledgers/restore-closes';
 import { watchCloses } from '../../src/ingest/guards/watch-closes';
-import { RefusedError, TallymanError } from '../../src/lib/errors';
+import { EXIT } from '../../src/lib/error-codes';
+import { TallymanError } from '../../src/lib/errors';
 import { createLogger } from '../../src/lib/logger';
 import { createDeadLetters } from '../../src/dead-letters/dead-letter';
 import { createRunner } from '../../src/ingest/consumer';
@@ -452,7 +453,7 @@ export class Installation implements World {
   }
 
   private onError(error: unknown): void {
-    if (error instanceof RefusedError) return;
+    if (error instanceof TallymanError && error.exit === EXIT.refused) return;
     const code = error instanceof TallymanError ? error.code : undefined;
     if (code === undefined) this.broken ??= error;
     else if (LOUD.includes(code)) this.stopped ??= code;

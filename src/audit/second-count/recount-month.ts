@@ -7,7 +7,7 @@ import type { CloseRecord } from '../../redis/views/close-record';
 import type { CountingRecord } from '../../installation/settings';
 import { readCloseRecords } from '../../installation/ledgers/restore-closes';
 import { neededFrom } from '../../installation/replay-horizon';
-import { RefusedError, UsageError } from '../../lib/errors';
+import { TallymanError } from '../../lib/errors';
 import type { Progress } from '../../lib/progress';
 import type { KafkaClient } from '../../kafka/client';
 import { logRanges, topicName } from '../../kafka/topics/topics';
@@ -40,9 +40,9 @@ const SHOWN_PER_PROJECT = 20;
  * are compared for the projects whose late usage is priced by them, as far as the log reaches.
  *
  * @returns project -> in what Redis differs from the log; empty if nothing does
- * @throws RefusedError `CANNOT_RECOUNT` when retention has removed a part of the month
+ * @throws TallymanError `CANNOT_RECOUNT` when retention has removed a part of the month
  * @throws TallymanError `EVENTS_GONE`, `LOG_STALLED`
- * @throws UsageError `NO_SCRATCH_SPACE`
+ * @throws TallymanError `NO_SCRATCH_SPACE`
  */
 export async function recountMonth(options: MonthRecount): Promise<ReadonlyMap<string, Difference[]>> {
   const records = await readCloseRecords(options.client, options.prefix);
@@ -61,7 +61,7 @@ function scratchDirectory(): string {
   try {
     return mkdtempSync(join(tmpdir(), 'tallyman-recount-'));
   } catch (error) {
-    throw new UsageError(
+    throw new TallymanError(
       'NO_SCRATCH_SPACE',
       `The recount needs a directory for its files: ${(error as Error).message}. Set TMPDIR to one that can be written.`,
       { directory: tmpdir() },
@@ -139,12 +139,12 @@ class Judge {
     private readonly own: OwnCount,
   ) {}
 
-  /** @throws RefusedError `CANNOT_RECOUNT` */
+  /** @throws TallymanError `CANNOT_RECOUNT` */
   checkCovered(month: string): void {
     const gap = this.gapOf(month);
     if (gap === undefined) return;
     const { topic, shard, start, needed } = gap;
-    throw new RefusedError(
+    throw new TallymanError(
       'CANNOT_RECOUNT',
       `${month} cannot be recounted: ${topic}/${shard} begins at offset ${start}, and the recount needs the log from ` +
         `${needed}. Keep usage topics for longer; to close this month without a recount, run the close without --verify.`,

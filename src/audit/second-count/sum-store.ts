@@ -13,7 +13,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { UsageError } from '../../lib/errors';
+import { TallymanError } from '../../lib/errors';
 
 /** Separates the parts of a key. No text that is counted holds it. */
 export const SEPARATOR = '\x01';
@@ -62,7 +62,7 @@ export class SumStore<State> {
   /**
    * Opens the store in a directory, which is made if it is missing. A damaged one is emptied: it is counted anew.
    *
-   * @throws UsageError `STATE_UNUSABLE` when the directory cannot be written
+   * @throws TallymanError `STATE_UNUSABLE` when the directory cannot be written
    */
   static open<State>(directory: string): SumStore<State> {
     const store = new SumStore<State>(directory);
@@ -71,7 +71,7 @@ export class SumStore<State> {
       store.load();
       store.writeManifest();
     } catch (error) {
-      throw new UsageError(
+      throw new TallymanError(
         'STATE_UNUSABLE',
         `The state directory ${directory} cannot be used: ${(error as Error).message}. Choose another one with --state.`,
         { directory },
@@ -142,7 +142,7 @@ export class SumStore<State> {
    * Makes all that was added, and `state` with it, durable in one step.
    *
    * @param keep false for a group that nobody will ask for again
-   * @throws UsageError `STATE_TAKEN` when another process has opened the directory since
+   * @throws TallymanError `STATE_TAKEN` when another process has opened the directory since
    */
   async commit(state: State, keep: (group: string) => boolean = () => true): Promise<void> {
     this.checkOwner();
@@ -226,7 +226,7 @@ export class SumStore<State> {
 
   private checkOwner(): void {
     if (this.readManifest()?.owner === this.owner) return;
-    throw new UsageError(
+    throw new TallymanError(
       'STATE_TAKEN',
       `Another process uses the state directory ${this.directory}: give each its own with --state.`,
       { directory: this.directory },

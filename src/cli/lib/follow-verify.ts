@@ -1,5 +1,6 @@
 import { checkCountingSettings, countingSettings } from '../../installation/settings';
-import { RefusedError } from '../../lib/errors';
+import { EXIT } from '../../lib/error-codes';
+import { TallymanError } from '../../lib/errors';
 import { createProgress } from '../../lib/progress';
 import { roundingTable } from '../../rating/rounding';
 import { Follower } from '../../audit/second-count/follower';
@@ -82,10 +83,11 @@ async function checkTopicIds(
   for (const [i, topic] of topics.entries()) {
     const id = await context.kafka().topicId(topic);
     if (id === expected[i]) continue;
-    throw new RefusedError(
+    throw new TallymanError(
       'TOPIC_REPLACED',
       `${topic} was deleted and created again while it was followed. Restore it; then start \`verify --follow\` again.`,
       { topic, expectedId: expected[i], id },
+      { exit: EXIT.refused },
     );
   }
 }

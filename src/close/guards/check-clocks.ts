@@ -1,4 +1,4 @@
-import { RefusedError } from '../../lib/errors';
+import { TallymanError } from '../../lib/errors';
 import { brokerClockSkew } from '../../kafka/checks/broker-time';
 import type { KafkaClient } from '../../kafka/client';
 import { redisClockSkews } from '../../redis/clock';
@@ -10,7 +10,7 @@ const SKEW_MAX_MS = 5 * 60_000;
 /**
  * Compares this machine's clock with those of Kafka and Redis. A clock that is ahead would close a month that still runs.
  *
- * @throws RefusedError `CLOCK_SKEW`
+ * @throws TallymanError `CLOCK_SKEW`
  */
 export async function checkClocks(kafka: KafkaClient, store: Store, prefix: string): Promise<void> {
   const [ofKafka, ofRedis] = await Promise.all([brokerClockSkew(kafka, prefix), redisClockSkews(store)]);
@@ -23,7 +23,7 @@ export async function checkClocks(kafka: KafkaClient, store: Store, prefix: stri
     kafka: ofKafka === undefined ? 'unknown' : at(ofKafka),
     redis: at(farthest),
   };
-  throw new RefusedError(
+  throw new TallymanError(
     'CLOCK_SKEW',
     `The clocks differ: this machine says ${clocks.machine}, Kafka ${clocks.kafka}, Redis ${clocks.redis}. A close goes by ` +
       "this machine's, so nothing was closed. Set the wrong clock (NTP) and run the close again.",

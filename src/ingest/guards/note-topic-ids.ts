@@ -1,4 +1,5 @@
-import { RefusedError } from '../../lib/errors';
+import { EXIT } from '../../lib/error-codes';
+import { TallymanError } from '../../lib/errors';
 import type { KafkaClient } from '../../kafka/client';
 import { topicReplaced } from '../stop-errors';
 import type { Store } from '../../redis/store';
@@ -9,7 +10,7 @@ import { noteTopicId } from '../../redis/topic-ids';
  * topics, or to none.
  *
  * @param known topic -> id, from a time before Redis was emptied
- * @throws RefusedError `TOPIC_REPLACED` if others are noted
+ * @throws TallymanError `TOPIC_REPLACED` if others are noted
  */
 export async function noteTopicIds(
   kafka: KafkaClient,
@@ -23,6 +24,6 @@ export async function noteTopicIds(
     const noted = await noteTopicId(store, topic, known[topic] ?? id);
     if (noted === id) continue;
     const { code, message, fields } = topicReplaced(topic, noted, id);
-    throw new RefusedError(code, message, fields);
+    throw new TallymanError(code, message, fields, { exit: EXIT.refused });
   }
 }

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { UsageError } from '../errors';
+import { TallymanError } from '../errors';
 
 /** A file that a verb was given: `-` is stdin. */
 export interface InputFile {
@@ -11,7 +11,7 @@ export interface InputFile {
   chunks(): AsyncIterable<Buffer>;
 }
 
-/** @throws UsageError `NO_FILE` for what cannot be read */
+/** @throws TallymanError `NO_FILE` for what cannot be read */
 export async function inputFile(file: string): Promise<InputFile> {
   if (file === '-') {
     return { name: 'stdin', isRepeatable: false, chunks: () => process.stdin as AsyncIterable<Buffer> };
@@ -38,7 +38,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not read it',
 };
 
-function unreadable(file: string, error: unknown): UsageError {
+function unreadable(file: string, error: unknown): TallymanError {
   const { code = '', message = '' } = error as { code?: string; message?: string };
-  return new UsageError('NO_FILE', `Cannot read ${file}: ${REASONS[code] ?? message}.`, { file });
+  return new TallymanError('NO_FILE', `Cannot read ${file}: ${REASONS[code] ?? message}.`, { file });
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CatalogDocument } from '../../../src/billing/catalog/catalog';
 import { loadCatalog } from '../../../src/installation/catalog-file';
-import { UsageError } from '../../../src/lib/errors';
+import { TallymanError } from '../../../src/lib/errors';
 import { builtInDocument } from '../../kit/built-in-catalog';
 import { thrownBy } from '../../kit/thrown-by';
 
@@ -27,9 +27,9 @@ function problemsOf(...changes: readonly (readonly [Path, unknown])[]): readonly
     (holder as Record<string, unknown>)[path.at(-1)!] = value;
   }
   const error = thrownBy(() => loadCatalog(fileOf(JSON.stringify(document))));
-  expect(error).toBeInstanceOf(UsageError);
+  expect(error).toBeInstanceOf(TallymanError);
   expect(error).toMatchObject({ code: 'BAD_CATALOG' });
-  return (error as UsageError).fields['problems'] as string[];
+  return (error as TallymanError).fields['problems'] as string[];
 }
 
 test('a file is read like the built-in catalog', () => {
@@ -39,7 +39,7 @@ test('a file is read like the built-in catalog', () => {
 });
 
 test('a file that is not there or no JSON is named', () => {
-  const missing = thrownBy(() => loadCatalog(join(folder, 'none.json'))) as UsageError;
+  const missing = thrownBy(() => loadCatalog(join(folder, 'none.json'))) as TallymanError;
   expect(missing.message).toMatch(/none\.json is no good catalog:\n {2}ENOENT/);
   expect(thrownBy(() => loadCatalog(fileOf('{ "plans": ')))).toMatchObject({ code: 'BAD_CATALOG' });
 });

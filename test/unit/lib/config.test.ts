@@ -8,7 +8,7 @@ function problemsOf(env: NodeJS.ProcessEnv): string {
     readConfig(env);
     return '';
   } catch (error) {
-    expect(error).toMatchObject({ code: 'BAD_CONFIG', name: 'UsageError' });
+    expect(error).toMatchObject({ code: 'BAD_CONFIG', exit: 2 });
     return (error as Error).message;
   }
 }

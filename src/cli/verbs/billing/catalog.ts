@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { catalogOn, type CatalogOn, type RateOn } from '../../../billing/catalog/catalog-on';
 import type { CatalogDocument, PriceDocument, TierDocument } from '../../../billing/catalog/catalog';
 import { loadCatalog } from '../../../installation/catalog-file';
-import { UsageError } from '../../../lib/errors';
+import { TallymanError } from '../../../lib/errors';
 import { dayArgument } from '../../lib/arguments';
 import { withContext } from '../../../installation/context';
 import { groupDigits, printJson, printLine, printTable, type Column } from '../../lib/output';
@@ -87,7 +87,7 @@ function problemsOf(file: string): readonly string[] | string {
       `${Object.keys(inference.aliases).length} other names of models.`
     );
   } catch (error) {
-    if (error instanceof UsageError && error.code === 'BAD_CATALOG')
+    if (error instanceof TallymanError && error.code === 'BAD_CATALOG')
       return error.fields['problems'] as readonly string[];
     throw error;
   }
@@ -103,7 +103,7 @@ function show(document: CatalogDocument, day: string, { plan, json }: ShowOption
   const shown = catalogOn(document, day, plan);
   if (shown.plans.length === 0) {
     const names = catalogOn(document, day).plans.map((row) => row.plan);
-    throw new UsageError(
+    throw new TallymanError(
       'NO_PLAN',
       `${plan === undefined ? 'No plan' : `No plan "${plan}"`} holds on ${day}: the catalog has ${names.join(', ') || 'none then'}.`,
       { plan, day },

@@ -10,7 +10,8 @@ import {
 import { noteTopicIds } from '../../../ingest/guards/note-topic-ids';
 import { deletedTopics, topicsDeleted } from '../../../installation/used-topics';
 import { EMPTIED_MESSAGE, isRedisEmptied } from '../../../installation/redis-emptied';
-import { RefusedError } from '../../../lib/errors';
+import { EXIT } from '../../../lib/error-codes';
+import { TallymanError } from '../../../lib/errors';
 import { createPublisher } from '../../../kafka/producer';
 import {
   checkCoPartitioned,
@@ -150,7 +151,7 @@ async function recordCounting(
  */
 async function refuseEmptied({ config, kafka }: Context, store: Store): Promise<void> {
   if (await isRedisEmptied(kafka(), store, config.prefix))
-    throw new RefusedError('REDIS_EMPTIED', EMPTIED_MESSAGE);
+    throw new TallymanError('REDIS_EMPTIED', EMPTIED_MESSAGE, {}, { exit: EXIT.refused });
 }
 
 function positiveInteger(text: string): number {

@@ -7,7 +7,7 @@ import { noteTopicIds } from '../../../ingest/guards/note-topic-ids';
 import { monthsWithFrozenTotals, restoreFrozenTotals } from '../../../close/frozen-totals';
 import { readCloseRecords, restoreCloses } from '../../../installation/ledgers/restore-closes';
 import { restoreViews, type RestoredViews } from '../../../installation/ledgers/restore-views';
-import { RefusedError, TallymanError } from '../../../lib/errors';
+import { TallymanError } from '../../../lib/errors';
 import { checkCoPartitioned, logRanges, topicName } from '../../../kafka/topics/topics';
 import { initCursor, readCursor } from '../../../redis/cursors';
 import { noteEvictions } from '../../../redis/checks/dropped-keys';
@@ -110,7 +110,7 @@ async function noteTopics(
 /**
  * The cursors that are to be made, each where its log begins to count.
  *
- * @throws RefusedError `LOG_TOO_SHORT` where the log no longer holds all that the open month is made of
+ * @throws TallymanError `LOG_TOO_SHORT` where the log no longer holds all that the open month is made of
  */
 async function missingCursors(
   context: Context,
@@ -135,7 +135,7 @@ async function missingCursors(
   )) {
     if (shard >= partitionCount || (await readCursor(store, shard, topic)) !== undefined) continue;
     if (start > needed) {
-      throw new RefusedError(
+      throw new TallymanError(
         'LOG_TOO_SHORT',
         `${topic}/${shard} begins at offset ${start}, and ${replayed} needs it from ${needed}: its totals would lack usage, ` +
           'or count repeats. Restore Redis from its AOF or a replica, or the topic from a copy.',

@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { UsageError } from '../../../lib/errors';
+import { TallymanError } from '../../../lib/errors';
 import { readConfig } from '../../../lib/config';
 import { parseSpan } from '../../../lib/text/duration-text';
 import { createTokens } from '../../../web/http/tokens';
@@ -46,13 +46,13 @@ Examples:
 
 function makeToken(projects: readonly string[], { role, expires, subject, json }: TokenOptions): void {
   if (role === 'ops' && projects.length > 0) {
-    throw new UsageError(
+    throw new TallymanError(
       'BAD_TOKEN',
       'A token of the role ops is for the whole installation: name no project.',
     );
   }
   if (role !== 'ops' && role !== 'producer' && projects.length === 0) {
-    throw new UsageError('BAD_TOKEN', `A token of the role ${role} is for projects: name one or more.`);
+    throw new TallymanError('BAD_TOKEN', `A token of the role ${role} is for projects: name one or more.`);
   }
   const expiresAtMs = Date.now() + expires;
   const token = createTokens(needAuthSecret({ config: readConfig(process.env) })).sign({

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { withContext } from '../../../installation/context';
-import { UsageError } from '../../../lib/errors';
+import { TallymanError } from '../../../lib/errors';
 
 export function verb(): Command {
   return new Command('bridge')
@@ -36,7 +36,7 @@ Examples:
     .action(() =>
       withContext(async (context) => {
         if (context.config.livekit.keys.size === 0) {
-          throw new UsageError(
+          throw new TallymanError(
             'NO_LIVEKIT_KEYS',
             'Set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to the key that LiveKit signs its webhooks with.',
           );

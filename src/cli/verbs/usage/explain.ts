@@ -5,7 +5,7 @@ import type { UsageConsumer } from '../../../../consumers/usage-consumer';
 import type { Invoice } from '../../../billing/invoice/invoice';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { checkCountingSettings, type CountingRecord } from '../../../installation/settings';
-import { UsageError } from '../../../lib/errors';
+import { TallymanError } from '../../../lib/errors';
 import { createProgress, type Progress } from '../../../lib/progress';
 import { roundingTable } from '../../../rating/rounding';
 import { neededFrom } from '../../../installation/replay-horizon';
@@ -110,7 +110,7 @@ function linesToExplain(
   });
   if (wanted === undefined || found.length > 0) return found;
   const line = invoice.lines[wanted - 1];
-  throw new UsageError(
+  throw new TallymanError(
     'NO_USAGE_LINE',
     line === undefined
       ? `${invoice.id} has ${invoice.lines.length} lines, no line ${wanted}.`

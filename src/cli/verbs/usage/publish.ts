@@ -151,7 +151,7 @@ class Problems {
     if (this.first.length < PROBLEMS_SHOWN) this.first.push(`${at}${separator} ${problem}`);
   }
 
-  throwIfAny(code: string, title: string): void {
+  throwIfAny(code: 'BAD_LINE' | 'BAD_EVENTS', title: string): void {
     if (this.count === 0) return;
     const more = this.count > this.first.length ? [`... and ${this.count - this.first.length} more`] : [];
     throw new TallymanError(code, [title, ...this.first, ...more].join('\n  '), { count: this.count });

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { UsageError } from '../../../lib/errors';
+import { TallymanError } from '../../../lib/errors';
 import { projectsOf, readTotals } from '../../../redis/usage/read-usage';
 import { readWhole } from '../../../redis/rebuilding';
 import type { Store } from '../../../redis/store';
@@ -24,7 +24,7 @@ Examples:
     )
     .action(async (project: string | undefined, options: { month?: string; all?: true; json?: true }) => {
       if ((project === undefined) === (options.all === undefined))
-        throw new UsageError('BAD_ARGUMENTS', 'Name a project, or write --all.');
+        throw new TallymanError('BAD_ARGUMENTS', 'Name a project, or write --all.');
       await withContext(async ({ store: openStore, calendar }) => {
         const store = await openStore();
         const month = options.month ?? calendar.monthOfMs(Date.now());

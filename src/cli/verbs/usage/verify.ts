@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { checkCountingSettings } from '../../../installation/settings';
-import { UsageError } from '../../../lib/errors';
+import { TallymanError } from '../../../lib/errors';
 import { roundingTable } from '../../../rating/rounding';
 import type { Difference } from '../../../audit/compare/difference';
 import { verify, type MonthVerdict, type VerifyReport } from '../../../audit/verify';
@@ -67,9 +67,9 @@ interface VerifyFlags {
 }
 
 function checkFlags(month: string | undefined, { follow, once }: VerifyFlags): void {
-  if (once && !follow) throw new UsageError('NEEDS_FOLLOW', '--once goes with --follow.');
+  if (once && !follow) throw new TallymanError('NEEDS_FOLLOW', '--once goes with --follow.');
   if (month !== undefined && follow)
-    throw new UsageError('MONTH_WITH_FOLLOW', '--follow compares all months: leave the month out.', {
+    throw new TallymanError('MONTH_WITH_FOLLOW', '--follow compares all months: leave the month out.', {
       month,
     });
 }

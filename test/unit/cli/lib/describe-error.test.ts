@@ -1,6 +1,6 @@
 import { KafkaJSConnectionError, KafkaJSNonRetriableError, KafkaJSNumberOfRetriesExceeded } from 'kafkajs';
 import { describeError } from '../../../../src/cli/lib/describe-error';
-import { RefusedError } from '../../../../src/lib/errors';
+import { TallymanError } from '../../../../src/lib/errors';
 
 class ReplyError extends Error {
   override readonly name = 'ReplyError';
@@ -25,7 +25,7 @@ test('Kafka is away: one line names the reason, not the class of an error', () =
 });
 
 test('an error of our own is told as it is, however deep a library has wrapped it', () => {
-  const own = new RefusedError('MONTH_NOT_OVER', 'The month is not over.');
+  const own = new TallymanError('MONTH_NOT_OVER', 'The month is not over.');
   expect(describeError(own)).toBe(own);
   expect(describeError(new Error('wrapped', { cause: own }))).toBe(own);
 });

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Command } from 'commander';
 import type { Invoice } from '../../../../billing/invoice/invoice';
 import { invoiceCsv, invoiceCsvHeader, invoiceCsvRows } from '../../../../billing/invoice/invoice-csv';
-import { UsageError } from '../../../../lib/errors';
+import { TallymanError } from '../../../../lib/errors';
 import { invoicedProjects, readInvoicesOfMonth } from '../../../../redis/views/invoices';
 import type { Store } from '../../../../redis/store';
 import { monthArgument } from '../../../lib/arguments';
@@ -26,7 +26,7 @@ Examples:
     )
     .action(async (id: string | undefined, { month }: { month?: string }) => {
       if ((id === undefined) === (month === undefined))
-        throw new UsageError('WHICH_INVOICE', 'Name an invoice, or all of a month with --month.');
+        throw new TallymanError('WHICH_INVOICE', 'Name an invoice, or all of a month with --month.');
       await withContext(async (context) => {
         const store = await caughtUp(context, 'invoices');
         if (id !== undefined) process.stdout.write(invoiceCsv(await findInvoice(store, id)));

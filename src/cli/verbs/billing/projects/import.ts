@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import type { ProjectDocument } from '../../../../billing/project/project';
 import { readCsv } from '../../../../lib/text/csv';
 import type { ProjectsEditor } from '../../../../installation/ledgers/change-projects';
-import { RefusedError, TallymanError } from '../../../../lib/errors';
+import { TallymanError } from '../../../../lib/errors';
 import { inputFile } from '../../../../lib/text/input-file';
 import { createProgress } from '../../../../lib/progress';
 import { NotUtf8Error, utf8Text } from '../../../../lib/text/text-lines';
@@ -128,7 +128,7 @@ async function check(
   const shown = [...all.slice(0, PROBLEMS_SHOWN), ...(more > 0 ? [`... and ${more} more`] : [])];
   const message = ['Nothing was imported:', ...shown].join('\n  ');
   if (problems.length > 0) throw new TallymanError('BAD_PROJECTS', message, { problems: all });
-  throw new RefusedError('CLOSED_MONTH_EDIT', message, { problems: all });
+  throw new TallymanError('CLOSED_MONTH_EDIT', message, { problems: all });
 }
 
 /** What the projects of a page are, and what they are to be; in its order. */

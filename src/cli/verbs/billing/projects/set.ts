@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { RefusedError, TallymanError } from '../../../../lib/errors';
+import { TallymanError } from '../../../../lib/errors';
 import { dayArgument, projectArgument } from '../../../lib/arguments';
 import { withContext, type Context } from '../../../../installation/context';
 import { printJson, printLine } from '../../../lib/output';
@@ -69,8 +69,8 @@ function badProject(project: string, problems: readonly string[]): TallymanError
   });
 }
 
-function closedMonthEdit(project: string, problems: readonly string[]): RefusedError {
-  return new RefusedError(
+function closedMonthEdit(project: string, problems: readonly string[]): TallymanError {
+  return new TallymanError(
     'CLOSED_MONTH_EDIT',
     `project ${JSON.stringify(project)}: ${problems.join('; ')}. Nothing was changed; --from names another day.`,
     { problems },
