@@ -84,7 +84,10 @@ fault('a close killed between two freezes, then between ledger and Redis', async
   await late.done;
   await run.finish(tallyman);
   const both = await Promise.all([tallyman.run(close(MONTH_BEFORE)), tallyman.run(close(MONTH_BEFORE))]);
-  expect(both.map(({ code }) => code)).toEqual([0, 0]);
+  // Whichever begins later takes over: the other one then either has ended already, or is fenced.
+  const failed = both.filter(({ code }) => code !== 0);
+  expect(failed.length).toBeLessThan(both.length);
+  for (const { stderr } of failed) expect(stderr).toContain('[CLOSE_FENCED]');
   await tallyman.ok(...close(MONTH));
   run.note(await judgeInvoices(run.world, tallyman, [MONTH_BEFORE, MONTH]));
   await run.judge(tallyman, load.published + late.published);

@@ -141,26 +141,26 @@ test('a rewrite that fails stops every command with a code, and goes on when it 
 
 test('each node of a cluster rewrites its own', async () => {
   const cluster = await startRedisCluster('--appendonly', 'yes');
-  try {
-    const url = cluster.nodes.map(({ address }) => address).join(',');
-    const store = await openStore({ url, prefix: '' });
-    stores.push(store);
+  const expectEachRewritten = async (): Promise<void> => {
     for (const node of cluster.nodes) {
       const client = new Redis(node.port);
       expect(isRewritten(infoOf(await client.info()))).toBe(true);
       client.disconnect();
     }
+  };
+  try {
+    const url = cluster.nodes.map(({ address }) => address).join(',');
+    const store = await openStore({ url, prefix: '' });
+    stores.push(store);
+    // A node is connected to when it is first used, so each one is written to before its file is checked.
     await Promise.all(Array.from({ length: 40 }, (_, i) => store.redis.set(`key-${i}`, i)));
+    await expectEachRewritten();
     for (const node of cluster.nodes) {
       await node.kill('SIGKILL');
       await node.restart();
     }
     await Promise.all(Array.from({ length: 40 }, (_, i) => store.redis.incr(`key-${i}`)));
-    for (const node of cluster.nodes) {
-      const client = new Redis(node.port);
-      expect(isRewritten(infoOf(await client.info()))).toBe(true);
-      client.disconnect();
-    }
+    await expectEachRewritten();
   } finally {
     await stores.pop()?.close();
     await cluster.stop();

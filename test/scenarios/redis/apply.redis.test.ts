@@ -313,6 +313,7 @@ describe('a rejected chunk leaves every key as it was, byte by byte', () => {
     };
     const send = store.redis.applyChunk(
       ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
+      keys.writes,
       ...[TOPIC, '10', '11', 'first', '', '0', '0', fingerprints, usages],
     );
     expect(await send.then(String, String)).toMatch(detail);
