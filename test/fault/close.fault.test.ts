@@ -3,7 +3,7 @@ import { closeWords, killBeforeStep, writesTo } from './support/close-steps';
 import { faultSuite, scaled, type FaultInstallation, type FaultRun } from './support/fault-suite';
 import { judgeInvoices, setPlans } from './support/invoices';
 import { MONTH, MONTH_BEFORE, PROJECTS } from './support/load';
-import { appendOnlyFile, loseTail } from './support/redis-faults';
+import { appendOnlyFile, loseTail } from './support/proxy/redis-faults';
 import type { TallymanProcess } from './support/tallyman-process';
 
 const fault = faultSuite('close');

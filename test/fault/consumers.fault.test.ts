@@ -3,9 +3,9 @@ import { openKafka } from '../../src/kafka/client';
 import { readLedger } from '../../src/kafka/ledger/ledger';
 import { eventually } from '../kit/eventually';
 import { faultSuite, scaled, type FaultRun } from './support/fault-suite';
-import { isRequest } from './support/kafka-protocol';
-import type { Caught } from './support/proxy';
-import { isApply, partitionOf } from './support/redis-protocol';
+import { isRequest } from './support/proxy/kafka-protocol';
+import type { Caught } from './support/proxy/proxy';
+import { isApply, partitionOf } from './support/proxy/redis-protocol';
 import type { TallymanProcess } from './support/tallyman-process';
 
 const fault = faultSuite('consumers');

@@ -1,10 +1,10 @@
 import { eventually } from '../kit/eventually';
 import { faultSuite } from './support/fault-suite';
 import { judgeInvoices, setPlans } from './support/invoices';
-import { isRequest } from './support/kafka-protocol';
+import { isRequest } from './support/proxy/kafka-protocol';
 import { MONTH, MONTH_BEFORE } from './support/load';
-import { onRedis } from './support/redis-faults';
-import { isApply, isFreeze, partitionOf } from './support/redis-protocol';
+import { onRedis } from './support/proxy/redis-faults';
+import { isApply, isFreeze, partitionOf } from './support/proxy/redis-protocol';
 
 /** The quick half of the fault suite: a bit of each of its kinds, in every `npm test`. */
 const fault = faultSuite('quick');

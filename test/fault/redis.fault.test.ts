@@ -7,8 +7,14 @@ import type { Installation } from '../kit/tallyman';
 import { faultSuite, scaled } from './support/fault-suite';
 import { judgeInvoices, setPlans } from './support/invoices';
 import { MONTH, MONTH_BEFORE, PROJECTS } from './support/load';
-import { appendOnlyFile, loseTail, onRedis, restartCleanly, tearTransaction } from './support/redis-faults';
-import { isApply } from './support/redis-protocol';
+import {
+  appendOnlyFile,
+  loseTail,
+  onRedis,
+  restartCleanly,
+  tearTransaction,
+} from './support/proxy/redis-faults';
+import { isApply } from './support/proxy/redis-protocol';
 
 const FEW = PROJECTS.slice(0, 6);
 

@@ -17,4 +17,4 @@ function fromSetup(name: string, suffix: string): string {
 export const uniquePrefix = (): string => `t${randomBytes(5).toString('hex')}`;
 
 export { eventually } from './eventually';
-export { ownServices, type OwnServices } from './own-services';
+export { ownServices, type OwnServices } from './servers/own-services';

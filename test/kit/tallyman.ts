@@ -1,6 +1,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { needTestProgram } from './need-program';
+import { needTestProgram } from './servers/need-program';
 import { testBrokers, testRedisUrl, uniquePrefix } from './services';
 
 /** The command line as it is shipped: built, in processes of its own. */

@@ -1,7 +1,7 @@
 import type { ApplyAnswer, Chunk } from '../../src/redis/apply/apply-chunk';
 import { createKeys } from '../../src/redis/keys';
 import { RedisUnavailableError, type Store } from '../../src/redis/store';
-import { TotalsModel } from '../kit/totals-model';
+import { TotalsModel } from '../kit/redis/totals-model';
 import type { Process } from './process';
 
 type Shard = TotalsModel & { seals: Set<string> };

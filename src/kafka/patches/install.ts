@@ -17,7 +17,7 @@ const FETCH_VERSION = 11;
 
 let installed = false;
 
-/** Mends kafkajs 2.2.4 at run time, once a process. Each repair has its test, `test/scenarios/kafka/kafkajs-*`. */
+/** Mends kafkajs 2.2.4 at run time, once a process. Each repair has its test, `test/scenarios/kafka/kafkajs/`. */
 export function installWorkarounds(): void {
   if (installed) return;
   installed = true;

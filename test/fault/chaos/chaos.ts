@@ -5,7 +5,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import builtIn from '../../../src/billing/catalog/livekit-cloud.json';
 import { createRandom, type Random } from '../../../src/oracle/random';
 import { installation, type Answer, type Installation } from '../../kit/tallyman';
-import { onRedis } from '../support/redis-faults';
+import { onRedis } from '../support/proxy/redis-faults';
 import { startTallyman, type ProcessEnd, type TallymanProcess } from '../support/tallyman-process';
 import { Consumers } from './consumers';
 import { FAULTS, type FaultName } from './faults';

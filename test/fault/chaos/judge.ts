@@ -3,7 +3,7 @@ import { openKafka } from '../../../src/kafka/client';
 import { readLedger } from '../../../src/kafka/ledger/ledger';
 import type { Installation } from '../../kit/tallyman';
 import { compare, judge } from '../support/judge';
-import { onRedis } from '../support/redis-faults';
+import { onRedis } from '../support/proxy/redis-faults';
 import { readContent } from '../support/redis-content';
 import { CREDIT, pricedCatalog, TO_CLOSE, type Chaos } from './chaos';
 import type { Quantities } from './usage';

@@ -2,7 +2,7 @@ import { readFileSync, rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Random } from '../../../src/oracle/random';
 import type { NativeService } from '../../../src/dev/services/service';
-import { appendOnlyFile } from '../support/redis-faults';
+import { appendOnlyFile } from '../support/proxy/redis-faults';
 
 const SAMPLE_MS = 100;
 const UNSYNCED_MS = 1_000;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { faultSuite, scaled, type FaultRun } from '../support/fault-suite';
-import { isRequest } from '../support/kafka-protocol';
+import { isRequest } from '../support/proxy/kafka-protocol';
 import { supervise } from './supervisor';
 
 /** A network between the consumers and Kafka that breaks, lags and swallows. The publisher is on the other side of it. */

@@ -1,5 +1,5 @@
 import { createPublisher } from '../../../src/kafka/producer';
-import { isRequest } from '../support/kafka-protocol';
+import { isRequest } from '../support/proxy/kafka-protocol';
 import { withKafka } from '../support/kafka-client';
 import { faultSuite, type FaultInstallation, type FaultRun } from '../support/fault-suite';
 import { MONTH, MONTH_BEFORE } from '../support/load';

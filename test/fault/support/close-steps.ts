@@ -1,8 +1,8 @@
 import type { NativeService } from '../../../src/dev/services/service';
 import type { FaultInstallation, FaultRun } from './fault-suite';
-import { isRequest } from './kafka-protocol';
-import type { Caught, Matches } from './proxy';
-import { onRedis } from './redis-faults';
+import { isRequest } from './proxy/kafka-protocol';
+import type { Caught, Matches } from './proxy/proxy';
+import { onRedis } from './proxy/redis-faults';
 
 export const closeWords = (month: string): string[] => ['close', month, '--grace', '0s'];
 

@@ -2,9 +2,9 @@ import { startNativeKafka } from '../../../src/dev/services/native-kafka';
 import { startNativeRedis } from '../../../src/dev/services/native-redis';
 import { freePort } from '../../../src/dev/services/free-port';
 import type { NativeService } from '../../../src/dev/services/service';
-import { kafkaProtocol } from './kafka-protocol';
-import { Proxy } from './proxy';
-import { redisProtocol } from './redis-protocol';
+import { kafkaProtocol } from './proxy/kafka-protocol';
+import { Proxy } from './proxy/proxy';
+import { redisProtocol } from './proxy/redis-protocol';
 
 /** A Kafka and a Redis of one suite file's own, each with a second way in, through a proxy. */
 export interface FaultWorld {

@@ -9,7 +9,7 @@ import type { Installation } from '../../kit/tallyman';
 import { compare } from './judge';
 import { MONTH_BEFORE, PROJECTS } from './load';
 import { recount } from './recount';
-import { onRedis } from './redis-faults';
+import { onRedis } from './proxy/redis-faults';
 import type { FaultWorld } from './fault-world';
 
 const prices: PriceList = builtIn;

@@ -11,7 +11,7 @@ import { readLedger } from '../../../src/kafka/ledger/ledger';
 import { createPublisher } from '../../../src/kafka/producer';
 import { readProject } from '../../../src/redis/views/projects';
 import { openStore, type Store } from '../../../src/redis/store';
-import { createTopic, openTestKafka } from '../../kit/kafka-harness';
+import { createTopic, openTestKafka } from '../../kit/kafka/kafka-harness';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
 
 let client: KafkaClient;

@@ -5,7 +5,7 @@ import type { KafkaClient } from '../../../src/kafka/client';
 import { createPublisher, type PublishRecord, type Publisher } from '../../../src/kafka/producer';
 import { readInvoices } from '../../../src/redis/views/invoices';
 import { openStore, type Store } from '../../../src/redis/store';
-import { createTopic, openTestKafka } from '../../kit/kafka-harness';
+import { createTopic, openTestKafka } from '../../kit/kafka/kafka-harness';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
 
 let client: KafkaClient;

@@ -7,7 +7,7 @@ import { redisAnswers } from '../../../src/dev/services/redis-ping';
 import { eventually } from '../../kit/services';
 
 const HOOK = join(__dirname, '../../kit/load-typescript.js');
-const PROGRAM = join(__dirname, '../../kit/start-redis-and-wait.ts');
+const PROGRAM = join(__dirname, '../../kit/servers/start-redis-and-wait.ts');
 
 test.each([
   ['is killed by SIGKILL', 'wait', 'SIGKILL'],

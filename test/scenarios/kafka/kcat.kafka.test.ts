@@ -3,7 +3,7 @@ import { readRange } from '../../../src/kafka/read-range';
 import { logRanges } from '../../../src/kafka/topics/topics';
 import { eventually } from '../../kit/eventually';
 import { kcat, needKcat } from '../../kit/tallyman';
-import { MemoryTotals, rateAnything, testTopic, type TestTopic } from '../../kit/kafka-harness';
+import { MemoryTotals, rateAnything, testTopic, type TestTopic } from '../../kit/kafka/kafka-harness';
 
 /** kcat is built on librdkafka, as the producers of most languages are. */
 

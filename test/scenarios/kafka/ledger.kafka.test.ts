@@ -5,7 +5,7 @@ import { readRange } from '../../../src/kafka/read-range';
 import { logRanges } from '../../../src/kafka/topics/topics';
 import { eventually } from '../../kit/eventually';
 import { uniquePrefix } from '../../kit/services';
-import { createTopic, openTestKafka } from '../../kit/kafka-harness';
+import { createTopic, openTestKafka } from '../../kit/kafka/kafka-harness';
 
 let client: KafkaClient;
 let publisher: Publisher;

@@ -1,4 +1,4 @@
-import { createTopic, openTestKafka } from '../../kit/kafka-harness';
+import { createTopic, openTestKafka } from '../../kit/kafka/kafka-harness';
 import { readLedger } from '../../../src/kafka/ledger/ledger';
 import { openOnceLog } from '../../../src/kafka/ledger/append-once-topic';
 import { uniquePrefix } from '../../kit/services';

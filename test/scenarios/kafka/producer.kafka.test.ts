@@ -1,6 +1,6 @@
 import { readRange, type LogRecord } from '../../../src/kafka/read-range';
 import { logRanges } from '../../../src/kafka/topics/topics';
-import { testTopic, type TestTopic } from '../../kit/kafka-harness';
+import { testTopic, type TestTopic } from '../../kit/kafka/kafka-harness';
 
 let usage: TestTopic;
 beforeEach(async () => (usage = await testTopic(3)));

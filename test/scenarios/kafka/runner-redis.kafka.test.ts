@@ -12,7 +12,7 @@ import { readTotals, writeShardCount } from '../../../src/redis/usage/read-usage
 import { openStore, type Store } from '../../../src/redis/store';
 import { eventually } from '../../kit/eventually';
 import { testRedisUrl } from '../../kit/services';
-import { testTopic, type TestTopic } from '../../kit/kafka-harness';
+import { testTopic, type TestTopic } from '../../kit/kafka/kafka-harness';
 
 const PARTITIONS = 3;
 const EVENTS = 6_000;

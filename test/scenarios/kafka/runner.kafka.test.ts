@@ -8,7 +8,7 @@ import {
   rateAnything,
   testTopic,
   type TestTopic,
-} from '../../kit/kafka-harness';
+} from '../../kit/kafka/kafka-harness';
 
 let usage: TestTopic;
 beforeEach(async () => (usage = await testTopic(3)));

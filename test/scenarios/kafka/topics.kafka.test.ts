@@ -15,7 +15,7 @@ import {
 } from '../../../src/kafka/topics/topics';
 import { eventually } from '../../kit/eventually';
 import { uniquePrefix } from '../../kit/services';
-import { createTopic, openTestKafka } from '../../kit/kafka-harness';
+import { createTopic, openTestKafka } from '../../kit/kafka/kafka-harness';
 
 const settings = { partitions: 5, replication: 1, retentionDays: 100 };
 let client: KafkaClient;

@@ -13,8 +13,8 @@ import { createTopics, logEnds, topicName } from '../../../src/kafka/topics/topi
 import { createBridge, WEBHOOKS_TOPIC, type Bridge } from '../../../src/livekit/bridge';
 import { createGatewayServer } from '../../../src/web/gateway/gateway-server';
 import { eventually } from '../../kit/eventually';
-import { ask } from '../../kit/http-client';
-import { expectedUsages, RECORDED_KEYS, recordedWebhooks } from '../../kit/livekit-webhooks';
+import { ask } from '../../kit/web/http-client';
+import { expectedUsages, RECORDED_KEYS, recordedWebhooks } from '../../kit/usage/livekit-webhooks';
 import { testBrokers, uniquePrefix } from '../../kit/services';
 
 const logger = createLogger('silent');

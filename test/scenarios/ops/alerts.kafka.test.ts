@@ -3,7 +3,7 @@ import type { Alert } from '../../../schemas/types';
 import { openKafka } from '../../../src/kafka/client';
 import { readLedger } from '../../../src/kafka/ledger/ledger';
 import { openStore } from '../../../src/redis/store';
-import { quietLog } from '../../kit/kafka-harness';
+import { quietLog } from '../../kit/kafka/kafka-harness';
 import { eventually, testBrokers, testRedisUrl } from '../../kit/services';
 import { installation, type Installation } from '../../kit/tallyman';
 

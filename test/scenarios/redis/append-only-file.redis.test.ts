@@ -9,10 +9,10 @@ import { initCursor } from '../../../src/redis/cursors';
 import { findTornShards } from '../../../src/redis/checks/find-double-counts';
 import { readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
-import { appendOnlyFile, loseTail, onRedis } from '../../fault/support/redis-faults';
-import { lastTransaction } from '../../kit/append-only-file';
-import { chunk, event } from '../../kit/rated-events';
-import { startRedisCluster } from '../../kit/redis-cluster';
+import { appendOnlyFile, loseTail, onRedis } from '../../fault/support/proxy/redis-faults';
+import { lastTransaction } from '../../kit/redis/append-only-file';
+import { chunk, event } from '../../kit/redis/rated-events';
+import { startRedisCluster } from '../../kit/servers/redis-cluster';
 
 const TOPIC = 'usage.session';
 const JULY = '2026-07';

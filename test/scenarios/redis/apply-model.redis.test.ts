@@ -7,8 +7,8 @@ import { forgetIds } from '../../../src/redis/apply/forget-ids';
 import { fingerprintBytes } from '../../../src/redis/apply/pack-chunk';
 import { openStore, type Store } from '../../../src/redis/store';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
-import { contentOf, readShard } from '../../kit/shard-content';
-import { TotalsModel } from '../../kit/totals-model';
+import { contentOf, readShard } from '../../kit/redis/shard-content';
+import { TotalsModel } from '../../kit/redis/totals-model';
 
 const RUNS = 250;
 const SHARD = 3;

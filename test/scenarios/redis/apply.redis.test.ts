@@ -7,8 +7,8 @@ import { freeze, restoreFreeze } from '../../../src/redis/cut-offs';
 import { readDaily, readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
-import { dumpAll } from '../../kit/dump';
-import { chunk, event } from '../../kit/rated-events';
+import { dumpAll } from '../../kit/redis/dump';
+import { chunk, event } from '../../kit/redis/rated-events';
 
 const TOPIC = 'usage.session';
 const MOST = 9223372036854775807n;

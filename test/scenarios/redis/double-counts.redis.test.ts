@@ -13,9 +13,9 @@ import {
 import { freeze } from '../../../src/redis/cut-offs';
 import { writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
-import { appendOnlyFile } from '../../fault/support/redis-faults';
-import { lastTransaction } from '../../kit/append-only-file';
-import { chunk, event } from '../../kit/rated-events';
+import { appendOnlyFile } from '../../fault/support/proxy/redis-faults';
+import { lastTransaction } from '../../kit/redis/append-only-file';
+import { chunk, event } from '../../kit/redis/rated-events';
 
 const TOPIC = 'usage.session';
 const JULY = '2026-07';

@@ -4,7 +4,7 @@ import { freeze } from '../../../src/redis/cut-offs';
 import { forgetIds } from '../../../src/redis/apply/forget-ids';
 import { openStore, type Store } from '../../../src/redis/store';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
-import { event } from '../../kit/rated-events';
+import { event } from '../../kit/redis/rated-events';
 
 const TOPIC = 'usage.session';
 const CHUNK = 2_000;

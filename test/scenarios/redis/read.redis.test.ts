@@ -29,7 +29,7 @@ import {
 } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
-import { chunk, event } from '../../kit/rated-events';
+import { chunk, event } from '../../kit/redis/rated-events';
 
 const TOPIC = 'usage.session';
 

@@ -15,8 +15,8 @@ import {
 } from '../../../src/redis/views/invoices';
 import { placeProjects, projectsOf, readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, RedisUnavailableError, type Store } from '../../../src/redis/store';
-import { chunk, event } from '../../kit/rated-events';
-import { startRedisCluster, type RedisCluster } from '../../kit/redis-cluster';
+import { chunk, event } from '../../kit/redis/rated-events';
+import { startRedisCluster, type RedisCluster } from '../../kit/servers/redis-cluster';
 
 const TOPIC = 'usage.session';
 

@@ -5,7 +5,7 @@ import { freeze } from '../../../src/redis/cut-offs';
 import { readDaily, readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
-import { chunk, event } from '../../kit/rated-events';
+import { chunk, event } from '../../kit/redis/rated-events';
 
 const TOPIC = 'usage.session';
 const JULY = '2026-07';

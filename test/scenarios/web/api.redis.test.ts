@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import type { HttpAnswer } from '../../kit/http-client';
+import type { HttpAnswer } from '../../kit/web/http-client';
 import type { InvoiceList, QuotaAnswer, UsageAnswer } from '../../../schemas/types';
 import { writeProject } from '../../../src/redis/views/projects';
 import type { Store } from '../../../src/redis/store';
-import { answerCheck, type AnswerCheck } from '../../kit/api-document';
-import { webHarness, type WebHarness } from '../../kit/web-harness';
+import { answerCheck, type AnswerCheck } from '../../kit/web/api-document';
+import { webHarness, type WebHarness } from '../../kit/web/web-harness';
 
 let harness: WebHarness;
 let api: AnswerCheck;

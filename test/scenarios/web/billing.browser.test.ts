@@ -9,8 +9,8 @@ import { createPublisher, type Publisher } from '../../../src/kafka/producer';
 import type { KafkaClient } from '../../../src/kafka/client';
 import { eventually, testBrokers } from '../../kit/services';
 import { installation } from '../../kit/tallyman';
-import { needTestProgram } from '../../kit/need-program';
-import { startChromium, type Chromium } from '../../kit/chromium';
+import { needTestProgram } from '../../kit/servers/need-program';
+import { startChromium, type Chromium } from '../../kit/web/chromium';
 
 /** The page as its readers have it: in a browser, from the command line's own server, while events are consumed. */
 

@@ -10,7 +10,7 @@ import { createTopics, logEnds, topicName } from '../../../src/kafka/topics/topi
 import { createGateway, type Gateway } from '../../../src/web/gateway/gateway';
 import { createGatewayServer } from '../../../src/web/gateway/gateway-server';
 import { createTokens, type TokenRequest } from '../../../src/web/http/tokens';
-import { ask, type HttpAnswer } from '../../kit/http-client';
+import { ask, type HttpAnswer } from '../../kit/web/http-client';
 import { testBrokers, uniquePrefix } from '../../kit/services';
 
 const SECRET = 'a secret of the tests, more than 32 bytes long';

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { writeVerified } from '../../../src/redis/views/verified';
-import { needTestProgram } from '../../kit/need-program';
-import { webHarness, type WebHarness } from '../../kit/web-harness';
+import { needTestProgram } from '../../kit/servers/need-program';
+import { webHarness, type WebHarness } from '../../kit/web/web-harness';
 
 let harness: WebHarness;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
 import { connect, type AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
-import type { HttpAnswer } from '../../kit/http-client';
+import type { HttpAnswer } from '../../kit/web/http-client';
 import pino from 'pino';
-import { SECRET, webHarness, type WebHarness } from '../../kit/web-harness';
+import { SECRET, webHarness, type WebHarness } from '../../kit/web/web-harness';
 
 /** The front door, tried with everything that is usually tried on one. */
 

@@ -1,7 +1,7 @@
 import { writeClose } from '../../../src/redis/views/closes';
 import { writeProject } from '../../../src/redis/views/projects';
 import { readStatements, type Statement } from '../../../src/web/pages/statements';
-import { webHarness, type WebHarness } from '../../kit/web-harness';
+import { webHarness, type WebHarness } from '../../kit/web/web-harness';
 
 let harness: WebHarness;
 

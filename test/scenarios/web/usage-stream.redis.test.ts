@@ -5,7 +5,7 @@ import { writeProject } from '../../../src/redis/views/projects';
 import { readMonthView, readQuotas } from '../../../src/web/pages/month-view';
 import { createUsageStreams } from '../../../src/web/api/usage-stream';
 import { eventually } from '../../kit/services';
-import { webHarness, type WebHarness } from '../../kit/web-harness';
+import { webHarness, type WebHarness } from '../../kit/web/web-harness';
 
 const STREAMS_OF_ONE = 20;
 let harness: WebHarness;

@@ -12,7 +12,7 @@ import { createFingerprinter } from '../../../src/redis/apply/fingerprint';
 import { IdSet } from '../../../src/redis/apply/fingerprint-set';
 import { FIRST_PERIOD } from '../../../src/redis/apply/dedup-index';
 import { packChunk } from '../../../src/redis/apply/pack-chunk';
-import { batchBytes } from '../../kit/batch-bytes';
+import { batchBytes } from '../../kit/kafka/batch-bytes';
 
 /**
  * What an event costs the consumer, beside what the bare client costs: kafkajs's own decoding and `JSON.parse`. Both run

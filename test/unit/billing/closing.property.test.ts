@@ -5,9 +5,9 @@ import type { Catalog, CatalogDocument } from '../../../src/billing/catalog/cata
 import { creditBalance } from '../../../src/billing/invoice/credits';
 import type { Invoice } from '../../../src/billing/invoice/invoice';
 import type { ProjectDocument } from '../../../src/billing/project/project';
-import { catalogDocument, months, projectDocument, usages } from '../../kit/arbitraries';
-import { oracleInvoices } from '../../kit/oracle';
-import { cents, storedMonths, type DatedUsage } from '../../kit/usages';
+import { catalogDocument, months, projectDocument, usages } from '../../kit/usage/arbitraries';
+import { oracleInvoices } from '../../kit/usage/oracle';
+import { cents, storedMonths, type DatedUsage } from '../../kit/usage/usages';
 
 /** Closes that are repeated, months whose price is known only later, and drafts that are completed in any order. */
 

@@ -4,10 +4,10 @@ import type { Catalog, CatalogDocument } from '../../../src/billing/catalog/cata
 import { invoiceCsv } from '../../../src/billing/invoice/invoice-csv';
 import type { Invoice } from '../../../src/billing/invoice/invoice';
 import { projectProblems } from '../../../src/billing/project/project-problems';
-import { catalogDocument, months, projectDocument, usages } from '../../kit/arbitraries';
+import { catalogDocument, months, projectDocument, usages } from '../../kit/usage/arbitraries';
 import { builtInCatalog } from '../../kit/built-in-catalog';
 import builtInDocument from '../../../src/billing/catalog/livekit-cloud.json';
-import { closeMonths } from '../../kit/usages';
+import { closeMonths } from '../../kit/usage/usages';
 
 /** Money has the digits of its currency wherever it is written, and what is printed adds up. */
 

@@ -8,7 +8,7 @@ import type { CatalogDocument } from '../../../src/billing/catalog/catalog';
 import type { PlanEntry } from '../../../src/billing/project/project';
 import { subjectOf } from '../../../src/audit/explain-line';
 import fixture from '../../kit/fixtures/price-row-changes-nothing.json';
-import { storedMonths } from '../../kit/usages';
+import { storedMonths } from '../../kit/usage/usages';
 
 /** Rows that begin within a month and come to the same as before, for the plan that is billed. */
 

@@ -1,4 +1,4 @@
-import { decode, reasonOf, TIME } from '../../kit/usage-events';
+import { decode, reasonOf, TIME } from '../../kit/usage/usage-events';
 
 const headers = {
   ce_specversion: Buffer.from('1.0'),

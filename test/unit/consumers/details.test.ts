@@ -1,5 +1,5 @@
 import { shown } from '../../../src/lib/text/describe';
-import { decode, event, TIME, type Fields } from '../../kit/usage-events';
+import { decode, event, TIME, type Fields } from '../../kit/usage/usage-events';
 
 function detailOf(value: unknown, topic = 'session'): string {
   const decoded = decode(value, {}, topic);

@@ -1,4 +1,4 @@
-import { decode, event, LIMITS, reasonOf, RECORD_MS, TIME, type Fields } from '../../kit/usage-events';
+import { decode, event, LIMITS, reasonOf, RECORD_MS, TIME, type Fields } from '../../kit/usage/usage-events';
 
 describe('every reason to refuse an event', () => {
   const padded = (bytes: number): string => {

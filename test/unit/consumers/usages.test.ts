@@ -1,6 +1,6 @@
 import { consumerNamed, consumerNames, usageConsumers } from '../../../consumers';
 import type { Usage } from '../../../src/rating/usage';
-import { decode, event, GOOD_DATA, TIME, type Fields } from '../../kit/usage-events';
+import { decode, event, GOOD_DATA, TIME, type Fields } from '../../kit/usage/usage-events';
 
 const seconds = (n: number, nanos = 0) => ({ seconds: n, nanos });
 

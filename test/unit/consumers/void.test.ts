@@ -1,6 +1,6 @@
 import { consumerNames } from '../../../consumers';
-import { outsideValidator } from '../../kit/outside-validator';
-import { decode, event, GOOD_DATA, reasonOf, TIME, type Fields } from '../../kit/usage-events';
+import { outsideValidator } from '../../kit/web/outside-validator';
+import { decode, event, GOOD_DATA, reasonOf, TIME, type Fields } from '../../kit/usage/usage-events';
 
 /** A void of a good event of a topic. */
 function voidOf(topic: string, changes: Fields = {}, attributes: Fields = {}): Fields {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createConsumerMetrics } from '../../../src/ingest/health/consumer-metrics';
 import { createFollowerMetrics } from '../../../src/audit/second-count/follower-metrics';
 import { checkHealth } from '../../../src/ingest/health/check-health';
-import { needTestProgram } from '../../kit/need-program';
+import { needTestProgram } from '../../kit/servers/need-program';
 
 const deploy = join(__dirname, '../../../deploy');
 const rulesFile = join(deploy, 'prometheus/rules.yml');

@@ -1,6 +1,6 @@
 import { installWorkarounds } from '../../../src/kafka/patches/install';
 import { eventually } from '../../kit/eventually';
-import { rawRequest, response, startFakeBroker, type FakeBroker } from '../../kit/fake-broker';
+import { rawRequest, response, startFakeBroker, type FakeBroker } from '../../kit/kafka/fake-broker';
 
 let broker: FakeBroker;
 beforeAll(() => installWorkarounds());

@@ -8,7 +8,7 @@ import {
 } from '../../../src/kafka/wire/fetch-response';
 import { unpackFrom } from '../../../src/kafka/log-reader';
 import type { LogRecord } from '../../../src/kafka/wire/record-batch';
-import { batchBytes, type BatchOptions } from '../../kit/batch-bytes';
+import { batchBytes, type BatchOptions } from '../../kit/kafka/batch-bytes';
 
 interface Aborted {
   readonly producerId: number;

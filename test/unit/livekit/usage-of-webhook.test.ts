@@ -1,6 +1,6 @@
 import { DEFAULT_PROJECT_PATTERN } from '../../../src/livekit/project-of-room';
 import { rfc3339, usageOfWebhook, type MappingRules } from '../../../src/livekit/usage-of-webhook';
-import { expectedUsages, recordedWebhooks } from '../../kit/livekit-webhooks';
+import { expectedUsages, recordedWebhooks } from '../../kit/usage/livekit-webhooks';
 
 const rules: MappingRules = {
   source: '/livekit/example',

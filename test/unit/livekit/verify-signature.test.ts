@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import { CLOCK_TOLERANCE_SECONDS, signatureProblem } from '../../../src/livekit/verify-signature';
-import { RECORDED_KEYS, recordedWebhooks } from '../../kit/livekit-webhooks';
+import { RECORDED_KEYS, recordedWebhooks } from '../../kit/usage/livekit-webhooks';
 
 const NOW = 1_795_000_000;
 const body = Buffer.from('{"event":"room_started", "id":"EV_1"}');

@@ -7,7 +7,7 @@ import { createWorkload, type WorkloadRecord } from '../../../src/oracle/workloa
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 import { meterKey } from '../../../src/rating/meters';
 import { roundingTable } from '../../../src/rating/rounding';
-import { anyBytes, weirdRecord } from '../../kit/weird-records';
+import { anyBytes, weirdRecord } from '../../kit/usage/weird-records';
 
 const calendar = createBillingCalendar('UTC');
 const limits = { futureMs: 3_600_000, pastMs: 400 * 86_400_000, durationMs: 31 * 86_400_000 };

@@ -121,7 +121,7 @@ test('projects come by their rank', () => {
 test('holds no more after a million records than after a tenth of them', () => {
   // In a process of its own, where rubbish can be collected on demand.
   const hook = join(__dirname, '../../kit/load-typescript.js');
-  const program = join(__dirname, '../../kit/hold-workload.ts');
+  const program = join(__dirname, '../../kit/usage/hold-workload.ts');
   const output = execFileSync(process.execPath, ['--expose-gc', '-r', hook, program], { encoding: 'utf8' });
   const [early, late] = JSON.parse(output) as [number, number];
   expect(late - early).toBeLessThan(1_000_000); // Less than two bytes a record: none of them is kept.

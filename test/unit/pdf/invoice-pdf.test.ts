@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import type { Invoice } from '../../../src/billing/invoice/invoice';
 import { renderInvoicePdf } from '../../../src/pdf/invoice-pdf';
 import { groupDigits } from '../../../src/lib/text/number-text';
-import { needTestProgram } from '../../kit/need-program';
+import { needTestProgram } from '../../kit/servers/need-program';
 import { longInvoice, workedInvoice } from '../../kit/sample-invoices';
 
 beforeAll(async () => {

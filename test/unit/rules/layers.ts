@@ -92,16 +92,15 @@ function folderIn(folders: readonly string[], file: string): boolean {
   return folders.some((folder) => file === folder || file.startsWith(`${folder}/`));
 }
 
-/** The project's sources, by their paths from its folder. */
-export function sourceFiles(): string[] {
-  const files = ['src', 'consumers'].flatMap((folder) =>
-    readdirSync(folder, { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts'))
-      .map((name) => join(folder, name)),
-  );
-  if (files.length === 0) throw new Error('no sources found: run from the project folder');
-  return files;
+/** The TypeScript and JavaScript files of a folder of the project, by their paths from the project's folder. */
+export function filesOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(ts|js)$/.test(name))
+    .map((name) => join(folder, name));
 }
+
+/** The project's sources. */
+export const sourceFiles = (): string[] => [...filesOf('src'), ...filesOf('consumers')];
 
 /** Every breach in the project's sources. */
 export function allBreaches(): Breach[] {

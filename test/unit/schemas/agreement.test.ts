@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { consumerNamed, consumerNames } from '../../../consumers';
 import { decodeEvent, type Decoded } from '../../../consumers/decode/decode-event';
 import { parseInstant } from '../../../src/rating/instant';
-import { event, GOOD_DATA, LIMITS, messageOf, TIME, type Fields } from '../../kit/usage-events';
-import { outsideValidator } from '../../kit/outside-validator';
+import { event, GOOD_DATA, LIMITS, messageOf, TIME, type Fields } from '../../kit/usage/usage-events';
+import { outsideValidator } from '../../kit/web/outside-validator';
 
 /** What no schema can say: rules on two fields, or on the record. */
 function isBeyondSchemas(decoded: Decoded): boolean {

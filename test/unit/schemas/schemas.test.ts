@@ -5,8 +5,8 @@ import { consumerNamed, consumerNames } from '../../../consumers';
 import { decodeEvent } from '../../../consumers/decode/decode-event';
 import { compileSchema, validatorOf } from '../../../src/lib/schema';
 import { deadLetterOf } from '../../../src/dead-letters/dead-letter';
-import { event, LIMITS, messageOf } from '../../kit/usage-events';
-import { outsideValidator } from '../../kit/outside-validator';
+import { event, LIMITS, messageOf } from '../../kit/usage/usage-events';
+import { outsideValidator } from '../../kit/web/outside-validator';
 
 const FOLDER = join(__dirname, '../../../schemas');
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.json'));

@@ -8,9 +8,9 @@ import { lateMonthsIn, usageOfMonth, type StoredMonth } from '../../../../src/bi
 import type { ProjectDocument } from '../../../../src/billing/project/project';
 import { projectProblems } from '../../../../src/billing/project/project-problems';
 import { compileSchema } from '../../../../src/lib/schema';
-import { catalogDocument, months, projectDocument, usages } from '../../../kit/arbitraries';
-import { oracleInvoices } from '../../../kit/oracle';
-import { cents, closeMonths, storedMonths, type DatedUsage } from '../../../kit/usages';
+import { catalogDocument, months, projectDocument, usages } from '../../../kit/usage/arbitraries';
+import { oracleInvoices } from '../../../kit/usage/oracle';
+import { cents, closeMonths, storedMonths, type DatedUsage } from '../../../kit/usage/usages';
 
 function catalogOf(document: CatalogDocument): Catalog {
   const answer = buildCatalog(document);

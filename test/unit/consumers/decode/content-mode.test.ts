@@ -3,7 +3,15 @@ import { join } from 'node:path';
 import { consumerNamed } from '../../../../consumers';
 import { decodeEvent } from '../../../../consumers/decode/decode-event';
 import { dataOf } from '../../../../consumers/decode/event-data';
-import { decode, event, LIMITS, messageOf, reasonOf, TIME, type Fields } from '../../../kit/usage-events';
+import {
+  decode,
+  event,
+  LIMITS,
+  messageOf,
+  reasonOf,
+  TIME,
+  type Fields,
+} from '../../../kit/usage/usage-events';
 
 const data = { service: 'sip', durationMs: 61_000 };
 const ceHeaders = {

@@ -3,7 +3,7 @@ import { consumerNamed } from '../../../../consumers';
 import { rateMessage, type RatedMessage } from '../../../../consumers/decode/rate-message';
 import { createBillingCalendar } from '../../../../src/rating/billing-calendar';
 import { roundingTable, type RoundingName } from '../../../../src/rating/rounding';
-import { event, LIMITS, messageOf, RECORD_MS, type Fields } from '../../../kit/usage-events';
+import { event, LIMITS, messageOf, RECORD_MS, type Fields } from '../../../kit/usage/usage-events';
 
 interface Setting {
   zone?: string;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dockerAnswers, startWithCompose } from '../../../../src/dev/services/docker';
-import { fakePrograms, type FakePrograms } from '../../../kit/fake-programs';
+import { fakePrograms, type FakePrograms } from '../../../kit/servers/fake-programs';
 
 let programs: FakePrograms;
 beforeEach(() => {

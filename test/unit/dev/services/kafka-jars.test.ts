@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { KAFKA_VERSION, kafkaJars } from '../../../../src/dev/services/kafka-jars';
-import { fakePrograms, type FakePrograms } from '../../../kit/fake-programs';
+import { fakePrograms, type FakePrograms } from '../../../kit/servers/fake-programs';
 
 const environment = { ...process.env };
 let programs: FakePrograms;

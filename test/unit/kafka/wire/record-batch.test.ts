@@ -1,6 +1,6 @@
 import { fc, test } from '@fast-check/jest';
 import { MAX_BATCH_PARTS, decodeRecordBatch } from '../../../../src/kafka/wire/record-batch';
-import { batchBytes, withChecksum } from '../../../kit/batch-bytes';
+import { batchBytes, withChecksum } from '../../../kit/kafka/batch-bytes';
 
 const one = { offsets: [7] };
 

@@ -4,7 +4,7 @@ import { createFingerprinter, type Fingerprinter } from '../../../../src/redis/a
 import { IdSet } from '../../../../src/redis/apply/fingerprint-set';
 import { FIRST_PERIOD, type KnownIds } from '../../../../src/redis/apply/dedup-index';
 import { packChunk, type PackedChunk } from '../../../../src/redis/apply/pack-chunk';
-import { event } from '../../../kit/rated-events';
+import { event } from '../../../kit/redis/rated-events';
 
 let fingerprinter: Fingerprinter;
 beforeAll(async () => {

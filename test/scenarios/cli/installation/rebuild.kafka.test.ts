@@ -1,0 +1,243 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { createWorkload } from '../../../../src/oracle/workload';
+import { openKafka } from '../../../../src/kafka/client';
+import { createPublisher } from '../../../../src/kafka/producer';
+import { usageTopics } from '../../../../src/kafka/topics/topics';
+import { eventually } from '../../../kit/eventually';
+import { publishNext } from '../../../kit/kafka/publish-next';
+import { testBrokers, testRedisUrl } from '../../../kit/services';
+import { installation, type Installation } from '../../../kit/tallyman';
+
+const CLI = join(__dirname, '../../../../dist/src/cli/tallyman.js');
+const redis = new Redis(testRedisUrl());
+afterAll(() => redis.quit());
+
+const PROJECTS = ['large', 'middle', 'small'];
+const now = new Date();
+const monthBack = (months: number): string =>
+  new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months, 1)).toISOString().slice(0, 7);
+const [month, earlier] = [monthBack(1), monthBack(2)];
+
+/** How far views are shown, how often a shard was written, which rebuild filled it: not what is counted. */
+const BOOKKEEPING = /:shown:|invoices-shown$|usage:(generation|evicted)$|}:writes$/;
+
+/** Everything in Redis but the ids, which a rebuild keeps for the last two periods only. */
+async function contents({ prefix }: Installation): Promise<Record<string, unknown>> {
+  const found: Record<string, unknown> = {};
+  for (const key of (await redis.keys(`${prefix}:*`)).sort()) {
+    if (key.includes('}:ids:') || key.endsWith('billing:verified') || BOOKKEEPING.test(key)) continue;
+    const type = await redis.type(key);
+    if (type === 'hash') found[key] = await redis.hgetall(key);
+    else if (type === 'set') found[key] = (await redis.smembers(key)).sort();
+    else found[key] = await redis.get(key);
+  }
+  return found;
+}
+
+async function empty({ prefix }: Installation): Promise<void> {
+  const keys = await redis.keys(`${prefix}:*`);
+  expect(keys.length).toBeGreaterThan(0);
+  await redis.unlink(keys);
+}
+
+/** What an operator compares: every project's totals and invoices, by the script in deploy/. */
+function snapshot({ env }: Installation, months: readonly string[]): string {
+  return execFileSync(join(__dirname, '../../../../deploy/snapshot.sh'), months, {
+    encoding: 'utf8',
+    env: { ...env, TALLYMAN: `${process.execPath} ${CLI}` },
+  });
+}
+
+/** Two closed months with late usage and repeats, and late usage in the open one. */
+async function setUp(tallyman: Installation): Promise<void> {
+  await tallyman.ok('init', '--partitions', '3');
+  for (const project of PROJECTS)
+    await tallyman.ok('projects', 'set', project, '--plan', 'ship', '--from', `${earlier}-01`);
+  const workload = createWorkload({ seed: 5, month, events: 6_000, projects: PROJECTS, monthBefore: 0.05 });
+  await publishNext(tallyman, workload, 2_000);
+  await tallyman.ok('consume', '--until-caught-up');
+  await tallyman.ok('close', earlier, '--grace', '0s');
+  await publishNext(tallyman, workload, 2_000); // Some of it late.
+  await tallyman.ok('consume', '--until-caught-up');
+  await tallyman.ok('close', month, '--grace', '0s');
+  await publishNext(tallyman, workload, 2_000); // All of it late.
+  await tallyman.ok('consume', '--until-caught-up');
+}
+
+test('an emptied Redis is filled from Kafka and comes out equal', async () => {
+  const tallyman = installation();
+  await setUp(tallyman);
+  const before = await contents(tallyman);
+  const months = [earlier, month, monthBack(0)];
+  const shown = snapshot(tallyman, months);
+  for (const id of PROJECTS.map((project) => `${project}-${month}`)) expect(shown).toContain(`"id": "${id}"`);
+
+  await empty(tallyman);
+  const consuming = await tallyman.run(['consume', '--until-caught-up']);
+  expect(consuming.code).toBe(1);
+  expect(consuming.stderr).toContain('REDIS_EMPTIED');
+  expect(await tallyman.run(['init', '--partitions', '3'])).toMatchObject({ code: 3 });
+
+  const rebuilt = { projects: 3, closes: 2, invoices: 6, monthsBeyondLog: [] };
+  expect(await tallyman.json('rebuild')).toEqual(rebuilt);
+  expect(await contents(tallyman)).toEqual(before);
+  expect(snapshot(tallyman, months)).toBe(shown);
+  await tallyman.ok('rebuild'); // Again, on a Redis that lost nothing.
+  expect(await contents(tallyman)).toEqual(before);
+}, 300_000);
+
+test('killed at any point it goes on, and until it has ended nobody counts or closes', async () => {
+  const tallyman = installation();
+  await setUp(tallyman);
+  const before = await contents(tallyman);
+  await empty(tallyman);
+
+  const rebuilding = (): Promise<number> => redis.exists(`${tallyman.prefix}:usage:rebuilding`);
+  const cursors = async (): Promise<number> => {
+    const keys = await redis.keys(`${tallyman.prefix}:usage:{*}:cursor`);
+    const all = await Promise.all(keys.map((key) => redis.hvals(key)));
+    return all.flat().reduce((sum, offset) => sum + Number(offset), 0);
+  };
+  const totals = async (): Promise<number> =>
+    (await redis.keys(`${tallyman.prefix}:usage:{*}:totals:*`)).length;
+  const killedWhen: (() => Promise<boolean>)[] = [
+    async () => (await rebuilding()) === 1,
+    async () => (await redis.exists(`${tallyman.prefix}:billing:invoices:small`)) === 1,
+    async () => (await redis.keys(`${tallyman.prefix}:usage:{*}:cursor`)).length > 0,
+    async () => (await cursors()) > 1_000,
+    async () => (await cursors()) > 3_000,
+    async () => (await cursors()) === 6_000 && (await totals()) === 0,
+  ];
+  for (const [round, reached] of killedWhen.entries()) {
+    const run = tallyman.start('rebuild');
+    const gone = once(run, 'close');
+    await eventually(async () => run.exitCode !== null || (await reached()), {
+      timeoutMs: 60_000,
+    });
+    run.kill('SIGKILL');
+    await gone;
+    if (round > 0) continue;
+    expect(await rebuilding()).toBe(1);
+    const closing = await tallyman.run(['close', month, '--grace', '0s']);
+    expect(closing).toMatchObject({ code: 1, stdout: '' });
+    expect(closing.stderr).toContain('REBUILD_UNFINISHED');
+    expect((await tallyman.run(['consume', '--until-caught-up'])).stderr).toContain('REBUILD_UNFINISHED');
+  }
+  await tallyman.ok('rebuild');
+  expect(await contents(tallyman)).toEqual(before);
+}, 300_000);
+
+test('where retention removed closed months, their totals are those of their close; the open month must be whole', async () => {
+  const tallyman = installation();
+  await tallyman.ok('init', '--partitions', '2');
+  await tallyman.ok('projects', 'set', 'large', '--plan', 'ship', '--from', `${monthBack(4)}-01`);
+  const frozenAt = new Map<number, Record<string, Record<string, number>>>();
+  for (const back of [4, 3, 2, 1]) {
+    const workload = createWorkload({
+      seed: back,
+      month: monthBack(back),
+      events: 1_500,
+      projects: PROJECTS,
+      monthBefore: back === 4 ? 0 : 0.05,
+    });
+    await publishNext(tallyman, workload, 1_500);
+    await tallyman.ok('consume', '--until-caught-up');
+    await tallyman.ok(
+      'close',
+      monthBack(back),
+      '--grace',
+      '0s',
+      '--now',
+      `${monthBack(back - 1)}-01T02:00:00Z`,
+    );
+    const record = await redis.hget(`${tallyman.prefix}:billing:closes`, monthBack(back));
+    frozenAt.set(back, (JSON.parse(record!) as { cursors: Record<string, Record<string, number>> }).cursors);
+  }
+  // Late usage of a month that is beyond the log: its price depends on that month's totals.
+  const late = createWorkload({ seed: 9, month: monthBack(3), events: 500, projects: PROJECTS });
+  await publishNext(tallyman, late, 500);
+  await tallyman.ok('consume', '--until-caught-up');
+  const before = await contents(tallyman);
+  const preview = await tallyman.ok('invoices', 'preview', 'large', '--json');
+
+  const deleteBefore = async (back: number): Promise<void> => {
+    const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+    const admin = await client.admin();
+    for (const topic of usageTopics(tallyman.prefix)) {
+      const partitions = Object.entries(frozenAt.get(back)!).map(([shard, cursors]) => ({
+        partition: Number(shard),
+        offset: String(cursors[topic]),
+      }));
+      await admin.fetchTopicOffsets(topic); // kafkajs must know the topic first.
+      await admin.deleteTopicRecords({ topic, partitions });
+    }
+    await client.close();
+  };
+  await deleteBefore(3);
+  const verdicts = await tallyman.json<{ months: { month: string; result: string }[] }>('verify');
+  expect(verdicts.months.map(({ result }) => result)).toEqual([
+    ...Array<string>(4).fill('not_judged'),
+    'equal',
+  ]);
+  expect((await tallyman.run(['verify', monthBack(3)])).code).toBe(3);
+
+  await empty(tallyman);
+  expect(await tallyman.json('rebuild')).toMatchObject({
+    closes: 4,
+    monthsBeyondLog: [4, 3, 2, 1].map(monthBack),
+  });
+  expect(await contents(tallyman)).toEqual(before);
+  const withoutDate = (json: string): string => json.replace(/"issuedAt": "[^"]*"/g, '');
+  const previewed = await tallyman.ok('invoices', 'preview', 'large', '--json');
+  expect(withoutDate(previewed)).toBe(withoutDate(preview));
+
+  await deleteBefore(2);
+  await empty(tallyman);
+  const refused = await tallyman.run(['rebuild']);
+  expect(refused.code).toBe(3);
+  expect(refused.stderr).toContain('LOG_TOO_SHORT');
+  expect(await redis.keys(`${tallyman.prefix}:*`)).toEqual([]);
+}, 300_000);
+
+test('what lay before the first cursor is not counted by a rebuild or a recount', async () => {
+  const tallyman = installation();
+  await tallyman.ok('init', '--partitions', '1', '--from', 'earliest');
+  const workload = createWorkload({ seed: 3, month, events: 600, projects: PROJECTS });
+  await publishNext(tallyman, workload, 300);
+  const other = installation({ TALLYMAN_PREFIX: tallyman.prefix });
+  await empty(tallyman); // A Redis of its own begins after what is there already.
+  await withdrawBegins(tallyman);
+  await other.ok('init', '--from', 'latest', '--partitions', '1');
+  await publishNext(tallyman, workload, 300);
+  await other.ok('consume', '--until-caught-up');
+  const before = await contents(tallyman);
+  expect((await other.run(['verify'])).code).toBe(0);
+  await empty(tallyman);
+  await other.ok('rebuild');
+  expect(await contents(tallyman)).toEqual(before);
+}, 300_000);
+
+test('an environment that counts by other settings is refused', async () => {
+  const tallyman = installation();
+  await tallyman.ok('init', '--partitions', '1');
+  for (const verb of ['consume', 'rebuild', 'verify', 'close', 'init']) {
+    const other = installation({ TALLYMAN_PREFIX: tallyman.prefix, TALLYMAN_ROUNDING: 'per-second' });
+    const answer = await other.run([verb]);
+    expect(answer).toMatchObject({ code: 3, stdout: '' });
+    expect(answer.stderr).toContain('TALLYMAN_ROUNDING is per-second and was per-minute');
+  }
+  const same = installation({ TALLYMAN_PREFIX: tallyman.prefix, TALLYMAN_FUTURE_LIMIT: '60m' });
+  await same.ok('consume', '--until-caught-up');
+}, 300_000);
+
+/** As if `init` had never been run: a record without a value withdraws its key. */
+async function withdrawBegins({ prefix }: Installation): Promise<void> {
+  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+  const publisher = await createPublisher(client);
+  await publisher.publish(`${prefix}.billing.settings`, [{ key: 'begin/0', value: null }]);
+  await publisher.close();
+  await client.close();
+}

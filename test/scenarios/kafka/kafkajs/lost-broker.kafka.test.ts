@@ -1,0 +1,95 @@
+import { openKafka } from '../../../../src/kafka/client';
+import { createPublisher } from '../../../../src/kafka/producer';
+import { createRunner } from '../../../../src/ingest/consumer';
+import { createTopics, topicName } from '../../../../src/kafka/topics/topics';
+import { eventually } from '../../../kit/eventually';
+import { ownServices, type OwnServices } from '../../../kit/servers/own-services';
+import {
+  countTo,
+  MemoryDeadLetters,
+  MemoryTotals,
+  quietLog,
+  rateAnything,
+} from '../../../kit/kafka/kafka-harness';
+
+/**
+ * When its only broker goes away, kafkajs's consumer crashes ("No broker available"), and with `restartOnFailure: false`
+ * stays down. A broker that is restarted is everyday life: the runner rides it out.
+ */
+let services: OwnServices;
+beforeAll(async () => (services = await ownServices()));
+afterAll(() => services.stop());
+
+it.each(['SIGKILL', 'SIGTERM'] as const)(
+  'a broker that goes by %s and comes back is ridden out',
+  async (signal) => {
+    const client = openKafka({ brokers: services.brokers, clientId: 'test' });
+    const prefix = signal.toLowerCase();
+    const topic = topicName(prefix, 'usage.session');
+    await createTopics(client, prefix, { partitions: 2, replication: 1, retentionDays: 1 });
+    const totals = new MemoryTotals(2);
+    const fatal: unknown[] = [];
+    const runner = createRunner({
+      ...{ client, topic, totals, logger: quietLog, rate: rateAnything },
+      groupId: `${prefix}.tallyman.session`,
+      deadLetters: new MemoryDeadLetters(),
+      onFatal: (error) => void fatal.push(error),
+    });
+    const fill = async (): Promise<void> => {
+      const publisher = await createPublisher(client);
+      const records = Array.from({ length: 500 }, (_, i) => ({
+        key: null,
+        value: `v${i}`,
+        partition: i % 2,
+      }));
+      await publisher.publish(topic, records);
+      await publisher.close();
+    };
+    try {
+      await fill();
+      await runner.start();
+      await eventually(() => totals.offsets(0).length === 250 && totals.offsets(1).length === 250, {
+        timeoutMs: 60_000,
+      });
+
+      await services.kafka.kill(signal);
+      await eventually(() => runner.status().idleMs > 3_000, {
+        timeoutMs: 60_000,
+        what: 'the loop to stand still',
+      });
+      await services.kafka.restart();
+      await eventually(() => fill().then(() => true), { timeoutMs: 60_000, what: 'publishing again' });
+      await eventually(() => totals.offsets(0).length >= 500 && totals.offsets(1).length >= 500, {
+        timeoutMs: 60_000,
+      });
+      for (const shard of [0, 1])
+        expect(totals.offsets(shard)).toEqual(countTo(totals.offsets(shard).length));
+      expect(fatal).toEqual([]);
+    } finally {
+      await runner.stop();
+      await client.close();
+    }
+  },
+);
+
+it('stops without its broker', async () => {
+  const client = openKafka({ brokers: services.brokers, clientId: 'test' });
+  const topic = topicName('stop', 'usage.session');
+  await createTopics(client, 'stop', { partitions: 1, replication: 1, retentionDays: 1 });
+  const fatal: unknown[] = [];
+  const runner = createRunner({
+    ...{ client, topic, totals: new MemoryTotals(1), logger: quietLog, rate: rateAnything },
+    groupId: 'stop.tallyman.session',
+    deadLetters: new MemoryDeadLetters(),
+    onFatal: (error) => void fatal.push(error),
+  });
+  await runner.start();
+  await services.kafka.kill('SIGKILL');
+  try {
+    await runner.stop();
+    await client.close();
+    expect(fatal).toEqual([]);
+  } finally {
+    await services.kafka.restart();
+  }
+});
