@@ -2,9 +2,9 @@ import { decodeEvent } from '../../consumers/decode/decode-event';
 import type { RatingContext } from '../../consumers/decode/rate-message';
 import type { UsageConsumer } from '../../consumers/usage-consumer';
 import type { Invoice, InvoiceLine } from '../billing/invoice/invoice';
+import { unitSize } from '../billing/pricing/units';
 import { meterKey } from '../rating/meters';
 import { rate } from '../rating/rate';
-import { BYTES_PER_GB } from '../rating/rounding';
 import type { Usage } from '../rating/usage';
 import type { KafkaClient } from '../kafka/client';
 import { readRange, type LogRecord } from '../kafka/read-range';
@@ -84,7 +84,7 @@ export function subjectOf(
 
 /** A decimal quantity of a billing unit in base units; every line's is a whole number of them. */
 function baseUnits(quantity: string, unit: string): bigint {
-  const size = unit === 'minute' ? 60n : unit === 'GB' ? BigInt(BYTES_PER_GB) : 1n;
+  const size = unitSize(unit);
   const [whole = '', places = ''] = quantity.replace('-', '').split('.');
   const scaled = (BigInt(whole + places) * size) / 10n ** BigInt(places.length);
   return quantity.startsWith('-') ? -scaled : scaled;

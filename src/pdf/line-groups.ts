@@ -1,4 +1,6 @@
 import type { InvoiceLine } from '../billing/invoice/invoice';
+import { METER_GROUPS } from '../rating/meter-table';
+import { meterRow } from '../rating/meters';
 
 /** Lines that stand together under one heading, in the invoice's order. */
 export interface LineGroup {
@@ -6,45 +8,29 @@ export interface LineGroup {
   readonly lines: readonly InvoiceLine[];
 }
 
-/** Headings in the order of the page, and which lines come under each. The first that holds is a line's. */
-const groups: readonly (readonly [title: string, holds: (line: InvoiceLine) => boolean])[] = [
-  ['Plan', ({ kind }) => kind === 'plan'],
-  ['Late usage of earlier months', ({ kind }) => kind === 'late'],
-  ['Credits', ({ kind }) => kind === 'credit'],
-  ['Tax', ({ kind }) => kind === 'tax'],
-  ['Agents', ({ meter }) => is(meter, 'agent.')],
-  ['Realtime', ({ meter }) => is(meter, 'session.webrtc') || is(meter, 'transfer.')],
-  ['Telephony', ({ meter }) => is(meter, 'session.sip.')],
-  ['Recording and streaming', ({ meter }) => is(meter, 'session.egress.') || is(meter, 'session.ingress.')],
-  ['Inference', ({ meter }) => is(meter, 'inference.')],
-  ['Other usage', () => true],
-];
-const pageOrder = [
-  'Plan',
-  'Agents',
-  'Realtime',
-  'Telephony',
-  'Recording and streaming',
-  'Inference',
-  'Other usage',
-  'Late usage of earlier months',
-  'Credits',
-  'Tax',
+const titles = {
+  plan: 'Plan',
+  usage: 'Other usage',
+  late: 'Late usage of earlier months',
+  credit: 'Credits',
+  tax: 'Tax',
+};
+const pageOrder: readonly string[] = [
+  titles.plan,
+  ...METER_GROUPS,
+  titles.usage,
+  titles.late,
+  titles.credit,
+  titles.tax,
 ];
 
 /** Puts an invoice's lines under headings; every line under exactly one. */
 export function lineGroups(lines: readonly InvoiceLine[]): LineGroup[] {
-  const found = new Map<string, InvoiceLine[]>();
-  for (const line of lines) {
-    const [title] = groups.find(([, holds]) => holds(line))!;
-    found.set(title, [...(found.get(title) ?? []), line]);
-  }
-  return pageOrder.flatMap((title) => {
-    const under = found.get(title);
-    return under === undefined ? [] : [{ title, lines: under }];
-  });
+  return pageOrder
+    .map((title) => ({ title, lines: lines.filter((line) => titleOf(line) === title) }))
+    .filter((group) => group.lines.length > 0);
 }
 
-function is(meter: string | undefined, prefix: string): boolean {
-  return meter?.startsWith(prefix) ?? false;
+function titleOf({ kind, meter = '' }: InvoiceLine): string {
+  return (kind === 'usage' ? meterRow(meter)?.group : undefined) ?? titles[kind];
 }

@@ -1,4 +1,5 @@
 import type { Instant } from './instant';
+import { BILLING_UNITS, METERS, type RoundingRule } from './meter-table';
 import type { Meter } from './meters';
 import type { Duration } from './usage';
 
@@ -19,61 +20,47 @@ export type RoundingTable = Readonly<Record<Meter, readonly DatedRoundingPolicy[
 
 export type RoundingName = 'per-minute' | 'per-second';
 
-/** A GB is 10^9 bytes, so that 0.01 GB is a whole number of bytes. */
-export const BYTES_PER_GB = 1_000_000_000;
-
 const ALWAYS = Number.NEGATIVE_INFINITY;
-/** 2026-08-24T00:00:00Z, from when LiveKit Cloud announced metering by the second. */
+/** 2026-08-24T00:00:00Z, the day from which LiveKit Cloud announced metering by the second. */
 const PER_SECOND_FROM = Date.UTC(2026, 7, 24) / 1000;
-const HUNDREDTH_OF_GB = BYTES_PER_GB / 100;
+const HUNDREDTH_OF_GB = BILLING_UNITS.GB.size / 100;
 
-const minute: DatedRoundingPolicy = { fromSeconds: ALWAYS, increment: 60, minimum: 60 };
-const second: DatedRoundingPolicy = { fromSeconds: ALWAYS, increment: 1, minimum: 1 };
-const single: DatedRoundingPolicy = { fromSeconds: ALWAYS, increment: 1, minimum: 1 };
-const hundredthOfGb: DatedRoundingPolicy = {
+const always = (increment: number): DatedRoundingPolicy => ({
   fromSeconds: ALWAYS,
-  increment: HUNDREDTH_OF_GB,
-  minimum: HUNDREDTH_OF_GB,
-};
-const secondFromTenOn: DatedRoundingPolicy = { fromSeconds: PER_SECOND_FROM, increment: 1, minimum: 10 };
+  increment,
+  minimum: increment,
+});
+
+type Policies = Readonly<Record<RoundingRule, readonly DatedRoundingPolicy[]>>;
 
 /** The rule of LiveKit Cloud's billing page, at all times. */
-const perMinute: RoundingTable = {
-  'session.webrtc': [minute],
-  'session.sip.third_party': [minute],
-  'session.sip.us_local': [minute],
-  'session.sip.us_toll_free': [minute],
-  'session.ingress.transcoded': [minute],
-  'session.ingress.passthrough': [minute],
-  'session.egress.video': [minute],
-  'session.egress.audio_only': [minute],
-  'session.egress.track': [minute],
-  'transfer.downstream': [hundredthOfGb],
-  'transfer.upstream': [hundredthOfGb],
-  'agent.session': [minute],
-  'agent.recording': [minute],
-  'agent.events': [single],
-  'inference.stt': [second],
-  'inference.llm.input': [single],
-  'inference.llm.cached_input': [single],
-  'inference.llm.output': [single],
-  'inference.tts': [single],
+const perMinute: Policies = {
+  'begun-minute': [always(60)],
+  'begun-second': [always(1)],
+  'hundredth-of-gb': [always(HUNDREDTH_OF_GB)],
+  none: [always(1)],
 };
 
 /**
- * The announced rule: whole seconds, at least ten, for all that was metered by the minute. The announcement names
- * sessions, recording, WebRTC and SIP; stream import, which it does not name, is read as a session.
+ * The announced rule: whole seconds, at least ten, for everything that was metered by the minute. The announcement names
+ * sessions, recording, WebRTC and SIP. Stream import, which it does not name, is treated as a session.
  */
-const perSecond: RoundingTable = Object.fromEntries(
-  Object.entries(perMinute).map(([meter, policies]) => [
-    meter,
-    policies.includes(minute) ? [secondFromTenOn, ...policies] : policies,
-  ]),
-) as RoundingTable;
+const perSecond: Policies = {
+  ...perMinute,
+  'begun-minute': [{ fromSeconds: PER_SECOND_FROM, increment: 1, minimum: 10 }, ...perMinute['begun-minute']],
+};
+
+function tableOf(policies: Policies): RoundingTable {
+  return Object.fromEntries(
+    Object.entries(METERS).map(([meter, { rounding }]) => [meter, policies[rounding]]),
+  ) as RoundingTable;
+}
+
+const tables = { 'per-minute': tableOf(perMinute), 'per-second': tableOf(perSecond) };
 
 /** The table of a `TALLYMAN_ROUNDING` setting. */
 export function roundingTable(name: RoundingName): RoundingTable {
-  return name === 'per-second' ? perSecond : perMinute;
+  return tables[name];
 }
 
 /** The policy of a meter in force at a moment. */

@@ -3,7 +3,8 @@ import { amountProblems, isoDigitsOf } from '../pricing/currency';
 import { isDay } from '../pricing/days';
 import { Decimal } from '../pricing/decimal';
 import type { Overrides } from '../project/project';
-import { isInference, isMeter, meterNames, unitOf } from '../pricing/units';
+import { isInference, isMeter, meterNames } from '../../rating/meters';
+import { unitOf } from '../pricing/units';
 
 /** What is wrong with a catalog that has the right shape; each problem names its row. Empty when all is well. */
 export function catalogProblems(document: CatalogDocument): string[] {

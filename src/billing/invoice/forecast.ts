@@ -1,7 +1,7 @@
 import { splitMeterKey } from '../../rating/meters';
 import { periodOfMonth } from '../pricing/days';
 import { isLateField, type StoredMonth } from '../pricing/month-usage';
-import { unitOf } from '../pricing/units';
+import { unitOf, unitSize } from '../pricing/units';
 
 /**
  * What a month that is under way will have used at its end if the rest goes on as it began: for `buildInvoice`, to show
@@ -22,7 +22,7 @@ export function forecastUsage(
   const allDaily = new Map(daily);
   for (const [key, quantity] of totals) {
     if (isLateField(key)) continue;
-    const size = BigInt(unitOf(splitMeterKey(key).meter).size.toFixed());
+    const size = unitSize(unitOf(splitMeterKey(key).meter).name);
     const rest = ceilDiv(quantity * BigInt(monthMs - elapsedMs), BigInt(elapsedMs) * size) * size;
     const field = `${lastDay}/${key}`;
     allTotals.set(key, quantity + rest);

@@ -1,11 +1,11 @@
 import { TallymanError } from '../../lib/errors';
-import { splitMeterKey } from '../../rating/meters';
+import { isInference, splitMeterKey } from '../../rating/meters';
 import { inForce, type AtQuota, type Catalog, type Rate } from '../catalog/catalog';
 import { cutAt, daysIn, daysOf, periodOfMonth, type Period } from './days';
 import { Decimal, roundMoney } from './decimal';
 import type { Overrides, PlanEntry } from '../project/project';
 import { chargeKey, rateOf } from './unit-price';
-import { isInference, unitOf } from './units';
+import { unitOf } from './units';
 
 /** What holds for one project over a run of days in a month: the whole month unless its plan or terms change in it. */
 export interface Segment {

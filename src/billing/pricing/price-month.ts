@@ -1,3 +1,4 @@
+import { isInference } from '../../rating/meters';
 import type { Catalog } from '../catalog/catalog';
 import { periodText } from './days';
 import { Decimal, roundMoney, sum, zero } from './decimal';
@@ -6,7 +7,6 @@ import type { MonthUsage } from './month-usage';
 import { positionsIn } from './usage-items';
 import { priceUsage, type Priced } from './price-usage';
 import { amountOf, moneyLine, moneyUnit, type PricedLine } from '../invoice/priced-line';
-import { isInference } from './units';
 
 /** Prices a month's usage by its segments, each on its own; only a minimum spend looks at the month as a whole. */
 export function priceMonth(catalog: Catalog, segments: readonly Segment[], usage: MonthUsage): Priced {

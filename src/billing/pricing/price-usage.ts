@@ -1,3 +1,4 @@
+import { isInference } from '../../rating/meters';
 import { chargesFor } from './charge';
 import { periodText } from './days';
 import { one, zero, type Decimal } from './decimal';
@@ -5,7 +6,7 @@ import type { Segment } from './month-terms';
 import type { Position } from './usage-items';
 import type { PricedLine } from '../invoice/priced-line';
 import { isFree } from './unit-price';
-import { isInference, labelOf, unitOf, type BillingUnit } from './units';
+import { labelOf, unitOf, type BillingUnit } from './units';
 
 /** What usage costs under its terms: a function of the usage alone, whenever that arrived. */
 export interface Priced {

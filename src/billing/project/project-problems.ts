@@ -4,7 +4,7 @@ import { amountProblems } from '../pricing/currency';
 import { isDay } from '../pricing/days';
 import { listedKeyOf } from '../pricing/month-terms';
 import type { Overrides, PlanEntry, ProjectDocument } from './project';
-import { isInference, isMeter } from '../pricing/units';
+import { isInference, isMeter } from '../../rating/meters';
 
 /** What is wrong with a project document that has the right shape, by the catalog it will be billed with. */
 export function projectProblems(project: ProjectDocument, catalog: Catalog): string[] {

@@ -1,4 +1,5 @@
-import { meterNames, isInference, labelOf, unitOf, type BillingUnit } from '../pricing/units';
+import { isInference, meterNames } from '../../rating/meters';
+import { labelOf, unitOf, type BillingUnit } from '../pricing/units';
 import type { Catalog } from '../catalog/catalog';
 import { periodText } from '../pricing/days';
 import { sum, zero, type Decimal } from '../pricing/decimal';

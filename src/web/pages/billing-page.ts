@@ -1,7 +1,7 @@
-import { splitMeterKey } from '../../rating/meters';
+import { isInference, splitMeterKey } from '../../rating/meters';
 import type { Invoice, InvoiceLine } from '../../billing/invoice/invoice';
 import { isLateField } from '../../billing/pricing/month-usage';
-import { inInvoiceOrder, isInference, labelOf } from '../../billing/pricing/units';
+import { inInvoiceOrder, labelOf } from '../../billing/pricing/units';
 import type { PlanComparison } from '../../billing/invoice/compare-plans';
 import { groupDigits, shownRate } from '../../lib/text/number-text';
 import type { QuotaUsage } from '../../billing/quota/quota-usage';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { CatalogDocument, PriceDocument } from '../../../src/billing/catalog/catalog';
 import type { Overrides, ProjectDocument } from '../../../src/billing/project/project';
-import { isInference, meterNames } from '../../../src/billing/pricing/units';
+import { isInference, meterNames } from '../../../src/rating/meters';
 import type { DatedUsage } from './usages';
 
 /** Random catalogs, projects and usages over the same few months, small enough that quotas, tiers and ties are hit often. */
