@@ -11,7 +11,7 @@ import { readWhole } from '../../../redis/rebuilding';
 import { writeVerified } from '../../../redis/views/verified';
 import { monthArgument } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
-import { followVerify } from '../../lib/follow-verify';
+import { followVerify } from '../../../audit/second-count/follow-verify';
 import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
 
 const EXIT_DIFFERENT = 1;

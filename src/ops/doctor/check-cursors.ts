@@ -1,0 +1,62 @@
+import { usageConsumers } from '../../../consumers';
+import { checkCursor } from '../../ingest/offset-chain';
+import type { Context } from '../../installation/context';
+import { checkCloses } from '../../installation/ledgers/check-closes';
+import { logRanges, topicName } from '../../kafka/topics/topics';
+import type { Finding } from '../../lib/finding';
+import { readCursors } from '../../redis/cursors';
+import { checkTopicIds } from './check-topic-ids';
+
+/** A partition that is behind is called stuck if its cursor does not move for this long. */
+const STUCK_AFTER_MS = 3_000;
+
+export async function checkCursors(context: Context): Promise<Finding[]> {
+  const { prefix } = context.config;
+  const store = await context.store();
+  const topics = usageConsumers.map(({ topic }) => topicName(prefix, topic));
+  const ranges = await logRanges(context.kafka(), topics);
+  const findings: Finding[] = await checkTopicIds(context, store, topics);
+  const behind: { topic: string; partition: number; cursor: number; end: number }[] = [];
+  for (const [topic, partitions] of ranges) {
+    for (const [partition, range] of partitions.entries()) {
+      const subject = `${topic}/${partition}`;
+      const cursor = (await readCursors(store, partition)).get(topic);
+      if (cursor === undefined) {
+        const problem = 'Redis holds no cursor: its events are not counted';
+        findings.push({
+          level: 'error',
+          subject,
+          problem,
+          remedy: 'a first start, or a new partition: tallyman init; if Redis was emptied: tallyman rebuild',
+        });
+        continue;
+      }
+      const stop = checkCursor(cursor, range);
+      if (stop) {
+        const key = store.keys.shard(partition).cursor;
+        const offset = cursor < range.start ? range.start : range.end;
+        findings.push({
+          ...{ level: 'error', subject, problem: stop.message },
+          remedy: `restore Kafka's data; or stop the consumers and accept the loss: redis-cli HSET '${key}' ${topic} ${offset}`,
+        });
+      } else if (cursor < range.end) behind.push({ topic, partition, cursor, end: range.end });
+    }
+  }
+  // Only where there are cursors, Redis can be compared with the ledger.
+  if (findings.length === 0) {
+    const shardCount = Math.max(...[...ranges.values()].map((partitions) => partitions.length));
+    const installation = { client: context.kafka(), store, prefix, calendar: context.calendar, shardCount };
+    findings.push(...(await checkCloses({ ...installation, nowMs: Date.now() })));
+  }
+  if (behind.length > 0) await new Promise((resolve) => setTimeout(resolve, STUCK_AFTER_MS));
+  for (const { topic, partition, cursor, end } of behind) {
+    if ((await readCursors(store, partition)).get(topic) !== cursor) continue;
+    findings.push({
+      level: 'warning',
+      subject: `${topic}/${partition}`,
+      problem: `${end - cursor} events wait, and the cursor stands at ${cursor}`,
+      remedy: 'start the consumers (tallyman consume), or look at their logs',
+    });
+  }
+  return findings;
+}

@@ -1,0 +1,143 @@
+import { consumerNamed, consumerNames, usageConsumers } from '../../consumers';
+import { checkCountingSettings, type CountingRecord } from '../installation/settings';
+import type { CloseRecord } from '../redis/views/close-record';
+import { neededFrom } from '../installation/replay-horizon';
+import { noteTopicIds } from '../ingest/guards/note-topic-ids';
+import { monthsWithFrozenTotals, restoreFrozenTotals } from '../close/frozen-totals';
+import { readCloseRecords, restoreCloses } from '../installation/ledgers/restore-closes';
+import { restoreViews, type RestoredViews } from '../installation/ledgers/restore-views';
+import { TallymanError } from '../lib/errors';
+import { checkCoPartitioned, logRanges, topicName } from '../kafka/topics/topics';
+import { initCursor, readCursor } from '../redis/cursors';
+import { noteEvictions } from '../redis/checks/dropped-keys';
+import { writeShardCount } from '../redis/usage/read-usage';
+import { beginRebuild, endRebuild, isRebuilding } from '../redis/rebuilding';
+import type { Store } from '../redis/store';
+import type { Context } from '../installation/context';
+import { runConsumers } from '../ingest/run-consumers';
+
+/** What was restored. */
+export interface Rebuilt extends RestoredViews {
+  /** Closed months whose events the log no longer holds whole: their totals are those that their close published. */
+  readonly monthsBeyondLog: readonly string[];
+}
+
+/** Fills an emptied Redis from Kafka. Stopped or killed, it goes on where it was. */
+export async function rebuild(context: Context): Promise<Rebuilt> {
+  const { config, logger } = context;
+  const kafka = context.kafka();
+  const store = await context.store();
+  const partitionCount = await checkCoPartitioned(kafka, config.prefix);
+  const counting = await checkCountingSettings(kafka, config);
+  const closes = [...(await readCloseRecords(kafka, config.prefix)).values()];
+  const published = await monthsWithFrozenTotals(kafka, config.prefix);
+  const missing = await missingCursors(context, store, partitionCount, counting, closes, published);
+
+  const cursorCount = partitionCount * usageConsumers.length;
+  // All of it comes back, so what was thrown away before does not count.
+  if (missing.length === cursorCount && !(await isRebuilding(store))) await noteEvictions(store);
+  if (missing.length > 0) await beginRebuild(store, partitionCount);
+  await writeShardCount(store, partitionCount);
+  const views = await restoreViews(kafka, store, config.prefix);
+  // Before the log: an event that was late must be late again.
+  await restoreCloses(kafka, store, config.prefix, logger);
+  await noteTopics(context, store, closes.at(-1));
+  for (const { shard, topic, begin } of missing) await initCursor(store, shard, topic, begin);
+  const end = await runConsumers(context, {
+    consumers: consumerNames.map(consumerNamed),
+    untilCaughtUp: true,
+    purpose: 'rebuild',
+  });
+  if (end === 'interrupted')
+    throw new TallymanError('INTERRUPTED', 'Stopped before the end: run it again to go on');
+
+  // After the log: every cursor has passed the freezes, so nothing is counted in a closed month any more.
+  const months = closes.map(({ month }) => month).filter((month) => published.has(month));
+  if (await isRebuilding(store)) {
+    await restoreFrozenTotals(kafka, store, config.prefix, partitionCount, months);
+    await endRebuild(store, partitionCount);
+  }
+  const beyond = await monthsBeyondLog(context, counting, closes);
+  return { ...views, monthsBeyondLog: beyond };
+}
+
+/** The closes' offsets mean something in their own topics only: late usage of others would pass for timely. */
+async function noteTopics(
+  { kafka, config }: Context,
+  store: Store,
+  lastClose: CloseRecord | undefined,
+): Promise<void> {
+  const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
+  await noteTopicIds(kafka(), store, topics, lastClose?.topicIds);
+}
+
+/**
+ * The cursors that are to be made, each where its log begins to count.
+ *
+ * @throws TallymanError `LOG_TOO_SHORT` where the log no longer holds all that the open month is made of
+ */
+async function missingCursors(
+  context: Context,
+  store: Store,
+  partitionCount: number,
+  counting: CountingRecord,
+  closes: readonly CloseRecord[],
+  published: ReadonlySet<string>,
+): Promise<{ shard: number; topic: string; begin: number }[]> {
+  const missing: { shard: number; topic: string; begin: number }[] = [];
+  const { calendar } = context;
+  const lastClosed = closes.at(-1)?.month;
+  const openMonth =
+    lastClosed === undefined ? calendar.monthOfMs(Date.now()) : calendar.nextMonth(lastClosed);
+  // A close that was killed may have frozen a month and not published its totals: only the log has them.
+  const replayed = closes.find(({ month }) => !published.has(month))?.month ?? openMonth;
+  for (const { topic, shard, start, begin, needed } of await coverageOf(
+    context,
+    counting,
+    closes,
+    openMonth,
+  )) {
+    if (shard >= partitionCount || (await readCursor(store, shard, topic)) !== undefined) continue;
+    if (start > needed) {
+      throw new TallymanError(
+        'LOG_TOO_SHORT',
+        `${topic}/${shard} begins at offset ${start}, and ${replayed} needs it from ${needed}: its totals would lack usage, ` +
+          'or count repeats. Restore Redis from its AOF or a replica, or the topic from a copy.',
+        { topic, shard, start, needed },
+      );
+    }
+    missing.push({ shard, topic, begin: Math.max(start, begin) });
+  }
+  return missing;
+}
+
+async function monthsBeyondLog(
+  context: Context,
+  counting: CountingRecord,
+  closes: readonly CloseRecord[],
+): Promise<string[]> {
+  const beyond: string[] = [];
+  for (const { month } of closes) {
+    const partitions = await coverageOf(context, counting, closes, month);
+    if (partitions.some(({ start, needed }) => start > needed)) beyond.push(month);
+  }
+  return beyond;
+}
+
+/** By partition: where the log begins, where counting began, and from where a month needs the log. */
+async function coverageOf(
+  { config, calendar, kafka }: Context,
+  counting: CountingRecord,
+  closes: readonly CloseRecord[],
+  month: string,
+): Promise<{ topic: string; shard: number; start: number; begin: number; needed: number }[]> {
+  const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
+  const { futureMs } = config.limits;
+  return [...(await logRanges(kafka(), topics))].flatMap(([topic, ranges]) =>
+    ranges.map(({ start }, shard) => {
+      const begin = counting.begins.get(shard)?.get(topic) ?? 0;
+      const needed = neededFrom(month, { topic, shard, closes, begin, calendar, futureMs });
+      return { topic, shard, start, begin, needed };
+    }),
+  );
+}
