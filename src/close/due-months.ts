@@ -9,6 +9,8 @@ export interface CloseState {
   readonly interruptedMonths: readonly string[];
   /** Months that a shard has frozen, and of which no record was published. In any order. */
   readonly frozenMonths: readonly string[];
+  /** Those of them that the log shows to be frozen before they ended: see `monthsFrozenTooEarly`. */
+  readonly frozenTooEarly?: readonly string[];
   /** Those of them with invoices still to issue: drafts, or the close was killed. In any order. */
   readonly unfinishedMonths: readonly string[];
   /** Open months that hold usage, in any order. */
@@ -16,7 +18,7 @@ export interface CloseState {
 }
 
 /**
- * The months to close, in order: closed ones whose close was interrupted, those with drafts or held projects, then those that are over, grace included, and
+ * The months to close, in order. While a month is frozen too early, these are closed months alone: closed ones whose close was interrupted, those with drafts or held projects, then those that are over, grace included, and
  * not yet closed: from the earliest that holds usage or follows a close.
  */
 export function dueMonths(
@@ -33,6 +35,7 @@ export function dueMonths(
   const interrupted = new Set(state.interruptedMonths);
   const unfinished = state.unfinishedMonths.filter((month) => !interrupted.has(month));
   const months = [...[...interrupted].sort(), ...unfinished.sort()];
+  if (firstFrozenTooEarly(state, nowMs, graceMs, calendar) !== undefined) return months;
   for (let month = earliest(starts) ?? lastOver; isOver(month, nowMs, graceMs, calendar);) {
     if (latestClosed === undefined || month > latestClosed) months.push(month);
     month = calendar.nextMonth(month);
@@ -64,12 +67,12 @@ export function checkMayClose(
     );
   }
   if (state.closedMonths.includes(month)) return;
+  checkNoneFrozenTooEarly(state, nowMs, graceMs, calendar);
   if (!isOver(month, nowMs, graceMs, calendar)) {
-    checkNotFrozen([month], state, nowMs, graceMs, calendar);
     const endsAt = new Date(calendar.monthEnd(month) + graceMs).toISOString();
     throw new TallymanError(
       'MONTH_NOT_OVER',
-      `${month} may be closed from ${endsAt} (its end in ${calendar.zone}, and the grace period). --now rehearses another clock`,
+      `${month} may be closed from ${endsAt} (its end in ${calendar.zone}, and the grace period). --now with --dry-run rehearses another clock`,
       { month, endsAt },
     );
   }
@@ -95,30 +98,36 @@ export function checkMayClose(
 }
 
 /**
- * A month that still runs and is frozen was frozen under another clock. Nothing of it is published; but its usage since
- * counts as late, and only a recount brings it back into its month.
+ * A month that is frozen before it ends counts its usage since as late, and only a rebuild counts it in time again. Nothing
+ * of it was published. No earlier month can be frozen any more, and no later one may come before it.
  *
- * @param months of which to ask
  * @throws TallymanError `FROZEN_TOO_EARLY`
  */
-export function checkNotFrozen(
-  months: readonly string[],
-  { frozenMonths }: Pick<CloseState, 'frozenMonths'>,
+export function checkNoneFrozenTooEarly(
+  state: CloseState,
   nowMs: number,
   graceMs: number,
   calendar: BillingCalendar,
 ): void {
-  const early = earliest(
-    frozenMonths.filter((month) => months.includes(month) && !isOver(month, nowMs, graceMs, calendar)),
-  );
-  if (early === undefined) return;
+  const month = firstFrozenTooEarly(state, nowMs, graceMs, calendar);
+  if (month === undefined) return;
   throw new TallymanError(
     'FROZEN_TOO_EARLY',
-    `${early} is not over, and a close has frozen it in Redis: by a clock that was wrong, or by --now. Nothing of it was ` +
-      'published. Stop the consumers, empty this Redis (only the keys of this installation) and run `tallyman rebuild`, which ' +
-      'counts its usage in time again.',
-    { month: early },
+    `A close has frozen ${month} in Redis before it was over, by a clock that was wrong. Nothing of it was published. ` +
+      'Until this is mended, no month can be closed that is not closed already. Stop the consumers, empty this Redis (only ' +
+      'the keys of this installation) and run `tallyman rebuild`, which counts its usage in time again.',
+    { month },
   );
+}
+
+function firstFrozenTooEarly(
+  { frozenMonths, frozenTooEarly = [] }: CloseState,
+  nowMs: number,
+  graceMs: number,
+  calendar: BillingCalendar,
+): string | undefined {
+  const running = frozenMonths.filter((month) => !isOver(month, nowMs, graceMs, calendar));
+  return earliest([...running, ...frozenTooEarly]);
 }
 
 function isOver(month: string, nowMs: number, graceMs: number, calendar: BillingCalendar): boolean {

@@ -5,6 +5,7 @@ import { readCloses } from '../../redis/views/closes';
 import { readFreezes } from '../../redis/cut-offs';
 import { findShardCount } from '../../redis/usage/read-usage';
 import type { Store } from '../../redis/store';
+import { monthsFrozenTooEarly } from './frozen-too-early';
 import { readCloseRecords } from './restore-closes';
 
 export interface CheckedInstallation {
@@ -64,15 +65,16 @@ export async function checkCloses({
       });
     }
   }
+  const tooEarly = new Set(await monthsFrozenTooEarly(client, store, prefix, calendar, [...unpublished]));
   for (const month of unpublished) {
-    const isOver = calendar.monthEnd(month) <= nowMs;
+    const mayClose = calendar.monthEnd(month) <= nowMs && !tooEarly.has(month);
     findings.push({
       level: 'error',
       subject: `close of ${month}`,
-      problem: isOver
+      problem: mayClose
         ? 'Redis has frozen it, and nothing of it was published: a close was interrupted'
-        : 'it still runs, and a close has frozen it under a wrong clock: its usage counts as late',
-      remedy: isOver
+        : 'a close has frozen it before it was over, under a wrong clock: its usage since counts as late',
+      remedy: mayClose
         ? `tallyman close ${month}`
         : "stop the consumers, delete this installation's keys from Redis, run tallyman rebuild",
     });

@@ -10,6 +10,7 @@ import { closeMonth, type CloseDependencies, type CloseReport } from '../../../s
 import { readCloseState } from '../../../src/close/close-state';
 import { checkMayClose } from '../../../src/close/due-months';
 import { noteTopicIds } from '../../../src/ingest/guards/note-topic-ids';
+import { monthsFrozenTooEarly } from '../../../src/installation/ledgers/frozen-too-early';
 import { readCloseRecords } from '../../../src/installation/ledgers/restore-closes';
 import { createLogger } from '../../../src/lib/logger';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
@@ -240,6 +241,30 @@ describe('a wrong clock', () => {
       message: expect.stringContaining('tallyman rebuild'),
     });
   });
+});
+
+describe('a frozen month that is not published', () => {
+  const running = calendar.monthOfMs(Date.now());
+  const early = (...months: string[]): Promise<string[]> =>
+    monthsFrozenTooEarly(client, store, prefix, calendar, months);
+
+  test('was frozen too early if records came in between its freeze and its end', async () => {
+    for (const month of [JULY, running]) await freeze(store, 1, month);
+    expect(await early(JULY, running)).toEqual([]);
+    const topic = topicName(prefix, 'usage.agent');
+    // Partition 0 has not frozen it: what it takes in proves nothing.
+    await send(topic, 0);
+    expect(await early(JULY, running)).toEqual([]);
+    await send(topic, 1);
+    expect(await early(JULY, running)).toEqual([running]);
+  });
+
+  async function send(topic: string, partition: number): Promise<void> {
+    const producer = client.kafkajs.producer({ createPartitioner: () => () => partition });
+    await producer.connect();
+    await producer.send({ topic, messages: [{ value: '{}' }] });
+    await producer.disconnect();
+  }
 });
 
 describe('how many shards there are', () => {

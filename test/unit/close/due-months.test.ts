@@ -73,6 +73,11 @@ describe('which months are due', () => {
     expect(dueMonths(state(closed, open), at(now), HOUR_MS, utc)).toEqual(due);
   });
 
+  test('closed months alone while one is frozen too early', () => {
+    const early = state(['2026-09'], ['2026-10'], ['2026-09'], [], ['2026-11']);
+    expect(dueMonths(early, at('2026-11-23T00:00:00Z'), HOUR_MS, utc)).toEqual(['2026-09']);
+  });
+
   test('by the clock of the billing zone', () => {
     const newYork = createBillingCalendar('America/New_York');
     const after = state(['2026-09'], ['2026-10']);
@@ -127,6 +132,27 @@ describe('what may be closed', () => {
       state(['2026-10'], [], [], [], ['2026-11']),
       '2026-11-23T00:00:00Z',
       'FROZEN_TOO_EARLY',
+    ],
+    [
+      'not a month that was frozen before it ended, also when it is over',
+      '2026-11',
+      { ...state(['2026-10'], [], [], [], ['2026-11']), frozenTooEarly: ['2026-11'] },
+      '2026-12-01T01:00:00Z',
+      'FROZEN_TOO_EARLY',
+    ],
+    [
+      'not a month before one that was frozen too early',
+      '2026-10',
+      state([], ['2026-10'], [], [], ['2026-11']),
+      '2026-11-23T00:00:00Z',
+      'FROZEN_TOO_EARLY',
+    ],
+    [
+      'a closed month beside one that was frozen too early',
+      '2026-09',
+      state(['2026-09'], ['2026-10'], ['2026-09'], [], ['2026-11']),
+      '2026-11-23T00:00:00Z',
+      'may be closed',
     ],
     [
       'a frozen month that is over by now',

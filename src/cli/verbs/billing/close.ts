@@ -7,7 +7,13 @@ import { closeMonth, rehearseClose, type CloseReport } from '../../../close/clos
 import { readCloseState, withUnlistedMonths } from '../../../close/close-state';
 import { checkCountingSettings, type CountingRecord } from '../../../installation/settings';
 import { catchUpLedgers } from '../../../installation/ledgers/follow-ledger';
-import { checkMayClose, checkNotFrozen, dueMonths } from '../../../close/due-months';
+import {
+  checkMayClose,
+  checkNoneFrozenTooEarly,
+  dueMonths,
+  type CloseState,
+} from '../../../close/due-months';
+import { monthsFrozenTooEarly } from '../../../installation/ledgers/frozen-too-early';
 import { restoreCloses, type CloseRecords } from '../../../installation/ledgers/restore-closes';
 import { createProgress } from '../../../lib/progress';
 import { roundingTable } from '../../../rating/rounding';
@@ -35,7 +41,7 @@ export function verb(): Command {
     .description('Close a month: wait until all of it is counted, freeze its totals, issue the invoices.')
     .argument('[month]', 'YYYY-MM; every month due by default', monthArgument)
     .option('--grace <span>', 'how long after its end a month may be closed', spanArgument, 3_600_000)
-    .option('--now <time>', 'rehearse another clock (ISO 8601)', timeArgument)
+    .option('--now <time>', 'date the close by another clock (ISO 8601)', timeArgument)
     .option('--stall <span>', 'give up when the consumers make no progress for so long', spanArgument, 60_000)
     .option('--dry-run', 'show what would be issued; change nothing')
     .option('--verify', 'recount the month from the log before issuing; hold the projects that differ')
@@ -44,7 +50,8 @@ export function verb(): Command {
       'after',
       `
 One close runs at a time: a second one takes over, and the first one ends (CLOSE_FENCED). The clocks of this machine, Kafka
-and Redis must agree; --now does without that.
+and Redis must agree, and a month must be over by them. --now dates the close; with --dry-run it also rehearses a month that
+is not over.
 
 Safe to repeat, and to run again after it was killed: without a month it also takes up what is not finished, an interrupted
 close, drafts or held projects. Exit codes: 0 done or nothing due; 1 failed, or something is left; 3 refused (the month is not over, an
@@ -67,8 +74,10 @@ async function close(context: Context, month: string | undefined, options: Close
   const { catalog } = loadCatalog(config.catalogPath);
   const seller = loadSeller(config.sellerPath);
   const counting = await checkCountingSettings(kafka, config);
-  if (!options.dryRun && options.now === undefined) await checkClocks(kafka, store, config.prefix);
+  if (!options.dryRun) await checkClocks(kafka, store, config.prefix);
   const nowMs = options.now ?? Date.now();
+  // What is not over by the real clock is closed in a rehearsal alone.
+  const overAtMs = options.dryRun ? nowMs : Math.min(nowMs, Date.now());
   await checkNothingDropped(store);
   await checkRebuilt(store);
 
@@ -81,15 +90,23 @@ async function close(context: Context, month: string | undefined, options: Close
     reports.push(report);
     if (!options.json) printReport(report, catalog.currency, catalog.minorDigits);
   };
-  const monthsDue = async (records?: CloseRecords): Promise<string[]> => {
-    const state = await withUnlistedMonths(store, await readCloseState(store, calendar, nowMs, records));
-    if (month !== undefined) checkMayClose(month, state, nowMs, options.grace, calendar);
-    else checkNotFrozen(state.frozenMonths, state, nowMs, options.grace, calendar);
-    return month === undefined ? dueMonths(state, nowMs, options.grace, calendar) : [month];
+  const readState = async (records?: CloseRecords): Promise<CloseState> => {
+    const state = await withUnlistedMonths(store, await readCloseState(store, calendar, overAtMs, records));
+    const { frozenMonths } = state;
+    const frozenTooEarly = await monthsFrozenTooEarly(kafka, store, config.prefix, calendar, frozenMonths);
+    return { ...state, frozenTooEarly };
   };
+  const clock = [overAtMs, options.grace, calendar] as const;
+  const monthsDue = (state: CloseState): string[] => {
+    if (month === undefined) return dueMonths(state, ...clock);
+    checkMayClose(month, state, ...clock);
+    return [month];
+  };
+  let state: CloseState;
   if (options.dryRun) {
     await catchUpLedgers(kafka, store, config.prefix);
-    for (const due of await monthsDue()) note(await rehearseClose(dependencies, due, nowMs));
+    state = await readState();
+    for (const due of monthsDue(state)) note(await rehearseClose(dependencies, due, nowMs));
   } else {
     // Before anything is read that decides: what another close does from now on comes to nothing.
     const publisher = await openCloseFence(kafka, config.prefix);
@@ -97,7 +114,8 @@ async function close(context: Context, month: string | undefined, options: Close
     try {
       await checkCursors(kafka, store, config.prefix, usageTopics(config.prefix));
       const records = await restoreCloses(kafka, store, config.prefix, logger);
-      for (const due of await monthsDue(records))
+      state = await readState(records);
+      for (const due of monthsDue(state))
         note(await closeMonth({ ...dependencies, publisher, totalsPublisher }, due, nowMs));
     } finally {
       await publisher.close();
@@ -105,7 +123,9 @@ async function close(context: Context, month: string | undefined, options: Close
     }
   }
   if (options.json) printJson({ closes: reports.map(documentOf) });
-  else if (reports.length === 0) printLine('No month is due.');
+  // Last: it keeps no closed month from being finished.
+  if (month === undefined) checkNoneFrozenTooEarly(state, ...clock);
+  if (!options.json && reports.length === 0) printLine('No month is due.');
   // For cron: somebody has something to do, or usage stays unpaid.
   if (!options.dryRun && reports.some(({ drafts, held }) => drafts.length + held.length > 0))
     process.exitCode = 1;

@@ -107,9 +107,17 @@ describe('what is refused', () => {
   test('the month is not over: exit 3', async () => {
     const tallyman = installation();
     await tallyman.ok('init', '--partitions', '1');
-    const answer = await tallyman.run(['close', new Date().toISOString().slice(0, 7)]);
-    expect(answer).toMatchObject({ code: 3, stdout: '' });
-    expect(answer.stderr).toContain('MONTH_NOT_OVER');
+    const month = new Date().toISOString().slice(0, 7);
+    const later = ['--now', new Date(Date.now() + 40 * 86_400_000).toISOString()];
+    for (const words of [
+      ['close', month],
+      ['close', month, ...later],
+    ]) {
+      const answer = await tallyman.run(words);
+      expect(answer).toMatchObject({ code: 3, stdout: '' });
+      expect(answer.stderr).toContain('MONTH_NOT_OVER');
+    }
+    await tallyman.ok('close', month, ...later, '--dry-run');
   });
 
   test('no cursor: the consumer stops and says what to do', async () => {
