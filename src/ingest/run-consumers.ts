@@ -121,10 +121,10 @@ export async function runConsumers(
   let probes: HealthServer | undefined;
   try {
     probes = await serveHealth(context, watch, metrics);
-    await Promise.race([Promise.all(runners.map((runner) => runner.start())), fatal.promise]);
-    const waits: Promise<unknown>[] = [stopSignal.promise, fatal.promise];
-    if (options.untilCaughtUp) waits.push(caughtUp(context, ends, stopSignal, options.purpose));
-    await Promise.race(waits);
+    const ended = Promise.race([stopSignal.promise, fatal.promise]);
+    await Promise.race([Promise.all(runners.map((runner) => runner.start())), ended]);
+    const caught = options.untilCaughtUp && caughtUp(context, ends, stopSignal, options.purpose);
+    await Promise.race([ended, ...(caught ? [caught] : [])]);
     return options.untilCaughtUp && stopSignal.stopped() ? 'interrupted' : 'done';
   } catch (error) {
     deadline.begin();

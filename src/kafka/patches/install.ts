@@ -156,6 +156,8 @@ function stopAfterJoining(): void {
           await over;
         }
         await stop.call(this);
+        // A broker whose connection broke is forgotten by the client, while the group still says goodbye over it.
+        await this.consumerGroup.coordinator?.disconnect();
       },
   );
 }

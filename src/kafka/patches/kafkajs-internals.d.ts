@@ -131,6 +131,8 @@ declare module 'kafkajs/src/consumer/batch' {
 declare module 'kafkajs/src/consumer/consumerGroup' {
   class ConsumerGroup {
     lastRequest: number;
+    readonly cluster: { removeBroker(address: { host: string; port: number }): void };
+    readonly coordinator: { disconnect(): Promise<void> } | null;
     connect(): Promise<void>;
     joinAndSync(): Promise<void>;
   }

@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup';
 import { openKafka } from '../../../../src/kafka/client';
 import { createPublisher } from '../../../../src/kafka/producer';
 import { createRunner } from '../../../../src/ingest/consumer';
@@ -93,3 +95,25 @@ it('stops without its broker', async () => {
     await services.kafka.restart();
   }
 });
+
+it('leaves no connection to a broker that kafkajs forgot, as it does when a connection breaks', async () => {
+  const client = openKafka({ brokers: services.brokers, clientId: 'test' });
+  const topic = topicName('left', 'usage.session');
+  await createTopics(client, 'left', { partitions: 1, replication: 1, retentionDays: 1 });
+  const join = jest.spyOn(ConsumerGroup.prototype, 'joinAndSync');
+  const consumer = client.kafkajs.consumer({ groupId: 'left.tallyman.session' });
+  await consumer.connect();
+  await consumer.subscribe({ topic });
+  await consumer.run({ eachBatch: () => Promise.resolve() });
+  const [group] = join.mock.contexts as ConsumerGroup[];
+  const { port } = services.kafka;
+  group!.cluster.removeBroker({ host: '127.0.0.1', port });
+  await consumer.disconnect();
+  await client.close();
+  await eventually(() => socketsTo(port) === 0, { what: 'its connections to close' });
+});
+
+function socketsTo(port: number): number {
+  const handles = (process as unknown as { _getActiveHandles: () => object[] })._getActiveHandles();
+  return handles.filter((handle) => (handle as Socket).remotePort === port).length;
+}
