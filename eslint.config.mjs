@@ -41,6 +41,16 @@ export default tseslint.config(
       ],
     },
   },
+  {
+    files: ['src/**', 'consumers/**'],
+    ignores: ['src/lib/config.ts', 'src/dev/**'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'Settings are read in src/lib/config.ts only.' },
+      ],
+    },
+  },
   // These ask for the date: of a month, a document, a record or a token; or speak with kafkajs in its terms.
   {
     files: [

@@ -25,7 +25,7 @@ module.exports = {
   rootDir: dirname(__dirname),
   // Each worker of the server tests keeps Kafka or Redis busy as well, so leave half of the cores to those.
   maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
-  // One for all: jest takes no time-out by project. Fault tests wait for sessions to expire and servers to come back.
+  // Jest takes no time-out by project, so unit tests set theirs themselves. The others wait for servers to come back.
   testTimeout: 120_000,
   projects: [
     {
@@ -33,6 +33,7 @@ module.exports = {
       displayName: 'unit',
       testMatch: ['<rootDir>/test/**/*.test.ts'],
       testPathIgnorePatterns: ['\\.(redis|kafka|browser|fault)\\.test\\.ts$'],
+      setupFilesAfterEnv: ['<rootDir>/test/kit/unit-timeout.js'],
     },
     {
       ...shared,

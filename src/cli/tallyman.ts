@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
+import { printsStacks } from '../lib/config';
 import { EXIT } from '../lib/error-codes';
 import { describeError } from './lib/describe-error';
 import { toned } from './lib/output';
@@ -16,8 +17,7 @@ function report(error: unknown): void {
   const told = describeError(error);
   const name = toned('bad', 'tallyman:', process.stderr);
   process.stderr.write(`${name} ${told.message} [${told.code}]\n`);
-  // No reader is helped by where in the program it happened, but whoever mends the program is.
-  if (told !== error && /^(debug|trace)$/.test(process.env['LOG_LEVEL'] ?? ''))
+  if (told !== error && printsStacks())
     process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
 }
 

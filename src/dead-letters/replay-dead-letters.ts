@@ -8,7 +8,7 @@ import type { RecordRater } from './record-rater';
 import { DEAD_LETTER_TOPIC, topicName } from '../kafka/topics/topics';
 
 /** What a replayed event carries beside its own headers: where it lay when it was refused. */
-export const REPLAYED_FROM = 'tallyman-replayed-from';
+const REPLAYED_FROM = 'tallyman-replayed-from';
 
 export interface ReplayOptions {
   readonly client: KafkaClient;

@@ -24,7 +24,7 @@ export async function withContext<T>(
   run: (context: Context) => Promise<T>,
   { logLevel, onlyReads }: { readonly logLevel?: Config['logLevel']; readonly onlyReads?: true } = {},
 ): Promise<T> {
-  const config = readConfig(process.env);
+  const config = readConfig();
   let logger: Logging.Logger | undefined;
   let calendar: Calendar.BillingCalendar | undefined;
   let kafka: Kafka.KafkaClient | undefined;

@@ -77,11 +77,11 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 
 /**
- * Reads the settings out of an environment.
+ * Reads the settings out of an environment, this process's by default.
  *
  * @throws TallymanError `BAD_CONFIG` that lists every problem at once: one restart should be enough to mend them all.
  */
-export function readConfig(env: NodeJS.ProcessEnv): Config {
+export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const problems: string[] = [];
   const read = (name: string): string | undefined => {
     const value = env[name]?.trim();
@@ -254,3 +254,9 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 export function hidePassword(url: string): string {
   return url.replace(/\/\/([^:/@]*):[^@]*@/, '//$1:***@');
 }
+
+/** Whether errors are printed with their stack: that helps nobody but who mends the program. */
+export const printsStacks = (): boolean => /^(debug|trace)$/.test(process.env['LOG_LEVEL'] ?? '');
+
+/** Whether the user wants no colours (no-color.org). */
+export const refusesColour = (): boolean => (process.env['NO_COLOR'] ?? '') !== '';

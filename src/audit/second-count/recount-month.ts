@@ -122,7 +122,7 @@ async function recountIn(
 }
 
 /** A shard that a close does not name was added after it: all its usage lies behind that freeze. */
-export function freezesOfShard(
+function freezesOfShard(
   closes: readonly CloseRecord[],
   shard: number,
 ): Map<string, ReadonlyMap<string, number>> {

@@ -1,3 +1,4 @@
+import { refusesColour } from '../../lib/config';
 export { groupDigits } from '../../lib/text/number-text';
 
 /** What a verb answers goes to stdout: as one JSON document for scripts, or as text for people. */
@@ -53,12 +54,12 @@ export function printable(text: string): string {
 const TONES = { bad: '\u001b[31m', careful: '\u001b[33m', faint: '\u001b[2m' };
 export type Tone = keyof typeof TONES;
 
-/** Colours what must catch the eye, on a terminal only and not for who set NO_COLOR (no-color.org). */
+/** Colours what must catch the eye, on a terminal only, unless the user wants no colours. */
 export function toned(
   tone: Tone | undefined,
   text: string,
   stream: NodeJS.WriteStream = process.stdout,
 ): string {
-  if (tone === undefined || !stream.isTTY || (process.env['NO_COLOR'] ?? '') !== '') return text;
+  if (tone === undefined || !stream.isTTY || refusesColour()) return text;
   return `${TONES[tone]}${text}\u001b[0m`;
 }

@@ -14,7 +14,7 @@ import {
  * A record batch that cannot be read: compressed in an unknown way, larger than the limit once decompressed, or broken.
  * Its records cannot be told apart, so none can be set aside alone: the consumer stops before it.
  */
-export class UndecodableBatchError extends TallymanError {
+class UndecodableBatchError extends TallymanError {
   /** Read by kafkajs: the same bytes will be no better the next time. */
   readonly retriable = false;
 }

@@ -41,7 +41,7 @@ export function usageAnswer(view: MonthView, position: LogPosition | undefined):
   };
 }
 
-export function freshnessAnswer(position: LogPosition | undefined): Freshness {
+function freshnessAnswer(position: LogPosition | undefined): Freshness {
   if (position === undefined) return { behind: null, asOf: null };
   return { behind: position.behind, asOf: new Date(position.atMs).toISOString() };
 }

@@ -79,7 +79,7 @@ export function opsSessionOf(request: FastifyRequest): Session {
   return session;
 }
 
-export const isProjectId = (text: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/.test(text);
+const isProjectId = (text: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/.test(text);
 
 /** Keeps a good token in a cookie that no script can read and no other site's form can send. */
 export function setSessionCookie(

@@ -55,7 +55,7 @@ function makeToken(projects: readonly string[], { role, expires, subject, json }
     throw new TallymanError('BAD_TOKEN', `A token of the role ${role} is for projects: name one or more.`);
   }
   const expiresAtMs = Date.now() + expires;
-  const token = createTokens(needAuthSecret({ config: readConfig(process.env) })).sign({
+  const token = createTokens(needAuthSecret({ config: readConfig() })).sign({
     subject: subject ?? role,
     expiresAtMs,
     ...(role === 'ops' || (role === 'producer' && projects.length === 0)
