@@ -52,6 +52,10 @@ export interface LiveKitConfig {
   readonly keys: ReadonlyMap<string, string>;
   /** A file that says how webhooks become usage (`schemas/livekit-mapping.v1.json`). */
   readonly mappingPath: string | undefined;
+  /** LiveKit's own URL, to ask it who is still there. */
+  readonly url: string | undefined;
+  /** A session that nobody has seen for this long has ended. */
+  readonly sessionLimitMs: number;
   /** A folder that keeps webhooks while Kafka is away. */
   readonly spoolFolder: string | undefined;
   readonly spoolBytesMax: number;
@@ -192,6 +196,10 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     if (secret === '') problems.push('LIVEKIT_KEYS must hold `key: secret` pairs, separated by commas');
     else livekitKeys.set(key, secret);
   }
+  const livekitUrl = read('LIVEKIT_URL');
+  if (livekitUrl !== undefined && !/^(https?|wss?):\/\/[^\s/]+/.test(livekitUrl)) {
+    problems.push(`LIVEKIT_URL is "${livekitUrl}": use http(s)://host:port or ws(s)://host:port`);
+  }
   const spoolMib = read('TALLYMAN_SPOOL_MIB') ?? '256';
   if (!/^[1-9]\d{0,5}$/.test(spoolMib)) {
     problems.push(`TALLYMAN_SPOOL_MIB is "${spoolMib}": use a whole number of MiB from 1 to 999999`);
@@ -238,6 +246,8 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     livekit: {
       keys: livekitKeys,
       mappingPath: read('TALLYMAN_LIVEKIT_MAPPING'),
+      url: livekitUrl,
+      sessionLimitMs: span('TALLYMAN_LIVEKIT_SESSION_LIMIT', '24h'),
       spoolFolder: read('TALLYMAN_SPOOL'),
       spoolBytesMax: Number(spoolMib) * 1_048_576,
     },

@@ -7,13 +7,18 @@ import type { Publisher } from '../kafka/producer';
 import { createTopic, topicName } from '../kafka/topics/topics';
 import { createLiveKitMetrics } from './livekit-metrics';
 import { loadMappingRules } from './mapping-file';
-import { mapWebhooks } from './map-webhooks';
+import { mapWebhook, webhooksIn } from './map-webhooks';
 import { createWebhookReceiver, type WebhookReceiver } from './receive-webhooks';
 import { openSpool } from './spool';
 import type { LiveKitUsage } from './usage-of-webhook';
+import { createRoomApi, type RoomApi } from './watch/room-api';
+import { createSessionWatch } from './watch/session-watch';
+import type { SessionPlace } from '../redis/open-sessions';
+import type { Store } from '../redis/store';
 
 /** Webhooks as they came, by room: kept, so that a mapping that was wrong can be done again. */
 export const WEBHOOKS_TOPIC = 'livekit.webhooks';
+const LOOK_EVERY_MS = 30_000;
 const TOPIC_OF: Readonly<Record<LiveKitUsage['type'], string>> = {
   'usage.session.v1': 'usage.session',
   'usage.agent.v1': 'usage.agent',
@@ -23,6 +28,8 @@ export interface BridgeOptions {
   readonly config: Pick<Config, 'prefix' | 'livekit'>;
   readonly kafka: KafkaClient;
   readonly publisher: Publisher;
+  /** Where open sessions are noted, for the ends that never come; undefined: nobody watches. */
+  readonly store: Store | undefined;
   readonly registry: Registry;
   readonly logger: Logger;
   readonly onFatal: (error: Error) => void;
@@ -38,7 +45,7 @@ export interface Bridge {
 
 /** @throws TallymanError `BAD_LIVEKIT_MAPPING` */
 export function createBridge(options: BridgeOptions): Bridge {
-  const { config, kafka, publisher, registry, logger, onFatal } = options;
+  const { config, kafka, publisher, store, registry, logger, onFatal } = options;
   const rules = loadMappingRules(config.livekit.mappingPath);
   const topic = topicName(config.prefix, WEBHOOKS_TOPIC);
   const spool =
@@ -55,36 +62,80 @@ export function createBridge(options: BridgeOptions): Bridge {
     nowSeconds: () => Math.floor(Date.now() / 1000),
     ...{ spool, metrics, logger },
   });
+  const watch =
+    store === undefined
+      ? undefined
+      : createSessionWatch({
+          ...{ store, rules, logger },
+          api: roomApiOf(config.livekit),
+          limitMs: config.livekit.sessionLimitMs,
+          onEnded: (by) => metrics.endedBy(by),
+          nowMs: Date.now,
+        });
+
+  const publishUsages = async (usages: readonly LiveKitUsage[]): Promise<void> => {
+    for (const type of ['usage.session.v1', 'usage.agent.v1'] as const) {
+      const events = usages.filter((usage) => usage.type === type);
+      if (events.length === 0) continue;
+      await publisher.publish(
+        topicName(config.prefix, TOPIC_OF[type]),
+        events.map((event) => ({
+          key: event.subject,
+          value: JSON.stringify(event),
+          headers: { 'content-type': 'application/cloudevents+json' },
+        })),
+      );
+    }
+  };
+  const handle = async (values: readonly (Buffer | null)[]): Promise<void> => {
+    const usages: LiveKitUsage[] = [];
+    const places: SessionPlace[] = [];
+    for (const webhook of webhooksIn(values, metrics, logger)) {
+      const usage = mapWebhook(webhook, rules, metrics, logger);
+      if (usage !== undefined) usages.push(usage);
+      const ended = await watch?.note(webhook);
+      usages.push(...(ended?.usages ?? []));
+      places.push(...(ended?.places ?? []));
+    }
+    await publishUsages(usages);
+    await watch?.settle(places);
+  };
+  const lookOnce = async (): Promise<void> => {
+    try {
+      const ended = await watch!.look();
+      await publishUsages(ended.usages);
+      await watch!.settle(ended.places);
+    } catch (error) {
+      logger.warn({ err: error }, 'open sessions could not be looked at: they are looked at again');
+    }
+  };
+
   let mapper: { stop(): Promise<void> } | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let looking: Promise<void> | undefined;
   return {
     receiver,
     async startMapping() {
       await createTopic(kafka, topic);
-      mapper = await startGroupConsumer(kafka, {
-        groupId: topicName(config.prefix, 'tallyman-livekit'),
-        topic,
-        handle: async (values) => {
-          const usages = mapWebhooks(values, rules, metrics, logger);
-          for (const type of ['usage.session.v1', 'usage.agent.v1'] as const) {
-            const events = usages.filter((usage) => usage.type === type);
-            if (events.length === 0) continue;
-            await publisher.publish(
-              topicName(config.prefix, TOPIC_OF[type]),
-              events.map((event) => ({
-                key: event.subject,
-                value: JSON.stringify(event),
-                headers: { 'content-type': 'application/cloudevents+json' },
-              })),
-            );
-          }
-        },
-        onFatal,
-        logger,
-      });
+      const groupId = topicName(config.prefix, 'tallyman-livekit');
+      mapper = await startGroupConsumer(kafka, { groupId, topic, handle, onFatal, logger });
+      if (watch === undefined) return;
+      timer = setInterval(() => {
+        looking ??= lookOnce().finally(() => (looking = undefined));
+      }, LOOK_EVERY_MS);
+      timer.unref();
     },
     async close() {
+      clearInterval(timer);
+      await looking;
       await mapper?.stop();
       await receiver.close();
     },
   };
+}
+
+/** The server's API, where its URL is set: with the first key, which may list rooms. */
+function roomApiOf({ url, keys }: Config['livekit']): RoomApi | undefined {
+  const [first] = keys;
+  return url === undefined || first === undefined ? undefined : createRoomApi(url, first);
 }

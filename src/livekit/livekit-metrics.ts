@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { SignatureProblem } from './verify-signature';
+import type { EndedBy } from './watch/session-watch';
 
 /** What becomes of a delivery: kept by Kafka or by the spool, refused, or to be sent again. */
 export type DeliveryFate = 'kafka' | 'spool' | 'refused' | 'kept_nowhere';
@@ -13,6 +14,8 @@ export interface LiveKitMetrics {
   unknown(field: string): void;
   unattributed(): void;
   damagedSpool(): void;
+  /** A session whose end never came. */
+  endedBy(by: EndedBy): void;
 }
 
 export function createLiveKitMetrics(registry: Registry, spoolBytes: () => number): LiveKitMetrics {
@@ -25,6 +28,9 @@ export function createLiveKitMetrics(registry: Registry, spoolBytes: () => numbe
   const unknown = counter('unknown_total', 'Webhooks of a name that is not known, left alone', ['field']);
   const unattributed = counter('unattributed_total', 'Usages whose room names no project', []);
   const damaged = counter('spool_damaged_total', 'Records of the spool that the disk did not give back', []);
+  const ended = counter('sessions_ended_total', 'Sessions that ended without a webhook, by what ended them', [
+    'by',
+  ]);
   for (const fate of ['kafka', 'spool', 'refused', 'kept_nowhere'] as const) deliveries.inc({ fate }, 0);
   new Gauge({
     name: 'tallyman_livekit_spool_bytes',
@@ -41,5 +47,6 @@ export function createLiveKitMetrics(registry: Registry, spoolBytes: () => numbe
     unknown: (field) => unknown.inc({ field }),
     unattributed: () => unattributed.inc(),
     damagedSpool: () => damaged.inc(),
+    endedBy: (by) => ended.inc({ by }),
   };
 }

@@ -2,58 +2,66 @@ import type { Logger } from '../lib/logger';
 import type { LiveKitMetrics } from './livekit-metrics';
 import { usageOfWebhook, type LiveKitUsage, type MappingRules } from './usage-of-webhook';
 
-/**
- * Maps the records of the webhooks' topic to usage events, counts what became of each, and names in the log what no rule
- * knows. A record that is read again gives the same events under the same ids.
- */
-export function mapWebhooks(
+/** A webhook as its JSON has it. */
+export type Webhook = Readonly<Record<string, unknown>>;
+
+/** The webhooks among the records of their topic. What is none is named in the log, and stays in the topic. */
+export function webhooksIn(
   values: readonly (Buffer | null)[],
-  rules: MappingRules,
   metrics: LiveKitMetrics,
   logger: Logger,
-): LiveKitUsage[] {
+): Webhook[] {
   return values.flatMap((value) => {
     const webhook = objectOf(value);
-    if (webhook === undefined) {
-      metrics.mapped('malformed');
-      logger.error(
-        'a webhook is not a JSON object: it stays in the topic of the webhooks, and counts nothing',
-      );
-      return [];
-    }
-    const id = webhook['id'];
-    const outcome = usageOfWebhook(webhook, rules);
-    switch (outcome.kind) {
-      case 'usage':
-        metrics.mapped('usage');
-        if (outcome.usage.subject === rules.projects.unattributed) metrics.unattributed();
-        return [outcome.usage];
-      case 'no_usage':
-        metrics.mapped(outcome.why);
-        return [];
-      case 'unknown':
-        metrics.unknown(outcome.field);
-        logger.warn(
-          { id, field: outcome.field, value: outcome.value },
-          'a webhook is new to this version: left alone',
-        );
-        return [];
-      case 'malformed':
-        metrics.mapped('malformed');
-        logger.error(
-          { id, field: outcome.field, value: outcome.value },
-          'a webhook lacks what its usage needs: it counts nothing',
-        );
-        return [];
-    }
+    if (webhook !== undefined) return [webhook];
+    metrics.mapped('malformed');
+    logger.error('a webhook is not a JSON object: it stays in the topic of the webhooks, and counts nothing');
+    return [];
   });
 }
 
-function objectOf(value: Buffer | null): Readonly<Record<string, unknown>> | undefined {
+/**
+ * Maps a webhook to the usage that it holds, if any, and counts what became of it. What no rule knows is named in the log.
+ * A webhook that is read again gives the same usage under the same id.
+ */
+export function mapWebhook(
+  webhook: Webhook,
+  rules: MappingRules,
+  metrics: LiveKitMetrics,
+  logger: Logger,
+): LiveKitUsage | undefined {
+  const id = webhook['id'];
+  const outcome = usageOfWebhook(webhook, rules);
+  switch (outcome.kind) {
+    case 'usage':
+      metrics.mapped('usage');
+      if (outcome.usage.subject === rules.projects.unattributed) metrics.unattributed();
+      return outcome.usage;
+    case 'no_usage':
+      metrics.mapped(outcome.why);
+      return undefined;
+    case 'unknown':
+      metrics.unknown(outcome.field);
+      logger.warn(
+        { id, field: outcome.field, value: outcome.value },
+        'a webhook is new to this version: left alone',
+      );
+      return undefined;
+    case 'malformed':
+      metrics.mapped('malformed');
+      logger.error(
+        { id, field: outcome.field, value: outcome.value },
+        'a webhook lacks what its usage needs: it counts nothing',
+      );
+      return undefined;
+  }
+}
+
+function objectOf(value: Buffer | null): Webhook | undefined {
   try {
     const parsed: unknown = JSON.parse(value?.toString('utf8') ?? '');
     const isObject = typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed);
-    return isObject ? (parsed as Readonly<Record<string, unknown>>) : undefined;
+    return isObject ? (parsed as Webhook) : undefined;
   } catch {
     return undefined;
   }

@@ -36,6 +36,12 @@ export interface Keys {
   readonly topicIds: string;
   /** String: there while a rebuild is not finished. */
   readonly rebuilding: string;
+  /** Set: sids of the LiveKit rooms with sessions whose end has not come. */
+  readonly openRooms: string;
+  /** Hash: participant's sid -> JSON of such a session. */
+  openSessions(roomSid: string): string;
+  /** String, for a day: a LiveKit session that has ended, so that a late start does not open it again. */
+  endedSession(sid: string): string;
   /** String: names the last rebuild that came to its end. */
   readonly generation: string;
   /** Hash: run id of a Redis server -> how many keys it had evicted when a rebuild began on it. */
@@ -83,6 +89,9 @@ export function createKeys(prefix: string): Keys {
       `${shard(number).idsStem}${period}:${topic}:${String(segment).padStart(SEGMENT_DIGITS, '0')}`,
     shardCount: `${root}usage:shards`,
     topicIds: `${root}usage:topics`,
+    openRooms: `${root}livekit:open`,
+    openSessions: (roomSid) => `${root}livekit:open:${roomSid}`,
+    endedSession: (sid) => `${root}livekit:ended:${sid}`,
     rebuilding: `${root}usage:rebuilding`,
     generation: `${root}usage:generation`,
     evicted: `${root}usage:evicted`,

@@ -12,10 +12,15 @@ import { createGatewayServer } from './gateway-server';
 export interface RunGatewayOptions {
   /** Checks the tokens of whoever posts events; undefined: no events are taken. */
   readonly authSecret: string | undefined;
+  /** Ends the LiveKit sessions whose end never comes. Needs Redis. */
+  readonly watches?: boolean;
 }
 
 /** Takes events, and LiveKit's webhooks if there are keys to check them by, until a signal or a fatal error. */
-export async function runGateway(context: Context, { authSecret }: RunGatewayOptions): Promise<void> {
+export async function runGateway(
+  context: Context,
+  { authSecret, watches }: RunGatewayOptions,
+): Promise<void> {
   const { config, logger } = context;
   const kafka = context.kafka();
   const stopSignal = signalled();
@@ -27,7 +32,11 @@ export async function runGateway(context: Context, { authSecret }: RunGatewayOpt
   const bridge =
     config.livekit.keys.size === 0
       ? undefined
-      : createBridge({ config, kafka, publisher, registry, logger, onFatal: (error) => fatal.reject(error) });
+      : createBridge({
+          ...{ config, kafka, publisher, registry, logger },
+          store: watches ? await context.store() : undefined,
+          onFatal: (error) => fatal.reject(error),
+        });
   const app = await createGatewayServer({
     config,
     logger,

@@ -57,7 +57,7 @@ async function startBridge(
   const onFatal = (error: Error): void => {
     throw error;
   };
-  const bridge = createBridge({ config, kafka, publisher, registry, logger, onFatal });
+  const bridge = createBridge({ config, kafka, publisher, store: undefined, registry, logger, onFatal });
   const app = await createGatewayServer({ config, logger, receiver: bridge.receiver });
   await app.listen({ host: '127.0.0.1', port: 0 });
   await bridge.startMapping();

@@ -29,6 +29,8 @@ test('an empty environment gives the documented defaults', () => {
     livekit: {
       keys: new Map(),
       mappingPath: undefined,
+      url: undefined,
+      sessionLimitMs: 86_400_000,
       spoolFolder: undefined,
       spoolBytesMax: 256 * 1_048_576,
     },

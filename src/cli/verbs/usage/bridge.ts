@@ -17,13 +17,19 @@ Examples:
 function livekit(): Command {
   return new Command('livekit')
     .description("Take LiveKit's webhooks (POST /livekit/webhooks) and publish the usage that they hold.")
+    .option(
+      '--watch',
+      'end the sessions whose end never comes: note open ones in Redis, ask LiveKit who is there',
+    )
     .addHelpText(
       'after',
       `
 LIVEKIT_API_KEY and LIVEKIT_API_SECRET check the signatures (several keys: LIVEKIT_KEYS="key: secret, key2: secret2").
 TALLYMAN_SPOOL names a folder that keeps webhooks while Kafka is away, up to TALLYMAN_SPOOL_MIB (256).
 TALLYMAN_LIVEKIT_MAPPING names a file that says which project a room belongs to (schemas/livekit-mapping.v1.json);
-by default the room acme.standup belongs to acme. TALLYMAN_HOST and TALLYMAN_PORT say where to listen.
+by default the room acme.standup belongs to acme.
+--watch asks the server at LIVEKIT_URL every 30 s; a session that nobody has seen for TALLYMAN_LIVEKIT_SESSION_LIMIT (24h)
+has ended. TALLYMAN_HOST and TALLYMAN_PORT say where to listen.
 
 In LiveKit's own configuration:
   webhook:
@@ -33,7 +39,7 @@ In LiveKit's own configuration:
 Examples:
   LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=$SECRET TALLYMAN_SPOOL=/var/lib/tallyman tallyman bridge livekit`,
     )
-    .action(() =>
+    .action((options: { watch?: true }) =>
       withContext(async (context) => {
         if (context.config.livekit.keys.size === 0) {
           throw new TallymanError(
@@ -43,7 +49,7 @@ Examples:
         }
         // With a web server: help and completion load this file too.
         const { runGateway } = await import('../../../web/gateway/run-gateway.js');
-        await runGateway(context, { authSecret: undefined });
+        await runGateway(context, { authSecret: undefined, watches: options.watch ?? false });
       }),
     );
 }

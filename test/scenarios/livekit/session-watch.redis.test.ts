@@ -1,0 +1,181 @@
+import { createLogger } from '../../../src/lib/logger';
+import { DEFAULT_PROJECT_PATTERN } from '../../../src/livekit/project-of-room';
+import type { ListedParticipant, RoomApi } from '../../../src/livekit/watch/room-api';
+import {
+  createSessionWatch,
+  type Endings,
+  type SessionWatch,
+} from '../../../src/livekit/watch/session-watch';
+import { openStore, type Store } from '../../../src/redis/store';
+import { testRedisUrl, uniquePrefix } from '../../kit/services';
+
+const START_SECONDS = 1_795_000_000;
+const SECOND_MS = 1_000;
+
+let store: Store;
+let prefix: string;
+let nowMs: number;
+/** Room name -> who is in it; undefined: the server does not answer. */
+let server: Map<string, ListedParticipant[]> | undefined;
+let watch: SessionWatch;
+
+beforeEach(async () => {
+  prefix = uniquePrefix();
+  store = await openStore({ url: testRedisUrl(), prefix });
+  nowMs = START_SECONDS * SECOND_MS;
+  server = new Map();
+  watch = watchOf(api);
+});
+afterEach(async () => {
+  const keys = await store.redis.keys(`${prefix}:*`);
+  if (keys.length > 0) await store.redis.unlink(keys);
+  await store.close();
+});
+
+/** Steers who is there; LiveKit's API itself is not what is tested here. */
+const api: RoomApi = {
+  listRooms: () =>
+    server === undefined
+      ? Promise.reject(new Error('away'))
+      : Promise.resolve([...server.keys()].map((name) => ({ sid: `RM_${name}`, name }))),
+  listParticipants: (room) =>
+    server === undefined ? Promise.reject(new Error('away')) : Promise.resolve(server.get(room) ?? []),
+};
+
+const watchOf = (asked: RoomApi | undefined): SessionWatch =>
+  createSessionWatch({
+    store,
+    rules: {
+      source: '/livekit',
+      projects: { pattern: DEFAULT_PROJECT_PATTERN, usesMetadata: false, unattributed: 'unattributed' },
+      sipVariants: new Map(),
+      agentsAre: 'agent',
+      agentUsageFrom: 'participant',
+    },
+    api: asked,
+    limitMs: 3_600 * SECOND_MS,
+    onEnded: () => undefined,
+    logger: createLogger('silent'),
+    nowMs: () => nowMs,
+  });
+
+const webhook = (event: string, sid: string, atSeconds = 0, room = 'acme.x'): Record<string, unknown> => ({
+  event,
+  createdAt: String(START_SECONDS + atSeconds),
+  room: { sid: `RM_${room}`, name: room, turnPassword: 'secret' },
+  participant: { sid, joinedAtMs: String(START_SECONDS * SECOND_MS) },
+});
+const listed = (sid: string): ListedParticipant => ({
+  sid,
+  state: 'ACTIVE',
+  joinedAtMs: String(START_SECONDS * SECOND_MS),
+});
+const ended = ({ usages }: Endings): unknown[] =>
+  usages.map(({ id, subject, data }) => [id, subject, data['endedBy'], seconds(data)]);
+const seconds = (data: Readonly<Record<string, unknown>>): number =>
+  (Date.parse(data['endedAt'] as string) - Date.parse(data['startedAt'] as string)) / SECOND_MS;
+
+async function lookAfter(afterSeconds: number): Promise<Endings> {
+  nowMs += afterSeconds * SECOND_MS;
+  return watch.look();
+}
+
+test('a session of a server that was killed ends when it was last seen, once', async () => {
+  await watch.note(webhook('participant_joined', 'PA_1'));
+  server = new Map([['acme.x', [listed('PA_1')]]]);
+  expect(ended(await lookAfter(30))).toEqual([]);
+  server = new Map(); // Begun anew: it knows nothing of the room.
+  expect(ended(await lookAfter(30))).toEqual([]);
+  const endings = await lookAfter(30);
+  expect(ended(endings)).toEqual([['PA_1', 'acme', 'watch', 30]]);
+  // Killed before it was settled, the watch ends it again, under the same id.
+  expect(ended(await lookAfter(30))).toEqual([['PA_1', 'acme', 'watch', 30]]);
+  await watch.settle(endings.places);
+  expect(ended(await lookAfter(30))).toEqual([]);
+});
+
+test('a session that is back at the second look goes on', async () => {
+  await watch.note(webhook('participant_joined', 'PA_1'));
+  await lookAfter(30);
+  server = new Map([['acme.x', [listed('PA_1')]]]);
+  await lookAfter(30);
+  server = new Map();
+  expect(ended(await lookAfter(30))).toEqual([]);
+});
+
+test('two looks at once, of two bridges, are one', async () => {
+  await watch.note(webhook('participant_joined', 'PA_1'));
+  await lookAfter(30);
+  expect(ended(await lookAfter(1))).toEqual([]);
+  expect(ended(await lookAfter(30))).toHaveLength(1);
+});
+
+test('a server that does not answer ends nothing before the limit', async () => {
+  await watch.note(webhook('participant_joined', 'PA_1', 10));
+  server = undefined;
+  expect(ended(await lookAfter(3_000))).toEqual([]);
+  expect(ended(await lookAfter(3_000))).toEqual([['PA_1', 'acme', 'limit', 10]]);
+});
+
+test('the end of a room ends what is open in it, and nothing of another room', async () => {
+  await watch.note(webhook('participant_joined', 'PA_1'));
+  await watch.note(webhook('participant_joined', 'PA_2', 0, 'globex.y'));
+  expect(ended(await watch.note(webhook('room_finished', 'PA_9', 45)))).toEqual([
+    ['PA_1', 'acme', 'room_finished', 45],
+  ]);
+});
+
+test.each(['participant_left', 'participant_connection_aborted'])(
+  'a session that has ended with %s is not opened by a start that comes late',
+  async (event) => {
+    await watch.note(webhook(event, 'PA_1', 20));
+    await watch.note(webhook('participant_joined', 'PA_1'));
+    server = new Map([['acme.x', [listed('PA_1')]]]); // Not heard of it yet.
+    await lookAfter(30);
+    server = new Map();
+    await lookAfter(30);
+    expect(ended(await lookAfter(30))).toEqual([]);
+  },
+);
+
+test('a session whose start was missed is found, and ended like any other', async () => {
+  server = new Map([['acme.x', [listed('PA_1'), { ...listed('PA_2'), state: 'JOINING' }]]]);
+  await lookAfter(30);
+  server = new Map();
+  await lookAfter(30);
+  expect(ended(await lookAfter(30))).toEqual([['PA_1', 'acme', 'watch', 30]]);
+});
+
+test('no secret of a room is noted', async () => {
+  await watch.note(webhook('participant_joined', 'PA_1'));
+  expect(JSON.stringify(await store.redis.hgetall(store.keys.openSessions('RM_acme.x')))).not.toContain(
+    'secret',
+  );
+});
+
+test('ten thousand sessions, half of them of a killed server, all end once and at the right second', async () => {
+  const count = 10_000;
+  const roomOf = (i: number): string => `acme.${i % 100}`;
+  const sidOf = (i: number): string => `PA_${i}`;
+  const all = Array.from({ length: count }, (_, i) => i);
+  await Promise.all(all.map((i) => watch.note(webhook('participant_joined', sidOf(i), 0, roomOf(i)))));
+  server = new Map();
+  for (const i of all) server.set(roomOf(i), [...(server.get(roomOf(i)) ?? []), listed(sidOf(i))]);
+  await lookAfter(30);
+  // Odd rooms were on the server that dies; the people of even rooms leave.
+  await Promise.all(
+    all
+      .filter((i) => i % 2 === 0)
+      .map((i) => watch.note(webhook('participant_left', sidOf(i), 40, roomOf(i)))),
+  );
+  server = new Map();
+  await lookAfter(30);
+  const endings = await lookAfter(30);
+  await watch.settle(endings.places);
+  expect(endings.usages).toHaveLength(count / 2);
+  expect(new Set(endings.usages.map(({ id }) => id))).toEqual(
+    new Set(all.filter((i) => i % 2 === 1).map(sidOf)),
+  );
+  expect(endings.usages.every(({ data }) => seconds(data) === 30)).toBe(true);
+  expect(ended(await lookAfter(30))).toEqual([]);
+});
