@@ -8,7 +8,8 @@ import type { Store } from '../src/redis/store';
 import { endsOfLog, initInstallation, openBenchStore } from './installation';
 import { peakBytes, startChild } from './processes';
 import { environment, newPrefix, startRedis } from './servers';
-import { lastMonth, monthBefore } from './workload';
+import { lastMonth } from './workload';
+import { previousMonth } from '../src/rating/month';
 
 /** From the sending of an event to the total that ops can read, in milliseconds. */
 export interface FreshnessResult {
@@ -74,7 +75,7 @@ export async function measureFreshness(
     children.push(startChild('bench/load.js', [String(rate), String(projects)], env));
     await prober.during(() => delay(WARM_UP_MS));
     await report('steady', rate, () => delay(seconds * 1_000));
-    const month = monthBefore(lastMonth(Date.now()));
+    const month = previousMonth(lastMonth(Date.now()));
     await report('while a close runs', rate, async () => {
       await startChild('src/cli/tallyman.js', ['close', month, '--grace', '0s'], env).ended;
       await delay(1_000);

@@ -3,7 +3,8 @@ import { applyMadeUp, holdClosedMonth, openBenchStore } from './installation';
 import { FIRST_PERIOD, segmentCount } from '../src/redis/apply/dedup-index';
 import { cpuMs } from './processes';
 import { environment, say, startRedis } from './servers';
-import { lastMonth, monthBefore, projectNames } from './workload';
+import { lastMonth, projectNames } from './workload';
+import { previousMonth } from '../src/rating/month';
 import type { NativeService } from '../src/dev/services/service';
 
 /** What an event costs when so many ids are held. */
@@ -36,7 +37,7 @@ export async function measureGrowth(
   const store = await openBenchStore(environment(kafka, redis, ''));
   try {
     const month = lastMonth(Date.now());
-    await holdClosedMonth(store, SHARDS, monthBefore(month), HELD_IDS);
+    await holdClosedMonth(store, SHARDS, previousMonth(month), HELD_IDS);
     const projects = projectNames(PROJECTS);
     let count = 0;
     const grow = async (by: number): Promise<void> => {

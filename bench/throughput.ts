@@ -17,7 +17,8 @@ import { cpuMs, peakBytes, startChild, type Child } from './processes';
 import type { Recount } from './recount';
 import { memoryByKind } from './redis-memory';
 import { environment, say, startRedis } from './servers';
-import { lastMonth, monthBefore } from './workload';
+import { lastMonth } from './workload';
+import { previousMonth } from '../src/rating/month';
 
 export const ENGINES = ['raw', 'tallyman', 'tallyman x2', 'naive', 'naive-batched'] as const;
 export type Engine = (typeof ENGINES)[number];
@@ -98,7 +99,7 @@ async function fillTopics(kafka: NativeService, prefix: string, options: Through
     const workload = JSON.stringify({ seed, month, events, projects });
     await Promise.all([
       startChild('bench/fill.js', [workload], env).ended,
-      startChild('bench/recount.js', [workload, monthBefore(month), file], {}).ended,
+      startChild('bench/recount.js', [workload, previousMonth(month), file], {}).ended,
     ]);
     say(
       `published and recounted ${events.toLocaleString('en-US')} events of ${projects.toLocaleString('en-US')} projects in ${((Date.now() - startedAt) / 1000).toFixed(0)} s`,
@@ -120,7 +121,7 @@ async function runEngine(
   const store = await openBenchStore(env);
   try {
     const usesTallyman = engine.startsWith('tallyman');
-    const closed = monthBefore(lastMonth(Date.now()));
+    const closed = previousMonth(lastMonth(Date.now()));
     if (usesTallyman) {
       await initInstallation(env, options.partitions);
       await holdClosedMonth(store, options.partitions, closed, HELD_IDS);

@@ -1,4 +1,5 @@
 import { createWorkload, type WorkloadRecord } from '../src/oracle/workload';
+import { monthOf, previousMonth } from '../src/rating/month';
 
 /** All that a workload depends on: the same options give the same records, in every process. */
 export interface BenchWorkload {
@@ -19,10 +20,5 @@ export function projectNames(count: number): string[] {
 
 /** The last whole month: Kafka would remove records that are older than the topics keep them. */
 export function lastMonth(nowMs: number): string {
-  const now = new Date(nowMs);
-  return new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1)).toISOString().slice(0, 7);
-}
-
-export function monthBefore(month: string): string {
-  return lastMonth(Date.parse(`${month}-15T00:00:00Z`));
+  return previousMonth(monthOf(new Date(nowMs).toISOString()));
 }

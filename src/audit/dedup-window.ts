@@ -1,3 +1,5 @@
+import { nextMonth } from '../rating/month';
+
 /** The freezes of a shard: month -> topic -> the offset after the last event that is in time. In order of month. */
 export type Freezes = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
@@ -22,16 +24,11 @@ export function periodOf(freezes: Freezes, topic: string, offset: number): Perio
     passed += 1;
     if (frozenAt <= offset) {
       number = passed;
-      openMonth = monthAfter(month);
+      openMonth = nextMonth(month);
       until = Number.POSITIVE_INFINITY;
     } else {
       until = Math.min(until, frozenAt);
     }
   }
   return { number, openMonth, until };
-}
-
-function monthAfter(month: string): string {
-  const [year, number] = month.split('-').map(Number) as [number, number];
-  return new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 7);
 }

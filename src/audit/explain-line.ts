@@ -11,6 +11,7 @@ import { readRange, type LogRecord } from '../kafka/read-range';
 import type { Fingerprint, Fingerprinter } from '../redis/apply/fingerprint';
 import { IdSet } from '../redis/apply/fingerprint-set';
 import { periodOf, type Freezes } from './dedup-window';
+import { monthOf } from '../rating/month';
 
 /** What an invoice line counts: its events are told from others by these. */
 export interface LineSubject {
@@ -74,7 +75,7 @@ export function subjectOf(
   return {
     project: invoice.project,
     month: invoice.month,
-    origin: kind === 'usage' ? invoice.month : period!.slice(0, 7),
+    origin: kind === 'usage' ? invoice.month : monthOf(period!),
     key: model === undefined ? meter : `${meter}/${model}`,
     names: new Set(names.map((name) => (name === undefined ? meter : `${meter}/${name}`))),
     ...(to !== undefined && { days: { from: from!, to } }),

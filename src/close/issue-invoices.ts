@@ -16,6 +16,7 @@ import {
 import type { Store } from '../redis/store';
 import { doForEach, isHeld, orHeld, type Held } from './held/held-projects';
 import { readInvoiceInput, readInvoiceInputs, type Billable, type InvoiceTerms } from './invoice-inputs';
+import { monthOf } from '../rating/month';
 
 /**
  * Pages of about 500 projects are read, priced and written together, so many at once: while one is priced, Redis
@@ -234,7 +235,7 @@ async function* pagesToBill(
   for await (const page of eachPageOfProjects(store)) {
     // A damaged document may hold a plan: it is taken along, and its project is held when it is read.
     const begun = page.filter(
-      ({ plans, isUnreadable }) => isUnreadable || plans.some(({ from }) => from.slice(0, 7) <= month),
+      ({ plans, isUnreadable }) => isUnreadable || plans.some(({ from }) => monthOf(from) <= month),
     );
     const placed = await placeProjects(
       store,

@@ -19,6 +19,7 @@ import { centsDue, type PriceList } from '../oracle/invoice-oracle';
 import { createOracle, type Oracle } from '../oracle/usage-oracle';
 import { serveDemo } from './serve-demo';
 import { createWorkload, takeByTopic, type WorkloadRecord } from '../oracle/workload';
+import { monthOf, previousMonth } from '../rating/month';
 
 /**
  * The main job, end to end: a month of usage through a real Kafka and a real Redis, closed and invoiced by the command
@@ -59,8 +60,8 @@ async function demo(): Promise<void> {
 
 async function run(services: Services, folder: string): Promise<void> {
   // The last whole month: Kafka would remove records that are older than the topics keep them.
-  const month = monthBefore(new Date().toISOString().slice(0, 7));
-  const earlier = monthBefore(month);
+  const month = previousMonth(monthOf(new Date().toISOString()));
+  const earlier = previousMonth(month);
   // A prefix of its own, so that it meets nothing that is there.
   const env = {
     PATH: process.env['PATH'] ?? '',
@@ -246,12 +247,6 @@ function agree(what: string, found: Record<string, unknown>, expected: Record<st
   for (const name of different.slice(0, 20))
     printLine(`  ${name}: found ${String(found[name])}, the oracle says ${String(expected[name])}`);
   throw new Error(`the oracle disagrees on ${different.length} of ${names.length} ${what} (seed ${SEED})`);
-}
-
-function monthBefore(month: string): string {
-  return new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)) - 2, 1))
-    .toISOString()
-    .slice(0, 7);
 }
 
 function rate(count: number, startedAt: number): string {

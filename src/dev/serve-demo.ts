@@ -11,6 +11,7 @@ import { createRandom, zipf } from '../oracle/random';
 import { draftEvent } from '../oracle/usage-draft';
 import { createWorkload, takeByTopic } from '../oracle/workload';
 import { writeRecord } from '../oracle/write-record';
+import { monthOf } from '../rating/month';
 
 const CLI = join(__dirname, '../cli/tallyman.js');
 const DAY_MS = 86_400_000;
@@ -73,7 +74,7 @@ async function trickle(
   projects: readonly string[],
   isStopped: () => boolean,
 ): Promise<void> {
-  const month = new Date().toISOString().slice(0, 7);
+  const month = monthOf(new Date().toISOString());
   const [startMs, endMs] = [0, 1].map((more) =>
     Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)) - 1 + more),
   );

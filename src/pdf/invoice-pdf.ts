@@ -4,6 +4,7 @@ import { groupDigits } from '../lib/text/number-text';
 import { drawLines } from './invoice-table';
 import { PAGE, COLOURS } from './page';
 import { createTypesetter, type TextStyle, type Typesetter } from './typesetter';
+import { periodOfMonth, type Period } from '../billing/pricing/days';
 
 /**
  * An invoice or a credit note as a PDF (A4): from whom, to whom, number, dates, plan, every line under its heading, totals. It is made of the
@@ -121,8 +122,8 @@ function drawFacts(type: Typesetter, invoice: Invoice, x: number, top: number): 
   for (const [label, value] of [
     ['Number', invoice.number ?? 'none yet'],
     ['Issued', invoice.issuedAt.slice(0, 10)],
-    ['From', firstDay(invoice)],
-    ['To', lastDay(invoice)],
+    ['From', daysOf(invoice).from],
+    ['To', daysOf(invoice).to],
     ['Project', invoice.project],
     ['Plan', invoice.plan],
     ...(invoice.corrects ? [['Corrects', correctsText(invoice.corrects)] as const] : []),
@@ -184,12 +185,7 @@ function attachJson(doc: PDFKit.PDFDocument, invoice: Invoice): void {
 }
 
 /** The month's days, and not the period's edges: those are moments of the billing zone, written in UTC. */
-const firstDay = ({ month }: Invoice): string => `${month}-01`;
-
-function lastDay({ month }: Invoice): string {
-  const [year, number] = month.split('-').map(Number);
-  return `${month}-${new Date(Date.UTC(year!, number, 0)).getUTCDate()}`;
-}
+const daysOf = ({ month }: Invoice): Period => periodOfMonth(month);
 
 function collected(doc: PDFKit.PDFDocument): Promise<Buffer> {
   const parts: Buffer[] = [];

@@ -1,5 +1,6 @@
 import type * as Luxon from 'luxon';
 import type { Instant } from './instant';
+import { monthOf, nextMonth, previousMonth, startInUtc } from './month';
 
 /** A day of the billing zone, and its month: `YYYY-MM-DD`, `YYYY-MM`. */
 export interface BillingDay {
@@ -61,7 +62,7 @@ export function createBillingCalendar(zone: string): BillingCalendar {
   };
 
   const monthStart = (month: string): number => {
-    const utcDay = utcDayOf(month);
+    const utcDay = startInUtc(month) / 1000 / SECONDS_PER_DAY;
     // No zone is a day away from UTC: the month begins on this UTC day or on one beside it.
     const spans = [utcDay - 1, utcDay, utcDay + 1].flatMap(spansOf);
     return spans.find(({ billingDay }) => billingDay.month >= month)!.fromSeconds * 1000;
@@ -71,9 +72,9 @@ export function createBillingCalendar(zone: string): BillingCalendar {
     zone,
     dayOf: ({ seconds }) => dayOfSecond(seconds),
     monthStart,
-    monthEnd: (month) => monthStart(monthAfter(month, 1)),
-    nextMonth: (month) => monthAfter(month, 1),
-    previousMonth: (month) => monthAfter(month, -1),
+    monthEnd: (month) => monthStart(nextMonth(month)),
+    nextMonth,
+    previousMonth,
     monthOfMs: (epochMs) => dayOfSecond(Math.floor(epochMs / 1000)).month,
   };
 }
@@ -96,7 +97,7 @@ function spansOfUtcDay(zone: string, utcDay: number): Span[] {
         else before = middle;
       }
     }
-    spans.push({ billingDay: { day, month: day.slice(0, 7) }, fromSeconds: from, untilSeconds: until });
+    spans.push({ billingDay: { day, month: monthOf(day) }, fromSeconds: from, untilSeconds: until });
   }
   return spans;
 }
@@ -116,16 +117,4 @@ export function isZone(zone: string): boolean {
 function luxon(): typeof Luxon {
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   return require('luxon') as typeof Luxon;
-}
-
-function utcDayOf(month: string): number {
-  const epochMs = /^\d{4}-(0[1-9]|1[0-2])$/.test(month) ? Date.parse(`${month}-01T00:00:00Z`) : Number.NaN;
-  if (Number.isNaN(epochMs)) throw new RangeError(`"${month}" is no month (YYYY-MM)`);
-  return epochMs / 1000 / SECONDS_PER_DAY;
-}
-
-function monthAfter(month: string, months: number): string {
-  const first = new Date(utcDayOf(month) * SECONDS_PER_DAY * 1000);
-  first.setUTCMonth(first.getUTCMonth() + months);
-  return first.toISOString().slice(0, 7);
 }

@@ -6,6 +6,7 @@ import { readInvoiceInput, type InvoiceTerms } from '../../close/invoice-inputs'
 import { projectsToBill } from '../../close/issue-invoices';
 import { invoicedProjects, readInvoice } from '../../redis/views/invoices';
 import type { Difference } from './difference';
+import { monthOf } from '../../rating/month';
 
 /** What the recount comes to beyond what Redis holds: month -> project -> field -> the difference, over all shards. */
 export type Corrections = ReadonlyMap<string, ReadonlyMap<string, FieldCorrections>>;
@@ -95,7 +96,7 @@ async function compareProject(
 /** Told by the days alone, and by code of its own: late usage that adds up to nothing is still to be priced. */
 function lateMonthsByDay(month: string, daily: ReadonlyMap<string, bigint> = new Map()): Set<string> {
   const months = new Set<string>();
-  for (const field of daily.keys()) if (field.slice(0, 7) < month) months.add(field.slice(0, 7));
+  for (const field of daily.keys()) if (monthOf(field) < month) months.add(monthOf(field));
   return months;
 }
 

@@ -3,6 +3,7 @@ import { readShard, type ShardMonth, type ShardSnapshot } from '../../redis/usag
 import type { Store } from '../../redis/store';
 import { differingFields, type Difference } from './difference';
 import type { ShardRecount } from '../shard-recount';
+import { lateField, monthOf } from '../../rating/month';
 
 /** So many projects are read in one atomic step: it must not hold up the consumers. */
 const PAGE_PROJECTS = 50;
@@ -76,7 +77,7 @@ export function* daysThatDoNotAddUp(
   for (const [dayField, quantity] of daily) {
     const day = dayField.slice(0, 10);
     const meter = dayField.slice(11);
-    const field = day.startsWith(`${month}-`) ? meter : `${day.slice(0, 7)}@${meter}`;
+    const field = day.startsWith(`${month}-`) ? meter : lateField(monthOf(day), meter);
     sums.set(field, (sums.get(field) ?? 0n) + quantity);
   }
   // Days of late usage may add up to nothing, and a total of zero is not stored.

@@ -12,6 +12,7 @@ import { eachPageOfProjects, readProject } from '../../redis/views/projects';
 import type { Store } from '../../redis/store';
 import type { Difference } from './difference';
 import { InvoiceNumbers } from './invoice-numbers';
+import { monthOf } from '../../rating/month';
 
 /** Ledgers are written before Redis: what differs is looked at again after each of these waits. */
 const LOOKS_AFTER_MS = [1_000, 2_000, 4_000];
@@ -134,7 +135,7 @@ async function* withoutRecord(
         if (views.has(key)) continue;
         const found = await readInvoice(store, project, entry);
         if (found !== undefined)
-          yield [key, { ledger, at: { project, month: entry.slice(0, 7) }, label: null, found }];
+          yield [key, { ledger, at: { project, month: monthOf(entry) }, label: null, found }];
       }
     }
   }

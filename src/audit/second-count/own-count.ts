@@ -6,6 +6,7 @@ import { LogTail } from './log-tail';
 import { periodOf, type Freezes, type Period } from '../dedup-window';
 import type { RecountedTopic } from '../shard-recount';
 import { SEPARATOR, type SumStore } from './sum-store';
+import { monthOf, nextMonth } from '../../rating/month';
 
 /** Where an own count stands. It is stored in one step with the sums. */
 export interface CountState {
@@ -105,7 +106,7 @@ export class OwnCount {
     for (let after = ''; ;) {
       const [group] = this.options.store.groupsAfter(prefix, after, 1);
       if (group === undefined) return found;
-      const month = group.slice(prefix.length, prefix.length + MONTH_LENGTH);
+      const month = monthOf(group.slice(prefix.length));
       found.push(month);
       after = `${prefix}${month}${SEPARATOR}\uffff`;
     }
@@ -191,7 +192,7 @@ export class OwnCount {
       claimed.set(field, (claimed.get(field) ?? 0n) + BigInt(quantity));
     }
     const months: string[] = [];
-    for (let of = month; of <= bill; of = monthAfter(of)) months.push(of);
+    for (let of = month; of <= bill; of = nextMonth(of)) months.push(of);
     return [...claimed].every(([field, quantity]) => {
       const held = months.map((of) => this.options.store.get(sumGroup(shard, of, project), field));
       return held.reduce((sum, one) => sum + one, 0n) >= quantity;
@@ -225,18 +226,12 @@ export function freezesOf({ freezes }: ShardState): Map<string, ReadonlyMap<stri
 }
 
 const LISTED = 'n';
-const MONTH_LENGTH = 7;
 
 const sumGroup = (shard: number, month: string, project: string): string =>
   `s${shard}${SEPARATOR}${month}${SEPARATOR}${project}`;
 
 const idGroup = (period: number, shard: number, topic: string): string =>
   `i${period}${SEPARATOR}${shard}${SEPARATOR}${topic}`;
-
-function monthAfter(month: string): string {
-  const [year, number] = month.split('-').map(Number) as [number, number];
-  return new Date(Date.UTC(year, number, 1)).toISOString().slice(0, 7);
-}
 
 /** Redis holds UTF-8, which has no half of a surrogate pair. */
 function wellFormed(text: string): string {

@@ -18,6 +18,7 @@ import { compareOwnCount } from './compare-own-count';
 import type { Difference } from '../compare/difference';
 import { OwnCount, type CountState } from './own-count';
 import { SumStore } from './sum-store';
+import { monthOf } from '../../rating/month';
 
 export interface MonthRecount {
   readonly client: KafkaClient;
@@ -179,7 +180,7 @@ class Judge {
   private pricedLate(shard: number, project: string): string[] {
     const { month, rating } = this.recount;
     const days = [...this.own.read(shard, month, project).daily.keys()];
-    const first = days.map((field) => field.slice(0, 7)).reduce((a, b) => (a < b ? a : b), month);
+    const first = days.map(monthOf).reduce((a, b) => (a < b ? a : b), month);
     const months: string[] = [];
     for (let of = first; of < month; of = rating.calendar.nextMonth(of)) {
       if (!this.covered.has(of)) this.covered.set(of, this.gapOf(of) === undefined);

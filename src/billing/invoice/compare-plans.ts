@@ -1,7 +1,7 @@
 import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from './build-invoice';
 import { inForce } from '../catalog/catalog';
 import { periodOfMonth } from '../pricing/days';
-import { isLateField } from '../pricing/month-usage';
+import { isLateField } from '../../rating/month';
 
 export interface PlanComparison {
   readonly plan: string;

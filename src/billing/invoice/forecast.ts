@@ -1,7 +1,8 @@
 import { splitMeterKey } from '../../rating/meters';
 import { periodOfMonth } from '../pricing/days';
-import { isLateField, type StoredMonth } from '../pricing/month-usage';
+import type { StoredMonth } from '../pricing/month-usage';
 import { unitOf, unitSize } from '../pricing/units';
+import { isLateField } from '../../rating/month';
 
 /**
  * What a month that is under way will have used at its end if the rest goes on as it began: for `buildInvoice`, to show

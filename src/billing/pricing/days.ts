@@ -1,3 +1,5 @@
+import { daysIn } from '../../rating/month';
+
 /** Calendar days (`YYYY-MM-DD`) and months (`YYYY-MM`) as text, which sorts as time does. No zone is needed here:
  *  usage comes to billing with its day in the billing zone already decided. */
 
@@ -9,10 +11,6 @@ export interface Period {
 
 export function isDay(text: string): boolean {
   return /^\d{4}-\d{2}-\d{2}$/.test(text) && dayText(Date.parse(`${text}T00:00:00Z`)) === text;
-}
-
-export function daysIn(month: string): number {
-  return new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)), 0)).getUTCDate();
 }
 
 export function periodOfMonth(month: string): Period {

@@ -1,11 +1,12 @@
 import { TallymanError } from '../../lib/errors';
 import { isInference, splitMeterKey } from '../../rating/meters';
 import { inForce, type AtQuota, type Catalog, type Rate } from '../catalog/catalog';
-import { cutAt, daysIn, daysOf, periodOfMonth, type Period } from './days';
+import { cutAt, daysOf, periodOfMonth, type Period } from './days';
 import { Decimal, roundMoney } from './decimal';
 import type { Overrides, PlanEntry } from '../project/project';
 import { chargeKey, rateOf } from './unit-price';
 import { unitOf } from './units';
+import { daysIn } from '../../rating/month';
 
 /** What holds for one project over a run of days in a month: the whole month unless its plan or terms change in it. */
 export interface Segment {

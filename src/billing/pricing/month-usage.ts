@@ -1,6 +1,7 @@
 import { TallymanError } from '../../lib/errors';
 import { periodOfMonth, type Period } from './days';
 import { Decimal, zero } from './decimal';
+import { monthOf, splitLateField } from '../../rating/month';
 
 /** A month's totals of one project just as the store holds them, in base units. */
 export interface StoredMonth {
@@ -18,13 +19,7 @@ export interface MonthUsage {
   readonly daily: ReadonlyMap<string, bigint>;
 }
 
-const dailyField = /^(\d{4}-\d{2})-\d{2}\//;
-const lateField = /^(\d{4}-\d{2})@(.+)$/s;
-
-/** Tells late usage of another month, `<YYYY-MM>@<meter key>`, from the month's own. */
-export function isLateField(field: string): boolean {
-  return lateField.test(field);
-}
+const dailyField = /^\d{4}-\d{2}-\d{2}\//;
 
 /**
  * The other months of which a month holds late usage, in order. The days decide where they are known: late usage and late
@@ -33,13 +28,11 @@ export function isLateField(field: string): boolean {
 export function lateMonthsIn(month: string, { totals, daily }: StoredMonth): string[] {
   const months = new Set<string>();
   for (const field of totals.keys()) {
-    const origin = lateField.exec(field)?.[1];
-    if (origin !== undefined) months.add(origin);
+    const late = splitLateField(field);
+    if (late !== undefined) months.add(late.month);
   }
   for (const field of daily?.keys() ?? []) {
-    if (field.startsWith(month)) continue;
-    const origin = dailyField.exec(field)?.[1];
-    if (origin !== undefined) months.add(origin);
+    if (!field.startsWith(month) && dailyField.test(field)) months.add(monthOf(field));
   }
   return [...months].sort();
 }
@@ -51,7 +44,7 @@ export function usageOfMonth(month: string, stored: ReadonlyMap<string, StoredMo
   for (const [arrival, { totals: arrived, daily: arrivedDaily }] of stored) {
     if (arrival < month) continue;
     for (const [field, quantity] of arrived) {
-      const [, origin = arrival, key = field] = lateField.exec(field) ?? [];
+      const { month: origin, key } = splitLateField(field) ?? { month: arrival, key: field };
       if (origin === month) add(totals, key, quantity);
     }
     for (const [field, quantity] of arrivedDaily ?? []) {

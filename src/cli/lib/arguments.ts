@@ -1,9 +1,10 @@
 import { InvalidArgumentError } from 'commander';
 import { parseSpan } from '../../lib/text/duration-text';
+import { isMonth } from '../../rating/month';
 
 /** Reads a month argument: `YYYY-MM`. */
 export function monthArgument(text: string): string {
-  if (!/^\d{4}-(0[1-9]|1[0-2])$/.test(text)) {
+  if (!isMonth(text)) {
     throw new InvalidArgumentError(`"${text}" is no month: write YYYY-MM, e.g. 2026-10.`);
   }
   return text;

@@ -2,6 +2,7 @@ import { readFreezes } from '../cut-offs';
 import { readCursors } from '../cursors';
 import { FIRST_PERIOD, segmentCount } from './dedup-index';
 import type { Store } from '../store';
+import { nextMonth } from '../../rating/month';
 
 /** How many segments one command gives up: it must not hold Redis for long. */
 const STEP = 500;
@@ -32,7 +33,7 @@ export async function forgetIds(store: Store, shard: number): Promise<string[]> 
 
 /** The periods that ids may be kept under, by the frozen months in their order. */
 export function idPeriods(frozenMonths: readonly string[]): string[] {
-  return [FIRST_PERIOD, ...frozenMonths.map(monthAfter)];
+  return [FIRST_PERIOD, ...frozenMonths.map(nextMonth)];
 }
 
 async function forgetPeriod(store: Store, shard: number, period: string): Promise<boolean> {
@@ -50,9 +51,4 @@ async function forgetPeriod(store: Store, shard: number, period: string): Promis
   }
   await store.redis.unlink(key);
   return true;
-}
-
-function monthAfter(month: string): string {
-  const [year, number] = month.split('-').map(Number) as [number, number];
-  return number === 12 ? `${year + 1}-01` : `${year}-${String(number + 1).padStart(2, '0')}`;
 }

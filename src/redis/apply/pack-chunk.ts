@@ -4,6 +4,7 @@ import type { Chunk } from './apply-chunk';
 import { FINGERPRINT_BYTES, type Fingerprinter } from './fingerprint';
 import { IdSet } from './fingerprint-set';
 import { FIRST_PERIOD, type KnownIds } from './dedup-index';
+import { isMonth, lateField } from '../../rating/month';
 
 /** A chunk without its repeats, as apply.lua reads it, and what it comes to. */
 export interface PackedChunk {
@@ -156,7 +157,7 @@ function makeField(name: string, { month, isLate, bill }: Day, key: string): Fie
   // Half a surrogate pair in a model's name has no form in UTF-8; cjson refuses the escape that JSON has for it.
   const meter = wellFormed(key);
   return {
-    totalsField: JSON.stringify(isLate ? `${month}@${meter}` : meter),
+    totalsField: JSON.stringify(isLate ? lateField(month, meter) : meter),
     dailyField: JSON.stringify(`${name}/${meter}`),
     bill,
     lines: new Map<string, Line>(),
@@ -204,7 +205,7 @@ function usagesOf(lines: readonly Line[]): string {
 }
 
 export function isDayOf(day: string, month: string): boolean {
-  return /^\d{4}-(0[1-9]|1[0-2])$/.test(month) && /^\d\d$/.test(day.slice(8)) && day.startsWith(`${month}-`);
+  return isMonth(month) && /^\d\d$/.test(day.slice(8)) && day.startsWith(`${month}-`);
 }
 /** A canonical decimal integer of 1 to 15 digits as a number; undefined for all else. */
 function smallQuantity(text: string): number | undefined {

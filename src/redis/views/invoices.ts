@@ -8,6 +8,7 @@ import {
 import { eachMember } from '../usage/each-member';
 import { parsePosition, positionText, type LedgerRecord, type LedgerView, type Shown } from './ledger-view';
 import type { Command, Store } from '../store';
+import { monthOf } from '../../rating/month';
 
 /** An invoice or a credit note to be shown. */
 export interface ShownInvoice {
@@ -83,8 +84,6 @@ async function showInvoices(
   );
   return answer === 'SHOWN' ? { added: Number(added), text: next } : undefined;
 }
-
-const monthOf = (entry: string): string => entry.slice(0, 'YYYY-MM'.length);
 
 /** What a project was invoiced when a month is closed. */
 export interface InvoicedBefore {

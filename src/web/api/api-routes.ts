@@ -12,8 +12,8 @@ import { ProblemError } from '../http/problems';
 import { QUOTA_LIMIT } from '../http/rate-limit';
 import { projectOf } from '../http/sessions';
 import { openUsageStream, type UsageStreams } from './usage-stream';
+import { isMonth, MONTH_PATTERN } from '../../rating/month';
 
-const MONTH_PATTERN = '^[0-9]{4}-(0[1-9]|1[0-2])$';
 /** `<project>-<YYYY-MM>`, of a credit note `...-CN`; the router needs the end, to tell it from `.pdf` and `.csv`. */
 const INVOICE = ':id(^.+-\\d{4}-\\d{2}(?:-CN)?)';
 const PAGE_MAX = 100;
@@ -246,8 +246,7 @@ export function monthOf(
 ): string {
   const current = web.calendar.monthOfMs(web.nowMs());
   const asked = request.query.month ?? current;
-  if (!new RegExp(MONTH_PATTERN).test(asked))
-    throw new ProblemError('BAD_REQUEST', '`month` must be YYYY-MM.');
+  if (!isMonth(asked)) throw new ProblemError('BAD_REQUEST', '`month` must be YYYY-MM.');
   if (asked > current) throw new ProblemError('BAD_REQUEST', `\`month\` has not begun: it is ${current}.`);
   return asked;
 }
@@ -271,7 +270,7 @@ const cursorOf = (before: string): string => Buffer.from(before).toString('base6
 
 function entryOfCursor(cursor: string): string {
   const before = Buffer.from(cursor, 'base64url').toString();
-  if (!new RegExp(MONTH_PATTERN).test(before.replace(/-CN$/, '')))
+  if (!isMonth(before.replace(/-CN$/, '')))
     throw new ProblemError('BAD_REQUEST', '`cursor` is none of ours.');
   return before;
 }

@@ -1,6 +1,6 @@
 import { isInference, splitMeterKey } from '../../rating/meters';
 import type { Invoice, InvoiceLine } from '../../billing/invoice/invoice';
-import { isLateField } from '../../billing/pricing/month-usage';
+import { isLateField } from '../../rating/month';
 import { inInvoiceOrder, labelOf } from '../../billing/pricing/units';
 import type { PlanComparison } from '../../billing/invoice/compare-plans';
 import { groupDigits, shownRate } from '../../lib/text/number-text';

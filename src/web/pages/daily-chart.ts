@@ -1,4 +1,4 @@
-import { daysIn } from '../../billing/pricing/days';
+import { daysIn } from '../../rating/month';
 import { Decimal } from '../../billing/pricing/decimal';
 import { labelOf, unitOf } from '../../billing/pricing/units';
 import { splitMeterKey } from '../../rating/meters';

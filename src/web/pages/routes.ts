@@ -25,6 +25,7 @@ import {
 } from '../http/sessions';
 import { projectsSeenBy } from '../http/tokens';
 import { readStatements } from './statements';
+import { isMonth } from '../../rating/month';
 
 /** A browser drops a cookie above 4,096 bytes without a word. */
 const COOKIE_TOKEN_MAX = 3_800;
@@ -130,7 +131,7 @@ async function showMonth(
   const current = web.calendar.monthOfMs(web.nowMs());
   const isBilling = kind === 'billing';
   const { before } = request.query;
-  if (before !== undefined && !/^\d{4}-(0[1-9]|1[0-2])$/.test(before)) throw new ProblemError('BAD_REQUEST');
+  if (before !== undefined && !isMonth(before)) throw new ProblemError('BAD_REQUEST');
   await web.logWatch.firstLook(1_000);
   const [view, { statements, next }] = await Promise.all([
     readMonthView(web, project, month),

@@ -8,6 +8,7 @@ import { readProject } from '../../redis/views/projects';
 import { readWhole } from '../../redis/rebuilding';
 import type { WebDependencies } from '../http/dependencies';
 import type { MonthStatus } from './month-view';
+import { monthOf } from '../../rating/month';
 
 /** What became of a project's month: one statement, and one more of its credit note. */
 export interface Statement {
@@ -45,7 +46,7 @@ async function readStatementsOf(
     readProject(store, project),
   ]);
   const current = calendar.monthOfMs(nowMs());
-  const planned = document?.plans.map(({ from }) => from.slice(0, 7)) ?? [];
+  const planned = document?.plans.map(({ from }) => monthOf(from)) ?? [];
   // A project without a plan begins with the first month that was ever closed here: before, nothing was billed.
   const first = [...planned, ...invoices.keys(), ...closes.keys(), current]
     .map((entry) => entry.slice(0, 'YYYY-MM'.length))
@@ -81,5 +82,5 @@ async function readStatementsOf(
 
 /** Before the first row of the default plan nothing has a price. */
 function catalogStart({ catalog }: WebDependencies): string {
-  return catalog.plans.get(catalog.defaultPlan)![0]!.from.slice(0, 7);
+  return monthOf(catalog.plans.get(catalog.defaultPlan)![0]!.from);
 }

@@ -1,10 +1,6 @@
 import { Decimal } from '../../../../src/billing/pricing/decimal';
-import {
-  isLateField,
-  lateMonthsIn,
-  quantityIn,
-  usageOfMonth,
-} from '../../../../src/billing/pricing/month-usage';
+import { lateMonthsIn, quantityIn, usageOfMonth } from '../../../../src/billing/pricing/month-usage';
+import { isLateField } from '../../../../src/rating/month';
 import { thrownBy } from '../../../kit/thrown-by';
 
 const map = (entries: Record<string, bigint>): Map<string, bigint> => new Map(Object.entries(entries));
