@@ -8,7 +8,7 @@ import { readTopicIds } from '../redis/topic-ids';
 import { readCountingRecord } from './settings';
 
 export const DELETED_REMEDY =
-  'let KAFKA_BROKERS name the right Kafka, or restore the topic with its offsets; see TOPICS_MISSING in docs/operating.md';
+  'let KAFKA_BROKERS name the right Kafka, or restore the topic with its offsets; see TOPICS_MISSING in docs/operating/repair.md';
 
 /**
  * Those of the missing topics that this installation has used: its cursors belong to them, or Redis shows their records.

@@ -14,7 +14,7 @@ export interface InstallationMetrics {
   refresh(): Promise<void>;
 }
 
-/** What the server tells Prometheus of the installation as a whole. docs/operating.md lists the names. */
+/** What the server tells Prometheus of the installation as a whole. docs/operating/monitor.md lists the names. */
 export function createInstallationMetrics(
   store: Store,
   calendar: BillingCalendar,

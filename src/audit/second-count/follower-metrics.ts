@@ -12,7 +12,7 @@ const KINDS: readonly Difference['kind'][] = [
   'invoice',
 ];
 
-/** What `verify --follow` tells Prometheus. docs/operating.md lists the names. */
+/** What `verify --follow` tells Prometheus. docs/operating/monitor.md lists the names. */
 export function createFollowerMetrics({ status, countByKind }: FollowerReading): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

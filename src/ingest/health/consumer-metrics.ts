@@ -17,7 +17,7 @@ export interface ConsumerMetrics {
 const APPLY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const DELAY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
 
-/** What a consumer process tells Prometheus: its own counts, and all partitions of its topics. docs/operating.md lists the names. */
+/** What a consumer process tells Prometheus: its own counts, and all partitions of its topics. docs/operating/monitor.md lists the names. */
 export function createConsumerMetrics(
   statuses: () => readonly RunnerStatus[],
   health: () => Health,
