@@ -141,6 +141,12 @@ export class Chaos {
     if (this.restartsOwed > 0 && this.random.chance(0.5)) await this.restartRedisCleanly();
     await delay(this.random.between(100, 1_200));
     await this.followConsumers();
+    this.source.hasFrozen(await this.frozen());
+  }
+
+  /** Of Redis's view, which gets a month when its freeze stands in the ledger. */
+  private async frozen(): Promise<number> {
+    return onRedis(this.world.redis, (redis) => redis.hlen(`${PREFIX}:billing:closes`)).catch(() => 0);
   }
 
   /** Often what is quick and kills much, seldom what takes long. */

@@ -20,7 +20,7 @@ interface UsageEvent {
   readonly time: string;
   readonly data: Readonly<Record<string, unknown>>;
   readonly quantities: readonly (readonly [meter: string, quantity: bigint])[];
-  /** How many closes had been started when it was made. */
+  /** How many closes were known to be frozen when it was made. */
   readonly epoch: number;
 }
 
@@ -39,8 +39,9 @@ const SOURCE = '/sfu/chaos';
 /** Makes usage of every kind, with repeats, voids, late usage and bad records. */
 export class UsageSource {
   private count = 0;
-  /** A repeat is only promised to be recognised over the close after its first, so the harness counts closes. */
-  private epoch = 0;
+  /** A repeat is only promised to be recognised over one freeze after its first, so the harness counts them. */
+  private frozen = 0;
+  private asked = 0;
   private repeatable: UsageEvent[] = [];
 
   constructor(
@@ -50,8 +51,13 @@ export class UsageSource {
 
   /** A close of so many months begins: what was published before must be applied before they are over. */
   closing(months: number): void {
-    this.epoch += months;
-    this.repeatable = this.repeatable.filter(({ epoch }) => this.epoch - epoch <= 1);
+    this.asked += months;
+    this.repeatable = this.repeatable.filter(({ epoch }) => this.asked - epoch <= 1);
+  }
+
+  /** What is made from now on comes after so many freezes; the others that were asked for may come after it. */
+  hasFrozen(months: number): void {
+    this.frozen = Math.max(this.frozen, months);
   }
 
   /** Projects move to other partitions, where their ids are not known. */
@@ -79,9 +85,10 @@ export class UsageSource {
     if (random.chance(0.01)) return { topic, project, value: random.pick(['', 'no JSON', '{"id":"half"}']) };
     this.count += 1;
     const event: UsageEvent = {
-      ...{ id: `chaos-${this.count}`, topic, project, epoch: this.epoch, time: this.time() },
+      ...{ id: `chaos-${this.count}`, topic, project, epoch: this.frozen, time: this.time() },
       ...this.draft(topic, project),
     };
+    if (this.asked - this.frozen > 1) return { ...usageRecord(event), event };
     if (this.repeatable.length < 400) this.repeatable.push(event);
     else this.repeatable[random.between(0, this.repeatable.length - 1)] = event;
     return { ...usageRecord(event), event };
