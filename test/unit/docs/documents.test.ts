@@ -98,7 +98,8 @@ test('every verb and option of tallyman that is named exists', () => {
     ),
   );
   expect(unknown).toEqual([]);
-});
+  // Loads every verb.
+}, 30_000);
 
 describe('settings', () => {
   /** Of programs that talk to Tallyman. */
