@@ -18,7 +18,7 @@ afterAll(() => redis.quit());
 
 test('consumers that are killed in mid-stream lose nothing and count nothing twice', async () => {
   const tallyman = installation();
-  await tallyman.ok('init', '--partitions', '4');
+  await tallyman.ok('init', '--partitions', '4', '--timestamps', 'create'); // The workload dates its records.
   const oracle = createOracle();
   const workload = createWorkload({
     seed: 99,
