@@ -84,20 +84,20 @@ export async function closeMonth(
   await checkRedisIsWhole(store, checked.partitionCount);
 
   // Invoices are made from these views, and numbers are counted from what they show. The ledger stays as it is, since no
-  // other close can publish. Before the seal: from then on a Redis that goes back is noticed.
+  // other close can publish. Before the rollback guard opens: from then on a Redis that goes back is noticed.
   const { projects, invoices } = followLedgers(kafka, store, prefix);
   const views = [projects, invoices];
   for (const view of views) {
     const missing = await view.catchUp();
     if (missing > 0) logger.warn({ month, missing }, 'showed records that only the ledger had');
   }
-  const { record, seal } = await traced('close.freeze', { month }, () =>
+  const { record, guard } = await traced('close.freeze', { month }, () =>
     freezeMonth(dependencies, month, checked.topicIds, nowMs),
   );
   // The month is closed from here on: no plan, tax or credit of it changes any more.
   await settleProjects(kafka, prefix, projects);
   const mayPublish = (): Promise<void> =>
-    checkWhole({ kafka, store, month, checked, generation, seal, views });
+    checkWhole({ kafka, store, month, checked, generation, guard, views });
   await mayPublish();
 
   const isFirstRun = !record.completed && !record.issued;
@@ -122,7 +122,7 @@ export async function closeMonth(
   );
   progress.end();
   await mayPublish();
-  await seal.remove();
+  await guard.remove();
   await invoices.catchUp();
   const heldAlready = new Set(report.held.map(({ project }) => project));
   for (const one of damaged.projects.values()) if (!heldAlready.has(one.project)) report.held.push(one);

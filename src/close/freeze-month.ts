@@ -11,7 +11,7 @@ import { readShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
 import type { CloseRecord } from '../redis/views/close-record';
 import { readCloseRecords, restoreClose } from '../installation/ledgers/restore-closes';
-import { sealMonth, type Seal } from './guards/rollback-guard';
+import { openRollbackGuard, type RollbackGuard } from './guards/rollback-guard';
 
 export interface FreezeDependencies {
   readonly kafka: KafkaClient;
@@ -24,11 +24,11 @@ export interface FreezeDependencies {
 export interface FrozenMonth {
   readonly record: CloseRecord;
   /** Holds as long as what is read of the month is what was frozen. */
-  readonly seal: Seal;
+  readonly guard: RollbackGuard;
 }
 
 /**
- * Freezes a month in every shard, publishes where, and seals it. Once the record is in the ledger it is final: freezes
+ * Freezes a month in every shard, publishes where, and opens a rollback guard. Once the record is in the ledger it is final: freezes
  * that Redis loses are put back from there.
  *
  * @param topicIds topic -> its id, of the topics that the cursors belong to
@@ -48,7 +48,7 @@ export async function freezeMonth(
   const record = published ?? (await freezeAndPublish(dependencies, terms, [...closes.values()]));
   await restoreClose(store, record, logger);
   await writeClose(store, month, JSON.stringify(record));
-  return { record, seal: await sealMonth(store, month) };
+  return { record, guard: await openRollbackGuard(store, month) };
 }
 
 /**

@@ -90,25 +90,25 @@ export async function readFreezes(store: Store, shard: number): Promise<Map<stri
   );
 }
 
-/** So long a run of a close may take before its seals are forgotten, and it has to be run again. */
-const SEAL_SECONDS = 86_400;
+/** How long a run of a close may take. Its marks are then forgotten, and it has to be run again. */
+const MARK_SECONDS = 86_400;
 
 /**
  * Marks a shard whose month is frozen, and complete up to the freeze, for one run of a close. Reads of the month's totals
- * that are followed by `holdsSeal` have seen what was frozen: a Redis that went back in between has lost the mark.
+ * that are followed by `holdsMark` have seen what was frozen: a Redis that went back in between has lost the mark.
  *
  * @param run a name that no other run has
  * @returns the shard's cursors at the freeze
  * @throws TallymanError `UNFROZEN`, `BEHIND_FREEZE`
  */
-export async function sealFreeze(
+export async function markFrozen(
   store: Store,
   shard: number,
   month: string,
   run: string,
 ): Promise<Map<string, number>> {
   const { cursor, closed, seals } = store.keys.shard(shard);
-  const [answer, detail] = await store.redis.sealFreeze(cursor, closed, seals, month, run, SEAL_SECONDS);
+  const [answer, detail] = await store.redis.sealFreeze(cursor, closed, seals, month, run, MARK_SECONDS);
   switch (answer) {
     case 'SEALED':
       return new Map(Object.entries(JSON.parse(String(detail)) as Record<string, number>));
@@ -130,12 +130,12 @@ export async function sealFreeze(
   }
 }
 
-/** Whether a shard still holds the mark that `sealFreeze` made for this run. */
-export async function holdsSeal(store: Store, shard: number, run: string): Promise<boolean> {
+/** Whether a shard still holds the mark that `markFrozen` made for this run. */
+export async function holdsMark(store: Store, shard: number, run: string): Promise<boolean> {
   return (await store.redis.hexists(store.keys.shard(shard).seals, run)) === 1;
 }
 
 /** Takes the mark of a run away. */
-export async function removeSeal(store: Store, shard: number, run: string): Promise<void> {
+export async function removeMark(store: Store, shard: number, run: string): Promise<void> {
   await store.redis.hdel(store.keys.shard(shard).seals, run);
 }

@@ -431,7 +431,7 @@ export class Installation implements World {
     try {
       await this.kafkaRestore(process);
       const publisher = this.kafka.publisher(process);
-      const { seal } = await freezeMonth(
+      const { guard } = await freezeMonth(
         { kafka, store, publisher, prefix: '', logger },
         month,
         new Map(),
@@ -442,9 +442,9 @@ export class Installation implements World {
         const totals = await this.redis.read(process, 'totals', () => this.totals(month));
         for (const [key, sum] of totals) if (key.startsWith(`${shard} `)) read.set(key, sum);
       }
-      await seal.check();
+      await guard.check();
       if (!this.invoiced.has(month)) this.invoiced.set(month, read);
-      await seal.remove();
+      await guard.remove();
     } catch (error) {
       this.onError(error);
     } finally {

@@ -7,7 +7,7 @@ import type { Store } from '../../redis/store';
 import type { CheckedCursors } from '../../ingest/guards/check-cursors';
 import type { LedgerFollower } from '../../installation/ledgers/follow-ledger';
 import { checkRedisStaysWhole } from '../held/hold-damaged';
-import type { Seal } from './rollback-guard';
+import type { RollbackGuard } from './rollback-guard';
 import { checkShardCount } from '../../installation/shard-count';
 
 export interface WholenessOptions {
@@ -18,21 +18,21 @@ export interface WholenessOptions {
   readonly checked: CheckedCursors;
   /** Of the Redis that the close began with: see `checkRebuilt`. */
   readonly generation: string;
-  readonly seal: Seal;
-  /** The views that invoices are made from, caught up before the seal. */
+  readonly guard: RollbackGuard;
+  /** The views that invoices are made from, caught up before the guard opened. */
   readonly views: readonly LedgerFollower[];
 }
 
 /**
- * Makes sure that what was read of Redis since the seal is all that Kafka holds of the month. Asked before each page of
+ * Makes sure that what was read of Redis since the guard opened is all that Kafka holds of the month. Asked before each page of
  * invoices: what held when the close began may have been emptied, rebuilt in part or restored from a copy since.
  *
  * @throws TallymanError `REDIS_WENT_BACK`, `REBUILD_UNFINISHED`, `TOPIC_REPLACED`, `FEWER_SHARDS`, `SHARD_TORN`,
  *   `REDIS_EVICTED`, `REDIS_MAY_EVICT`
  */
 export async function checkWhole(options: WholenessOptions): Promise<void> {
-  const { kafka, store, month, checked, generation, seal, views } = options;
-  await seal.check();
+  const { kafka, store, month, checked, generation, guard, views } = options;
+  await guard.check();
   await checkShardCount(store, checked.partitionCount);
   await checkRedisStaysWhole(store, checked.partitionCount);
   const isSame = (await checkRebuilt(store)) === generation;

@@ -1,28 +1,28 @@
 import { randomUUID } from 'node:crypto';
 import { TallymanError } from '../../lib/errors';
-import { holdsSeal, removeSeal, sealFreeze } from '../../redis/cut-offs';
+import { holdsMark, markFrozen, removeMark } from '../../redis/cut-offs';
 import { readShardCount } from '../../redis/usage/read-usage';
 import type { Store } from '../../redis/store';
 
 /** Watches, for one run of a close, that Redis does not go back while the frozen totals are read. */
-export interface Seal {
-  /** @throws TallymanError `REDIS_WENT_BACK` when what was read since the seal may not be what was frozen */
+export interface RollbackGuard {
+  /** @throws TallymanError `REDIS_WENT_BACK` when what was read since it opened may not be what was frozen */
   check(): Promise<void>;
   remove(): Promise<void>;
 }
 
 /**
- * Seals a frozen month in every shard.
+ * Marks a frozen month in every shard: a Redis that goes back loses the mark.
  *
  * @throws TallymanError `UNFROZEN`, `BEHIND_FREEZE`
  */
-export async function sealMonth(store: Store, month: string): Promise<Seal> {
+export async function openRollbackGuard(store: Store, month: string): Promise<RollbackGuard> {
   const run = randomUUID();
   const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
-  for (const shard of shards) await sealFreeze(store, shard, month, run);
+  for (const shard of shards) await markFrozen(store, shard, month, run);
   return {
     async check() {
-      const held = await Promise.all(shards.map((shard) => holdsSeal(store, shard, run)));
+      const held = await Promise.all(shards.map((shard) => holdsMark(store, shard, run)));
       if (held.every(Boolean)) return;
       throw new TallymanError(
         'REDIS_WENT_BACK',
@@ -30,6 +30,6 @@ export async function sealMonth(store: Store, month: string): Promise<Seal> {
         { month, shards: shards.filter((shard) => !held[shard]) },
       );
     },
-    remove: async () => void (await Promise.all(shards.map((shard) => removeSeal(store, shard, run)))),
+    remove: async () => void (await Promise.all(shards.map((shard) => removeMark(store, shard, run)))),
   };
 }
