@@ -240,6 +240,8 @@ export class Installation implements World {
     if (this.isDone()) return;
     for (const index of this.members.keys()) this.restart(index);
     await this.settle(world);
+    // What was fetched before the loss may have been counted after it: a stop then, and it stays counted.
+    if (this.isDone()) return;
     if (!this.mustStop) for (const one of this.logs()) one.forgetLoss();
   }
 
