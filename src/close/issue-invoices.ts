@@ -1,11 +1,10 @@
 import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../billing/invoice/build-invoice';
 import type { Invoice, InvoiceLine } from '../billing/invoice/invoice';
-import { creditNoteNumber, invoiceNumber } from '../billing/invoice/invoice-id';
 import { eachConcurrently } from '../lib/process/concurrently';
 import type { Progress } from '../lib/progress';
 import { appendLedger } from '../kafka/ledger/ledger';
 import type { Publisher } from '../kafka/producer';
-import { readInvoicedBefore, readInvoiceNumbers } from '../redis/views/invoices';
+import { readInvoiceNumbers } from '../redis/views/invoices';
 import { countSetProjects, eachPageOfProjects } from '../redis/views/projects';
 import {
   countProjects,
@@ -15,8 +14,9 @@ import {
 } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
 import { doForEach, isHeld, orHeld, type Held } from './held/held-projects';
-import { readInvoiceInput, readInvoiceInputs, type Billable, type InvoiceTerms } from './invoice-inputs';
+import { readInvoiceInput, readInvoiceInputs, type InvoiceTerms } from './invoice-inputs';
 import { monthOf } from '../rating/month';
+import { numberInvoices, type Numbered } from './number-invoices';
 
 /**
  * Pages of about 500 projects are read, priced and written together, so many at once: while one is priced, Redis
@@ -108,7 +108,7 @@ async function billPage(
   page: readonly PlacedProject[],
 ): Promise<{ done: Billed[]; held: Held[] }> {
   const { store, month } = plan;
-  const numbered = await doForEach(page, month, (some) => numberedOf(store, month, some));
+  const numbered = await doForEach(page, month, (some) => numberInvoices(store, month, some));
   const [issued, due] = [true, false].map((isIssued) =>
     numbered.done.filter(({ issuedTotal }) => (issuedTotal !== undefined) === isIssued),
   ) as [Numbered[], Numbered[]];
@@ -133,30 +133,6 @@ async function billPage(
     done: [...issued, ...named.done],
     held: [...held, ...read.held, ...built.filter(isHeld), ...named.held],
   };
-}
-
-interface Numbered extends Billable {
-  /** Of the month's own invoice, if it was issued already. */
-  readonly issuedTotal?: string;
-}
-
-/** Places projects in their series of numbers, as they would be issued next. */
-async function numberedOf(store: Store, month: string, page: readonly PlacedProject[]): Promise<Numbered[]> {
-  const before = await readInvoicedBefore(
-    store,
-    month,
-    page.map(({ project }) => project),
-  );
-  return page.map((placed, i) => {
-    const { own, count, creditNoteCount } = before[i]!;
-    return {
-      ...placed,
-      ...(own !== undefined && { issuedTotal: (JSON.parse(own) as { total: string }).total }),
-      before: before[i]!,
-      number: invoiceNumber(placed.project, count + 1),
-      creditNoteNumber: creditNoteNumber(placed.project, creditNoteCount + 1),
-    };
-  });
 }
 
 /** Dates of a project go up with its numbers, also where a clock was set back, or a month was closed under another one. */

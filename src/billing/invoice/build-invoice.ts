@@ -1,5 +1,5 @@
 import { TallymanError } from '../../lib/errors';
-import { inForce, type Catalog } from '../catalog/catalog';
+import { inForce } from '../catalog/catalog';
 import { creditLines, creditsAtHand, type IssuedInvoice } from './credits';
 import { hasDigitsOf } from '../pricing/currency';
 import { periodOfMonth } from '../pricing/days';
@@ -7,33 +7,29 @@ import { sum, type Decimal } from '../pricing/decimal';
 import type { Corrected, Invoice, LineKind, Party, Seller } from './invoice';
 import { creditNoteEntry } from './invoice-id';
 import { noPrice, problemOfError, type InvoiceProblem } from './invoice-problem';
-import { lateLines } from './late-usage';
+import {
+  lateChargesOf,
+  lateMonthsOf,
+  latePartOf,
+  type LatePart,
+  type LateUsageInput,
+} from './price-late-usage';
 import { termsOfMonth } from '../pricing/month-terms';
-import { lateMonthsIn, usageOfMonth, type StoredMonth } from '../pricing/month-usage';
+import { usageOfMonth } from '../pricing/month-usage';
 import { priceMonth } from '../pricing/price-month';
 import type { Blocked, Priced } from '../pricing/price-usage';
-import { amountOf, shownUnit, writtenLine, type PricedLine } from './priced-line';
-import type { Credit, PlanEntry, Profile } from '../project/project';
+import { amountOf, changesNothing, shownUnit, writtenLine, type PricedLine } from './priced-line';
+import type { Credit, Profile } from '../project/project';
 import { taxLine } from './tax-line';
 
-export interface InvoiceInput extends StoredMonth {
-  readonly project: string;
-  readonly plans: readonly PlanEntry[];
-  readonly profile?: Profile;
+export interface InvoiceInput extends LateUsageInput {
   readonly seller?: Seller;
-  /** All that the project was granted: `creditsAtHand` (correction-credits.ts) decides what the invoice uses. */
+  /** All that the project was granted: `creditsAtHand` (credits.ts) decides what the invoice uses. */
   readonly credits?: readonly Credit[];
   /** The project's invoices issued before this one, in the order of their numbers. Only credits depend on them. */
   readonly issued?: readonly IssuedInvoice[];
-  readonly month: string;
   readonly periodStart: string;
   readonly periodEnd: string;
-  /**
-   * The earlier months as the store holds them, their own late fields included: at least every month from the earliest one
-   * that this month has late usage of (`lateMonthsIn`) up to the one before this. A month that is missing counts as unused.
-   */
-  readonly history?: ReadonlyMap<string, StoredMonth>;
-  readonly catalog: Catalog;
   /** The number it gets if it is issued; null for a preview. */
   readonly number: string | null;
   /** The same of the credit note. */
@@ -94,7 +90,7 @@ export function buildInvoice(input: InvoiceInput): InvoiceOutcome {
   const late = lateMonths.flatMap((origin) => attempt(() => latePartOf(input, origin)) ?? []);
   const ownLines = own.price.lines;
   const ownTax = attempt(() => taxLine(catalog, profile, month, undefined, ownLines)) ?? [];
-  const ownCharges = [...ownLines, ...ownTax].filter((line) => !saysNothing(line));
+  const ownCharges = [...ownLines, ...ownTax].filter((line) => !changesNothing(line));
   const lateCharges = late.map((part) => ({
     month: part.origin,
     lines: attempt(() => lateChargesOf(input, part)) ?? [],
@@ -103,21 +99,12 @@ export function buildInvoice(input: InvoiceInput): InvoiceOutcome {
   const hasCreditNote = input.hasCreditNote === true;
   const isCredited = hasCreditNote || givesBack(ownCharges, lateLinesOfAll);
   const charges = isCredited ? ownCharges : [...ownCharges, ...lateLinesOfAll];
-  const due = amountOf(charges);
-  const credits =
-    attempt(() => {
-      if (!due.isPositive() || due.isZero()) return [];
-      return creditLines(
-        catalog.currency,
-        due,
-        creditsAtHand(month, input.credits ?? [], input.issued ?? []),
-      );
-    }) ?? [];
+  const credits = attempt(() => creditsAgainst(input, amountOf(charges))) ?? [];
 
   // What a credit note has settled needs no price any more.
   const unpriced = unpricedIn(input, own.price, hasCreditNote ? [] : late);
   problems.push(...unpriced.map(({ key, of }) => noPrice(input, key, of)));
-  const status = problems.length > 0 ? 'draft' : due.isZero() ? 'nothing_due' : 'issued';
+  const status = problems.length > 0 ? 'draft' : amountOf(charges).isZero() ? 'nothing_due' : 'issued';
   return {
     status,
     invoice: documentOf(input, own.plan, [...charges, ...credits], {
@@ -136,6 +123,13 @@ export function buildInvoice(input: InvoiceInput): InvoiceOutcome {
       ...late.flatMap(({ origin, before, after }) => overQuota(origin, before.blocked, after.blocked)),
     ],
   };
+}
+
+function creditsAgainst(
+  { catalog, month, credits = [], issued = [] }: InvoiceInput,
+  due: Decimal,
+): PricedLine[] {
+  return due.gt(0) ? creditLines(catalog.currency, due, creditsAtHand(month, credits, issued)) : [];
 }
 
 const unpriceable: Priced = { lines: [], unpriced: [], blocked: [] };
@@ -241,55 +235,10 @@ function buyerOf(profile: Profile | undefined): { buyer?: Party } {
   return Object.keys(buyer).length > 0 ? { buyer } : {};
 }
 
-function lateMonthsOf({ month, totals, daily, project }: InvoiceInput): string[] {
-  const origins = lateMonthsIn(month, { totals, ...(daily && { daily }) });
-  const origin = origins.find((one) => one >= month);
-  if (origin === undefined) return origins;
-  throw new TallymanError('LATE_FIELD', `The totals of ${month} hold late usage of ${origin}.`, {
-    project,
-    month,
-    origin,
-  });
-}
-
-/** A month with late usage: its price without that, and with it. */
-interface LatePart {
-  readonly origin: string;
-  readonly before: Priced;
-  readonly after: Priced;
-}
-
-/**
- * Late usage costs what it would have cost in time: the price of its month with it, less the price without it, line by
- * line. Differences of rounded amounts add up, so what a project pays does not depend on when its usage arrived.
- */
-function latePartOf(input: InvoiceInput, origin: string): LatePart {
-  const segments = termsOfMonth(input.catalog, input.plans, origin);
-  const earlier = [...(input.history ?? [])].filter(([month]) => month < input.month);
-  const priceOf = (stored: Iterable<[string, StoredMonth]>): Priced =>
-    priceMonth(input.catalog, segments, usageOfMonth(origin, new Map(stored)));
-  return { origin, before: priceOf(earlier), after: priceOf([...earlier, [input.month, input]]) };
-}
-
-function lateChargesOf(
-  { catalog, profile }: InvoiceInput,
-  { origin, before, after }: LatePart,
-): PricedLine[] {
-  return [
-    ...lateLines(origin, before.lines, after.lines),
-    ...taxLine(catalog, profile, origin, before.lines, after.lines),
-  ].filter((line) => !saysNothing(line));
-}
-
 const kindOrder: readonly LineKind[] = ['plan', 'usage', 'late', 'credit', 'tax'];
 
 function inOrder(lines: readonly PricedLine[]): PricedLine[] {
   return lines.toSorted((a, b) => kindOrder.indexOf(a.kind) - kindOrder.indexOf(b.kind));
-}
-
-/** A difference of nothing, or a credit that was not touched. */
-function saysNothing({ quantity, included, billable, amount }: PricedLine): boolean {
-  return [quantity, included, billable, amount].every((number) => number?.isZero() ?? false);
 }
 
 function overQuota(month: string, before: readonly Blocked[], after: readonly Blocked[]): OverQuota[] {

@@ -26,36 +26,45 @@ export function noPrice({ project, month }: ProblemPlace, meterKey: string, of: 
 }
 
 /**
- * What an error in pricing means for the project that it was met in. Whatever it is, the other projects are invoiced: so
- * an unexpected error becomes a problem as well.
+ * What an error that was met while a project was read or priced means for it. Whatever the error is, the other projects are
+ * invoiced: an unexpected one becomes a problem as well.
  */
 export function problemOfError(place: ProblemPlace, error: unknown): InvoiceProblem {
-  const [code, detail] =
-    error instanceof TallymanError
-      ? [error.code, error.message]
-      : ['PRICING_FAILED', `It cannot be priced: ${error instanceof Error ? error.message : String(error)}.`];
-  const remedy = remedies[code] ?? remedies['PRICING_FAILED']!;
+  if (error instanceof TallymanError) return problemOf(place, error.code, error.message);
+  const text = error instanceof Error ? error.message : String(error);
+  return problemOf(place, 'PRICING_FAILED', `It cannot be priced: ${text}.`);
+}
+
+/** A problem with the remedy of its code. This file is the only place that holds remedies of a project's own problems. */
+export function problemOf(place: ProblemPlace, code: string, detail: string): InvoiceProblem {
+  const remedy = remedies[code] ?? verifyAndCorrect;
   return { project: place.project, code, detail, remedy: remedy(place) };
 }
 
+type Remedy = (place: ProblemPlace) => string;
+
 const closeAgain = (month: string): string => `run \`tallyman close ${month}\` again`;
 
-const remedies: Readonly<Record<string, (place: ProblemPlace) => string>> = {
+const restoreRedis: Remedy = ({ month }) =>
+  `Run \`tallyman verify ${month}\` to see what differs from Kafka. If Redis is wrong, empty it and run ` +
+  `\`tallyman rebuild\`. Then ${closeAgain(month)}.`;
+
+const verifyAndCorrect: Remedy = ({ project, month }) =>
+  `Check \`tallyman projects show ${project}\` and \`tallyman totals ${project} --month ${month}\`, and run ` +
+  `\`tallyman verify ${month}\` to see what differs from Kafka. Correct what is wrong, and ${closeAgain(month)}.`;
+
+const remedies: Readonly<Record<string, Remedy>> = {
   UNKNOWN_PLAN: ({ project, month }) =>
-    `Add a row of the plan that begins on that day or before to the catalog, or correct the plans of ${project} by ` +
-    `\`tallyman projects import\`. Usage that should not be there can be voided. Then ${closeAgain(month)}.`,
-  DAILY_MISMATCH: ({ month }) =>
-    `Run \`tallyman verify\` to see which of the two differs from Kafka, restore Redis by \`tallyman rebuild\`, and ` +
-    `${closeAgain(month)}.`,
-  LATE_FIELD: ({ month }) =>
-    `Run \`tallyman verify ${month}\` to see what differs from Kafka, restore Redis by \`tallyman rebuild\`, and ` +
-    `${closeAgain(month)}.`,
+    `Add a row of the plan that begins on that day or earlier to the catalog (TALLYMAN_CATALOG), or correct the plans of ` +
+    `${project} by \`tallyman projects import\`. If that usage is not to be charged, take it back by a void. ` +
+    `Then ${closeAgain(month)}.`,
+  DAILY_MISMATCH: restoreRedis,
+  LATE_FIELD: restoreRedis,
+  UNREADABLE: restoreRedis,
+  NOT_PRICED: restoreRedis,
   BAD_AMOUNT: ({ project, month }) =>
     `Write the amount with the digits of the currency, set ${project} by \`tallyman projects import\`, and ${closeAgain(month)}.`,
   CURRENCY_MISMATCH: ({ project, month }) =>
     `Correct the currency of ${project} by \`tallyman projects import\`, or name the catalog of that currency in ` +
     `TALLYMAN_CATALOG, and ${closeAgain(month)}.`,
-  PRICING_FAILED: ({ project, month }) =>
-    `Look at \`tallyman projects show ${project}\` and \`tallyman totals ${project} --month ${month}\`, correct what is ` +
-    `wrong, and ${closeAgain(month)}.`,
 };

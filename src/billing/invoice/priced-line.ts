@@ -92,3 +92,8 @@ export function shownUnit(unit: BillingUnit, quantities: readonly Decimal[]): Bi
 export function amountOf(lines: readonly PricedLine[]): Decimal {
   return sum(lines.map((line) => line.amount ?? zero));
 }
+
+/** Whether a line can be left out: a difference of nothing, or a credit that was not used. */
+export function changesNothing({ quantity, included, billable, amount }: PricedLine): boolean {
+  return [quantity, included, billable, amount].every((number) => number?.isZero() ?? false);
+}

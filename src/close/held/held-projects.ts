@@ -1,14 +1,11 @@
+import { problemOf, problemOfError, type InvoiceProblem } from '../../billing/invoice/invoice-problem';
 import { TallymanError } from '../../lib/errors';
 
-/** A project that a close leaves out: no document of the month is issued to it until the reason is gone. */
-export interface Held {
-  readonly project: string;
-  /** Stable, upper-case. */
-  readonly code: string;
-  readonly detail: string;
-  /** What to type or to change. The next close takes the project up again. */
-  readonly remedy: string;
-}
+/**
+ * A project that a close leaves out: no document of the month is issued to it until the reason is gone. The next close
+ * takes the project up again.
+ */
+export type Held = InvoiceProblem;
 
 /** Codes that say something about Redis as a whole, besides those that begin with `REDIS_`. */
 const OF_ALL_PROJECTS = new Set([
@@ -75,41 +72,10 @@ export function orHeld<T>(project: string, month: string, price: () => T): T | H
 export const isHeld = (one: object): one is Held => 'remedy' in one && 'code' in one;
 
 function heldFor(project: string, month: string, error: unknown): Held {
-  const again = `Then run \`tallyman close ${month}\` again.`;
-  if (error instanceof TallymanError) {
-    const { code, message: detail, fields } = error;
-    return { project, code, detail, remedy: `${remedyOf(code, fields, project, month)} ${again}` };
-  }
+  const place = { project, month };
+  if (error instanceof TallymanError) return problemOfError(place, error);
   const detail = error instanceof Error ? error.message : String(error);
-  const recount =
-    `Run \`tallyman verify ${month}\`, which names what Redis holds and Kafka does not. If Redis is wrong, empty it and ` +
-    'run `tallyman rebuild`.';
-  if (error instanceof SyntaxError || isReply(error)) {
-    return {
-      project,
-      code: 'UNREADABLE',
-      detail: `Redis holds no ${month} of it: ${detail}`,
-      remedy: `${recount} ${again}`,
-    };
-  }
-  return { project, code: 'NOT_PRICED', detail, remedy: `${recount} ${again}` };
-}
-
-function remedyOf(
-  code: string,
-  fields: Readonly<Record<string, unknown>>,
-  project: string,
-  month: string,
-): string {
-  if (code === 'UNKNOWN_PLAN') {
-    const { plan, day } = fields as { plan?: string; day?: string };
-    return (
-      `Add a row of plan "${plan}" from ${day} or earlier to the catalog (TALLYMAN_CATALOG; \`tallyman catalog show\` prints ` +
-      'the one in force). If that usage is not to be charged, take it back with usage.void.v1.'
-    );
-  }
-  return (
-    `Run \`tallyman verify ${month}\`, which tells whether Redis or the catalog is wrong, and ` +
-    `\`tallyman projects show ${project}\`. If Redis is wrong, empty it and run \`tallyman rebuild\`.`
-  );
+  return error instanceof SyntaxError || isReply(error)
+    ? problemOf(place, 'UNREADABLE', `What Redis contains of ${month} cannot be read: ${detail}`)
+    : problemOf(place, 'NOT_PRICED', detail);
 }

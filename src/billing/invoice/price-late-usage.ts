@@ -1,0 +1,119 @@
+import { TallymanError } from '../../lib/errors';
+import type { Catalog } from '../catalog/catalog';
+import { zero } from '../pricing/decimal';
+import { termsOfMonth } from '../pricing/month-terms';
+import { lateMonthsIn, usageOfMonth, type StoredMonth } from '../pricing/month-usage';
+import { priceMonth } from '../pricing/price-month';
+import type { Priced } from '../pricing/price-usage';
+import type { PlanEntry, Profile } from '../project/project';
+import { changesNothing, type PricedLine } from './priced-line';
+import { taxLine } from './tax-line';
+
+/** What the price of a project's late usage depends on. */
+export interface LateUsageInput extends StoredMonth {
+  readonly project: string;
+  readonly plans: readonly PlanEntry[];
+  readonly profile?: Profile;
+  /** The month in which the usage arrived. */
+  readonly month: string;
+  /**
+   * The earlier months as the store holds them, their own late fields included. Every month from the earliest one with
+   * late usage (`lateMonthsIn`) up to the one before this must be there: a missing month counts as unused.
+   */
+  readonly history?: ReadonlyMap<string, StoredMonth>;
+  readonly catalog: Catalog;
+}
+
+/** @throws TallymanError `LATE_FIELD` if the totals contain late usage of a month that is not an earlier one */
+export function lateMonthsOf({ month, totals, daily, project }: LateUsageInput): string[] {
+  const origins = lateMonthsIn(month, { totals, ...(daily && { daily }) });
+  const origin = origins.find((one) => one >= month);
+  if (origin === undefined) return origins;
+  throw new TallymanError('LATE_FIELD', `The totals of ${month} hold late usage of ${origin}.`, {
+    project,
+    month,
+    origin,
+  });
+}
+
+/** A month with late usage: its price without that, and with it. */
+export interface LatePart {
+  readonly origin: string;
+  readonly before: Priced;
+  readonly after: Priced;
+}
+
+/**
+ * Late usage costs what it would have cost in time: the price of its month with it, less the price without it, line by
+ * line. Differences of rounded amounts add up, so what a project pays does not depend on when its usage arrived.
+ */
+export function latePartOf(input: LateUsageInput, origin: string): LatePart {
+  const segments = termsOfMonth(input.catalog, input.plans, origin);
+  const earlier = [...(input.history ?? [])].filter(([month]) => month < input.month);
+  const priceOf = (stored: Iterable<[string, StoredMonth]>): Priced =>
+    priceMonth(input.catalog, segments, usageOfMonth(origin, new Map(stored)));
+  return { origin, before: priceOf(earlier), after: priceOf([...earlier, [input.month, input]]) };
+}
+
+export function lateChargesOf(
+  { catalog, profile }: LateUsageInput,
+  { origin, before, after }: LatePart,
+): PricedLine[] {
+  return [
+    ...lateLines(origin, before.lines, after.lines),
+    ...taxLine(catalog, profile, origin, before.lines, after.lines),
+  ].filter((line) => !changesNothing(line));
+}
+
+/**
+ * What late usage changes in the lines of the month it belongs to. Lines that stay as they were are left out. Of a price
+ * that depends on the quantity, the one now reached is named.
+ */
+function lateLines(
+  origin: string,
+  before: readonly PricedLine[],
+  after: readonly PricedLine[],
+): PricedLine[] {
+  const earlier = new Map(before.map((line) => [line.id, line]));
+  const later = new Set(after.map(({ id }) => id));
+  // Where all usage of a meter was taken back, its line is gone: what it charged comes off.
+  const gone = before.filter(({ id }) => !later.has(id));
+  return [
+    ...after.map((line) => differenceOf(origin, earlier.get(line.id), line)),
+    ...gone.map((line) => differenceOf(origin, line, nothingOf(line))),
+  ].filter(
+    ({ quantity, included, amount }) =>
+      !(quantity.isZero() && included.isZero() && (amount ?? zero).isZero()),
+  );
+}
+
+function nothingOf(line: PricedLine): PricedLine {
+  return {
+    ...line,
+    quantity: zero,
+    included: zero,
+    billable: zero,
+    amount: line.amount === null ? null : zero,
+  };
+}
+
+function differenceOf(origin: string, was: PricedLine | undefined, line: PricedLine): PricedLine {
+  const amount = amountBetween(was, line);
+  return {
+    ...line,
+    kind: line.kind === 'credit' ? 'credit' : 'late',
+    period: line.period ?? origin,
+    description: `Late usage of ${origin}: ${line.description}`,
+    quantity: line.quantity.minus(was?.quantity ?? zero),
+    included: line.included.minus(was?.included ?? zero),
+    billable: line.billable.minus(was?.billable ?? zero),
+    unitPrice: amount === null ? null : line.unitPrice,
+    amount,
+  };
+}
+
+/** A difference with something unknown in it is unknown: usage without a price that is taken back is not worth nothing. */
+function amountBetween(was: PricedLine | undefined, line: PricedLine): PricedLine['amount'] {
+  if (line.amount === null || was?.amount === null) return null;
+  return line.amount.minus(was?.amount ?? zero);
+}
