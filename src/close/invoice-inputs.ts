@@ -43,10 +43,11 @@ export async function readInvoiceInput(
 }
 
 /**
- * Gathers what the invoices of several projects depend on, in their order; each step for all of them together.
+ * Gathers what the invoices of several projects depend on, in their order; each step for all of
+ * them together.
  *
- * @param state of the month: a close reads a `frozen` one, whose totals and days stand still. Those of a `moving` one add
- *   up only if they are read in one step, project by project
+ * @param state of the month: a close reads a `frozen` one, whose totals and days stand still. Those
+ *   of a `moving` one add up only if they are read in one step, project by project
  */
 export async function readInvoiceInputs(
   terms: InvoiceTerms,
@@ -82,7 +83,10 @@ export async function issuedInvoices(store: Store, project: string): Promise<Inv
     .sort((a, b) => runningNumber(a.number!) - runningNumber(b.number!));
 }
 
-/** The project's invoices that credits depend on, in the order of their numbers: few projects have credits. */
+/**
+ * The project's invoices that credits depend on, in the order of their numbers: few projects have
+ * credits.
+ */
 async function invoicesBefore(
   store: Store,
   { project, before: { own, last } }: Billable,
@@ -124,7 +128,10 @@ async function readMonthInto(
   readings.forEach(({ months }, i) => months.set(month, { totals: totals[i]!, daily: daily[i]! }));
 }
 
-/** The earlier months that must be read, those from a project's earliest late usage on, each with its projects. */
+/**
+ * The earlier months that must be read, those from a project's earliest late usage on, each with
+ * its projects.
+ */
 function historiesOf(
   { calendar, month }: InvoiceTerms,
   readings: readonly Reading[],

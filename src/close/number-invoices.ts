@@ -10,7 +10,10 @@ export interface Numbered extends Billable {
   readonly issuedTotal?: string;
 }
 
-/** Gives each project the next numbers of its two series: one for invoices, one for credit notes. Neither has gaps. */
+/**
+ * Gives each project the next numbers of its two series: one for invoices, one for credit notes.
+ * Neither has gaps.
+ */
 export async function numberInvoices(
   store: Store,
   month: string,

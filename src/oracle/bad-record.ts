@@ -102,7 +102,10 @@ const spoils: readonly Spoil[] = [
 /** How many kinds of bad events there are. */
 export const badKinds = spoils.length;
 
-/** A bad event made of a good one: of every kind in turn, so that any `badKinds` of them hold each kind once. */
+/**
+ * A bad event made of a good one: of every kind in turn, so that any `badKinds` of them hold each
+ * kind once.
+ */
 export function badRecord(number: number, draft: EventDraft, timestampMs: number): WorkloadRecord {
   const spoiled = spoils[number % spoils.length]!(draft, timestampMs);
   return { topic: draft.topic, key: draft.project, ...spoiled, timestampMs };

@@ -1,7 +1,7 @@
 /**
- * A second, naive reading of the price list, to judge invoices by. It reads the catalog's JSON only and calculates with
- * fractions of BigInt; it shares no code with src/billing. It knows what the built-in catalog needs: flat prices, and no
- * price that changes within a month.
+ * A second, naive reading of the price list, to judge invoices by. It reads the catalog's JSON only
+ * and calculates with fractions of BigInt; it shares no code with src/billing. It knows what the
+ * built-in catalog needs: flat prices, and no price that changes within a month.
  */
 export interface PriceList {
   readonly defaultPlan: string;
@@ -68,8 +68,9 @@ export function centsDue(...input: Parameters<typeof linesDue>): bigint {
 }
 
 /**
- * What a project owes for a month, line by line: `plan`, `credit` and meter keys, with the model's own name, -> cents; what late usage adds to an
- * earlier month's lines stands as `<month>@<line>`. Lines of nothing are left out.
+ * What a project owes for a month, line by line: `plan`, `credit` and meter keys, with the model's
+ * own name, -> cents; what late usage adds to an earlier month's lines stands as `<month>@<line>`.
+ * Lines of nothing are left out.
  *
  * @param plan the project's plan in every month
  * @param months the project's totals by month as they are kept, late usage as `<month>@<meter>`
@@ -93,7 +94,10 @@ export function linesDue(
   return new Map([...lines].filter(([, cents]) => cents !== 0n));
 }
 
-/** What was billed of a month up to the close of `until`: its own totals, and what came late in the months after. */
+/**
+ * What was billed of a month up to the close of `until`: its own totals, and what came late in the
+ * months after.
+ */
 function billed(months: ReadonlyMap<string, Totals>, origin: string, until: string): Totals {
   const sum = new Map<string, bigint>();
   for (const [month, totals] of months) {
@@ -149,7 +153,8 @@ function monthLines(prices: PriceList, planName: string, month: string, totals: 
     }
   }
   const credits = cents(fraction(plan.inferenceCredits ?? '0'));
-  // At the quota of a plan that blocks, what inference costs beyond the credits should have been stopped as well.
+  // At the quota of a plan that blocks, what inference costs beyond the credits should have been
+  // stopped as well.
   lines.set('credit', blocks || inference < credits ? -inference : -credits);
   return lines;
 }

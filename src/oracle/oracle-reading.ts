@@ -161,7 +161,10 @@ function roundTime(rounding: Rounding, timeNs: bigint): RoundTime {
   };
 }
 
-/** Both of start and end, and they win; else the milliseconds. What is there must be right, whichever wins. */
+/**
+ * Both of start and end, and they win; else the milliseconds. What is there must be right,
+ * whichever wins.
+ */
 function lengthNs({ startedAt, endedAt, durationMs }: Fields): bigint {
   const start = startedAt === undefined || startedAt === null ? undefined : nanosecondsOf(startedAt);
   const end = endedAt === undefined || endedAt === null ? undefined : nanosecondsOf(endedAt);

@@ -24,7 +24,10 @@ export function createRandom(seed: number): Random {
   };
 }
 
-/** Picks by Zipf's law: the first item is the commonest, the second half as common, the third a third. */
+/**
+ * Picks by Zipf's law: the first item is the commonest, the second half as common, the third a
+ * third.
+ */
 export function zipf<T>(random: Random, items: readonly T[]): () => T {
   const bounds = new Float64Array(items.length);
   let sum = 0;

@@ -111,7 +111,10 @@ function draftInference(random: Random, endMs: number): Record<string, unknown> 
   };
 }
 
-/** A length of time in one of its forms. A nanosecond more or less moves an edge over to another minute. */
+/**
+ * A length of time in one of its forms. A nanosecond more or less moves an edge over to another
+ * minute.
+ */
 function durationOf(random: Random, endMs: number, mostMs: number): Record<string, unknown> {
   const isEdge = random.chance(0.05);
   const point = random.next();

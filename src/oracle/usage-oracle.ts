@@ -6,9 +6,10 @@ type Quantities = Map<string, bigint>;
 type ByMonth = Map<string, Map<string, Quantities>>;
 
 /**
- * A second, naive reading of the rules, to judge the first by. It shares no code with the consumers, the rating or the
- * totals: plain JSON, Date, regular expressions and BigInt, one record at a time, every identity held in memory.
- * Records are to be added in the order of their partitions. Its days and months are those of UTC.
+ * A second, naive reading of the rules, to judge the first by. It shares no code with the
+ * consumers, the rating or the totals: plain JSON, Date, regular expressions and BigInt, one record
+ * at a time, every identity held in memory. Records are to be added in the order of their
+ * partitions. Its days and months are those of UTC.
  */
 export interface Oracle {
   /** @returns the reason for which the record is a dead letter; undefined for one that is not */
@@ -51,7 +52,10 @@ export function createOracle({ rounding = 'per-minute' }: { rounding?: Rounding 
       increase(daily, project, bill, `${day}/${meter}`, quantity * sign);
     }
   }
-  /** The event comes off once. One that has not come yet never counts. One that is not as it was is refused. */
+  /**
+   * The event comes off once. One that has not come yet never counts. One that is not as it was is
+   * refused.
+   */
   function takeBack(reading: Reading): string | undefined {
     const { identity, project, day, quantities } = reading;
     if (voided.has(identity)) {

@@ -24,16 +24,20 @@ export interface WorkloadOptions {
 }
 
 const MIX = { 'usage.session': 50, 'usage.transfer': 20, 'usage.agent': 10, 'usage.inference': 20 };
-/** How many events are at hand to be repeated. Each new one takes the place of another, so a few are repeated much later. */
+/**
+ * How many events are at hand to be repeated. Each new one takes the place of another, so a few are
+ * repeated much later.
+ */
 const REPEATABLE = 5_000;
 /** A usage ended up to so long before or after its place in the stream. */
 const DISORDER_MS = 15 * 60_000;
 const DAY_MS = 86_400_000;
 
 /**
- * A month of usage, the same for the same options: all four kinds, in structured and binary mode, with repeats (some
- * with another time or other data), namesakes, events of the month before, disorder, and bad events of every kind.
- * Holds some thousand events at a time, however many it makes.
+ * A month of usage, the same for the same options: all four kinds, in structured and binary mode,
+ * with repeats (some with another time or other data), namesakes, events of the month before,
+ * disorder, and bad events of every kind. Holds some thousand events at a time, however many it
+ * makes.
  */
 export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRecord, void, undefined> {
   const { seed, month, events, projects, mix = MIX } = options;
@@ -71,7 +75,10 @@ export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRec
     else yield writeRecord(random, draft, timestampMs);
   }
 
-  /** Now and then two events have one id, and are different all the same: of two topics, projects or sources. */
+  /**
+   * Now and then two events have one id, and are different all the same: of two topics, projects or
+   * sources.
+   */
   function idOf(number: number): string {
     return `${seed}-${random.chance(0.005) ? number - 1 : number}`;
   }
@@ -94,7 +101,9 @@ export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRec
     };
   }
 
-  /** A producer's retry: mostly the same again, sometimes with another time, rarely with other data. */
+  /**
+   * A producer's retry: mostly the same again, sometimes with another time, rarely with other data.
+   */
   function repeatOf(first: EventDraft, timestampMs: number): EventDraft {
     if (random.chance(0.1)) return { ...first, time: new Date(timestampMs).toISOString() };
     if (random.chance(0.05)) return { ...first, data: draftUsage(random, first.topic, timestampMs) };
@@ -102,7 +111,10 @@ export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRec
   }
 }
 
-/** Takes the next records out of a workload, at most `count`, sorted by topic and in order within each. */
+/**
+ * Takes the next records out of a workload, at most `count`, sorted by topic and in order within
+ * each.
+ */
 export function takeByTopic(
   workload: Iterator<WorkloadRecord>,
   count: number,

@@ -8,7 +8,10 @@ export interface FontSlice {
   holds(codePoint: number): boolean;
 }
 
-/** One family covers Latin, Greek, Cyrillic and Devanagari; Han is in three, drawn as each country writes it. */
+/**
+ * One family covers Latin, Greek, Cyrillic and Devanagari; Han is in three, drawn as each country
+ * writes it.
+ */
 const FAMILIES = [
   'noto-sans',
   'noto-sans-arabic',
@@ -32,8 +35,9 @@ let slicesOfFamilies: ReadonlyMap<Family, readonly FontSlice[]> | undefined;
 export type SliceFinder = (character: string) => FontSlice | undefined;
 
 /**
- * Where to find the characters of a document: the answer is undefined for one that no family holds. One for the whole
- * document, since a name must not change its face where a line ends. Kana makes all Han Japanese, hangul Korean.
+ * Where to find the characters of a document: the answer is undefined for one that no family holds.
+ * One for the whole document, since a name must not change its face where a line ends. Kana makes
+ * all Han Japanese, hangul Korean.
  */
 export function sliceFinder(text: string): SliceFinder {
   const slices = (slicesOfFamilies ??= new Map(FAMILIES.map((family) => [family, slicesOf(family)])));

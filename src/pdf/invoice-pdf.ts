@@ -7,8 +7,9 @@ import { createTypesetter, type TextStyle, type Typesetter } from './typesetter'
 import { periodOfMonth, type Period } from '../billing/pricing/days';
 
 /**
- * An invoice or a credit note as a PDF (A4): from whom, to whom, number, dates, plan, every line under its heading, totals. It is made of the
- * invoice alone, so the same invoice gives the same bytes; the invoice's JSON is attached for whoever books by machine.
+ * An invoice or a credit note as a PDF (A4): from whom, to whom, number, dates, plan, every line
+ * under its heading, totals. It is made of the invoice alone, so the same invoice gives the same
+ * bytes; the invoice's JSON is attached for whoever books by machine.
  */
 export async function renderInvoicePdf(invoice: Invoice): Promise<Buffer> {
   const doc = new PdfDocument({
@@ -21,7 +22,8 @@ export async function renderInvoicePdf(invoice: Invoice): Promise<Buffer> {
     info: {
       Title: `${headingOf(invoice)} ${invoice.number ?? invoice.id}`,
       Author: invoice.seller?.name ?? 'Tallyman',
-      // The time of rendering, pdfkit's default, would make every copy of an invoice a different file.
+      // The time of rendering, pdfkit's default, would make every copy of an invoice a different
+      // file.
       CreationDate: new Date(invoice.issuedAt),
       ModDate: new Date(invoice.issuedAt),
     },
@@ -184,7 +186,10 @@ function attachJson(doc: PDFKit.PDFDocument, invoice: Invoice): void {
   });
 }
 
-/** The month's days, and not the period's edges: those are moments of the billing zone, written in UTC. */
+/**
+ * The month's days, and not the period's edges: those are moments of the billing zone, written in
+ * UTC.
+ */
 const daysOf = ({ month }: Invoice): Period => periodOfMonth(month);
 
 function collected(doc: PDFKit.PDFDocument): Promise<Buffer> {

@@ -12,7 +12,10 @@ const bidi = bidiFactory();
 /** Their shaper turns round what it gets, and mirrors it. */
 const SHAPED_RIGHT_TO_LEFT = ['noto-sans-arabic', 'noto-sans-hebrew'];
 
-/** Cuts a line into runs, in the order in which they stand on the page from left to right (Unicode's UAX 9). */
+/**
+ * Cuts a line into runs, in the order in which they stand on the page from left to right (Unicode's
+ * UAX 9).
+ */
 export function textRuns(line: string, find: SliceFinder): TextRun[] {
   const { levels } = bidi.getEmbeddingLevels(line, 'ltr');
   const runs: { text: string; slice: FontSlice; level: number }[] = [];
@@ -44,7 +47,10 @@ function turned(text: string): string {
     .join('');
 }
 
-/** From the highest level down, what stands at that level or above is turned round: the standard's rule L2. */
+/**
+ * From the highest level down, what stands at that level or above is turned round: the standard's
+ * rule L2.
+ */
 function inVisualOrder<Run extends { readonly level: number }>(runs: readonly Run[]): Run[] {
   const ordered = [...runs];
   for (let level = Math.max(0, ...runs.map((run) => run.level)); level > 0; level -= 1) {

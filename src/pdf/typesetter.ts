@@ -15,9 +15,15 @@ export interface TextStyle {
 /** Writes text of any script onto a PDF. Positions are points from the page's top left corner. */
 export interface Typesetter {
   widthOf(text: string, style?: TextStyle): number;
-  /** The text in lines that are at most `widthPt` wide: broken where its script allows, and anywhere if it must be. */
+  /**
+   * The text in lines that are at most `widthPt` wide: broken where its script allows, and anywhere
+   * if it must be.
+   */
   wrap(text: string, widthPt: number, style?: TextStyle): string[];
-  /** Draws one line with its top at `y`; `x` is its left end, or its right end where `align` says so. */
+  /**
+   * Draws one line with its top at `y`; `x` is its left end, or its right end where `align` says
+   * so.
+   */
   draw(line: string, x: number, y: number, style?: TextStyle, align?: 'left' | 'right'): void;
 }
 
@@ -25,7 +31,10 @@ const DEFAULT_SIZE_PT = 9;
 /** From a line's top to its baseline, of the font size. */
 const ASCENT = 1.07;
 const AXIS: Readonly<Record<Weight, number>> = { regular: 400, bold: 650 };
-/** With this set, pdfkit hands a run to the shaper whole: word by word, words of right-to-left scripts would stand in the wrong order. */
+/**
+ * With this set, pdfkit hands a run to the shaper whole: word by word, words of right-to-left
+ * scripts would stand in the wrong order.
+ */
 const WHOLE_RUN: PDFKit.Mixins.OpenTypeFeatures[] = ['kern'];
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
@@ -95,7 +104,10 @@ async function embedFonts(doc: PDFKit.PDFDocument, text: string, find: SliceFind
 
 const fontName = (slice: FontSlice, weight: Weight): string => `${slice.file} ${weight}`;
 
-/** Names come from people and producers: a line break or a tab in one must not move the text that follows. */
+/**
+ * Names come from people and producers: a line break or a tab in one must not move the text that
+ * follows.
+ */
 function clean(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');
 }

@@ -8,7 +8,9 @@ export interface BillingDay {
   readonly month: string;
 }
 
-/** Months and days as they are billed: calendar months of one zone. A month is written `YYYY-MM`. */
+/**
+ * Months and days as they are billed: calendar months of one zone. A month is written `YYYY-MM`.
+ */
 export interface BillingCalendar {
   readonly zone: string;
   dayOf(instant: Instant): BillingDay;
@@ -30,7 +32,10 @@ interface Span {
 }
 
 const SECONDS_PER_DAY = 86_400;
-/** Nearly three years. Beyond it the cache is emptied, so that a stream of odd times cannot fill the memory. */
+/**
+ * Nearly three years. Beyond it the cache is emptied, so that a stream of odd times cannot fill the
+ * memory.
+ */
 const CACHED_DAYS_MAX = 1_000;
 
 /**
@@ -80,8 +85,8 @@ export function createBillingCalendar(zone: string): BillingCalendar {
 }
 
 /**
- * Cuts a UTC day where a billing day begins. Days never go back: where a zone's clock was put back over midnight, the
- * day that had begun goes on.
+ * Cuts a UTC day where a billing day begins. Days never go back: where a zone's clock was put back
+ * over midnight, the day that had begun goes on.
  */
 function spansOfUtcDay(zone: string, utcDay: number): Span[] {
   const end = (utcDay + 1) * SECONDS_PER_DAY;
@@ -113,7 +118,10 @@ export function isZone(zone: string): boolean {
   return zone === 'UTC' || luxon().IANAZone.isValidZone(zone);
 }
 
-/** UTC needs neither luxon nor the zone data of Node: to load them takes longer than to read a total. */
+/**
+ * UTC needs neither luxon nor the zone data of Node: to load them takes longer than to read a
+ * total.
+ */
 function luxon(): typeof Luxon {
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   return require('luxon') as typeof Luxon;

@@ -1,4 +1,7 @@
-/** A moment, exact to the nanosecond: whole seconds since 1970-01-01T00:00:00Z (floor), and nanoseconds 0..999,999,999. */
+/**
+ * A moment, exact to the nanosecond: whole seconds since 1970-01-01T00:00:00Z (floor), and
+ * nanoseconds 0..999,999,999.
+ */
 export interface Instant {
   readonly seconds: number;
   readonly nanos: number;
@@ -15,10 +18,12 @@ const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
 const NANOS_OF_DIGITS = [0, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 10, 1] as const;
 
 /**
- * Reads an RFC 3339 timestamp with an offset and at most nine digits of a second; undefined if it is none.
+ * Reads an RFC 3339 timestamp with an offset and at most nine digits of a second; undefined if it
+ * is none.
  *
- * `t` and `z` may be lower case. A space for `T`, a leap second (`:60`), hour 24 and days that do not exist are refused.
- * By hand, because it runs up to three times an event: `Date.parse` takes other formats too and stops at milliseconds.
+ * `t` and `z` may be lower case. A space for `T`, a leap second (`:60`), hour 24 and days that do
+ * not exist are refused. By hand, because it runs up to three times an event: `Date.parse` takes
+ * other formats too and stops at milliseconds.
  */
 export function parseInstant(text: string): Instant | undefined {
   const century = twoDigits(text, 0);
@@ -91,7 +96,10 @@ function daysInMonth(year: number, month: number): number {
   return (DAYS_IN_MONTH[month - 1] ?? 0) + (leap ? 1 : 0);
 }
 
-/** Days from 1970-01-01 in the proleptic Gregorian calendar; years begin in March, so that the leap day is the last. */
+/**
+ * Days from 1970-01-01 in the proleptic Gregorian calendar; years begin in March, so that the leap
+ * day is the last.
+ */
 function daysSinceEpoch(year: number, month: number, day: number): number {
   const marchYear = month > 2 ? year : year - 1;
   const era = Math.floor(marchYear / 400);

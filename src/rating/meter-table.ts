@@ -1,5 +1,6 @@
 /**
- * Everything that is known of a meter: this is the only table. See "Adding a meter" in CONTRIBUTING.md.
+ * Everything that is known of a meter: this is the only table. See "Adding a meter" in
+ * CONTRIBUTING.md.
  *
  * Totals hold whole base units. A billing unit is what a price and an invoice line count in.
  */
@@ -33,7 +34,10 @@ export interface MeterRow {
   readonly group: (typeof METER_GROUPS)[number];
 }
 
-/** Every meter, in the order of an invoice's lines. Meters that begin with `inference.` are kept by model. */
+/**
+ * Every meter, in the order of an invoice's lines. Meters that begin with `inference.` are kept by
+ * model.
+ */
 export const METERS = {
   'agent.session': {
     unit: 'minute',

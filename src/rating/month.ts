@@ -1,6 +1,7 @@
 /**
- * Arithmetic of months. A month is written `YYYY-MM` and a day `YYYY-MM-DD`, which sort as text in the order of time.
- * Which month a moment belongs to depends on the billing zone: see `billing-calendar.ts`.
+ * Arithmetic of months. A month is written `YYYY-MM` and a day `YYYY-MM-DD`, which sort as text in
+ * the order of time. Which month a moment belongs to depends on the billing zone: see
+ * `billing-calendar.ts`.
  */
 
 export const MONTH_PATTERN = '^[0-9]{4}-(0[1-9]|1[0-2])$';

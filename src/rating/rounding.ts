@@ -3,7 +3,10 @@ import { BILLING_UNITS, METERS, type RoundingRule } from './meter-table';
 import type { Meter } from './meters';
 import type { Duration } from './usage';
 
-/** How a single usage is rounded up: `used <= 0 ? 0 : max(minimum, ceil(used / increment) * increment)`, in base units. */
+/**
+ * How a single usage is rounded up: `used <= 0 ? 0 : max(minimum, ceil(used / increment) *
+ * increment)`, in base units.
+ */
 export interface RoundingPolicy {
   readonly increment: number;
   readonly minimum: number;
@@ -42,8 +45,9 @@ const perMinute: Policies = {
 };
 
 /**
- * The announced rule: whole seconds, at least ten, for everything that was metered by the minute. The announcement names
- * sessions, recording, WebRTC and SIP. Stream import, which it does not name, is treated as a session.
+ * The announced rule: whole seconds, at least ten, for everything that was metered by the minute.
+ * The announcement names sessions, recording, WebRTC and SIP. Stream import, which it does not
+ * name, is treated as a session.
  */
 const perSecond: Policies = {
   ...perMinute,
@@ -74,10 +78,12 @@ export function policyAt(table: RoundingTable, meter: Meter, time: Instant): Rou
  * Rounds one usage up.
  *
  * @param used a duration, or a safe integer of base units
- * @returns base units as a canonical decimal integer; exact above 2^53 too, since 2^53-1 bytes are rounded up to more
+ * @returns base units as a canonical decimal integer; exact above 2^53 too, since 2^53-1 bytes are
+ *   rounded up to more
  */
 export function roundUp(used: Duration | number, { increment, minimum }: RoundingPolicy): string {
-  // A fraction of a second is a begun second, and increments are whole seconds, so this is the same ceiling.
+  // A fraction of a second is a begun second, and increments are whole seconds, so this is the same
+  // ceiling.
   const units = typeof used === 'number' ? used : used.nanos > 0 ? used.seconds + 1 : used.seconds;
   if (units <= 0) return '0';
   const over = units % increment;

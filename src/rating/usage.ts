@@ -6,7 +6,10 @@ export interface Duration {
   readonly nanos: number;
 }
 
-/** What one event used of one meter, before rounding: a duration for a meter of time, else a safe integer. */
+/**
+ * What one event used of one meter, before rounding: a duration for a meter of time, else a safe
+ * integer.
+ */
 export interface Usage {
   readonly meter: Meter;
   /** Only for inference meters. */
@@ -34,6 +37,9 @@ export interface RatedEvent {
   readonly day: string;
   /** Usages of zero are left out: the list is empty for an event that used nothing. */
   readonly usages: readonly RatedUsage[];
-  /** The event takes this usage back: all but `offset` is what the void says of the event that it voids. */
+  /**
+   * The event takes this usage back: all but `offset` is what the void says of the event that it
+   * voids.
+   */
   readonly isVoid?: true;
 }

@@ -1,14 +1,15 @@
-import type { Catalog, CatalogDocument, DatedRate, LlmPrices, PriceDocument } from './catalog';
+import type { Catalog, CatalogDocument, DatedUnitPrice, LlmPrices, PriceDocument } from './catalog';
 import { catalogProblems } from './catalog-problems';
-import { rateOf } from '../pricing/unit-price';
+import { unitPriceOf } from '../pricing/unit-price';
 
 export type CatalogAnswer =
   | { readonly ok: true; readonly catalog: Catalog }
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /**
- * Checks what a JSON Schema cannot (names that point nowhere, days that do not exist, rows that contradict) and makes
- * the catalog ready for lookups. `document` must already match `schemas/catalog.v1.json`. Each problem names its row.
+ * Checks what a JSON Schema cannot (names that point nowhere, days that do not exist, rows that
+ * contradict) and makes the catalog ready for lookups. `document` must already match
+ * `schemas/catalog.v1.json`. Each problem names its row.
  */
 export function buildCatalog(document: CatalogDocument): CatalogAnswer {
   const problems = catalogProblems(document);
@@ -39,7 +40,7 @@ function byName<T extends { readonly from: string }>(
   return named;
 }
 
-type NamedRate = DatedRate & { readonly name: string };
+type NamedRate = DatedUnitPrice & { readonly name: string };
 
 function* datedRates(document: CatalogDocument): Generator<NamedRate> {
   for (const row of document.rates) yield dated(row.meter, row.from, row.per, row.price, row.plans ?? {});
@@ -76,7 +77,7 @@ function dated(
   return {
     name,
     from,
-    rate: price === undefined ? undefined : rateOf(price, per),
-    plans: new Map(Object.entries(plans).map(([plan, own]) => [plan, rateOf(own, per)])),
+    rate: price === undefined ? undefined : unitPriceOf(price, per),
+    plans: new Map(Object.entries(plans).map(([plan, own]) => [plan, unitPriceOf(own, per)])),
   };
 }

@@ -6,7 +6,10 @@ import type { Overrides } from '../project/project';
 import { isInference, isMeter, meterNames } from '../../rating/meters';
 import { unitOf } from '../pricing/units';
 
-/** What is wrong with a catalog that has the right shape; each problem names its row. Empty when all is well. */
+/**
+ * What is wrong with a catalog that has the right shape; each problem names its row. Empty when all
+ * is well.
+ */
 export function catalogProblems(document: CatalogDocument): string[] {
   const plans = new Set(document.plans.map((row) => row.plan));
   return [
@@ -29,10 +32,14 @@ function digitProblems({ currency, minorDigits }: CatalogDocument): string[] {
     : [`minorDigits: ${currency} has ${digits} digits after the decimal point, not ${minorDigits}`];
 }
 
-/** The row as it stands in the file, with the name a reader looks for: `rates[3] (session.webrtc)`. */
+/**
+ * The row as it stands in the file, with the name a reader looks for: `rates[3] (session.webrtc)`.
+ */
 const rowName = (list: string, index: number, name: string): string => `${list}[${index}] (${name})`;
 
-/** A day that does not exist, or a second row of one name from the same day: which of them holds? */
+/**
+ * A day that does not exist, or a second row of one name from the same day: which of them holds?
+ */
 function datingProblems(
   rows: readonly { from: string }[],
   pathOf: (index: number) => string,
@@ -41,7 +48,8 @@ function datingProblems(
   const seen = new Set<string>();
   return rows.flatMap(({ from }, index) => {
     const problems: string[] = [];
-    if (!isDay(from)) problems.push(`${pathOf(index)}.from: "${from}" is no day`);
+    if (!isDay(from))
+      problems.push(`${pathOf(index)}.from: "${from}" is not a valid day: expected YYYY-MM-DD`);
     const key = `${from} ${nameOf(index)}`;
     if (seen.has(key)) problems.push(`${pathOf(index)}: there is another row from ${from}`);
     seen.add(key);
@@ -59,7 +67,10 @@ function planProblems(document: CatalogDocument): string[] {
   ];
 }
 
-/** Money that a plan, or an agreement in its place, charges or gives: unlike a unit price it stands on invoices as it is. */
+/**
+ * Money that a plan, or an agreement in its place, charges or gives: unlike a unit price it stands
+ * on invoices as it is.
+ */
 export function planAmountProblems(
   { fee, inferenceCredits, minimumSpend }: Pick<Overrides, 'fee' | 'inferenceCredits' | 'minimumSpend'>,
   path: string,
@@ -181,7 +192,10 @@ function aliasProblems({ inference }: CatalogDocument): string[] {
   ]);
 }
 
-/** A plan that charges over its quota needs a price for every meter: without one its invoices would all stay drafts. */
+/**
+ * A plan that charges over its quota needs a price for every meter: without one its invoices would
+ * all stay drafts.
+ */
 function missingPrices({ plans, rates }: CatalogDocument): string[] {
   const charging = new Set(plans.filter((row) => row.atQuota === 'overage').map((row) => row.plan));
   const unlisted = meterNames

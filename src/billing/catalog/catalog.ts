@@ -1,6 +1,9 @@
 import type { Decimal } from '../pricing/decimal';
 
-/** A catalog file, as `schemas/catalog.v1.json` describes it. Amounts and quantities are decimal strings. */
+/**
+ * A catalog file, as `schemas/catalog.v1.json` describes it. Amounts and quantities are decimal
+ * strings.
+ */
 export interface CatalogDocument {
   readonly name: string;
   readonly notes?: readonly string[];
@@ -22,13 +25,19 @@ export interface CatalogDocument {
   };
 }
 
-/** Every row holds from the start of the day `from` in the billing zone until the next row of the same name. */
+/**
+ * Every row holds from the start of the day `from` in the billing zone until the next row of the
+ * same name.
+ */
 interface Dated {
   readonly from: string;
   readonly note?: string;
 }
 
-/** At the quota usage goes on and is charged, or it is blocked: what slips through is reported and never charged. */
+/**
+ * At the quota usage goes on and is charged, or it is blocked: what slips through is reported and
+ * never charged.
+ */
 export type AtQuota = 'overage' | 'block';
 
 export interface PlanRow extends Dated {
@@ -78,22 +87,30 @@ export interface LlmRow extends Dated, LlmPrices {
   readonly plans?: Readonly<Record<string, LlmPrices>>;
 }
 
-/** A flat amount; tiers that each price their own part (`graduated`) or of which one prices all (`volume`);
- *  or an amount for each package begun. */
+/**
+ * A flat amount; tiers that each price their own part (`graduated`) or of which one prices all
+ * (`volume`); or an amount for each package begun.
+ */
 export type PriceDocument =
   | string
   | { readonly graduated: readonly TierDocument[] }
   | { readonly volume: readonly TierDocument[] }
   | { readonly package: string; readonly amount: string };
 
-/** `upTo` (in billing units of what is charged, itself in the tier) is missing on the last tier only. */
+/**
+ * `upTo` (in billing units of what is charged, itself in the tier) is missing on the last tier
+ * only.
+ */
 export interface TierDocument {
   readonly upTo?: string;
   readonly amount: string;
 }
 
-/** A price ready to use: amount per `per` billing units, a rational that is never divided out before the end. */
-export interface Rate {
+/**
+ * A price ready to use: amount per `per` billing units, a rational that is never divided out before
+ * the end.
+ */
+export interface UnitPrice {
   readonly per: Decimal;
   readonly price: Price;
 }
@@ -109,13 +126,15 @@ export interface Tier {
 }
 
 /** A rate row of one meter or model: what each plan pays from that day on. */
-export interface DatedRate {
+export interface DatedUnitPrice {
   readonly from: string;
-  readonly rate: Rate | undefined;
-  readonly plans: ReadonlyMap<string, Rate>;
+  readonly rate: UnitPrice | undefined;
+  readonly plans: ReadonlyMap<string, UnitPrice>;
 }
 
-/** A checked catalog, made by `buildCatalog` only. Rows of one name stand in the order they begin. */
+/**
+ * A checked catalog, made by `buildCatalog` only. Rows of one name stand in the order they begin.
+ */
 export interface Catalog {
   readonly currency: string;
   readonly minorDigits: number;
@@ -123,7 +142,7 @@ export interface Catalog {
   readonly plans: ReadonlyMap<string, readonly PlanRow[]>;
   readonly allowances: ReadonlyMap<string, readonly AllowanceRow[]>;
   /** By meter, or by `meter/model`. */
-  readonly rates: ReadonlyMap<string, readonly DatedRate[]>;
+  readonly rates: ReadonlyMap<string, readonly DatedUnitPrice[]>;
   readonly aliases: ReadonlyMap<string, string>;
 }
 

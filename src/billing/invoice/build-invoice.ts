@@ -24,9 +24,14 @@ import { taxLine } from './tax-line';
 
 export interface InvoiceInput extends LateUsageInput {
   readonly seller?: Seller;
-  /** All that the project was granted: `creditsAtHand` (credits.ts) decides what the invoice uses. */
+  /**
+   * All that the project was granted: `creditsAtHand` (credits.ts) decides what the invoice uses.
+   */
   readonly credits?: readonly Credit[];
-  /** The project's invoices issued before this one, in the order of their numbers. Only credits depend on them. */
+  /**
+   * The project's invoices issued before this one, in the order of their numbers. Only credits
+   * depend on them.
+   */
   readonly issued?: readonly IssuedInvoice[];
   readonly periodStart: string;
   readonly periodEnd: string;
@@ -34,19 +39,26 @@ export interface InvoiceInput extends LateUsageInput {
   readonly number: string | null;
   /** The same of the credit note. */
   readonly creditNoteNumber?: string | null;
-  /** An earlier run of the close has issued the month's credit note: late usage is settled by it, whatever comes out now. */
+  /**
+   * An earlier run of the close has issued the month's credit note: late usage is settled by it,
+   * whatever comes out now.
+   */
   readonly hasCreditNote?: boolean;
   readonly issuedAt: string;
 }
 
 export interface InvoiceOutcome {
   /**
-   * `draft`: `problems` say why; the invoice has what could be priced all the same. `nothing_due`: it comes to 0 before
-   * correction credits, so it is a statement and no invoice, and no credit is used.
+   * `draft`: `problems` say why; the invoice has what could be priced all the same. `nothing_due`:
+   * it comes to 0 before correction credits, so it is a statement and no invoice, and no credit is
+   * used.
    */
   readonly status: 'issued' | 'draft' | 'nothing_due';
   readonly invoice: Invoice;
-  /** What gives back more than there is to pay: all late usage of the month, which then is not on the invoice. Issued unless a draft. */
+  /**
+   * What gives back more than there is to pay: all late usage of the month, which then is not on
+   * the invoice. Issued unless a draft.
+   */
   readonly creditNote?: Invoice;
   /** Of a draft, and of no other. */
   readonly problems: readonly InvoiceProblem[];
@@ -65,10 +77,11 @@ export interface OverQuota {
 }
 
 /**
- * The invoice of one project and month: plan fees and usage of the month, late usage of earlier ones, credits and tax.
- * Where late usage gives back more than the rest comes to, it goes onto a credit note of its own, whole.
- * Pure: the same input gives the same bytes, in whatever order its maps were filled.
- * It never throws: what cannot be priced makes a draft, with the reason among its problems.
+ * The invoice of one project and month: plan fees and usage of the month, late usage of earlier
+ * ones, credits and tax. Where late usage gives back more than the rest comes to, it goes onto a
+ * credit note of its own, whole. Pure: the same input gives the same bytes, in whatever order its
+ * maps were filled. It never throws: what cannot be priced makes a draft, with the reason among its
+ * problems.
  */
 export function buildInvoice(input: InvoiceInput): InvoiceOutcome {
   const { catalog, month, profile } = input;
@@ -134,7 +147,10 @@ function creditsAgainst(
 
 const unpriceable: Priced = { lines: [], unpriced: [], blocked: [] };
 
-/** What is wrong with a project's document by the catalog it is billed with; checked when it was set, by the catalog of then. */
+/**
+ * What is wrong with a project's document by the catalog it is billed with; checked when it was
+ * set, by the catalog of then.
+ */
 function documentProblems(input: InvoiceInput): InvoiceProblem[] {
   const { catalog, profile, credits = [], month } = input;
   const currency = profile?.currency ?? catalog.currency;
@@ -163,9 +179,9 @@ function documentProblems(input: InvoiceInput): InvoiceProblem[] {
 
 function ownPartOf(input: InvoiceInput): { plan: string; price: Priced } {
   const { catalog, month, plans } = input;
-  const segments = termsOfMonth(catalog, plans, month);
+  const pricingPeriods = termsOfMonth(catalog, plans, month);
   const usage = usageOfMonth(month, new Map([[month, input]]));
-  return { plan: segments.at(-1)!.plan, price: priceMonth(catalog, segments, usage) };
+  return { plan: pricingPeriods.at(-1)!.plan, price: priceMonth(catalog, pricingPeriods, usage) };
 }
 
 /** The plan on the month's last day, even where the catalog does not have it then. */
@@ -174,7 +190,10 @@ function planOf({ catalog, month, plans }: InvoiceInput): string {
   return inForce(sorted, periodOfMonth(month).to)?.plan ?? catalog.defaultPlan;
 }
 
-/** What has no price, of the month itself and of those with late usage: without it or with it, the difference is unknown. */
+/**
+ * What has no price, of the month itself and of those with late usage: without it or with it, the
+ * difference is unknown.
+ */
 function unpricedIn(
   { month }: InvoiceInput,
   own: Priced,
@@ -189,8 +208,8 @@ function unpricedIn(
 }
 
 /**
- * Whether late usage gives back all there is to pay, or more: set against that it would leave no invoice to show it on, or
- * one below 0.
+ * Whether late usage gives back all there is to pay, or more: set against that it would leave no
+ * invoice to show it on, or one below 0.
  */
 function givesBack(own: readonly PricedLine[], late: readonly PricedLine[]): boolean {
   const back = amountOf(late);

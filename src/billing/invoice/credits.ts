@@ -15,11 +15,13 @@ export interface CreditsAtHand {
 }
 
 /**
- * The credits that the invoice of a month may use. An invoice takes in the credits of all months since the latest invoice
- * before it, so a credit of a month without an invoice waits for the next one, without any document.
+ * The credits that the invoice of a month may use. An invoice takes in the credits of all months
+ * since the latest invoice before it, so a credit of a month without an invoice waits for the next
+ * one, without any document.
  *
  * @param credits all that the project was granted
- * @param issued the project's invoices, in the order of their numbers; credit notes do not move credits
+ * @param issued the project's invoices, in the order of their numbers; credit notes do not move
+ *   credits
  */
 export function creditsAtHand(
   month: string,
@@ -37,13 +39,19 @@ export function creditsAtHand(
   };
 }
 
-/** What a project holds in credits once the months up to `month` are invoiced as they are: carried, or granted since. */
+/**
+ * What a project holds in credits once the months up to `month` are invoiced as they are: carried,
+ * or granted since.
+ */
 export function creditBalance(...of: Parameters<typeof creditsAtHand>): Decimal {
   const { carried, granted } = creditsAtHand(...of);
   return sum([carried, ...granted.map(({ amount }) => amount)].map((amount) => new Decimal(amount)));
 }
 
-/** Where a draft is completed after a later month's invoice, that one may have taken in the draft's credits. */
+/**
+ * Where a draft is completed after a later month's invoice, that one may have taken in the draft's
+ * credits.
+ */
 function notTakenIn(granted: readonly Credit[], later: readonly IssuedInvoice[]): Credit[] {
   const taken = later
     .flatMap(({ lines }) => lines)
@@ -58,8 +66,8 @@ function notTakenIn(granted: readonly Credit[], later: readonly IssuedInvoice[])
 }
 
 /**
- * The lines of the credits that are set against an invoice, after tax. It never falls below 0: what exceeds the amount
- * `due`, which is above 0, is carried to the next one.
+ * The lines of the credits that are set against an invoice, after tax. It never falls below 0: what
+ * exceeds the amount `due`, which is above 0, is carried to the next one.
  */
 export function creditLines(
   currency: string,
@@ -78,7 +86,10 @@ export function creditLines(
   return [...lines, moneyLine({ id: 'carried', kind: 'credit', description }, currency, left, 1)];
 }
 
-/** What an invoice carries to the next: its credit line above 0. (Of late usage's credit lines each names its period.) */
+/**
+ * What an invoice carries to the next: its credit line above 0. (Of late usage's credit lines each
+ * names its period.)
+ */
 export function carriedCreditOf(invoice: Pick<Invoice, 'lines'>): string {
   const line = invoice.lines.find(
     ({ kind, period, amount }) => kind === 'credit' && period === undefined && !amount!.startsWith('-'),

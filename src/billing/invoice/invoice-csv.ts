@@ -20,7 +20,10 @@ const columns: readonly Column[] = [
   ['currency', (_line, invoice) => invoice.currency],
 ];
 
-/** The lines of an invoice as CSV (RFC 4180: CRLF, quotes doubled) under one row of names. Without a price a field is empty. */
+/**
+ * The lines of an invoice as CSV (RFC 4180: CRLF, quotes doubled) under one row of names. Without a
+ * price a field is empty.
+ */
 export function invoiceCsv(invoice: Invoice): string {
   return invoiceCsvHeader + invoiceCsvRows(invoice);
 }
@@ -34,7 +37,10 @@ export function invoiceCsvRows(invoice: Invoice): string {
   return invoice.lines.map((line) => rowText(columns.map(([, of]) => of(line, invoice)))).join('');
 }
 
-/** Producers choose model names: a spreadsheet must not take one such as `=HYPERLINK(...)` for a formula. */
+/**
+ * Producers choose model names: a spreadsheet must not take one such as `=HYPERLINK(...)` for a
+ * formula.
+ */
 function harmless(text: string): string {
   return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
 }

@@ -1,4 +1,6 @@
-/** `<project>-<YYYY-MM>`; of a credit note with `-CN` behind it, which no invoice's id ends with. */
+/**
+ * `<project>-<YYYY-MM>`; of a credit note with `-CN` behind it, which no invoice's id ends with.
+ */
 const id = /^(.+)-((\d{4}-\d{2})(?:-CN)?)$/s;
 
 /** What an id of an invoice or a credit note says. */
@@ -24,7 +26,10 @@ export const isCreditNoteEntry = (entry: string): boolean => entry.endsWith('-CN
 /** `acme-0003`, the project's third invoice. */
 export const invoiceNumber = (project: string, count: number): string => `${project}-${padded(count)}`;
 
-/** `acme-CN0002`, the project's second credit note. No invoice of any project has such a number: theirs end with `-` and digits. */
+/**
+ * `acme-CN0002`, the project's second credit note. No invoice of any project has such a number:
+ * theirs end with `-` and digits.
+ */
 export const creditNoteNumber = (project: string, count: number): string => `${project}-CN${padded(count)}`;
 
 const padded = (count: number): string => String(count).padStart(4, '0');

@@ -1,6 +1,9 @@
 import { TallymanError } from '../../lib/errors';
 
-/** Why a project's invoice cannot be issued, and what to do. Each of the two texts is a whole sentence. */
+/**
+ * Why a project's invoice cannot be issued, and what to do. Each of the two texts is a whole
+ * sentence.
+ */
 export interface InvoiceProblem {
   readonly project: string;
   readonly code: string;
@@ -26,8 +29,8 @@ export function noPrice({ project, month }: ProblemPlace, meterKey: string, of: 
 }
 
 /**
- * What an error that was met while a project was read or priced means for it. Whatever the error is, the other projects are
- * invoiced: an unexpected one becomes a problem as well.
+ * What an error that was met while a project was read or priced means for it. Whatever the error
+ * is, the other projects are invoiced: an unexpected one becomes a problem as well.
  */
 export function problemOfError(place: ProblemPlace, error: unknown): InvoiceProblem {
   if (error instanceof TallymanError) return problemOf(place, error.code, error.message);
@@ -35,7 +38,10 @@ export function problemOfError(place: ProblemPlace, error: unknown): InvoiceProb
   return problemOf(place, 'PRICING_FAILED', `It cannot be priced: ${text}.`);
 }
 
-/** A problem with the remedy of its code. This file is the only place that holds remedies of a project's own problems. */
+/**
+ * A problem with the remedy of its code. This file is the only place that holds remedies of a
+ * project's own problems.
+ */
 export function problemOf(place: ProblemPlace, code: string, detail: string): InvoiceProblem {
   const remedy = remedies[code] ?? verifyAndCorrect;
   return { project: place.project, code, detail, remedy: remedy(place) };

@@ -1,6 +1,6 @@
 /**
- * An invoice, or a credit note (`schemas/invoice.v1.json`). Money and quantities are decimal strings; money has the
- * currency's digits.
+ * An invoice, or a credit note (`schemas/invoice.v1.json`). Money and quantities are decimal
+ * strings; money has the currency's digits.
  */
 export interface Invoice {
   /** `<project>-<YYYY-MM>`; of a credit note `<project>-<YYYY-MM>-CN` */
@@ -13,10 +13,16 @@ export interface Invoice {
   /** The plan on the last day of the month. */
   readonly plan: string;
   readonly month: string;
-  /** Of a credit note: the earlier months that it corrects, in order, each with its invoice if it had one. */
+  /**
+   * Of a credit note: the earlier months that it corrects, in order, each with its invoice if it
+   * had one.
+   */
   readonly corrects?: readonly Corrected[];
   readonly currency: string;
-  /** Both as of the issue: a later move or change of name must not reach into a document that was sent. */
+  /**
+   * Both as of the issue: a later move or change of name must not reach into a document that was
+   * sent.
+   */
   readonly seller?: Seller;
   readonly buyer?: Party;
   readonly issuedAt: string;
@@ -25,10 +31,16 @@ export interface Invoice {
   readonly lines: readonly InvoiceLine[];
   /** The sum of the plan, usage and late lines. */
   readonly subtotal: string;
-  /** The sum of the credit lines: 0 or below, but for a credit carried on, and plan credits that a correction takes back. */
+  /**
+   * The sum of the credit lines: 0 or below, but for a credit carried on, and plan credits that a
+   * correction takes back.
+   */
   readonly credits: string;
   readonly tax: string;
-  /** subtotal + credits + tax, which is the sum of all lines. Never below 0, of a credit note always. */
+  /**
+   * subtotal + credits + tax, which is the sum of all lines. Never below 0, of a credit note
+   * always.
+   */
   readonly total: string;
 }
 
@@ -66,15 +78,19 @@ export interface Seller extends Party {
 export type LineKind = 'plan' | 'usage' | 'late' | 'credit' | 'tax';
 
 /**
- * `amount = round(billable * unitPrice / per)` and `billable = quantity - included` (packages: rounded up to whole ones;
- * usage blocked at the quota: 0). Late lines are the difference a month's late usage makes to that month's lines, so there
- * only the sum over all invoices is such a product, and `included` may fall where a meter of a shared allowance grew.
+ * `amount = round(billable * unitPrice / per)` and `billable = quantity - included` (packages:
+ * rounded up to whole ones; usage blocked at the quota: 0). Late lines are the difference a month's
+ * late usage makes to that month's lines, so there only the sum over all invoices is such a
+ * product, and `included` may fall where a meter of a shared allowance grew.
  */
 export interface InvoiceLine {
   readonly kind: LineKind;
   readonly meter?: string;
   readonly model?: string;
-  /** What the line is for, where that is not the invoice's own whole month: `2026-05` or `2026-05-01/2026-05-14`. */
+  /**
+   * What the line is for, where that is not the invoice's own whole month: `2026-05` or
+   * `2026-05-01/2026-05-14`.
+   */
   readonly period?: string;
   readonly description: string;
   readonly unit: string;

@@ -17,14 +17,18 @@ export interface LateUsageInput extends StoredMonth {
   /** The month in which the usage arrived. */
   readonly month: string;
   /**
-   * The earlier months as the store holds them, their own late fields included. Every month from the earliest one with
-   * late usage (`lateMonthsIn`) up to the one before this must be there: a missing month counts as unused.
+   * The earlier months as the store holds them, their own late fields included. Every month from
+   * the earliest one with late usage (`lateMonthsIn`) up to the one before this must be there: a
+   * missing month counts as unused.
    */
   readonly history?: ReadonlyMap<string, StoredMonth>;
   readonly catalog: Catalog;
 }
 
-/** @throws TallymanError `LATE_FIELD` if the totals contain late usage of a month that is not an earlier one */
+/**
+ * @throws TallymanError `LATE_FIELD` if the totals contain late usage of a month that is not an
+ *   earlier one
+ */
 export function lateMonthsOf({ month, totals, daily, project }: LateUsageInput): string[] {
   const origins = lateMonthsIn(month, { totals, ...(daily && { daily }) });
   const origin = origins.find((one) => one >= month);
@@ -44,14 +48,15 @@ export interface LatePart {
 }
 
 /**
- * Late usage costs what it would have cost in time: the price of its month with it, less the price without it, line by
- * line. Differences of rounded amounts add up, so what a project pays does not depend on when its usage arrived.
+ * Late usage costs what it would have cost in time: the price of its month with it, less the price
+ * without it, line by line. Differences of rounded amounts add up, so what a project pays does not
+ * depend on when its usage arrived.
  */
 export function latePartOf(input: LateUsageInput, origin: string): LatePart {
-  const segments = termsOfMonth(input.catalog, input.plans, origin);
+  const pricingPeriods = termsOfMonth(input.catalog, input.plans, origin);
   const earlier = [...(input.history ?? [])].filter(([month]) => month < input.month);
   const priceOf = (stored: Iterable<[string, StoredMonth]>): Priced =>
-    priceMonth(input.catalog, segments, usageOfMonth(origin, new Map(stored)));
+    priceMonth(input.catalog, pricingPeriods, usageOfMonth(origin, new Map(stored)));
   return { origin, before: priceOf(earlier), after: priceOf([...earlier, [input.month, input]]) };
 }
 
@@ -66,8 +71,8 @@ export function lateChargesOf(
 }
 
 /**
- * What late usage changes in the lines of the month it belongs to. Lines that stay as they were are left out. Of a price
- * that depends on the quantity, the one now reached is named.
+ * What late usage changes in the lines of the month it belongs to. Lines that stay as they were are
+ * left out. Of a price that depends on the quantity, the one now reached is named.
  */
 function lateLines(
   origin: string,
@@ -112,7 +117,10 @@ function differenceOf(origin: string, was: PricedLine | undefined, line: PricedL
   };
 }
 
-/** A difference with something unknown in it is unknown: usage without a price that is taken back is not worth nothing. */
+/**
+ * A difference with something unknown in it is unknown: usage without a price that is taken back is
+ * not worth nothing.
+ */
 function amountBetween(was: PricedLine | undefined, line: PricedLine): PricedLine['amount'] {
   if (line.amount === null || was?.amount === null) return null;
   return line.amount.minus(was?.amount ?? zero);

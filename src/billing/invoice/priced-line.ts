@@ -54,8 +54,9 @@ export function moneyLine(
 }
 
 /**
- * Writes a line out in its billing unit. Seconds that are no whole minutes have no finite decimal in minutes, so such a
- * line counts in seconds and its price is for 60 times as many: exact, instead of nearly right.
+ * Writes a line out in its billing unit. Seconds that are no whole minutes have no finite decimal
+ * in minutes, so such a line counts in seconds and its price is for 60 times as many: exact,
+ * instead of nearly right.
  */
 export function writtenLine(line: PricedLine, currency: string, digits: number): InvoiceLine {
   const money = line.unit.name === currency;

@@ -1,7 +1,10 @@
-import type { Price, Rate, Tier } from '../catalog/catalog';
+import type { Price, UnitPrice, Tier } from '../catalog/catalog';
 import { Decimal, roundMoney, zero } from './decimal';
 
-/** One priced part of what is charged of a meter; a graduated price has one for each tier it reaches. Base units. */
+/**
+ * One priced part of what is charged of a meter; a graduated price has one for each tier it
+ * reaches. Base units.
+ */
 export interface Charge {
   /** What this part is for. */
   readonly used: Decimal;
@@ -10,12 +13,17 @@ export interface Charge {
   /** For `per` billing units. */
   readonly unitPrice: Decimal;
   readonly per: Decimal;
-  /** `billable * unitPrice / per`, rounded half up to `digits` places: the only rounding there is. */
+  /**
+   * `billable * unitPrice / per`, rounded half up to `digits` places: the only rounding there is.
+   */
   readonly amount: Decimal;
 }
 
-/** Prices what goes over the included quantity. `unitSize`: base units in a billing unit. Always gives one part or more. */
-export function chargesFor(rate: Rate, used: Decimal, unitSize: Decimal, digits: number): Charge[] {
+/**
+ * Prices what goes over the included quantity. `unitSize`: base units in a billing unit. Always
+ * gives one part or more.
+ */
+export function chargesFor(rate: UnitPrice, used: Decimal, unitSize: Decimal, digits: number): Charge[] {
   const per = rate.price.kind === 'package' ? rate.price.size : rate.per;
   const perBase = per.times(unitSize);
   return partsOf(rate.price, used, unitSize).map(({ used: part, billable, unitPrice }) => {

@@ -34,13 +34,18 @@ const twoDigits = new Set(
   ).split(' '),
 );
 
-/** The digits of a currency's minor unit by ISO 4217; undefined for a code that it does not have. */
+/**
+ * The digits of a currency's minor unit by ISO 4217; undefined for a code that it does not have.
+ */
 export function isoDigitsOf(currency: string): number | undefined {
   if (Object.hasOwn(otherDigits, currency)) return otherDigits[currency];
   return twoDigits.has(currency) ? 2 : undefined;
 }
 
-/** Whether an amount of money can be paid: it has no more digits than the currency. Zeros at its end are none. */
+/**
+ * Whether an amount of money can be paid: it has no more digits than the currency. Zeros at its end
+ * are none.
+ */
 export function hasDigitsOf(amount: string, minorDigits: number): boolean {
   return new Decimal(amount).decimalPlaces() <= minorDigits;
 }

@@ -1,7 +1,9 @@
 import { daysIn } from '../../rating/month';
 
-/** Calendar days (`YYYY-MM-DD`) and months (`YYYY-MM`) as text, which sorts as time does. No zone is needed here:
- *  usage comes to billing with its day in the billing zone already decided. */
+/**
+ * Calendar days (`YYYY-MM-DD`) and months (`YYYY-MM`) as text, which sorts as time does. No zone is
+ * needed here: usage comes to billing with its day in the billing zone already decided.
+ */
 
 /** Both ends are in it. */
 export interface Period {
@@ -31,7 +33,10 @@ export function periodText({ from, to }: Period): string {
   return `${from}/${to}`;
 }
 
-/** Cuts a period into pieces at the days on which something begins: each piece starts with one of them. */
+/**
+ * Cuts a period into pieces at the days on which something begins: each piece starts with one of
+ * them.
+ */
 export function cutAt(period: Period, beginnings: Iterable<string>): Period[] {
   const starts = [...new Set([period.from, ...beginnings])]
     .filter((day) => day >= period.from && day <= period.to)

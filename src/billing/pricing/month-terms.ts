@@ -1,32 +1,39 @@
 import { TallymanError } from '../../lib/errors';
 import { isInference, splitMeterKey } from '../../rating/meters';
-import { inForce, type AtQuota, type Catalog, type Rate } from '../catalog/catalog';
+import { inForce, type AtQuota, type Catalog, type UnitPrice } from '../catalog/catalog';
 import { cutAt, daysOf, periodOfMonth, type Period } from './days';
 import { Decimal, roundMoney } from './decimal';
 import type { Overrides, PlanEntry } from '../project/project';
-import { chargeKey, rateOf } from './unit-price';
+import { chargeKey, unitPriceOf } from './unit-price';
 import { unitOf } from './units';
 import { daysIn } from '../../rating/month';
 
-/** What holds for one project over a run of days in a month: the whole month unless its plan or terms change in it. */
-export interface Segment {
+/**
+ * What holds for one project over a run of days in a month: the whole month unless its plan or
+ * terms change in it.
+ */
+export interface PricingPeriod {
   readonly period: Period;
   readonly plan: string;
   readonly planName: string;
-  /** For a whole month; the segment costs `fee * days / monthDays`. */
+  /** For a whole month; the pricing period costs `fee * days / monthDays`. */
   readonly fee: Decimal;
   readonly days: number;
   readonly monthDays: number;
   readonly atQuota: AtQuota;
   /** For a whole month too; the parts of a month are added up before they are rounded. */
   readonly minimumSpend: Decimal;
-  /** The segment's share of what the plan gives a month. */
+  /** The pricing period's share of what the plan gives a month. */
   readonly inferenceCredits: Decimal;
   readonly allowances: readonly Allowance[];
-  /** The key that a meter key is priced and invoiced under: other names of a model are the model. */
+  /**
+   * The key that a meter key is priced and invoiced under: other names of a model are the model.
+   */
   readonly listed: (key: string) => string;
-  /** The prices of a meter in the segment, each with its days. `undefined`: none. */
-  readonly ratesFor: (key: string) => readonly { readonly period: Period; readonly rate: Rate | undefined }[];
+  /** The prices of a meter in the pricing period, each with its days. `undefined`: none. */
+  readonly unitPricesFor: (
+    key: string,
+  ) => readonly { readonly period: Period; readonly rate: UnitPrice | undefined }[];
 }
 
 export interface Allowance {
@@ -37,32 +44,37 @@ export interface Allowance {
 }
 
 /**
- * The terms of a month, by the project's plan history and the catalog. A segment begins where the plan or an agreement
- * changes, and where the catalog changes what the plan costs or includes: each then gets its days' share of fee and
- * quantities. A new price only splits its own meter's usage by day: the included quantity stays one. A row that begins
- * and changes nothing of what this project pays splits nothing, however it is written.
- * Throws UNKNOWN_PLAN for a plan the catalog does not have on those days.
+ * The terms of a month, by the project's plan history and the catalog. A pricing period begins
+ * where the plan or an agreement changes, and where the catalog changes what the plan costs or
+ * includes: each then gets its days' share of fee and quantities. A new price only splits its own
+ * meter's usage by day: the included quantity stays one. A row that begins and changes nothing of
+ * what this project pays splits nothing, however it is written. Throws UNKNOWN_PLAN for a plan the
+ * catalog does not have on those days.
  */
-export function termsOfMonth(catalog: Catalog, plans: readonly PlanEntry[], month: string): Segment[] {
+export function termsOfMonth(catalog: Catalog, plans: readonly PlanEntry[], month: string): PricingPeriod[] {
   const { from, to } = periodOfMonth(month);
   const sorted = plans.toSorted((a, b) => (a.from < b.from ? -1 : 1));
   const atStart = sorted.findLastIndex((entry) => entry.from <= from);
-  // What went before the month and what comes after it does not matter: so most projects of a plan have the same terms.
+  // What went before the month and what comes after it does not matter: so most projects of a plan
+  // have the same terms.
   const history = sorted
     .slice(Math.max(0, atStart))
     .filter((entry) => entry.from <= to)
     .map((entry) => (entry.from < from ? { ...entry, from } : entry));
   const known = knownTerms(catalog);
   const key = `${month} ${JSON.stringify(history)}`;
-  let segments = known.get(key);
-  if (segments === undefined) {
+  let pricingPeriods = known.get(key);
+  if (pricingPeriods === undefined) {
     if (known.size >= TERMS_KEPT) known.clear();
-    known.set(key, (segments = segmentsOf(catalog, history, month)));
+    known.set(key, (pricingPeriods = pricingPeriodsOf(catalog, history, month)));
   }
-  return segments;
+  return pricingPeriods;
 }
 
-/** Whether the usage of these meters in a month must be known by day to be priced: else its totals are enough. */
+/**
+ * Whether the usage of these meters in a month must be known by day to be priced: else its totals
+ * are enough.
+ */
 export function needsDays(
   catalog: Catalog,
   plans: readonly PlanEntry[],
@@ -71,23 +83,26 @@ export function needsDays(
 ): boolean {
   const [first, ...more] = termsOfMonth(catalog, plans, month);
   if (more.length > 0) return true;
-  for (const key of meterKeys) if (first!.ratesFor(key).length > 1) return true;
+  for (const key of meterKeys) if (first!.unitPricesFor(key).length > 1) return true;
   return false;
 }
 
-/** A close asks for the same terms a hundred thousand times; those of so many histories are kept, with their prices. */
+/**
+ * A close asks for the same terms a hundred thousand times; those of so many histories are kept,
+ * with their prices.
+ */
 const TERMS_KEPT = 500;
 /** Models are named by producers, so there may be any number of them. */
 const KEYS_KEPT = 1_000;
-const kept = new WeakMap<Catalog, Map<string, Segment[]>>();
+const kept = new WeakMap<Catalog, Map<string, PricingPeriod[]>>();
 
-function knownTerms(catalog: Catalog): Map<string, Segment[]> {
+function knownTerms(catalog: Catalog): Map<string, PricingPeriod[]> {
   let known = kept.get(catalog);
-  if (known === undefined) kept.set(catalog, (known = new Map<string, Segment[]>()));
+  if (known === undefined) kept.set(catalog, (known = new Map<string, PricingPeriod[]>()));
   return known;
 }
 
-function segmentsOf(catalog: Catalog, history: readonly PlanEntry[], month: string): Segment[] {
+function pricingPeriodsOf(catalog: Catalog, history: readonly PlanEntry[], month: string): PricingPeriod[] {
   const beginnings = [
     ...history.map((entry) => entry.from),
     ...[...catalog.plans.values()].flat().map((row) => row.from),
@@ -97,7 +112,7 @@ function segmentsOf(catalog: Catalog, history: readonly PlanEntry[], month: stri
     period,
     terms: termsOn(catalog, history, period.from),
   }));
-  return joined(catalog, pieces).map((run) => segmentOf(catalog, run, month));
+  return joined(catalog, pieces).map((run) => pricingPeriodOf(catalog, run, month));
 }
 
 /** All that a day's plan says but the catalog's own prices. */
@@ -157,7 +172,10 @@ function allowancesOn(
   });
 }
 
-/** A row may begin in the month and change nothing for this project: its quota must not fall apart for that. */
+/**
+ * A row may begin in the month and change nothing for this project: its quota must not fall apart
+ * for that.
+ */
 function joined(catalog: Catalog, pieces: readonly { period: Period; terms: Terms }[]): Run[] {
   const runs: Run[] = [];
   for (const { period, terms } of pieces) {
@@ -181,7 +199,10 @@ function changesNothing(catalog: Catalog, before: Terms, after: Terms, day: stri
   );
 }
 
-/** Terms without their rates, as text that is equal where they come to the same: a name alone is no change. */
+/**
+ * Terms without their rates, as text that is equal where they come to the same: a name alone is no
+ * change.
+ */
 function comparable({ plan, fee, atQuota, inferenceCredits, minimumSpend, allowances }: Terms): string {
   const plain = (decimal: string): string => new Decimal(decimal).toString();
   const quotas = allowances
@@ -192,7 +213,10 @@ function comparable({ plan, fee, atQuota, inferenceCredits, minimumSpend, allowa
   return JSON.stringify([plan, atQuota, money, quotas]);
 }
 
-/** The meter keys that agreed rates are for. One for all models of a meter is for those of the catalog, and for others. */
+/**
+ * The meter keys that agreed rates are for. One for all models of a meter is for those of the
+ * catalog, and for others.
+ */
 function keysOfRates(catalog: Catalog, rates: Rates): string[] {
   const keys = rates.flatMap(({ meter, model }) => {
     if (model !== undefined || !isInference(meter)) return [listedKey(catalog, meter, model)];
@@ -202,7 +226,7 @@ function keysOfRates(catalog: Catalog, rates: Rates): string[] {
   return [...new Set(keys)];
 }
 
-function segmentOf(catalog: Catalog, { terms, period, agreements }: Run, month: string): Segment {
+function pricingPeriodOf(catalog: Catalog, { terms, period, agreements }: Run, month: string): PricingPeriod {
   const days = daysOf(period);
   const monthDays = daysIn(month);
   const credits = new Decimal(terms.inferenceCredits).times(days).div(monthDays);
@@ -217,23 +241,24 @@ function segmentOf(catalog: Catalog, { terms, period, agreements }: Run, month: 
     minimumSpend: new Decimal(terms.minimumSpend),
     inferenceCredits: roundMoney(credits, catalog.minorDigits),
     allowances: terms.allowances.map(({ name, meters, included }) => {
-      // A part of a month includes whole billing units, rounded up: nobody has to read 2258.06 minutes.
+      // A part of a month includes whole billing units, rounded up: nobody has to read 2258.06
+      // minutes.
       const units = new Decimal(included);
       const shared = days === monthDays ? units : units.times(days).div(monthDays).ceil();
       return { name, meters, included: shared.times(unitOf(meters[0]!).size) };
     }),
     listed: (key) => listedKeyOf(catalog, key),
-    ratesFor: ratesFor(catalog, terms.plan, period, agreements),
+    unitPricesFor: unitPricesFor(catalog, terms.plan, period, agreements),
   };
 }
 
-function ratesFor(
+function unitPricesFor(
   catalog: Catalog,
   plan: string,
   period: Period,
   agreements: Run['agreements'],
-): Segment['ratesFor'] {
-  const found = new Map<string, ReturnType<Segment['ratesFor']>>();
+): PricingPeriod['unitPricesFor'] {
+  const found = new Map<string, ReturnType<PricingPeriod['unitPricesFor']>>();
   return (key) => {
     let rates = found.get(key);
     if (rates === undefined) {
@@ -243,12 +268,15 @@ function ratesFor(
     return rates;
   };
 
-  /** A part for each price, not for each row: one that charges what the row before did begins nothing anew. */
-  function ratesOf(key: string): ReturnType<Segment['ratesFor']> {
+  /**
+   * A part for each price, not for each row: one that charges what the row before did begins
+   * nothing anew.
+   */
+  function ratesOf(key: string): ReturnType<PricingPeriod['unitPricesFor']> {
     const listed = listedKeyOf(catalog, key);
     const rows = catalog.rates.get(listed) ?? [];
     const beginnings = [...rows, ...agreements].map(({ from }) => from);
-    const parts: { period: Period; rate: Rate | undefined }[] = [];
+    const parts: { period: Period; rate: UnitPrice | undefined }[] = [];
     for (const { from, to } of cutAt(period, beginnings)) {
       const { rates } = inForce(agreements, from)!;
       const rate = rateOn(catalog, { plan, rates }, listed, from);
@@ -263,18 +291,21 @@ function ratesFor(
   }
 }
 
-/** What a meter costs on a day: as agreed for it, as agreed for all models of its kind, or by the catalog. */
+/**
+ * What a meter costs on a day: as agreed for it, as agreed for all models of its kind, or by the
+ * catalog.
+ */
 function rateOn(
   catalog: Catalog,
   { plan, rates }: Pick<Terms, 'plan' | 'rates'>,
   listed: string,
   day: string,
-): Rate | undefined {
+): UnitPrice | undefined {
   const { meter } = splitMeterKey(listed);
   const agreed =
     rates.findLast((rate) => listedKey(catalog, rate.meter, rate.model) === listed) ??
     rates.findLast((rate) => rate.meter === meter && rate.model === undefined);
-  if (agreed !== undefined) return rateOf(agreed.price, agreed.per);
+  if (agreed !== undefined) return unitPriceOf(agreed.price, agreed.per);
   const row = inForce(catalog.rates.get(listed), day);
   return row?.plans.get(plan) ?? row?.rate;
 }

@@ -7,7 +7,10 @@ import { monthOf, splitLateField } from '../../rating/month';
 export interface StoredMonth {
   /** By meter key; late usage of an earlier month by `<YYYY-MM>@<meter key>`. */
   readonly totals: ReadonlyMap<string, bigint>;
-  /** By `YYYY-MM-DD/<meter key>`, the day being that of the usage: late usage stands under its own, earlier day. */
+  /**
+   * By `YYYY-MM-DD/<meter key>`, the day being that of the usage: late usage stands under its own,
+   * earlier day.
+   */
   readonly daily?: ReadonlyMap<string, bigint>;
 }
 
@@ -22,8 +25,9 @@ export interface MonthUsage {
 const dailyField = /^\d{4}-\d{2}-\d{2}\//;
 
 /**
- * The other months of which a month holds late usage, in order. The days decide where they are known: late usage and late
- * voids may add up to nothing, and their totals are gone then, while some days cost more than others.
+ * The other months of which a month holds late usage, in order. The days decide where they are
+ * known: late usage and late voids may add up to nothing, and their totals are gone then, while
+ * some days cost more than others.
  */
 export function lateMonthsIn(month: string, { totals, daily }: StoredMonth): string[] {
   const months = new Set<string>();
@@ -37,7 +41,10 @@ export function lateMonthsIn(month: string, { totals, daily }: StoredMonth): str
   return [...months].sort();
 }
 
-/** What was used in `month`, gathered from the month's own totals and from what later months in `stored` took in late. */
+/**
+ * What was used in `month`, gathered from the month's own totals and from what later months in
+ * `stored` took in late.
+ */
 export function usageOfMonth(month: string, stored: ReadonlyMap<string, StoredMonth>): MonthUsage {
   const totals = new Map<string, bigint>();
   const daily = new Map<string, bigint>();
@@ -59,8 +66,9 @@ function add(totals: Map<string, bigint>, key: string, quantity: bigint): void {
 }
 
 /**
- * What was used of one meter in a part of the month. The days are looked at only where the month falls in parts, and
- * must then add up to its total: else a plan change would make usage appear or vanish.
+ * What was used of one meter in a part of the month. The days are looked at only where the month
+ * falls in parts, and must then add up to its total: else a plan change would make usage appear or
+ * vanish.
  */
 export function quantityIn(usage: MonthUsage, key: string, period: Period): Decimal {
   const total = usage.totals.get(key) ?? 0n;

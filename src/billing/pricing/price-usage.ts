@@ -2,8 +2,8 @@ import { isInference } from '../../rating/meters';
 import { chargesFor } from './charge';
 import { periodText } from './days';
 import { one, zero, type Decimal } from './decimal';
-import type { Segment } from './month-terms';
-import type { Position } from './usage-items';
+import type { PricingPeriod } from './month-terms';
+import type { UsageItem } from './usage-items';
 import type { PricedLine } from '../invoice/priced-line';
 import { isFree } from './unit-price';
 import { labelOf, unitOf, type BillingUnit } from './units';
@@ -16,28 +16,35 @@ export interface Priced {
   readonly blocked: readonly Blocked[];
 }
 
-/** Usage past the quota of a plan that blocks there: not charged. Base units, or money for inference. */
+/**
+ * Usage past the quota of a plan that blocks there: not charged. Base units, or money for
+ * inference.
+ */
 export interface Blocked {
   readonly name: string;
   readonly unit: BillingUnit;
   readonly over: Decimal;
 }
 
-/** Prices one position: a line, or one for each tier it reaches. `segmentPeriod`: the segment's days, if it is a part of a month. */
+/**
+ * Prices one item: a line, or one for each tier it reaches. `periodOfLines`: the pricing period's
+ * days, if it is a part of a month.
+ */
 export function priceUsage(
-  position: Position,
-  segment: Segment,
+  item: UsageItem,
+  pricingPeriod: PricingPeriod,
   digits: number,
-  segmentPeriod: string | undefined,
+  periodOfLines: string | undefined,
 ): Priced {
-  const { key, meter, model, quantity, included, rate } = position;
+  const { key, meter, model, quantity, included, rate } = item;
   const unit = unitOf(meter);
   const over = quantity.minus(included);
-  const inParts = position.period.from !== segment.period.from || position.period.to !== segment.period.to;
-  const period = inParts ? periodText(position.period) : segmentPeriod;
+  const inParts =
+    item.period.from !== pricingPeriod.period.from || item.period.to !== pricingPeriod.period.to;
+  const period = inParts ? periodText(item.period) : periodOfLines;
   const description = labelOf(meter, model);
   // Written out field by field: spreading objects into one another takes half the time of a close.
-  const lineOf = (part: LinePart, text = description, id = `${position.period.from} ${key}`): PricedLine => ({
+  const lineOf = (part: LinePart, text = description, id = `${item.period.from} ${key}`): PricedLine => ({
     id,
     kind: 'usage',
     meter,
@@ -54,9 +61,10 @@ export function priceUsage(
   });
   const uncharged = { quantity, included, billable: zero, unitPrice: zero, per: one, amount: zero };
 
-  const blocks = segment.atQuota === 'block' && !isInference(meter) && !(rate !== undefined && isFree(rate));
+  const blocks =
+    pricingPeriod.atQuota === 'block' && !isInference(meter) && !(rate !== undefined && isFree(rate));
   if (blocks && !over.isZero()) {
-    const blocked = [{ name: position.allowance ?? description, unit, over }];
+    const blocked = [{ name: item.allowance ?? description, unit, over }];
     return {
       lines: [lineOf(uncharged, `${description} (over the quota, not charged)`)],
       unpriced: [],
@@ -85,7 +93,7 @@ export function priceUsage(
         amount,
       };
       const text = charges.length > 1 ? `${description}, tier ${tier + 1}` : description;
-      return lineOf(part, text, `${position.period.from} ${key} ${tier}`);
+      return lineOf(part, text, `${item.period.from} ${key} ${tier}`);
     }),
   );
 }

@@ -1,8 +1,8 @@
-import type { Price, PriceDocument, Rate, TierDocument } from '../catalog/catalog';
+import type { Price, PriceDocument, UnitPrice, TierDocument } from '../catalog/catalog';
 import { Decimal } from './decimal';
 
 /** Makes a price of a catalog or an override ready to use. `per` is in billing units. */
-export function rateOf(price: PriceDocument, per = '1'): Rate {
+export function unitPriceOf(price: PriceDocument, per = '1'): UnitPrice {
   return { per: new Decimal(per), price: priceOf(price) };
 }
 
@@ -24,16 +24,17 @@ function tierOf(tier: TierDocument): { upTo: Decimal | undefined; amount: Decima
 }
 
 /** A rate that costs nothing: no quota applies to it. */
-export function isFree(rate: Rate): boolean {
+export function isFree(rate: UnitPrice): boolean {
   const amounts = 'tiers' in rate.price ? rate.price.tiers.map((tier) => tier.amount) : [rate.price.amount];
   return amounts.every((amount) => amount.isZero());
 }
 
 /**
- * What a rate comes to, as text: equal for rates that charge the same for the same usage, however they are written. `0.010`
- * is `0.01`, 30 for 60 is 0.5 for 1, a tier that costs as much as the one before is no tier, and nothing is nothing.
+ * What a rate comes to, as text: equal for rates that charge the same for the same usage, however
+ * they are written. `0.010` is `0.01`, 30 for 60 is 0.5 for 1, a tier that costs as much as the one
+ * before is no tier, and nothing is nothing.
  */
-export function chargeKey(rate: Rate | undefined): string {
+export function chargeKey(rate: UnitPrice | undefined): string {
   if (rate === undefined) return 'none';
   if (isFree(rate)) return 'free';
   const { per, price } = rate;

@@ -1,55 +1,60 @@
 import { splitMeterKey } from '../../rating/meters';
-import type { Rate } from '../catalog/catalog';
+import type { UnitPrice } from '../catalog/catalog';
 import type { Period } from './days';
 import { Decimal, sum, zero } from './decimal';
-import type { Segment } from './month-terms';
+import type { PricingPeriod } from './month-terms';
 import { quantityIn, type MonthUsage } from './month-usage';
 import { inInvoiceOrder } from './units';
 
 /** What was used of one meter at one price. */
-export interface Position {
+export interface UsageItem {
   /** As the catalog lists it. */
   readonly key: string;
   readonly meter: string;
   readonly model: string | undefined;
   readonly period: Period;
-  readonly rate: Rate | undefined;
+  readonly rate: UnitPrice | undefined;
   /** Base units, as is what of it is included. */
   readonly quantity: Decimal;
   readonly included: Decimal;
   readonly allowance: string | undefined;
 }
 
-/** A segment's usage in the order of the invoice, with each position's part of the included quantities. */
-export function positionsIn(segment: Segment, usage: MonthUsage): Position[] {
-  const names = namesIn(segment, usage);
-  const positions = inInvoiceOrder(names.keys()).flatMap((key) => used(segment, usage, key, names.get(key)!));
-  const left = new Map(segment.allowances.map((allowance) => [allowance.name, allowance.included]));
-  const turns = turnsIn(segment);
+/**
+ * A pricing period's usage in the order of the invoice, with each item's part of the included
+ * quantities.
+ */
+export function usageItemsIn(pricingPeriod: PricingPeriod, usage: MonthUsage): UsageItem[] {
+  const names = namesIn(pricingPeriod, usage);
+  const items = inInvoiceOrder(names.keys()).flatMap((key) =>
+    used(pricingPeriod, usage, key, names.get(key)!),
+  );
+  const left = new Map(pricingPeriod.allowances.map((allowance) => [allowance.name, allowance.included]));
+  const turns = turnsIn(pricingPeriod);
   // Meters that share an allowance take from it in its own order, which need not be the invoice's.
-  const byTurn = positions
+  const byTurn = items
     .filter(({ meter }) => turns.has(meter))
     .sort((a, b) => turns.get(a.meter)!.turn - turns.get(b.meter)!.turn);
-  for (const position of byTurn) {
-    const { allowance } = turns.get(position.meter)!;
-    position.allowance = allowance;
-    position.included = Decimal.min(position.quantity, left.get(allowance)!);
-    left.set(allowance, left.get(allowance)!.minus(position.included));
+  for (const item of byTurn) {
+    const { allowance } = turns.get(item.meter)!;
+    item.allowance = allowance;
+    item.included = Decimal.min(item.quantity, left.get(allowance)!);
+    left.set(allowance, left.get(allowance)!.minus(item.included));
   }
-  return positions;
+  return items;
 }
 
-type Used = { -readonly [Field in keyof Position]: Position[Field] };
+type Used = { -readonly [Field in keyof UsageItem]: UsageItem[Field] };
 
 /**
- * What was used, by the key that the catalog lists: usage under several names of a model is one usage, and shares the
- * model's tiers, packages and line.
+ * What was used, by the key that the catalog lists: usage under several names of a model is one
+ * usage, and shares the model's tiers, packages and line.
  */
-function namesIn(segment: Segment, usage: MonthUsage): Map<string, string[]> {
+function namesIn(pricingPeriod: PricingPeriod, usage: MonthUsage): Map<string, string[]> {
   const names = new Map<string, string[]>();
   for (const [key, quantity] of usage.totals) {
     if (quantity === 0n) continue;
-    const listed = segment.listed(key);
+    const listed = pricingPeriod.listed(key);
     const known = names.get(listed);
     if (known === undefined) names.set(listed, [key]);
     else known.push(key);
@@ -58,11 +63,16 @@ function namesIn(segment: Segment, usage: MonthUsage): Map<string, string[]> {
 }
 
 /** What was used of one meter, a part for each of its prices. Nothing of it is included yet. */
-function used(segment: Segment, usage: MonthUsage, key: string, names: readonly string[]): Used[] {
+function used(
+  pricingPeriod: PricingPeriod,
+  usage: MonthUsage,
+  key: string,
+  names: readonly string[],
+): Used[] {
   // Under one name alone it is called by that; under several, by the model's own.
   const { meter, model } = splitMeterKey(names.length === 1 ? names[0]! : key);
   const parts: Used[] = [];
-  for (const { period, rate } of segment.ratesFor(key)) {
+  for (const { period, rate } of pricingPeriod.unitPricesFor(key)) {
     const quantity = sum(names.map((name) => quantityIn(usage, name, period)));
     if (quantity.isZero()) continue;
     parts.push({ key, meter, model, period, rate, quantity, included: zero, allowance: undefined });
@@ -71,9 +81,9 @@ function used(segment: Segment, usage: MonthUsage, key: string, names: readonly 
 }
 
 /** Which allowance a meter takes from, and when its turn is. */
-function turnsIn(segment: Segment): Map<string, { allowance: string; turn: number }> {
+function turnsIn(pricingPeriod: PricingPeriod): Map<string, { allowance: string; turn: number }> {
   const turns = new Map<string, { allowance: string; turn: number }>();
-  for (const { name, meters } of segment.allowances) {
+  for (const { name, meters } of pricingPeriod.allowances) {
     meters.forEach((meter, turn) => turns.set(meter, { allowance: name, turn }));
   }
   return turns;

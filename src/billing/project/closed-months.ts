@@ -9,8 +9,9 @@ export interface ClosedMonths {
 }
 
 /**
- * What a change would alter of the months that are closed. Their invoices are issued, so it would have no effect there,
- * and pricing them again would come to something else. Rows that say the same as before in other words alter nothing.
+ * What a change would alter of the months that are closed. Their invoices are issued, so it would
+ * have no effect there, and pricing them again would come to something else. Rows that say the same
+ * as before in other words alter nothing.
  *
  * @param before undefined for a project that was never set
  */
@@ -48,7 +49,10 @@ function alteredRows(was: readonly DatedRow[], is: readonly DatedRow[], openDay:
   });
 }
 
-/** What held before a day: from -> what held from then on. A row that repeats the one before it changes nothing. */
+/**
+ * What held before a day: from -> what held from then on. A row that repeats the one before it
+ * changes nothing.
+ */
 function pastRows(rows: readonly DatedRow[], openDay: string): Map<string, string> {
   const past = rows.filter(({ from }) => from < openDay).sort((a, b) => (a.from < b.from ? -1 : 1));
   const held = new Map<string, string>();

@@ -6,7 +6,10 @@ import { listedKeyOf } from '../pricing/month-terms';
 import type { Overrides, PlanEntry, ProjectDocument } from './project';
 import { isInference, isMeter } from '../../rating/meters';
 
-/** What is wrong with a project document that has the right shape, by the catalog it will be billed with. */
+/**
+ * What is wrong with a project document that has the right shape, by the catalog it will be billed
+ * with.
+ */
 export function projectProblems(project: ProjectDocument, catalog: Catalog): string[] {
   return [
     ...datingProblems(project.plans, 'plans'),
@@ -28,7 +31,7 @@ function currencyProblems(currency: string | undefined, catalog: Catalog): strin
 
 function datingProblems(rows: readonly { readonly from: string }[], path: string): string[] {
   return rows.flatMap(({ from }, index) => [
-    ...(isDay(from) ? [] : [`${path}[${index}].from: "${from}" is no day`]),
+    ...(isDay(from) ? [] : [`${path}[${index}].from: "${from}" is not a valid day: expected YYYY-MM-DD`]),
     ...(rows.findIndex((row) => row.from === from) < index
       ? [`${path}[${index}]: there is another row from ${from}`]
       : []),

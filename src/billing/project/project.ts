@@ -8,7 +8,10 @@ export interface ProjectDocument {
   readonly credits?: readonly Credit[];
 }
 
-/** A plan from the start of a day in the billing zone on, with what was agreed for this project alone. */
+/**
+ * A plan from the start of a day in the billing zone on, with what was agreed for this project
+ * alone.
+ */
 export interface PlanEntry {
   readonly plan: string;
   readonly from: string;
@@ -27,11 +30,16 @@ export interface Overrides {
     readonly meters?: readonly string[];
     readonly included: string;
   }[];
-  /** Of an inference meter without `model`: for all its models that have no override of their own. */
+  /**
+   * Of an inference meter without `model`: for all its models that have no override of their own.
+   */
   readonly rates?: readonly {
     readonly meter: string;
     readonly model?: string;
-    /** Billing units the price is for: never guessed, or a price per minute would be charged per second. */
+    /**
+     * Billing units the price is for: never guessed, or a price per minute would be charged per
+     * second.
+     */
     readonly per: string;
     readonly price: PriceDocument;
   }[];

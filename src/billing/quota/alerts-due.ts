@@ -7,7 +7,10 @@ import { quotaUsage } from './quota-usage';
 /** The parts of a limit whose reaching is told. */
 const PERCENTS = [80, 100] as const;
 
-/** A limit that a project came near to or reached (`schemas/alert.v1.json`, without what the sender adds). */
+/**
+ * A limit that a project came near to or reached (`schemas/alert.v1.json`, without what the sender
+ * adds).
+ */
 export interface DueAlert {
   readonly id: string;
   readonly project: string;
@@ -27,7 +30,8 @@ export interface DueAlert {
 type Limit = Omit<DueAlert, 'id' | 'percent'>;
 
 /**
- * Every alert that a month's usage so far calls for, sent before or not: the same usage always calls for the same ids.
+ * Every alert that a month's usage so far calls for, sent before or not: the same usage always
+ * calls for the same ids.
  *
  * A budget is held against the invoice as it would be now, plan fee, credits and tax included.
  */
@@ -42,14 +46,14 @@ export function alertsDue(input: InvoiceInput): DueAlert[] {
 function includedLimits(input: InvoiceInput): Limit[] {
   const { catalog, project, month, plans } = input;
   const usage = usageOfMonth(month, new Map([[month, input]]));
-  const segments = termsOfMonth(catalog, plans, month);
-  return segments.flatMap((segment) =>
-    quotaUsage(catalog, segment, usage, segments.length === 1)
+  const pricingPeriods = termsOfMonth(catalog, plans, month);
+  return pricingPeriods.flatMap((pricingPeriod) =>
+    quotaUsage(catalog, pricingPeriod, usage, pricingPeriods.length === 1)
       .filter(({ included }) => !new Decimal(included).isZero())
       .map(({ name, meters, period, used, included, unit }): Limit => ({
         project,
         month,
-        plan: segment.plan,
+        plan: pricingPeriod.plan,
         kind: meters.length === 0 ? 'credits' : 'included',
         name,
         ...(period !== undefined && { period }),

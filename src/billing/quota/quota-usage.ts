@@ -3,17 +3,23 @@ import { labelOf, unitOf, type BillingUnit } from '../pricing/units';
 import type { Catalog } from '../catalog/catalog';
 import { periodText } from '../pricing/days';
 import { sum, zero, type Decimal } from '../pricing/decimal';
-import type { Segment } from '../pricing/month-terms';
+import type { PricingPeriod } from '../pricing/month-terms';
 import type { MonthUsage } from '../pricing/month-usage';
-import { positionsIn, type Position } from '../pricing/usage-items';
+import { usageItemsIn, type UsageItem } from '../pricing/usage-items';
 import { priceUsage } from '../pricing/price-usage';
 import { amountOf, moneyUnit, shownUnit } from '../invoice/priced-line';
 import { isFree } from '../pricing/unit-price';
 
-/** What becomes of usage beyond an included quantity: it is charged, it must be stopped, or it costs nothing. */
+/**
+ * What becomes of usage beyond an included quantity: it is charged, it must be stopped, or it costs
+ * nothing.
+ */
 export type BeyondQuota = 'overage' | 'block' | 'free';
 
-/** An included quantity of a month, or of a part of it, and what was used of it. Decimal strings in `unit`. */
+/**
+ * An included quantity of a month, or of a part of it, and what was used of it. Decimal strings in
+ * `unit`.
+ */
 export interface QuotaUsage {
   readonly name: string;
   /** Those that share it; of inference credits none, since all of inference does. */
@@ -31,59 +37,62 @@ export interface QuotaUsage {
   readonly beyond: BeyondQuota;
 }
 
-/** How a part of a month stands against what its plan includes: allowances first, then meters that have none. */
+/**
+ * How a part of a month stands against what its plan includes: allowances first, then meters that
+ * have none.
+ */
 export function quotaUsage(
   catalog: Catalog,
-  segment: Segment,
+  pricingPeriod: PricingPeriod,
   usage: MonthUsage,
   isWholeMonth: boolean,
 ): QuotaUsage[] {
-  const positions = positionsIn(segment, usage);
-  const period = isWholeMonth ? undefined : periodText(segment.period);
-  const quantityOf = (matches: (position: Position) => boolean): Decimal =>
-    sum(positions.filter(matches).map(({ quantity }) => quantity));
-  const shared = segment.allowances.map(({ name, meters, included }) =>
+  const items = usageItemsIn(pricingPeriod, usage);
+  const period = isWholeMonth ? undefined : periodText(pricingPeriod.period);
+  const quantityOf = (matches: (item: UsageItem) => boolean): Decimal =>
+    sum(items.filter(matches).map(({ quantity }) => quantity));
+  const shared = pricingPeriod.allowances.map(({ name, meters, included }) =>
     written(
-      { name, meters, period, beyond: beyondOf(segment, meters) },
+      { name, meters, period, beyond: beyondOf(pricingPeriod, meters) },
       { unit: unitOf(meters[0]!), used: quantityOf(({ meter }) => meters.includes(meter)), included },
     ),
   );
-  const inAllowance = new Set(segment.allowances.flatMap(({ meters }) => meters));
+  const inAllowance = new Set(pricingPeriod.allowances.flatMap(({ meters }) => meters));
   const alone = meterNames
     .filter((meter) => !isInference(meter) && !inAllowance.has(meter))
     .map((meter) =>
       written(
-        { name: labelOf(meter), meters: [meter], period, beyond: beyondOf(segment, [meter]) },
-        { unit: unitOf(meter), used: quantityOf((position) => position.meter === meter), included: zero },
+        { name: labelOf(meter), meters: [meter], period, beyond: beyondOf(pricingPeriod, [meter]) },
+        { unit: unitOf(meter), used: quantityOf((item) => item.meter === meter), included: zero },
       ),
     );
-  return [...shared, inferenceCredits(catalog, segment, positions, period), ...alone];
+  return [...shared, inferenceCredits(catalog, pricingPeriod, items, period), ...alone];
 }
 
 /** Money that inference uses up, whatever its model. */
 function inferenceCredits(
   catalog: Catalog,
-  segment: Segment,
-  positions: readonly Position[],
+  pricingPeriod: PricingPeriod,
+  items: readonly UsageItem[],
   period: string | undefined,
 ): QuotaUsage {
-  const lines = positions
+  const lines = items
     .filter(({ meter }) => isInference(meter))
-    .flatMap((position) => priceUsage(position, segment, catalog.minorDigits, period).lines);
+    .flatMap((item) => priceUsage(item, pricingPeriod, catalog.minorDigits, period).lines);
   return written(
-    { name: 'Inference credits', meters: [], period, beyond: segment.atQuota },
+    { name: 'Inference credits', meters: [], period, beyond: pricingPeriod.atQuota },
     {
       unit: moneyUnit(catalog.currency),
       used: amountOf(lines),
-      included: segment.inferenceCredits,
+      included: pricingPeriod.inferenceCredits,
       digits: catalog.minorDigits,
     },
   );
 }
 
-function beyondOf(segment: Segment, meters: readonly string[]): BeyondQuota {
-  const rates = meters.flatMap((meter) => segment.ratesFor(meter)).map(({ rate }) => rate);
-  return rates.every((rate) => rate !== undefined && isFree(rate)) ? 'free' : segment.atQuota;
+function beyondOf(pricingPeriod: PricingPeriod, meters: readonly string[]): BeyondQuota {
+  const rates = meters.flatMap((meter) => pricingPeriod.unitPricesFor(meter)).map(({ rate }) => rate);
+  return rates.every((rate) => rate !== undefined && isFree(rate)) ? 'free' : pricingPeriod.atQuota;
 }
 
 function written(

@@ -3,7 +3,7 @@ import { creditBalance } from '../../billing/invoice/credits';
 import { forecastUsage } from '../../billing/invoice/forecast';
 import type { Invoice } from '../../billing/invoice/invoice';
 import { creditNoteEntry } from '../../billing/invoice/invoice-id';
-import { needsDays, termsOfMonth, type Segment } from '../../billing/pricing/month-terms';
+import { needsDays, termsOfMonth, type PricingPeriod } from '../../billing/pricing/month-terms';
 import { usageOfMonth } from '../../billing/pricing/month-usage';
 import { quotaUsage, type QuotaUsage } from '../../billing/quota/quota-usage';
 import { readInvoiceInput } from '../../close/invoice-inputs';
@@ -24,7 +24,7 @@ export interface MonthView {
   readonly status: MonthStatus;
   readonly input: InvoiceInput;
   /** One, or more where the plan changed within the month; the last one is in force at its end. */
-  readonly segments: readonly Segment[];
+  readonly segments: readonly PricingPeriod[];
   readonly quotas: readonly QuotaUsage[];
   /** As it was issued, or as it would be now. */
   readonly invoice: Invoice;

@@ -87,7 +87,7 @@ test.each<[string, (document: Draft) => void, string[]]>([
         aliases: {},
       }),
     [
-      'inference.llm.models[0] (m).from: "2026-04-31" is no day',
+      'inference.llm.models[0] (m).from: "2026-04-31" is not a valid day: expected YYYY-MM-DD',
       'inference.llm.models[0] (m).plans.scale.cachedInput.volume[0].upTo: the last tier has no end',
     ],
   ],

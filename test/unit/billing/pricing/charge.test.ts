@@ -1,11 +1,11 @@
 import type { PriceDocument } from '../../../../src/billing/catalog/catalog';
 import { chargesFor } from '../../../../src/billing/pricing/charge';
 import { Decimal } from '../../../../src/billing/pricing/decimal';
-import { rateOf } from '../../../../src/billing/pricing/unit-price';
+import { unitPriceOf } from '../../../../src/billing/pricing/unit-price';
 
 /** Charges in units of one, as `billable * unitPrice / per = amount`. */
 function charges(price: PriceDocument, used: number | string, per = '1'): string[] {
-  const answer = chargesFor(rateOf(price, per), new Decimal(used), new Decimal(1), 2);
+  const answer = chargesFor(unitPriceOf(price, per), new Decimal(used), new Decimal(1), 2);
   return answer.map((charge) =>
     [charge.billable, charge.unitPrice, charge.per, charge.amount].map((part) => part.toFixed()).join(' '),
   );
@@ -60,7 +60,7 @@ test.each([
 test('tiers and packages count billing units, quantities base units', () => {
   const minute = new Decimal(60);
   const amountOf = (price: PriceDocument, seconds: number): string[] =>
-    chargesFor(rateOf(price), new Decimal(seconds), minute, 2).map(({ amount }) => amount.toFixed());
+    chargesFor(unitPriceOf(price), new Decimal(seconds), minute, 2).map(({ amount }) => amount.toFixed());
   expect(amountOf({ graduated: tiers }, 660)).toEqual(['10', '0.5']);
   expect(amountOf({ volume: tiers }, 601)).toEqual(['5.01']);
   expect(amountOf({ package: '10', amount: '3' }, 601)).toEqual(['6']);

@@ -17,7 +17,7 @@ test.each<[string, Omit<ProjectDocument, 'project'>, string[]]>([
       ],
     },
     [
-      'plans[1].from: "2026-02-29" is no day',
+      'plans[1].from: "2026-02-29" is not a valid day: expected YYYY-MM-DD',
       'plans[0].plan: no plan "gold", the catalog has build, ship, scale',
       'plans[2].from: plan "ship" begins on 2024-01-01',
     ],
