@@ -176,31 +176,42 @@ it('says so of the message formats of Kafka before 0.11', async () => {
   await expect(decoded([old])).rejects.toThrow('message format 1 is not supported');
 });
 
-it('makes nothing of what a response holds before its turn comes', async () => {
-  // 60 MB each, in 60 KB.
-  const batches = Array.from({ length: 10 }, (_, i) =>
-    batchBytes({ offsets: [10 + i], gzip: true, value: Buffer.alloc(60_000_000) }),
-  );
-  const [partition] = await decodedPartitions([batches]);
-  const bytes = partition!.messages.reduce((sum, batch) => sum + batch.bytes.length, 0);
-  expect(bytes).toBeLessThan(1_000_000);
-  expect(partition!.messages.map(({ offset }) => Number(offset))).toEqual(batches.map((_, i) => 10 + i));
+/** Hundreds of MB are compressed and unpacked. */
+const LARGE_TIMEOUT_MS = 60_000;
 
-  // A reader that wants records at once leaves what would take too much memory for its next fetch.
-  const first = await unpackFrom(10, partition!.messages);
-  expect(first.records.map(({ offset }) => offset)).toEqual([10, 11, 12]);
-  expect(first.next).toBe(13);
-  const second = await unpackFrom(first.next, partition!.messages.slice(3));
-  expect(second.records.map(({ offset }) => offset)).toEqual([13, 14, 15]);
-});
+it(
+  'makes nothing of what a response holds before its turn comes',
+  async () => {
+    // 60 MB each, in 60 KB.
+    const batches = Array.from({ length: 10 }, (_, i) =>
+      batchBytes({ offsets: [10 + i], gzip: true, value: Buffer.alloc(60_000_000) }),
+    );
+    const [partition] = await decodedPartitions([batches]);
+    const bytes = partition!.messages.reduce((sum, batch) => sum + batch.bytes.length, 0);
+    expect(bytes).toBeLessThan(1_000_000);
+    expect(partition!.messages.map(({ offset }) => Number(offset))).toEqual(batches.map((_, i) => 10 + i));
 
-it('reads a first batch whatever it comes to', async () => {
-  const large = batchBytes({ offsets: [10], gzip: true, value: Buffer.alloc(MAX_BATCH_BYTES - 100) });
-  const [partition] = await decodedPartitions([[large, batchBytes({ offsets: [11] })]]);
-  const { records, next } = await unpackFrom(10, partition!.messages);
-  expect(records.map(({ offset }) => offset)).toEqual([10]);
-  expect(next).toBe(11);
-});
+    // A reader that wants records at once leaves what would take too much memory for its next fetch.
+    const first = await unpackFrom(10, partition!.messages);
+    expect(first.records.map(({ offset }) => offset)).toEqual([10, 11, 12]);
+    expect(first.next).toBe(13);
+    const second = await unpackFrom(first.next, partition!.messages.slice(3));
+    expect(second.records.map(({ offset }) => offset)).toEqual([13, 14, 15]);
+  },
+  LARGE_TIMEOUT_MS,
+);
+
+it(
+  'reads a first batch whatever it comes to',
+  async () => {
+    const large = batchBytes({ offsets: [10], gzip: true, value: Buffer.alloc(MAX_BATCH_BYTES - 100) });
+    const [partition] = await decodedPartitions([[large, batchBytes({ offsets: [11] })]]);
+    const { records, next } = await unpackFrom(10, partition!.messages);
+    expect(records.map(({ offset }) => offset)).toEqual([10]);
+    expect(next).toBe(11);
+  },
+  LARGE_TIMEOUT_MS,
+);
 
 it.each([-12, -1, 0, 4, 48])(
   'a batch that says it is %i bytes long is broken, and no loop',
