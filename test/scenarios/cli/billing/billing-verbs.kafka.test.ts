@@ -162,7 +162,7 @@ describe('projects', () => {
     const row = fileOf('row.csv', 'project,plan,from\nx,ship\ny,ship,2026-13-01\n');
     const { stderr } = await tallyman.run(['projects', 'import', row]);
     expect(stderr).toContain(':2: has 2 fields, the first row 3');
-    expect(stderr).toContain(':3: plans[0].from: "2026-13-01" is no day');
+    expect(stderr).toContain(':3: plans[0].from: "2026-13-01" is not a valid day');
   });
 });
 
