@@ -1,4 +1,6 @@
-import { Command } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
+import { printLine } from './lib/output';
+import { versionText } from './lib/version';
 import { addVerbs, type VerbFile, type Verbs } from './verbs';
 
 /* eslint-disable @typescript-eslint/no-require-imports -- `import()` would start the loader of ES modules as well */
@@ -37,6 +39,11 @@ export function createProgram(called: readonly string[] = []): Command {
   const program = new Command('tallyman')
     .description('Exact monthly usage totals and invoices from usage events on Kafka.')
     .showHelpAfterError(AFTER_ERROR)
+    .addOption(new Option('--version', 'show the version'))
+    .on('option:version', () => {
+      printLine(versionText());
+      throw new CommanderError(0, 'commander.version', '');
+    })
     .exitOverride();
   addVerbs(program, VERBS, called).commands.forEach(inheritExitOverride);
   return program;

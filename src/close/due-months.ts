@@ -114,8 +114,8 @@ export function checkNoneFrozenTooEarly(
   throw new TallymanError(
     'FROZEN_TOO_EARLY',
     `A close has frozen ${month} in Redis before it was over, by a clock that was wrong. Nothing of it was published. ` +
-      'Until this is mended, no month can be closed that is not closed already. Stop the consumers, empty this Redis (only ' +
-      'the keys of this installation) and run `tallyman rebuild`, which counts its usage in time again.',
+      'Until this is mended, no month can be closed that is not closed already. Stop the consumers, then ' +
+      'run `tallyman rebuild --empty`, which counts its usage in time again.',
     { month },
   );
 }

@@ -6,8 +6,8 @@ import type { ChainStop } from './offset-chain';
 export function uninitialised(topic: string, partition: number): TallymanError {
   return new TallymanError(
     'UNINITIALISED',
-    `Redis holds no cursor of ${topic} partition ${partition}. A first start: run \`tallyman init\`. If Redis was ` +
-      'emptied: run `tallyman rebuild`.',
+    `Redis holds no cursor of ${topic} partition ${partition}. If Redis was emptied, run ` +
+      '`tallyman rebuild`. For a new installation, run `tallyman init`.',
     { topic, partition },
   );
 }

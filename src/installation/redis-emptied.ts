@@ -7,24 +7,31 @@ import type { Store } from '../redis/store';
 
 /** What an installation has only published after its first start. */
 const LEDGERS = ['billing.projects', 'billing.closes', 'billing.invoices'];
+/** And what `init` itself records: `doctor` advises a rebuild even if only events were lost. */
+export const ALL_LEDGERS = [...LEDGERS, 'billing.settings'];
 
 /**
  * Whether Redis was emptied: it holds no cursor at all, but the ledgers hold records. New cursors alone would count the
  * events again, but without plans and closes.
  */
-export async function isRedisEmptied(kafka: KafkaClient, store: Store, prefix: string): Promise<boolean> {
+export async function isRedisEmptied(
+  kafka: KafkaClient,
+  store: Store,
+  prefix: string,
+  names: readonly string[] = LEDGERS,
+): Promise<boolean> {
   const topics = usageConsumers.map(({ topic }) => topicName(prefix, topic));
   const partitions = [...(await logEnds(kafka, topics)).values()].map(({ length }) => length);
   for (let shard = 0; shard < Math.max(0, ...partitions); shard += 1) {
     const cursors = await readCursors(store, shard);
     if (topics.some((topic) => cursors.has(topic))) return false;
   }
-  const ledgers = LEDGERS.map((name) => topicName(prefix, name));
+  const ledgers = names.map((name) => topicName(prefix, name));
   return [...(await logEnds(kafka, ledgers)).values()].flat().some((end) => end > 0);
 }
 
 export const EMPTIED_PROBLEM =
-  'it was emptied: it holds no cursor, but the ledgers in Kafka hold projects, closes or invoices';
+  'it was emptied: it contains no cursor, but Kafka contains the records of this installation';
 
 export const EMPTIED_MESSAGE = `Redis: ${EMPTIED_PROBLEM}. Run \`tallyman rebuild\`.`;
 

@@ -80,13 +80,51 @@ const AUTH_SECRET_MIN_BYTES = 32;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 
+/** Every setting. `docs/operating/settings.md` and `docs/livekit.md` describe them. */
+export const SETTING_NAMES: readonly string[] = [
+  ...['KAFKA_BROKERS', 'KAFKA_CLIENT_ID', 'KAFKA_SSL', 'KAFKA_SSL_CA', 'KAFKA_SSL_CERT', 'KAFKA_SSL_KEY'],
+  ...['KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD', 'REDIS_URL', 'LOG_LEVEL'],
+  ...['TALLYMAN_PREFIX', 'TALLYMAN_CATALOG', 'TALLYMAN_SELLER', 'TALLYMAN_BILLING_ZONE', 'TALLYMAN_ROUNDING'],
+  ...['TALLYMAN_FUTURE_LIMIT', 'TALLYMAN_PAST_LIMIT', 'TALLYMAN_DURATION_LIMIT', 'TALLYMAN_STUCK_AFTER'],
+  ...['TALLYMAN_HEALTH_HOST', 'TALLYMAN_HEALTH_PORT', 'TALLYMAN_HOST', 'TALLYMAN_PORT'],
+  ...['TALLYMAN_AUTH_SECRET', 'TALLYMAN_TRUST_PROXY', 'TALLYMAN_LIVEKIT_MAPPING', 'TALLYMAN_SPOOL'],
+  ...['TALLYMAN_SPOOL_MIB', 'LIVEKIT_API_KEY', 'LIVEKIT_API_SECRET', 'LIVEKIT_KEYS'],
+  ...['LIVEKIT_URL', 'TALLYMAN_LIVEKIT_SESSION_LIMIT'],
+];
+
+/**
+ * Names that differ by a letter from a setting that is not set. Other names are somebody else's.
+ */
+function misspeltSettings(env: NodeJS.ProcessEnv): string[] {
+  const unset = SETTING_NAMES.filter((name) => env[name] === undefined);
+  return Object.keys(env).flatMap((name) => {
+    if (SETTING_NAMES.includes(name)) return [];
+    const meant = unset.find((setting) => differsByOneLetter(name, setting));
+    return meant === undefined ? [] : [`${name} is not a setting: did you mean ${meant}?`];
+  });
+}
+
+/** One is missing, too many, another one, or two have changed places. */
+function differsByOneLetter(a: string, b: string): boolean {
+  if (a === b || Math.abs(a.length - b.length) > 1) return false;
+  let at = 0;
+  while (a[at] === b[at]) at += 1;
+  const [restA, restB] = [a.slice(at), b.slice(at)];
+  return (
+    restA.slice(1) === restB ||
+    restA === restB.slice(1) ||
+    restA.slice(1) === restB.slice(1) ||
+    `${restA[1]}${restA[0]}${restA.slice(2)}` === restB
+  );
+}
+
 /**
  * Reads the settings out of an environment, this process's by default.
  *
  * @throws TallymanError `BAD_CONFIG` that lists every problem at once: one restart should be enough to mend them all.
  */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
-  const problems: string[] = [];
+  const problems = misspeltSettings(env);
   const read = (name: string): string | undefined => {
     const value = env[name]?.trim();
     return value === '' ? undefined : value;
@@ -253,7 +291,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
     },
   };
   if (problems.length > 0) {
-    throw new TallymanError('BAD_CONFIG', ['The environment needs mending:', ...problems].join('\n  - '), {
+    throw new TallymanError('BAD_CONFIG', ['Invalid configuration:', ...problems].join('\n  - '), {
       problems,
     });
   }

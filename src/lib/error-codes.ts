@@ -131,7 +131,7 @@ export const ERRORS = {
   ),
   FROZEN_TOO_EARLY: refused(
     'A month that is not over is frozen in Redis.',
-    'Stop the consumers, empty this Redis (only the keys of this installation) and run `tallyman rebuild`.',
+    'Stop the consumers, then run `tallyman rebuild --empty`.',
   ),
   LATER_MONTH_FROZEN: refused(
     'A later month is frozen already, and months are frozen in order.',
@@ -139,7 +139,7 @@ export const ERRORS = {
   ),
   LEDGER_REFUSED: failed(
     'Kafka does not accept records for a ledger. Nothing was frozen.',
-    "Check this machine's clock, the brokers and this user's rights to write, then run `tallyman close` again.",
+    "Run `tallyman close` again. If that fails too, check the brokers and this user's rights to write.",
   ),
   MONTH_NOT_OVER: refused(
     'The month or its grace period is not over.',
@@ -163,11 +163,11 @@ export const ERRORS = {
   ),
   DAILY_MISMATCH: failed(
     'The days of a month do not add up to its total.',
-    'Run `tallyman verify`, empty this Redis, run `tallyman rebuild`, then close again.',
+    'Run `tallyman verify`, stop the consumers, run `tallyman rebuild --empty`, then close again.',
   ),
   LATE_FIELD: failed(
     'The totals of a month contain late usage of a month that cannot be late there.',
-    'Run `tallyman verify MONTH`, empty this Redis, run `tallyman rebuild`, then close again.',
+    'Run `tallyman verify MONTH`, stop the consumers, run `tallyman rebuild --empty`, then close again.',
   ),
   UNKNOWN_PLAN: failed(
     'The catalog has no such plan on a day that is to be priced.',
@@ -200,9 +200,13 @@ export const ERRORS = {
     'A topic accepts only messages that are too small.',
     "Raise the topic's `max.message.bytes` to the value that the message names.",
   ),
+  CONSUMERS_RUNNING: refused(
+    'Redis is to be emptied, and consumers still count into it. Nothing was deleted.',
+    'Stop the consumers, then run `tallyman rebuild --empty` again.',
+  ),
   UNINITIALISED: failed(
     'Redis does not have a cursor that is needed.',
-    'Run `tallyman init` for a new installation. If Redis was emptied, run `tallyman rebuild`.',
+    'If Redis was emptied, run `tallyman rebuild`. Run `tallyman init` for a new installation.',
   ),
 
   // Counting
@@ -279,7 +283,7 @@ export const ERRORS = {
   ),
   DOCUMENT_DAMAGED: failed(
     'A document that Tallyman stored in Redis cannot be read.',
-    'Empty this Redis (only the keys of this installation) and run `tallyman rebuild`.',
+    'Stop the consumers, then run `tallyman rebuild --empty`.',
   ),
   LEDGER_DAMAGED: failed(
     'A ledger contains a record that Tallyman cannot have written.',
@@ -293,11 +297,11 @@ export const ERRORS = {
   ),
   FREEZE_CONFLICT: failed(
     'The freeze of a month in Redis contradicts the one in Kafka.',
-    'Empty this Redis (only the keys of this installation), run `tallyman rebuild`, then close again.',
+    'Stop the consumers, run `tallyman rebuild --empty`, then close again.',
   ),
   FREEZE_LOST: failed(
     'Redis has lost the freeze of a month, and has counted on.',
-    'Empty this Redis (only the keys of this installation) and run `tallyman rebuild`.',
+    'Stop the consumers, then run `tallyman rebuild --empty`.',
   ),
   REBUILD_UNFINISHED: failed(
     'This Redis is being rebuilt, so it does not contain all usage yet.',
@@ -305,7 +309,7 @@ export const ERRORS = {
   ),
   SHARD_TORN: failed(
     'A shard of Redis was written in part, so usage may be counted twice.',
-    'Stop the consumers, empty this Redis (only the keys of this installation) and run `tallyman rebuild`.',
+    'Stop the consumers, then run `tallyman rebuild --empty`.',
   ),
   UNFROZEN: failed('Redis has lost the freeze of a month.', 'Run `tallyman close` again.'),
 
@@ -327,7 +331,7 @@ export const ERRORS = {
   REDIS_EVICTED: failed(
     'Redis has evicted keys, so usage is missing.',
     'Run `redis-cli CONFIG SET maxmemory-policy noeviction` and set it in redis.conf, give Redis more memory, stop the ' +
-      "consumers, delete this installation's keys, then run `tallyman rebuild`.",
+      'consumers, then run `tallyman rebuild --empty`.',
   ),
   REDIS_FILE_NOT_REWRITTEN: failed(
     'Redis has restarted and cannot rewrite its append-only file.',

@@ -9,12 +9,16 @@ import { restoreViews, type RestoredViews } from '../installation/ledgers/restor
 import { TallymanError } from '../lib/errors';
 import { checkCoPartitioned, logRanges, topicName } from '../kafka/topics/topics';
 import { initCursor, readCursor } from '../redis/cursors';
+import { emptyRedis } from '../redis/empty-redis';
+import { readTopicIds } from '../redis/topic-ids';
+import { groupsWithMembers } from '../kafka/checks/check-groups';
+import { topicReplaced } from '../ingest/stop-errors';
 import { noteEvictions } from '../redis/checks/dropped-keys';
 import { writeShardCount } from '../redis/usage/read-usage';
-import { beginRebuild, endRebuild, isRebuilding } from '../redis/rebuilding';
+import { beginRebuild, endRebuild, isEmptying, isRebuilding } from '../redis/rebuilding';
 import type { Store } from '../redis/store';
 import type { Context } from '../installation/context';
-import { runConsumers } from '../ingest/run-consumers';
+import { groupOf, runConsumers } from '../ingest/run-consumers';
 
 /** What was restored. */
 export interface Rebuilt extends RestoredViews {
@@ -22,8 +26,13 @@ export interface Rebuilt extends RestoredViews {
   readonly monthsBeyondLog: readonly string[];
 }
 
-/** Fills an emptied Redis from Kafka. Stopped or killed, it goes on where it was. */
-export async function rebuild(context: Context): Promise<Rebuilt> {
+export interface RebuildOptions {
+  /** Delete what Redis holds of this installation first. */
+  readonly empty: boolean;
+}
+
+/** Fills an emptied Redis from Kafka. If it was stopped or killed, it goes on where it was. */
+export async function rebuild(context: Context, { empty }: RebuildOptions): Promise<Rebuilt> {
   const { config, logger } = context;
   const kafka = context.kafka();
   const store = await context.store();
@@ -31,11 +40,17 @@ export async function rebuild(context: Context): Promise<Rebuilt> {
   const counting = await checkCountingSettings(kafka, config);
   const closes = [...(await readCloseRecords(kafka, config.prefix)).values()];
   const published = await monthsWithFrozenTotals(kafka, config.prefix);
-  const missing = await missingCursors(context, store, partitionCount, counting, closes, published);
+  const empties = empty || (await isEmptying(store, partitionCount));
+  const held = empties ? undefined : store;
+  const missing = await missingCursors(context, held, partitionCount, counting, closes, published);
 
+  if (empties) {
+    await checkMayEmpty(context, store, closes.at(-1));
+    await emptyRedis(store, partitionCount);
+  }
   const cursorCount = partitionCount * usageConsumers.length;
   // All of it comes back, so what was thrown away before does not count.
-  if (missing.length === cursorCount && !(await isRebuilding(store))) await noteEvictions(store);
+  if (empties || (missing.length === cursorCount && !(await isRebuilding(store)))) await noteEvictions(store);
   if (missing.length > 0) await beginRebuild(store, partitionCount);
   await writeShardCount(store, partitionCount);
   const views = await restoreViews(kafka, store, config.prefix);
@@ -61,6 +76,33 @@ export async function rebuild(context: Context): Promise<Rebuilt> {
   return { ...views, monthsBeyondLog: beyond };
 }
 
+/**
+ * Redis may be emptied only if nobody counts into it, and if this is the Kafka that it was filled from.
+ *
+ * @throws TallymanError `CONSUMERS_RUNNING`, `TOPIC_REPLACED`
+ */
+async function checkMayEmpty(
+  { kafka, config }: Context,
+  store: Store,
+  lastClose: CloseRecord | undefined,
+): Promise<void> {
+  const groupIds = usageConsumers.map(({ name }) => groupOf(config.prefix, name));
+  const busy = await groupsWithMembers(kafka(), groupIds);
+  if (busy.size > 0) {
+    throw new TallymanError(
+      'CONSUMERS_RUNNING',
+      `Consumers are running (groups ${[...busy].join(', ')}). Nothing was deleted. Stop them, then run ` +
+        '`tallyman rebuild --empty` again. Kafka lists a killed consumer for some seconds more.',
+      { groupIds: [...busy] },
+    );
+  }
+  const noted = [...Object.entries(lastClose?.topicIds ?? {}), ...(await readTopicIds(store))];
+  for (const [topic, expected] of noted) {
+    const id = await kafka().topicId(topic);
+    if (id !== undefined && id !== expected) throw topicReplaced(topic, expected, id);
+  }
+}
+
 /** The closes' offsets mean something in their own topics only: late usage of others would pass for timely. */
 async function noteTopics(
   { kafka, config }: Context,
@@ -74,11 +116,12 @@ async function noteTopics(
 /**
  * The cursors that are to be made, each where its log begins to count.
  *
+ * @param store undefined if Redis is about to be emptied: all cursors are to be made then
  * @throws TallymanError `LOG_TOO_SHORT` where the log no longer holds all that the open month is made of
  */
 async function missingCursors(
   context: Context,
-  store: Store,
+  store: Store | undefined,
   partitionCount: number,
   counting: CountingRecord,
   closes: readonly CloseRecord[],
@@ -97,7 +140,8 @@ async function missingCursors(
     closes,
     openMonth,
   )) {
-    if (shard >= partitionCount || (await readCursor(store, shard, topic)) !== undefined) continue;
+    if (shard >= partitionCount) continue;
+    if (store !== undefined && (await readCursor(store, shard, topic)) !== undefined) continue;
     if (start > needed) {
       throw new TallymanError(
         'LOG_TOO_SHORT',

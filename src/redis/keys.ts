@@ -30,6 +30,10 @@ export interface Keys {
   projectsOfMonth(shard: number, month: string): string;
   ids(shard: number, period: string): string;
   idSegment(shard: number, period: string, topic: string, segment: number): string;
+  /** Whether a key belongs to this installation, and not to one whose prefix is `usage` or `billing`. */
+  owns(key: string): boolean;
+  /** What finds all keys of this installation, and maybe others: for SCAN. */
+  readonly patterns: readonly string[];
   /** String: how many shards there are. */
   readonly shardCount: string;
   /** Hash: topic -> the id that Kafka gave it, when its cursors were made. */
@@ -64,6 +68,10 @@ export interface Keys {
   invoiced(month: string): string;
 }
 
+/** What follows the prefix in a key of ours. */
+const OWN_KEY =
+  /^(usage:(\{\d+\}:|(shards|topics|rebuilding|generation|evicted)$)|billing:((projects|closes|verified|invoices-shown)$|shown:\{|invoices:|invoiced:))/;
+
 /** Digits of a segment's number in a key, so that keys sort as segments do. */
 const SEGMENT_DIGITS = 8;
 
@@ -87,6 +95,8 @@ export function createKeys(prefix: string): Keys {
     ids: (number, period) => shard(number).idsStem + period,
     idSegment: (number, period, topic, segment) =>
       `${shard(number).idsStem}${period}:${topic}:${String(segment).padStart(SEGMENT_DIGITS, '0')}`,
+    owns: (key) => key.startsWith(root) && OWN_KEY.test(key.slice(root.length)),
+    patterns: [`${root}usage:*`, `${root}billing:*`],
     shardCount: `${root}usage:shards`,
     topicIds: `${root}usage:topics`,
     openRooms: `${root}livekit:open`,

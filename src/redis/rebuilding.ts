@@ -11,6 +11,18 @@ export async function beginRebuild(store: Store, shardCount: number): Promise<vo
   await store.send(marksOf(store, shardCount).map((key) => ['set', key, at]));
 }
 
+const EMPTYING = 'emptying';
+
+/** Marks Redis as being emptied: what it holds is no longer all, and must go. */
+export async function beginEmptying(store: Store, shardCount: number): Promise<void> {
+  await store.send(marksOf(store, shardCount).map((key) => ['set', key, EMPTYING]));
+}
+
+/** Whether an emptying was begun and not followed by a rebuild. */
+export async function isEmptying(store: Store, shardCount: number): Promise<boolean> {
+  return (await store.send(marksOf(store, shardCount).map((key) => ['get', key]))).includes(EMPTYING);
+}
+
 export async function isRebuilding(store: Store): Promise<boolean> {
   return (await look(store)).isRebuilding;
 }

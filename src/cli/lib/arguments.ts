@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { parseSpan } from '../../lib/text/duration-text';
 import { isMonth } from '../../rating/month';
 
@@ -47,4 +47,14 @@ export function spanArgument(text: string): number {
   if (spanMs === undefined)
     throw new InvalidArgumentError(`"${text}" is no span: write e.g. 30s, 90m, 1h or 2d.`);
   return spanMs;
+}
+
+/** An option that takes a duration. Its help shows the default as a person would write it: `1h`. */
+export function durationOption(
+  flags: string,
+  description: string,
+  fallback: string,
+  parse = spanArgument,
+): Option {
+  return new Option(flags, description).argParser(parse).default(parse(fallback), fallback);
 }

@@ -34,8 +34,8 @@ function ledgerRefused(prefix: string, cause: unknown): TallymanError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new TallymanError(
     'LEDGER_REFUSED',
-    `Kafka takes no record for ${topic}: ${reason}. Nothing was frozen. Look at this machine's clock, at the brokers and at ` +
-      'what this user may write.',
+    `Kafka takes no record for ${topic}: ${reason}. Nothing was frozen. Run \`tallyman close\` again. If that ` +
+      "fails too, check the brokers and this user's rights to write.",
     { topic },
     { cause },
   );

@@ -50,7 +50,7 @@ function heldFor(project: string, month: string, [first, ...more]: readonly Diff
       `${first?.field ?? 'the list of projects'} of ${first?.month ?? month}: ${first?.found ?? 'nothing'} in Redis, ` +
       `${first?.expected ?? 'nothing'} by a recount of the log${others}`,
     remedy:
-      'Stop the consumers, empty this Redis (only the keys of this installation), run `tallyman rebuild`, then ' +
+      'Stop the consumers, run `tallyman rebuild --empty`, then ' +
       `\`tallyman close ${month} --verify\` again.`,
   };
 }

@@ -74,9 +74,7 @@ export async function checkCloses({
       problem: mayClose
         ? 'Redis has frozen it, and nothing of it was published: a close was interrupted'
         : 'a close has frozen it before it was over, under a wrong clock: its usage since counts as late',
-      remedy: mayClose
-        ? `tallyman close ${month}`
-        : "stop the consumers, delete this installation's keys from Redis, run tallyman rebuild",
+      remedy: mayClose ? `tallyman close ${month}` : 'stop the consumers, then run tallyman rebuild --empty',
     });
   }
   return findings;

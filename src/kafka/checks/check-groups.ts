@@ -4,8 +4,7 @@ import type { KafkaClient } from '../client';
 
 /** Finds consumer groups in which nobody is: their topic's usage waits. */
 export async function checkGroups(client: KafkaClient, groupIds: readonly string[]): Promise<Finding[]> {
-  const groups = await describeGroups(client, groupIds);
-  const busy = new Set(groups.filter(({ members }) => members.length > 0).map(({ groupId }) => groupId));
+  const busy = await groupsWithMembers(client, groupIds);
   return groupIds
     .filter((groupId) => !busy.has(groupId))
     .map((groupId) => ({
@@ -14,6 +13,15 @@ export async function checkGroups(client: KafkaClient, groupIds: readonly string
       problem: 'no consumer is running: what is published waits',
       remedy: 'start the consumers (tallyman consume)',
     }));
+}
+
+/** Those of the groups that a consumer is in. One that was killed stays in until its session ends. */
+export async function groupsWithMembers(
+  client: KafkaClient,
+  groupIds: readonly string[],
+): Promise<Set<string>> {
+  const groups = await describeGroups(client, groupIds);
+  return new Set(groups.filter(({ members }) => members.length > 0).map(({ groupId }) => groupId));
 }
 
 /** topic -> the partitions that a member of one of the groups is assigned to. */

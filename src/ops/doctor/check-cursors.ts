@@ -27,7 +27,7 @@ export async function checkCursors(context: Context): Promise<Finding[]> {
           level: 'error',
           subject,
           problem,
-          remedy: 'a first start, or a new partition: tallyman init; if Redis was emptied: tallyman rebuild',
+          remedy: 'if Redis was emptied: tallyman rebuild; for a new partition: tallyman init',
         });
         continue;
       }

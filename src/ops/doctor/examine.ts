@@ -1,7 +1,7 @@
 import { usageConsumers } from '../../../consumers';
 import { groupOf } from '../../ingest/run-consumers';
 import type { Context } from '../../installation/context';
-import { EMPTIED_PROBLEM, isRedisEmptied } from '../../installation/redis-emptied';
+import { ALL_LEDGERS, EMPTIED_PROBLEM, isRedisEmptied } from '../../installation/redis-emptied';
 import { checkGroups } from '../../kafka/checks/check-groups';
 import { checkTopics } from '../../kafka/checks/check-topics';
 import { missingTopics } from '../../kafka/topics/topics';
@@ -26,7 +26,7 @@ export async function examine(context: Context): Promise<Finding[]> {
   const topics = await checkTopics(kafka(), prefix);
   // What is missing in Redis follows from that, and would only hide it.
   if (redis.some(({ code }) => code === 'REDIS_EVICTED')) return [...redis, ...topics];
-  if (await isRedisEmptied(kafka(), store, prefix)) {
+  if (await isRedisEmptied(kafka(), store, prefix, ALL_LEDGERS)) {
     const found = { code: 'REDIS_EMPTIED', problem: EMPTIED_PROBLEM, remedy: 'tallyman rebuild' };
     return [...redis, ...topics, { level: 'error', subject: 'Redis', ...found }];
   }

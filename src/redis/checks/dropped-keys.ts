@@ -35,8 +35,8 @@ export async function findDroppedKeys(store: Store): Promise<DroppedKeys[]> {
           code: 'REDIS_EVICTED',
           problem: `it has evicted ${dropped} keys since it started: usage is missing, and nobody can tell whose`,
           remedy:
-            'redis-cli CONFIG SET maxmemory-policy noeviction, and in redis.conf; give it more memory; then stop the ' +
-            "consumers, delete this installation's keys and run tallyman rebuild",
+            'redis-cli CONFIG SET maxmemory-policy noeviction, and in redis.conf; give it more memory; then stop ' +
+            'the consumers, and run tallyman rebuild --empty',
         },
       ];
     }

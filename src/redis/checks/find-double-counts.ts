@@ -29,8 +29,7 @@ export interface ProjectThatDiffers {
 
 const PAGE_PROJECTS = 50;
 /** What to do about a torn shard. */
-export const REBUILD_REMEDY =
-  "Stop the consumers, delete this installation's keys from Redis, and run `tallyman rebuild`.";
+export const REBUILD_REMEDY = 'Stop the consumers, then run `tallyman rebuild --empty`.';
 
 /**
  * The shards that are torn. An installation that was filled before writes were counted holds neither number: they are equal.

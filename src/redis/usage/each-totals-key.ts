@@ -1,4 +1,4 @@
-import { Cluster, type Redis } from 'ioredis';
+import { eachPageOfKeys } from '../scan-keys';
 import type { Store } from '../store';
 
 /** A hash of totals, as its key names it. */
@@ -8,24 +8,15 @@ export interface TotalsKey {
   readonly project: string;
 }
 
-const COUNT = 1_000;
-
 /** All totals that Redis holds, page by page, whether or not a month's set names their project. */
 export async function* eachPageOfTotalsKeys(store: Store): AsyncGenerator<TotalsKey[], void, undefined> {
   const stem = store.keys.shard(0).totalsStem;
   const [before, after] = stem.split('{0}') as [string, string];
   const pattern = new RegExp(`^\\{(\\d+)\\}${after}(\\d{4}-\\d{2}):(.+)$`, 's');
-  const nodes: readonly Redis[] =
-    store.redis instanceof Cluster ? store.redis.nodes('master') : [store.redis];
-  for (const node of nodes) {
-    let position = '0';
-    do {
-      const [next, keys] = await node.scan(position, 'MATCH', `${before}{*}${after}*`, 'COUNT', COUNT);
-      position = next;
-      yield keys.flatMap((key) => {
-        const [, shard, month, project] = pattern.exec(key.slice(before.length)) ?? [];
-        return project === undefined ? [] : [{ shard: Number(shard), month: month!, project }];
-      });
-    } while (position !== '0');
+  for await (const keys of eachPageOfKeys(store, `${before}{*}${after}*`)) {
+    yield keys.flatMap((key) => {
+      const [, shard, month, project] = pattern.exec(key.slice(before.length)) ?? [];
+      return project === undefined ? [] : [{ shard: Number(shard), month: month!, project }];
+    });
   }
 }

@@ -182,7 +182,8 @@ export async function readShardCount(store: Store): Promise<number> {
   if (count === undefined) {
     throw new TallymanError(
       'UNINITIALISED',
-      'Redis does not know the number of shards: run `tallyman init`. If Redis was emptied, run `tallyman rebuild`.',
+      'Redis does not contain the number of shards. If it was emptied, run `tallyman rebuild`. For a new installation, run ' +
+        '`tallyman init`.',
     );
   }
   return count;

@@ -2,6 +2,8 @@ import { startNativeRedis } from '../../../src/dev/services/native-redis';
 import { freePort } from '../../../src/dev/services/free-port';
 import type { NativeService } from '../../../src/dev/services/service';
 import { apply } from '../../../src/redis/apply/apply-chunk';
+import { emptyRedis } from '../../../src/redis/empty-redis';
+import { eachPageOfKeys } from '../../../src/redis/scan-keys';
 import { initCursor, readCursor, readCursors } from '../../../src/redis/cursors';
 import { freeze } from '../../../src/redis/cut-offs';
 import { forgetIds } from '../../../src/redis/apply/forget-ids';
@@ -94,6 +96,13 @@ describe('a Redis that goes away', () => {
   });
 });
 
+async function keysOf(store: Store): Promise<string[]> {
+  const found = new Set<string>();
+  for (const pattern of store.keys.patterns)
+    for await (const keys of eachPageOfKeys(store, pattern)) for (const key of keys) found.add(key);
+  return [...found].sort();
+}
+
 describe('a Redis Cluster', () => {
   let cluster: RedisCluster;
   beforeAll(async () => {
@@ -172,6 +181,22 @@ describe('a Redis Cluster', () => {
       expect((await shown.find()).position).toEqual(begun);
       expect((await invoicesView(store).find()).position).toBeUndefined();
       for await (const project of invoicedProjects(store, '2026-07')) expect(project).toBe('p-0');
+
+      const emptied = await openStore({ url: url(), prefix: `${name.length}-emptied` });
+      await writeShardCount(emptied, 4);
+      for (let shard = 0; shard < 4; shard += 1) {
+        await initCursor(emptied, shard, TOPIC, 0);
+        await apply(emptied, shard, chunk(TOPIC, 0, [event(0)]));
+      }
+      await emptyRedis(emptied, 4);
+      expect(await keysOf(emptied)).toEqual(
+        [
+          emptied.keys.rebuilding,
+          ...[0, 1, 2, 3].map((shard) => emptied.keys.shard(shard).rebuilding),
+        ].sort(),
+      );
+      await emptied.close();
+      expect((await keysOf(store)).length).toBeGreaterThan(40); // The others keep theirs.
     } finally {
       await store.close();
     }

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hidePassword, readConfig } from '../../../src/lib/config';
+import { hidePassword, readConfig, SETTING_NAMES } from '../../../src/lib/config';
 
 function problemsOf(env: NodeJS.ProcessEnv): string {
   try {
@@ -99,4 +99,32 @@ test('TLS and SASL by the usual names', () => {
 
 test('a password does not reach a log', () => {
   expect(hidePassword('redis://user:secret@host:6379')).toBe('redis://user:***@host:6379');
+});
+
+test.each([
+  ['TALLYMAN_PREFX', 'TALLYMAN_PREFIX'],
+  ['TALLYMAN_PREIFX', 'TALLYMAN_PREFIX'],
+  ['KAFKA_BROKER', 'KAFKA_BROKERS'],
+  ['REDIS_URI', 'REDIS_URL'],
+  ['LOG_LEVELS', 'LOG_LEVEL'],
+])('%s is named as a misspelt %s, unless that is set too', (misspelt, meant) => {
+  expect(() => readConfig({ [misspelt]: 'x' })).toThrow(
+    `${misspelt} is not a setting: did you mean ${meant}?`,
+  );
+  const value = { KAFKA_BROKERS: 'a:1', REDIS_URL: 'redis://a', LOG_LEVEL: 'info' }[meant] ?? 'x';
+  expect(() => readConfig({ [misspelt]: 'x', [meant]: value })).not.toThrow();
+});
+
+test('names of others are left alone', () => {
+  expect(() => readConfig({ KAFKA_HOME: '/opt/kafka', REDIS_HOST: 'a', TALLYMAN_IMAGE: 'b' })).not.toThrow();
+});
+
+test('the documentation names every setting, and readConfig reads no other', () => {
+  const docs = readFileSync('docs/operating/settings.md', 'utf8') + readFileSync('docs/livekit.md', 'utf8');
+  expect(SETTING_NAMES.filter((name) => !docs.includes(name))).toEqual([]);
+  const source = readFileSync('src/lib/config.ts', 'utf8');
+  const names = [...source.matchAll(/'((?:KAFKA|REDIS|TALLYMAN|LIVEKIT)_[A-Z_]+)'/g)].map(
+    ([, name]) => name!,
+  );
+  expect(names.filter((name) => !SETTING_NAMES.includes(name))).toEqual([]);
 });

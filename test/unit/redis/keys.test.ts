@@ -39,3 +39,25 @@ test('the keys of a project: its totals in every shard, then what is billed', ()
     'billing:invoiced:2026-07',
   ]);
 });
+
+test.each(['', 'acme', 'usage', 'billing'])('an installation owns its own keys only: %j', (prefix) => {
+  const ownedBy = (name: string): string[] => {
+    const keys = createKeys(name);
+    const { totalsStem: _, dailyStem: __, projectsStem: ___, idsStem: ____, ...shard } = keys.shard(3);
+    return [
+      ...Object.values(shard),
+      ...keysOfProject(keys, 2, 'p', '2026-07'),
+      ...[
+        keys.projectsOfMonth(3, '2026-07'),
+        keys.ids(3, 'first'),
+        keys.idSegment(3, 'first', 'usage.agent', 1),
+      ],
+      ...[keys.shardCount, keys.topicIds, keys.rebuilding, keys.generation, keys.evicted, keys.verified],
+      ...[keys.closes, keys.projectsShown, keys.closesShown, keys.invoicesShown],
+    ];
+  };
+  const owns = (key: string): boolean => createKeys(prefix).owns(key);
+  expect(ownedBy(prefix).filter((key) => !owns(key))).toEqual([]);
+  const others = ['', 'acme', 'acme2', 'usage', 'billing'].filter((other) => other !== prefix);
+  expect([...others.flatMap(ownedBy), 'usage:other', 'sessions:1'].filter(owns)).toEqual([]);
+});

@@ -1,6 +1,6 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { allBreaches, breachesOf, filesOf, importsOf, LAYERS } from './layers';
+import { allBreaches, breachesOf, filesOf, importsOf, LAYERS, writesOf } from './layers';
 
 /** More than a newcomer takes in at one look. A scenario's folder is a list, which is read for one name. */
 const FILES_PER_FOLDER_MAX = { src: 12, consumers: 12, test: 16 };
@@ -14,6 +14,12 @@ test('the layers name the rooms that exist, each once', () => {
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => `src/${name}`);
   expect([...LAYERS].sort()).toEqual([...rooms, 'consumers'].sort());
+});
+
+test('the command line writes to neither store by itself', () => {
+  const verbs = filesOf('src').filter((file) => file.startsWith('src/cli/'));
+  expect(verbs.flatMap((file) => writesOf(readFileSync(file, 'utf8')))).toEqual([]);
+  expect(writesOf("await store.redis.set('a', 'b');\nawait initCursor(store, 0, 'a', 1);")).toHaveLength(2);
 });
 
 test.each(Object.entries(FILES_PER_FOLDER_MAX))('no folder of %s holds more than %d files', (root, most) => {

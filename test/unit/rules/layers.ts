@@ -57,6 +57,15 @@ export function importsOf(source: string): string[] {
   return found;
 }
 
+/** What writes to Redis or Kafka. The command line leaves that to the rooms that it calls. */
+const WRITES =
+  /\bstore\.(send|redis)\b|\b(appendLedger|initCursor|writeShardCount|noteTopicIds?|emptyRedis|beginRebuild|endRebuild)\b/;
+
+/** The lines of a verb that write to a store by themselves. */
+export function writesOf(source: string): string[] {
+  return source.split('\n').filter((line) => WRITES.test(line));
+}
+
 /** The rules that one file's imports break. `file` is relative to the project's folder. */
 export function breachesOf(file: string, source: string): Breach[] {
   return importsOf(source).flatMap((imported) => {

@@ -6,7 +6,7 @@ import { followLedgers } from '../../../installation/ledgers/follow-ledger';
 import { readLedger } from '../../../kafka/ledger/ledger';
 import { openOnceLog } from '../../../kafka/ledger/append-once-topic';
 import { topicName } from '../../../kafka/topics/topics';
-import { monthArgument, projectArgument, spanArgument } from '../../lib/arguments';
+import { monthArgument, projectArgument, durationOption } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
 import { signalled } from '../../../lib/process/stop-signal';
@@ -27,7 +27,7 @@ Examples:
     .addCommand(
       new Command('watch')
         .description('Send alerts to billing.alerts, each once, until stopped.')
-        .option('--interval <span>', 'time between two looks', spanArgument, 30_000)
+        .addOption(durationOption('--interval <span>', 'time between two checks', '30s'))
         .option('--once', 'look once and end')
         .addHelpText(
           'after',

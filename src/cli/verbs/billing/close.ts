@@ -23,7 +23,7 @@ import { createPublisher } from '../../../kafka/producer';
 import { usageTopics } from '../../../kafka/topics/topics';
 import { checkNothingDropped } from '../../../redis/checks/dropped-keys';
 import { checkRebuilt } from '../../../redis/rebuilding';
-import { monthArgument, spanArgument, timeArgument } from '../../lib/arguments';
+import { monthArgument, durationOption, timeArgument } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { groupDigits, printable, printJson, printLine, printTable, toned } from '../../lib/output';
 
@@ -40,9 +40,15 @@ export function verb(): Command {
   return new Command('close')
     .description('Close a month: wait until all of it is counted, freeze its totals, issue the invoices.')
     .argument('[month]', 'YYYY-MM; every month due by default', monthArgument)
-    .option('--grace <span>', 'how long after its end a month may be closed', spanArgument, 3_600_000)
-    .option('--now <time>', 'date the close by another clock (ISO 8601)', timeArgument)
-    .option('--stall <span>', 'give up when the consumers make no progress for so long', spanArgument, 60_000)
+    .addOption(durationOption('--grace <span>', 'how long after its end a month may be closed', '1h'))
+    .option(
+      '--now <time>',
+      'date the close by another clock (ISO 8601); issues invoices unless --dry-run',
+      timeArgument,
+    )
+    .addOption(
+      durationOption('--stall <span>', 'give up if the consumers make no progress for this long', '60s'),
+    )
     .option('--dry-run', 'show what would be issued; change nothing')
     .option('--verify', 'recount the month from the log before issuing; hold the projects that differ')
     .option('--json', 'one JSON document on stdout')

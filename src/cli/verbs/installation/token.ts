@@ -3,7 +3,7 @@ import { TallymanError } from '../../../lib/errors';
 import { readConfig } from '../../../lib/config';
 import { parseSpan } from '../../../lib/text/duration-text';
 import { createTokens } from '../../../web/http/tokens';
-import { projectArgument } from '../../lib/arguments';
+import { durationOption, projectArgument } from '../../lib/arguments';
 import { needAuthSecret } from '../../lib/auth-secret';
 import { printJson, printLine } from '../../lib/output';
 
@@ -27,7 +27,7 @@ export function verb(): Command {
         .choices(['admin', 'member', 'producer', 'ops'])
         .makeOptionMandatory(),
     )
-    .option('--expires <span>', 'for how long it is good', expiresArgument, 30 * 86_400_000)
+    .addOption(durationOption('--expires <span>', 'how long it is valid', '30d', expiresArgument))
     .option('--subject <who>', 'whom it is for; by default the role')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(

@@ -6,7 +6,7 @@ import { readRecentDeadLetters } from '../../../dead-letters/recent-dead-letters
 import { usageTopics } from '../../../kafka/topics/topics';
 import { createLogLook } from '../../../ingest/health/log-position';
 import { readSpend } from '../../../ops/spend';
-import { spanArgument } from '../../lib/arguments';
+import { durationOption, spanArgument } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { printJson, printLine } from '../../lib/output';
 import { polled } from '../../../lib/process/poller';
@@ -32,7 +32,7 @@ const INTERVAL_MIN_MS = 100;
 export function verb(): Command {
   return new Command('top')
     .description('Watch lag, throughput, stuck partitions, dead letters and the dearest projects.')
-    .option('--interval <span>', 'time between two views', intervalArgument, 1_000)
+    .addOption(durationOption('--interval <span>', 'time between two views', '1s', intervalArgument))
     .option('--once', 'show it once and end')
     .option('--json', 'one JSON document on stdout, once')
     .addHelpText(

@@ -89,6 +89,54 @@ test('an emptied Redis is filled from Kafka and comes out equal', async () => {
   expect(await contents(tallyman)).toEqual(before);
 }, 300_000);
 
+describe('rebuild --empty', () => {
+  test('deletes and refills a damaged Redis, and leaves other installations alone', async () => {
+    const tallyman = installation();
+    const neighbour = installation({ TALLYMAN_PREFIX: `${tallyman.prefix}-2` });
+    await setUp(tallyman);
+    await neighbour.ok('init', '--partitions', '3');
+    const [before, others] = [await contents(tallyman), await contents(neighbour)];
+    const consumer = tallyman.start('consume');
+    const gone = once(consumer, 'close');
+    await eventually(
+      async () => !(await tallyman.run(['doctor'])).stdout.includes('no consumer is running'),
+      { timeoutMs: 60_000 },
+    );
+    const refused = await tallyman.run(['rebuild', '--empty']);
+    consumer.kill('SIGTERM');
+    await gone;
+    expect(refused).toMatchObject({ code: 3 });
+    expect(refused.stderr).toContain('CONSUMERS_RUNNING');
+    expect(await contents(tallyman)).toEqual(before);
+
+    await redis.hset(`${tallyman.prefix}:usage:{1}:writes`, 'begun', '999999');
+    await redis.set(`${tallyman.prefix}:usage:{1}:ids:left-over`, 'x');
+    await redis.hset(`${tallyman.prefix}:usage:{9}:totals:${month}:acme`, 'session.webrtc', '60');
+    expect((await tallyman.run(['doctor'])).stdout).toContain('tallyman rebuild --empty');
+    expect(await tallyman.json('rebuild', '--empty')).toMatchObject({ projects: 3, closes: 2, invoices: 6 });
+    expect(await contents(tallyman)).toEqual(before);
+    expect(await redis.keys(`${tallyman.prefix}:*left-over*`)).toEqual([]);
+    expect(await contents(neighbour)).toEqual(others);
+    const { findings } = await tallyman.json<{ findings: { level: string }[] }>('doctor');
+    expect(findings.filter(({ level }) => level === 'error')).toEqual([]);
+  }, 300_000);
+
+  test('a rebuild after one that was killed while it emptied Redis empties it to the end', async () => {
+    const tallyman = installation();
+    await setUp(tallyman);
+    const before = await contents(tallyman);
+    const marks = ['', '{0}:', '{1}:', '{2}:'].map((shard) => `${tallyman.prefix}:usage:${shard}rebuilding`);
+    for (const mark of marks) await redis.set(mark, 'emptying');
+    await redis.unlink(`${tallyman.prefix}:usage:{0}:cursor`);
+    await redis.unlink(await redis.keys(`${tallyman.prefix}:usage:{*}:totals:*`));
+
+    const totals = await tallyman.run(['totals', 'large']);
+    expect(totals.stderr).toContain('REBUILD_UNFINISHED');
+    await tallyman.ok('rebuild');
+    expect(await contents(tallyman)).toEqual(before);
+  }, 300_000);
+});
+
 test('killed at any point it goes on, and until it has ended nobody counts or closes', async () => {
   const tallyman = installation();
   await setUp(tallyman);
