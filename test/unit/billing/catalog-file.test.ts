@@ -81,6 +81,6 @@ test('what no schema sees is told all at once', () => {
   ).toEqual([
     'allowances[3] (WebRTC participant minutes).meters: one quantity cannot count minute and GB',
     'allowances[8] (Downstream data transfer).meters: "transfer.downstream" is in "WebRTC participant minutes" too',
-    'rates[0] (agent.session).from: "2026-02-30" is no day',
+    'rates[0] (agent.session).from: "2026-02-30" is not a valid day: expected YYYY-MM-DD',
   ]);
 });
