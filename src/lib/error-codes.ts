@@ -281,14 +281,6 @@ export const ERRORS = {
     'Kafka did not confirm a change, so it may or may not be in the ledger.',
     'Run the command again. It changes nothing twice.',
   ),
-  DOCUMENT_DAMAGED: failed(
-    'A document that Tallyman stored in Redis cannot be read.',
-    'Stop the consumers, then run `tallyman rebuild --empty`.',
-  ),
-  LEDGER_DAMAGED: failed(
-    'A ledger contains a record that Tallyman cannot have written.',
-    'Publish the right record under the same key, or delete the key with a tombstone; then stop who wrote it.',
-  ),
 
   // Freezes and damage of Redis
   BEHIND_FREEZE: failed(
@@ -380,10 +372,6 @@ export const ERRORS = {
   ),
 
   // The demo and the services of this machine
-  DEMO_FAILED: failed(
-    'The demo did not end as it should.',
-    'Read the lines above the message, then run `npm run demo` again.',
-  ),
   JAVA_MISSING: failed(
     'There is no Java to run Kafka with.',
     'Install Java and Maven, start Docker, or set KAFKA_BROKERS.',

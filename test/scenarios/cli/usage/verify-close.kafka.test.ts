@@ -68,7 +68,7 @@ test('close --verify holds what a recount of the log does not come to, and issue
   const first = await close();
   expect(first.held).toMatchObject([
     { project: 'large', code: 'RECOUNT_DIFFERS' },
-    { project: 'tiny', code: 'RECOUNT_DIFFERS' },
+    { project: 'tiny', code: 'PROJECT_UNLISTED' },
   ]);
   expect(first.held[0]!.detail).toContain('by a recount of the log');
   expect(first).toMatchObject({ code: 1, issued: 2 });
