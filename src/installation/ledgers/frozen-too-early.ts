@@ -1,5 +1,5 @@
 import type { KafkaClient } from '../../kafka/client';
-import { usageTopics } from '../../kafka/topics/topics';
+import { offsetsAt, usageTopics } from '../../kafka/topics/topics';
 import type { BillingCalendar } from '../../rating/billing-calendar';
 import { readFreezes } from '../../redis/cut-offs';
 import type { Store } from '../../redis/store';
@@ -30,12 +30,11 @@ async function excludesRecords(
   month: string,
   endMs: number,
 ): Promise<boolean> {
-  const admin = await client.admin();
   for (const topic of usageTopics(prefix)) {
-    // The first record from the end of the month on; the end of the log if there is none.
-    for (const { partition, offset } of await admin.fetchTopicOffsetsByTimestamp(topic, endMs)) {
+    const offsets = await offsetsAt(client, topic, endMs);
+    for (const [partition, offset] of offsets.entries()) {
       const frozenAt = (await readFreezes(store, partition)).get(month)?.get(topic);
-      if (frozenAt !== undefined && frozenAt < Number(offset)) return true;
+      if (frozenAt !== undefined && frozenAt < offset) return true;
     }
   }
   return false;
