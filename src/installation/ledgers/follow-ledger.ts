@@ -2,7 +2,7 @@ import { TallymanError } from '../../lib/errors';
 import { createProgress } from '../../lib/progress';
 import type { KafkaClient } from '../../kafka/client';
 import { readRange, type LogRecord } from '../../kafka/read-range';
-import { committedRanges, topicName, type LogRange } from '../../kafka/topics/topics';
+import { logRanges, topicName, type LogRange } from '../../kafka/topics/topics';
 import { invoicesView } from '../../redis/views/invoices';
 import {
   beginning,
@@ -104,7 +104,8 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
       for (;;) {
         const found = await view.find();
         const topicId = await kafka.topicId(topic);
-        const range = (await committedRanges(kafka, [topic])).get(topic)![0]!;
+        // Up to the high watermark: see readLedgerPages.
+        const range = (await logRanges(kafka, [topic])).get(topic)![0]!;
         if (found.position !== undefined) checkSameLedger(topic, found.position, { topicId, ...range });
         const begun = found.position ? { ...found.position, topicId } : beginning(topicId);
         if (!(await showUpTo(range, found, begun, (added) => (total += added)))) continue;

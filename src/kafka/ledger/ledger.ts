@@ -2,7 +2,7 @@ import { CompressionTypes, Partitioners, type Producer } from 'kafkajs';
 import type { KafkaClient } from '../client';
 import { requestsOf, type PublishRecord, type Publisher } from '../producer';
 import { readRange } from '../read-range';
-import { committedRanges } from '../topics/topics';
+import { logRanges } from '../topics/topics';
 
 /** Invoices shrink to a tenth in the log, so this is some megabytes of them. */
 const FETCH_BYTES = 512 * 1_024;
@@ -16,12 +16,17 @@ export interface LedgerRecord {
 /**
  * Reads a ledger topic from its start to its end at the time of the call, a fetch at a time. Records come in the order of
  * each partition, so the last one of a key is the one that holds.
+ *
+ * The end is the high watermark. Kafka acknowledges a commit before it writes the marker that makes the records readable:
+ * a reader that stopped at the stable offset would miss a change whose writer was already told that it succeeded.
+ *
+ * @throws TallymanError `LOG_STALLED` if a transaction stays open longer than any writer of a ledger may hold one
  */
 export async function* readLedgerPages(
   client: KafkaClient,
   topic: string,
 ): AsyncGenerator<LedgerRecord[], void, undefined> {
-  const ranges = (await committedRanges(client, [topic])).get(topic) ?? [];
+  const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
   for (const [partition, { start, end }] of ranges.entries()) {
     const range = { topic, partition, from: start, to: end, fetchBytes: FETCH_BYTES };
     for await (const records of readRange(client, range)) {

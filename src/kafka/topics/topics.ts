@@ -232,24 +232,6 @@ export async function logRanges(
 }
 
 /**
- * topic -> partition -> the offsets that readers of committed records come to. What an open transaction holds is not
- * written yet to a reader of a ledger, and may never be.
- */
-export async function committedRanges(
-  client: KafkaClient,
-  topics: readonly string[],
-): Promise<Map<string, LogRange[]>> {
-  const starts = await logStarts(client, topics);
-  const ends = await stableEnds(client, topics);
-  return new Map(
-    [...ends].map(([topic, all]) => [
-      topic,
-      all.map((end, partition) => ({ start: starts.get(topic)![partition] ?? end, end })),
-    ]),
-  );
-}
-
-/**
  * Where each partition's records of a time and later begin, by the records' own timestamps: partition -> offset, which
  * is the log's end where there are none.
  */

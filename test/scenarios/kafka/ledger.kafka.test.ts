@@ -2,7 +2,7 @@ import type { KafkaClient } from '../../../src/kafka/client';
 import { appendLedger, readLedger } from '../../../src/kafka/ledger/ledger';
 import { createPublisher, type Publisher } from '../../../src/kafka/producer';
 import { readRange } from '../../../src/kafka/read-range';
-import { logRanges } from '../../../src/kafka/topics/topics';
+import { logRanges, stableEnds } from '../../../src/kafka/topics/topics';
 import { eventually } from '../../kit/eventually';
 import { uniquePrefix } from '../../kit/services';
 import { createTopic, openTestKafka } from '../../kit/kafka/kafka-harness';
@@ -47,6 +47,22 @@ it('reads everything in order, and withdrawn keys as null', async () => {
   expect(found).toHaveLength(3_001);
   expect(found.slice(0, 3_000)).toEqual(records.map(({ key, value }) => [key, value]));
   expect(found.at(-1)).toEqual(['k1', null]);
+});
+
+it('waits for the end of a transaction: its writer may know already that it succeeded', async () => {
+  const topic = await newTopic();
+  const producer = client.kafkajs.producer({
+    ...{ transactionalId: `${topic}.writer`, idempotent: true, maxInFlightRequests: 1 },
+  });
+  await producer.connect();
+  const transaction = await producer.transaction();
+  await transaction.send({ topic, acks: -1, messages: [{ key: 'a', value: 'of a' }] });
+  const reading = read(topic);
+  // The reader has asked for the end long before these are answered.
+  for (let asked = 0; asked < 10; asked += 1) await stableEnds(client, [topic]);
+  await transaction.commit();
+  await producer.disconnect();
+  expect(await reading).toEqual([['a', 'of a']]);
 });
 
 it('reads all partitions', async () => {
