@@ -1,6 +1,6 @@
 import type { Store } from '../src/redis/store';
 import { applyMadeUp, holdClosedMonth, openBenchStore } from './installation';
-import { FIRST_PERIOD, segmentCount } from '../src/redis/apply/dedup-index';
+import { FIRST_WINDOW, segmentCount } from '../src/redis/apply/dedup-index';
 import { cpuMs } from './processes';
 import { environment, say, startRedis } from './servers';
 import { lastMonth, projectNames } from './workload';
@@ -76,7 +76,7 @@ async function idBytes({ redis, keys }: Store, month: string): Promise<number> {
   let bytes = 0;
   for (let shard = 0; shard < SHARDS; shard += 1) {
     // After one close the ids of the open month stand under its name.
-    const period = (await redis.exists(keys.ids(shard, month))) === 1 ? month : FIRST_PERIOD;
+    const period = (await redis.exists(keys.ids(shard, month))) === 1 ? month : FIRST_WINDOW;
     for (const [topic, count] of Object.entries(await redis.hgetall(keys.ids(shard, period)))) {
       const last = segmentCount(Number(count)) - 1;
       const size = async (segment: number): Promise<number> =>

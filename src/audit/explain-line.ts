@@ -9,7 +9,7 @@ import type { Usage } from '../rating/usage';
 import type { KafkaClient } from '../kafka/client';
 import { readRange, type LogRecord } from '../kafka/read-range';
 import type { Fingerprint, Fingerprinter } from '../redis/apply/fingerprint';
-import { IdSet } from '../redis/apply/fingerprint-set';
+import { FingerprintSet } from '../redis/apply/fingerprint-set';
 import { periodOf, type Freezes } from './dedup-window';
 import { monthOf } from '../rating/month';
 
@@ -167,8 +167,8 @@ export async function* explainLine(
 /** Ids of a period and of the one before are remembered; the first in the log counts. */
 class Repeats {
   private number = 0;
-  private own = new IdSet();
-  private previous = new IdSet();
+  private own = new FingerprintSet();
+  private previous = new FingerprintSet();
 
   constructor(
     private readonly range: ExplainRange,
@@ -197,8 +197,8 @@ class Repeats {
     const { freezes, topic } = this.range;
     const { number } = periodOf(freezes, topic, offset);
     if (number <= this.number) return;
-    this.previous = number === this.number + 1 ? this.own : new IdSet();
-    this.own = new IdSet();
+    this.previous = number === this.number + 1 ? this.own : new FingerprintSet();
+    this.own = new FingerprintSet();
     this.number = number;
   }
 

@@ -5,10 +5,10 @@ import { meterKey } from '../rating/meters';
 import type { RatedEvent, RatedUsage } from '../rating/usage';
 import type { KafkaClient } from '../kafka/client';
 import type { Fingerprinter } from '../redis/apply/fingerprint';
+import { FingerprintOffsets } from '../redis/apply/fingerprint-set';
 import { compareRepeats, type Repeat, type Repeats } from './compare/compare-repeats';
 import { LogTail } from './second-count/log-tail';
 import { periodOf, type Freezes, type Period } from './dedup-window';
-import { SeenIds } from './seen-ids';
 
 /** What a project's events add up to in one month of the bill. */
 export interface Recounted {
@@ -38,8 +38,8 @@ export interface ShardRecountOptions {
 interface TopicState extends RecountedTopic {
   next: number;
   period: Period;
-  own: SeenIds;
-  previous: SeenIds;
+  own: FingerprintOffsets;
+  previous: FingerprintOffsets;
   repeats: Repeat[];
   /** Keeps what a fetch brought beyond a cursor: consumers move it on in small steps. */
   readonly tail: LogTail;
@@ -69,8 +69,8 @@ export class ShardRecount {
         ...topic,
         next,
         period: periodOf(this.freezes, topic.topic, next),
-        own: new SeenIds(),
-        previous: new SeenIds(),
+        own: new FingerprintOffsets(),
+        previous: new FingerprintOffsets(),
         repeats: [],
         tail: new LogTail(options.client, { topic: topic.topic, partition: options.shard }, next),
       };
@@ -188,8 +188,8 @@ export class ShardRecount {
     const period = periodOf(this.freezes, state.topic, offset);
     const passed = period.number - state.period.number;
     if (passed > 0) {
-      state.previous = passed === 1 ? state.own : new SeenIds();
-      state.own = new SeenIds();
+      state.previous = passed === 1 ? state.own : new FingerprintOffsets();
+      state.own = new FingerprintOffsets();
     }
     state.period = period;
   }
@@ -204,12 +204,11 @@ export class ShardRecount {
   /** The offset under which an event is remembered in this period or the one before. */
   private find({ previous, own }: TopicState, topic: string, event: RatedEvent): number | undefined {
     const fingerprint = this.options.fingerprinter.of(topic, event);
-    return previous.find(...fingerprint) ?? own.find(...fingerprint);
+    return previous.offsetOf(...fingerprint) ?? own.offsetOf(...fingerprint);
   }
 
   private remember({ own }: TopicState, topic: string, event: RatedEvent): void {
-    const fingerprint = this.options.fingerprinter.of(topic, event);
-    if (own.find(...fingerprint) === undefined) own.add(...fingerprint, event.offset);
+    own.addAt(...this.options.fingerprinter.of(topic, event), event.offset);
   }
 
   private add(openMonth: string | undefined, { project, month, day, usages }: RatedEvent): void {

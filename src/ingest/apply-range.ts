@@ -9,7 +9,7 @@ import {
   type AppliedCounts,
   type ApplyAnswer,
   type Chunk,
-} from '../redis/apply/apply-chunk';
+} from '../redis/apply/chunk';
 import { ChunkCutter, type ChunkLimits, type ChunkRange } from './chunks';
 import type { DeadLetters, RejectedRecord } from '../dead-letters/dead-letter';
 import { unpackBatch, type PackedBatch } from '../kafka/wire/fetch-response';

@@ -7,7 +7,7 @@ import {
 } from '../kafka/client';
 import { TallymanError } from '../lib/errors';
 import type { Logger } from '../lib/logger';
-import { NOTHING_APPLIED, type AppliedCounts } from '../redis/apply/apply-chunk';
+import { NOTHING_APPLIED, type AppliedCounts } from '../redis/apply/chunk';
 import type { ChunkOutcome, RangeWork } from './apply-range';
 import { createCommitHints, type CommitHints } from './commit-hints';
 import type { KafkaClient } from '../kafka/client';

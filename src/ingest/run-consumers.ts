@@ -90,7 +90,7 @@ export async function runConsumers(
           return answer;
         },
         readCursor: (shard, topic) => readCursor(store, shard, topic),
-        assign: (topic, shards) => store.ids.keepOnly(topic, shards),
+        assign: (topic, shards) => store.dedupIndex.keepOnly(topic, shards),
         restore: () => closes.restore(),
       },
       deadLetters: {

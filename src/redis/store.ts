@@ -4,7 +4,7 @@ import { connectorThrough, RewriteGate } from './checks/append-only-file';
 import { defineScripts } from './scripts';
 import { createFingerprinter, type Fingerprinter } from './apply/fingerprint';
 import { createKeys, type Keys } from './keys';
-import { IdMemory } from './apply/dedup-index';
+import { DedupIndex } from './apply/dedup-index';
 import { refusalOf, RedisUnavailableError } from './redis-errors';
 
 /** A command's name and its arguments: `['hgetall', key]`. */
@@ -15,7 +15,7 @@ export interface Store {
   readonly redis: Redis | Cluster;
   readonly keys: Keys;
   readonly fingerprinter: Fingerprinter;
-  readonly ids: IdMemory;
+  readonly dedupIndex: DedupIndex;
   /**
    * Sends commands in one write, which takes a third of the time of so many single ones, and answers in their order.
    * (On a cluster each goes to its own node.) Rejects with the first error; the others may have taken effect.
@@ -88,7 +88,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     redis,
     keys,
     fingerprinter,
-    ids: new IdMemory(redis, keys),
+    dedupIndex: new DedupIndex(redis, keys),
     send: async (commands) => {
       if (redis instanceof Cluster) {
         return Promise.all(commands.map(([name, ...args]) => redis.call(name, ...args)));

@@ -1,4 +1,4 @@
-import type { ApplyAnswer, Chunk } from '../../src/redis/apply/apply-chunk';
+import type { ApplyAnswer, Chunk } from '../../src/redis/apply/chunk';
 import { createKeys } from '../../src/redis/keys';
 import { RedisUnavailableError, type Store } from '../../src/redis/store';
 import { TotalsModel } from '../kit/redis/totals-model';

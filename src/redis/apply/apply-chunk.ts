@@ -1,71 +1,30 @@
-import type { RatedEvent } from '../../rating/usage';
 import type { ScriptAnswer } from '../scripts';
-import { idState, withKnownIds } from './dedup-index';
-import { fingerprintBytes, packChunk, type PackedChunk } from './pack-chunk';
-import { voidEvent, type VoidAnswer } from './void-event';
 import type { Store } from '../store';
-
-/** A run of one partition's events, without holes between chunks: `next` of one is `from` of the following. */
-export interface Chunk {
-  readonly topic: string;
-  /** The first offset that this chunk answers for. */
-  readonly from: number;
-  /** The offset after the last one that this chunk answers for. */
-  readonly next: number;
-  /** In offset order; every offset is in [from, next). Bad events and filtered records are simply absent. */
-  readonly events: readonly RatedEvent[];
-}
-
-/** What became of the events of a chunk. */
-export interface AppliedCounts {
-  /** Usages that were added, the late ones among them. */
-  readonly counted: number;
-  /** Repeats, of usages and of voids. */
-  readonly duplicates: number;
-  readonly late: number;
-  /** Usages that were taken back. */
-  readonly voided: number;
-  /** Voids of an event that was not counted, as far as ids are remembered: they took nothing back. */
-  readonly unknownVoids: number;
-}
-
-export type ApplyAnswer =
-  | ({ readonly answer: 'APPLIED' } & AppliedCounts)
-  | { readonly answer: 'ALREADY_APPLIED'; readonly cursor: number }
-  | { readonly answer: 'OVERLAP'; readonly cursor: number }
-  | { readonly answer: 'GAP'; readonly cursor: number }
-  | { readonly answer: 'UNINITIALISED' }
-  | { readonly answer: 'UNFROZEN'; readonly month: string }
-  | { readonly answer: 'REJECTED'; readonly detail: string }
-  /** The void at `offset` would take more back than there is. What lies before it is applied and counted here. */
-  | ({ readonly answer: 'VOID_MISMATCH'; readonly offset: number; readonly detail: string } & AppliedCounts);
+import { addCounts, NOTHING_APPLIED, readRefusal, type ApplyAnswer, type Chunk } from './chunk';
+import { windowState, withDedupIndex } from './dedup-index';
+import { fingerprintBytes, packChunk, type PackedChunk } from './pack-chunk';
+import { voidEvent } from './void-event';
 
 const NOTHING_PACKED: PackedChunk = {
   ...{ halves: new Uint32Array(0), usages: '[[],[]]' },
   ...{ counted: 0, duplicates: 0, late: 0 },
 };
 
-export const NOTHING_APPLIED: AppliedCounts = {
-  counted: 0,
-  duplicates: 0,
-  late: 0,
-  voided: 0,
-  unknownVoids: 0,
-};
-
 /**
- * Counts a chunk in a shard: dedupes its events, adds them to the totals of their bill months and moves the topic's
- * cursor, in one atomic step. Sending a chunk again, or from two processes at once, is harmless: one of them is APPLIED.
+ * Counts a chunk in a shard. One atomic step leaves out duplicates, adds the rest to the totals of
+ * their billing months and moves the topic's cursor. A chunk may be sent again, or by two processes
+ * at once: only one of them is APPLIED.
  *
- * A chunk inside which a month was frozen (this is only met in a replay) is applied in two steps, split where the
- * freeze lies; one with voids in as many as it takes to apply each void by itself, so that it finds what came before it.
- * Each step is atomic. If one is not APPLIED, its answer is the answer, and those before it stay.
+ * Some chunks take several steps, each atomic. If a month was frozen inside a chunk, which only a
+ * replay meets, the chunk is split there. Every void is a step of its own, so that it finds what
+ * came before it. The first step that is not APPLIED gives the answer, and the steps before it
+ * stay.
  *
- * A rejection: whatever Redis answers when it will not or cannot write. Nothing was written then, unless no answer came
- * at all; in both cases the same chunk may be sent again.
+ * The promise rejects if Redis cannot write. Nothing was written then, unless no answer came at
+ * all; in both cases the same chunk may be sent again.
  *
- * @param lastClosed the latest month that the caller knows to be closed. A shard that has lost its freeze would take late
- *   usage for timely: it answers UNFROZEN
+ * @param lastClosed the latest month that the caller knows to be closed. A shard that has lost the
+ *   cut-off of that month would take late usage for timely, so it answers UNFROZEN
  */
 export async function apply(
   store: Store,
@@ -76,7 +35,7 @@ export async function apply(
   let sum = NOTHING_APPLIED;
   for (const step of stepsOf(chunk)) {
     const answer = isVoid(step)
-      ? await applyVoid(store, shard, step, lastClosed)
+      ? await voidEvent(store, shard, step.topic, step.events[0]!, lastClosed)
       : await applyUsages(store, shard, step, lastClosed);
     switch (answer.answer) {
       case 'APPLIED':
@@ -84,7 +43,7 @@ export async function apply(
         break;
       case 'VOID_MISMATCH':
         return { ...answer, ...addCounts(sum, answer) };
-      case 'ALREADY_APPLIED': // The step is, and then part of the chunk.
+      case 'ALREADY_APPLIED': // Only this step: the rest of the chunk may still be new.
         if (answer.cursor < chunk.next) return { answer: 'OVERLAP', cursor: answer.cursor };
         return answer;
       case 'OVERLAP':
@@ -126,47 +85,6 @@ function isVoid({ events }: Chunk): boolean {
   return events.length === 1 && events[0]!.isVoid === true;
 }
 
-async function applyVoid(
-  store: Store,
-  shard: number,
-  { topic, events }: Chunk,
-  lastClosed: string | undefined,
-): Promise<ApplyAnswer> {
-  const [event] = events;
-  const answer: VoidAnswer = await voidEvent(store, shard, topic, event!, lastClosed);
-  switch (answer.answer) {
-    case 'VOIDED':
-      return { answer: 'APPLIED', ...NOTHING_APPLIED, voided: 1 };
-    case 'DUPLICATE':
-      return { answer: 'APPLIED', ...NOTHING_APPLIED, duplicates: 1 };
-    case 'UNKNOWN':
-      return { answer: 'APPLIED', ...NOTHING_APPLIED, unknownVoids: 1 };
-    case 'MISMATCH':
-      return {
-        answer: 'VOID_MISMATCH',
-        offset: event!.offset,
-        detail: answer.detail,
-        ...NOTHING_APPLIED,
-      };
-    case 'ALREADY_APPLIED':
-    case 'GAP':
-    case 'UNINITIALISED':
-    case 'UNFROZEN':
-    case 'REJECTED':
-      return answer;
-  }
-}
-
-export function addCounts(a: AppliedCounts, b: AppliedCounts): AppliedCounts {
-  return {
-    counted: a.counted + b.counted,
-    duplicates: a.duplicates + b.duplicates,
-    late: a.late + b.late,
-    voided: a.voided + b.voided,
-    unknownVoids: a.unknownVoids + b.unknownVoids,
-  };
-}
-
 async function applyUsages(
   store: Store,
   shard: number,
@@ -178,25 +96,30 @@ async function applyUsages(
     return { answer: 'REJECTED', detail: `from ${from} to ${next} is no range of offsets` };
   }
   const keys = store.keys.shard(shard);
-  const answer = await withKnownIds(store, shard, topic, async (known): Promise<ScriptAnswer> => {
-    // Where no ids are known yet, the script is asked for them: it counts nothing then.
+  const answer = await withDedupIndex(store, shard, topic, async (known): Promise<ScriptAnswer> => {
+    // Before the index is read, an empty chunk asks the script for its size, and counts nothing.
     const packed = known ? packChunk(store.fingerprinter, chunk, known) : NOTHING_PACKED;
     if (typeof packed === 'string') return ['REJECTED', packed];
     const sent = await store.redis.applyChunk(
       ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
       keys.writes,
-      ...[topic, String(from), String(next), ...idState(known)],
+      ...[topic, String(from), String(next), ...windowState(known)],
       fingerprintBytes(packed.halves),
       packed.usages,
       lastClosed ?? '',
     );
     if (sent[0] !== 'APPLIED') return sent;
     known?.own.ids.addAll(packed.halves);
-    // The script counts nothing: what the chunk came to was known before.
+    // The script does not count events: packChunk did.
     return ['APPLIED', packed.counted, packed.duplicates, packed.late];
   });
   if (answer[0] === 'SPLIT') return applySplit(store, shard, chunk, lastClosed, Number(answer[1]));
-  return readAnswer(answer);
+  const [name, counted, duplicates, late] = answer;
+  if (name !== 'APPLIED') return readRefusal(answer);
+  return {
+    ...{ answer: name, ...NOTHING_APPLIED },
+    ...{ counted: Number(counted), duplicates: Number(duplicates), late: Number(late) },
+  };
 }
 
 async function applySplit(
@@ -214,29 +137,4 @@ async function applySplit(
   const second = await applyUsages(store, shard, rest, lastClosed);
   if (second.answer !== 'APPLIED') return second;
   return { answer: 'APPLIED', ...addCounts(first, second) };
-}
-
-function readAnswer([answer, first, second, third]: ScriptAnswer): ApplyAnswer {
-  switch (answer) {
-    case 'APPLIED':
-      return {
-        answer,
-        ...NOTHING_APPLIED,
-        counted: Number(first),
-        duplicates: Number(second),
-        late: Number(third),
-      };
-    case 'ALREADY_APPLIED':
-    case 'OVERLAP':
-    case 'GAP':
-      return { answer, cursor: Number(first) };
-    case 'UNINITIALISED':
-      return { answer };
-    case 'UNFROZEN':
-      return { answer, month: String(first) };
-    case 'REJECTED':
-      return { answer, detail: String(first) };
-    default:
-      throw new Error(`apply.lua answered ${answer}`);
-  }
 }

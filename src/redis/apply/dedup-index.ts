@@ -2,39 +2,56 @@ import type { Cluster, Redis } from 'ioredis';
 import { TallymanError } from '../../lib/errors';
 import type { ScriptAnswer } from '../scripts';
 import { FINGERPRINT_BYTES } from './fingerprint';
-import { IdSet } from './fingerprint-set';
+import { FingerprintSet } from './fingerprint-set';
 import type { Keys } from '../keys';
 import type { Store } from '../store';
 
-/** A period's ids of one topic in one shard, as Redis has them. */
-interface PeriodIds {
+/** The ids of one topic in one shard that were counted between two closes, as Redis holds them. */
+interface DedupWindow {
   /** A month, or `first` before any was closed. */
   readonly period: string;
-  readonly ids: IdSet;
+  readonly ids: FingerprintSet;
 }
 
-/** The ids that the next events of a topic in a shard are compared with. */
-export interface KnownIds {
-  readonly own: PeriodIds;
-  /** Of the period before; undefined in the first one. */
-  readonly previous: PeriodIds | undefined;
+/**
+ * The ids that the next events of a topic in a shard are compared with: the open window and the one
+ * before.
+ */
+export interface DedupWindows {
+  readonly own: DedupWindow;
+  /** The window before; undefined in the first one. */
+  readonly previous: DedupWindow | undefined;
 }
 
-/** The name of the period before the first close. */
-export const FIRST_PERIOD = 'first';
+/** The name of the window before the first close. */
+export const FIRST_WINDOW = 'first';
 /** As in ids.lua. */
 const IDS_PER_SEGMENT = 8_190;
 /** How much one command reads: 2 MiB. */
 const SEGMENTS_AT_ONCE = 32;
 
 /**
- * The ids that this process has read, by topic and shard. They are in Redis, where they are added in one step with totals
- * and cursor; here they are looked up. A script that is sent events is told which ids they were compared with, and
- * answers `IDS` unless it has exactly these; then they are read anew. So whatever happens to Redis or to this process, no
- * event is ever compared with other ids than those that belong to the cursor.
+ * Whether an event was counted before: in the open window, in the one before, or in its own chunk.
+ * If it was not, it is added to `chunk`. This runs for every event.
  */
-export class IdMemory {
-  private readonly known = new Map<string, KnownIds>();
+export function isDuplicate(
+  low: number,
+  high: number,
+  { own, previous }: DedupWindows,
+  chunk: FingerprintSet,
+): boolean {
+  return own.ids.has(low, high) || previous?.ids.has(low, high) === true || !chunk.add(low, high);
+}
+
+/**
+ * The ids that this process has read, by topic and shard. Redis stores them, and adds to them in
+ * one step with totals and cursor; duplicates are looked up here. Each call of a script says which
+ * ids its events were compared with. If Redis holds other ids, the script answers `IDS`, and they
+ * are read again. So an event is only ever compared with the ids that belong to the cursor,
+ * whatever happens to Redis or to this process.
+ */
+export class DedupIndex {
+  private readonly known = new Map<string, DedupWindows>();
 
   constructor(
     private readonly redis: Redis | Cluster,
@@ -42,15 +59,18 @@ export class IdMemory {
   ) {}
 
   /** Undefined until they are read. */
-  of(shard: number, topic: string): KnownIds | undefined {
+  of(shard: number, topic: string): DedupWindows | undefined {
     return this.known.get(nameOf(shard, topic));
   }
 
-  /** Reads the ids that a script's answer `IDS` named: periods and numbers. What is known of them is not read again. */
+  /**
+   * Reads the windows that a script's answer `IDS` names. A window that is known already is not
+   * read again.
+   */
   async read(shard: number, topic: string, answer: readonly (string | number)[]): Promise<void> {
     const [period, before, ownCount, previousCount] = answer;
     const known = this.of(shard, topic);
-    const idsOf = async (name: string, count: number): Promise<PeriodIds> => {
+    const idsOf = async (name: string, count: number): Promise<DedupWindow> => {
       const same = [known?.own, known?.previous].find(
         (one) => one?.period === name && one.ids.size === count,
       );
@@ -62,7 +82,7 @@ export class IdMemory {
     });
   }
 
-  /** Forgets the ids of a topic in all shards but these: another process adds to them now. */
+  /** Forgets a topic's ids in all other shards: another process adds to them now. */
   keepOnly(topic: string, shards: readonly number[]): void {
     const kept = new Set(shards.map((shard) => nameOf(shard, topic)));
     for (const name of this.known.keys()) {
@@ -70,9 +90,9 @@ export class IdMemory {
     }
   }
 
-  /** The first `count` ids. If there are fewer by now, the next answer of a script says so. */
-  private async readPeriod(shard: number, topic: string, period: string, count: number): Promise<IdSet> {
-    const ids = new IdSet(count);
+  /** The first `count` ids. If Redis holds fewer by now, the next answer of a script says so. */
+  private async readPeriod(shard: number, topic: string, period: string, count: number): Promise<FingerprintSet> {
+    const ids = new FingerprintSet(count);
     const end = segmentCount(count);
     for (let first = 0; first < end; first += SEGMENTS_AT_ONCE) {
       const segments = await this.redis.mgetBuffer(
@@ -89,26 +109,26 @@ export class IdMemory {
   }
 }
 
-/** Between two looks another process may have added ids; but not for ever, or it could not have lost its partition. */
+/** Another process may add ids between two reads, but not for long: it has lost its partition. */
 const MAX_READS = 10;
 
 /**
- * Sends what was compared with the known ids until these are the right ones.
+ * Sends what was compared with the index, until the index is the one that Redis holds.
  *
- * @param send is given what is known, undefined if nothing is, and answers what the script answered
+ * @param send gets the known windows, undefined if none is known, and returns the script's answer
  * @returns the first answer that is not `IDS`
  * @throws TallymanError `IDS_UNSETTLED` when the ids change again and again
  */
-export async function withKnownIds(
+export async function withDedupIndex(
   store: Store,
   shard: number,
   topic: string,
-  send: (known: KnownIds | undefined) => Promise<ScriptAnswer>,
+  send: (known: DedupWindows | undefined) => Promise<ScriptAnswer>,
 ): Promise<ScriptAnswer> {
   for (let reads = 0; reads <= MAX_READS; reads += 1) {
-    const answer = await send(store.ids.of(shard, topic));
+    const answer = await send(store.dedupIndex.of(shard, topic));
     if (answer[0] !== 'IDS') return answer;
-    await store.ids.read(shard, topic, answer.slice(1));
+    await store.dedupIndex.read(shard, topic, answer.slice(1));
   }
   throw new TallymanError(
     'IDS_UNSETTLED',
@@ -117,20 +137,22 @@ export async function withKnownIds(
   );
 }
 
-/** What tells a script which ids an event was compared with: its period, the one before, and the number of ids in each. */
-export function idState(known: KnownIds | undefined): [string, string, string, string] {
+/**
+ * Tells a script which ids were compared: the names of both windows and the number of ids in each.
+ */
+export function windowState(known: DedupWindows | undefined): [string, string, string, string] {
   if (!known) return ['', '', '', ''];
   const { own, previous } = known;
   return [own.period, previous?.period ?? '', String(own.ids.size), String(previous?.ids.size ?? 0)];
 }
 
-/** How many segments so many ids take. */
+/** How many segments this many ids take. */
 export const segmentCount = (ids: number): number => Math.ceil(ids / IDS_PER_SEGMENT);
 
-/** The first so many fingerprints of a segment. */
+/** The first `count` fingerprints of a segment. */
 function halvesOf(segment: Buffer, count: number): Uint32Array {
   const whole = Math.min(count, Math.floor(segment.length / FINGERPRINT_BYTES));
-  // A copy: numbers of 32 bits cannot be seen just anywhere in a Buffer.
+  // A copy, because a Uint32Array must begin at a multiple of 4 bytes.
   const bytes = new Uint8Array(whole * FINGERPRINT_BYTES);
   bytes.set(segment.subarray(0, bytes.length));
   return new Uint32Array(bytes.buffer);

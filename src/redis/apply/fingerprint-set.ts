@@ -1,16 +1,19 @@
-/** Full up to here, the table grows: beyond it a search takes too many steps. */
+/** Above this load the table grows: a search would take too many steps. */
 const FULL = 0.8;
 const GROWTH = 1.4;
-/** Of a table for a known number, which will grow. */
+/** Room left in a table that is made for a known number, because it will grow. */
 const SPARE = 1.2;
 const FIRST_SLOTS = 64;
 const HALF_RANGE = 2 ** 32;
 
-/** A set of fingerprints, in 10 to 14 bytes each: an open hash table on one typed array. A Set would take ten times as much. */
-export class IdSet {
-  /** Slot after slot: lower half, upper half. The upper half of a fingerprint is never 0: that is a free slot. */
+/**
+ * A set of fingerprints in 10 to 14 bytes each: an open hash table on one typed array. A Set would
+ * take ten times as much.
+ */
+export class FingerprintSet {
+  /** Slot after slot: lower half, upper half. An upper half is never 0: that marks a free slot. */
   private table: Uint32Array;
-  private slots: number;
+  protected slots: number;
   private count = 0;
 
   /** @param expected how many it has room for from the start */
@@ -45,14 +48,14 @@ export class IdSet {
     for (let i = 0; i < halves.length; i += 2) this.add(halves[i]!, halves[i + 1]!);
   }
 
-  /** Makes it empty, and keeps its room. */
+  /** Empties the set and keeps its room. */
   clear(): void {
     this.table.fill(0);
     this.count = 0;
   }
 
-  /** Where a fingerprint stands, or the free place where it belongs. */
-  private find(low: number, high: number): number {
+  /** The place of a fingerprint in the table, or the free place where it belongs. */
+  protected find(low: number, high: number): number {
     const { table } = this;
     let at = Math.floor((low / HALF_RANGE) * this.slots) * 2;
     for (;;) {
@@ -63,7 +66,8 @@ export class IdSet {
     }
   }
 
-  private resize(slots: number): void {
+  /** @param moved called with the old and the new slot of each fingerprint */
+  protected resize(slots: number, moved?: (from: number, to: number) => void): void {
     const before = this.table;
     this.table = new Uint32Array(slots * 2);
     this.slots = slots;
@@ -72,6 +76,28 @@ export class IdSet {
       const at = this.find(before[i]!, before[i + 1]!);
       this.table[at] = before[i]!;
       this.table[at + 1] = before[i + 1]!;
+      moved?.(i / 2, at / 2);
     }
+  }
+}
+
+/** The same set with the offset of the event that brought each fingerprint, in 8 bytes more. */
+export class FingerprintOffsets extends FingerprintSet {
+  private offsets = new Float64Array(this.slots);
+
+  /** The offset that a fingerprint was added with; undefined if it is unknown. */
+  offsetOf(low: number, high: number): number | undefined {
+    return this.has(low, high) ? this.offsets[this.find(low, high) / 2] : undefined;
+  }
+
+  /** Adds a fingerprint. One that is known keeps its offset. */
+  addAt(low: number, high: number, offset: number): void {
+    if (this.add(low, high)) this.offsets[this.find(low, high) / 2] = offset;
+  }
+
+  protected override resize(slots: number): void {
+    const before = this.offsets;
+    this.offsets = new Float64Array(slots);
+    super.resize(slots, (from, to) => (this.offsets[to] = before[from]!));
   }
 }

@@ -4,7 +4,10 @@ import type { XXHashAPI } from 'xxhash-wasm' with { 'resolution-mode': 'import' 
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 const xxhash = require('xxhash-wasm') as () => Promise<XXHashAPI>;
 
-/** A fingerprint is two numbers of 32 bits, the lower half first. In Redis it takes so many bytes, little-endian. */
+/**
+ * A fingerprint is two numbers of 32 bits, the lower half first. In Redis it takes so many bytes,
+ * little-endian.
+ */
 export const FINGERPRINT_BYTES = 8;
 
 /** The halves of one fingerprint. */
@@ -19,18 +22,23 @@ export interface Fingerprinter {
   ): Fingerprint;
   /** Names the topic of the events that follow. */
   begin(topic: string): void;
-  /** Writes the halves of an event's fingerprint to `halves` at `at` and `at + 1`. The upper half is never 0. */
+  /**
+   * Writes the halves of an event's fingerprint to `halves` at `at` and `at + 1`. The upper half is
+   * never 0.
+   */
   write(halves: Uint32Array, at: number, project: string, source: string, id: string): void;
 }
 
 /**
- * An event's identity (topic, project, source, id) as the 64 bits of xxHash64. Among n ids of a partition in two periods,
- * n^2 / 2^65 pairs are expected to share a fingerprint (10 million: 3 in a million), and the second of such a pair would be
- * taken for a repeat. (An upper half of 0 becomes 1, so that a table can mark its free slots: too rare to change that.)
+ * An event's identity (topic, project, source, id) as the 64 bits of xxHash64. Among n ids of a
+ * partition in two periods, n^2 / 2^65 pairs are expected to share a fingerprint (10 million: 3 in
+ * a million), and the second of such a pair would be taken for a repeat. (An upper half of 0
+ * becomes 1, so that a table can mark its free slots: too rare to change that.)
  *
- * Hashed are UTF-16 code units, each string behind its length: so no two identities feed the same bytes, not even those
- * that hold half a surrogate pair, which UTF-8 cannot tell apart. Two 32-bit hashes with different seeds would be
- * faster, but not 64 bits: what collides under one seed of xxHash32 often collides under another.
+ * Hashed are UTF-16 code units, each string behind its length: so no two identities feed the same
+ * bytes, not even those that hold half a surrogate pair, which UTF-8 cannot tell apart. Two 32-bit
+ * hashes with different seeds would be faster, but not 64 bits: what collides under one seed of
+ * xxHash32 often collides under another.
  *
  * Fingerprints are stored: changing this function forgets all ids.
  */

@@ -1,24 +1,24 @@
 import { readFreezes } from '../cut-offs';
 import { readCursors } from '../cursors';
-import { FIRST_PERIOD, segmentCount } from './dedup-index';
+import { FIRST_WINDOW, segmentCount } from './dedup-index';
 import type { Store } from '../store';
 import { nextMonth } from '../../rating/month';
 
-/** How many segments one command gives up: it must not hold Redis for long. */
+/** How many segments one command deletes: it must not block Redis for long. */
 const STEP = 500;
 
 /**
- * Forgets the ids of a shard that no event can meet any more: all periods before the previous one. An event is compared
- * with the ids of the month that is open at its offset and of the one before.
+ * Deletes the ids of a shard that no event can meet any more: all dedup windows before the previous
+ * one. An event is compared with the window that is open at its offset and with the one before.
  *
- * Stopped half-way and run again it goes on: a period's own key, which tells how many ids there are, goes last.
+ * It may stop half-way and run again: a window's own key, which holds its number of ids, goes last.
  *
- * @returns the periods that were forgotten
+ * @returns the windows that were deleted
  */
 export async function forgetIds(store: Store, shard: number): Promise<string[]> {
   const freezes = [...(await readFreezes(store, shard))];
-  const periods = idPeriods(freezes.map(([month]) => month));
-  // A topic may still stand before the last freeze, in a replay: the oldest period counts.
+  const periods = dedupWindows(freezes.map(([month]) => month));
+  // In a replay a topic may still be before the last cut-off, so the oldest window counts.
   const cursors = [...(await readCursors(store, shard))];
   const passed = cursors.map(
     ([topic, cursor]) => freezes.filter(([, frozenAt]) => (frozenAt.get(topic) ?? 0) <= cursor).length,
@@ -26,17 +26,17 @@ export async function forgetIds(store: Store, shard: number): Promise<string[]> 
   const oldestInUse = passed.length === 0 ? 0 : Math.min(...passed) - 1;
   const forgotten: string[] = [];
   for (const period of periods.slice(0, Math.max(0, oldestInUse))) {
-    if (await forgetPeriod(store, shard, period)) forgotten.push(period);
+    if (await forgetWindow(store, shard, period)) forgotten.push(period);
   }
   return forgotten;
 }
 
-/** The periods that ids may be kept under, by the frozen months in their order. */
-export function idPeriods(frozenMonths: readonly string[]): string[] {
-  return [FIRST_PERIOD, ...frozenMonths.map(nextMonth)];
+/** The windows that ids may be kept under, given the frozen months in order. */
+export function dedupWindows(frozenMonths: readonly string[]): string[] {
+  return [FIRST_WINDOW, ...frozenMonths.map(nextMonth)];
 }
 
-async function forgetPeriod(store: Store, shard: number, period: string): Promise<boolean> {
+async function forgetWindow(store: Store, shard: number, period: string): Promise<boolean> {
   const key = store.keys.ids(shard, period);
   const counts = Object.entries(await store.redis.hgetall(key));
   if (counts.length === 0) return false;

@@ -1,14 +1,16 @@
 import { meterKey, type Meter } from '../../rating/meters';
 import type { RatedUsage } from '../../rating/usage';
-import type { Chunk } from './apply-chunk';
+import type { Chunk } from './chunk';
 import { FINGERPRINT_BYTES, type Fingerprinter } from './fingerprint';
-import { IdSet } from './fingerprint-set';
-import { FIRST_PERIOD, type KnownIds } from './dedup-index';
+import { FingerprintSet } from './fingerprint-set';
+import { FIRST_WINDOW, isDuplicate, type DedupWindows } from './dedup-index';
 import { isMonth, lateField } from '../../rating/month';
 
-/** A chunk without its repeats, as apply.lua reads it, and what it comes to. */
+/** A chunk without its duplicates, as apply.lua reads it, with its counts. */
 export interface PackedChunk {
-  /** Of the events that are no repeats, in their order: lower half, upper half, lower half ... */
+  /**
+   * Fingerprints of the events that are counted, in order: lower half, upper half, lower half ...
+   */
   readonly halves: Uint32Array;
   /** JSON: see readUsages in apply.lua. */
   readonly usages: string;
@@ -41,28 +43,32 @@ interface Day {
   readonly month: string;
   readonly isLate: boolean;
   readonly bill: string;
-  /** By the name of the meter, without its model: a name is one string for all events, and so its hash is known. */
+  /**
+   * By the name of the meter, without its model: a name is one string for all events, and so its
+   * hash is known.
+   */
   readonly fields: Map<Meter, Field>;
   readonly models: Map<Meter, Map<string, Field>>;
 }
 
 const MAX_TOTAL = 2n ** 63n - 1n;
-/** Of the chunk at hand: its own ids, among which a repeat may be as well. Emptied and used again, as packing never waits. */
-const seenInChunk = new IdSet();
+/**
+ * The ids of the chunk that is being packed. One set serves all chunks, because packing never
+ * waits.
+ */
+const seenInChunk = new FingerprintSet();
 
 /**
- * Takes the repeats out of a chunk, adds the rest up, and packs it for apply.lua.
+ * Leaves out the duplicates of a chunk, adds up the rest and packs it for apply.lua. Whatever can
+ * be done here is done here: a script blocks its Redis while it runs.
  *
- * All that can be is done here and not in the script, which blocks its Redis while it runs.
- *
- * @param known the ids that its events are compared with; their period is the month that is open there
+ * @param known the ids that the events are compared with; their window is named after the open
+ *   month
  * @returns a string for a malformed chunk: what is wrong with it
  */
-export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk, known: KnownIds): PackedChunk | string {
+export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk, known: DedupWindows): PackedChunk | string {
   const { events, from, next } = chunk;
-  const open = known.own.period === FIRST_PERIOD ? undefined : known.own.period;
-  const ids = known.own.ids;
-  const previousIds = known.previous?.ids;
+  const open = known.own.period === FIRST_WINDOW ? undefined : known.own.period;
   const halves = new Uint32Array(events.length * 2);
   const days = new Map<string, Day>();
   const lines: Line[] = [];
@@ -83,7 +89,10 @@ export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk, known: Kno
     return made;
   }
 
-  /** Adds to the line of a project and a field, or to a new one where the sum would leave Lua's exact numbers. */
+  /**
+   * Adds to the line of a project and a field, or to a new one where the sum would leave Lua's
+   * exact numbers.
+   */
   function add(project: string, field: Field, quantity: number): void {
     let line = field.lines.get(project);
     if (line === undefined || line.sum + quantity > Number.MAX_SAFE_INTEGER) {
@@ -108,9 +117,7 @@ export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk, known: Kno
 
     const at = counted * 2;
     fingerprinter.write(halves, at, project, source, id);
-    const low = halves[at]!;
-    const high = halves[at + 1]!;
-    if (ids.has(low, high) || previousIds?.has(low, high) || !seenInChunk.add(low, high)) continue;
+    if (isDuplicate(halves[at]!, halves[at + 1]!, known, seenInChunk)) continue;
     counted += 1;
     if (day.isLate) late += 1;
 
@@ -154,7 +161,8 @@ function fieldOf(name: string, day: Day, { meter, model }: RatedUsage): Field {
 }
 
 function makeField(name: string, { month, isLate, bill }: Day, key: string): Field {
-  // Half a surrogate pair in a model's name has no form in UTF-8; cjson refuses the escape that JSON has for it.
+  // Half a surrogate pair in a model's name has no form in UTF-8; cjson refuses the escape that
+  // JSON has for it.
   const meter = wellFormed(key);
   return {
     totalsField: JSON.stringify(isLate ? lateField(month, meter) : meter),
@@ -220,7 +228,10 @@ function smallQuantity(text: string): number | undefined {
   return quantity;
 }
 
-/** A canonical decimal integer of 1 to 2^63-1 as parts that are exact numbers; undefined for all else. */
+/**
+ * A canonical decimal integer of 1 to 2^63-1 as parts that are exact numbers; undefined for all
+ * else.
+ */
 function exactPartsOf(text: string): number[] | undefined {
   if (!/^[1-9]\d{0,18}$/.test(text)) return undefined;
   let rest = BigInt(text);

@@ -1,26 +1,18 @@
 import { meterKey } from '../../rating/meters';
 import type { RatedEvent } from '../../rating/usage';
+import { NOTHING_APPLIED, readRefusal, type ApplyAnswer } from './chunk';
 import type { Fingerprint } from './fingerprint';
-import { idState, withKnownIds, type KnownIds } from './dedup-index';
+import { windowState, withDedupIndex, type DedupWindows } from './dedup-index';
 import { fingerprintBytes, isDayOf, wellFormed } from './pack-chunk';
 import type { Store } from '../store';
 
-/** What became of a void; where it was applied, the cursor stands behind it. */
-export type VoidAnswer =
-  | { readonly answer: 'VOIDED' | 'DUPLICATE' | 'UNKNOWN' }
-  | { readonly answer: 'MISMATCH'; readonly detail: string }
-  | { readonly answer: 'ALREADY_APPLIED'; readonly cursor: number }
-  | { readonly answer: 'GAP'; readonly cursor: number }
-  | { readonly answer: 'UNINITIALISED' }
-  | { readonly answer: 'UNFROZEN'; readonly month: string }
-  | { readonly answer: 'REJECTED'; readonly detail: string };
-
-/** A topic's name has no such sign: what stands under it collides with no event's identity. */
+/** No topic's name contains this sign, so the fingerprint of a void equals no event's. */
 const VOID_MARK = '#void';
 
 /**
- * Takes the event that a void names back, in one atomic step with the topic's cursor. An event is taken back once,
- * however many voids name it, and counts nothing when it comes after its void.
+ * Takes back the event that a void names, and moves the topic's cursor, in one atomic step. An
+ * event is taken back once, however many voids name it. An event that comes after its void is not
+ * counted.
  *
  * @param lastClosed as `apply` takes it
  */
@@ -30,7 +22,7 @@ export async function voidEvent(
   topic: string,
   event: RatedEvent,
   lastClosed?: string,
-): Promise<VoidAnswer> {
+): Promise<ApplyAnswer> {
   const { offset, project, month, day } = event;
   if (!(Number.isSafeInteger(offset) && offset >= 0))
     return { answer: 'REJECTED', detail: `${offset} is no offset` };
@@ -42,12 +34,12 @@ export async function voidEvent(
   const keys = store.keys.shard(shard);
   const own = store.fingerprinter.of(topic, event);
   const asVoid = store.fingerprinter.of(topic + VOID_MARK, event);
-  const [answer, value] = await withKnownIds(store, shard, topic, async (known) => {
+  const answer = await withDedupIndex(store, shard, topic, async (known) => {
     const halves = Uint32Array.of(...asVoid, ...(isIn(known?.own, own) ? [] : own));
     const sent = await store.redis.voidEvent(
       ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
       keys.writes,
-      ...[topic, String(offset), ...idState(known), stateOf(known, own, asVoid)],
+      ...[topic, String(offset), ...windowState(known), stateOf(known, own, asVoid)],
       fingerprintBytes(halves),
       ...[project, month, day, lastClosed ?? ''],
       ...quantities,
@@ -55,26 +47,24 @@ export async function voidEvent(
     if (sent[0] === 'VOIDED' || sent[0] === 'UNKNOWN') known?.own.ids.addAll(halves);
     return sent;
   });
-  switch (answer) {
+  switch (answer[0]) {
     case 'VOIDED':
+      return { answer: 'APPLIED', ...NOTHING_APPLIED, voided: 1 };
     case 'DUPLICATE':
+      return { answer: 'APPLIED', ...NOTHING_APPLIED, duplicates: 1 };
     case 'UNKNOWN':
-    case 'UNINITIALISED':
-      return { answer };
-    case 'ALREADY_APPLIED':
-    case 'GAP':
-      return { answer, cursor: Number(value) };
-    case 'UNFROZEN':
-      return { answer, month: String(value) };
+      return { answer: 'APPLIED', ...NOTHING_APPLIED, unknownVoids: 1 };
     case 'MISMATCH':
-    case 'REJECTED':
-      return { answer, detail: String(value) };
+      return { answer: 'VOID_MISMATCH', offset, detail: String(answer[1]), ...NOTHING_APPLIED };
     default:
-      throw new Error(`void.lua answered ${answer}`);
+      return readRefusal(answer);
   }
 }
 
-/** Each meter once, with its whole quantity: meter, quantity, meter, quantity. A string says what is wrong. */
+/**
+ * Each meter once, with its whole quantity: meter, quantity, meter, quantity. A string says what is
+ * wrong.
+ */
 function quantitiesOf({ usages }: RatedEvent): string[] | string {
   const sums = new Map<string, bigint>();
   for (const { meter, model, quantity } of usages) {
@@ -87,7 +77,7 @@ function quantitiesOf({ usages }: RatedEvent): string[] | string {
 
 /** Of the event, by the ids that are known. */
 function stateOf(
-  known: KnownIds | undefined,
+  known: DedupWindows | undefined,
   own: Fingerprint,
   asVoid: Fingerprint,
 ): 'VOIDED' | 'COUNTED' | 'UNKNOWN' {
@@ -96,4 +86,4 @@ function stateOf(
   return isKnown(own) ? 'COUNTED' : 'UNKNOWN';
 }
 
-const isIn = (period: KnownIds['previous'], one: Fingerprint): boolean => period?.ids.has(...one) === true;
+const isIn = (period: DedupWindows['previous'], one: Fingerprint): boolean => period?.ids.has(...one) === true;

@@ -2,7 +2,7 @@ import { TallymanError } from '../../lib/errors';
 import { eachPageOfMembers } from '../usage/each-member';
 import { readFreezes } from '../cut-offs';
 import { FINGERPRINT_BYTES } from '../apply/fingerprint';
-import { idPeriods } from '../apply/forget-ids';
+import { dedupWindows } from '../apply/forget-ids';
 import { readShard } from '../usage/read-shard';
 import type { Store } from '../store';
 
@@ -87,7 +87,7 @@ function problemOfWrites(begun: string, ended: string): string | undefined {
 
 async function problemOf(store: Store, shard: number): Promise<string | undefined> {
   const { writes, idsStem } = store.keys.shard(shard);
-  const periods = idPeriods([...(await readFreezes(store, shard)).keys()]);
+  const periods = dedupWindows([...(await readFreezes(store, shard)).keys()]);
   const [begun, ended, ...ids] = await store.redis.readWrites(writes, idsStem, ...periods);
   const problem = problemOfWrites(begun, ended);
   if (problem !== undefined) return problem;

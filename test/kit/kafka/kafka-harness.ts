@@ -6,7 +6,7 @@ import { createRunner, type Runner, type RunnerOptions } from '../../../src/inge
 import { createTopics, topicName } from '../../../src/kafka/topics/topics';
 import { eventually } from '../eventually';
 import type { ApplyTarget } from '../../../src/ingest/apply-range';
-import { NOTHING_APPLIED, type ApplyAnswer, type Chunk } from '../../../src/redis/apply/apply-chunk';
+import { NOTHING_APPLIED, type ApplyAnswer, type Chunk } from '../../../src/redis/apply/chunk';
 import { testBrokers, uniquePrefix } from '../services';
 import { createLogger } from '../../../src/lib/logger';
 

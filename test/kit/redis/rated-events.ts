@@ -1,5 +1,5 @@
 import type { RatedEvent } from '../../../src/rating/usage';
-import type { Chunk } from '../../../src/redis/apply/apply-chunk';
+import type { Chunk } from '../../../src/redis/apply/chunk';
 
 /** One minute of WebRTC in July 2026, unless told otherwise. */
 export function event(offset: number, changes: Partial<RatedEvent> = {}): RatedEvent {

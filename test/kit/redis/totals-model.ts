@@ -1,5 +1,5 @@
 import type { RatedEvent } from '../../../src/rating/usage';
-import type { ApplyAnswer, Chunk } from '../../../src/redis/apply/apply-chunk';
+import type { ApplyAnswer, Chunk } from '../../../src/redis/apply/chunk';
 
 type Cursors = Map<string, number>;
 

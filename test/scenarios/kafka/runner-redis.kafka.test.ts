@@ -43,7 +43,7 @@ it('counts into Redis what is in Kafka, once, through repeats, bad events and ch
   const totals: ApplyTarget = {
     apply: (shard, chunk) => apply(store, shard, chunk),
     readCursor: (shard, topic) => readCursor(store, shard, topic),
-    assign: (topic, shards) => store.ids.keepOnly(topic, shards),
+    assign: (topic, shards) => store.dedupIndex.keepOnly(topic, shards),
     restore: () => Promise.resolve(),
   };
   const parts = {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { RatedEvent } from '../../../src/rating/usage';
-import { apply, type Chunk } from '../../../src/redis/apply/apply-chunk';
+import { apply } from '../../../src/redis/apply/apply-chunk';
+import type { Chunk } from '../../../src/redis/apply/chunk';
 import { initCursor } from '../../../src/redis/cursors';
 import { freeze, restoreFreeze } from '../../../src/redis/cut-offs';
 import { forgetIds } from '../../../src/redis/apply/forget-ids';

@@ -2,7 +2,7 @@ import { startNativeRedis } from '../../../src/dev/services/native-redis';
 import type { NativeService } from '../../../src/dev/services/service';
 import { apply } from '../../../src/redis/apply/apply-chunk';
 import { initCursor } from '../../../src/redis/cursors';
-import { IdSet } from '../../../src/redis/apply/fingerprint-set';
+import { FingerprintSet } from '../../../src/redis/apply/fingerprint-set';
 import { freeze, restoreFreeze } from '../../../src/redis/cut-offs';
 import { readDaily, readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
@@ -183,7 +183,7 @@ describe('ids that are in memory here', () => {
 
   test('a reply is lost: the chunk is not counted again, and what it added is known', async () => {
     await counted(store, 10, 'a');
-    const lost = jest.spyOn(IdSet.prototype, 'addAll').mockImplementationOnce(() => {
+    const lost = jest.spyOn(FingerprintSet.prototype, 'addAll').mockImplementationOnce(() => {
       throw new Error('no reply');
     });
     await expect(counted(store, 11, 'b')).rejects.toThrow('no reply');
@@ -205,10 +205,10 @@ describe('ids that are in memory here', () => {
     await initCursor(store, 1, TOPIC, 0);
     await counted(store, 10, 'a');
     await apply(store, 1, chunk(TOPIC, 0, [event(0)]));
-    store.ids.keepOnly(TOPIC, [1]);
-    expect([store.ids.of(0, TOPIC), store.ids.of(1, TOPIC)?.own.ids.size]).toEqual([undefined, 1]);
-    store.ids.keepOnly('session', []);
-    expect(store.ids.of(1, TOPIC)).toBeDefined();
+    store.dedupIndex.keepOnly(TOPIC, [1]);
+    expect([store.dedupIndex.of(0, TOPIC), store.dedupIndex.of(1, TOPIC)?.own.ids.size]).toEqual([undefined, 1]);
+    store.dedupIndex.keepOnly('session', []);
+    expect(store.dedupIndex.of(1, TOPIC)).toBeDefined();
     expect(await counted(store, 11, 'a')).toEqual(applied(0, 1));
   });
 });

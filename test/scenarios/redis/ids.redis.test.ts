@@ -45,7 +45,7 @@ const segmentKeys = (period: string): Promise<string[]> =>
   store.redis.keys(`${store.keys.ids(0, period)}:*`.replace(/[{}]/g, '?'));
 
 /** Knows no more than what is in Redis. */
-const forgetHere = (): void => store.ids.keepOnly(TOPIC, []);
+const forgetHere = (): void => store.dedupIndex.keepOnly(TOPIC, []);
 
 test('every id is found again, here and by who reads them anew, at every size on the way', async () => {
   let known = 0;

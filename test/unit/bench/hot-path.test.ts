@@ -9,8 +9,8 @@ import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 import { roundingTable } from '../../../src/rating/rounding';
 import { decodeRecordBatch } from '../../../src/kafka/wire/record-batch';
 import { createFingerprinter } from '../../../src/redis/apply/fingerprint';
-import { IdSet } from '../../../src/redis/apply/fingerprint-set';
-import { FIRST_PERIOD } from '../../../src/redis/apply/dedup-index';
+import { FingerprintSet } from '../../../src/redis/apply/fingerprint-set';
+import { FIRST_WINDOW } from '../../../src/redis/apply/dedup-index';
 import { packChunk } from '../../../src/redis/apply/pack-chunk';
 import { batchBytes } from '../../kit/kafka/batch-bytes';
 
@@ -59,7 +59,7 @@ test('the path of an event costs little more than the bare client', async () => 
     const packed = packChunk(
       fingerprinter,
       { topic: 'usage.session', from, next: from + RECORDS, events },
-      { own: { period: FIRST_PERIOD, ids: new IdSet() }, previous: undefined },
+      { own: { period: FIRST_WINDOW, ids: new FingerprintSet() }, previous: undefined },
     );
     if (typeof packed === 'string') throw new Error(packed);
     return events.length;

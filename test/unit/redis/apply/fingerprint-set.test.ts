@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { IdSet } from '../../../../src/redis/apply/fingerprint-set';
+import { FingerprintSet } from '../../../../src/redis/apply/fingerprint-set';
 
 // Few values, so that many share a slot, at both ends of the table too; the upper half is never 0.
 const fingerprint = fc.tuple(
@@ -14,7 +14,7 @@ test('it holds what was added, and nothing else, through every growth', () => {
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), fc.array(fingerprint), (steps, others) => {
-      const ids = new IdSet();
+      const ids = new FingerprintSet();
       const expected = new Set<string>();
       for (const added of steps) {
         if ('one' in added) {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import type { RatedEvent } from '../../../../src/rating/usage';
 import { createFingerprinter, type Fingerprinter } from '../../../../src/redis/apply/fingerprint';
-import { IdSet } from '../../../../src/redis/apply/fingerprint-set';
-import { FIRST_PERIOD, type KnownIds } from '../../../../src/redis/apply/dedup-index';
+import { FingerprintSet } from '../../../../src/redis/apply/fingerprint-set';
+import { FIRST_WINDOW, type DedupWindows } from '../../../../src/redis/apply/dedup-index';
 import { packChunk, type PackedChunk } from '../../../../src/redis/apply/pack-chunk';
 import { event } from '../../../kit/redis/rated-events';
 
@@ -57,9 +57,9 @@ function read({ usages }: PackedChunk): { totals: Sums; daily: Sums; sums: bigin
   return { totals: totals!, daily: daily!, sums };
 }
 
-const nothingKnown = (open?: string): KnownIds => ({
-  own: { period: open ?? FIRST_PERIOD, ids: new IdSet() },
-  previous: open === undefined ? undefined : { period: FIRST_PERIOD, ids: new IdSet() },
+const nothingKnown = (open?: string): DedupWindows => ({
+  own: { period: open ?? FIRST_WINDOW, ids: new FingerprintSet() },
+  previous: open === undefined ? undefined : { period: FIRST_WINDOW, ids: new FingerprintSet() },
 });
 
 const pack = (events: readonly RatedEvent[], known = nothingKnown()): PackedChunk =>

@@ -1,5 +1,5 @@
 import { fc, test as property } from '@fast-check/jest';
-import { SeenIds } from '../../../src/audit/seen-ids';
+import { FingerprintOffsets } from '../../../../src/redis/apply/fingerprint-set';
 
 /** Few lower halves, so that slots collide; the upper ones tell them apart. */
 const fingerprint = fc.record({
@@ -8,22 +8,22 @@ const fingerprint = fc.record({
 });
 
 property.prop([fc.array(fingerprint)])('finds what was added first, and nothing else', (fingerprints) => {
-  const seen = new SeenIds();
+  const seen = new FingerprintOffsets();
   const model = new Map<string, number>();
   for (const [offset, { low, high }] of fingerprints.entries()) {
     const key = `${high}/${low}`;
-    expect(seen.find(low, high)).toBe(model.get(key));
+    expect(seen.offsetOf(low, high)).toBe(model.get(key));
     if (model.has(key)) continue;
-    seen.add(low, high, offset);
+    seen.addAt(low, high, offset);
     model.set(key, offset);
   }
 });
 
 test('grows, and keeps offsets beyond 32 bits', () => {
-  const seen = new SeenIds();
+  const seen = new FingerprintOffsets();
   const count = 50_000;
-  for (let i = 0; i < count; i += 1) seen.add(Math.imul(i, 2_654_435_761) >>> 0, 1 + (i % 7), 2 ** 40 + i);
+  for (let i = 0; i < count; i += 1) seen.addAt(Math.imul(i, 2_654_435_761) >>> 0, 1 + (i % 7), 2 ** 40 + i);
   for (let i = 0; i < count; i += 1)
-    expect(seen.find(Math.imul(i, 2_654_435_761) >>> 0, 1 + (i % 7))).toBe(2 ** 40 + i);
-  expect(seen.find(1, 9)).toBeUndefined();
+    expect(seen.offsetOf(Math.imul(i, 2_654_435_761) >>> 0, 1 + (i % 7))).toBe(2 ** 40 + i);
+  expect(seen.offsetOf(1, 9)).toBeUndefined();
 });

@@ -1,0 +1,80 @@
+import type { RatedEvent } from '../../rating/usage';
+import type { ScriptAnswer } from '../scripts';
+
+/**
+ * A run of one partition's events. Chunks leave no hole: `next` of one is `from` of the following.
+ */
+export interface Chunk {
+  readonly topic: string;
+  /** The first offset that this chunk answers for. */
+  readonly from: number;
+  /** The offset after the last one that this chunk answers for. */
+  readonly next: number;
+  /**
+   * In offset order; every offset is in [from, next). Bad events and filtered records are absent.
+   */
+  readonly events: readonly RatedEvent[];
+}
+
+/** How many events of a chunk ended in which way. */
+export interface AppliedCounts {
+  /** Usages that were added, the late ones among them. */
+  readonly counted: number;
+  /** Duplicates, of usages and of voids. */
+  readonly duplicates: number;
+  readonly late: number;
+  /** Usages that were taken back. */
+  readonly voided: number;
+  /** Voids of an event that the dedup index does not hold: they took nothing back. */
+  readonly unknownVoids: number;
+}
+
+/** The answer to a chunk, whichever script gave it. */
+export type ApplyAnswer =
+  | ({ readonly answer: 'APPLIED' } & AppliedCounts)
+  | { readonly answer: 'ALREADY_APPLIED'; readonly cursor: number }
+  | { readonly answer: 'OVERLAP'; readonly cursor: number }
+  | { readonly answer: 'GAP'; readonly cursor: number }
+  | { readonly answer: 'UNINITIALISED' }
+  | { readonly answer: 'UNFROZEN'; readonly month: string }
+  | { readonly answer: 'REJECTED'; readonly detail: string }
+  /**
+   * The void at `offset` would take back more than there is. The counts are of what lies before it.
+   */
+  | ({ readonly answer: 'VOID_MISMATCH'; readonly offset: number; readonly detail: string } & AppliedCounts);
+
+export const NOTHING_APPLIED: AppliedCounts = {
+  counted: 0,
+  duplicates: 0,
+  late: 0,
+  voided: 0,
+  unknownVoids: 0,
+};
+
+export function addCounts(a: AppliedCounts, b: AppliedCounts): AppliedCounts {
+  return {
+    counted: a.counted + b.counted,
+    duplicates: a.duplicates + b.duplicates,
+    late: a.late + b.late,
+    voided: a.voided + b.voided,
+    unknownVoids: a.unknownVoids + b.unknownVoids,
+  };
+}
+
+/** Reads the answers that apply.lua and void.lua have in common: those that count nothing. */
+export function readRefusal([answer, value]: ScriptAnswer): ApplyAnswer {
+  switch (answer) {
+    case 'ALREADY_APPLIED':
+    case 'OVERLAP':
+    case 'GAP':
+      return { answer, cursor: Number(value) };
+    case 'UNINITIALISED':
+      return { answer };
+    case 'UNFROZEN':
+      return { answer, month: String(value) };
+    case 'REJECTED':
+      return { answer, detail: String(value) };
+    default:
+      throw new Error(`a script answered ${answer}`);
+  }
+}
