@@ -3,6 +3,7 @@ import { inferenceConsumer } from './inference';
 import { sessionConsumer } from './session';
 import { transferConsumer } from './transfer';
 import type { UsageConsumer } from './usage-consumer';
+import { VOID_TYPE } from './void';
 
 /** Every raw topic's consumer. */
 export const usageConsumers: readonly UsageConsumer[] = [
@@ -18,4 +19,17 @@ export function consumerNamed(name: string): UsageConsumer {
   const found = usageConsumers.find((consumer) => consumer.name === name);
   if (!found) throw new RangeError(`there is no consumer "${name}"`);
   return found;
+}
+
+/**
+ * The consumer whose topic an event belongs to. A void belongs to the topic of the event that it
+ * takes back, because it finds that event only there.
+ *
+ * @param type the event's
+ * @param voidedType `data.type` of a void
+ * @returns undefined if no topic takes the type
+ */
+export function consumerOfType(type: unknown, voidedType: () => unknown): UsageConsumer | undefined {
+  const routed = type === VOID_TYPE ? voidedType() : type;
+  return usageConsumers.find(({ eventType }) => eventType === routed);
 }

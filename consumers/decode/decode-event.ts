@@ -14,7 +14,10 @@ export interface RawMessage {
   readonly offset: number;
   readonly timestampMs: number;
   readonly value: Buffer | null;
-  /** How many bytes the value has, and how UTF-8 reads them, where that is cheaper than by way of `value`; of null: 0, empty. */
+  /**
+   * How many bytes the value has, and how UTF-8 reads them, where that is cheaper than by way of
+   * `value`; of null: 0, empty.
+   */
   readonly valueBytes?: number;
   valueText?(): string;
   readonly headers?: RawHeaders | undefined;
@@ -46,8 +49,8 @@ const BYTE_ORDER_MARK = '\ufeff';
 export const VALUE_BYTES_MAX = 1_048_576;
 
 /**
- * Reads one record as a usage event, in CloudEvents' structured or binary mode. The first rule that it breaks is the
- * reason: the order of the steps is part of the contract.
+ * Reads one record as a usage event, in CloudEvents' structured or binary mode. The first rule that
+ * it breaks is the reason: the order of the steps is part of the contract.
  */
 export function decodeEvent(consumer: UsageConsumer, message: RawMessage, limits: TimeLimits): Decoded {
   const parsed = parseValue(message);
@@ -101,8 +104,8 @@ function parseValue(message: RawMessage): { ok: true; document: unknown } | Reje
     return reject('too_large', `the value is ${bytes} bytes and must be at most ${VALUE_BYTES_MAX}`);
   }
   const text = message.valueText?.() ?? message.value?.toString('utf8') ?? '';
-  // Decoding puts U+FFFD in the place of what is no UTF-8, and two ids might become one. A text without it, which nearly
-  // every one is, needs no second look at the bytes.
+  // Decoding puts U+FFFD in the place of what is no UTF-8, and two ids might become one. A text
+  // without it, which nearly every one is, needs no second look at the bytes.
   if (text.includes('\ufffd') && !isUtf8(message.value ?? Buffer.of()))
     return reject('malformed_json', 'the value is not valid UTF-8');
   if (text.startsWith(BYTE_ORDER_MARK)) {
@@ -118,7 +121,10 @@ function parseValue(message: RawMessage): { ok: true; document: unknown } | Reje
   }
 }
 
-/** Compared to the nanosecond, in whole milliseconds and a rest: as one number of milliseconds it would be rounded. */
+/**
+ * Compared to the nanosecond, in whole milliseconds and a rest: as one number of milliseconds it
+ * would be rounded.
+ */
 function beyondLimits(time: Instant, recordMs: number, limits: TimeLimits): Rejection | undefined {
   const eventMs = time.seconds * 1000 + Math.floor(time.nanos / 1_000_000);
   const sinceLatestMs = eventMs - (recordMs + limits.futureMs);
@@ -138,4 +144,11 @@ function outside(eventMs: number, recordMs: number, rule: string): string {
 function isoOf(epochMs: number): string {
   const date = new Date(epochMs);
   return Number.isNaN(date.getTime()) ? `${epochMs} ms` : date.toISOString();
+}
+
+/** The whole data of a good event as parsed JSON, fields that nobody reads included. */
+export function dataOf({ value, headers }: Pick<RawMessage, 'value' | 'headers'>): unknown {
+  const document = JSON.parse(value?.toString('utf8') ?? 'null') as unknown;
+  if (contentModeOf(headers) === 'binary') return document;
+  return (document as { data: unknown }).data;
 }

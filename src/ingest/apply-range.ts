@@ -3,29 +3,22 @@ import { reject, type Rejection } from '../../consumers/decode/rejection';
 import type { RawMessage } from '../../consumers/decode/decode-event';
 import { TallymanError } from '../lib/errors';
 import type { RatedEvent } from '../rating/usage';
-import {
-  addCounts,
-  NOTHING_APPLIED,
-  type AppliedCounts,
-  type ApplyAnswer,
-  type Chunk,
-} from '../redis/apply/chunk';
+import { addCounts, NOTHING_APPLIED, type AppliedCounts, type Chunk } from '../redis/apply/chunk';
 import { ChunkCutter, type ChunkLimits, type ChunkRange } from './chunks';
 import type { DeadLetters, RejectedRecord } from '../dead-letters/dead-letter';
 import { unpackBatch, type PackedBatch } from '../kafka/wire/fetch-response';
 import type { LogRecord } from '../kafka/wire/record-batch';
 import { uninitialised } from './stop-errors';
+import type { ApplyTarget } from './totals';
 import { Turns } from '../lib/process/mutex';
 
-/** Where rated events are counted: the shard has the partition's number. */
-export interface ApplyTarget {
-  apply(shard: number, chunk: Chunk): Promise<ApplyAnswer>;
-  /** The offset to apply next; undefined where no cursor was ever made. */
-  readCursor(shard: number, topic: string): Promise<number | undefined>;
-  /** Which shards a topic's events are counted in from now on: what is kept in memory for others may go. */
-  assign(topic: string, shards: readonly number[]): void;
-  /** Called when the totals lost their tail: what the ledger knows must be put back before they count on. */
-  restore(): Promise<void>;
+/** What an applied chunk and refused events are measured by. */
+export interface ApplyMetrics {
+  /** A chunk was applied, or refused, after this long. */
+  readonly observeApply: (topic: string, durationMs: number) => void;
+  /** Events published at this time are in the totals now. */
+  readonly observeDelay: (topic: string, publishedAtMs: number) => void;
+  readonly observeDeadLetters: (letters: readonly RejectedRecord[]) => void;
 }
 
 export interface RangeWork {
@@ -33,6 +26,7 @@ export interface RangeWork {
   readonly partition: number;
   readonly totals: ApplyTarget;
   readonly deadLetters: DeadLetters;
+  readonly metrics?: ApplyMetrics;
   rate(message: RawMessage): RatedMessage;
   /** How much is rated and applied together. */
   readonly chunkLimits?: ChunkLimits;
@@ -46,30 +40,35 @@ export interface ChunkOutcome extends AppliedCounts {
   /** The offset after the chunk: all below is applied. */
   readonly next: number;
   readonly rejected: number;
-  /** When its first record was published, by that record's timestamp; undefined where it has none. */
+  /**
+   * When its first record was published, by that record's timestamp; undefined where it has none.
+   */
   readonly publishedAtMs?: number | undefined;
 }
 
 /**
- * Of all partitions and topics, one chunk is made at a time: there is one thread to do it. Made side by side, a dozen half
- * made ones would stay in memory for as long as it takes to make them all.
+ * Of all partitions and topics, one chunk is made at a time: there is one thread to do it. Made
+ * side by side, a dozen half made ones would stay in memory for as long as it takes to make them
+ * all.
  */
 const rating = new Turns();
 
 /**
- * The more events a chunk holds, the more of them add up to one line of one total. But while it is applied, some 15 ms,
- * its Redis does nothing else.
+ * The more events a chunk holds, the more of them add up to one line of one total. But while it is
+ * applied, some 15 ms, its Redis does nothing else.
  */
 const CHUNK_LIMITS: ChunkLimits = { maxRecords: 4_000, maxBytes: 4 * 1_048_576 };
 
 /**
- * Applies the records of [from, next), chunk by chunk. While one chunk is on its way to the totals, the next one is
- * unpacked and rated: the totals compare `from` with their cursor, so nothing can be applied out of order.
+ * Applies the records of [from, next), chunk by chunk. While one chunk is on its way to the totals,
+ * the next one is unpacked and rated: the totals compare `from` with their cursor, so nothing can
+ * be applied out of order.
  *
  * @param onChunk is told of each applied chunk, and answers whether to go on
- * @returns the totals' own cursor if it lies before the range (they lost their tail, and the log must be read again from
- *   there); undefined otherwise
- * @throws TallymanError `UNINITIALISED`, `APPLY_REJECTED`, `UNDECODABLE_BATCH`; whatever publishing or applying throws
+ * @returns the totals' own cursor if it lies before the range (they lost their tail, and the log
+ *   must be read again from there); undefined otherwise
+ * @throws TallymanError `UNINITIALISED`, `APPLY_REJECTED`, `UNDECODABLE_BATCH`; whatever publishing
+ *   or applying throws
  */
 export async function applyRange(
   work: RangeWork,
@@ -87,8 +86,9 @@ export async function applyRange(
   };
   const send = async (range: ChunkRange, rated: RatedRecords): Promise<{ stop: boolean; gapAt?: number }> => {
     const { rejected } = rated;
-    // A letter must be safe before the cursor passes its event: after a crash in between it would be lost.
-    if (rejected.length > 0) await work.deadLetters.publish(rejected);
+    // A letter must be safe before the cursor passes its event: after a crash in between it would
+    // be lost.
+    await refuse(work, rejected);
     const settled = await settle();
     if (settled.stop) return settled;
     onItsWay = applyChunk(work, { topic: work.topic, ...range, events: rated.events }, rated);
@@ -121,15 +121,16 @@ export async function applyRange(
     return (await settle()).gapAt;
   } finally {
     endTurn();
-    // When unpacking, rating or publishing fails, the chunk before it is still on its way: nothing may move behind the
-    // caller's back.
+    // When unpacking, rating or publishing fails, the chunk before it is still on its way: nothing
+    // may move behind the caller's back.
     await onItsWay?.catch(() => undefined);
   }
 }
 
 /**
- * What the records of a chunk came to. A record is rated when it is unpacked, and only one that may still be asked for is
- * kept: thousands at a time would outlive the young generation of the heap, and its collector copies what lives.
+ * What the records of a chunk came to. A record is rated when it is unpacked, and only one that may
+ * still be asked for is kept: thousands at a time would outlive the young generation of the heap,
+ * and its collector copies what lives.
  */
 class RatedRecords {
   readonly events: RatedEvent[] = [];
@@ -162,11 +163,21 @@ function rejectedRecord(
   return { topic, partition, offset, timestampMs, key, value, headers, rejection };
 }
 
+async function refuse(
+  { deadLetters, metrics }: RangeWork,
+  rejected: readonly RejectedRecord[],
+): Promise<void> {
+  if (rejected.length === 0) return;
+  await deadLetters.publish(rejected);
+  metrics?.observeDeadLetters(rejected);
+}
+
 async function applyChunk(
-  { totals, partition, deadLetters }: RangeWork,
+  work: RangeWork,
   whole: Chunk,
   { rejected, voids, publishedAtMs }: RatedRecords,
 ): Promise<ChunkOutcome | { gapAt: number }> {
+  const { totals, partition } = work;
   const { topic, next } = whole;
   const place = { topic, partition, from: whole.from, next };
   let chunk = whole;
@@ -186,7 +197,7 @@ async function applyChunk(
           `${detail} of the project holds less than data.data comes to: the event must be repeated as it was`,
         );
         const record = voids.find((one) => one.offset === offset)!;
-        await deadLetters.publish([rejectedRecord(record, topic, partition, rejection)]);
+        await refuse(work, [rejectedRecord(record, topic, partition, rejection)]);
         before = added(before, { ...reply, rejected: 1 });
         chunk = { topic, next, from: offset, events: chunk.events.filter((event) => event.offset > offset) };
         break;

@@ -15,7 +15,7 @@ import { Partitions, type PartitionStatus } from './partitions';
 import { createRestartPolicy } from './guards/restart-policy';
 import { createTopicGuard } from './guards/topic-guard';
 
-export type { ApplyTarget } from './apply-range';
+export type { ApplyTarget } from './totals';
 export type { PartitionStatus } from './partitions';
 
 /** `topic` is the full name, with the prefix. Anything that `rate` throws is fatal. */
@@ -25,9 +25,10 @@ export interface RunnerOptions extends Omit<RangeWork, 'partition'> {
   /** Of the topic when its cursors were made; undefined where the cluster has no ids. */
   readonly topicId?: string | undefined;
   readonly logger: Logger;
-  /** Told of each chunk that stands in the totals. */
-  onApplied?(outcome: ChunkOutcome): void;
-  /** Told once, of what this runner cannot go on from. It does nothing any more then: its process must end. */
+  /**
+   * Told once, of what this runner cannot go on from. It does nothing any more then: its process
+   * must end.
+   */
   onFatal(error: unknown): void;
 }
 
@@ -44,7 +45,8 @@ export interface Runner {
   /** Resolves when the group is joined. What goes wrong later is told to `onFatal`. */
   start(): Promise<void>;
   /**
-   * Finishes the chunk at hand, commits, leaves the group, disconnects. May be called at any time, and again.
+   * Finishes the chunk at hand, commits, leaves the group, disconnects. May be called at any time,
+   * and again.
    *
    * @param during is told of each part, to say which one does not end
    */
@@ -54,13 +56,21 @@ export interface Runner {
 
 type During = (what: string, wait: Promise<unknown>) => Promise<unknown>;
 
-/** An idle fetch returns after this long, so that a stop need not wait and the loop is seen to turn. */
+/**
+ * An idle fetch returns after this long, so that a stop need not wait and the loop is seen to turn.
+ */
 const MAX_WAIT_MS = 1_000;
 const REVIEW_INTERVAL_MS = 5_000;
 const CONCURRENT_PARTITIONS = 3;
-/** Compressed. All that a fetch answers is held until it is applied, and as much again while kafkajs puts it together. */
+/**
+ * Compressed. All that a fetch answers is held until it is applied, and as much again while kafkajs
+ * puts it together.
+ */
 const MAX_FETCH_BYTES = 2 * 1_048_576;
-/** Some two chunks: the second is rated while the first is on its way. (A larger batch is fetched whole, all the same.) */
+/**
+ * Some two chunks: the second is rated while the first is on its way. (A larger batch is fetched
+ * whole, all the same.)
+ */
 const MAX_PARTITION_BYTES = 524_288;
 
 /** Consumes one topic into the totals, as one member of its group. */
@@ -92,11 +102,12 @@ class KafkaRunner implements Runner {
       maxWaitTimeInMs: MAX_WAIT_MS,
       maxBytes: MAX_FETCH_BYTES,
       maxBytesPerPartition: MAX_PARTITION_BYTES,
-      // After a crash the partitions wait so long for their next owner. A Redis command times out sooner (totals/store.ts):
-      // kafkajs sends no heartbeat while a handler waits.
+      // After a crash the partitions wait so long for their next owner. A Redis command times out
+      // sooner (totals/store.ts): kafkajs sends no heartbeat while a handler waits.
       sessionTimeout: 10_000,
       rebalanceTimeout: 30_000,
-      // A member is told of a rebalance by the answer: until all know, the partitions of one that left stand still.
+      // A member is told of a rebalance by the answer: until all know, the partitions of one that
+      // left stand still.
       heartbeatInterval: 500,
       allowAutoTopicCreation: false,
       retry: { restartOnFailure: (error) => Promise.resolve(this.onBreakdown(error)) },
@@ -133,7 +144,8 @@ class KafkaRunner implements Runner {
     await this.consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      // A small batch is one chunk: while it is on its way to the totals, another partition's is unpacked and rated.
+      // A small batch is one chunk: while it is on its way to the totals, another partition's is
+      // unpacked and rated.
       partitionsConsumedConcurrently: CONCURRENT_PARTITIONS,
       eachBatch: (payload) => this.noted(this.onBatch(payload)),
     });
@@ -164,7 +176,10 @@ class KafkaRunner implements Runner {
     return work.finally(() => this.busy.delete(work));
   }
 
-  /** Only kafkajs's own errors reach kafkajs: it retries what it does not know, and dies silently of a TypeError. */
+  /**
+   * Only kafkajs's own errors reach kafkajs: it retries what it does not know, and dies silently of
+   * a TypeError.
+   */
   private async onBatch(payload: EachBatchPayload): Promise<void> {
     if (this.isOver()) return;
     try {
@@ -177,7 +192,9 @@ class KafkaRunner implements Runner {
   }
 
   private onChunk(partition: number, outcome: ChunkOutcome): void {
-    this.options.onApplied?.(outcome);
+    const { topic, metrics } = this.options;
+    const { publishedAtMs } = outcome;
+    if (publishedAtMs !== undefined) metrics?.observeDelay(topic, publishedAtMs);
     this.lastTickAt = performance.now();
     for (const name of Object.keys(this.counts) as (keyof typeof this.counts)[])
       this.counts[name] += outcome[name];

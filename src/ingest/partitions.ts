@@ -5,7 +5,7 @@ import { applyRange, type ChunkOutcome, type RangeWork } from './apply-range';
 import type { PackedBatch } from '../kafka/wire/fetch-response';
 import type { KafkaClient } from '../kafka/client';
 import { parseOffset } from '../kafka/topics/offset';
-import { checkCursor, decide, review, type ChainDecision, type LogFacts } from './offset-chain';
+import { checkCursor, decide, review, type ChainDecision, type LogFacts } from './resume-offset';
 import { firstRecordBetween } from '../kafka/read-range';
 import { chainStopped, uninitialised } from './stop-errors';
 import { logRanges } from '../kafka/topics/topics';
@@ -19,7 +19,10 @@ export interface PartitionStatus {
 export interface PartitionsOptions extends Omit<RangeWork, 'partition'> {
   readonly client: KafkaClient;
   readonly logger: Logger;
-  /** Makes sure that what was fetched comes from the topic that the cursors belong to. See TopicGuard. */
+  /**
+   * Makes sure that what was fetched comes from the topic that the cursors belong to. See
+   * TopicGuard.
+   */
   checkTopic(): Promise<void>;
   /** Makes the consumer fetch a partition from this offset next. */
   seek(partition: number, offset: number): void;
@@ -36,7 +39,10 @@ interface State {
 /** Present at run time, absent from kafkajs's types. */
 type FetchedBatch = Batch & { readonly fetchedOffset: string };
 
-/** The partitions that are assigned to a consumer: takes their batches through the offset chain into the totals. */
+/**
+ * The partitions that are assigned to a consumer: takes their batches through the offset chain into
+ * the totals.
+ */
 export class Partitions {
   private states = new Map<number, State>();
   /** The last cursor that was seen, over all assignments. */
@@ -44,7 +50,10 @@ export class Partitions {
 
   constructor(private readonly options: PartitionsOptions) {}
 
-  /** Forgets what was known of the partitions: another member may have moved on, or the totals gone back. */
+  /**
+   * Forgets what was known of the partitions: another member may have moved on, or the totals gone
+   * back.
+   */
   assign(partitions: readonly number[]): void {
     this.states = new Map();
     for (const partition of partitions) this.stateOf(partition);
@@ -59,7 +68,7 @@ export class Partitions {
    * Takes a batch as far as the chain allows: applies it, or sends the consumer elsewhere.
    *
    * @param mayGoOn asked between chunks
-   * @throws TallymanError the codes of offset-chain.ts and apply-range.ts
+   * @throws TallymanError the codes of resume-offset.ts and apply-range.ts
    */
   async process(payload: EachBatchPayload, mayGoOn: () => boolean): Promise<void> {
     const batch = payload.batch as FetchedBatch;
@@ -96,9 +105,10 @@ export class Partitions {
   }
 
   /**
-   * Compares the partitions with their logs and the totals' cursors, whether or not there is anything to fetch.
+   * Compares the partitions with their logs and the totals' cursors, whether or not there is
+   * anything to fetch.
    *
-   * @throws TallymanError the codes of offset-chain.ts, `UNINITIALISED`
+   * @throws TallymanError the codes of resume-offset.ts, `UNINITIALISED`
    */
   async review(): Promise<void> {
     const { client, topic } = this.options;
@@ -184,7 +194,10 @@ export class Partitions {
     return cursor;
   }
 
-  /** Totals that went back lost their tail. What the ledger knows is put back before the log is read again from there. */
+  /**
+   * Totals that went back lost their tail. What the ledger knows is put back before the log is read
+   * again from there.
+   */
   private async noteCursor(partition: number, cursor: number): Promise<void> {
     const last = this.lastCursors.get(partition) ?? cursor;
     this.lastCursors.set(partition, cursor);

@@ -13,18 +13,39 @@ import { createRunner, type Runner } from './consumer';
 import { assignedPartitions } from '../kafka/checks/check-groups';
 import { openTransactions } from '../kafka/topics/open-transactions';
 import { stableEnds, topicName } from '../kafka/topics/topics';
-import { apply } from '../redis/apply/apply-chunk';
-import { readCursor } from '../redis/cursors';
 import { checkRebuilt } from '../redis/rebuilding';
 import { createConsumerMetrics, type ConsumerMetrics } from './health/consumer-metrics';
 import { jsonAnswer, startHealthServer, type HealthServer } from '../lib/health-server';
-import { traced } from '../lib/tracing';
+import { createTotals } from './totals';
 import { watchLog } from './health/log-position';
 import type { Context } from '../installation/context';
 import { deferred } from '../lib/process/deferred';
 import { signalled, type StopSignal } from '../lib/process/stop-signal';
 import { createStopDeadline } from './guards/stop-deadline';
 import { watchHealth, type HealthWatch } from './health/watch-health';
+
+/*
+ * The way of one event, in reading order (a test holds the names to the code):
+ *
+ *  1. src/ingest/run-consumers.ts           runConsumers         one consumer per usage topic
+ *  2. src/kafka/wire/fetch-response.ts      decodeFetchResponse  cuts Kafka's answer into batches
+ *  3. src/ingest/consumer.ts                onBatch              takes a batch from kafkajs
+ *  4. src/ingest/partitions.ts              process              holds it against the cursor
+ *  5. src/ingest/resume-offset.ts           decide               which offset to go on from
+ *  6. src/ingest/apply-range.ts             applyRange           cuts the batch into chunks
+ *  7. src/kafka/wire/record-batch.ts        decodeRecordBatch    bytes -> records
+ *  8. consumers/decode/rate-message.ts      rateMessage          record -> rated event, or rejection
+ *  9. consumers/decode/decode-event.ts      decodeEvent          the rules, in the contract's order
+ * 10. src/rating/rate.ts                    rate                 usage -> billable quantities
+ * 11. src/ingest/totals.ts                  createTotals         adds the latest closed month
+ * 12. src/redis/apply/apply-chunk.ts        apply                one Lua call, or one per void
+ * 13. src/redis/apply/dedup-index.ts        isDuplicate          was it counted before?
+ * 14. src/redis/apply/pack-chunk.ts         packChunk            adds up what is new
+ * 15. src/redis/lua/apply.lua               applyChunk           totals, ids and cursor, in one step
+ *
+ * A rejected event goes from 6 to src/dead-letters. Around the way: guards/ stop what must not be
+ * counted, health/ reports, commit-hints.ts shows the lag to Kafka's own tools.
+ */
 
 export interface ConsumeOptions {
   readonly consumers: readonly UsageConsumer[];
@@ -34,7 +55,10 @@ export interface ConsumeOptions {
   readonly purpose?: 'consume' | 'rebuild';
 }
 
-/** `--until-caught-up` gives up after this long without progress: joining a group takes up to half of it. */
+/**
+ * `--until-caught-up` gives up after this long without progress: joining a group takes up to half
+ * of it.
+ */
 const STALL_LIMIT_MS = 60_000;
 
 /**
@@ -42,8 +66,8 @@ const STALL_LIMIT_MS = 60_000;
  *
  * @returns `interrupted` when a signal came before the end of the backlog
  *
- * A fatal error rejects: the process must end then, and be restarted by its supervisor. A consumer that lingers
- * after its last fetch looks healthy from outside while usage piles up.
+ * A fatal error rejects: the process must end then, and be restarted by its supervisor. A consumer
+ * that lingers after its last fetch looks healthy from outside while usage piles up.
  */
 export async function runConsumers(
   context: Context,
@@ -70,7 +94,9 @@ export async function runConsumers(
     () => runners.map((runner) => runner.status()),
     () => watch.health(),
     () => logWatch.position(),
+    () => Date.now(),
   );
+  const totals = createTotals(store, closes, metrics.observeApply);
   const runners: Runner[] = options.consumers.map((consumer, index) =>
     createRunner({
       client: kafka,
@@ -78,30 +104,7 @@ export async function runConsumers(
       topicId: topicIds.get(topics[index]!),
       groupId: groupOf(config.prefix, consumer.name),
       rate: (message) => rateMessage(consumer, message, rating),
-      totals: {
-        async apply(shard, chunk) {
-          const known = await closes.latest();
-          const startedAt = performance.now();
-          const { topic, from, next } = chunk;
-          const answer = await traced('apply', { topic, partition: shard, from, next }, () =>
-            apply(store, shard, chunk, known),
-          );
-          metrics.observeApply(chunk.topic, performance.now() - startedAt);
-          return answer;
-        },
-        readCursor: (shard, topic) => readCursor(store, shard, topic),
-        assign: (topic, shards) => store.dedupIndex.keepOnly(topic, shards),
-        restore: () => closes.restore(),
-      },
-      deadLetters: {
-        async publish(records) {
-          await deadLetters.publish(records);
-          metrics.observeDeadLetters(records);
-        },
-      },
-      onApplied: ({ publishedAtMs }) => {
-        if (publishedAtMs !== undefined) metrics.observeDelay(topics[index]!, publishedAtMs, Date.now());
-      },
+      ...{ totals, deadLetters, metrics },
       logger,
       onFatal: fatal.reject,
     }),
@@ -196,7 +199,8 @@ async function caughtUp(
     ends,
     progress,
     stallMs: Math.max(STALL_LIMIT_MS, config.health.stuckAfterMs),
-    // Kafka that is away is ridden out here as by the consumers, which end by themselves when it lasts.
+    // Kafka that is away is ridden out here as by the consumers, which end by themselves when it
+    // lasts.
     findOpen: () =>
       openTransactions(kafka(), [...ends.keys()]).catch((error: unknown) => {
         logger.debug({ err: error }, 'could not ask for open transactions');

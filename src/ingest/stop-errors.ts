@@ -1,5 +1,5 @@
 import { TallymanError } from '../lib/errors';
-import type { ChainStop } from './offset-chain';
+import type { ChainStop } from './resume-offset';
 
 /** What a consumer cannot go on from, and a restart does not mend: see the operations guide. */
 

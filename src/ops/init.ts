@@ -6,7 +6,7 @@ import {
   recordBegins,
   recordSettings,
 } from '../installation/settings';
-import { noteTopicIds } from '../ingest/guards/note-topic-ids';
+import { noteTopicIds } from '../ingest/guards/topic-guard';
 import { deletedTopics, topicsDeleted } from '../installation/used-topics';
 import { EMPTIED_MESSAGE, isRedisEmptied } from '../installation/redis-emptied';
 import { EXIT } from '../lib/error-codes';

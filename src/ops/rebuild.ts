@@ -2,7 +2,7 @@ import { consumerNamed, consumerNames, usageConsumers } from '../../consumers';
 import { checkCountingSettings, type CountingRecord } from '../installation/settings';
 import type { CloseRecord } from '../redis/views/close-record';
 import { neededFrom } from '../installation/replay-horizon';
-import { noteTopicIds } from '../ingest/guards/note-topic-ids';
+import { noteTopicIds } from '../ingest/guards/topic-guard';
 import { monthsWithFrozenTotals, restoreFrozenTotals } from '../close/frozen-totals';
 import { readCloseRecords, restoreCloses } from '../installation/ledgers/restore-closes';
 import { restoreViews, type RestoredViews } from '../installation/ledgers/restore-views';

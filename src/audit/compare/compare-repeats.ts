@@ -1,4 +1,4 @@
-import { dataOf } from '../../../consumers/decode/event-data';
+import { dataOf } from '../../../consumers/decode/decode-event';
 import type { RatedMessage } from '../../../consumers/decode/rate-message';
 import type { RawMessage } from '../../../consumers/decode/decode-event';
 import type { RatedEvent, RatedUsage } from '../../rating/usage';

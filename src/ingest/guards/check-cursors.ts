@@ -1,6 +1,6 @@
 import { TallymanError } from '../../lib/errors';
 import type { KafkaClient } from '../../kafka/client';
-import { checkCursor } from '../offset-chain';
+import { checkCursor } from '../resume-offset';
 import { chainStopped, topicReplaced, uninitialised } from '../stop-errors';
 import { checkCoPartitioned, logRanges, type LogRange } from '../../kafka/topics/topics';
 import { readCursors } from '../../redis/cursors';
@@ -17,15 +17,17 @@ export interface CheckedCursors {
 }
 
 /**
- * Makes sure that every partition has a cursor, that the cursors belong to the topics that are there, and that they lie
- * within their logs. Without this, a cursor beyond its log's end passes for one that is caught up.
+ * Makes sure that every partition has a cursor, that the cursors belong to the topics that are
+ * there, and that they lie within their logs. Without this, a cursor beyond its log's end passes
+ * for one that is caught up.
  *
- * A missing cursor is never made here: made at the wrong offset it would skip usage, or count it twice. The number of
- * shards, which Redis may lose alone, is noted again: it is the number of partitions.
+ * A missing cursor is never made here: made at the wrong offset it would skip usage, or count it
+ * twice. The number of shards, which Redis may lose alone, is noted again: it is the number of
+ * partitions.
  *
  * @param topics full names
- * @throws TallymanError `TOPICS_MISSING`, `NOT_CO_PARTITIONED`, `UNINITIALISED`, `TOPIC_REPLACED`, `EVENTS_GONE`,
- *   `CURSOR_PAST_LOG_END`, `FEWER_SHARDS`
+ * @throws TallymanError `TOPICS_MISSING`, `NOT_CO_PARTITIONED`, `UNINITIALISED`, `TOPIC_REPLACED`,
+ *   `EVENTS_GONE`, `CURSOR_PAST_LOG_END`, `FEWER_SHARDS`
  */
 export async function checkCursors(
   kafka: KafkaClient,
@@ -43,7 +45,8 @@ export async function checkCursors(
     return { ranges, ...(stop && { stop }) };
   };
   let { ranges, stop } = await look();
-  // Consumers may have moved a cursor, and retention removed what it passed, between the two readings.
+  // Consumers may have moved a cursor, and retention removed what it passed, between the two
+  // readings.
   if (stop) ({ ranges, stop } = await look());
   // After the ranges: ids do not come back, so a topic that has its own now had it then.
   const topicIds = await checkTopicIds(kafka, store, topics);

@@ -1,21 +1,27 @@
-import { KafkaJSError } from '../../kafka/client';
-import type { KafkaClient } from '../../kafka/client';
+import { KafkaJSError, type KafkaClient } from '../../kafka/client';
+import { EXIT } from '../../lib/error-codes';
+import { TallymanError } from '../../lib/errors';
+import type { Store } from '../../redis/store';
+import { noteTopicId } from '../../redis/topic-ids';
 import { topicReplaced } from '../stop-errors';
 
 /** Keeps a consumer from counting one topic's events under the offsets of another. */
 export interface TopicGuard {
-  /** To be told of every answer to a fetch. */
+  /** To be called after every answer to a fetch. */
   noteFetch(): void;
   /**
-   * Makes sure that all that was fetched comes from the topic that the cursors belong to. Asked after the fetch: ids do
-   * not come back, so a topic that still has its id now had it then.
+   * Makes sure that all that was fetched comes from the topic that the cursors belong to. It runs
+   * after the fetch: Kafka never uses an id twice, so a topic that has its id now had it then.
    *
    * @throws TallymanError `TOPIC_REPLACED`; KafkaJSError when there is no such topic now
    */
   check(): Promise<void>;
 }
 
-/** @param expectedId of the topic when its cursors were made; undefined where the cluster has no ids: nothing is checked */
+/**
+ * @param expectedId the topic's id when its cursors were made; undefined, and unchecked, if the
+ *   cluster has no ids
+ */
 export function createTopicGuard(
   client: KafkaClient,
   topic: string,
@@ -34,4 +40,27 @@ export function createTopicGuard(
       checked = Math.max(checked, covered);
     },
   };
+}
+
+/**
+ * Stores in Redis which topics the cursors belong to. Call it before the cursors are made: they
+ * then belong to these topics, or to none.
+ *
+ * @param known topic -> id, from a time before Redis was emptied
+ * @throws RefusedError `TOPIC_REPLACED` if Redis holds other ids
+ */
+export async function noteTopicIds(
+  kafka: KafkaClient,
+  store: Store,
+  topics: readonly string[],
+  known: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  for (const topic of topics) {
+    const id = await kafka.topicId(topic);
+    if (id === undefined) continue;
+    const noted = await noteTopicId(store, topic, known[topic] ?? id);
+    if (noted === id) continue;
+    const { code, message, fields } = topicReplaced(topic, noted, id);
+    throw new TallymanError(code, message, fields, { exit: EXIT.refused });
+  }
 }

@@ -1,27 +1,26 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { RejectedRecord } from '../../dead-letters/dead-letter';
+import type { ApplyMetrics } from '../apply-range';
 import type { RunnerStatus } from '../consumer';
 import type { Health } from './check-health';
 import type { LogPosition } from './log-position';
 import { registerLogMetrics } from './log-metrics';
 
-export interface ConsumerMetrics {
+export interface ConsumerMetrics extends ApplyMetrics {
   readonly registry: Registry;
-  /** A chunk was applied, or refused, after so long. */
-  observeApply(topic: string, durationMs: number): void;
-  /** Events published at this time stand in the totals now. */
-  observeDelay(topic: string, publishedAtMs: number, nowMs: number): void;
-  observeDeadLetters(letters: readonly RejectedRecord[]): void;
 }
 
 const APPLY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const DELAY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
 
-/** What a consumer process tells Prometheus: its own counts, and all partitions of its topics. docs/operating/monitor.md lists the names. */
+/**
+ * What a consumer process tells Prometheus: its own counts, and all partitions of its topics.
+ * docs/operating/monitor.md lists the names.
+ */
 export function createConsumerMetrics(
   statuses: () => readonly RunnerStatus[],
   health: () => Health,
   position: () => LogPosition | undefined,
+  nowMs: () => number,
 ): ConsumerMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -84,8 +83,8 @@ export function createConsumerMetrics(
   return {
     registry,
     observeApply: (topic, durationMs) => apply.observe({ topic }, durationMs / 1000),
-    observeDelay: (topic, publishedAtMs, nowMs) =>
-      delay.observe({ topic }, Math.max(0, nowMs - publishedAtMs) / 1000),
+    observeDelay: (topic, publishedAtMs) =>
+      delay.observe({ topic }, Math.max(0, nowMs() - publishedAtMs) / 1000),
     observeDeadLetters(letters) {
       for (const { topic, rejection } of letters) deadLetters.inc({ topic, reason: rejection.reason });
     },

@@ -1,5 +1,5 @@
 import { usageConsumers } from '../../../consumers';
-import { checkCursor } from '../../ingest/offset-chain';
+import { checkCursor } from '../../ingest/resume-offset';
 import type { Context } from '../../installation/context';
 import { checkCloses } from '../../installation/ledgers/check-closes';
 import { logRanges, topicName } from '../../kafka/topics/topics';

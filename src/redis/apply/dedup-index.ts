@@ -91,7 +91,12 @@ export class DedupIndex {
   }
 
   /** The first `count` ids. If Redis holds fewer by now, the next answer of a script says so. */
-  private async readPeriod(shard: number, topic: string, period: string, count: number): Promise<FingerprintSet> {
+  private async readPeriod(
+    shard: number,
+    topic: string,
+    period: string,
+    count: number,
+  ): Promise<FingerprintSet> {
     const ids = new FingerprintSet(count);
     const end = segmentCount(count);
     for (let first = 0; first < end; first += SEGMENTS_AT_ONCE) {

@@ -66,7 +66,11 @@ const seenInChunk = new FingerprintSet();
  *   month
  * @returns a string for a malformed chunk: what is wrong with it
  */
-export function packChunk(fingerprinter: Fingerprinter, chunk: Chunk, known: DedupWindows): PackedChunk | string {
+export function packChunk(
+  fingerprinter: Fingerprinter,
+  chunk: Chunk,
+  known: DedupWindows,
+): PackedChunk | string {
   const { events, from, next } = chunk;
   const open = known.own.period === FIRST_WINDOW ? undefined : known.own.period;
   const halves = new Uint32Array(events.length * 2);

@@ -86,4 +86,5 @@ function stateOf(
   return isKnown(own) ? 'COUNTED' : 'UNKNOWN';
 }
 
-const isIn = (period: DedupWindows['previous'], one: Fingerprint): boolean => period?.ids.has(...one) === true;
+const isIn = (period: DedupWindows['previous'], one: Fingerprint): boolean =>
+  period?.ids.has(...one) === true;

@@ -1,14 +1,15 @@
 --[[
-The ids that a shard has seen of a topic in a period, as a log: fingerprints of 8 bytes, in the order in which they were
-counted, in segments. Put in front of the scripts that count events (see commands.ts).
+The dedup index as Redis stores it: the ids that a shard has counted of a topic in one dedup window. It is a log of
+fingerprints of 8 bytes, in the order of counting, cut into segments. It is put in front of the scripts that count
+events (see scripts.ts).
 
-No script looks an id up. Who sends events holds the same ids in memory (known-ids.ts), takes repeats out himself, and
-says which ids he went by: the periods, and how many of each. Are they not these, he is told, and nothing is written.
-Ids are only ever added together with a cursor's move, and a log of events gives them in one order: where period, number
-and cursor are the same, so are the ids.
+No script looks an id up. The sender holds the same ids in memory (dedup-index.ts), leaves out duplicates itself, and
+states which ids it compared with: the windows, and how many ids of each. If Redis holds others, the script answers so
+and writes nothing. Ids are only ever added together with a move of the cursor, and a log of events gives them in one
+order: where window, number and cursor are equal, the ids are equal.
 ]]
 local ID_BYTES = 8
--- With what Redis adds to a string and to a request for memory, a segment takes up 64 KiB, and no more: see known-ids.ts.
+-- With what Redis adds to a string and to a request for memory, a segment takes up 64 KiB and no more: see dedup-index.ts.
 local IDS_PER_SEGMENT = 8190
 
 local call, byte, sub, tonumber = redis.call, string.byte, string.sub, tonumber

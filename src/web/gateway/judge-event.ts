@@ -1,5 +1,5 @@
 import { decodeEvent, type TimeLimits } from '../../../consumers/decode/decode-event';
-import { consumerOfType } from '../../../consumers/route-event';
+import { consumerOfType } from '../../../consumers';
 import { usageConsumers } from '../../../consumers';
 import type { RejectedEvent } from '../../../schemas/types';
 import { shown } from '../../lib/text/describe';

@@ -9,7 +9,7 @@ import { openCloseFence } from '../../../src/close/guards/close-fence';
 import { closeMonth, type CloseDependencies, type CloseReport } from '../../../src/close/close-month';
 import { readCloseState } from '../../../src/close/close-state';
 import { checkMayClose } from '../../../src/close/due-months';
-import { noteTopicIds } from '../../../src/ingest/guards/note-topic-ids';
+import { noteTopicIds } from '../../../src/ingest/guards/topic-guard';
 import { monthsFrozenTooEarly } from '../../../src/installation/ledgers/frozen-too-early';
 import { readCloseRecords } from '../../../src/installation/ledgers/restore-closes';
 import { createLogger } from '../../../src/lib/logger';

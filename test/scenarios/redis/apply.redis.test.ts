@@ -206,7 +206,10 @@ describe('ids that are in memory here', () => {
     await counted(store, 10, 'a');
     await apply(store, 1, chunk(TOPIC, 0, [event(0)]));
     store.dedupIndex.keepOnly(TOPIC, [1]);
-    expect([store.dedupIndex.of(0, TOPIC), store.dedupIndex.of(1, TOPIC)?.own.ids.size]).toEqual([undefined, 1]);
+    expect([store.dedupIndex.of(0, TOPIC), store.dedupIndex.of(1, TOPIC)?.own.ids.size]).toEqual([
+      undefined,
+      1,
+    ]);
     store.dedupIndex.keepOnly('session', []);
     expect(store.dedupIndex.of(1, TOPIC)).toBeDefined();
     expect(await counted(store, 11, 'a')).toEqual(applied(0, 1));

@@ -44,9 +44,10 @@ async function metricsText(): Promise<string> {
         stuckAfterMs: 1,
       }),
     () => position,
+    () => 1_250,
   );
   metrics.observeApply('usage.session', 4);
-  metrics.observeDelay('usage.session', 1_000, 1_250);
+  metrics.observeDelay('usage.session', 1_000);
   const follower = createFollowerMetrics({
     status: () => ({ left: 3, total: 9, read: 6, roundAt: 1, sweptAt: 1, sweepMs: 250 }),
     countByKind: () => new Map([['daily', 2]]),

@@ -1,5 +1,5 @@
 import { fc, test } from '@fast-check/jest';
-import { decide, review, type ChainStop } from '../../../src/ingest/offset-chain';
+import { decide, review, type ChainStop } from '../../../src/ingest/resume-offset';
 
 /**
  * Histories of one partition, in small and without a broker: a log that grows, is cut and made anew, a client that jumps

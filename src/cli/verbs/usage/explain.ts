@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { createLineExplainer, linesToExplain, type Explained } from '../../../audit/explain-invoice';
 import type { ExplainedEvent } from '../../../audit/explain-line';
 import type { Invoice } from '../../../billing/invoice/invoice';
-import { caughtUp } from '../../../ingest/caught-up';
+import { caughtUp } from '../../../installation/ledgers/caught-up';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { withContext, type Context } from '../../../installation/context';
 import { createProgress } from '../../../lib/progress';

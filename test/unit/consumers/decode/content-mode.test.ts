@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { consumerNamed } from '../../../../consumers';
 import { decodeEvent } from '../../../../consumers/decode/decode-event';
-import { dataOf } from '../../../../consumers/decode/event-data';
+import { dataOf } from '../../../../consumers/decode/decode-event';
 import {
   decode,
   event,

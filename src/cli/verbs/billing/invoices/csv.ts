@@ -6,7 +6,7 @@ import { TallymanError } from '../../../../lib/errors';
 import { invoicedProjects, readInvoicesOfMonth } from '../../../../redis/views/invoices';
 import type { Store } from '../../../../redis/store';
 import { monthArgument } from '../../../lib/arguments';
-import { caughtUp } from '../../../../ingest/caught-up';
+import { caughtUp } from '../../../../installation/ledgers/caught-up';
 import { withContext } from '../../../../installation/context';
 import { findInvoice, INVOICE_ARGUMENT } from '../../../lib/find-invoice';
 

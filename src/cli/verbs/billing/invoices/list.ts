@@ -4,7 +4,7 @@ import { readCloses } from '../../../../redis/views/closes';
 import { invoicedProjects, readInvoices, readInvoicesOfMonth } from '../../../../redis/views/invoices';
 import type { Store } from '../../../../redis/store';
 import { monthArgument, projectArgument } from '../../../lib/arguments';
-import { caughtUp } from '../../../../ingest/caught-up';
+import { caughtUp } from '../../../../installation/ledgers/caught-up';
 import { withContext } from '../../../../installation/context';
 import { groupDigits, printJson, printLine, printTable } from '../../../lib/output';
 

@@ -10,7 +10,7 @@ import { readInvoiceInput } from '../../../../close/invoice-inputs';
 import { loadSeller } from '../../../../installation/seller-file';
 import { readWhole } from '../../../../redis/rebuilding';
 import { monthArgument, projectArgument } from '../../../lib/arguments';
-import { caughtUp } from '../../../../ingest/caught-up';
+import { caughtUp } from '../../../../installation/ledgers/caught-up';
 import { withContext } from '../../../../installation/context';
 import { groupDigits, printable, printJson, printLine } from '../../../lib/output';
 import { printInvoice } from '../../../lib/print-invoice';

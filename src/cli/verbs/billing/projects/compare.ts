@@ -6,7 +6,7 @@ import { loadCatalog } from '../../../../installation/catalog-file';
 import { readInvoiceInput } from '../../../../close/invoice-inputs';
 import { readWhole } from '../../../../redis/rebuilding';
 import { monthArgument, projectArgument } from '../../../lib/arguments';
-import { caughtUp } from '../../../../ingest/caught-up';
+import { caughtUp } from '../../../../installation/ledgers/caught-up';
 import { withContext } from '../../../../installation/context';
 import { groupDigits, printJson, printLine, printTable } from '../../../lib/output';
 

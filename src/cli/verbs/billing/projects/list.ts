@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { ProjectDocument } from '../../../../billing/project/project';
 import { eachProject } from '../../../../redis/views/projects';
-import { caughtUp } from '../../../../ingest/caught-up';
+import { caughtUp } from '../../../../installation/ledgers/caught-up';
 import { withContext, type Context } from '../../../../installation/context';
 import { describePlans } from '../../../lib/describe-plans';
 import { printJson, printLine, printTable } from '../../../lib/output';

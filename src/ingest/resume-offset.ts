@@ -1,11 +1,11 @@
 /**
- * Decides what a fetched batch may do to a partition's cursor. Pure, and the most dangerous page of the project: a wrong
- * answer here loses usage, or stands still for ever.
+ * Decides what a fetched batch may do to a partition's cursor. Pure, and the most dangerous page of
+ * the project: a wrong answer here loses usage, or stands still for ever.
  *
- * The cursor says which offset is to be applied next. A batch answers for the whole range from the position it was
- * fetched at to its last offset, although offsets inside may be absent: transaction markers, aborted records and
- * compacted ones leave holes, and a hole is no gap. So what is compared with the cursor is the position of the fetch,
- * never the offset of the first record.
+ * The cursor says which offset is to be applied next. A batch answers for the whole range from the
+ * position it was fetched at to its last offset, although offsets inside may be absent: transaction
+ * markers, aborted records and compacted ones leave holes, and a hole is no gap. So what is
+ * compared with the cursor is the position of the fetch, never the offset of the first record.
  */
 
 /** A batch as it was fetched. */
@@ -22,7 +22,10 @@ export interface LogFacts {
   readonly start: number;
   /** The offset that the next record will get. */
   readonly end: number;
-  /** The first record at or after the cursor and before the batch that a consumer would see; absent if there is none. */
+  /**
+   * The first record at or after the cursor and before the batch that a consumer would see; absent
+   * if there is none.
+   */
   readonly firstUnapplied?: number;
 }
 
@@ -30,7 +33,9 @@ export interface ChainInput {
   /** The offset to apply next. */
   readonly cursor: number;
   readonly batch: FetchedRange;
-  /** How often the consumer was sent to its cursor since a batch last fitted, in this assignment. */
+  /**
+   * How often the consumer was sent to its cursor since a batch last fitted, in this assignment.
+   */
   readonly seeks: number;
   /** Only after an `ask`. */
   readonly log?: LogFacts;
@@ -55,10 +60,11 @@ export function decide({ cursor, batch, seeks, log }: ChainInput): ChainDecision
   const { fetchedOffset, lastOffset } = batch;
   const next = lastOffset + 1;
   if (fetchedOffset === cursor) return { do: 'apply', from: cursor, next };
-  // The committed position is only a hint, so the first batch of an assignment often starts elsewhere.
+  // The committed position is only a hint, so the first batch of an assignment often starts
+  // elsewhere.
   if (seeks === 0) return { do: 'seek', to: cursor };
-  // Still elsewhere: either the log has no such offset, and the client was silently sent to its start, or the range
-  // between held nothing for a consumer, and the client went over it alone.
+  // Still elsewhere: either the log has no such offset, and the client was silently sent to its
+  // start, or the range between held nothing for a consumer, and the client went over it alone.
   if (!log) return { do: 'ask' };
   const stop = checkCursor(cursor, log);
   if (stop) return stop;
@@ -72,12 +78,14 @@ export function decide({ cursor, batch, seeks, log }: ChainInput): ChainDecision
 }
 
 /**
- * What a look at a partition says while nothing is fetched: on every assignment, and from time to time. An idle partition
- * shows no batch that could tell that its log was cut or made anew, or that the totals went back.
+ * What a look at a partition says while nothing is fetched: on every assignment, and from time to
+ * time. An idle partition shows no batch that could tell that its log was cut or made anew, or that
+ * the totals went back.
  *
- * @param known the cursor that the consumer has in mind, from before `cursor` was read; undefined when it was assigned the
- *   partition and has fetched nothing yet: it reads at the committed offset then, and where that lies past the cursor and
- *   nothing is published, no batch would ever tell
+ * @param known the cursor that the consumer has in mind, from before `cursor` was read; undefined
+ *   when it was assigned the partition and has fetched nothing yet: it reads at the committed
+ *   offset then, and where that lies past the cursor and nothing is published, no batch would ever
+ *   tell
  * @param cursor the totals' own cursor, from before `log` was asked for
  */
 export function review(

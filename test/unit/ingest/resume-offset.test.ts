@@ -1,4 +1,4 @@
-import { checkCursor, decide, type ChainInput, review } from '../../../src/ingest/offset-chain';
+import { checkCursor, decide, type ChainInput, review } from '../../../src/ingest/resume-offset';
 
 const batch = (fetchedOffset: number, lastOffset: number) => ({ fetchedOffset, lastOffset });
 

@@ -1,0 +1,46 @@
+import { traced } from '../lib/tracing';
+import { apply } from '../redis/apply/apply-chunk';
+import type { ApplyAnswer, Chunk } from '../redis/apply/chunk';
+import { readCursor } from '../redis/cursors';
+import type { Store } from '../redis/store';
+import type { ClosesWatch } from './guards/watch-closes';
+
+/** Where rated events are counted. The shard has the partition's number. */
+export interface ApplyTarget {
+  apply(shard: number, chunk: Chunk): Promise<ApplyAnswer>;
+  /** The offset to apply next; undefined if no cursor was ever made. */
+  readCursor(shard: number, topic: string): Promise<number | undefined>;
+  /**
+   * Sets the shards in which a topic's events are counted from now on: memory kept for others is
+   * freed.
+   */
+  assign(topic: string, shards: readonly number[]): void;
+  /** Restores what the ledger of closes holds, after the totals lost their tail. */
+  restore(): Promise<void>;
+}
+
+/**
+ * The totals in Redis. Each chunk carries the latest closed month, so that a lost cut-off is
+ * noticed.
+ */
+export function createTotals(
+  store: Store,
+  closes: ClosesWatch,
+  observeApply: (topic: string, durationMs: number) => void,
+): ApplyTarget {
+  return {
+    async apply(shard, chunk) {
+      const lastClosed = await closes.latest();
+      const startedAt = performance.now();
+      const { topic, from, next } = chunk;
+      const answer = await traced('apply', { topic, partition: shard, from, next }, () =>
+        apply(store, shard, chunk, lastClosed),
+      );
+      observeApply(topic, performance.now() - startedAt);
+      return answer;
+    },
+    readCursor: (shard, topic) => readCursor(store, shard, topic),
+    assign: (topic, shards) => store.dedupIndex.keepOnly(topic, shards),
+    restore: () => closes.restore(),
+  };
+}
