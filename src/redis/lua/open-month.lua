@@ -1,4 +1,4 @@
--- Which month is open at an offset. Put in front of the scripts that count events (see commands.ts).
+-- Which month is open at an offset. Put in front of the scripts that count events (see scripts.ts).
 local function monthAfter(month)
   local year, number = tonumber(string.sub(month, 1, 4)), tonumber(string.sub(month, 6))
   if number == 12 then

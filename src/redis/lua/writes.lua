@@ -1,5 +1,5 @@
 --[[
-Brackets what a script writes. Put in front of the scripts that count events (see commands.ts).
+Brackets what a script writes. Put in front of the scripts that count events (see scripts.ts).
 
 All that a script writes takes effect together, except after this fault of the server: a crash cuts the append-only file
 inside a script's writes, and a later restart executes the first half of them once more (check-append-only-file.ts). The
