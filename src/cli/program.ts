@@ -31,13 +31,13 @@ const VERBS: Verbs = {
 const AFTER_ERROR = 'Run with --help for the options and examples.';
 
 /**
- * The command line, without running it: completion and tests walk it.
- *
- * @param called the words behind the program's name, of which only the verb is loaded; without any it is whole
+ * The command line, not yet run: completion and tests walk through it.
+ * @param called the words after the program's name. Only the verb that they name is loaded; without
+ *   words, all are.
  */
 export function createProgram(called: readonly string[] = []): Command {
   const program = new Command('tallyman')
-    .description('Exact monthly usage totals and invoices from usage events on Kafka.')
+    .description('Turn usage events on Kafka into exact monthly totals and invoices.')
     .showHelpAfterError(AFTER_ERROR)
     .addOption(new Option('--version', 'show the version'))
     .on('option:version', () => {
@@ -49,7 +49,7 @@ export function createProgram(called: readonly string[] = []): Command {
   return program;
 }
 
-/** Commander ends the process by itself unless each command, not only the program, is told to throw. */
+/** Commander exits the process by itself unless each command, not only the program, is set to throw. */
 function inheritExitOverride(command: Command): void {
   command.exitOverride().showHelpAfterError(AFTER_ERROR);
   command.commands.forEach(inheritExitOverride);

@@ -21,7 +21,7 @@ function report(error: unknown): void {
     process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
 }
 
-// A reader that goes away (`tallyman ... | head`) is no failure.
+// A reader that goes away (`tallyman ... | head`) is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
   throw error;

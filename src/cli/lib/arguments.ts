@@ -5,7 +5,7 @@ import { isMonth } from '../../rating/month';
 /** Reads a month argument: `YYYY-MM`. */
 export function monthArgument(text: string): string {
   if (!isMonth(text)) {
-    throw new InvalidArgumentError(`"${text}" is no month: write YYYY-MM, e.g. 2026-10.`);
+    throw new InvalidArgumentError(`"${text}" is not a month: write YYYY-MM, e.g. 2026-10.`);
   }
   return text;
 }
@@ -18,16 +18,16 @@ export function dayArgument(text: string): string {
     Number.isNaN(parsed.getTime()) ||
     !parsed.toISOString().startsWith(text)
   ) {
-    throw new InvalidArgumentError(`"${text}" is no day: write YYYY-MM-DD, e.g. 2026-10-01.`);
+    throw new InvalidArgumentError(`"${text}" is not a day: write YYYY-MM-DD, e.g. 2026-10-01.`);
   }
   return text;
 }
 
-/** Reads a project id by the contract's rule. */
+/** Reads a project id by the rule for `subject` in docs/events.md. */
 export function projectArgument(text: string): string {
   if (!/^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/.test(text)) {
     throw new InvalidArgumentError(
-      `"${text}" is no project id: letters, digits, _ - . (not first), at most 128.`,
+      `"${text}" is not a project id: use letters, digits, _ - . (not first), at most 128.`,
     );
   }
   return text;
@@ -37,15 +37,15 @@ export function projectArgument(text: string): string {
 export function timeArgument(text: string): number {
   const ms = /^\d{4}-\d{2}-\d{2}T/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(ms))
-    throw new InvalidArgumentError(`"${text}" is no time: write e.g. 2026-12-01T02:00:00Z.`);
+    throw new InvalidArgumentError(`"${text}" is not a time: write e.g. 2026-12-01T02:00:00Z.`);
   return ms;
 }
 
-/** Reads a span of time such as 30s or 2d, as milliseconds. */
+/** Reads a duration such as 30s or 2d, as milliseconds. */
 export function spanArgument(text: string): number {
   const spanMs = parseSpan(text);
   if (spanMs === undefined)
-    throw new InvalidArgumentError(`"${text}" is no span: write e.g. 30s, 90m, 1h or 2d.`);
+    throw new InvalidArgumentError(`"${text}" is not a duration: write e.g. 30s, 90m, 1h or 2d.`);
   return spanMs;
 }
 

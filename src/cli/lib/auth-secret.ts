@@ -7,6 +7,6 @@ export function needAuthSecret({ config }: { readonly config: Config }): string 
   if (authSecret !== undefined) return authSecret;
   throw new TallymanError(
     'AUTH_SECRET_MISSING',
-    'TALLYMAN_AUTH_SECRET is not set: anybody could sign in with a secret that everybody knows. Set 32 random bytes or more, e.g. from `openssl rand -hex 32`.',
+    'TALLYMAN_AUTH_SECRET is not set, and there is no default, because anybody could sign in with it. Set 32 random bytes or more, e.g. from `openssl rand -hex 32`.',
   );
 }

@@ -1,13 +1,13 @@
 import type { Command, Option } from 'commander';
 
-/** A verb, or a group of verbs, as commander knows it. */
+/** A verb or a group of verbs, as commander has it. */
 export interface CommandNode {
   /** The words that lead to it, without the program's own name: `invoices list`; empty for the program. */
   readonly path: string;
   readonly command: Command;
   readonly verbs: readonly { readonly name: string; readonly description: string }[];
   readonly options: readonly OptionNode[];
-  /** The words that its arguments are chosen from; empty where anything goes. */
+  /** The words that its arguments are chosen from; empty if any word is allowed. */
   readonly choices: readonly string[];
   readonly takesArguments: boolean;
 }

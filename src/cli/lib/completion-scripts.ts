@@ -1,8 +1,9 @@
 import type { CommandNode, OptionNode } from './command-tree';
 
 /*
- * Each script finds the verb by the words before the cursor and offers what may follow it. The lists are written out: a
- * completion that had to start the program at each TAB would be slow. Files are the shell's own to complete.
+ * Each script finds the verb in the words before the cursor, and offers what may follow it. The
+ * lists are written out: a completion that started the program at each TAB would be slow. The shell
+ * itself completes files.
  */
 
 /** @param tree of `commandTree`; the first is the program */
@@ -159,7 +160,7 @@ const eachOption = (tree: readonly CommandNode[]): { path: string; flag: string;
 
 const flagsOf = ({ options }: CommandNode): string[] => options.flatMap(({ flags }) => flags);
 
-/** What a verb is followed by, beside options; where nothing is, the options are offered unasked. */
+/** The words that may follow a verb, besides options. If there are none, the options are offered unasked. */
 const wordsOf = (node: CommandNode): string[] => [...node.verbs.map(({ name }) => name), ...node.choices];
 
 /** For bash and zsh: nothing within is expanded. */

@@ -8,11 +8,11 @@ export function describeError(error: unknown): TallymanError {
   const [first] = chain;
   const root = chain.at(-1);
   const message = firstLine(root?.message ?? String(error));
-  // The refusals that Redis is known for have codes of their own already.
+  // Redis's common refusals already have codes of their own.
   if (chain.some(({ name }) => name === 'ReplyError')) {
     return new TallymanError(
       'REDIS_REFUSED',
-      `Redis answers "${message}". \`tallyman doctor\` checks its settings.`,
+      `Redis answered "${message}". \`tallyman doctor\` checks its settings.`,
       {},
       { cause: error },
     );
@@ -20,7 +20,7 @@ export function describeError(error: unknown): TallymanError {
   if (first?.name.startsWith('KafkaJS')) {
     return new TallymanError(
       'KAFKA_UNAVAILABLE',
-      `Kafka did not do what was asked: ${message}. Check that the brokers of KAFKA_BROKERS run, then run this again.`,
+      `Kafka did not do what was asked: ${message}. Check that the brokers in KAFKA_BROKERS are running, then run this again.`,
       {},
       { cause: error },
     );

@@ -1,7 +1,7 @@
 import { refusesColour } from '../../lib/config';
 export { groupDigits } from '../../lib/text/number-text';
 
-/** What a verb answers goes to stdout: as one JSON document for scripts, or as text for people. */
+/** A verb writes its result to stdout: as one JSON document for scripts, or as text for people. */
 
 export function printJson(document: unknown): void {
   process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
@@ -17,7 +17,7 @@ export interface Column<Row> {
   readonly align?: 'left' | 'right';
 }
 
-/** A plain table: columns as wide as their widest cell, numbers to the right. */
+/** A plain table. Columns are as wide as their widest cell, and numbers are right-aligned. */
 export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string {
   const cells = rows.map((row) => columns.map((column) => printable(column.of(row))));
   const widths = columns.map((column, at) =>
@@ -43,7 +43,10 @@ export function printTable<Row>(columns: readonly Column<Row>[], rows: readonly 
   process.stdout.write(formatTable(columns, rows));
 }
 
-/** Control characters come from producers' data: shown as they are they could rewrite an operator's terminal. */
+/**
+ * Control characters come from producers' data. Shown as they are, they could rewrite an operator's
+ * terminal.
+ */
 export function printable(text: string): string {
   return text.replace(
     /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
@@ -54,7 +57,7 @@ export function printable(text: string): string {
 const TONES = { bad: '\u001b[31m', careful: '\u001b[33m', faint: '\u001b[2m' };
 export type Tone = keyof typeof TONES;
 
-/** Colours what must catch the eye, on a terminal only, unless the user wants no colours. */
+/** Colors what must catch the eye, on a terminal only, unless the user wants no colors. */
 export function toned(
   tone: Tone | undefined,
   text: string,

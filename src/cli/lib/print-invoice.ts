@@ -1,7 +1,7 @@
 import { correctsText, titleOf, type Invoice } from '../../billing/invoice/invoice';
 import { groupDigits, printLine, printTable } from './output';
 
-/** Prints an invoice with its lines. `heading` tells an issued one from a preview. */
+/** Prints an invoice with its lines. `heading` distinguishes a preview from an issued one. */
 export function printInvoice(
   invoice: Invoice,
   heading = `${titleOf(invoice)} ${invoice.number ?? '(not issued)'}`,

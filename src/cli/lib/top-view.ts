@@ -4,7 +4,10 @@ import type { Spend } from '../../ops/spend';
 import { formatTable, groupDigits, printable, type Column } from './output';
 import type { Line } from './screen';
 
-/** What `tallyman top` shows at a moment; undefined is what is not known yet, or not any more. */
+/**
+ * What `tallyman top` shows at one moment. A field is undefined if it is not known yet, or no
+ * longer known.
+ */
 export interface TopView {
   readonly nowMs: number;
   readonly month: string;
@@ -12,11 +15,11 @@ export interface TopView {
   readonly position: LogPosition | undefined;
   readonly deadLetters: RecentDeadLetters | undefined;
   readonly spend: Spend | undefined;
-  /** Why something is not known. */
+  /** Why a field is not known. */
   readonly problems: readonly string[];
 }
 
-/** A partition with something to apply and no progress for so long is called stuck. */
+/** A partition that has something to apply, and makes no progress for this long, is called stuck. */
 const STUCK_AFTER_MS = 10_000;
 const PARTITIONS_SHOWN = 8;
 const PROJECTS_SHOWN = 10;
@@ -40,9 +43,9 @@ export function topLines(view: TopView): Line[] {
 }
 
 function freshnessLines({ position }: TopView): Line[] {
-  if (position === undefined) return [{ text: 'How fresh the totals are is not known.', tone: 'careful' }];
+  if (position === undefined) return [{ text: 'It is not known how fresh the totals are.', tone: 'careful' }];
   const { atMs, behind, perSecond } = position;
-  if (behind === 0) return [{ text: `Fresh: all that was published before ${instant(atMs)} is counted.` }];
+  if (behind === 0) return [{ text: `Up to date: everything published before ${instant(atMs)} is counted.` }];
   const left = perSecond > 0 ? `, about ${count(Math.ceil(behind / perSecond))} s at this rate` : '';
   return [{ text: `Behind: ${count(behind)} to apply${left}.`, tone: 'careful' }];
 }
@@ -60,7 +63,7 @@ function topicLines({ position }: TopView): Line[] {
   );
 }
 
-/** The partitions that are behind, the stuck ones first, then those with most to do. */
+/** The partitions that are behind: the stuck ones first, then those with the most to apply. */
 function laggingOf({ position }: TopView): LaggingPartition[] {
   if (position === undefined) return [];
   const stuck = new Set(stuckPartitions(position, STUCK_AFTER_MS));
@@ -85,10 +88,10 @@ interface LaggingPartition {
   readonly cursor: number;
   readonly end: number;
   readonly behind: number;
-  /** For so long the cursor has been seen to stand. */
+  /** For how long the cursor has not moved. */
   readonly stillMs: number;
   readonly stuck: boolean;
-  /** An open transaction lies before what is left. */
+  /** An open transaction holds the rest back. */
   readonly isHeld: boolean;
 }
 
@@ -136,7 +139,8 @@ function reasonsOf({ letters }: RecentDeadLetters): Map<string, number> {
 }
 
 function spendLines({ spend, month, currency }: TopView): Line[] {
-  if (spend === undefined) return [{ text: `${month}: what projects cost is not known yet.`, tone: 'faint' }];
+  if (spend === undefined)
+    return [{ text: `${month}: the cost of the projects is not known yet.`, tone: 'faint' }];
   if (spend.projects.length === 0) return [{ text: `${month}: no project has usage.` }];
   const shown = spend.projects.slice(0, PROJECTS_SHOWN);
   const table = tableLines(
@@ -153,7 +157,7 @@ function spendLines({ spend, month, currency }: TopView): Line[] {
 const more = (left: number, isCut = false): Line[] =>
   left <= 0 ? [] : [{ text: `... and ${count(left)}${isCut ? ' or more' : ''} more`, tone: 'faint' }];
 
-/** What is not printable is shown harmlessly: `formatTable` sees to it. */
+/** `formatTable` replaces characters that are not printable. */
 function tableLines<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
@@ -166,7 +170,7 @@ function tableLines<Row>(
   ];
 }
 
-/** The same as one document, for scripts. */
+/** The same, as one document for scripts. */
 export function topDocument(view: TopView): unknown {
   const { position, deadLetters, spend } = view;
   return {

@@ -10,7 +10,7 @@ export function versionText(): string {
   return commit === undefined ? version : `${version} (${commit})`;
 }
 
-/** Sources and the build lie at different depths below it. */
+/** The sources and the build are at different depths below it. */
 function packageRoot(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : packageRoot(dirname(folder));
 }

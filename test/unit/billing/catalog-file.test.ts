@@ -40,7 +40,7 @@ test('a file is read like the built-in catalog', () => {
 
 test('a file that is not there or no JSON is named', () => {
   const missing = thrownBy(() => loadCatalog(join(folder, 'none.json'))) as TallymanError;
-  expect(missing.message).toMatch(/none\.json is no good catalog:\n {2}ENOENT/);
+  expect(missing.message).toMatch(/none\.json is not a valid catalog:\n {2}ENOENT/);
   expect(thrownBy(() => loadCatalog(fileOf('{ "plans": ')))).toMatchObject({ code: 'BAD_CATALOG' });
 });
 

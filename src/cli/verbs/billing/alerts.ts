@@ -11,12 +11,17 @@ import { withContext, type Context } from '../../../installation/context';
 import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
 import { signalled } from '../../../lib/process/stop-signal';
 
-/** So often every project is looked at, moved or not: a new plan or budget changes what is due as well. */
+/**
+ * How often every project is checked, changed or not: a new plan or budget also changes which
+ * alerts are due.
+ */
 const FULL_PASS_MS = 10 * 60_000;
 
 export function verb(): Command {
   return new Command('alerts')
-    .description('Tell when a project nears or reaches what its plan includes, its credits or its budget.')
+    .description(
+      'Alert when a project has used 80 % or 100 % of what its plan includes, its credits or its budget.',
+    )
     .addHelpText(
       'after',
       `
@@ -26,17 +31,17 @@ Examples:
     )
     .addCommand(
       new Command('watch')
-        .description('Send alerts to billing.alerts, each once, until stopped.')
+        .description('Publish alerts to billing.alerts, each once, until stopped.')
         .addOption(durationOption('--interval <span>', 'time between two checks', '30s'))
-        .option('--once', 'look once and end')
+        .option('--once', 'check once and exit')
         .addHelpText(
           'after',
           `
-One watcher an installation: a second one takes over, and the first one ends.
+Run one watcher per installation: a second one takes over, and the first one exits.
 
 Examples:
   tallyman alerts watch
-  tallyman alerts watch --once          from cron`,
+  tallyman alerts watch --once          for cron`,
         )
         .action(async (options: { interval: number; once?: true }) => {
           await withContext((context) => watch(context, options));

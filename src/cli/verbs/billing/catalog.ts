@@ -9,7 +9,7 @@ import { groupDigits, printJson, printLine, printTable, type Column } from '../.
 
 export function verb(): Command {
   return new Command('catalog')
-    .description('Plans, included quantities and prices.')
+    .description('Check or show plans, included quantities and prices.')
     .addHelpText(
       'after',
       `
@@ -20,9 +20,9 @@ Examples:
     .addCommand(
       new Command('check')
         .description(
-          'Check a catalog file: every problem, with the row it is in. Exit code 1 if there is one.',
+          'Check a catalog file, and list every problem with its row. Exits with 1 if there is one.',
         )
-        .argument('<file>', 'a JSON file as schemas/catalog.v1.json describes it')
+        .argument('<file>', 'a JSON file in the format of schemas/catalog.v1.json')
         .option('--json', 'one JSON document on stdout')
         .addHelpText(
           'after',
@@ -34,8 +34,8 @@ Examples:
     )
     .addCommand(
       new Command('show')
-        .description('Show what holds on a day: plans, included quantities, prices.')
-        .option('--plan <plan>', 'of this plan only')
+        .description('Show the plans, included quantities and prices that are valid on a day.')
+        .option('--plan <plan>', 'show this plan only')
         .option('--date <day>', 'YYYY-MM-DD in the billing zone; today by default', dayArgument)
         .option('--json', 'one JSON document on stdout')
         .addHelpText(
@@ -67,13 +67,13 @@ function check(file: string, options: { json?: true }): void {
   }
   if (options.json) printJson({ file, ok: false, problems });
   else {
-    printLine(`${file} is no good catalog:`);
+    printLine(`${file} is not a valid catalog:`);
     for (const problem of problems) printLine(`  ${problem}`);
   }
   process.exitCode = 1;
 }
 
-/** What is wrong with the file; or what is in it, if nothing is. */
+/** What is wrong with the file, or a summary of it if nothing is. */
 function problemsOf(file: string): readonly string[] | string {
   try {
     const { plans, allowances, rates, inference } = loadCatalog(file).document;
@@ -81,7 +81,7 @@ function problemsOf(file: string): readonly string[] | string {
       [...inference.stt.models, ...inference.llm.models, ...inference.tts.models].map(({ model }) => model),
     );
     return (
-      `${file} is good: ${new Set(plans.map(({ plan }) => plan)).size} plans, ` +
+      `${file} is valid: ${new Set(plans.map(({ plan }) => plan)).size} plans, ` +
       `${new Set(allowances.map(({ name }) => name)).size} included quantities, prices of ` +
       `${new Set(rates.map(({ meter }) => meter)).size} meters and ${models.size} models, ` +
       `${Object.keys(inference.aliases).length} other names of models.`
@@ -123,7 +123,7 @@ function print(shown: CatalogOn): void {
   printTable(
     [
       { title: 'plan', of: (row) => row.plan },
-      { title: 'a month', of: (row) => groupDigits(row.fee), align: 'right' },
+      { title: 'fee per month', of: (row) => groupDigits(row.fee), align: 'right' },
       { title: 'at the quota', of: (row) => (row.atQuota === 'block' ? 'blocks' : 'charges overage') },
       { title: 'inference credits', of: (row) => row.inferenceCredits ?? '-', align: 'right' },
       { title: 'minimum spend', of: (row) => row.minimumSpend ?? '-', align: 'right' },
@@ -134,7 +134,7 @@ function print(shown: CatalogOn): void {
   printLine();
   printTable(
     [
-      { title: 'included a month', of: (row) => row.name },
+      { title: 'included per month', of: (row) => row.name },
       { title: 'unit', of: (row) => row.unit },
       ...names.map((name): Column<CatalogOn['allowances'][number]> => ({
         title: name,
@@ -163,7 +163,10 @@ function printRates(title: string, rates: readonly RateOn[], plans: readonly str
   printTable(
     [
       { title, of: ({ meter, model }) => (model === undefined ? meter : `${meter}/${model}`) },
-      { title: 'for', of: ({ per, unit }) => (per === '1' ? `a ${unit}` : `${groupDigits(per)} ${unit}s`) },
+      {
+        title: 'for',
+        of: ({ per, unit }) => (per === '1' ? `per ${unit}` : `per ${groupDigits(per)} ${unit}s`),
+      },
       ...plans.map((plan): Column<RateOn> => ({
         title: plan,
         of: ({ prices }) => priceText(prices[plan]!),
@@ -178,7 +181,7 @@ function printRates(title: string, rates: readonly RateOn[], plans: readonly str
 function priceText(price: PriceDocument | null): string {
   if (price === null) return '-';
   if (typeof price === 'string') return price;
-  if ('package' in price) return `${price.amount} each ${groupDigits(price.package)} begun`;
+  if ('package' in price) return `${price.amount} for each ${groupDigits(price.package)} begun`;
   const tierText = ({ upTo, amount }: TierDocument): string =>
     upTo === undefined ? `then ${amount}` : `to ${groupDigits(upTo)} ${amount}`;
   return 'graduated' in price

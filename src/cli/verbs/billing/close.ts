@@ -38,26 +38,24 @@ interface CloseOptions {
 
 export function verb(): Command {
   return new Command('close')
-    .description('Close a month: wait until all of it is counted, freeze its totals, issue the invoices.')
+    .description('Close a month: wait until all of it is counted, freeze its totals, and issue the invoices.')
     .argument('[month]', 'YYYY-MM; every month due by default', monthArgument)
     .addOption(durationOption('--grace <span>', 'how long after its end a month may be closed', '1h'))
     .option(
       '--now <time>',
-      'date the close by another clock (ISO 8601); issues invoices unless --dry-run',
+      'date the close by this time (ISO 8601); issues invoices unless --dry-run is given',
       timeArgument,
     )
     .addOption(
       durationOption('--stall <span>', 'give up if the consumers make no progress for this long', '60s'),
     )
-    .option('--dry-run', 'show what would be issued; change nothing')
-    .option('--verify', 'recount the month from the log before issuing; hold the projects that differ')
+    .option('--dry-run', 'show what would be issued, and change nothing')
+    .option('--verify', 'recount the month from the log before issuing, and hold the projects that differ')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       `
-One close runs at a time: a second one takes over, and the first one ends (CLOSE_FENCED). The clocks of this machine, Kafka
-and Redis must agree, and a month must be over by them. --now dates the close; with --dry-run it also rehearses a month that
-is not over.
+One close runs at a time. A second one takes over, and the first one exits (CLOSE_FENCED). The clocks of this machine,
 
 Safe to repeat, and to run again after it was killed: without a month it also takes up what is not finished, an interrupted
 close, drafts or held projects. Exit codes: 0 done or nothing due; 1 failed, or something is left; 3 refused (the month is not over, an
@@ -82,7 +80,7 @@ async function close(context: Context, month: string | undefined, options: Close
   const counting = await checkCountingSettings(kafka, config);
   if (!options.dryRun) await checkClocks(kafka, store, config.prefix);
   const nowMs = options.now ?? Date.now();
-  // What is not over by the real clock is closed in a rehearsal alone.
+  // A month that is not over by the real clock is closed in a rehearsal only.
   const overAtMs = options.dryRun ? nowMs : Math.min(nowMs, Date.now());
   await checkNothingDropped(store);
   await checkRebuilt(store);
@@ -114,7 +112,7 @@ async function close(context: Context, month: string | undefined, options: Close
     state = await readState();
     for (const due of monthsDue(state)) note(await rehearseClose(dependencies, due, nowMs));
   } else {
-    // Before anything is read that decides: what another close does from now on comes to nothing.
+    // The fence comes before anything is read: from now on, another close cannot publish.
     const publisher = await openCloseFence(kafka, config.prefix);
     const totalsPublisher = await createPublisher(kafka);
     try {
@@ -129,15 +127,15 @@ async function close(context: Context, month: string | undefined, options: Close
     }
   }
   if (options.json) printJson({ closes: reports.map(documentOf) });
-  // Last: it keeps no closed month from being finished.
+  // This is checked last, so that it does not keep a closed month from being finished.
   if (month === undefined) checkNoneFrozenTooEarly(state, ...clock);
   if (!options.json && reports.length === 0) printLine('No month is due.');
-  // For cron: somebody has something to do, or usage stays unpaid.
+  // Cron reports it, because somebody has to act, or usage stays unpaid.
   if (!options.dryRun && reports.some(({ drafts, held }) => drafts.length + held.length > 0))
     process.exitCode = 1;
 }
 
-/** By other code than the consumers', from the log: see src/recount. */
+/** Counts the log with other code than the consumers: see src/audit/second-count. */
 function recountOf(
   context: Context,
   counting: CountingRecord,
@@ -187,7 +185,7 @@ function printReport(report: CloseReport, currency: string, minorDigits: number)
     printLine('  Add the prices to the catalog and run the close again.');
   }
   if (held.length > 0) {
-    printLine(toned('careful', `  ${held.length} projects are held: nothing is issued to them yet.`));
+    printLine(toned('careful', `  ${held.length} projects are held. Nothing is issued to them yet.`));
     for (const { project, code, detail, remedy } of held.slice(0, SHOWN)) {
       printLine(`    ${project}: ${printable(detail)} [${code}]`);
       printLine(`      -> ${printable(remedy)}`);
@@ -197,10 +195,12 @@ function printReport(report: CloseReport, currency: string, minorDigits: number)
   const { count, byReason } = report.deadLetters;
   if (count > 0) {
     const reasons = Object.entries(byReason).map(([reason, of]) => `${of} ${reason}`);
-    printLine(`  ${count} events of the month are dead letters, charged to nobody: ${reasons.join(', ')}.`);
+    printLine(
+      `  ${count} events of the month are dead letters, and charged to nobody: ${reasons.join(', ')}.`,
+    );
   }
   if (overQuota.length > 0) {
-    printLine('  Over a quota that blocks, not charged:');
+    printLine('  Usage over a quota that blocks is not charged:');
     printTable(
       [
         { title: 'project', of: (row) => row.project },
@@ -213,11 +213,11 @@ function printReport(report: CloseReport, currency: string, minorDigits: number)
   }
 }
 
-/** So many rows of a list are printed; --json has all. */
+/** At most this many rows of a list are printed. --json has all of them. */
 const SHOWN = 50;
 
 function printMore(length: number): void {
-  if (length > SHOWN) printLine(`    ... and ${length - SHOWN} more: --json has them all`);
+  if (length > SHOWN) printLine(`    ... and ${length - SHOWN} more; --json lists all`);
 }
 
 /** 1234n -> `12.34` */

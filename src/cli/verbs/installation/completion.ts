@@ -9,7 +9,7 @@ type Shell = keyof typeof SCRIPTS;
 export function verb(): Command {
   return new Command('completion')
     .description('Print a script that completes verbs, options and their values in a shell.')
-    .addArgument(new Argument('<shell>', 'whose script').choices(Object.keys(SCRIPTS)))
+    .addArgument(new Argument('<shell>', 'the shell that the script is for').choices(Object.keys(SCRIPTS)))
     .addHelpText(
       'after',
       `

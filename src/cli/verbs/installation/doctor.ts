@@ -6,7 +6,7 @@ import { printJson, printLine, toned } from '../../lib/output';
 
 export function verb(): Command {
   return new Command('doctor')
-    .description('Check the settings that exactness needs. Exit code 1 if something is wrong.')
+    .description('Check every setting that exactness depends on. Exits with 1 if usage is in danger.')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
@@ -25,7 +25,7 @@ Examples:
 
 function printFindings(findings: readonly Finding[]): void {
   if (findings.length === 0) {
-    printLine('All is well.');
+    printLine('No problems found.');
     return;
   }
   for (const { level, subject, problem, remedy } of findings) {

@@ -5,7 +5,7 @@ import { printJson, printLine } from '../../lib/output';
 
 export function verb(): Command {
   return new Command('init')
-    .description('Create the topics and the cursors. Safe to repeat: what is there is left as it is.')
+    .description('Create the topics and the cursors. Safe to repeat: what exists stays as it is.')
     .addOption(
       new Option('--from <where>', 'where new cursors begin')
         .choices(['earliest', 'latest'])
@@ -29,8 +29,8 @@ export function verb(): Command {
 Examples:
   tallyman init
   tallyman init --partitions 24 --replication 3
-  tallyman init --timestamps create       replay or migrate records with their own timestamps
-  tallyman init --from latest             count only what is published from now on`,
+  tallyman init --timestamps create       to replay or migrate records with their own timestamps
+  tallyman init --from latest             to count only what is published from now on`,
     )
     .action(async (options: InitOptions & { readonly json?: true }) => {
       const { topics, partitions, cursors, allCursors } = await withContext((context) =>
@@ -40,12 +40,12 @@ Examples:
         printJson({ topics, partitions, cursors });
         return;
       }
-      printLine(topics.length > 0 ? `Created topics: ${topics.join(', ')}` : 'All topics were there.');
-      printLine(`Created ${cursors} cursors of ${allCursors} (${options.from}).`);
+      printLine(topics.length > 0 ? `Created topics: ${topics.join(', ')}` : 'All topics exist.');
+      printLine(`Created ${cursors} of ${allCursors} cursors (${options.from}).`);
     });
 }
 
 function positiveInteger(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError(`"${text}" is no positive integer.`);
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a positive integer.`);
   return Number(text);
 }

@@ -8,7 +8,7 @@ import { printJson, printLine } from '../../lib/output';
 
 export function verb(): Command {
   return new Command('keys')
-    .description('The Redis keys that hold a project, for redis-cli.')
+    .description('Print the Redis keys that hold the usage of a project, for redis-cli.')
     .argument('<project>', 'project id', projectArgument)
     .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
     .option('--json', 'one JSON document on stdout')

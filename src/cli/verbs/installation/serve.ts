@@ -17,11 +17,11 @@ export function verb(): Command {
     .addHelpText(
       'after',
       `
-TALLYMAN_AUTH_SECRET (32 bytes or more) signs and checks tokens; TALLYMAN_HOST and TALLYMAN_PORT say where to listen.
+TALLYMAN_AUTH_SECRET (32 bytes or more) signs and checks tokens. TALLYMAN_HOST and TALLYMAN_PORT set where to listen.
 
 Examples:
   TALLYMAN_AUTH_SECRET=$(openssl rand -hex 32) tallyman serve
-  tallyman token acme --role admin          a token for /login?token=... or for the API`,
+  tallyman token acme --role admin          makes a token for /login?token=... and for the API`,
     )
     .action(() => withContext(serve));
 }
@@ -37,7 +37,7 @@ async function serve(context: Context): Promise<void> {
   const groupIds = usageConsumers.map(({ name }) => groupOf(config.prefix, name));
   const readers = (): Promise<Map<string, Set<number>>> => assignedPartitions(kafka, groupIds);
   const logWatch = watchLog({ kafka, store, topics: usageTopics(config.prefix), readers }, logger);
-  // With fonts for its PDFs: help and completion load this file too.
+  // Loaded only now, with the fonts for its PDFs, because help and completion load this file too.
   const { createServer } = await import('../../../web/http/server.js');
   const app = await createServer({
     ...{ config, logger, calendar, catalog, kafka, store, logWatch, authSecret },

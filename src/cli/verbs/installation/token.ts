@@ -19,21 +19,21 @@ export function verb(): Command {
     .description('Make a token for the page and the API.')
     .argument(
       '[projects...]',
-      'project ids; none for ops, and for a producer of all projects',
+      'project ids; none for ops, or for a producer of all projects',
       (text: string, before: string[] = []) => [...before, projectArgument(text)],
     )
     .addOption(
-      new Option('--role <role>', 'admin, member or producer of projects; ops for the whole installation')
+      new Option('--role <role>', 'admin, member or producer of the projects; ops for the whole installation')
         .choices(['admin', 'member', 'producer', 'ops'])
         .makeOptionMandatory(),
     )
-    .addOption(durationOption('--expires <span>', 'how long it is valid', '30d', expiresArgument))
-    .option('--subject <who>', 'whom it is for; by default the role')
+    .addOption(durationOption('--expires <span>', 'how long the token is valid', '30d', expiresArgument))
+    .option('--subject <who>', 'the person or program that it is for; the role by default')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       `
-A token cannot be taken back before it expires; another TALLYMAN_AUTH_SECRET ends all.
+A token cannot be revoked before it expires. A new TALLYMAN_AUTH_SECRET revokes all of them.
 
 Examples:
   tallyman token acme --role admin --expires 12h
@@ -69,7 +69,7 @@ function makeToken(projects: readonly string[], { role, expires, subject, json }
 function expiresArgument(text: string): number {
   const spanMs = parseSpan(text);
   if (spanMs === undefined || spanMs < 1000) {
-    throw new InvalidArgumentError(`"${text}" is no span: write e.g. 12h or 30d.`);
+    throw new InvalidArgumentError(`"${text}" is not a duration: write e.g. 12h or 30d.`);
   }
   return spanMs;
 }

@@ -22,25 +22,23 @@ interface TopOptions {
 
 const LOOK_EVERY_MS = 1_000;
 const LETTERS_EVERY_MS = 5_000;
-/** To price every project takes long where there are many. */
+/** Pricing every project takes long if there are many. */
 const SPEND_EVERY_MS = 30_000;
 const LETTERS_PER_PARTITION = 100;
-/** An older look tells nothing of how fresh the totals are. */
+/** An older answer does not show how fresh the totals are. */
 const STALE_MS = 10_000;
 const INTERVAL_MIN_MS = 100;
 
 export function verb(): Command {
   return new Command('top')
-    .description('Watch lag, throughput, stuck partitions, dead letters and the dearest projects.')
-    .addOption(durationOption('--interval <span>', 'time between two views', '1s', intervalArgument))
-    .option('--once', 'show it once and end')
+    .description('Watch lag, throughput, stuck partitions, dead letters and the biggest projects.')
+    .addOption(durationOption('--interval <span>', 'time between two updates', '1s', intervalArgument))
+    .option('--once', 'show it once and exit')
     .option('--json', 'one JSON document on stdout, once')
     .addHelpText(
       'after',
       `
-Redraws a terminal in place until Ctrl-C; elsewhere it writes one block after another. Events are counted by their offsets,
-of which a transaction's marker takes one as well. Once is two looks a second apart, for the rates: only who watches longer is
-told that a partition is stuck.
+Redraws a terminal in place until Ctrl-C. If stdout is not a terminal, it writes one block after another. Events are
 
 Examples:
   tallyman top
@@ -49,7 +47,7 @@ Examples:
     )
     .action((options: TopOptions) => {
       const isLive = process.stdout.isTTY && !options.once && !options.json;
-      // Logs would be written across the view, which tells itself what does not answer.
+      // Log lines would be written across the view, and the view itself shows what does not answer.
       return withContext((context) => top(context, options, isLive), isLive ? { logLevel: 'silent' } : {});
     });
 }
@@ -57,7 +55,7 @@ Examples:
 function intervalArgument(text: string): number {
   const spanMs = spanArgument(text);
   if (spanMs < INTERVAL_MIN_MS)
-    throw new InvalidArgumentError(`"${text}" is too short: ${INTERVAL_MIN_MS}ms or more.`);
+    throw new InvalidArgumentError(`"${text}" is too short: write ${INTERVAL_MIN_MS}ms or more.`);
   return spanMs;
 }
 
@@ -86,7 +84,7 @@ async function top(context: Context, options: TopOptions, isLive: boolean): Prom
 }
 
 interface WatchedTop {
-  /** Asks for all that is due. @throws what Kafka or Redis answers badly */
+  /** Queries everything that is due. @throws the errors of Kafka and Redis */
   refresh(): Promise<void>;
   view(): TopView;
 }
@@ -132,7 +130,7 @@ async function openTop({
   };
 }
 
-/** The view is drawn on time whatever hangs: what is asked meanwhile is shown when it is answered. */
+/** The view is drawn on time even if a query hangs. Its answer is shown when it arrives. */
 async function drawUntilStopped(
   watched: WatchedTop,
   intervalMs: number,
@@ -143,7 +141,7 @@ async function drawUntilStopped(
   process.stdout.on('resize', draw);
   try {
     while (!stopSignal.stopped()) {
-      const refreshed = watched.refresh().catch(() => undefined); // The view names it as a problem.
+      const refreshed = watched.refresh().catch(() => undefined); // The view shows it as a problem.
       await Promise.race([refreshed, untilNext(intervalMs, stopSignal)]);
       draw();
       await untilNext(intervalMs, stopSignal);

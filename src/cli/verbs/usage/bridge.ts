@@ -4,7 +4,7 @@ import { TallymanError } from '../../../lib/errors';
 
 export function verb(): Command {
   return new Command('bridge')
-    .description('Turn what another system reports into usage events.')
+    .description('Turn reports of another system into usage events.')
     .addHelpText(
       'after',
       `
@@ -16,20 +16,20 @@ Examples:
 
 function livekit(): Command {
   return new Command('livekit')
-    .description("Take LiveKit's webhooks (POST /livekit/webhooks) and publish the usage that they hold.")
+    .description(
+      "Receive LiveKit's webhooks (POST /livekit/webhooks) and publish the usage that they report.",
+    )
     .option(
       '--watch',
-      'end the sessions whose end never comes: note open ones in Redis, ask LiveKit who is there',
+      'end sessions whose end never comes: record open ones in Redis, and ask LiveKit who is still there',
     )
     .addHelpText(
       'after',
       `
 LIVEKIT_API_KEY and LIVEKIT_API_SECRET check the signatures (several keys: LIVEKIT_KEYS="key: secret, key2: secret2").
-TALLYMAN_SPOOL names a folder that keeps webhooks while Kafka is away, up to TALLYMAN_SPOOL_MIB (256).
-TALLYMAN_LIVEKIT_MAPPING names a file that says which project a room belongs to (schemas/livekit-mapping.v1.json);
-by default the room acme.standup belongs to acme.
---watch asks the server at LIVEKIT_URL every 30 s; a session that nobody has seen for TALLYMAN_LIVEKIT_SESSION_LIMIT (24h)
-has ended. TALLYMAN_HOST and TALLYMAN_PORT say where to listen.
+TALLYMAN_SPOOL names a folder that keeps webhooks while Kafka is away, up to TALLYMAN_SPOOL_MIB (256 MiB).
+TALLYMAN_LIVEKIT_MAPPING names a file that assigns rooms to projects (schemas/livekit-mapping.v1.json). By default the
+--watch asks the server at LIVEKIT_URL every 30 s. A session that nobody has seen for TALLYMAN_LIVEKIT_SESSION_LIMIT (24h)
 
 In LiveKit's own configuration:
   webhook:
@@ -47,7 +47,7 @@ Examples:
             'Set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to the key that LiveKit signs its webhooks with.',
           );
         }
-        // With a web server: help and completion load this file too.
+        // The web server is loaded only now, because help and completion load this file too.
         const { runGateway } = await import('../../../web/gateway/run-gateway.js');
         await runGateway(context, { authSecret: undefined, watches: options.watch ?? false });
       }),

@@ -3,21 +3,23 @@ import { consumerNames, consumerNamed } from '../../../../consumers';
 import { runConsumers } from '../../../ingest/run-consumers';
 import { withContext } from '../../../installation/context';
 
-/** As a shell has it for Ctrl-C: a script must not take an interrupted catch-up for a finished one. */
+/** A shell's code for Ctrl-C. A script must not take an interrupted catch-up for a finished one. */
 const EXIT_INTERRUPTED = 130;
 
 export function verb(): Command {
   return new Command('consume')
-    .description('Run the consumers: rate each event and keep the totals, until stopped.')
-    .addArgument(new Argument('[consumers...]', 'which to run; all by default').choices(consumerNames))
-    .option('--until-caught-up', 'end when everything that was published at the start is applied')
+    .description('Run the consumers, which rate each event and keep the totals, until stopped.')
+    .addArgument(
+      new Argument('[consumers...]', 'the consumers to run; all by default').choices(consumerNames),
+    )
+    .option('--until-caught-up', 'exit when everything that was published before the start is applied')
     .addHelpText(
       'after',
       `
 Examples:
-  tallyman consume                      all four, for good
-  tallyman consume session transfer     two of them; run the others elsewhere
-  tallyman consume --until-caught-up    for a batch: apply what is there and end`,
+  tallyman consume                      all four, until stopped
+  tallyman consume session transfer     two of them, if the others run elsewhere
+  tallyman consume --until-caught-up    for a batch job: applies what is there and exits`,
     )
     .action(async (names: string[], options: { untilCaughtUp?: true }) => {
       const end = await withContext((context) =>

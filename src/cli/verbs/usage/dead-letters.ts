@@ -27,7 +27,7 @@ interface Filters {
 
 export function verb(): Command {
   return new Command('dead-letters')
-    .description('Events that could not be counted, with their reasons.')
+    .description('List, show and replay events that were rejected.')
     .addHelpText(
       'after',
       `
@@ -43,16 +43,16 @@ Examples:
 
 function withFilters(command: Command): Command {
   return command
-    .option('--reason <reason>', 'only those with this reason')
-    .option('--topic <topic>', 'only of this topic, e.g. usage.session')
-    .option('--since <time>', 'only of records from this time on (ISO 8601)', timeArgument)
-    .option('--until <time>', 'only of records before this time', timeArgument)
-    .option('--key <key>', 'only of records with this key')
+    .option('--reason <reason>', 'only dead letters with this reason')
+    .option('--topic <topic>', 'only dead letters of this topic, e.g. usage.session')
+    .option('--since <time>', 'only dead letters of records from this time on (ISO 8601)', timeArgument)
+    .option('--until <time>', 'only dead letters of records before this time', timeArgument)
+    .option('--key <key>', 'only dead letters of records with this key')
     .option('--json', 'one JSON document on stdout');
 }
 
 function listCommand(): Command {
-  return withFilters(new Command('list').description('List dead letters, newest last.'))
+  return withFilters(new Command('list').description('List dead letters, the newest last.'))
     .option('--limit <n>', 'show the newest n', limitArgument, 50)
     .addHelpText(
       'after',
@@ -106,9 +106,9 @@ Examples:
 
 function showCommand(): Command {
   return new Command('show')
-    .description('Show one dead letter whole, with its value decoded where it is text.')
+    .description('Show one dead letter in full, with its value decoded if it is text.')
     .argument('<place>', '<topic>/<partition>/<offset>, as `list` prints it')
-    .option('--json', 'as it is printed in any case')
+    .option('--json', 'accepted for consistency: the output is always JSON')
     .addHelpText(
       'after',
       `
@@ -132,17 +132,15 @@ Examples:
 function replayCommand(): Command {
   return withFilters(
     new Command('replay')
-      .description('Publish the events of dead letters again, after what refused them is mended.')
-      .argument('[places...]', 'only these, as `list` prints them'),
+      .description('Publish the events of dead letters again, after the cause of their rejection is fixed.')
+      .argument('[places...]', 'only these dead letters, as `list` prints them'),
   )
-    .option('--dry-run', 'say what would be published; publish nothing')
-    .option('--again', 'also those that were replayed before')
+    .option('--dry-run', 'show what would be published, and publish nothing')
+    .option('--again', 'include those that were replayed before')
     .addHelpText(
       'after',
       `
-Each event is judged by this program as it is now; what it would still refuse stays where it is. The others are published
-as they were: bytes, key, headers, topic and partition. An event counts once, however often it is replayed, while its id is
-remembered: for the open month and the one before.
+This program judges each event as it is now. Events that it would still reject stay where they are. The others are
 
 Examples:
   tallyman dead-letters replay --reason schema_violation --since 2026-11-01T00:00:00Z --dry-run
@@ -190,7 +188,7 @@ async function replay(
 function noDeadLetter(places: readonly string[]): TallymanError {
   return new TallymanError(
     'NO_DEAD_LETTER',
-    `There is no dead letter of ${places.join(', ')}: \`tallyman dead-letters list\` prints the places.`,
+    `There is no dead letter at ${places.join(', ')}. \`tallyman dead-letters list\` prints the places.`,
     { places },
   );
 }
@@ -205,8 +203,8 @@ function printSummary(
 ): void {
   const { selected, replayedBefore, replayed, refused, incomplete, dryRun, idsForgotten } = summary;
   printLine(
-    `${replayed} of ${selected} ${dryRun ? 'would be' : 'were'} published again; ${replayedBefore} had been before, ` +
-      `${refused.length} would be refused again, ${incomplete.length} are not whole.`,
+    `${replayed} of ${selected} ${dryRun ? 'would be' : 'were'} published again, ${replayedBefore} had been before,  ` +
+      `${refused.length} would be rejected again, ${incomplete.length} are incomplete.`,
   );
   const rows = [...refused, ...incomplete.map((one) => ({ ...one, reason: 'incomplete' }))];
   if (rows.length > 0) {
@@ -221,7 +219,7 @@ function printSummary(
   }
   if (idsForgotten > 0) {
     printLine(
-      `${idsForgotten} are from before the close before the last one: if a mended copy was counted then, its id is forgotten, ` +
+      `${idsForgotten} were published before the last but one close. If a corrected copy was counted then, its id is forgotten,  ` +
         'and the event counts again.',
     );
   }
@@ -259,6 +257,6 @@ function shorten(text: string): string {
 }
 
 function limitArgument(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError(`"${text}" is no positive integer.`);
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a positive integer.`);
   return Number(text);
 }

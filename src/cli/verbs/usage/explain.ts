@@ -16,20 +16,19 @@ const EXIT_DIFFERENT = 1;
 export function verb(): Command {
   return new Command('explain')
     .description(
-      'The events behind the lines of an invoice, from Kafka, with their rounding and running sum.',
+      'List the events behind the lines of an invoice, from Kafka, with their rounding and running sum.',
     )
     .argument('<invoice>', INVOICE_ARGUMENT)
     .argument(
       '[line]',
-      'its number, from 1, as `invoices show` lists them; every usage line by default',
+      'number of the line, from 1, as `invoices show` lists them; every usage line by default',
       lineArgument,
     )
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       `
-A time is in seconds, transfer in bytes, the rest in tokens, characters or events. Repeats are marked and add nothing.
-Exit code 1: the events do not come to what the line says, or the log no longer has them all.
+Time is in seconds, transfer in bytes, the rest in tokens, characters or events. Duplicates are marked, and add nothing.
 
 Examples:
   tallyman explain acme-2026-10 2
@@ -42,7 +41,7 @@ Examples:
 
 function lineArgument(text: string): number {
   if (!/^[1-9]\d{0,5}$/.test(text))
-    throw new InvalidArgumentError(`"${text}" is no line number: 1 is the first.`);
+    throw new InvalidArgumentError(`"${text}" is not a line number: the first line is 1.`);
   return Number(text);
 }
 
@@ -75,7 +74,7 @@ async function write(text: string): Promise<void> {
   if (text !== '' && !process.stdout.write(text)) await once(process.stdout, 'drain');
 }
 
-/** Writes what is found as it is found: a line may have millions of events. */
+/** Writes each event as it is found, because a line may have millions of them. */
 interface Writer {
   begin(): string;
   beginLine(number: number): string;
@@ -105,9 +104,9 @@ function textWriter(invoice: Invoice): Writer {
     },
     endLine: ({ counted, duplicates, late, sum, quantity, agrees, missing }) => {
       const verdict = agrees ? 'as the line says' : `BUT THE LINE SAYS ${groupDigits(quantity)}`;
-      const gaps = missing.map((gap) => `  The log has lost some: ${gap}\n`).join('');
+      const gaps = missing.map((gap) => `  The log has lost some events: ${gap}\n`).join('');
       return (
-        `  ${groupDigits(String(counted))} events (${late} late), ${duplicates} repeats: ` +
+        `  ${groupDigits(String(counted))} events (${late} late), ${duplicates} duplicates:  ` +
         `${groupDigits(sum)}, ${verdict}.\n${gaps}\n`
       );
     },

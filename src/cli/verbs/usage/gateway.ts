@@ -4,13 +4,11 @@ import { needAuthSecret } from '../../lib/auth-secret';
 
 export function verb(): Command {
   return new Command('gateway')
-    .description("Take usage events over HTTP, and LiveKit's webhooks, and publish them to Kafka.")
+    .description("Receive usage events and LiveKit's webhooks over HTTP, and publish them to Kafka.")
     .addHelpText(
       'after',
       `
-POST /v1/events takes CloudEvents of whoever has a producer's token. TALLYMAN_AUTH_SECRET (32 bytes or more) checks it;
-TALLYMAN_HOST and TALLYMAN_PORT say where to listen; TALLYMAN_HEALTH_PORT answers /healthz, /readyz and /metrics.
-If LIVEKIT_API_KEY and LIVEKIT_API_SECRET are set, POST /livekit/webhooks takes LiveKit's webhooks as well.
+POST /v1/events accepts CloudEvents from clients with a producer's token. TALLYMAN_AUTH_SECRET (32 bytes or more) checks
 
 Examples:
   tallyman token acme --role producer --expires 365d
@@ -21,7 +19,7 @@ Examples:
     .action(() =>
       withContext(async (context) => {
         const authSecret = needAuthSecret(context);
-        // With a web server: help and completion load this file too.
+        // The web server is loaded only now, because help and completion load this file too.
         const { runGateway } = await import('../../../web/gateway/run-gateway.js');
         await runGateway(context, { authSecret });
       }),

@@ -12,7 +12,7 @@ import { byteLines, startsWithByteOrderMark, utf8Problem } from '../../../lib/te
 import { withContext, type Context } from '../../../installation/context';
 import { printJson, printLine } from '../../lib/output';
 
-/** Lines are sent this many at a time: enough for the broker to compress well, little enough to hold in memory. */
+/** Lines per request: enough for the broker to compress well, and few enough to hold in memory. */
 const BATCH_LINES = 2_000;
 const PROBLEMS_SHOWN = 20;
 
@@ -20,14 +20,12 @@ export function verb(): Command {
   return new Command('publish')
     .description('Publish usage events (CloudEvents, one JSON object per line) to the topic of their type.')
     .argument('<files...>', 'NDJSON files in UTF-8; - for stdin')
-    .option('--check', 'publish nothing: report every line that would be refused')
+    .option('--check', 'publish nothing, and report every line that the consumers would reject')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       `
-The bytes of each line are published as they are. Files are read twice: if a line is not UTF-8, is not JSON, or names no
-topic, nothing is published. Input that can be read only once (stdin, a pipe) is published up to such a line, and the
-message says how many events that were. An event counts once, however often it is published.
+The bytes of each line are published as they are. Files are read twice: if a line is not UTF-8, is not JSON, or has An event counts once, however often it is published.
 
 Examples:
   tallyman publish --check october/*.ndjson && tallyman publish october/*.ndjson
@@ -40,7 +38,10 @@ Examples:
         if (options.check) {
           const checked = await checkEvents(context, inputs);
           if (options.json) printJson({ checked });
-          else printLine(`Checked ${checked.toLocaleString('en-US')} events: all are good. Published none.`);
+          else
+            printLine(
+              `Checked ${checked.toLocaleString('en-US')} events: all are valid. Nothing was published.`,
+            );
           return;
         }
         await checkRoutes(inputs.filter(({ isRepeatable }) => isRepeatable));
@@ -51,7 +52,7 @@ Examples:
     });
 }
 
-/** A line with its place, and where it goes or why it goes nowhere. */
+/** A line with its place, and its topic and key, or why it has none. */
 interface RoutedLine {
   readonly at: string;
   readonly bytes: Buffer;
@@ -59,7 +60,7 @@ interface RoutedLine {
 }
 
 interface Route {
-  /** Without the installation's prefix. */
+  /** The topic, without the installation's prefix. */
   readonly topic: string;
   readonly project: string;
 }
@@ -68,17 +69,20 @@ async function* routedLines(input: InputFile): AsyncGenerator<RoutedLine, void, 
   for await (const { number, bytes, length } of byteLines(input.chunks(), VALUE_BYTES_MAX)) {
     const at = `${input.name}:${number}`;
     if (length > VALUE_BYTES_MAX) {
-      yield { at, bytes, route: `has ${length} bytes, and an event at most ${VALUE_BYTES_MAX}` };
+      yield { at, bytes, route: `has ${length} bytes, and an event may have at most ${VALUE_BYTES_MAX}` };
     } else if (!isBlank(bytes)) yield { at, bytes, route: routeOf(bytes) };
   }
 }
 
-/** Blank as JSON has it. */
+/** Blank by the rules of JSON. */
 function isBlank(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
 }
 
-/** Finds the topic and the key of an event. Only these two are needed to publish; the consumer judges the rest. */
+/**
+ * Finds the topic and the key of an event. Only these two are needed to publish; the consumer
+ * judges the rest.
+ */
 function routeOf(bytes: Buffer): Route | string {
   const problem = utf8Problem(bytes);
   if (problem !== undefined) return problem;
@@ -92,14 +96,14 @@ function routeOf(bytes: Buffer): Route | string {
   }
   const { type, subject, data } = (event ?? {}) as { type?: unknown; subject?: unknown; data?: unknown };
   const { type: voidedType } = (data ?? {}) as { type?: unknown };
-  // A void goes where its event went: only there does it find it.
+  // A void goes to its event's topic, because only there it finds the event.
   const routed = type === VOID_TYPE ? voidedType : type;
   const consumer = usageConsumers.find(({ eventType }) => eventType === routed);
   if (!consumer) {
     const known = usageConsumers.map(({ eventType }) => eventType).join(', ');
     return `"${type === VOID_TYPE ? 'data.type' : 'type'}" is ${shown(routed)}, and must be one of ${known}`;
   }
-  if (typeof subject !== 'string') return `"subject" is ${shown(subject)}, and must be the project id`;
+  if (typeof subject !== 'string') return `"subject" is ${shown(subject)}, and must be a project id`;
   return { topic: consumer.topic, project: subject };
 }
 
@@ -137,11 +141,11 @@ async function checkEvents({ config }: Context, inputs: readonly InputFile[]): P
     }
   }
   progress.end();
-  problems.throwIfAny('BAD_EVENTS', 'These events would be refused; nothing was published:');
+  problems.throwIfAny('BAD_EVENTS', 'These events would be rejected. Nothing was published:');
   return checked;
 }
 
-/** Counts problems, and keeps the first few of them to be shown. */
+/** Counts problems, and keeps the first few to show them. */
 class Problems {
   private readonly first: string[] = [];
   private count = 0;
@@ -169,7 +173,7 @@ async function publishInputs(context: Context, inputs: readonly InputFile[]): Pr
           await batch.flush();
           throw new TallymanError(
             'BAD_LINE',
-            `${at} ${route}. The ${batch.published} events before it were published; it and what follows were not.`,
+            `${at} ${route}. The ${batch.published} events before it were published. It and the lines after it were not.`,
             { at, published: batch.published },
           );
         }

@@ -9,9 +9,9 @@ import { groupDigits, printJson, printLine, printTable } from '../../lib/output'
 
 export function verb(): Command {
   return new Command('totals')
-    .description("A project's running totals of a month, rounded usage by usage, in base units.")
+    .description("Show a project's running totals of a month, rounded usage by usage, in base units.")
     .argument('[project]', 'project id', projectArgument)
-    .option('--all', 'every project that has usage in the month')
+    .option('--all', 'show every project that has usage in the month')
     .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
     .option('--json', 'one JSON document on stdout')
     .addHelpText(

@@ -16,28 +16,26 @@ import { groupDigits, printJson, printLine, printTable } from '../../lib/output'
 
 const EXIT_DIFFERENT = 1;
 const EXIT_NOT_JUDGED = 3;
-/** As a shell has it for Ctrl-C. */
+/** A shell's code for Ctrl-C. */
 const EXIT_INTERRUPTED = 130;
 const SHOWN = 50;
 
 export function verb(): Command {
   return new Command('verify')
     .description(
-      'Count the log anew and compare: totals, days, closes and invoices; list repeats with other data.',
+      'Recount the log, compare totals, days, closes and invoices with it, and list duplicates with other data.',
     )
     .argument('[month]', 'YYYY-MM; every month that the log covers by default', monthArgument)
     .option('--json', 'one JSON document on stdout')
-    .option('--follow', 'keep an own count beside the consumers and compare it, until stopped')
-    .option('--state <dir>', 'where --follow keeps its count', 'verify-state')
-    .option('--once', 'with --follow: end when everything was compared once')
+    .option('--follow', 'keep a second count beside the consumers and compare it, until stopped')
+    .option('--state <dir>', 'the directory where --follow keeps its count', 'verify-state')
+    .option('--once', 'with --follow: exit when everything was compared once')
     .addHelpText(
       'after',
       `
-Consumers may run meanwhile: it compares at the point that they have reached. It counts in this process and leaves nothing
-behind. Exit code: 0 equal, 1 different, 3 the log does not reach back far enough to judge.
+Consumers may run meanwhile: verify compares at the offsets that they have reached. It counts in this process and leaves
 
---follow counts each event once, on disk, and reports a difference within a minute: as a log line, in /metrics and /readyz
-(TALLYMAN_HEALTH_PORT), and as exit code 1 when it is stopped while a difference stands.
+--follow counts each event once, on disk, and reports a difference within a minute: as a log line, and in /metrics and
 
 Examples:
   tallyman verify 2026-10
@@ -67,7 +65,7 @@ interface VerifyFlags {
 }
 
 function checkFlags(month: string | undefined, { follow, once }: VerifyFlags): void {
-  if (once && !follow) throw new TallymanError('NEEDS_FOLLOW', '--once goes with --follow.');
+  if (once && !follow) throw new TallymanError('NEEDS_FOLLOW', '--once needs --follow.');
   if (month !== undefined && follow)
     throw new TallymanError('MONTH_WITH_FOLLOW', '--follow compares all months: leave the month out.', {
       month,
@@ -78,7 +76,7 @@ async function follow(context: Context, { state, once, json }: VerifyFlags): Pro
   const { differences, hasSeenAll } = await followVerify(context, { state, once: once ?? false });
   if (json) printJson({ differences });
   else if (differences.length === 0 && !hasSeenAll) printLine('Stopped before everything was compared.');
-  else if (differences.length === 0) printLine('Redis holds what the log amounts to.');
+  else if (differences.length === 0) printLine('Redis equals the log.');
   else printDifferences({ differences, differenceCount: differences.length });
   if (differences.length > 0) process.exitCode = EXIT_DIFFERENT;
   else if (once && !hasSeenAll) process.exitCode = EXIT_INTERRUPTED;
@@ -105,7 +103,7 @@ async function verifyMonths(context: Context, month: string | undefined): Promis
   return report;
 }
 
-/** A month that was asked for must be judged; of all months, those that the log covers. */
+/** If a month was named, it must be compared. Otherwise those that the log covers must. */
 function exitCodeOf({ differenceCount, months }: VerifyReport): number {
   if (differenceCount > 0) return EXIT_DIFFERENT;
   return months.length > 0 && months.every(({ result }) => result === 'not_judged') ? EXIT_NOT_JUDGED : 0;
@@ -114,7 +112,7 @@ function exitCodeOf({ differenceCount, months }: VerifyReport): number {
 function printReport(report: VerifyReport): void {
   const { read, counted, duplicates, late, voided, rejected } = report.events;
   printLine(
-    `Counted anew: ${shown(read)} records, ${shown(counted)} events (${shown(late)} late), ${shown(duplicates)} repeats, ` +
+    `Recounted ${shown(read)} records: ${shown(counted)} events (${shown(late)} late), ${shown(duplicates)} duplicates,  ` +
       `${shown(voided)} taken back, ` +
       `${shown(rejected)} dead letters.`,
   );
@@ -135,7 +133,7 @@ function printReport(report: VerifyReport): void {
     if (logTooShort === undefined) continue;
     const { topic, partition, start, needed } = logTooShort;
     printLine(
-      `${month} cannot be counted anew: ${topic}/${partition} begins at offset ${start}, and it needs the log from ${needed}.`,
+      `${month} cannot be recounted: ${topic}/${partition} begins at offset ${start}, and the recount needs the log from ${needed}.`,
     );
   }
   printDifferences(report);
@@ -159,13 +157,13 @@ function printDifferences({
     ],
     differences.slice(0, SHOWN),
   );
-  if (differenceCount > SHOWN) printLine(`... and ${shown(differenceCount - SHOWN)} more: see --json.`);
+  if (differenceCount > SHOWN) printLine(`... and ${shown(differenceCount - SHOWN)} more; --json lists all.`);
 }
 
 function printConflicts({ conflicts, conflictCount }: VerifyReport): void {
   if (conflictCount === 0) return;
   printLine();
-  printLine(`${shown(conflictCount)} repeats say something else than their first, which holds:`);
+  printLine(`${shown(conflictCount)} duplicates differ from the event that was counted:`);
   printTable(
     [
       { title: 'project', of: ({ project }) => project },
@@ -177,7 +175,7 @@ function printConflicts({ conflicts, conflictCount }: VerifyReport): void {
     ],
     conflicts.slice(0, SHOWN),
   );
-  if (conflictCount > SHOWN) printLine(`... and ${shown(conflictCount - SHOWN)} more: see --json.`);
+  if (conflictCount > SHOWN) printLine(`... and ${shown(conflictCount - SHOWN)} more; --json lists all.`);
 }
 
 const shown = (count: number): string => groupDigits(String(count));

@@ -129,9 +129,9 @@ describe('what is refused', () => {
 
   test.each([
     [['totals'], 'Name a project, or write --all'],
-    [['totals', '.dot'], 'is no project id'],
-    [['totals', 'acme', '--month', '2026-13'], 'is no month'],
-    [['close', '--grace', 'soon'], 'is no span'],
+    [['totals', '.dot'], 'is not a project id'],
+    [['totals', 'acme', '--month', '2026-13'], 'is not a month'],
+    [['close', '--grace', 'soon'], 'is not a duration'],
     [['consume', 'everything'], 'Allowed choices'],
   ])('wrong usage: exit 2 (%j)', async (words, message) => {
     const answer = await installation().run(words);

@@ -40,7 +40,7 @@ test('top tells what waits, what is counted and what it costs, once or until it 
   ]);
 
   const text = await tallyman.ok('top', '--once');
-  expect(text).toContain('Fresh: all that was published before');
+  expect(text).toContain('Up to date: everything published before');
   expect(text).toMatch(/^acme +ship +50\.00$/m);
   expect(text).not.toContain('\u001b');
 

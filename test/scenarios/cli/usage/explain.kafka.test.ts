@@ -82,11 +82,11 @@ test('a line is explained by its events, each rounded on its own; a repeat adds 
 
 test('late usage is behind the line of late usage, with the repeats that came late', async () => {
   const text = await tallyman.ok('explain', `acme-${last}`);
-  expect(text).toContain('2 events (0 late), 0 repeats: 120, as the line says.');
+  expect(text).toContain('2 events (0 late), 0 duplicates: 120, as the line says.');
   expect(text).toMatch(/Line \d: Late usage of .*: 4 minute/);
   expect(text).toMatch(/ late {2}used 180\.001, rounded 240, sum 240 {2}late\n/);
   expect(text).toMatch(/ b {2}used 0\.001, rounded 60, sum 240 {2}DUPLICATE, adds nothing, late\n/);
-  expect(text).toContain('1 events (1 late), 1 repeats: 240, as the line says.');
+  expect(text).toContain('1 events (1 late), 1 duplicates: 240, as the line says.');
 });
 
 test('a line that its events do not come to is told, with exit code 1', async () => {

@@ -261,15 +261,15 @@ describe('a log and a Redis that agree, then do not', () => {
     expect(differences).toContainEqual(expect.objectContaining({ kind: 'view', project: 'small' }));
   });
 
-  test('mended, all is equal again; text for people says so', async () => {
+  test('all is equal again once the damage is undone, and the text for people says so', async () => {
     const { code, stdout } = await tallyman.run(['verify', month]);
     expect(code).toBe(0);
     expect(stdout).toMatch(new RegExp(`${month} +closed +equal`));
-    expect(stdout).toContain('say something else than their first');
+    expect(stdout).toContain('duplicates differ from the event that was counted');
   });
 });
 
-test('repeats with other data are listed with both places, whatever they would count', async () => {
+test('duplicates with other data are listed with both places, whatever they would count', async () => {
   const tallyman = installation();
   await tallyman.ok('init', '--partitions', '1');
   const day = (date: number): string => `${month}-${String(date).padStart(2, '0')}T10:00:00Z`;

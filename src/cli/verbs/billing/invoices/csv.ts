@@ -12,13 +12,13 @@ import { findInvoice, INVOICE_ARGUMENT } from '../../../lib/find-invoice';
 
 export function verb(): Command {
   return new Command('csv')
-    .description('Write the lines of an invoice or credit note, or of all of a month, as CSV on stdout.')
+    .description('Write the lines of one invoice or credit note, or of all in a month, to stdout as CSV.')
     .argument('[invoice]', INVOICE_ARGUMENT)
-    .option('--month <month>', 'YYYY-MM: all invoices and credit notes of the month', monthArgument)
+    .option('--month <month>', 'all invoices and credit notes of the month YYYY-MM', monthArgument)
     .addHelpText(
       'after',
       `
-RFC 4180: commas, CRLF, one row of names. Text that a spreadsheet would take for a formula begins with an apostrophe.
+The format is RFC 4180: commas, CRLF, and one row of names. Text that a spreadsheet would take for a formula begins with
 
 Examples:
   tallyman invoices csv acme-2026-10 > acme.csv
@@ -26,7 +26,10 @@ Examples:
     )
     .action(async (id: string | undefined, { month }: { month?: string }) => {
       if ((id === undefined) === (month === undefined))
-        throw new TallymanError('WHICH_INVOICE', 'Name an invoice, or all of a month with --month.');
+        throw new TallymanError(
+          'WHICH_INVOICE',
+          'Name an invoice, or use --month for all invoices of a month.',
+        );
       await withContext(async (context) => {
         const store = await caughtUp(context, 'invoices');
         if (id !== undefined) process.stdout.write(invoiceCsv(await findInvoice(store, id)));
@@ -35,7 +38,7 @@ Examples:
     });
 }
 
-/** By project, one invoice at a time; only the names of the projects are held. */
+/** By project, one invoice at a time, so that only the names of the projects are held in memory. */
 async function writeMonth(store: Store, month: string): Promise<void> {
   const projects: string[] = [];
   for await (const project of invoicedProjects(store, month)) projects.push(project);

@@ -13,7 +13,7 @@ const VERBS: Verbs = {
 
 export function verb(called: readonly string[]): Command {
   const group = new Command('invoices')
-    .description('Issued invoices and credit notes, and what the open month would cost now.')
+    .description('List, show and export invoices and credit notes; preview the open month.')
     .addHelpText(
       'after',
       `

@@ -10,7 +10,7 @@ import { groupDigits, printJson, printLine, printTable } from '../../../lib/outp
 
 export function verb(): Command {
   return new Command('list')
-    .description('List invoices and credit notes of a project, of a month, or all.')
+    .description('List the invoices and credit notes of a project, of a month, or all of them.')
     .option('--project <project>', 'project id', projectArgument)
     .option('--month <month>', 'YYYY-MM', monthArgument)
     .option('--json', 'one JSON document on stdout')

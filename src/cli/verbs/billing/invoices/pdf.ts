@@ -7,10 +7,10 @@ import { printLine } from '../../../lib/output';
 export function verb(): Command {
   return new Command('pdf')
     .description(
-      'Write an issued invoice or credit note as a PDF, its JSON attached. The same document gives the same bytes.',
+      'Write an issued invoice or credit note as a PDF with its JSON attached. The same document gives the same bytes.',
     )
     .argument('<invoice>', INVOICE_ARGUMENT)
-    .option('--output <file>', 'where to; - for stdout (default: <invoice>.pdf)')
+    .option('--output <file>', 'the file to write; - for stdout (default: <invoice>.pdf)')
     .addHelpText(
       'after',
       `
@@ -20,7 +20,7 @@ Examples:
     )
     .action(async (id: string, options: { output?: string }) => {
       await withContext(async ({ store }) => {
-        // Fonts and their tools take 40 MB and a quarter of a second: only for who asks for a PDF.
+        // Fonts and their tools take 40 MB and a quarter of a second, so they are loaded only for a PDF.
         const { renderInvoicePdf } = await import('../../../../pdf/invoice-pdf.js');
         const pdf = await renderInvoicePdf(await findInvoice(await store(), id));
         const file = options.output ?? `${id}.pdf`;

@@ -17,7 +17,7 @@ import { printInvoice } from '../../../lib/print-invoice';
 
 export function verb(): Command {
   return new Command('preview')
-    .description('What a month costs a project by what is counted now, and where the open month is heading.')
+    .description('Show what a month would cost a project now, with a forecast if the month is still open.')
     .argument('<project>', 'project id', projectArgument)
     .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
     .option('--json', 'one JSON document on stdout')
@@ -53,16 +53,16 @@ Examples:
 
 interface Forecast {
   readonly method: string;
-  /** Of the month, in whole percent. */
+  /** How much of the month has passed, in whole percent. */
   readonly elapsedPercent: number;
   readonly outcome: InvoiceOutcome;
 }
 
 const METHOD =
-  'The rest of the month goes on as it began: each total times month / elapsed time, the added part rounded up to whole ' +
+  'Each total is multiplied by month / elapsed time, and the added part is rounded up to whole  ' +
   'billing units. Fees, agreed credits and late usage of earlier months stay as they are.';
 
-/** Only of a month that is under way. */
+/** undefined unless the month is under way. */
 function forecastOf(input: InvoiceInput, elapsedMs: number, wholeMs: number): Forecast | undefined {
   if (elapsedMs <= 0 || elapsedMs >= wholeMs) return undefined;
   const usage = forecastUsage(input.month, input, elapsedMs, wholeMs);
@@ -80,7 +80,10 @@ function monthMs(
   return calendar.monthEnd(month) - calendar.monthStart(month);
 }
 
-/** The preview is shaped like an invoice, so that whatever reads one can show it; `preview` marks it. */
+/**
+ * The preview has the shape of an invoice, so that a program that reads one can show it. `preview`
+ * marks it.
+ */
 function documentOf(sofar: InvoiceOutcome, forecast: Forecast | undefined): unknown {
   const { problems, unpricedModels, overQuota } = sofar;
   return {
@@ -102,13 +105,13 @@ function documentOf(sofar: InvoiceOutcome, forecast: Forecast | undefined): unkn
 }
 
 function print(sofar: InvoiceOutcome, forecast: Forecast | undefined): void {
-  printInvoice(sofar.invoice, 'PREVIEW, no invoice:');
+  printInvoice(sofar.invoice, 'PREVIEW, not an invoice:');
   if (sofar.creditNote !== undefined) {
     printLine();
-    printInvoice(sofar.creditNote, 'PREVIEW, no credit note:');
+    printInvoice(sofar.creditNote, 'PREVIEW, not a credit note:');
   }
   for (const { code, detail, remedy } of sofar.problems) {
-    printLine(`not complete: ${printable(detail)} [${code}]`);
+    printLine(`incomplete: ${printable(detail)} [${code}]`);
     printLine(`  -> ${printable(remedy)}`);
   }
   for (const { name, over, unit } of sofar.overQuota)
@@ -117,7 +120,7 @@ function print(sofar: InvoiceOutcome, forecast: Forecast | undefined): void {
   const { total, currency } = forecast.outcome.invoice;
   printLine();
   printLine(
-    `FORECAST for the whole month: ${groupDigits(total)} ${currency} (${forecast.elapsedPercent} % of it has passed).`,
+    `FORECAST for the whole month: ${groupDigits(total)} ${currency} (${forecast.elapsedPercent} % of the month has passed).`,
   );
   printLine(forecast.method);
 }

@@ -12,15 +12,14 @@ import { groupDigits, printJson, printLine, printTable } from '../../../lib/outp
 
 export function verb(): Command {
   return new Command('compare')
-    .description("What a month's usage of a project would cost on each plan.")
+    .description("Show what a project's usage of a month would cost on each plan.")
     .argument('<project>', 'project id', projectArgument)
     .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       `
-Each plan for the whole month, without anything agreed for the project alone, without late usage of earlier months and
-without correction credits. A plan that blocks at its quota would have stopped what is over it.
+Each plan is priced for the whole month, without the project's own agreements, late usage of earlier months or correction
 
 Examples:
   tallyman projects compare acme --month 2026-10`,

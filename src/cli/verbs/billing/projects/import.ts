@@ -36,18 +36,19 @@ type Column = (typeof COLUMNS)[number];
 
 export function verb(): Command {
   return new Command('import')
-    .description('Import projects from NDJSON or CSV. Nothing is imported if a line is bad; all are told.')
-    .argument('<file>', '.csv, or NDJSON: one document a line, as schemas/project.v1.json describes it')
+    .description(
+      'Import projects from NDJSON or CSV. If any line is invalid, every problem is listed and nothing is imported.',
+    )
+    .argument('<file>', 'a .csv file, or NDJSON with one document per line (schemas/project.v1.json)')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       `
-A document replaces what was set of its project. A row of a CSV file changes it, as \`projects set\` does: other plans and
-fields stay. Its first row names the columns: ${COLUMNS.join(', ')}.
-Needed are project, plan and from; lines of an address are separated by |.
+A document replaces everything that was set for its project. A row of a CSV file changes the project as \`projects set\`
+project, plan and from are required. Lines of an address are separated by |.
 
 Examples:
-  tallyman projects import projects.csv          of a file such as
+  tallyman projects import projects.csv          with a file such as
 
   project,plan,from,name,taxRate,taxName
   acme,ship,2026-10-01,"Acme, Inc.",0.21,VAT`,
@@ -57,7 +58,7 @@ Examples:
     );
 }
 
-/** What one line of the file asks for: a whole document, or a change. */
+/** What one line of the file contains: a whole document, or a change. */
 type Entry = { readonly document: ProjectDocument } | { readonly change: ProjectChange };
 interface EntryLine {
   readonly line: number;
@@ -87,7 +88,7 @@ async function importProjects(context: Context, file: string, options: { json?: 
   else printLine(`Imported ${imported.toLocaleString('en-US')} projects.`);
 }
 
-/** Reads the whole file before anything is written, and tells every problem. */
+/** Reads the whole file before anything is written, and reports every problem. */
 async function check(
   file: string,
   problemsOf: (document: unknown) => string[],
@@ -111,7 +112,7 @@ async function check(
         found.forEach(tell);
         if (found.length === 0) good.push(one);
         const earlier = lineOf.get(project);
-        if (earlier !== undefined) tell(`project ${JSON.stringify(project)} is on line ${earlier} too`);
+        if (earlier !== undefined) tell(`project ${JSON.stringify(project)} is also on line ${earlier}`);
         lineOf.set(project, line);
       }
       progress.update((checked += 1));
@@ -131,7 +132,7 @@ async function check(
   throw new TallymanError('CLOSED_MONTH_EDIT', message, { problems: all });
 }
 
-/** What the projects of a page are, and what they are to be; in its order. */
+/** The current and the new documents of a page of projects, in its order. */
 async function documentsOf(
   editor: ProjectsEditor,
   page: readonly Line[],
@@ -166,7 +167,7 @@ async function* jsonLines(input: NodeJS.ReadableStream): AsyncGenerator<Line> {
       const document = JSON.parse(text) as ProjectDocument;
       yield { line, project: (document as ProjectDocument | null)?.project, entry: { document } };
     } catch (error) {
-      yield { line, problem: `is no JSON: ${(error as Error).message}` };
+      yield { line, problem: `is not JSON: ${(error as Error).message}` };
     }
   }
 }

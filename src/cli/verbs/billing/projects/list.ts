@@ -26,7 +26,7 @@ async function listProjects(context: Context, options: { json?: true }): Promise
   projects.sort((a, b) => (a.project < b.project ? -1 : 1));
   if (options.json) printJson({ projects });
   else if (projects.length === 0)
-    printLine('No projects are set. A project without a plan has the default plan.');
+    printLine('No projects are set. A project that was never set is billed on the default plan.');
   else {
     printTable(
       [

@@ -12,12 +12,14 @@ const VERBS: Verbs = {
 /* eslint-enable @typescript-eslint/no-require-imports */
 
 export function verb(called: readonly string[]): Command {
-  const group = new Command('projects').description('Plans and profiles of projects.').addHelpText(
-    'after',
-    `
+  const group = new Command('projects')
+    .description('Set, import, list and compare the plans and profiles of projects.')
+    .addHelpText(
+      'after',
+      `
 Examples:
   tallyman projects list
   tallyman projects set acme --plan ship --from 2026-10-01`,
-  );
+    );
   return addVerbs(group, VERBS, called);
 }

@@ -21,17 +21,21 @@ interface SetOptions {
 
 export function verb(): Command {
   return new Command('set')
-    .description("Set a project's plan from a day on, and its profile.")
+    .description("Set a project's plan from a day onwards, and its profile.")
     .argument('<project>', 'project id', projectArgument)
-    .requiredOption('--plan <plan>', 'build, ship, scale, or another of the catalog')
-    .option('--from <day>', 'YYYY-MM-DD in the billing zone; today by default', dayArgument)
+    .requiredOption('--plan <plan>', 'build, ship, scale, or another plan of the catalog')
+    .option(
+      '--from <day>',
+      'first day of the plan, YYYY-MM-DD in the billing zone; today by default',
+      dayArgument,
+    )
     .option('--name <name>', 'who the invoice is made out to')
     .option('--email <email>')
     .option('--address <line...>')
     .option('--tax-id <id>')
-    .option('--tax-rate <fraction>', 'from the same day on: 0.21 is 21 %')
+    .option('--tax-rate <fraction>', 'tax rate from the same day onwards: 0.21 is 21 %')
     .option('--tax-name <name>', 'what the invoice calls the tax, e.g. VAT')
-    .option('--budget <amount>', 'what the project means to spend a month, e.g. 500.00')
+    .option('--budget <amount>', 'monthly amount at which the project is alerted, e.g. 500.00')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
@@ -72,7 +76,7 @@ function badProject(project: string, problems: readonly string[]): TallymanError
 function closedMonthEdit(project: string, problems: readonly string[]): TallymanError {
   return new TallymanError(
     'CLOSED_MONTH_EDIT',
-    `project ${JSON.stringify(project)}: ${problems.join('; ')}. Nothing was changed; --from names another day.`,
+    `project ${JSON.stringify(project)}: ${problems.join('; ')}. Nothing was changed. Name another day with --from.`,
     { problems },
   );
 }

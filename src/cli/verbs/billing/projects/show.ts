@@ -28,12 +28,12 @@ Examples:
 async function showProject(context: Context, project: string, options: { json?: true }): Promise<void> {
   const document = await readProject(await caughtUp(context, 'projects', 'invoices'), project);
   if (document === undefined) {
-    // The checker of its schema takes longer to load than a project to show.
+    // Loading the schema's checker takes longer than showing a project.
     const { loadCatalog } = await import('../../../../installation/catalog-file.js');
     const { defaultPlan } = loadCatalog(context.config.catalogPath).catalog;
     throw new TallymanError(
       'NO_PROJECT',
-      `${project} was never set: its usage is billed on the plan "${defaultPlan}". \`tallyman projects set\` gives it another.`,
+      `${project} was never set, so its usage is billed on the plan "${defaultPlan}". \`tallyman projects set\` gives it another plan.`,
       { project },
     );
   }
@@ -61,12 +61,10 @@ async function showProject(context: Context, project: string, options: { json?: 
   for (const { month, amount, description } of credits)
     printLine(`  credit    ${amount} in ${month}: ${printable(description)}`);
   if (/[1-9]/.test(balance))
-    printLine(
-      `  balance   ${balance} of credit is held: invoices use it up, and it stays while nothing is due`,
-    );
+    printLine(`  balance   ${balance} of credit; invoices use it up, and it stays while nothing is due`);
 }
 
-/** What the project holds in correction credits today: a decimal string in the catalog's currency. */
+/** The correction credits that the project holds today, as a decimal string in the catalog's currency. */
 async function heldCredit({ store, calendar, config }: Context, document: ProjectDocument): Promise<string> {
   const { credits = [], project } = document;
   const { loadCatalog } = await import('../../../../installation/catalog-file.js');

@@ -73,7 +73,7 @@ test('what is not known is said to be so, not shown as 0', () => {
     problems: ['no\u001bway'],
   };
   const text = textOf(blind);
-  expect(text).toContain('How fresh the totals are is not known.');
+  expect(text).toContain('It is not known how fresh the totals are.');
   expect(text).toContain('no\\u001bway');
   expect(text).not.toContain('No dead letters');
   expect(topDocument(blind)).not.toHaveProperty('freshness.behind');
