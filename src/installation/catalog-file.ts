@@ -30,7 +30,7 @@ function readJson(path: string): unknown {
 
 function badCatalog(path: string | undefined, problems: readonly string[]): TallymanError {
   const name = path ?? 'the built-in catalog';
-  return new TallymanError('BAD_CATALOG', [`${name} is no good catalog:`, ...problems].join('\n  '), {
+  return new TallymanError('BAD_CATALOG', [`${name} is not a valid catalog:`, ...problems].join('\n  '), {
     path,
     problems,
   });

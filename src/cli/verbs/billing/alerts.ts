@@ -32,7 +32,7 @@ Examples:
     .addCommand(
       new Command('watch')
         .description('Publish alerts to billing.alerts, each once, until stopped.')
-        .addOption(durationOption('--interval <span>', 'time between two checks', '30s'))
+        .addOption(durationOption('--interval <duration>', 'time between two checks', '30s'))
         .option('--once', 'check once and exit')
         .addHelpText(
           'after',

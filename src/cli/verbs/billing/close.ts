@@ -40,14 +40,14 @@ export function verb(): Command {
   return new Command('close')
     .description('Close a month: wait until all of it is counted, freeze its totals, and issue the invoices.')
     .argument('[month]', 'YYYY-MM; every month due by default', monthArgument)
-    .addOption(durationOption('--grace <span>', 'how long after its end a month may be closed', '1h'))
+    .addOption(durationOption('--grace <duration>', 'how long after its end a month may be closed', '1h'))
     .option(
       '--now <time>',
       'date the close by this time (ISO 8601); issues invoices unless --dry-run is given',
       timeArgument,
     )
     .addOption(
-      durationOption('--stall <span>', 'give up if the consumers make no progress for this long', '60s'),
+      durationOption('--stall <duration>', 'give up if the consumers make no progress for this long', '60s'),
     )
     .option('--dry-run', 'show what would be issued, and change nothing')
     .option('--verify', 'recount the month from the log before issuing, and hold the projects that differ')
@@ -56,10 +56,12 @@ export function verb(): Command {
       'after',
       `
 One close runs at a time. A second one takes over, and the first one exits (CLOSE_FENCED). The clocks of this machine,
+Kafka and Redis must agree, and the month must be over by all of them. --now dates the close. With --dry-run it also
+rehearses a month that is not over.
 
-Safe to repeat, and to run again after it was killed: without a month it also takes up what is not finished, an interrupted
-close, drafts or held projects. Exit codes: 0 done or nothing due; 1 failed, or something is left; 3 refused (the month is not over, an
-earlier one is open).
+A close is safe to repeat, and to run again after it was killed. Without a month, it also continues an interrupted close,
+and issues drafts and held projects whose problem is solved. Exits with 0 if it is done or nothing was due, 1 if it failed
+or something is left, 3 if it was refused (the month is not over, or an earlier one is open).
 
 Examples:
   tallyman close                  every month that is over and not closed, for cron

@@ -14,11 +14,13 @@ export function verb(): Command {
       'after',
       `
 Stop the consumers first. If the rebuild is stopped or killed, run it again: it continues where it was. Until it has
+ended, nothing else runs on this Redis. On a Redis that lost nothing it changes nothing.
 
 --empty is for a damaged Redis. It first checks that Kafka holds everything that is needed, then deletes the keys of this
+installation (TALLYMAN_PREFIX) and no others.
 
-Exit code 3: consumers run, the log no longer holds what the open month needs, or this environment counts
-by other settings.
+Exits with 3 if consumers run, if the log no longer holds what the open month needs, or if the environment has other
+settings than those recorded.
 
 Examples:
   tallyman rebuild

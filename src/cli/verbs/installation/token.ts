@@ -27,7 +27,7 @@ export function verb(): Command {
         .choices(['admin', 'member', 'producer', 'ops'])
         .makeOptionMandatory(),
     )
-    .addOption(durationOption('--expires <span>', 'how long the token is valid', '30d', expiresArgument))
+    .addOption(durationOption('--expires <duration>', 'how long the token is valid', '30d', expiresArgument))
     .option('--subject <who>', 'the person or program that it is for; the role by default')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(

@@ -32,13 +32,15 @@ const INTERVAL_MIN_MS = 100;
 export function verb(): Command {
   return new Command('top')
     .description('Watch lag, throughput, stuck partitions, dead letters and the biggest projects.')
-    .addOption(durationOption('--interval <span>', 'time between two updates', '1s', intervalArgument))
+    .addOption(durationOption('--interval <duration>', 'time between two updates', '1s', intervalArgument))
     .option('--once', 'show it once and exit')
     .option('--json', 'one JSON document on stdout, once')
     .addHelpText(
       'after',
       `
 Redraws a terminal in place until Ctrl-C. If stdout is not a terminal, it writes one block after another. Events are
+counted by their offsets, and a transaction's marker takes an offset as well. --once and --json measure for a second, for
+the rates. A stuck partition shows only if you watch for longer.
 
 Examples:
   tallyman top

@@ -29,7 +29,9 @@ function livekit(): Command {
 LIVEKIT_API_KEY and LIVEKIT_API_SECRET check the signatures (several keys: LIVEKIT_KEYS="key: secret, key2: secret2").
 TALLYMAN_SPOOL names a folder that keeps webhooks while Kafka is away, up to TALLYMAN_SPOOL_MIB (256 MiB).
 TALLYMAN_LIVEKIT_MAPPING names a file that assigns rooms to projects (schemas/livekit-mapping.v1.json). By default the
+room acme.standup belongs to acme.
 --watch asks the server at LIVEKIT_URL every 30 s. A session that nobody has seen for TALLYMAN_LIVEKIT_SESSION_LIMIT (24h)
+has ended. TALLYMAN_HOST and TALLYMAN_PORT set where to listen.
 
 In LiveKit's own configuration:
   webhook:

@@ -141,6 +141,8 @@ function replayCommand(): Command {
       'after',
       `
 This program judges each event as it is now. Events that it would still reject stay where they are. The others are
+published as they were: bytes, key, headers, topic and partition. An event counts once, however often it is replayed, as
+long as its id is remembered: for the open month and the one before.
 
 Examples:
   tallyman dead-letters replay --reason schema_violation --since 2026-11-01T00:00:00Z --dry-run

@@ -29,6 +29,7 @@ export function verb(): Command {
       'after',
       `
 Time is in seconds, transfer in bytes, the rest in tokens, characters or events. Duplicates are marked, and add nothing.
+Exits with 1 if the events do not add up to the line, or if the log no longer has all of them.
 
 Examples:
   tallyman explain acme-2026-10 2

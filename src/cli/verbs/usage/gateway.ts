@@ -9,6 +9,8 @@ export function verb(): Command {
       'after',
       `
 POST /v1/events accepts CloudEvents from clients with a producer's token. TALLYMAN_AUTH_SECRET (32 bytes or more) checks
+the token. TALLYMAN_HOST and TALLYMAN_PORT set where to listen. TALLYMAN_HEALTH_PORT serves /healthz, /readyz and
+/metrics. If LIVEKIT_API_KEY and LIVEKIT_API_SECRET are set, POST /livekit/webhooks accepts LiveKit's webhooks.
 
 Examples:
   tallyman token acme --role producer --expires 365d

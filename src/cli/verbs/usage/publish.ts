@@ -25,7 +25,9 @@ export function verb(): Command {
     .addHelpText(
       'after',
       `
-The bytes of each line are published as they are. Files are read twice: if a line is not UTF-8, is not JSON, or has An event counts once, however often it is published.
+The bytes of each line are published as they are. Files are read twice: if a line is not UTF-8, is not JSON, or has
+a type without a topic, nothing is published. Input that can be read only once (stdin, a pipe) is published up to such a
+line, and the message says how many events were published. An event counts once, however often it is published.
 
 Examples:
   tallyman publish --check october/*.ndjson && tallyman publish october/*.ndjson

@@ -34,8 +34,10 @@ export function verb(): Command {
       'after',
       `
 Consumers may run meanwhile: verify compares at the offsets that they have reached. It counts in this process and leaves
+nothing behind. Exits with 0 if all is equal, 1 if something differs, 3 if the log does not reach back far enough.
 
 --follow counts each event once, on disk, and reports a difference within a minute: as a log line, and in /metrics and
+/readyz (TALLYMAN_HEALTH_PORT). It exits with 1 if it is stopped while a difference exists.
 
 Examples:
   tallyman verify 2026-10

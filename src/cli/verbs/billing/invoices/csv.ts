@@ -19,6 +19,7 @@ export function verb(): Command {
       'after',
       `
 The format is RFC 4180: commas, CRLF, and one row of names. Text that a spreadsheet would take for a formula begins with
+an apostrophe.
 
 Examples:
   tallyman invoices csv acme-2026-10 > acme.csv

@@ -20,6 +20,7 @@ export function verb(): Command {
       'after',
       `
 Each plan is priced for the whole month, without the project's own agreements, late usage of earlier months or correction
+credits. A plan that blocks at its quota would have stopped the usage beyond it.
 
 Examples:
   tallyman projects compare acme --month 2026-10`,

@@ -45,7 +45,9 @@ export function verb(): Command {
       'after',
       `
 A document replaces everything that was set for its project. A row of a CSV file changes the project as \`projects set\`
-project, plan and from are required. Lines of an address are separated by |.
+does: other plans and fields stay. The first row names the columns: project, plan and from, which are
+required, and any of ${COLUMNS.slice(3).join(', ')}.
+Lines of an address are separated by |.
 
 Examples:
   tallyman projects import projects.csv          with a file such as
