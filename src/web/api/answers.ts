@@ -11,7 +11,7 @@ export function usageAnswer(view: MonthView, position: LogPosition | undefined):
   const last = segments.at(-1)!;
   const daily: Record<string, Record<string, string>> = {};
   for (const [field, quantity] of sorted(input.daily ?? new Map<string, bigint>())) {
-    // `YYYY-MM-DD/<meter>`: a day is no name of a prototype's, a meter begins with none.
+    // `YYYY-MM-DD/<meter>`: neither a day nor the beginning of a meter can be a name like `__proto__`.
     const day = field.slice(0, 10);
     (daily[day] ??= {})[field.slice(11)] = quantity.toString();
   }

@@ -2,12 +2,12 @@ import type { FastifyInstance } from 'fastify';
 import swagger from '@fastify/swagger';
 import { readSchema } from '../../lib/schema';
 
-/** The schemas of `schemas/` that answers refer to, under the names the document has for them. */
+/** The schemas of `schemas/` that answers refer to, by their names in the document. */
 const COMPONENT_FILES = { 'invoice.v1.json': 'Invoice', 'seller.v1.json': 'Seller' } as const;
 
 /**
- * Makes the OpenAPI document out of the routes' own schemas, so that it cannot say anything else than what they check.
- * To be called before the routes are registered.
+ * Makes the OpenAPI document from the routes' own schemas, so that the two cannot contradict each
+ * other. Call it before the routes are registered.
  */
 export async function registerApiDocument(app: FastifyInstance): Promise<void> {
   for (const [name, schema] of Object.entries(components())) app.addSchema({ ...schema, $id: name });
@@ -18,7 +18,7 @@ export async function registerApiDocument(app: FastifyInstance): Promise<void> {
         title: 'Tallyman',
         version: '1',
         description:
-          'Usage, quotas and invoices of projects. Quantities and money are strings: no reader may round them. ' +
+          'Usage, quotas and invoices of projects. Quantities and money are strings, so that no reader rounds them. ' +
           'Errors are problem documents (RFC 9457) with a stable `code`.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
@@ -34,7 +34,7 @@ export async function registerApiDocument(app: FastifyInstance): Promise<void> {
         { name: 'events', description: 'For producers.' },
         { name: 'usage', description: 'For members and admins of a project.' },
         { name: 'invoices', description: 'For admins of a project.' },
-        { name: 'health', description: 'For whoever watches the server.' },
+        { name: 'health', description: 'For monitoring.' },
       ],
     },
     refResolver: { buildLocalReference: (schema) => schema.$id as string },
@@ -61,13 +61,16 @@ function components(): Record<string, SchemaPart> {
   return found;
 }
 
-/** `Usage` for a definition of the API's own file, `InvoiceLine` for one of another, `Seller` for a whole file. */
+/**
+ * `Usage` for a definition in the API's own file, `InvoiceLine` for one in another file, `Seller`
+ * for a whole file.
+ */
 function componentName(file: string, def: string): string {
   const name = def.charAt(0).toUpperCase() + def.slice(1);
   return file === 'api.v1.json' ? name : `${COMPONENT_FILES[file as keyof typeof COMPONENT_FILES]}${name}`;
 }
 
-/** `invoice.v1.json#/$defs/line` -> `InvoiceLine#`, as the routes name a shared schema. */
+/** `invoice.v1.json#/$defs/line` -> `InvoiceLine#`, which is how routes refer to a shared schema. */
 function localRefs(part: unknown, file: string): unknown {
   if (Array.isArray(part)) return part.map((item) => localRefs(item, file));
   if (typeof part !== 'object' || part === null) return part;

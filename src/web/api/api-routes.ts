@@ -14,7 +14,10 @@ import { projectOf } from '../http/sessions';
 import { openUsageStream, type UsageStreams } from './usage-stream';
 import { isMonth, MONTH_PATTERN } from '../../rating/month';
 
-/** `<project>-<YYYY-MM>`, of a credit note `...-CN`; the router needs the end, to tell it from `.pdf` and `.csv`. */
+/**
+ * `<project>-<YYYY-MM>`, or `...-CN` for a credit note. The router needs the end, to tell it from
+ * `.pdf` and `.csv`.
+ */
 const INVOICE = ':id(^.+-\\d{4}-\\d{2}(?:-CN)?)';
 const PAGE_MAX = 100;
 
@@ -30,7 +33,7 @@ const invoiceParams = {
   required: ['project', 'id'],
   properties: {
     ...projectParams.properties,
-    id: text('`<project>-<YYYY-MM>`; of a credit note `<project>-<YYYY-MM>-CN`', { maxLength: 139 }),
+    id: text('`<project>-<YYYY-MM>`, or `<project>-<YYYY-MM>-CN` for a credit note', { maxLength: 139 }),
   },
 };
 const monthQuery = { type: 'object', properties: { month } };
@@ -48,19 +51,22 @@ const problem = (description: string): object => ({
   content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
 });
 const problems = {
-  400: problem('A parameter is not understood.'),
-  401: problem('No token, or none that is good.'),
-  404: problem('No such project, or not one of yours.'),
-  429: problem('Too many requests; `Retry-After` says when to come again.'),
+  400: problem('A parameter is not valid.'),
+  401: problem('The token is missing or not valid.'),
+  404: problem('There is no such project, or this token may not see it.'),
+  429: problem('Too many requests. `Retry-After` says when to try again.'),
   503: problem('A store does not answer.'),
 };
-const forAdmins = { ...problems, 403: problem('You are a member, and this is for admins.') };
-const unchanged = { 304: { description: 'What you have is what there is.', type: 'null' } };
+const forAdmins = {
+  ...problems,
+  403: problem('This token is for a member, and the resource is for admins.'),
+};
+const unchanged = { 304: { description: 'Not modified since the given `ETag`.', type: 'null' } };
 
 type ProjectRequest = FastifyRequest<{ Params: { project: string }; Querystring: { month?: string } }>;
 type InvoiceRequest = FastifyRequest<{ Params: { project: string; id: string } }>;
 
-/** The routes under /v1. Every one asks first who is asking, and for which project. */
+/** The routes under /v1. Each one first checks the token and its rights to the project. */
 export function registerApi(app: FastifyInstance, web: WebDependencies, streams: UsageStreams): void {
   const get = (
     url: string,
@@ -102,11 +108,11 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
     '/usage/stream',
     {
       operationId: 'streamUsage',
-      summary: 'The month so far, and again whenever it changes (server-sent events `usage`)',
+      summary: 'The month so far, sent again whenever it changes (server-sent events `usage`)',
       tags: ['usage'],
       params: projectParams,
       response: {
-        200: file('Events `usage`; the data of each is a Usage document.', 'text/event-stream'),
+        200: file('Events named `usage`. The data of each is a Usage document.', 'text/event-stream'),
         ...problems,
       },
     },
@@ -129,7 +135,7 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
     async (request: ProjectRequest, reply) => {
       const { project } = projectOf(request, 'member');
       const quotas = await readQuotas(web, project);
-      // An old answer would admit what is to be stopped.
+      // A cached answer would admit sessions that must be stopped.
       void reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
       return JSON.stringify(quotaAnswer(project, quotas.month, quotas.quotas));
     },
@@ -140,7 +146,7 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
     '/invoices',
     {
       operationId: 'listInvoices',
-      summary: 'Issued invoices and credit notes, the newest first',
+      summary: 'Issued invoices and credit notes, newest first',
       tags: ['invoices'],
       params: projectParams,
       querystring: {
@@ -151,9 +157,9 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
             minimum: 1,
             maximum: PAGE_MAX,
             default: 24,
-            description: 'At most so many.',
+            description: 'The maximum number of invoices in the answer.',
           },
-          cursor: text('`nextCursor` of the page before.', { maxLength: 64 }),
+          cursor: text('The `nextCursor` of the previous page.', { maxLength: 64 }),
         },
       },
       response: { 200: json('A page of invoices.', 'InvoiceList'), ...unchanged, ...forAdmins },
@@ -239,7 +245,7 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
   );
 }
 
-/** The month that is asked for, the current one by default. One that has not begun holds nothing to tell. */
+/** The requested month, by default the current one. A month that has not begun is refused. */
 export function monthOf(
   web: WebDependencies,
   request: FastifyRequest<{ Querystring: { month?: string } }>,
@@ -247,11 +253,15 @@ export function monthOf(
   const current = web.calendar.monthOfMs(web.nowMs());
   const asked = request.query.month ?? current;
   if (!isMonth(asked)) throw new ProblemError('BAD_REQUEST', '`month` must be YYYY-MM.');
-  if (asked > current) throw new ProblemError('BAD_REQUEST', `\`month\` has not begun: it is ${current}.`);
+  if (asked > current)
+    throw new ProblemError('BAD_REQUEST', `\`month\` has not begun. The current month is ${current}.`);
   return asked;
 }
 
-/** An invoice's own bytes. Its id is safe in a header and a file name: a checked project id and a month. */
+/**
+ * An invoice as a file. Its id is safe in a header and a file name: it is a checked project id and
+ * a month.
+ */
 async function invoiceDocument(
   web: WebDependencies,
   request: InvoiceRequest,
@@ -261,16 +271,17 @@ async function invoiceDocument(
   const named = parseInvoiceId(id);
   const document =
     named?.project === project ? await readInvoice(web.store, project, named.entry) : undefined;
-  if (document === undefined) throw new ProblemError('NOT_FOUND', 'This project has no such invoice.');
+  if (document === undefined)
+    throw new ProblemError('NOT_FOUND', 'This project does not have such an invoice.');
   return { id, document };
 }
 
-/** Opaque to readers, so that it may one day hold something else. */
+/** Opaque to clients, so that its content may change. */
 const cursorOf = (before: string): string => Buffer.from(before).toString('base64url');
 
 function entryOfCursor(cursor: string): string {
   const before = Buffer.from(cursor, 'base64url').toString();
   if (!isMonth(before.replace(/-CN$/, '')))
-    throw new ProblemError('BAD_REQUEST', '`cursor` is none of ours.');
+    throw new ProblemError('BAD_REQUEST', '`cursor` is not valid: use the `nextCursor` of a previous page.');
   return before;
 }

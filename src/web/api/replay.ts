@@ -11,27 +11,29 @@ export type AskedReplay = { readonly place: string } | { readonly reason: string
 
 export interface ReplayOutcome {
   readonly report: ReplayReport;
-  /** Letters of the same reason that were not looked at, since one request takes so many. */
+  /**
+   * Dead letters of the same reason that were not checked, because one request checks at most
+   * `REPLAY_MAX`.
+   */
   readonly left: number;
-  /** Of those looked at, how many are older than the ids that are remembered. */
+  /** How many of those that were checked are older than the dedup window. */
   readonly idsForgotten: number;
 }
 
-/** More are for the command line: it shows how far it has come, and nobody's browser waits for it. */
+/** More are left to the command line, which shows its progress and keeps no browser waiting. */
 const LETTERS_MAX = 1_000;
 
-/** What a form of the page asks for.
- * @throws ProblemError 400 unless it is one of the two */
+/** What a form of the page requests. @throws ProblemError 400 unless it is one of the two */
 export function askedReplay(body: unknown): AskedReplay {
   const { place, reason } = (body ?? {}) as { place?: unknown; reason?: unknown };
   if (typeof place === 'string' && reason === undefined) return { place };
   if (typeof reason === 'string' && place === undefined) return { reason };
-  throw new ProblemError('BAD_REQUEST', 'Send `place` or `reason`, one of them.');
+  throw new ProblemError('BAD_REQUEST', 'Send either `place` or `reason`.');
 }
 
 /**
- * Replays dead letters as `tallyman dead-letters replay` does, one request after the other: the second of two clicks must
- * see what the first one replayed.
+ * Replays dead letters as `tallyman dead-letters replay` does. Requests run one after the other,
+ * because the second of two clicks must see what the first one replayed.
  */
 export function createReplay(web: WebDependencies): (asked: AskedReplay) => Promise<ReplayOutcome> {
   let last: Promise<unknown> = Promise.resolve();
@@ -50,7 +52,7 @@ async function replay(
     (entry) => entry.replayedAt === undefined && isAsked(entry, asked),
   );
   if (waiting.length === 0) {
-    throw new ProblemError('NOT_FOUND', 'There is no such dead letter that was not replayed before.');
+    throw new ProblemError('NOT_FOUND', 'There is no such dead letter, or it was replayed before.');
   }
   const entries = waiting.slice(0, LETTERS_MAX);
   const idsForgotten = await countBeyondIds(kafka, config.prefix, entries);

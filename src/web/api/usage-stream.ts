@@ -5,12 +5,14 @@ import { readMonthView } from '../pages/month-view';
 import { ProblemError } from '../http/problems';
 import type { Session } from '../http/tokens';
 
-/** Everybody who watches a project's usage. One reader a project asks Redis, however many watch. */
+/** All watchers of projects' usage. One reader per project reads Redis, however many watch. */
 export interface UsageStreams {
   /**
-   * Calls `onUsage` with the document now and whenever it changes, and `onEnd` when the server closes.
+   * Calls `onUsage` with the document now and whenever it changes, and `onEnd` when the server
+   * closes.
    *
-   * @returns stops watching; undefined: this subject, or all together, watch too many already
+   * @returns a function that stops watching; undefined if this subject, or all together, watch too
+   *   many already
    */
   watch(project: string, watcher: Watcher): (() => void) | undefined;
   close(): void;
@@ -30,7 +32,7 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 interface Watched {
   readonly watchers: Set<Watcher>;
-  /** The last document, and what of it is news. */
+  /** The last document, and the part of it that is compared. */
   json: string | undefined;
   meaning: string | undefined;
   timer: NodeJS.Timeout | undefined;
@@ -43,7 +45,7 @@ export function createUsageStreams(web: WebDependencies): UsageStreams {
     try {
       const month = web.calendar.monthOfMs(web.nowMs());
       const answer = usageAnswer(await readMonthView(web, project, month), web.logWatch.position());
-      // The forecast falls from second to second, and so does the time of the last look: neither is news.
+      // The forecast and the time of the reading change every second. Neither is a change of usage.
       const { behind } = answer.freshness;
       const meaning = JSON.stringify({ ...answer, freshness: behind, forecast: null });
       if (meaning !== one.meaning) {
@@ -52,8 +54,8 @@ export function createUsageStreams(web: WebDependencies): UsageStreams {
         for (const { onUsage } of one.watchers) onUsage(one.json);
       }
     } catch (error) {
-      // Redis may come back: whoever watches keeps the last numbers until then.
-      web.logger.warn({ err: error, project }, 'a watched project cannot be read');
+      // Redis may come back. The watchers keep the last numbers until then.
+      web.logger.warn({ err: error, project }, 'cannot read a watched project');
     }
     if (watched.get(project) === one) one.timer = setTimeout(() => void look(project, one), LOOK_EVERY_MS);
   };
@@ -94,7 +96,7 @@ export function createUsageStreams(web: WebDependencies): UsageStreams {
   };
 }
 
-/** Keeps a response open and sends the project's usage whenever it changes; ends with the token, at the latest. */
+/** Keeps a response open and sends the project's usage whenever it changes, until the token expires. */
 export async function openUsageStream(
   streams: UsageStreams,
   reply: FastifyReply,
@@ -105,7 +107,7 @@ export async function openUsageStream(
   let unsent: string | undefined;
   const response = reply.raw;
   const send = (json: string): void => {
-    // One who reads too slowly is spared what is outdated: each document is whole.
+    // A slow reader skips outdated documents, because each document is complete.
     if (!response.headersSent || response.writableNeedDrain) unsent = json;
     else response.write(`event: usage\ndata: ${json}\n\n`);
   };

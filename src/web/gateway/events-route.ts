@@ -20,19 +20,20 @@ export interface EventsRouteOptions {
   readonly nowMs: () => number;
 }
 
-/** Of a request's body, as it is sent and as it is unpacked. */
+/** The limit of a request's body, as sent and as unpacked. */
 const BODY_BYTES_MAX = 4 * 1_024 * 1_024;
 const ERRORS_SHOWN_MAX = 100;
 const unzip = promisify(gunzip);
 
 /**
- * `POST /v1/events`: takes events by HTTP and answers 202 once every in-sync copy of the log holds them. What a client
- * sends again, because no answer came or a bad one, counts once: an event's own id tells.
+ * `POST /v1/events` accepts events over HTTP and answers 202 once every in-sync replica of the log
+ * holds them. An event that a client sends again, because no answer came or a bad one, counts once
+ * by its own id.
  */
 export function registerEvents(app: FastifyInstance, options: EventsRouteOptions): void {
   app.register((scope, _, done) => {
     scope.removeAllContentTypeParsers();
-    // Bytes as they are: an event is published as it came.
+    // The body stays bytes, because an event is published as it came.
     const parser = { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX } as const;
     scope.addContentTypeParser('*', parser, (_request, body, parsed) => parsed(null, body));
     scope.route({
@@ -46,19 +47,19 @@ export function registerEvents(app: FastifyInstance, options: EventsRouteOptions
         description:
           'Send `Content-Type: application/cloudevents+json` for one event, `application/cloudevents-batch+json` for ' +
           'up to 1,000 of them or 4 MiB, or `ce-` headers with the data as the body. `Content-Encoding: gzip` is ' +
-          'understood. The token needs the role `producer`. Of a batch with bad events the good ones are taken, unless ' +
-          '`Prefer: handling=strict` asks for all or none. Send again what is answered with 429 or 503: an event that ' +
-          'comes twice under its id counts once.',
+          'accepted. The token needs the role `producer`. The valid events of a batch are accepted even if others are not, unless ' +
+          '`Prefer: handling=strict` asks for all or none. After a 429 or 503, send the same events again: an event that ' +
+          'arrives twice under its id counts once.',
         tags: ['events'],
         response: {
           202: answer('The log holds the accepted events.', 'application/json', 'AcceptedEvents'),
-          400: problem('The body is not understood, or no event of it is valid; `errors` says why.'),
-          401: problem('No token, or none that is good.'),
+          400: problem('The body is not understood, or no event in it is valid. `errors` says why.'),
+          401: problem('The token is missing or not valid.'),
           403: problem('The token is not for a producer of the project.'),
-          413: problem('The body is over 4 MiB, as it was sent or unpacked.'),
+          413: problem('The body is over 4 MiB, as sent or as unpacked.'),
           415: problem('The content type or encoding is not understood.'),
-          429: problem('Too much waits for Kafka already; `Retry-After` says when to come again.'),
-          503: problem('Kafka does not acknowledge; `Retry-After` says when to come again.'),
+          429: problem('Too much is waiting for Kafka. `Retry-After` says when to try again.'),
+          503: problem('Kafka does not acknowledge. `Retry-After` says when to try again.'),
         },
       },
       handler: async (request, reply) => {
@@ -102,7 +103,7 @@ async function acceptEvents(
     if (outcome !== 'published') {
       metrics.refused(outcome);
       throw outcome === 'full'
-        ? new ProblemError('RATE_LIMITED', 'Too many events wait for Kafka.', { 'retry-after': '1' })
+        ? new ProblemError('RATE_LIMITED', 'Too many events are waiting for Kafka.', { 'retry-after': '1' })
         : new ProblemError('KAFKA_UNAVAILABLE', 'Send the events again.', { 'retry-after': '5' });
     }
   }
@@ -120,7 +121,10 @@ function rejection(rejected: readonly RejectedEvent[], total: number): ProblemEr
   );
 }
 
-/** @throws ProblemError 413 for a body that unpacks to more than is taken, 400 or 415 for one that cannot be unpacked */
+/**
+ * @throws ProblemError 413 for a body that unpacks to more than the limit, 400 or 415 for one that
+ *   cannot be unpacked
+ */
 async function bodyOf(request: FastifyRequest): Promise<Buffer> {
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const encoding = String(request.headers['content-encoding'] ?? 'identity')

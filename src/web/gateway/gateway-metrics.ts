@@ -1,13 +1,13 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 
-/** What a gateway counts of the requests that it answers. */
+/** The counters of a gateway's requests. */
 export interface GatewayMetrics {
   accepted(events: number): void;
   rejected(reason: string): void;
   refused(why: 'full' | 'kafka_unavailable'): void;
 }
 
-/** @param waitingBytes what waits for Kafka's acknowledgement at the moment */
+/** @param waitingBytes the bytes that currently wait for Kafka's acknowledgement */
 export function createGatewayMetrics(registry: Registry, waitingBytes: () => number): GatewayMetrics {
   const registers = [registry];
   const accepted = new Counter({
@@ -17,13 +17,13 @@ export function createGatewayMetrics(registry: Registry, waitingBytes: () => num
   });
   const rejected = new Counter({
     name: 'tallyman_gateway_events_rejected_total',
-    help: 'Events that were not taken, by reason',
+    help: 'Events that were rejected, by reason',
     labelNames: ['reason'],
     registers,
   });
   const refused = new Counter({
     name: 'tallyman_gateway_requests_refused_total',
-    help: 'Requests to be sent again, by cause: full, kafka_unavailable',
+    help: 'Requests that have to be sent again, by cause: full, kafka_unavailable',
     labelNames: ['cause'],
     registers,
   });

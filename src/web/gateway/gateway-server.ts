@@ -13,13 +13,13 @@ import { registerLiveKitWebhooks } from './livekit-route';
 export interface GatewayServerOptions {
   readonly config: Pick<Config, 'web'>;
   readonly logger: Logger;
-  /** Takes events from whoever has a token; absent: nobody. */
+  /** Accepts events from clients with a token. Without it, no events are accepted. */
   readonly events?: { readonly gateway: Gateway; readonly tokens: Tokens; readonly authSecret: string };
-  /** Takes webhooks that LiveKit signed; absent: none. */
+  /** Accepts webhooks that LiveKit signed. Without it, no webhooks are accepted. */
   readonly receiver?: WebhookReceiver | undefined;
 }
 
-/** A server that takes events and shows nothing. The caller listens and closes. */
+/** A server that accepts events and shows nothing. The caller starts and closes it. */
 export async function createGatewayServer(options: GatewayServerOptions): Promise<FastifyInstance> {
   const { events, receiver } = options;
   const app = await createBaseApp(options);

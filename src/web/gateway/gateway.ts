@@ -15,11 +15,11 @@ export interface GatewayOptions {
   readonly nowMs: () => number;
 }
 
-/** The door for events: part of `serve`, and alone in `gateway`. */
+/** Accepts events over HTTP: as a part of `serve`, and alone in `gateway`. */
 export interface Gateway {
-  /** Adds the route to a server that knows who is asking. */
+  /** Adds the route to a server that reads tokens. */
   register(app: FastifyInstance): void;
-  /** Waits for what is on its way to Kafka. To be called when no more requests come. */
+  /** Waits for events that are on their way to Kafka. Call it when no more requests come. */
   close(): Promise<void>;
 }
 
@@ -27,7 +27,7 @@ export function createGateway({ config, logger, publisher, registry, nowMs }: Ga
   const queue = createPublishQueue(publisher, (error) =>
     logger.warn(
       { err: error },
-      'Kafka did not acknowledge events: their senders are asked to send them again',
+      'Kafka did not acknowledge events; their senders were told to send them again',
     ),
   );
   const metrics = createGatewayMetrics(registry, () => queue.waitingBytes);

@@ -6,13 +6,14 @@ import { shown } from '../../lib/text/describe';
 import { isJsonObject } from '../../../consumers/usage-consumer';
 import type { GivenEvent } from './read-events';
 
-/** Where a good event goes, or why it goes nowhere. */
+/** The topic of a valid event, or the reason of its rejection. */
 export type Judgement =
   | { readonly ok: true; readonly topic: string; readonly project: string }
   | { readonly ok: false; readonly rejected: Omit<RejectedEvent, 'index'> };
 
 /**
- * Judges an event as the consumers will: by the same code, and by the clock of now, which the record will have.
+ * Judges an event as the consumers will, with the same code, and by the current time, which the
+ * record will have.
  *
  * @param mayPublish whether the token is for a project
  */
@@ -31,7 +32,7 @@ export function judgeEvent(
     const known = usageConsumers.map(({ eventType }) => eventType).join(', ');
     return rejected('schema_violation', `type is ${shown(event.type)} and must be one of ${known}`);
   }
-  // Before anything else is said about an event of somebody else's.
+  // This is checked first, so that nothing else is told about an event of another project.
   if (typeof event.subject === 'string' && !mayPublish(event.subject)) {
     return rejected('forbidden', `The token is not for a producer of ${shown(event.subject)}.`);
   }
@@ -40,7 +41,7 @@ export function judgeEvent(
   return { ok: true, topic: consumer.topic, project: decoded.project };
 }
 
-/** Voids are few, so their text may be parsed once more. */
+/** Voids are rare, so their text may be parsed once more. */
 function voidedTypeOf({ value, headers }: GivenEvent): unknown {
   try {
     const document: unknown = JSON.parse(value.toString('utf8'));

@@ -6,18 +6,18 @@ export interface QueuedRecord extends PublishRecord {
 }
 
 export type QueueOutcome =
-  /** Every in-sync copy has the records. */
+  /** Every in-sync replica has the records. */
   | 'published'
-  /** Nothing was taken: too much waits already. */
+  /** Nothing was accepted, because too much is waiting already. */
   | 'full'
-  /** Kafka did not acknowledge: some of the records may be there, and are to be sent again. */
+  /** Kafka did not acknowledge. Some of the records may be in the log, and all have to be sent again. */
   | 'kafka_unavailable';
 
-/** Bytes that may wait for Kafka: at 20,000 events a second this is some six seconds. */
+/** How many bytes may wait for Kafka: some six seconds at 20,000 events per second. */
 const WAITING_BYTES_MAX = 32 * 1_024 * 1_024;
-/** Requests that wait are published together, this many records at a time. */
+/** Waiting requests are published together, at most this many records at a time. */
 const RECORDS_AT_ONCE = 5_000;
-/** While one batch is on its way the next ones are gathered; two keep Kafka busy. */
+/** While one batch is on its way, the next ones are collected. Two batches keep Kafka busy. */
 const BATCHES_AT_ONCE = 2;
 
 interface Waiting {
@@ -26,7 +26,7 @@ interface Waiting {
   readonly resolve: (outcome: QueueOutcome) => void;
 }
 
-/** Publishes what many requests bring, together; each request learns whether its own records were acknowledged. */
+/** Publishes the records of many requests together, and reports to each whether its own were acknowledged. */
 export interface PublishQueue {
   publish(records: readonly QueuedRecord[]): Promise<QueueOutcome>;
   readonly waitingBytes: number;
@@ -90,7 +90,7 @@ export function createPublishQueue(publisher: Publisher, onFailure: (error: unkn
       return new Promise((resolve) => {
         waitingBytes += bytes;
         waiting.push({ records, bytes, resolve });
-        // In the next turn: what other requests bring meanwhile goes along.
+        // Publishing starts in the next turn of the event loop, so that other requests can join.
         setImmediate(pump);
       });
     },

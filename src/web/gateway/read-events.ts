@@ -6,7 +6,7 @@ export interface GivenEvent {
   readonly value: Buffer;
   /** `content-type`, and in binary mode the `ce_*` attributes. */
   readonly headers: Readonly<Record<string, string>>;
-  /** For routing only; whether they are right is for the decoder to say. */
+  /** For routing only. The decoder checks whether they are valid. */
   readonly type: unknown;
   readonly subject: unknown;
   readonly id: unknown;
@@ -21,8 +21,8 @@ const STRUCTURED = 'application/cloudevents+json';
 const BATCH = 'application/cloudevents-batch+json';
 
 /**
- * Reads the body of a request in one of the modes of the CloudEvents binding for HTTP: structured, batch or binary. The
- * bytes of each event stay as they came.
+ * Reads the body of a request in one of the modes of the CloudEvents binding for HTTP: structured,
+ * batch or binary. The bytes of each event stay as they came.
  */
 export function readEvents(httpHeaders: IncomingHttpHeaders, body: Buffer): GivenEvents {
   const contentType = httpHeaders['content-type'] ?? '';
@@ -41,7 +41,7 @@ export function readEvents(httpHeaders: IncomingHttpHeaders, body: Buffer): Give
     if (document.length > EVENTS_PER_REQUEST_MAX) {
       return refused(
         400,
-        `The batch holds ${document.length} events and may hold at most ${EVENTS_PER_REQUEST_MAX}. Send it in parts.`,
+        `The batch has ${document.length} events and may have at most ${EVENTS_PER_REQUEST_MAX}. Send it in parts.`,
       );
     }
     const texts = elementsOf(text);
@@ -59,7 +59,10 @@ function structured(value: Buffer, event: unknown): GivenEvent {
   return { value, headers: { 'content-type': STRUCTURED }, type, subject, id };
 }
 
-/** Attribute `id` stands in header `ce-id`, percent-encoded; Kafka's binding has `ce_id`, as it is. */
+/**
+ * Over HTTP, attribute `id` is in the header `ce-id`, percent-encoded. Kafka's binding has `ce_id`,
+ * not encoded.
+ */
 function binary(httpHeaders: IncomingHttpHeaders, contentType: string, body: Buffer): GivenEvents {
   const headers: Record<string, string> = { 'content-type': contentType || 'application/json' };
   for (const [name, value] of Object.entries(httpHeaders)) {
@@ -81,8 +84,8 @@ function percentDecoded(text: string): string | undefined {
 }
 
 /**
- * The texts of a JSON array's elements, each as it stands in the array: written anew from what was parsed, a number could
- * change.
+ * The texts of a JSON array's elements, exactly as they are in the array. If they were serialized
+ * again, a number could change.
  *
  * @param text valid JSON, an array
  */

@@ -10,13 +10,13 @@ import { createGateway } from './gateway';
 import { createGatewayServer } from './gateway-server';
 
 export interface RunGatewayOptions {
-  /** Checks the tokens of whoever posts events; undefined: no events are taken. */
+  /** Checks the tokens of clients that post events. If undefined, no events are accepted. */
   readonly authSecret: string | undefined;
-  /** Ends the LiveKit sessions whose end never comes. Needs Redis. */
+  /** Whether LiveKit sessions whose end never comes are ended, which needs Redis. */
   readonly watches?: boolean;
 }
 
-/** Takes events, and LiveKit's webhooks if there are keys to check them by, until a signal or a fatal error. */
+/** Accepts events, and LiveKit's webhooks if keys are set, until a signal or a fatal error. */
 export async function runGateway(
   context: Context,
   { authSecret, watches }: RunGatewayOptions,
@@ -48,9 +48,9 @@ export async function runGateway(
     const address = await app.listen({ host: config.web.host, port: config.web.port });
     logger.info(
       { address, events: authSecret !== undefined, livekit: bridge !== undefined },
-      'taking events',
+      'accepting events',
     );
-    // After the door is open: webhooks are kept while Kafka is away.
+    // Mapping starts after the server listens, because webhooks are kept while Kafka is away.
     bridge?.startMapping().catch((error: unknown) => fatal.reject(error));
     await Promise.race([stopSignal.promise, fatal.promise]);
   } finally {
@@ -63,7 +63,10 @@ export async function runGateway(
   }
 }
 
-/** Readiness does not ask for Kafka: a gateway that is taken out of service could not keep webhooks while Kafka is away. */
+/**
+ * Readiness does not depend on Kafka: a gateway that is taken out of service could not keep
+ * webhooks while Kafka is away.
+ */
 async function startHealth(
   { config }: Context,
   registry: Registry,

@@ -12,16 +12,16 @@ import type { Logger } from '../../lib/logger';
 import { traceAnswer } from '../../lib/tracing';
 import { problemDocument, problemOfError, ProblemError } from './problems';
 
-/** What a request without a body of its own may send. */
+/** The limit of a body on routes that expect none or a small form. */
 export const BODY_LIMIT_BYTES = 16 * 1024;
 const REQUEST_TIMEOUT_MS = 15_000;
-/** A project id of 128, a month and `.pdf`. Longer ones name nothing. */
+/** A project id of 128 characters, a month and `.pdf`. Nothing has a longer name. */
 const PARAMETER_LENGTH_MAX = 160;
 
 export interface BaseAppOptions {
   readonly config: Pick<Config, 'web'>;
   readonly logger: Logger;
-  /** Answers a person with a page; without it everyone gets the document for programs. */
+  /** Answers people with a page. Without it, everybody gets the document for programs. */
   readonly sendProblemPage?: (
     request: FastifyRequest,
     reply: FastifyReply,
@@ -29,7 +29,10 @@ export interface BaseAppOptions {
   ) => FastifyReply;
 }
 
-/** What every server of ours has: limits, security headers, problem documents, and one log line per request. */
+/**
+ * The common part of all servers: limits, security headers, problem documents, and one log line per
+ * request.
+ */
 export async function createBaseApp(options: BaseAppOptions): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = options.logger;
   const sendProblem = (request: FastifyRequest, reply: FastifyReply, problem: ProblemError): FastifyReply => {
@@ -43,7 +46,7 @@ export async function createBaseApp(options: BaseAppOptions): Promise<FastifyIns
   };
   const app = Fastify({
     loggerInstance,
-    // Its own lines would show addresses, and an address may hold a token.
+    // Fastify's own log lines would contain addresses, and an address may contain a token.
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: options.config.web.trustProxy,
     bodyLimit: BODY_LIMIT_BYTES,
@@ -53,13 +56,13 @@ export async function createBaseApp(options: BaseAppOptions): Promise<FastifyIns
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
     frameworkErrors: (error, request, reply) => void sendProblem(request, reply, problemOfError(error)),
   });
-  // What a route returns is sent as it is: a schema describes an answer here, and does not cut it.
+  // A route's result is sent as it is. Schemas describe answers here, and do not remove fields.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   await app.register(helmet, SECURITY_HEADERS);
   logAnswers(app);
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOfError(error);
-    if (problem.statusCode >= 500) request.log.error({ err: error }, 'a request failed');
+    if (problem.statusCode >= 500) request.log.error({ err: error }, 'request failed');
     return sendProblem(request, reply, problem);
   });
   app.setNotFoundHandler((request, reply) => sendProblem(request, reply, new ProblemError('NOT_FOUND')));
@@ -81,12 +84,12 @@ const SECURITY_HEADERS = {
       frameAncestors: ["'none'"],
     },
   },
-  // Not `no-referrer`: a form would then hide where it comes from from ourselves too.
+  // `no-referrer` would hide the origin of a form from this server, too.
   referrerPolicy: { policy: 'same-origin' },
   xFrameOptions: { action: 'deny' },
 } as const;
 
-/** One line per request, by its route: an address may hold a token, and a header does. */
+/** One line per request, with its route instead of its address, which may contain a token. */
 function logAnswers(app: FastifyInstance): void {
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'none';

@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /**
- * Answers with a body that a cache may keep but must ask about each time: with 304 where the reader has it already.
+ * Answers with a body that a cache may keep but must revalidate each time, or with 304 if the
+ * reader has it already.
  *
- * @param meaning what the body says, where that is less than its bytes: how fresh a total is makes no new total. The
- *   tag is a weak one then.
+ * @param meaning the part of the body that is compared, if not all of it: a new time of reading
+ *   alone is not a new total. The tag is a weak one then.
  */
 export function sendConditional(
   request: FastifyRequest,

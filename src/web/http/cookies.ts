@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** The one cookie there is holds a token: letters, digits, `-`, `_` and `.`, so that nothing needs encoding. */
+/** The only cookie contains a token: letters, digits, `-`, `_` and `.`, so nothing needs encoding. */
 
-/** The value of a cookie; undefined where the browser has none of that name. */
+/** The value of a cookie; undefined if the browser sent none of that name. */
 export function readCookie(request: FastifyRequest, name: string): string | undefined {
   for (const part of (request.headers.cookie ?? '').split(';')) {
     const [key, value] = splitOnce(part);
@@ -16,7 +16,10 @@ function splitOnce(part: string): [string, string] {
   return at < 0 ? [part.trim(), ''] : [part.slice(0, at).trim(), part.slice(at + 1).trim()];
 }
 
-/** Sets a cookie that no script can read and that no other site's form sends. Expired, it is taken away. */
+/**
+ * Sets a cookie that scripts cannot read and that forms of other sites do not send. An expired one
+ * is removed.
+ */
 export function writeCookie(
   reply: FastifyReply,
   name: string,

@@ -7,7 +7,7 @@ import type { Store } from '../../redis/store';
 import type { LogWatch } from '../../ingest/health/log-position';
 import type { Tokens } from './tokens';
 
-/** What every part of the web server works with. */
+/** The parts that all routes of the web server use. */
 export interface WebDependencies {
   readonly config: Config;
   readonly logger: Logger;
@@ -17,7 +17,7 @@ export interface WebDependencies {
   readonly store: Store;
   readonly logWatch: LogWatch;
   readonly tokens: Tokens;
-  /** For what a session's cookie needs beside its token: the forms' own proof. */
+  /** Signs the proof that a session's forms carry besides the cookie. */
   readonly authSecret: string;
   readonly nowMs: () => number;
 }

@@ -3,7 +3,7 @@ import type { WebDependencies } from './dependencies';
 import { checkHealth, type Health } from '../../ingest/health/check-health';
 import type { LogWatch } from '../../ingest/health/log-position';
 
-/** The health of the installation, of which this process runs no part. */
+/** The health of the installation, although this process runs none of its consumers. */
 export const installationHealth = (
   logWatch: Pick<LogWatch, 'position' | 'problem'>,
   stuckAfterMs: number,
@@ -17,7 +17,7 @@ export const installationHealth = (
     stuckAfterMs,
   });
 
-/** Whether the process lives, and whether what it shows can be relied on. */
+/** Whether the process works, and whether the totals that it shows are complete. */
 export function registerHealth(app: FastifyInstance, { config, store, logWatch }: WebDependencies): void {
   app.get('/healthz', { logLevel: 'silent' }, async (_request, reply) => {
     void reply.header('cache-control', 'no-store');

@@ -5,7 +5,10 @@ import type { Health } from '../../ingest/health/check-health';
 import { installationHealth } from './health';
 import { createInstallationMetrics } from '../../ops/installation-metrics';
 
-/** `/metrics` for Prometheus. It names no project, so it takes no token: keep it from the outside as you keep health. */
+/**
+ * `/metrics` for Prometheus. It needs no token, because it names no project. Keep it private, like
+ * the health routes.
+ */
 export function registerMetrics(
   app: FastifyInstance,
   { config, store, calendar, logWatch, nowMs }: WebDependencies,

@@ -3,30 +3,30 @@ import type { Problem } from '../../../schemas/types';
 
 export type ProblemCode = Problem['code'];
 
-/** Every problem that the API and the page answer with. */
+/** Every problem that the API and the pages answer with. */
 const PROBLEMS: Readonly<Record<ProblemCode, { readonly status: number; readonly title: string }>> = {
-  BAD_REQUEST: { status: 400, title: 'The request is not understood' },
-  EVENTS_REJECTED: { status: 400, title: 'Events of the request are not valid' },
-  UNAUTHENTICATED: { status: 401, title: 'A valid token is needed' },
-  TOKEN_EXPIRED: { status: 401, title: 'The token has expired' },
-  FORBIDDEN: { status: 403, title: 'Your role does not allow this' },
-  NOT_FOUND: { status: 404, title: 'There is no such thing' },
-  PAYLOAD_TOO_LARGE: { status: 413, title: 'The request is too large' },
-  URI_TOO_LONG: { status: 414, title: 'The address is too long' },
-  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'This content type is not understood' },
+  BAD_REQUEST: { status: 400, title: 'Invalid request' },
+  EVENTS_REJECTED: { status: 400, title: 'Invalid events' },
+  UNAUTHENTICATED: { status: 401, title: 'Missing or invalid token' },
+  TOKEN_EXPIRED: { status: 401, title: 'Expired token' },
+  FORBIDDEN: { status: 403, title: 'Access denied' },
+  NOT_FOUND: { status: 404, title: 'Not found' },
+  PAYLOAD_TOO_LARGE: { status: 413, title: 'Request too large' },
+  URI_TOO_LONG: { status: 414, title: 'Address too long' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Unsupported content type' },
   RATE_LIMITED: { status: 429, title: 'Too many requests' },
-  INTERNAL: { status: 500, title: 'Something went wrong here' },
+  INTERNAL: { status: 500, title: 'Internal error' },
   KAFKA_UNAVAILABLE: { status: 503, title: 'Kafka does not acknowledge' },
   STORE_UNAVAILABLE: { status: 503, title: 'A store does not answer' },
 };
 
-/** A request that is answered with a problem: thrown in a route, written by the error handler. */
+/** Thrown in a route to answer with a problem, which the error handler writes. */
 export class ProblemError extends Error {
   readonly statusCode: number;
 
   constructor(
     readonly problemCode: ProblemCode,
-    /** For the reader: never a secret, and nothing of what another project has. */
+    /** For the reader. It never contains a secret, or anything of another project. */
     readonly detail?: string,
     readonly headers: Readonly<Record<string, string>> = {},
     readonly errors?: Problem['errors'],
@@ -50,14 +50,14 @@ export function problemDocument({ problemCode, detail, errors }: ProblemError): 
   };
 }
 
-/** What is in Redis is not all there is: said instead of showing it. */
+/** Answered instead of totals that are not complete. */
 const NOT_WHOLE: Readonly<Record<string, string>> = {
-  UNINITIALISED: 'There are no totals: the store was emptied, or this installation is not initialised.',
-  REBUILD_UNFINISHED: 'The totals are being rebuilt. They are shown again when all of them are there.',
-  REDIS_WENT_BACK: 'The totals were rebuilt just now.',
+  UNINITIALISED: 'There are no totals: Redis was emptied, or this installation is not initialised.',
+  REBUILD_UNFINISHED: 'The totals are being rebuilt. They are shown again when the rebuild has ended.',
+  REDIS_WENT_BACK: 'The totals have just been rebuilt. Try again.',
 };
 
-/** What a thrown error means to whoever asked. An error that is ours says nothing: its place is the log. */
+/** The problem that a thrown error is answered with. Details of an internal error go to the log only. */
 export function problemOfError(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof TallymanError && error.code.startsWith('REDIS_')) {
@@ -66,7 +66,7 @@ export function problemOfError(error: unknown): ProblemError {
   const notWhole = error instanceof TallymanError ? NOT_WHOLE[error.code] : undefined;
   if (notWhole !== undefined) return new ProblemError('STORE_UNAVAILABLE', notWhole, { 'retry-after': '30' });
   if (error instanceof TallymanError && error.code === 'UNKNOWN_PLAN') {
-    return new ProblemError('NOT_FOUND', error.message); // Of a month before the price list begins.
+    return new ProblemError('NOT_FOUND', error.message); // The month is before the price list begins.
   }
   const { statusCode, message, validation } = error as {
     statusCode?: number;
@@ -80,7 +80,7 @@ export function problemOfError(error: unknown): ProblemError {
   return new ProblemError(code);
 }
 
-/** Those that the framework's own errors come to, by their status. */
+/** The problems for the framework's own errors, by status. */
 const CODES: readonly ProblemCode[] = [
   'BAD_REQUEST',
   'NOT_FOUND',

@@ -7,18 +7,21 @@ import { roleOf, type Role, type Session, type TokenAnswer } from './tokens';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What the request's token says; undefined: it has none. */
+    /** What the request's token contains; undefined if there is no token. */
     tokenAnswer: TokenAnswer | undefined;
-    /** What a form of this session must carry; empty without a session. */
+    /** The proof that a form of this session must carry; empty without a session. */
     formProof: string;
   }
 }
 
 const COOKIE = 'tallyman_session';
-/** A browser takes a cookie of this name only with Secure, from the host itself, for all of it. */
+/** A browser accepts a cookie of this name only with Secure, from the host itself, for all its paths. */
 const SECURE_COOKIE = `__Host-${COOKIE}`;
 
-/** Reads who is asking before any route runs: from the bearer token if there is one, else from the cookie. */
+/**
+ * Reads the session before any route runs: from the bearer token if there is one, otherwise from
+ * the cookie.
+ */
 export function registerSessions(
   app: FastifyInstance,
   { tokens, authSecret }: Pick<WebDependencies, 'tokens' | 'authSecret'>,
@@ -40,23 +43,22 @@ export function registerSessions(
   });
 }
 
-/** The session of a request.
- * @throws ProblemError 401 without a good token */
+/** The session of a request. @throws ProblemError 401 without a valid token */
 export function sessionOf(request: FastifyRequest): Session {
   const answer = request.tokenAnswer;
   if (answer?.ok === true) return answer.session;
   const challenge = { 'www-authenticate': answer === undefined ? 'Bearer' : 'Bearer error="invalid_token"' };
   throw answer?.reason === 'expired'
-    ? new ProblemError('TOKEN_EXPIRED', 'Ask for a new token.', challenge)
+    ? new ProblemError('TOKEN_EXPIRED', 'Request a new token.', challenge)
     : new ProblemError('UNAUTHENTICATED', 'Send `Authorization: Bearer <token>`.', challenge);
 }
 
 /**
- * The project of a request, once it is clear that this session may see it.
+ * The project of a request, if this session may see it.
  *
- * @param needed `admin` where a member may not
- * @throws ProblemError 401 without a good token; 404 for a project that is not the session's, or is none: which of the
- *   two is nobody's business; 403 for a member where an admin is needed
+ * @param needed `admin` if a member must not see it
+ * @throws ProblemError 401 without a valid token; 404 for a project that does not exist or is not
+ *   the session's, without saying which; 403 for a member if an admin is needed
  */
 export function projectOf(
   request: FastifyRequest,
@@ -67,12 +69,12 @@ export function projectOf(
   const role = isProjectId(project) ? roleOf(session, project) : undefined;
   if (role === undefined) throw new ProblemError('NOT_FOUND', 'There is no such project.');
   if (needed === 'admin' && role !== 'admin') {
-    throw new ProblemError('FORBIDDEN', 'Invoices are for the admins of a project.');
+    throw new ProblemError('FORBIDDEN', 'Only admins of the project can see invoices.');
   }
   return { project, role, session };
 }
 
-/** @throws ProblemError 401 without a good token; 404 for whoever does not run the installation */
+/** @throws ProblemError 401 without a valid token; 404 for a role other than `ops` */
 export function opsSessionOf(request: FastifyRequest): Session {
   const session = sessionOf(request);
   if (!session.isOps) throw new ProblemError('NOT_FOUND');
@@ -81,7 +83,7 @@ export function opsSessionOf(request: FastifyRequest): Session {
 
 const isProjectId = (text: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/.test(text);
 
-/** Keeps a good token in a cookie that no script can read and no other site's form can send. */
+/** Keeps a valid token in a cookie that scripts cannot read and forms of other sites cannot send. */
 export function setSessionCookie(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -97,7 +99,7 @@ export function clearSessionCookie(reply: FastifyReply): void {
   writeCookie(reply, SECURE_COOKIE, '', { secure: true, expiresAtMs: 0 });
 }
 
-/** Behind a proxy too: a false claim of https can only make the cookie stricter. */
+/** Trusts the header without a proxy, too, because a false claim of https only makes the cookie stricter. */
 function isSecure(request: FastifyRequest): boolean {
   const forwarded = String(request.headers['x-forwarded-proto'] ?? '')
     .split(',')[0]!
@@ -106,8 +108,8 @@ function isSecure(request: FastifyRequest): boolean {
 }
 
 /**
- * Checks that a form was filled in on a page of ours, by this session: it carries a proof that only such a page shows,
- * and the browser, where it says so, sent it from here.
+ * Checks that a form was sent from a page of this server by this session. It carries a proof that
+ * only such a page contains, and the origin, if the browser sends one, is this server.
  *
  * @throws ProblemError 403
  */
@@ -120,10 +122,7 @@ export function checkForm(request: FastifyRequest): void {
   const isProven =
     expected.length > 0 && given.length === expected.length && timingSafeEqual(given, expected);
   if (!isOurs || !isProven) {
-    throw new ProblemError(
-      'FORBIDDEN',
-      'This form is out of date or from another site: load its page again.',
-    );
+    throw new ProblemError('FORBIDDEN', 'This form has expired or is from another site. Reload the page.');
   }
 }
 

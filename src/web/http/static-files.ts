@@ -5,7 +5,10 @@ import type { FastifyInstance } from 'fastify';
 
 const FONT_FILES = join(dirname(require.resolve('@fontsource-variable/noto-sans/package.json')), 'files');
 
-/** The only files that are served. They are read once; no path of a request ever becomes one of a file. */
+/**
+ * The only files that are served. They are read once, and no path of a request becomes the path of
+ * a file.
+ */
 const FILES = {
   'page.css': { path: join(__dirname, '../static/page.css'), type: 'text/css; charset=utf-8' },
   'page.js': { path: join(__dirname, '../static/page.js'), type: 'text/javascript; charset=utf-8' },
@@ -27,7 +30,7 @@ const version = loaded
   .digest('base64url')
   .slice(0, 12);
 
-/** Where a file is: another address with each content, so that a browser may keep it for good. */
+/** The address of a file. It changes with the content, so a browser may cache it forever. */
 export const staticUrl = (name: StaticFile): string => `/static/${version}/${name}`;
 
 export function registerStaticFiles(app: FastifyInstance): void {

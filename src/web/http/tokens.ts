@@ -1,14 +1,14 @@
 import { createSigner, createVerifier, TokenError } from 'fast-jwt';
 
-/** What a person may see of a project: a member its usage, an admin its invoices as well. */
+/** A member may see a project's usage, an admin its invoices as well. */
 export type Role = 'admin' | 'member';
-/** A producer publishes a project's usage and sees nothing of it. */
+/** A producer may publish a project's usage, and sees nothing. */
 export type TokenRole = Role | 'producer';
 
-/** Who is asking, as a checked token says. */
+/** The content of a checked token. */
 export interface Session {
   readonly subject: string;
-  /** A map, since `__proto__` is a legal project id. */
+  /** A map, because `__proto__` is a legal project id. */
   readonly projects: ReadonlyMap<string, TokenRole>;
   /** Sees the whole installation, and every project as its admin does. */
   readonly isOps: boolean;
@@ -31,18 +31,21 @@ export type TokenAnswer =
 
 export interface Tokens {
   sign(request: TokenRequest): string;
-  /** Never throws: a bad token is an answer. */
+  /** Never throws: an invalid token is an answer. */
   verify(token: string): TokenAnswer;
 }
 
-/** Clocks of two machines may differ by so much. */
+/** How far the clocks of two machines may differ. */
 const CLOCK_TOLERANCE_MS = 30_000;
-/** A token with a thousand projects has some 20 KiB; what is longer than any header can be is not looked at. */
+/**
+ * A token with a thousand projects has some 20 KiB. A text that is longer than a header can be is
+ * not checked.
+ */
 const TOKEN_LENGTH_MAX = 64 * 1024;
 
 /**
- * Tokens of the page and the API: JSON Web Tokens under HS256 and nothing else. The algorithm is pinned here, so that
- * neither `none` nor a key of another kind is ever believed because a token asks for it.
+ * Tokens of the page and the API: JSON Web Tokens with HS256 and nothing else. The algorithm is
+ * fixed here, so that a token cannot choose `none` or another kind of key.
  */
 export function createTokens(secret: string): Tokens {
   const sign = createSigner({ key: secret, algorithm: 'HS256' });
@@ -91,13 +94,13 @@ function sessionOf(claims: Record<string, unknown>): Session | undefined {
   };
 }
 
-/** What a session may do with a project; undefined: it must not learn whether there is one. */
+/** The role of a session in a project; undefined if it must not learn whether the project exists. */
 export function roleOf(session: Session, project: string): Role | undefined {
   const role = session.isOps ? 'admin' : session.projects.get(project);
   return role === 'producer' ? undefined : role;
 }
 
-/** The projects that a session may see something of, by their ids. */
+/** The projects that a session may see, by their ids. */
 export function projectsSeenBy(session: Session): [project: string, role: Role][] {
   return [...session.projects]
     .flatMap(([project, role]): [string, Role][] => (role === 'producer' ? [] : [[project, role]]))

@@ -14,13 +14,13 @@ import type { Statement } from './statements';
 
 export interface BillingPage {
   readonly view: MonthView;
-  /** `billing` for admins; `usage` for members, who see no invoices. */
+  /** `billing` for admins; `usage` for members, who do not see invoices. */
   readonly kind: 'billing' | 'usage';
   readonly position: LogPosition | undefined;
   /** The meter of the chart. */
   readonly meter: string | undefined;
   readonly previousMonth: string;
-  /** None after the current month. */
+  /** undefined after the current month. */
   readonly nextMonth: string | undefined;
   readonly plans: readonly PlanComparison[];
   readonly statements: readonly Statement[];
@@ -73,9 +73,7 @@ export function billingPage(shown: BillingPage): Html {
 function freshness({ status }: MonthView, position: LogPosition | undefined): Html {
   if (status !== 'open') return html`<p class="fresh done">This month is closed.</p>`;
   if (position === undefined) {
-    return html`<p class="fresh unknown">
-      Kafka does not answer: the numbers are as they were counted last.
-    </p>`;
+    return html`<p class="fresh unknown">Kafka does not answer. The numbers may be out of date.</p>`;
   }
   if (position.behind === 0) {
     return html`<p class="fresh live">
@@ -90,15 +88,15 @@ function freshness({ status }: MonthView, position: LogPosition | undefined): Ht
 
 function incompleteNotice(): Html {
   return html`<p class="notice" role="note">
-    <strong>Some usage cannot be priced yet.</strong> The cost leaves it out, and the invoice waits until that
-    is corrected.
+    <strong>Some usage cannot be priced yet.</strong> It is not included in the cost, and the invoice waits
+    until this is corrected.
   </p>`;
 }
 
 function unpricedNotice({ unpriced }: MonthView): Html {
   return html`<p class="notice" role="note">
-    <strong>Some usage has no price yet.</strong> The cost leaves it out, and the invoice waits until there is
-    one: ${unpriced.join(', ')}.
+    <strong>Some usage has no price yet.</strong> It is not included in the cost, and the invoice waits for
+    the prices of ${unpriced.join(', ')}.
   </p>`;
 }
 
@@ -117,7 +115,7 @@ function summary({
   const generous = all.filter(({ included }) => /[1-9]/.test(included)).length;
   return html`<div class="cards">
     <div class="card strong">
-      <h2>${status === 'open' ? 'Cost so far' : 'Total'}</h2>
+      <h2>${status === 'open' ? 'Charges so far' : 'Total'}</h2>
       <p class="figure" data-cost>${money(invoice.total, currency)}</p>
       <p class="note">
         ${
@@ -132,18 +130,18 @@ function summary({
       html`<div class="card">
         <h2>Forecast for ${monthName(month)}</h2>
         <p class="figure">${money(forecast.total, currency)}</p>
-        <p class="note">If the month goes on as it began</p>
+        <p class="note">At the current pace</p>
       </div>`
     }
     <div class="card">
       <h2>Plan</h2>
       <p class="figure">${plan.planName}</p>
       <p class="note">
-        ${money(plan.fee.toFixed(input.catalog.minorDigits), currency)} a month, ${generous} included
+        ${money(plan.fee.toFixed(input.catalog.minorDigits), currency)} per month, ${generous} included
         quantities.
         ${
           plan.atQuota === 'block'
-            ? 'Usage beyond them is stopped, not charged.'
+            ? 'Usage beyond them is blocked, not charged.'
             : 'Usage beyond them is charged at the plan’s prices.'
         }
       </p>
@@ -153,7 +151,7 @@ function summary({
       html`<div class="card">
         <h2>Credit</h2>
         <p class="figure">${money(creditBalance, currency)}</p>
-        <p class="note">Held for this project. Invoices use it up. It stays while nothing is due.</p>
+        <p class="note">Applied to the next invoice with an amount due.</p>
       </div>`
     }
   </div>`;
@@ -186,7 +184,7 @@ function quotas({ quotas: all, invoice, segments }: MonthView): Html {
             optimum="0"
             value="${Math.min(share, 1000)}"
           >
-            ${Math.floor(share / 10)} %
+            ${Math.floor(share / 10)}%
           </meter>`
         }
         <p class="note">
@@ -209,9 +207,10 @@ function quotaNote(
 ): Html {
   if (beyond === 'free') return html`Free of charge`;
   const then = beyond === 'block' ? 'not charged' : 'charged';
-  if (!has) return beyond === 'block' ? html`Not in your plan` : html`No included quantity: all is charged`;
-  if (isOver) return html`Used up; ${over} beyond it, ${then}`;
-  return html`${remaining} left, ${Math.floor(share / 10)} % used`;
+  if (!has)
+    return beyond === 'block' ? html`Not in your plan` : html`No included quantity: all usage is charged`;
+  if (isOver) return html`Used up. ${over} beyond it, ${then}`;
+  return html`${remaining} left, ${Math.floor(share / 10)}% used`;
 }
 
 function dailySection({ view, meter, kind }: BillingPage, base: string): Html {
@@ -219,7 +218,7 @@ function dailySection({ view, meter, kind }: BillingPage, base: string): Html {
   if (meter === undefined || meters.length === 0) {
     return html`<section aria-labelledby="daily-title">
       <h2 id="daily-title">Usage by day</h2>
-      <p class="empty">Nothing was used in ${monthName(view.month)} yet.</p>
+      <p class="empty">No usage in ${monthName(view.month)} yet.</p>
     </section>`;
   }
   return html`<section aria-labelledby="daily-title">
@@ -245,7 +244,7 @@ function dailySection({ view, meter, kind }: BillingPage, base: string): Html {
   </section>`;
 }
 
-/** What was used in the month itself, in the order of the invoice. */
+/** The meters that were used in the month itself, in the order of the invoice. */
 export function chartMeters({ input }: MonthView): string[] {
   return inInvoiceOrder([...input.totals.keys()].filter((field) => !isLateField(field)));
 }
@@ -258,7 +257,7 @@ function inferenceSection({ invoice }: MonthView): Html | false {
   const models = [...new Set(lines.map(({ model }) => model ?? ''))];
   return html`<section aria-labelledby="inference-title">
     <h2 id="inference-title">Inference by model</h2>
-    <p class="lead">Before the inference credits of the plan.</p>
+    <p class="lead">Before the plan’s inference credits.</p>
     <div class="card scroll" tabindex="0" role="region" aria-labelledby="inference-title">
       <table>
         <thead>
@@ -299,24 +298,23 @@ const priceOf = ({ unitPrice, per, unit }: InvoiceLine, { total }: Pick<Invoice,
 const EXPLAINED: Readonly<Record<InvoiceLine['kind'], string | undefined>> = {
   plan: undefined,
   usage: undefined,
-  late: 'A late line is usage of an earlier month that arrived after that month was closed. It costs what it would have cost in time.',
-  credit:
-    'A credit takes off what the plan gives for inference, what a plan without overage does not charge, or a correction.',
+  late: 'A late line is usage of an earlier month that arrived after that month was closed. It costs what it would have cost in that month.',
+  credit: 'A credit is the plan’s inference credit, usage that the plan does not charge, or a correction.',
   tax: undefined,
 };
 
 function chargesSection({ invoice, creditNote, status }: MonthView): Html {
   const kinds = [...new Set(invoice.lines.map(({ kind }) => kind))];
   return html`<section aria-labelledby="charges-title">
-    <h2 id="charges-title">${status === 'issued' ? 'What was charged' : 'What would be charged now'}</h2>
+    <h2 id="charges-title">${status === 'issued' ? 'Charges' : 'Charges so far, by line'}</h2>
     ${kinds.map((kind) => EXPLAINED[kind] !== undefined && html`<p class="lead">${EXPLAINED[kind]}</p>`)}
     ${linesTable(invoice.lines, invoice.currency, invoice.total, 'charges-title')}
     ${
       creditNote !== undefined &&
       html`<h3 id="credited-title">Credit note ${creditNote.number ?? ''}</h3>
         <p class="lead">
-          Corrections of earlier months come to more than this month’s charges: they are given back by a
-          credit note${creditNote.number === null && ' when the month is closed'}.
+          Corrections of earlier months exceed this month’s charges. A credit note refunds
+          them${creditNote.number === null && ' when the month is closed'}.
         </p>
         ${linesTable(creditNote.lines, creditNote.currency, creditNote.total, 'credited-title')}`
     }
@@ -381,8 +379,8 @@ function plansSection({ plans, view }: BillingPage): Html {
   return html`<section aria-labelledby="plans-title">
     <h2 id="plans-title">This usage on other plans</h2>
     <p class="lead">
-      The month so far, had the plan been in force for all of it: without late usage, corrections and what was
-      agreed with you alone.
+      What this month would have cost so far on each plan, without late usage, corrections and your own
+      agreements.
     </p>
     <ul class="plans">
       ${plans.map(
@@ -393,8 +391,8 @@ function plansSection({ plans, view }: BillingPage): Html {
             <p class="note">
               ${
                 outcome.overQuota.length > 0
-                  ? html`It would stop usage: ${outcome.overQuota.map((one) => one.name).join(', ')}`
-                  : html`Covers all of it`
+                  ? html`Would block usage: ${outcome.overQuota.map((one) => one.name).join(', ')}`
+                  : html`Covers all usage`
               }
             </p>
           </li>`,
@@ -406,7 +404,7 @@ function plansSection({ plans, view }: BillingPage): Html {
 const STATUS: Readonly<Record<Statement['status'], string>> = {
   open: 'Open',
   issued: 'Issued',
-  draft: 'Draft: a price is missing',
+  draft: 'Draft: price missing',
   nothing_due: 'Nothing due',
   credit_note: 'Credit note',
 };

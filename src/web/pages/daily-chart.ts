@@ -18,7 +18,7 @@ export interface DailyUsage {
   readonly quantity: Decimal;
 }
 
-/** A month's usage of one meter by day, as it was used: late usage of other months is left out. */
+/** A month's usage of one meter by day, without late usage of other months. */
 export function dailyUsage(month: string, meter: string, daily: ReadonlyMap<string, bigint>): DailyUsage[] {
   const { size } = unitOf(splitMeterKey(meter).meter);
   return Array.from({ length: daysIn(month) }, (_, i) => {
@@ -27,7 +27,7 @@ export function dailyUsage(month: string, meter: string, daily: ReadonlyMap<stri
   });
 }
 
-/** Bars by day, as a picture for the eye and a table for everybody else. */
+/** Bars by day: a picture for those who see it, and a table for everybody else. */
 export function dailyChart(meterKey: string, days: readonly DailyUsage[]): Html {
   const { meter, model } = splitMeterKey(meterKey);
   const unit = plural(unitOf(meter).name);
@@ -46,7 +46,7 @@ export function dailyChart(meterKey: string, days: readonly DailyUsage[]): Html 
     <svg
       viewBox="0 0 ${WIDTH} ${HEIGHT}"
       role="img"
-      aria-label="${label} by day, in ${unit}; the table below has the numbers"
+      aria-label="${label} by day, in ${unit}; the table below lists the numbers"
     >
       ${ticks.map((tick) => {
         const y = HEIGHT - BOTTOM - height(tick);
@@ -87,7 +87,7 @@ export function dailyChart(meterKey: string, days: readonly DailyUsage[]): Html 
       })}
     </svg>
     <details>
-      <summary>The numbers by day</summary>
+      <summary>Show the numbers by day</summary>
       <div class="scroll" tabindex="0" role="region" aria-label="${label} by day">
         <table>
           <thead>
@@ -111,7 +111,7 @@ export function dailyChart(meterKey: string, days: readonly DailyUsage[]): Html 
   </figure>`;
 }
 
-/** The round number above the tallest bar: 1, 2 or 5 and zeros. */
+/** The next round number above the tallest bar: 1, 2 or 5, followed by zeros. */
 function niceTop(most: Decimal): Decimal {
   if (most.isZero()) return new Decimal(1);
   const power = new Decimal(10).pow(most.log(10).floor());

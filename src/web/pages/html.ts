@@ -1,4 +1,4 @@
-/** HTML that is safe to send: made by `html` only, which escapes whatever is put into it. */
+/** HTML that is safe to send. Only `html` creates it, and escapes every value. */
 export class Html {
   constructor(readonly text: string) {}
   toString(): string {
@@ -6,10 +6,13 @@ export class Html {
   }
 }
 
-/** What may stand in a template: other HTML as it is, text escaped, nothing for null, undefined and false. */
+/** The values of a template: HTML stays as it is, text is escaped, null, undefined and false are left out. */
 export type HtmlPart = Html | string | number | null | undefined | false | readonly HtmlPart[];
 
-/** `` html`<p title="${name}">${text}</p>` `` Attributes must stand in double quotes: unquoted ones cannot be escaped. */
+/**
+ * `` html`<p title="${name}">${text}</p>` `` Attributes must be in double quotes, because unquoted
+ * ones cannot be escaped.
+ */
 export function html(strings: TemplateStringsArray, ...parts: HtmlPart[]): Html {
   let text = strings[0]!;
   parts.forEach((part, i) => (text += textOf(part) + strings[i + 1]!));

@@ -3,7 +3,7 @@ import { linesTable } from './billing-page';
 import { html, type Html } from './html';
 import { money, monthName } from './number-text';
 
-/** A month's documents, its invoice, its credit note or both, to be read and downloaded. */
+/** A month's documents (its invoice, its credit note or both) to read and download. */
 export function invoicePage(documents: readonly Invoice[]): Html {
   const { project, month } = documents[0]!;
   return html` <p class="back"><a href="/projects/${project}/billing">Billing of ${project}</a></p>

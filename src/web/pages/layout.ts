@@ -5,17 +5,17 @@ import { projectsSeenBy, type Session } from '../http/tokens';
 
 export interface PageFrame {
   readonly title: string;
-  /** Who is signed in; undefined on pages for everybody. */
+  /** undefined on pages that need no sign-in. */
   readonly session?: Session | undefined;
   /** The proof that this session's forms carry. */
   readonly formProof?: string;
-  /** The project that is shown. */
+  /** The project of the page. */
   readonly project?: string;
-  /** Where live usage of the page comes from. */
+  /** The address of the stream that keeps the page up to date. */
   readonly stream?: string;
 }
 
-/** How many projects the switcher lists: a longer list is no list. */
+/** How many projects the switcher lists. A longer list would be useless. */
 const PROJECTS_LISTED = 200;
 
 export function page(frame: PageFrame, main: HtmlPart): Html {
@@ -74,7 +74,10 @@ function navigation({ project, formProof = '' }: PageFrame, session: Session): H
 
 const currentIf = (is: boolean): Html | false => is && html` aria-current="page"`;
 
-/** Where a role's page of a project is. Ids need no encoding: they are letters, digits, `_`, `.` and `-`. */
+/**
+ * The address of a project's page for a role. Ids need no encoding: they are letters, digits, `_`,
+ * `.` and `-`.
+ */
 export function projectUrl(project: string, role: 'admin' | 'member'): string {
   return `/projects/${project}/${role === 'admin' ? 'billing' : 'usage'}`;
 }
@@ -86,7 +89,7 @@ export function sendPage(reply: FastifyReply, document: Html): FastifyReply {
     .send(document.text);
 }
 
-/** Five strokes, as tallies are kept. */
+/** Five tally marks. */
 function logo(): Html {
   return html`<svg class="logo" viewBox="0 0 24 24" aria-hidden="true">
     <path

@@ -23,24 +23,27 @@ export interface MonthView {
   readonly month: string;
   readonly status: MonthStatus;
   readonly input: InvoiceInput;
-  /** One, or more where the plan changed within the month; the last one is in force at its end. */
+  /** One, or several if the plan changed within the month. The last one is in force at its end. */
   readonly segments: readonly PricingPeriod[];
   readonly quotas: readonly QuotaUsage[];
-  /** As it was issued, or as it would be now. */
+  /** The issued invoice, or the one that would be issued now. */
   readonly invoice: Invoice;
-  /** The correction credits that the project holds, before an invoice that is still to be issued; undefined for none. */
+  /**
+   * The project's correction credits, before an invoice that is not issued yet; undefined if there
+   * are none.
+   */
   readonly creditBalance: string | undefined;
   /** The same of the month's credit note. */
   readonly creditNote: Invoice | undefined;
-  /** As it would be if the month goes on as it began; none for a month that is over or has only just begun. */
+  /** The invoice at the current pace; undefined for a month that is over or has only just begun. */
   readonly forecast: Invoice | undefined;
   readonly unpriced: readonly string[];
-  /** Something cannot be priced for another reason: its cost is left out. */
+  /** Something cannot be priced for another reason, and is not included in the cost. */
   readonly isIncomplete: boolean;
   readonly overQuota: readonly OverQuota[];
 }
 
-/** Before this much of the month is over, what it will come to is anybody's guess. */
+/** The forecast begins when this much of the month is over. Earlier it would be a guess. */
 const FORECAST_AFTER_MS = 60 * 60_000;
 
 export function readMonthView(web: WebDependencies, project: string, month: string): Promise<MonthView> {
@@ -66,7 +69,7 @@ async function readMonthViewOf(
   const issued = parsed(issuedJson);
   const segments = termsOfMonth(catalog, input.plans, month);
   const usage = usageOfMonth(month, new Map([[month, input]]));
-  // What would be issued and is not yet there is being issued just now.
+  // An invoice that is due and not issued yet is just being issued.
   const closedAs = outcome.status === 'issued' ? 'open' : outcome.status;
   return {
     project,
@@ -103,7 +106,7 @@ function forecastOf(input: InvoiceInput, startMs: number, endMs: number, nowMs: 
   return buildInvoice({ ...input, ...forecast }).invoice;
 }
 
-/** How a project stands against its quotas now: what a gatekeeper asks for each new session, so it reads the least. */
+/** A project's quotas now. Programs ask for it before each new session, so it reads as little as possible. */
 export function readQuotas(web: WebDependencies, project: string): Promise<MonthQuotas> {
   return readWhole(web.store, () => readQuotasOf(web, project));
 }

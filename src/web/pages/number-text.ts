@@ -2,7 +2,7 @@ import { Decimal } from '../../billing/pricing/decimal';
 import { groupDigits, plural } from '../../lib/text/number-text';
 import { html, type Html } from './html';
 
-/** Numbers, money and times as readers see them. What is shortened has its exact value in `title`. */
+/** Numbers, money and times for people. A shortened number has its exact value in `title`. */
 
 const SYMBOLS: Readonly<Record<string, string>> = { USD: '$', EUR: '€', GBP: '£' };
 
@@ -14,7 +14,10 @@ export function money(amount: string, currency: string): string {
   return `${isNegative ? '−' : ''}${symbol === undefined ? `${digits} ${currency}` : `${symbol}${digits}`}`;
 }
 
-/** A quantity with its unit, shortened from a million on: `1.25M tokens` with `1,250,000 tokens` in the title. */
+/**
+ * A quantity with its unit, shortened from a million up: `1.25M tokens` with `1,250,000 tokens` in
+ * the title.
+ */
 export function quantity(amount: string, unit: string, currency: string): Html {
   if (unit === currency) return html`${money(amount, currency)}`;
   const name = amount === '1' ? unit : plural(unit);
@@ -64,7 +67,7 @@ export function clock(ms: number): Html {
   return html`<time datetime="${iso}">${iso.slice(11, 19)} UTC</time>`;
 }
 
-/** Whole thousandths of `part` in `whole`, for a meter; above 1000 where it is over. */
+/** `part` in whole thousandths of `whole`, for a meter; above 1000 if it is more. */
 export function permille(part: string, whole: string): number {
   const of = new Decimal(whole);
   if (of.isZero()) return new Decimal(part).isZero() ? 0 : 1000;

@@ -10,7 +10,7 @@ import { clock, money, monthName } from './number-text';
 const LETTERS_SHOWN = 50;
 const VALUE_SHOWN = 4_000;
 
-/** The whole installation on one page: is the log followed, what could not be counted, who uses how much. */
+/** The whole installation on one page: lag, dead letters, and the projects that spend most. */
 export function opsPage(view: OpsView, formProof: string): Html {
   const { position, deadLetters } = view;
   const count = (number: number): string => groupDigits(String(number));
@@ -22,23 +22,23 @@ export function opsPage(view: OpsView, formProof: string): Html {
     </div>
     <div class="cards">
       <div class="card strong">
-        <h2>Behind the log</h2>
+        <h2>Lag</h2>
         <p class="figure">${position === undefined ? 'unknown' : count(position.behind)}</p>
         <p class="note">
-          ${position === undefined ? 'Kafka or Redis does not answer' : html`offsets to be applied, at ${clock(position.atMs)}`}
+          ${position === undefined ? 'Kafka or Redis does not answer' : html`events not yet counted, at ${clock(position.atMs)}`}
         </p>
       </div>
       <div class="card">
         <h2>Throughput</h2>
         <p class="figure">${position === undefined ? 'unknown' : html`${count(position.perSecond)}/s`}</p>
-        <p class="note">applied, over the last half minute</p>
+        <p class="note">events counted, over the last 30 s</p>
       </div>
       <div class="card">
         <h2>Dead letters</h2>
         <p class="figure">
           ${deadLetters === undefined ? 'unknown' : html`${count(deadLetters.letters.length)}${deadLetters.isCut && '+'}`}
         </p>
-        <p class="note">events that could not be counted</p>
+        <p class="note">rejected events</p>
       </div>
     </div>
     ${partitions(position)} ${letters(view, formProof)} ${spend(view)}
@@ -64,7 +64,7 @@ export function opsPage(view: OpsView, formProof: string): Html {
                       closedAt !== undefined
                         ? html`<span class="status ok">Closed</span>`
                         : month < view.month
-                          ? html`<span class="status late">Over, not closed</span>`
+                          ? html`<span class="status late">Ended, not closed</span>`
                           : html`<span class="status open">Open</span>`
                     }
                   </td>
@@ -83,7 +83,7 @@ function partitions(position: LogPosition | undefined): Html | false {
   const topics = [...new Set(position.partitions.map(({ topic }) => topic))];
   const numbers = [...new Set(position.partitions.map(({ partition }) => partition))].sort((a, b) => a - b);
   return html`<section aria-labelledby="lag-title">
-    <h2 id="lag-title">Behind, by partition</h2>
+    <h2 id="lag-title">Lag by partition</h2>
     <div class="card scroll" tabindex="0" role="region" aria-labelledby="lag-title">
       <table>
         <thead>
@@ -134,11 +134,11 @@ function letters({ deadLetters }: OpsView, formProof: string): Html {
   }
   return html`<section aria-labelledby="letters-title">
     <h2 id="letters-title">Dead letters</h2>
-    ${deadLetters.letters.length === 0 && html`<p class="empty">None: every event was counted.</p>`}
+    ${deadLetters.letters.length === 0 && html`<p class="empty">None. Every event was counted.</p>`}
     ${
       deadLetters.isCut &&
       html`<p class="lead">
-        The newest of each partition; <code>tallyman dead-letters list</code> shows all.
+        The newest of each partition. <code>tallyman dead-letters list</code> shows all.
       </p>`
     }
     ${
@@ -184,8 +184,8 @@ function spend({ spend: { projects, priced, isCut, atMs }, month, currency }: Op
   return html`<section aria-labelledby="spend-title">
     <h2 id="spend-title">Projects by spend</h2>
     <p class="lead">
-      ${monthName(month)} so far: the dearest of
-      ${groupDigits(String(priced))}${isCut && ' that were looked at; there are more'}, at ${clock(atMs)}.
+      ${monthName(month)} so far: the biggest of ${groupDigits(String(priced))}
+      projects${isCut && ' that were priced; there are more'}, at ${clock(atMs)}.
     </p>
     <div class="card scroll" tabindex="0" role="region" aria-labelledby="spend-title">
       <table>
@@ -193,7 +193,7 @@ function spend({ spend: { projects, priced, isCut, atMs }, month, currency }: Op
           <tr>
             <th scope="col">Project</th>
             <th scope="col">Plan</th>
-            <th scope="col" class="number">Cost so far</th>
+            <th scope="col" class="number">Charges so far</th>
           </tr>
         </thead>
         <tbody>

@@ -15,11 +15,11 @@ export function replayForm(asked: AskedReplay, formProof: string): Html {
   </form>`;
 }
 
-/** What became of the letters: published again, or left where they are and why. */
+/** The result: which dead letters were published again, and which were not and why. */
 export function replayPage(asked: AskedReplay, { report, left, idsForgotten }: ReplayOutcome): Html {
   const kept = [
     ...report.refused,
-    ...report.incomplete.map(({ place, detail }) => ({ place, reason: 'not whole', detail })),
+    ...report.incomplete.map(({ place, detail }) => ({ place, reason: 'incomplete', detail })),
   ];
   const count = (number: number): string => groupDigits(String(number));
   return html`<p class="back"><a href="/ops">Back to the installation</a></p>
@@ -29,32 +29,32 @@ export function replayPage(asked: AskedReplay, { report, left, idsForgotten }: R
       <div class="card strong">
         <h2>Published again</h2>
         <p class="figure">${count(report.replayed)}</p>
-        <p class="note">each counts once, however often it is published</p>
+        <p class="note">Each counts once, however often it is published.</p>
       </div>
       <div class="card">
-        <h2>Left where they are</h2>
+        <h2>Not published</h2>
         <p class="figure">${count(kept.length)}</p>
-        <p class="note">they would be refused again</p>
+        <p class="note">They would be rejected again.</p>
       </div>
     </div>
     ${
       left > 0 &&
       html`<p class="notice">
-        ${count(left)} more were not looked at: for so many use
+        ${count(left)} more were not checked. To replay them all, use
         <code>tallyman dead-letters replay${'reason' in asked && ` --reason ${asked.reason}`}</code>.
       </p>`
     }
     ${
       idsForgotten > 0 &&
       html`<p class="notice">
-        ${count(idsForgotten)} were from before the close before the last one: where a mended copy was counted
+        ${count(idsForgotten)} were published before the last but one close. If a corrected copy was counted
         then, its id is forgotten, and the event counts again.
       </p>`
     }
     ${
       kept.length > 0 &&
       html`<section aria-labelledby="kept-title">
-        <h2 id="kept-title">Left where they are</h2>
+        <h2 id="kept-title">Not published</h2>
         <div class="card scroll" tabindex="0" role="region" aria-labelledby="kept-title">
           <table>
             <thead>

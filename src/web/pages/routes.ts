@@ -27,7 +27,7 @@ import { projectsSeenBy } from '../http/tokens';
 import { readStatements } from './statements';
 import { isMonth } from '../../rating/month';
 
-/** A browser drops a cookie above 4,096 bytes without a word. */
+/** A browser silently drops a cookie above 4,096 bytes. */
 const COOKIE_TOKEN_MAX = 3_800;
 
 type PageQuery = { month?: string; meter?: string; before?: string };
@@ -42,17 +42,23 @@ export function registerPages(app: FastifyInstance, web: WebDependencies): void 
   });
 
   app.get('/login', { config: { rateLimit: LOGIN_LIMIT } }, (request, reply) => {
-    // The address holds the token: nothing that is loaded or opened from here may learn it.
+    // The address contains the token, so nothing that is loaded or opened from here may see it.
     void reply.header('referrer-policy', 'no-referrer').header('cache-control', 'no-store');
     const { token } = request.query as { token?: unknown };
     const answer = typeof token === 'string' ? web.tokens.verify(token) : undefined;
     if (answer?.ok !== true) {
       throw answer?.reason === 'expired'
-        ? new ProblemError('TOKEN_EXPIRED', 'Ask for a new link.')
-        : new ProblemError('UNAUTHENTICATED', 'The link is incomplete or not of this installation.');
+        ? new ProblemError('TOKEN_EXPIRED', 'Request a new sign-in link.')
+        : new ProblemError(
+            'UNAUTHENTICATED',
+            'This sign-in link is incomplete or belongs to another installation.',
+          );
     }
     if ((token as string).length > COOKIE_TOKEN_MAX) {
-      throw new ProblemError('BAD_REQUEST', 'This token names more projects than a browser can keep.');
+      throw new ProblemError(
+        'BAD_REQUEST',
+        'This sign-in link is for more projects than a browser can store. Request one for fewer projects.',
+      );
     }
     setSessionCookie(request, reply, token as string, answer.session.expiresAtMs);
     return reply.redirect('/', 303);
@@ -68,7 +74,7 @@ export function registerPages(app: FastifyInstance, web: WebDependencies): void 
         { title: 'Signed out' },
         html`<div class="alone">
           <h1>Signed out</h1>
-          <p>To sign in again, open your link.</p>
+          <p>To sign in again, open your sign-in link.</p>
         </div>`,
       ),
     );
@@ -158,24 +164,27 @@ async function showMonth(
   return sendPage(reply, page(frame, body));
 }
 
-/** A problem in words, under the status it has. */
+/** What a person reads above a problem, where the API has another word. */
+const PAGE_TITLES: Readonly<Record<number, string>> = { 401: 'Sign in', 404: 'Page not found' };
+
+/** A page for a problem, with its status. */
 export function sendProblemPage(
   request: FastifyRequest,
   reply: FastifyReply,
   problem: ProblemError,
 ): FastifyReply {
-  const { title, status, detail } = problemDocument(problem);
+  const { title: titleOfProblem, status, detail } = problemDocument(problem);
   const session = request.tokenAnswer?.ok === true ? request.tokenAnswer.session : undefined;
   const { project } = (request.params ?? {}) as { project?: string };
-  const isSignIn = status === 401;
+  const title = PAGE_TITLES[status] ?? titleOfProblem;
   const usage = status === 403 && project !== undefined && session?.projects.has(project) === true;
   return sendPage(
     reply,
     page(
-      { title: isSignIn ? 'Sign in' : title, session, formProof: request.formProof },
+      { title, session, formProof: request.formProof },
       html`<div class="alone">
-        <h1>${isSignIn ? 'Sign in' : title}</h1>
-        ${isSignIn && html`<p>Open the sign-in link you were given. An administrator makes one with <code>tallyman token</code>.</p>`}
+        <h1>${title}</h1>
+        ${status === 401 && html`<p>Open the sign-in link you were given. Administrators create one with <code>tallyman token</code>.</p>`}
         ${detail !== undefined && html`<p class="note">${detail}</p>`}
         ${usage && html`<p><a href="${projectUrl(project, 'member')}">See the usage of ${project}</a></p>`}
         ${session !== undefined && html`<p><a href="/">Go to your project</a></p>`}

@@ -10,7 +10,7 @@ import type { WebDependencies } from '../http/dependencies';
 import type { MonthStatus } from './month-view';
 import { monthOf } from '../../rating/month';
 
-/** What became of a project's month: one statement, and one more of its credit note. */
+/** The statement of a project's month. A credit note has a statement of its own. */
 export interface Statement {
   readonly month: string;
   readonly status: MonthStatus | 'credit_note';
@@ -21,10 +21,11 @@ export interface Statement {
 const STATEMENTS_SHOWN = 12;
 
 /**
- * The project's last months, the newest first, a dozen statements or one more: those since it has a plan, and those with usage.
+ * The project's last months, newest first: those since it has a plan, and those with usage. At most
+ * twelve or thirteen statements.
  *
  * @param before only months before this one
- * @returns the statements, and the month to ask from for more
+ * @returns the statements, and the month to continue from if there are more
  */
 export function readStatements(
   web: WebDependencies,
@@ -47,7 +48,8 @@ async function readStatementsOf(
   ]);
   const current = calendar.monthOfMs(nowMs());
   const planned = document?.plans.map(({ from }) => monthOf(from)) ?? [];
-  // A project without a plan begins with the first month that was ever closed here: before, nothing was billed.
+  // A project without a plan begins with the first month that was closed here. Before that, nothing
+  // was billed.
   const first = [...planned, ...invoices.keys(), ...closes.keys(), current]
     .map((entry) => entry.slice(0, 'YYYY-MM'.length))
     .sort()[0]!;
@@ -80,7 +82,7 @@ async function readStatementsOf(
   };
 }
 
-/** Before the first row of the default plan nothing has a price. */
+/** Nothing has a price before the first row of the default plan. */
 function catalogStart({ catalog }: WebDependencies): string {
   return monthOf(catalog.plans.get(catalog.defaultPlan)![0]!.from);
 }

@@ -1,5 +1,5 @@
-// Keeps the page's live parts up to date. The page is whole without it: the server writes every part, here they are only
-// fetched again when the usage stream says that something changed.
+// Keeps the page's live parts up to date. The page is complete without it: the server writes every
+// part, and they are only fetched again when the usage stream reports a change.
 'use strict';
 (() => {
   const REFRESH_EVERY_MS = 10_000;
@@ -36,7 +36,7 @@
       const open = [...part.querySelectorAll('details')].map((details) => details.open);
       const focused = part.contains(document.activeElement);
       next.querySelectorAll('details').forEach((details, i) => (details.open = open[i] ?? false));
-      // Whoever stands in a part with the keyboard is not thrown out of it: it waits until they leave.
+      // A part that has the keyboard focus is not replaced until the focus leaves it.
       if (!focused) part.replaceChildren(...next.childNodes);
     }
   }
@@ -51,6 +51,6 @@
 
   const source = new EventSource(stream);
   source.addEventListener('usage', () => void refresh());
-  // What the page says of its freshness ages too.
+  // The page's statement of its freshness ages, too.
   setInterval(() => document.hidden || void refresh(), REFRESH_EVERY_MS);
 })();

@@ -205,7 +205,7 @@ function printSummary(
 ): void {
   const { selected, replayedBefore, replayed, refused, incomplete, dryRun, idsForgotten } = summary;
   printLine(
-    `${replayed} of ${selected} ${dryRun ? 'would be' : 'were'} published again, ${replayedBefore} had been before,  ` +
+    `${replayed} of ${selected} ${dryRun ? 'would be' : 'were'} published again, ${replayedBefore} had been before, ` +
       `${refused.length} would be rejected again, ${incomplete.length} are incomplete.`,
   );
   const rows = [...refused, ...incomplete.map((one) => ({ ...one, reason: 'incomplete' }))];
@@ -221,7 +221,7 @@ function printSummary(
   }
   if (idsForgotten > 0) {
     printLine(
-      `${idsForgotten} were published before the last but one close. If a corrected copy was counted then, its id is forgotten,  ` +
+      `${idsForgotten} were published before the last but one close. If a corrected copy was counted then, its id is forgotten, ` +
         'and the event counts again.',
     );
   }

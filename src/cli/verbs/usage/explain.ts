@@ -107,7 +107,7 @@ function textWriter(invoice: Invoice): Writer {
       const verdict = agrees ? 'as the line says' : `BUT THE LINE SAYS ${groupDigits(quantity)}`;
       const gaps = missing.map((gap) => `  The log has lost some events: ${gap}\n`).join('');
       return (
-        `  ${groupDigits(String(counted))} events (${late} late), ${duplicates} duplicates:  ` +
+        `  ${groupDigits(String(counted))} events (${late} late), ${duplicates} duplicates: ` +
         `${groupDigits(sum)}, ${verdict}.\n${gaps}\n`
       );
     },

@@ -114,7 +114,7 @@ function exitCodeOf({ differenceCount, months }: VerifyReport): number {
 function printReport(report: VerifyReport): void {
   const { read, counted, duplicates, late, voided, rejected } = report.events;
   printLine(
-    `Recounted ${shown(read)} records: ${shown(counted)} events (${shown(late)} late), ${shown(duplicates)} duplicates,  ` +
+    `Recounted ${shown(read)} records: ${shown(counted)} events (${shown(late)} late), ${shown(duplicates)} duplicates, ` +
       `${shown(voided)} taken back, ` +
       `${shown(rejected)} dead letters.`,
   );

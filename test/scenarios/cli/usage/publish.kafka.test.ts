@@ -87,7 +87,7 @@ test('--check publishes nothing, of good events neither', async () => {
   const file = fileOf('checked.ndjson', `${line('a')}\n${line('b')}\n`);
   const published = await publishedBy(async () => {
     expect(await tallyman.json('publish', '--check', file)).toEqual({ checked: 2 });
-    expect(await tallyman.ok('publish', '--check', file)).toContain('Published none');
+    expect(await tallyman.ok('publish', '--check', file)).toContain('Nothing was published');
     expect(await tallyman.json('publish', file)).toEqual({ published: 2 });
   });
   expect(published).toHaveLength(2);

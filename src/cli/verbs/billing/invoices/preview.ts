@@ -59,7 +59,7 @@ interface Forecast {
 }
 
 const METHOD =
-  'Each total is multiplied by month / elapsed time, and the added part is rounded up to whole  ' +
+  'Each total is multiplied by month / elapsed time, and the added part is rounded up to whole ' +
   'billing units. Fees, agreed credits and late usage of earlier months stay as they are.';
 
 /** undefined unless the month is under way. */
