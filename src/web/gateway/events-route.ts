@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
@@ -24,6 +26,13 @@ export interface EventsRouteOptions {
 const BODY_BYTES_MAX = 4 * 1_024 * 1_024;
 const ERRORS_SHOWN_MAX = 100;
 const unzip = promisify(gunzip);
+/** A client in each language, for the OpenAPI document. docs/producers.md shows the same programs, and a test runs them. */
+const CODE_SAMPLES = Object.entries({ Shell: 'sh', JavaScript: 'js', Python: 'py', Go: 'go' }).map(
+  ([lang, ending]) => ({
+    lang,
+    source: readFileSync(join(__dirname, `samples/post-events.${ending}`), 'utf8'),
+  }),
+);
 
 /**
  * `POST /v1/events` accepts events over HTTP and answers 202 once every in-sync replica of the log
@@ -51,6 +60,7 @@ export function registerEvents(app: FastifyInstance, options: EventsRouteOptions
           '`Prefer: handling=strict` asks for all or none. After a 429 or 503, send the same events again: an event that ' +
           'arrives twice under its id counts once.',
         tags: ['events'],
+        ...{ 'x-codeSamples': CODE_SAMPLES },
         response: {
           202: answer('The log holds the accepted events.', 'application/json', 'AcceptedEvents'),
           400: problem('The body is not understood, or no event in it is valid. `errors` says why.'),

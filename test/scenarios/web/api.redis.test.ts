@@ -31,6 +31,14 @@ async function get(
   return answer;
 }
 
+test('the document shows how events are posted, in four languages', () => {
+  const { post } = api.document.paths['/v1/events'] as unknown as {
+    post: { 'x-codeSamples': { lang: string; source: string }[] };
+  };
+  expect(post['x-codeSamples'].map(({ lang }) => lang)).toEqual(['Shell', 'JavaScript', 'Python', 'Go']);
+  for (const { source } of post['x-codeSamples']) expect(source).toContain('/v1/events');
+});
+
 test('the document is a good OpenAPI 3.1 document and describes every route of the API', () => {
   expect(openApiProblems(api.document)).toEqual({ valid: true });
   expect(api.document.openapi).toBe('3.1.0');
