@@ -1,0 +1,153 @@
+import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Invoice } from '../../billing/invoice/invoice';
+import { groupDigits, printLine } from '../../cli/lib/output';
+import { createWatchdog } from '../../lib/process/watchdog';
+import { loadCatalog } from '../../installation/catalog-file';
+import { centsDue, type PriceList } from '../../oracle/invoice-oracle';
+import type { Oracle } from '../../oracle/usage-oracle';
+import type { Store } from '../../redis/store';
+import { readTotals } from '../../redis/usage/read-usage';
+import type { Services } from '../services/services';
+
+/** What the demos have in common: the command line in processes of its own, and the oracle's judgement. */
+
+const CLI = join(__dirname, '../../cli/tallyman.js');
+
+/** Numbers by name, as decimal strings. */
+export type Numbers = Record<string, string>;
+
+/** An environment with a prefix of its own, so that a demo meets nothing that is there. */
+export function demoEnvironment(services: Services): NodeJS.ProcessEnv & { TALLYMAN_PREFIX: string } {
+  return {
+    PATH: process.env['PATH'] ?? '',
+    KAFKA_BROKERS: services.brokers.join(','),
+    REDIS_URL: services.redisUrl,
+    TALLYMAN_PREFIX: `demo-${randomBytes(4).toString('hex')}`,
+    LOG_LEVEL: 'warn',
+  };
+}
+
+/** Runs the command line as a process of its own, as ops do. Its stdout is the answer; its stderr is shown. */
+export function runCli(env: NodeJS.ProcessEnv, words: readonly string[]): Promise<string> {
+  if (!words.includes('--json')) printLine(`  $ tallyman ${words.join(' ')}`);
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [CLI, ...words], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const chunks: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      const answer = Buffer.concat(chunks).toString('utf8');
+      if (code !== 0) reject(new Error(`tallyman ${words.join(' ')} ended with ${code}`));
+      else {
+        if (!words.includes('--json')) process.stdout.write(answer.replace(/^(?=.)/gm, '    '));
+        resolve(answer);
+      }
+    });
+  });
+}
+
+/** A verb that runs on. */
+export interface RunningVerb {
+  /** Resolves when it ends, whether it was asked to or not. */
+  readonly ended: Promise<void>;
+  /** Asks it to end, and waits until it has. */
+  stop(): Promise<void>;
+}
+
+/** Starts a verb that runs on until it is stopped, or until this process is gone, however that comes about. */
+export function startVerb(env: NodeJS.ProcessEnv, words: readonly string[]): RunningVerb {
+  // In a group of its own, so that Ctrl-C reaches it through us, in the order in which we stop things.
+  const child = spawn(process.execPath, [CLI, ...words], {
+    ...{ env, detached: true },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const watchdog = createWatchdog('read -r ended || kill -9 "$1"', [String(child.pid)]);
+  const ended = new Promise<void>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', () => {
+      watchdog.say('ended');
+      watchdog.end();
+      resolve();
+    });
+  });
+  return {
+    ended,
+    async stop() {
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
+/** Every total of these projects, as Redis holds it. */
+export async function readAllTotals(
+  store: Store,
+  projects: readonly string[],
+  months: readonly string[],
+): Promise<Numbers> {
+  const all: Numbers = {};
+  for (const project of projects) {
+    for (const month of months) {
+      for (const [meter, quantity] of await readTotals(store, project, month)) {
+        all[`${project} ${month} ${meter}`] = String(quantity);
+      }
+    }
+  }
+  return all;
+}
+
+export function oracleTotals(oracle: Oracle): Numbers {
+  const all: Numbers = {};
+  for (const [project, months] of oracle.totals) {
+    for (const [month, meters] of months) {
+      for (const [meter, quantity] of meters) all[`${project} ${month} ${meter}`] = String(quantity);
+    }
+  }
+  return all;
+}
+
+export function totalsOfInvoices(invoices: readonly Pick<Invoice, 'id' | 'total'>[]): Numbers {
+  return Object.fromEntries(invoices.map(({ id, total }) => [id, total]));
+}
+
+export function oracleInvoices(
+  oracle: Oracle,
+  projects: readonly { project: string; plans: readonly { plan: string }[] }[],
+  months: readonly string[],
+): Numbers {
+  const prices = loadCatalog(undefined).document as unknown as PriceList;
+  const due: Numbers = {};
+  for (const { project, plans } of projects) {
+    for (const month of months) {
+      const cents = String(
+        centsDue(prices, plans[0]?.plan, month, oracle.totals.get(project) ?? new Map()),
+      ).padStart(3, '0');
+      if (cents !== '000') due[`${project}-${month}`] = `${cents.slice(0, -2)}.${cents.slice(-2)}`;
+    }
+  }
+  return due;
+}
+
+/**
+ * Compares every number, and prints those that differ.
+ *
+ * @throws Error if any does
+ */
+export function agree(what: string, found: Record<string, unknown>, expected: Record<string, unknown>): void {
+  const names = [...new Set([...Object.keys(found), ...Object.keys(expected)])];
+  const different = names.filter((name) => String(found[name]) !== String(expected[name]));
+  if (different.length === 0) {
+    printLine(`  oracle agrees: ${what} (${groupDigits(String(names.length))} numbers)`);
+    return;
+  }
+  for (const name of different.slice(0, 20))
+    printLine(`  ${name}: found ${String(found[name])}, the oracle says ${String(expected[name])}`);
+  throw new Error(`the oracle disagrees on ${different.length} of ${names.length} ${what}`);
+}
+
+export function heading(text: string): void {
+  printLine();
+  printLine(`== ${text}`);
+}

@@ -1,0 +1,240 @@
+import { createHash, createHmac } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Invoice } from '../../billing/invoice/invoice';
+import { printLine } from '../../cli/lib/output';
+import { readConfig } from '../../lib/config';
+import { createOracle, type Oracle } from '../../oracle/usage-oracle';
+import { monthOf, previousMonth } from '../../rating/month';
+import { openStore } from '../../redis/store';
+import { freePort } from '../services/free-port';
+import type { Services } from '../services/services';
+import {
+  agree,
+  demoEnvironment,
+  heading,
+  oracleInvoices,
+  oracleTotals,
+  readAllTotals,
+  runCli,
+  startVerb,
+  totalsOfInvoices,
+} from './demo-steps';
+import {
+  expectedEvents,
+  movedBy,
+  readStories,
+  RECORDED_KEY,
+  RECORDED_MONTH,
+  RECORDED_SECRET,
+  RECORDED_SOURCE,
+  sessionsWithoutEnd,
+  type Story,
+} from './livekit-stories';
+import { serveDemo } from './serve-demo';
+
+/**
+ * From a LiveKit server to its invoices: the webhooks that a real livekit-server sent, posted over HTTP to a bridge, with
+ * consumers behind it, a close, and every number compared with what an independent program says of the same webhooks.
+ */
+
+/** Rooms that the mapping file gives to another project than `acme`, which their names begin with. */
+const ROOMS: Readonly<Record<string, string>> = {
+  'acme.recorded': 'globex',
+  'acme.broadcast': 'globex',
+  'acme.phone': 'northwind',
+  'acme.sip-kind': 'northwind',
+};
+const PLANS = [
+  { project: 'acme', plan: 'ship' },
+  { project: 'globex', plan: 'scale' },
+  { project: 'northwind', plan: 'build' },
+];
+const PROJECTS = [...PLANS.map(({ project }) => project), 'unattributed'];
+/** The watch looks every 30 s; the rest is for a busy machine. */
+const PATIENCE_MS = 150_000;
+const CALL_EVERY_MS = 3_000;
+
+export async function demonstrateLiveKit(services: Services, folder: string, serves: boolean): Promise<void> {
+  const month = previousMonth(monthOf(new Date().toISOString()));
+  const env = { ...demoEnvironment(services), ...bridgeSettings(folder) };
+  const { TALLYMAN_PREFIX: prefix } = env;
+  const [port, healthPort] = [await freePort(), await freePort()];
+  const tallyman = (...words: string[]): Promise<string> => runCli(env, words);
+  const store = await openStore({ url: readConfig(env).redisUrl, prefix });
+
+  heading('Topics, cursors, projects');
+  await tallyman('init');
+  for (const { project, plan } of PLANS) {
+    await tallyman('projects', 'set', project, '--plan', plan, '--from', `${month}-01`);
+  }
+
+  heading('The bridge and the consumers');
+  const verbs = [['bridge', 'livekit', '--watch'], ['consume']];
+  for (const words of verbs) printLine(`  $ tallyman ${words.join(' ')} &`);
+  const listening = { TALLYMAN_PORT: String(port), TALLYMAN_HEALTH_PORT: String(healthPort) };
+  // It warns of a forged webhook, which is to come.
+  const bridge = startVerb({ ...env, ...listening, LOG_LEVEL: 'error' }, verbs[0]!);
+  const consumers = startVerb(env, verbs[1]!);
+  let isConsuming = true;
+  try {
+    const url = `http://127.0.0.1:${port}/livekit/webhooks`;
+    const metric = (name: string): Promise<number> => readMetric(healthPort, name);
+    await until('the bridge listens', () => metric('process_start_time_seconds'));
+
+    heading(`The stories of ${RECORDED_MONTH}, told as of ${month}`);
+    const stories = readStories();
+    const movedSeconds = (Date.parse(`${month}-01`) - Date.parse(`${RECORDED_MONTH}-01`)) / 1000;
+    await tellAll(url, stories, movedSeconds);
+    const forged = await post(url, stories[0]!.bodies[0]!, 'a guessed secret');
+    printLine(`  one more with another signature: answered ${forged}`);
+
+    heading('The totals fill');
+    const oracle = createOracle();
+    for (const event of expectedEvents(movedSeconds, ROOMS)) {
+      const { type, subject } = event;
+      const value = Buffer.from(JSON.stringify(event));
+      oracle.add({ topic: type.replace('.v1', ''), key: subject, value, timestampMs: Date.now() });
+    }
+    const expected = oracleTotals(oracle);
+    const readNow = (): Promise<Record<string, string>> => readAllTotals(store, PROJECTS, [month]);
+    await until('the totals are those that are expected', async () => same(await readNow(), expected));
+    await tallyman('totals', 'acme', '--month', month);
+
+    heading('Two servers were stopped in the middle of a call: the watch ends what they never ended');
+    printLine('  (it looks every 30 s)');
+    const endless = sessionsWithoutEnd(stories);
+    const limit = 'tallyman_livekit_sessions_ended_total{by="limit"}';
+    await until('the watch has ended them', async () => (await metric(limit)) >= endless.length);
+    printLine(`  ended: ${endless.join(', ')}`);
+
+    heading(`Close ${month}`);
+    await tallyman('close', month, '--grace', '0s');
+    await consumers.stop();
+    isConsuming = false;
+
+    heading('Invoices');
+    await tallyman('invoices', 'list');
+    await tallyman('invoices', 'show', `globex-${month}`);
+    await judge(oracle, month, await readNow(), tallyman);
+    agree(
+      'answers to a forged webhook, and sessions without an end',
+      { forged, ended: await metric(limit) },
+      { forged: 401, ended: endless.length },
+    );
+
+    heading('The billing page');
+    if (serves) {
+      await serveDemo({ env, projects: PROJECTS, goesOn: (isStopped) => callOn(url, stories, isStopped) });
+    } else {
+      printLine(
+        '  `npm run demo -- --livekit --serve` keeps all this up and serves the page, with new calls.',
+      );
+    }
+  } finally {
+    await Promise.all([bridge.stop(), isConsuming ? consumers.stop() : undefined]);
+    await store.close();
+  }
+}
+
+function bridgeSettings(folder: string): Record<string, string> {
+  const [mapping, spool] = [join(folder, 'mapping.json'), join(folder, 'spool')];
+  writeFileSync(mapping, JSON.stringify({ source: RECORDED_SOURCE, rooms: ROOMS }));
+  mkdirSync(spool);
+  return {
+    LIVEKIT_API_KEY: RECORDED_KEY,
+    LIVEKIT_API_SECRET: RECORDED_SECRET,
+    TALLYMAN_LIVEKIT_MAPPING: mapping,
+    TALLYMAN_SPOOL: spool,
+  };
+}
+
+/** As LiveKit does: a room's webhooks one after the other, the rooms side by side. */
+async function tellAll(url: string, stories: readonly Story[], movedSeconds: number): Promise<void> {
+  const startedAt = performance.now();
+  const told = stories.map(async ({ name, bodies }) => {
+    for (const body of bodies) {
+      const status = await post(url, movedBy(body, movedSeconds), RECORDED_SECRET);
+      if (status !== 200) throw new Error(`a webhook of ${name} was answered ${status}`);
+    }
+  });
+  await Promise.all(told);
+  const count = stories.reduce((sum, { bodies }) => sum + bodies.length, 0);
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  printLine(
+    `  ${count} webhooks of ${stories.length} stories, each signed and answered 200, in ${seconds} s`,
+  );
+}
+
+/** Posts a webhook, signed as LiveKit signs: a bare token whose `sha256` is that of the body's bytes. */
+async function post(url: string, body: string, secret: string): Promise<number> {
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const nbf = Math.floor(Date.now() / 1000);
+  const sha256 = createHash('sha256').update(body).digest('base64');
+  const claims = { iss: RECORDED_KEY, nbf, exp: nbf + 300, sha256 };
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
+  const authorization = `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  const headers = { authorization, 'content-type': 'application/webhook+json' };
+  return (await fetch(url, { method: 'POST', headers, body })).status;
+}
+
+/** A metric of the bridge; 0 while it has none, or does not answer yet. */
+async function readMetric(port: number, name: string): Promise<number> {
+  try {
+    const page = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    const line = page.split('\n').find((one) => one.startsWith(`${name} `));
+    return Number(line?.slice(name.length) ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+async function until(what: string, holds: () => Promise<unknown>): Promise<void> {
+  const deadline = performance.now() + PATIENCE_MS;
+  while (!(await holds())) {
+    if (performance.now() > deadline) {
+      printLine(`  not within ${PATIENCE_MS / 1000} s: ${what}`);
+      return;
+    }
+    await delay(100);
+  }
+}
+
+const same = (a: object, b: object): boolean =>
+  JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
+
+async function judge(
+  oracle: Oracle,
+  month: string,
+  totals: Record<string, string>,
+  tallyman: (...words: string[]) => Promise<string>,
+): Promise<void> {
+  heading('The independent list of what the webhooks come to');
+  const { invoices } = JSON.parse(await tallyman('invoices', 'list', '--json')) as {
+    invoices: Pick<Invoice, 'id' | 'total'>[];
+  };
+  const deadLetters = JSON.parse(await tallyman('dead-letters', 'list', '--json')) as {
+    byReason: Record<string, number>;
+  };
+  const projects = PLANS.map(({ project, plan }) => ({ project, plans: [{ plan }] }));
+  agree('totals', totals, oracleTotals(oracle));
+  agree('dead letters', deadLetters.byReason, oracle.counts.deadLetters);
+  agree('invoices', totalsOfInvoices(invoices), oracleInvoices(oracle, projects, [month]));
+}
+
+/** New calls, as if they ended now: the stories again, each time with ids of their own. */
+async function callOn(url: string, stories: readonly Story[], isStopped: () => boolean): Promise<void> {
+  for (let round = 1; !isStopped(); round += 1) {
+    const story = stories[round % stories.length]!;
+    const nowSeconds = Math.floor(Date.now() / 1000);
+    for (const body of story.bodies) {
+      const again = movedBy(body, nowSeconds - story.lastSeconds).replace(
+        /\b(?:PA|RM|EV|EG|IN|IR|TR)_[A-Za-z0-9]+/g,
+        (id) => `${id}x${round}`,
+      );
+      await post(url, again, RECORDED_SECRET);
+    }
+    await delay(CALL_EVERY_MS);
+  }
+}

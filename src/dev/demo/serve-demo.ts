@@ -1,0 +1,41 @@
+import { randomBytes } from 'node:crypto';
+import { printLine } from '../../cli/lib/output';
+import { signalled } from '../../lib/process/stop-signal';
+import { createTokens } from '../../web/http/tokens';
+import { freePort } from '../services/free-port';
+import { startVerb } from './demo-steps';
+
+const DAY_MS = 86_400_000;
+
+export interface DemoPage {
+  readonly env: NodeJS.ProcessEnv;
+  /** Those that the page's admin may see. */
+  readonly projects: readonly string[];
+  /** Adds usage until it is stopped. */
+  readonly goesOn: (isStopped: () => boolean) => Promise<void>;
+}
+
+/** Serves the page over the demo's installation, with usage that goes on, until Ctrl-C. */
+export async function serveDemo({ env, projects, goesOn }: DemoPage): Promise<void> {
+  const secret = randomBytes(32).toString('hex');
+  const port = await freePort();
+  const served = { ...env, TALLYMAN_AUTH_SECRET: secret, TALLYMAN_PORT: String(port) };
+  const stop = signalled();
+  const running = ['consume', 'serve'].map((verb) => startVerb(served, [verb]));
+  try {
+    const tokens = createTokens(secret);
+    const expiresAtMs = Date.now() + DAY_MS;
+    const link = (token: string): string => `http://127.0.0.1:${port}/login?token=${token}`;
+    printLine(`  as the admin of ${projects.join(', ')}:`);
+    const roles = Object.fromEntries(projects.map((project) => [project, 'admin' as const]));
+    printLine(`    ${link(tokens.sign({ subject: 'demo admin', projects: roles, expiresAtMs }))}`);
+    printLine('  as the one who runs the installation:');
+    printLine(`    ${link(tokens.sign({ subject: 'demo ops', role: 'ops', expiresAtMs }))}`);
+    printLine('  Usage goes on. Ctrl-C ends it.');
+    const usage = goesOn(() => stop.stopped());
+    await Promise.race([usage, stop.promise, ...running.map(({ ended }) => ended)]);
+  } finally {
+    await Promise.all(running.map((verb) => verb.stop()));
+    stop.dispose();
+  }
+}
