@@ -85,7 +85,10 @@ export async function runConsumers(
 
   const publisher = await createPublisher(kafka);
   const stopSignal = signalled();
-  const deadline = createStopDeadline(logger);
+  const deadline = createStopDeadline(logger, () => {
+    store.cut();
+    void kafka.close();
+  });
   void stopSignal.promise.then(() => deadline.begin());
   const fatal = deferred<never>();
   const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
@@ -134,13 +137,13 @@ export async function runConsumers(
     throw error;
   } finally {
     watch.stop();
-    await deadline.during('the look at the log', logWatch.stop());
+    logWatch.stop();
     await deadline.during('the health server', probes?.close() ?? Promise.resolve());
     // Runners first, so that no dead letter is published after its publisher is gone.
     await Promise.allSettled(
       runners.map((runner) => runner.stop((what, wait) => deadline.during(what, wait))),
     );
-    await deadline.during('the publisher', publisher.close());
+    await deadline.during('the publisher', Promise.allSettled([publisher.close()]));
     stopSignal.dispose();
   }
 }

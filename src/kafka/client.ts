@@ -5,6 +5,7 @@ import { TallymanError } from '../lib/errors';
 import type { KafkaOptions } from '../lib/config';
 import type { Logger } from '../lib/logger';
 import { openCluster } from './cluster';
+import { createSockets } from './sockets';
 import { registerCodecs } from './wire/codecs';
 import { installWorkarounds } from './patches/install';
 import { listOffsets, type LogPoint } from './topics/list-offsets';
@@ -32,6 +33,7 @@ export interface KafkaClient {
   topics(names: readonly string[]): Promise<Map<string, readonly PartitionMetadata[]>>;
   /** The id that Kafka gave a topic; undefined if there is no such topic, or the cluster has no ids. */
   topicId(topic: string): Promise<string | undefined>;
+  /** Ends every connection at once. Requests under way fail, and so do later ones. May be called again. */
   close(): Promise<void>;
 }
 
@@ -48,7 +50,9 @@ const RETRY = { initialRetryTime: 200, multiplier: 2, factor: 0.2, maxRetryTime:
 export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
   installWorkarounds();
   registerCodecs();
+  const sockets = createSockets();
   const kafkajs = new Kafka({
+    socketFactory: sockets.factory,
     brokers: [...options.brokers],
     clientId: options.clientId,
     connectionTimeout: CONNECTION_TIMEOUT_MS,
@@ -99,7 +103,10 @@ export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
     },
     topics: (names) => retried((opened) => readTopics(opened, names)),
     topicId: (topic) => retried((opened) => readTopicId(opened, topic)),
-    close: async () => void (await Promise.all([admin.close(), cluster.close()])),
+    async close() {
+      sockets.close();
+      await Promise.all([admin.close(), cluster.close()]);
+    },
   };
 }
 

@@ -23,6 +23,8 @@ export interface Store {
   send(commands: readonly Command[]): Promise<unknown[]>;
   /** Waits for the commands under way and closes the connections. May be called again. */
   close(): Promise<void>;
+  /** Ends the connections at once. Commands under way fail: Redis may have executed them. */
+  cut(): void;
 }
 
 export { RedisUnavailableError };
@@ -83,6 +85,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     throw told(error);
   }
   let closing: Promise<void> | undefined;
+  const cut = (): void => {
+    redis.disconnect();
+    gate.close();
+  };
   const fingerprinter = await makingFingerprinter;
   return {
     redis,
@@ -98,11 +104,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       if (failure) throw told(failure);
       return answers.map(([, answer]) => answer);
     },
-    close: () =>
-      (closing ??= redis.quit().then(
-        () => undefined,
-        () => redis.disconnect(), // No connection to say goodbye on: end the attempts to get one.
-      )),
+    // Without a connection to say goodbye on, the attempts to get one must be ended.
+    close: () => (closing ??= redis.quit().then(() => gate.close(), cut)),
+    cut,
   };
 }
 

@@ -16,7 +16,10 @@ const READY_TIMEOUT_MS = 20_000;
  *
  * @throws TallymanError `REDIS_MISSING` with what to install; `SERVICE_NOT_STARTED`.
  */
-export async function startNativeRedis(log: (line: string) => void): Promise<NativeService> {
+export async function startNativeRedis(
+  log: (line: string) => void,
+  moreArgs: readonly string[] = [],
+): Promise<NativeService> {
   await needRedisServer(log);
   const folder = await mkdtemp(join(tmpdir(), 'tallyman-redis-'));
   const dataDir = join(folder, 'data');
@@ -30,6 +33,7 @@ export async function startNativeRedis(log: (line: string) => void): Promise<Nat
       ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dataDir],
       ...['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''],
       ...['--maxmemory-policy', 'noeviction'],
+      ...moreArgs,
     ],
     folder,
     dataDir,

@@ -45,7 +45,8 @@ export interface LogWatch {
   problem(): string | undefined;
   /** Resolves when the first look has ended, well or not, and at the latest after `ms`. */
   firstLook(ms: number): Promise<void>;
-  stop(): Promise<void>;
+  /** A look that is under way comes to nothing. */
+  stop(): void;
 }
 
 export interface LogSources {
@@ -117,6 +118,7 @@ export function watchLog(sources: LogSources, logger: Logger): LogWatch {
       if (failing) logger.info('the log can be looked at again');
       failing = false;
     } catch (error) {
+      if (stopped) return;
       // Told once, not every second. The page says that it does not know how fresh it is.
       if (!failing) logger.warn({ err: error }, 'the log cannot be looked at');
       failing = true;
@@ -126,7 +128,7 @@ export function watchLog(sources: LogSources, logger: Logger): LogWatch {
   };
 
   const firstLook = look();
-  const running = (async () => {
+  void (async () => {
     await firstLook;
     while (!stopped) {
       await new Promise<void>((resolve) => {
@@ -151,10 +153,9 @@ export function watchLog(sources: LogSources, logger: Logger): LogWatch {
       await Promise.race([firstLook, limit]);
       clearTimeout(timer);
     },
-    async stop() {
+    stop() {
       stopped = true;
       wake();
-      await running;
     },
   };
 }

@@ -1,3 +1,4 @@
+import { KafkaJSNonRetriableError } from 'kafkajs';
 import Batch from 'kafkajs/src/consumer/batch';
 import BrokerPool from 'kafkajs/src/cluster/brokerPool';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup';
@@ -6,6 +7,7 @@ import Connection from 'kafkajs/src/network/connection';
 import RequestQueue from 'kafkajs/src/network/requestQueue';
 import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest';
 import fetchRequest from 'kafkajs/src/protocol/requests/fetch';
+import { isClosed } from '../sockets';
 import { decodeFetchResponse } from '../wire/fetch-response';
 
 /** An overloaded queue that is not throttled looks again after this long, as kafkajs has it. */
@@ -51,7 +53,7 @@ function sleepWhenNothingIsPending(): void {
 /**
  * kafkajs opens a socket for each of several requests that meet a closed connection, and forgets all but the last: the
  * others keep the process alive. And it keeps the half of a response that it had read when a socket broke, and reads the
- * next socket's bytes as the other half.
+ * next socket's bytes as the other half. And it would connect again after its client was closed.
  */
 function connectOnce(): void {
   const connecting = new WeakMap<Connection, Promise<boolean>>();
@@ -60,6 +62,8 @@ function connectOnce(): void {
     'connect',
     (connect) =>
       function (this: Connection) {
+        if (isClosed(this.socketFactory))
+          return Promise.reject(new KafkaJSNonRetriableError('the client was closed'));
         const underWay = connecting.get(this);
         if (underWay) return underWay;
         if (!this.isConnected()) {
@@ -156,8 +160,6 @@ function stopAfterJoining(): void {
           await over;
         }
         await stop.call(this);
-        // A broker whose connection broke is forgotten by the client, while the group still says goodbye over it.
-        await this.consumerGroup.coordinator?.disconnect();
       },
   );
 }

@@ -94,7 +94,14 @@ declare module 'kafkajs/src/cluster/brokerPool' {
   export = BrokerPool;
 }
 
+declare module 'kafkajs/src/network/socketFactory' {
+  import type { ISocketFactory } from 'kafkajs';
+  function createSocketFactory(): ISocketFactory;
+  export = createSocketFactory;
+}
+
 declare module 'kafkajs/src/network/connection' {
+  import type { ISocketFactory } from 'kafkajs';
   import type { Socket } from 'node:net';
   import type RequestQueue from 'kafkajs/src/network/requestQueue';
   class Connection {
@@ -103,6 +110,7 @@ declare module 'kafkajs/src/network/connection' {
     bytesNeeded: number;
     socket: Socket | undefined;
     requestQueue: RequestQueue;
+    readonly socketFactory: ISocketFactory;
     isConnected(): boolean;
     connect(): Promise<boolean>;
   }
@@ -132,7 +140,7 @@ declare module 'kafkajs/src/consumer/consumerGroup' {
   class ConsumerGroup {
     lastRequest: number;
     readonly cluster: { removeBroker(address: { host: string; port: number }): void };
-    readonly coordinator: { disconnect(): Promise<void> } | null;
+    readonly coordinator: { heartbeat(member: object): Promise<void> } | null;
     connect(): Promise<void>;
     joinAndSync(): Promise<void>;
   }

@@ -21,6 +21,7 @@ export class RewriteGate {
   private readonly refusing = new Set<string>();
   /** Why the last rewrite did not come to its end. */
   failure: TallymanError | undefined;
+  private readonly rewriting = new Set<Redis>();
 
   constructor(private readonly onRewrite: (address: string) => void) {}
 
@@ -56,10 +57,16 @@ export class RewriteGate {
     await rewrite;
   }
 
+  /** Waits for no rewrite any more. The server goes on with it. */
+  close(): void {
+    for (const redis of this.rewriting) redis.disconnect();
+  }
+
   private async rewrite(address: string, options: RedisOptions): Promise<void> {
     const { Connector: _, ...plain } = options;
     const redis = new Redis({ ...plain, lazyConnect: true, retryStrategy: () => null, readOnly: false });
     redis.on('error', () => undefined); // A command that fails says so itself.
+    this.rewriting.add(redis);
     try {
       await redis.connect();
       const refusingRun = await rewriteFile(redis, address);
@@ -73,6 +80,7 @@ export class RewriteGate {
       // It went away again: whoever connects next finds out what is there.
     } finally {
       redis.disconnect();
+      this.rewriting.delete(redis);
       if (this.pending.has(address)) this.pending.set(address, undefined);
     }
   }

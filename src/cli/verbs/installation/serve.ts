@@ -50,8 +50,8 @@ async function serve(context: Context): Promise<void> {
     await stopSignal.promise;
   } finally {
     await app.close();
-    await logWatch.stop();
-    await ledgerWatch.stop();
+    logWatch.stop();
+    ledgerWatch.stop();
     stopSignal.dispose();
   }
 }

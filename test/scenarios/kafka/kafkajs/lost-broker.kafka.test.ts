@@ -96,21 +96,61 @@ it('stops without its broker', async () => {
   }
 });
 
-it('leaves no connection to a broker that kafkajs forgot, as it does when a connection breaks', async () => {
-  const client = openKafka({ brokers: services.brokers, clientId: 'test' });
-  const topic = topicName('left', 'usage.session');
-  await createTopics(client, 'left', { partitions: 1, replication: 1, retentionDays: 1 });
-  const join = jest.spyOn(ConsumerGroup.prototype, 'joinAndSync');
-  const consumer = client.kafkajs.consumer({ groupId: 'left.tallyman.session' });
-  await consumer.connect();
-  await consumer.subscribe({ topic });
-  await consumer.run({ eachBatch: () => Promise.resolve() });
-  const [group] = join.mock.contexts as ConsumerGroup[];
-  const { port } = services.kafka;
-  group!.cluster.removeBroker({ host: '127.0.0.1', port });
-  await consumer.disconnect();
-  await client.close();
-  await eventually(() => socketsTo(port) === 0, { what: 'its connections to close' });
+describe('a client that is closed', () => {
+  async function consuming(name: string) {
+    const topic = topicName(name, 'usage.session');
+    const other = openKafka({ brokers: services.brokers, clientId: 'test' });
+    await createTopics(other, name, { partitions: 1, replication: 1, retentionDays: 1 });
+    await other.close();
+    const client = openKafka({ brokers: services.brokers, clientId: 'test' });
+    const join = jest.spyOn(ConsumerGroup.prototype, 'joinAndSync');
+    const consumer = client.kafkajs.consumer({ groupId: `${name}.tallyman.session` });
+    await consumer.connect();
+    await consumer.subscribe({ topic });
+    await consumer.run({ eachBatch: () => Promise.resolve() });
+    return { client, consumer, group: (join.mock.contexts as ConsumerGroup[]).at(-1)! };
+  }
+
+  async function expectNoConnection(): Promise<void> {
+    await eventually(() => socketsTo(services.kafka.port) === 0, { what: 'its connections to close' });
+  }
+
+  it('leaves no connection to a broker that kafkajs forgot, as it does when a connection breaks', async () => {
+    const { client, consumer, group } = await consuming('forgot');
+    group.cluster.removeBroker({ host: '127.0.0.1', port: services.kafka.port });
+    await consumer.disconnect();
+    await client.close();
+    await expectNoConnection();
+  });
+
+  it('leaves none that a late heartbeat opened, of a batch that outlasts its membership', async () => {
+    const { client, consumer, group } = await consuming('late');
+    await consumer.disconnect();
+    const heartbeat = { groupId: 'late', groupGenerationId: 1, memberId: 'gone' };
+    await eventually(async () => {
+      // The end of the old connection may end the new one.
+      await group.coordinator!.heartbeat(heartbeat).catch(() => undefined);
+      return socketsTo(services.kafka.port) > 0;
+    });
+    await client.close();
+    await expectNoConnection();
+    // Nor does it open any later.
+    await expect(group.coordinator!.heartbeat(heartbeat)).rejects.toThrow('the client was closed');
+    await expectNoConnection();
+  });
+
+  it('waits for no answer', async () => {
+    const client = openKafka({ brokers: services.brokers, clientId: 'test' });
+    await client.topics(['none']);
+    services.kafka.pause();
+    try {
+      const asked = expect(client.topics(['none'])).rejects.toThrow();
+      await client.close();
+      await asked;
+    } finally {
+      services.kafka.resume();
+    }
+  });
 });
 
 function socketsTo(port: number): number {

@@ -1,0 +1,37 @@
+import type { Socket } from 'node:net';
+import type { ISocketFactory } from 'kafkajs';
+import createSocketFactory from 'kafkajs/src/network/socketFactory';
+
+/** All sockets that one client opens. */
+export interface Sockets {
+  readonly factory: ISocketFactory;
+  /** Cuts those that are open. Whatever waits for an answer fails. */
+  close(): void;
+}
+
+const closed = new WeakSet<ISocketFactory>();
+
+/**
+ * kafkajs loses sockets: those of a broker that it forgot when a connection broke, and those that a late heartbeat of an
+ * earlier group membership opens again. One lost socket keeps its process alive, so the client counts them itself.
+ */
+export function createSockets(): Sockets {
+  const open = createSocketFactory();
+  const sockets = new Set<Socket>();
+  const factory: ISocketFactory = (target) => {
+    const socket = open(target);
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    return socket;
+  };
+  return {
+    factory,
+    close() {
+      closed.add(factory);
+      for (const socket of sockets) socket.destroy(new Error('the client was closed'));
+    },
+  };
+}
+
+/** Whether the client of these sockets was closed. It must not connect again. */
+export const isClosed = (factory: ISocketFactory): boolean => closed.has(factory);
