@@ -20,7 +20,7 @@ import {
   type LineSubject,
 } from './explain-line';
 
-/** What the log holds of one line. */
+/** What the log contains about one line. */
 export interface Explained {
   readonly counted: number;
   readonly duplicates: number;
@@ -32,8 +32,7 @@ export interface Explained {
   readonly missing: readonly string[];
 }
 
-/**
- * The lines of an invoice that events stand behind: the one that is wanted, or all.
+/** The lines of an invoice that are based on events: the requested one, or all.
  *
  * @param wanted a line's number, from 1
  * @throws TallymanError `NO_USAGE_LINE`
@@ -52,8 +51,8 @@ export function linesToExplain(
   throw new TallymanError(
     'NO_USAGE_LINE',
     line === undefined
-      ? `${invoice.id} has ${invoice.lines.length} lines, no line ${wanted}.`
-      : `Line ${wanted} of ${invoice.id} ("${line.description}") is about money alone: no events are behind it.`,
+      ? `${invoice.id} has ${invoice.lines.length} lines, so there is no line ${wanted}.`
+      : `Line ${wanted} of ${invoice.id} ("${line.description}") is about money alone. There are no events behind it.`,
     { invoice: invoice.id, line: wanted },
   );
 }
@@ -101,8 +100,8 @@ interface Ranges {
 }
 
 /**
- * Where the events of a line can be: in the partitions whose shards hold totals of the project, up
- * to the cut-off of the month.
+ * The ranges that can contain the events of a line: the partitions whose shards hold totals of the
+ * project, up to the month's cut-off.
  */
 function rangesOf(
   context: Context,
@@ -133,7 +132,9 @@ function rangesOf(
       });
       const from = Math.max(needed, log[shard]?.start ?? 0);
       if (from > needed)
-        missing.push(`${topic}/${shard} begins at offset ${from}, and is needed from ${needed}`);
+        missing.push(
+          `${topic}/${shard} begins at offset ${from}, and the explanation needs it from ${needed}`,
+        );
       const to = freezes.get(invoice.month)?.get(topic) ?? (await readCursor(store, shard, topic)) ?? 0;
       ranges.push({
         ...{

@@ -13,24 +13,24 @@ import { FingerprintSet } from '../redis/apply/fingerprint-set';
 import { periodOf, type Freezes } from './dedup-window';
 import { monthOf } from '../rating/month';
 
-/** What an invoice line counts: its events are told from others by these. */
+/** What an invoice line counts, by which its events are recognized. */
 export interface LineSubject {
   readonly project: string;
   /** The invoice's month, in which the events were billed. */
   readonly month: string;
-  /** The month that the usage belongs to: an earlier one on a line of late usage. */
+  /** The month of the usage, which is an earlier one on a line of late usage. */
   readonly origin: string;
   /** `meter`, or `meter/model`. */
   readonly key: string;
-  /** All names under which events count towards the line: the key, and the other names of its model. */
+  /** All names under which events count towards the line: the key, and the aliases of its model. */
   readonly names: ReadonlySet<string>;
-  /** The days that the line is for, both included; undefined for the whole month. */
+  /** The first and last day of the line; undefined for the whole month. */
   readonly days?: { readonly from: string; readonly to: string };
-  /** Base units that the line, and the others of the same usage (tiers), come to. */
+  /** The base units of the line, together with the other lines of the same usage (tiers). */
   readonly quantity: bigint;
 }
 
-/** An event behind a line, the void of one, or a repeat of either, which adds nothing. */
+/** An event behind a line, a void of one, or a duplicate of either, which adds nothing. */
 export interface ExplainedEvent {
   readonly topic: string;
   readonly partition: number;
@@ -38,21 +38,20 @@ export interface ExplainedEvent {
   readonly time: string;
   readonly source: string;
   readonly id: string;
-  /** As the event told it, in base units. */
+  /** What the event reported, in base units. */
   readonly used: string;
   /** Rounded up on its own. */
   readonly rounded: string;
   readonly verdict: Verdict;
-  /** It came after its month was closed. */
+  /** Whether it arrived after its month was closed. */
   readonly late: boolean;
-  /** Of all counted so far. */
+  /** The sum of all that was counted so far. */
   readonly sum: string;
 }
 
-/**
- * What a line of an invoice is about; undefined for one that comes from no events (a fee, a credit, a tax).
+/** What a line of an invoice counts; undefined if it is not based on events (a fee, a credit, a tax).
  *
- * @param aliases another name of a model -> the model
+ * @param aliases alias -> model
  */
 export function subjectOf(
   invoice: Invoice,
@@ -63,7 +62,7 @@ export function subjectOf(
   if (meter === undefined || (kind !== 'usage' && kind !== 'late')) return undefined;
   const proper = model === undefined ? undefined : (aliases.get(model) ?? model);
   const ofModel = [proper, ...[...aliases].filter(([, of]) => of === proper).map(([name]) => name)];
-  // A name that has a line of its own was not yet another name of the model.
+  // A name that has a line of its own was not an alias of the model yet.
   const names = ofModel.filter(
     (name) => name === model || !invoice.lines.some((other) => other.meter === meter && other.model === name),
   );
@@ -83,7 +82,7 @@ export function subjectOf(
   };
 }
 
-/** A decimal quantity of a billing unit in base units; every line's is a whole number of them. */
+/** A decimal quantity of a billing unit, in base units. Every line's quantity is a whole number of them. */
 function baseUnits(quantity: string, unit: string): bigint {
   const size = unitSize(unit);
   const [whole = '', places = ''] = quantity.replace('-', '').split('.');
@@ -102,19 +101,20 @@ export interface ExplainRange {
   /** Full name, with the prefix. */
   readonly topic: string;
   readonly partition: number;
-  /** Early enough for the ids that decide about repeats: see `neededFrom`. */
+  /** Early enough for the ids that identify duplicates: see `neededFrom`. */
   readonly from: number;
-  /** Where the month was frozen, or how far an open one is counted. */
+  /** The month's cut-off, or how far an open month is counted. */
   readonly to: number;
   readonly freezes: Freezes;
   onRead?(records: number): void;
 }
 
 /**
- * The events of one partition that made a line, in the order of the log, repeats among them. Decides by itself about
- * repeats and late usage, as the recount does. Holds 16 bytes for each event of the project that it reads.
+ * The events of one partition behind a line, in the order of the log, including duplicates. It
+ * recognizes duplicates and late usage by itself, as the recount does. It keeps 16 bytes for each
+ * event of the project that it reads.
  *
- * @param sum what earlier partitions came to
+ * @param sum the sum of the earlier partitions
  */
 export async function* explainLine(
   range: ExplainRange,
@@ -177,19 +177,19 @@ class Repeats {
     this.number = periodOf(range.freezes, range.topic, range.from).number;
   }
 
-  /** Whether the event was seen; it is from now on. */
+  /** Whether the event was seen before. From now on it counts as seen. */
   has(offset: number, source: string, id: string): boolean {
     this.enterPeriodOf(offset);
     return this.isSeen(this.range.topic, source, id);
   }
 
-  /** What the void of an event does. Afterwards the event is void, even if it comes only then. */
+  /** What the void of an event does. Afterwards the event is void, even if it arrives later. */
   takeBack(offset: number, source: string, id: string): Verdict {
     this.enterPeriodOf(offset);
     const { topic } = this.range;
     if (this.isSeen(`${topic}#void`, source, id)) return 'duplicate';
     const isCounted = this.isSeen(topic, source, id);
-    this.keep(topic, source, id); // An id lasts as long as its void.
+    this.keep(topic, source, id); // The void is remembered as long as an id.
     return isCounted ? 'void' : 'unknown_void';
   }
 
@@ -216,7 +216,10 @@ class Repeats {
   }
 }
 
-/** Most records of a partition are other projects': they need not be parsed. (JSON may write any letter as an escape.) */
+/**
+ * Most records of a partition belong to other projects, and need not be parsed. (JSON may escape
+ * any letter.)
+ */
 function filterFor(project: string): (record: LogRecord) => boolean {
   const name = Buffer.from(project);
   const escape = Buffer.from('\\u');
@@ -228,7 +231,7 @@ function filterFor(project: string): (record: LogRecord) => boolean {
       value.includes(escape));
 }
 
-/** Seconds with as many places as it takes, or the number. */
+/** Seconds with as many decimals as needed, or the number. */
 function usedText({ used }: Usage): string {
   return typeof used === 'number' ? String(used) : withNanos(String(used.seconds), used.nanos);
 }
@@ -241,7 +244,7 @@ function withNanos(whole: string, nanos: number): string {
   return nanos === 0 ? whole : `${whole}.${String(nanos).padStart(9, '0').replace(/0+$/, '')}`;
 }
 
-/** As Redis holds it, which has no half of a surrogate pair. */
+/** The form in Redis, which cannot hold half of a surrogate pair. */
 function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, '\ufffd');
 }

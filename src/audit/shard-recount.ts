@@ -10,13 +10,13 @@ import { compareRepeats, type Repeat, type Repeats } from './compare/compare-rep
 import { LogTail } from './second-count/log-tail';
 import { periodOf, type Freezes, type Period } from './dedup-window';
 
-/** What a project's events add up to in one month of the bill. */
+/** The sums of a project's events in one billing month. */
 export interface Recounted {
   readonly totals: Map<string, bigint>;
   readonly daily: Map<string, bigint>;
 }
 
-/** One usage topic, as far as a recount has to know it. */
+/** The part of a usage topic that a recount needs. */
 export interface RecountedTopic {
   /** Full name, with the prefix. */
   readonly topic: string;
@@ -41,20 +41,20 @@ interface TopicState extends RecountedTopic {
   own: FingerprintOffsets;
   previous: FingerprintOffsets;
   repeats: Repeat[];
-  /** Keeps what a fetch brought beyond a cursor: consumers move it on in small steps. */
+  /** Keeps the records that a fetch returned beyond a cursor, which moves in small steps. */
   readonly tail: LogTail;
 }
 
-/** So many repeats are compared at a time: what is held of them must not grow with the log. */
+/** How many duplicates are compared at a time, so that memory does not grow with the log. */
 const REPEATS_HELD = 20_000;
 
 /**
- * Counts one shard anew out of its four partitions, beside the running consumers: nothing is written anywhere. Of the
- * rules it shares the reading and the rating of events with them; what they leave to Redis (repeats, late usage, sums) it
- * does by itself, so that a fault there shows.
+ * Recounts one shard from its four partitions, beside the running consumers, and writes nothing. It
+ * shares the reading and the rating of events with them. It decides about duplicates, late usage
+ * and sums by itself, so that a fault of Redis or the scripts shows.
  */
 export class ShardRecount {
-  /** Month of the bill -> project -> sums. */
+  /** Billing month -> project -> sums. */
   readonly months = new Map<string, Map<string, Recounted>>();
   readonly counts = { counted: 0, duplicates: 0, rejected: 0, late: 0, voided: 0, unknownVoids: 0 };
   private readonly states: TopicState[];
@@ -78,9 +78,9 @@ export class ShardRecount {
   }
 
   /**
-   * Counts on, up to these cursors.
+   * Continues the count up to these cursors.
    *
-   * @param freezes all of the shard's; a new one must lie at or after what is counted already
+   * @param freezes all of the shard's; a new one must not be before what is counted already
    * @throws TallymanError `TOTALS_WENT_BACK` for a cursor below what is counted already; those of `LogTail`
    */
   async advance(cursors: ReadonlyMap<string, number>, freezes: Freezes): Promise<void> {
@@ -88,7 +88,7 @@ export class ShardRecount {
     await Promise.all(this.states.map((state) => this.advanceTopic(state, cursors.get(state.topic))));
   }
 
-  /** Compares the repeats that have not been compared yet. */
+  /** Compares the duplicates that have not been compared yet. */
   async settle(): Promise<void> {
     for (const state of this.states) await this.settleTopic(state);
   }
@@ -100,12 +100,12 @@ export class ShardRecount {
     if (cursor < state.next) {
       throw new TallymanError(
         'TOTALS_WENT_BACK',
-        `The cursor of ${state.topic} partition ${shard} went back from ${state.next} to ${cursor}: Redis lost its tail, ` +
-          'and the consumers are replaying it. Run verify again when they have caught up.',
+        `The cursor of ${state.topic} partition ${shard} went back from ${state.next} to ${cursor}. Redis lost its latest writes, ` +
+          'and the consumers are applying them again. Run verify again when they have caught up.',
         { ...place, cursor, counted: state.next },
       );
     }
-    this.enterPeriodOf(state, state.next); // A freeze may have come since.
+    this.enterPeriodOf(state, state.next); // There may be a new cut-off since then.
     for await (const records of state.tail.upTo(cursor)) {
       for (const record of records) this.count(state, record);
       this.options.onRead(records.length);
@@ -147,7 +147,10 @@ export class ShardRecount {
     this.add(openMonth, event);
   }
 
-  /** As void.lua has it, told anew: an event is taken back once, and one that was not counted never will be. */
+  /**
+   * The rules of void.lua, written independently: an event is taken back once, and one that was not
+   * counted never counts.
+   */
   private takeBack(state: TopicState, event: RatedEvent): void {
     const { topic } = state;
     if (this.find(state, `${topic}#void`, event) !== undefined) {
@@ -171,7 +174,7 @@ export class ShardRecount {
     this.add(openMonth, { ...event, usages: event.usages.map(negated) });
   }
 
-  /** Whether the event's day comes to what it would lose, over all the months of the bill that took usage of it in. */
+  /** Whether the event's day holds the quantity to subtract, over all months that billed its usage. */
   private holds(openMonth: string | undefined, { project, month, day, usages }: RatedEvent): boolean {
     const bill = openMonth !== undefined && month < openMonth ? openMonth : month;
     return usages.every(({ meter, model, quantity }) => {
@@ -183,7 +186,10 @@ export class ShardRecount {
     });
   }
 
-  /** Ids of a period are forgotten when the one after the next begins. A period may be empty: two months frozen at once. */
+  /**
+   * Ids of a period are forgotten when the period after the next begins. A period may be empty, if
+   * two months are frozen at once.
+   */
   private enterPeriodOf(state: TopicState, offset: number): void {
     const period = periodOf(this.freezes, state.topic, offset);
     const passed = period.number - state.period.number;
@@ -194,7 +200,10 @@ export class ShardRecount {
     state.period = period;
   }
 
-  /** The offset of the event that this one repeats; undefined if it is the first, which is then remembered. */
+  /**
+   * The offset of the event that this one duplicates; undefined if it is the first, which is then
+   * remembered.
+   */
   private seenBefore(state: TopicState, event: RatedEvent): number | undefined {
     const first = this.find(state, state.topic, event);
     if (first === undefined) this.remember(state, state.topic, event);
@@ -215,7 +224,7 @@ export class ShardRecount {
     const isLate = openMonth !== undefined && month < openMonth;
     for (const { meter, model, quantity } of usages) {
       const sums = this.sumsOf(isLate ? openMonth : month, project);
-      // Redis holds UTF-8, which has no half of a surrogate pair.
+      // Redis holds UTF-8, which cannot hold half of a surrogate pair.
       const key = wellFormed(meterKey(meter, model));
       increase(sums.totals, isLate ? `${month}@${key}` : key, quantity);
       increase(sums.daily, this.dayField(day, key), quantity);
@@ -230,7 +239,7 @@ export class ShardRecount {
     return sums;
   }
 
-  /** One text for all projects: of a shard's memory most would be such texts. */
+  /** One text for all projects, because such texts would take most of a shard's memory. */
   private dayField(day: string, key: string): string {
     let fields = this.dayFields.get(day);
     if (fields === undefined) this.dayFields.set(day, (fields = new Map<string, string>()));
@@ -240,7 +249,7 @@ export class ShardRecount {
   }
 }
 
-/** A sum of zero is not stored, in Redis neither. */
+/** A sum of zero is not stored, as in Redis. */
 function increase(sums: Map<string, bigint>, field: string, quantity: string): void {
   const sum = (sums.get(field) ?? 0n) + BigInt(quantity);
   if (sum === 0n) sums.delete(field);

@@ -29,22 +29,22 @@ export interface VerifyOptions {
   readonly catalog: Catalog;
   readonly seller: Seller | undefined;
   readonly counting: CountingRecord;
-  /** Only this month; every one that the log covers where absent. */
+  /** The month to verify; if absent, every month that the log covers. */
   readonly month: string | undefined;
   readonly nowMs: number;
 }
 
-/** What is told of a month. */
+/** The result of a month. */
 export interface MonthVerdict {
   readonly month: string;
   result: 'equal' | 'different' | 'not_judged';
   readonly closed: boolean;
-  /** Issued invoices that were priced anew. */
+  /** How many issued invoices were priced again. */
   invoices: number;
   differences: number;
   conflicts: number;
   conflictsThatCount: number;
-  /** Of a month that cannot be judged: the first partition whose log does not reach back far enough. */
+  /** For a month that cannot be verified: the first partition whose log does not reach back far enough. */
   logTooShort?: {
     readonly topic: string;
     readonly partition: number;
@@ -55,9 +55,9 @@ export interface MonthVerdict {
 
 export interface VerifyReport {
   readonly months: MonthVerdict[];
-  /** At most DIFFERENCES_LISTED; each month's number counts all. */
+  /** At most DIFFERENCES_LISTED of them. Each month's number counts all. */
   readonly differences: Difference[];
-  /** Of what belongs to no month, and of the months. */
+  /** All differences, including those that belong to no month. */
   differenceCount: number;
   readonly conflicts: Conflict[];
   conflictCount: number;
@@ -76,8 +76,9 @@ export interface VerifyReport {
 const LISTED_MAX = 10_000;
 
 /**
- * Counts all the log anew, in this process, and compares Redis and the issued invoices with what comes out. Writes nothing;
- * consumers may run meanwhile. Holds one shard at a time: its sums, and 16 to 46 bytes for each id of two periods.
+ * Recounts the whole log in this process, and compares Redis and the issued invoices with the
+ * result. It writes nothing, and consumers may run meanwhile. It keeps one shard in memory at a
+ * time: its sums, and 16 to 46 bytes for each id of two periods.
  *
  * @throws TallymanError `UNINITIALISED`, `TOTALS_WENT_BACK`, `EVENTS_GONE`
  */
@@ -135,7 +136,7 @@ class Verification {
     return this.finished();
   }
 
-  /** Anew for each shard: a close may run meanwhile. */
+  /** Read again for each shard, because a close may run meanwhile. */
   private async readCloses(): Promise<void> {
     const { client, prefix } = this.options;
     this.closes = [...(await readCloseRecords(client, prefix)).values()];
@@ -166,7 +167,7 @@ class Verification {
       onDifference: (difference: Difference) => this.noteInMonth(difference),
     };
     for (const verdict of this.verdictsInScope()) {
-      const logTooShort = this.logTooShortFor(verdict.month); // Anew: its oldest events may have gone meanwhile.
+      const logTooShort = this.logTooShortFor(verdict.month); // Read again, because retention may have removed its oldest events meanwhile.
       if (logTooShort) verdict.logTooShort = logTooShort;
       await compareMonth(comparison, verdict.month, verdict.logTooShort === undefined);
     }
@@ -175,7 +176,7 @@ class Verification {
       this.report.events[name] += recount.counts[name];
   }
 
-  /** Redis's freezes and the ledger's: a close under way has frozen before it is recorded. */
+  /** The cut-offs of the ledger and of Redis: a close that runs makes them before they are recorded. */
   private freezesOf(shard: number, { freezes }: ShardSnapshot): Map<string, ReadonlyMap<string, number>> {
     const all = new Map(freezes);
     for (const { month, cursors } of this.closes) {
@@ -190,7 +191,7 @@ class Verification {
     const { rating, nowMs } = this.options;
     for (const month of new Set([...recorded.keys(), ...freezes.keys()])) {
       if (!this.isInScope(month)) continue;
-      // A close freezes before it is recorded. Only a month that is not over is no close's to freeze.
+      // A close makes its cut-offs before it is recorded. No close can make one for a month that is not over.
       if (!recorded.has(month) && rating.calendar.monthEnd(month) <= nowMs) continue;
       const expected = shownCursors(recorded.get(month));
       const found = shownCursors(Object.fromEntries(freezes.get(month) ?? []));
@@ -198,9 +199,9 @@ class Verification {
     }
   }
 
-  /** Where to begin: at the log's start, but not before the offset that the first cursor was made at. */
+  /** The first offset to count: the log's start, but not before the offset of the first cursor. */
   private async startsOf(shard: number, { cursors }: ShardSnapshot): Promise<Map<string, number>> {
-    // Looked up anew for each shard: on a busy log the oldest events go while others are counted.
+    // Looked up for each shard again: on a busy log, retention removes the oldest events during the count.
     this.ranges = await logRanges(
       this.options.client,
       this.topics.map(({ topic }) => topic),
@@ -211,7 +212,7 @@ class Verification {
       if (cursor === undefined) {
         throw new TallymanError(
           'UNINITIALISED',
-          `Redis holds no cursor of ${topic} partition ${shard}: there is nothing to compare. If Redis was emptied: run ` +
+          `Redis holds no cursor of ${topic} partition ${shard}, so there is nothing to compare. If Redis was emptied, run ` +
             '`tallyman rebuild`.',
           { topic, shard },
         );
@@ -220,7 +221,7 @@ class Verification {
       if (cursor < start) {
         throw new TallymanError(
           'EVENTS_GONE',
-          `${topic} partition ${shard} begins at offset ${start}, after the cursor ${cursor}: its totals cannot go on.`,
+          `${topic} partition ${shard} begins at offset ${start}, after the cursor ${cursor}. Its totals cannot be continued.`,
           { topic, shard, cursor, start },
         );
       }
@@ -318,12 +319,12 @@ class Verification {
         ...{ kind: 'collision', month, project, shard: partition },
         field: `${topic}/${partition}/${offset}`,
         expected: 'counted',
-        found: `taken for a repeat of offset ${first.offset}`,
+        found: `taken for a duplicate of offset ${first.offset}`,
       });
     }
   }
 
-  /** Notes a difference of a shard's sums, and what it makes of the project's month. */
+  /** Notes a difference of a shard's sums, for the project's month. */
   private noteInMonth(difference: Difference): void {
     this.note(difference);
     const { kind, month, project, field, expected, found } = difference;
@@ -358,7 +359,7 @@ function byMonth(a: { month: string }, b: { month: string }): number {
   return a.month < b.month ? -1 : 1;
 }
 
-/** In one order of topics, whoever wrote them. */
+/** With the topics in a fixed order, whoever wrote them. */
 function shownCursors(cursors: Readonly<Record<string, number>> | undefined): string | null {
   const sorted = Object.entries(cursors ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
   return sorted.length === 0 ? null : JSON.stringify(Object.fromEntries(sorted));

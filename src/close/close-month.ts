@@ -30,18 +30,18 @@ import { checkWhole } from './guards/check-whole';
 export interface CloseDependencies {
   readonly kafka: KafkaClient;
   readonly store: Store;
-  /** Of the ledgers of closes and invoices: one close at a time holds it (see close-fence.ts). */
+  /** For the ledgers of closes and invoices. One close at a time holds it (see close-fence.ts). */
   readonly publisher: Publisher;
-  /** Of the frozen totals, which are the same whoever publishes them. */
+  /** For the frozen totals, which are the same whoever publishes them. */
   readonly totalsPublisher: Publisher;
   readonly prefix: string;
   readonly calendar: BillingCalendar;
   readonly catalog: Catalog;
   readonly seller?: Seller | undefined;
   readonly logger: Logger;
-  /** Gives up when no cursor moves for so long while the close waits for the consumers. */
+  /** The close gives up if no cursor moves for this long while it waits for the consumers. */
   readonly stallMs: number;
-  /** Recounts the frozen month by other code: project -> in what Redis differs. Absent where that is not asked for. */
+  /** Recounts the frozen month with other code: project -> how Redis differs. Absent without `--verify`. */
   readonly recount?: ((month: string) => Promise<ReadonlyMap<string, readonly Difference[]>>) | undefined;
 }
 
@@ -49,15 +49,15 @@ export interface CloseReport extends InvoiceReport {
   readonly month: string;
   readonly closedAt: string;
   readonly dryRun: boolean;
-  /** Of records published in the month, which nobody is charged for. */
+  /** Dead letters of records published in the month, which nobody is charged for. */
   readonly deadLetters: DeadLetterCount;
 }
 
 /**
- * Closes a month that may be closed (see `checkMayClose`). Every step may be repeated: killed at any point it is run
- * again and ends the same.
+ * Closes a month that may be closed (see `checkMayClose`). Every step may be repeated, so a close
+ * that was killed can be run again and ends the same.
  *
- * @param nowMs becomes the close's date, unless the month was closed before; drafts that are completed later bear it too
+ * @param nowMs the date of the close, unless the month was closed before
  */
 export async function closeMonth(
   dependencies: CloseDependencies,
@@ -67,7 +67,7 @@ export async function closeMonth(
   const { kafka, store, publisher, totalsPublisher, prefix, calendar, catalog, seller, logger } =
     dependencies;
 
-  // Barrier: what was published before now is counted as in time, whatever the consumers had still to do.
+  // The barrier: everything that was published before now counts as in time.
   const waiting = createProgress(`close ${month}: waiting for the consumers`);
   const checked = await checkCursors(kafka, store, prefix, usageTopics(prefix));
   await traced('close.wait', { month }, () =>
@@ -79,22 +79,23 @@ export async function closeMonth(
     }),
   );
   waiting.end();
-  // Cursors that a rebuild moves reach the barrier before all that it restores is there.
+  // During a rebuild, cursors reach the barrier before everything is restored.
   const generation = await checkRebuilt(store);
   await checkRedisIsWhole(store, checked.partitionCount);
 
-  // Invoices are made from these views, and numbers are counted from what they show. The ledger stays as it is, since no
-  // other close can publish. Before the rollback guard opens: from then on a Redis that goes back is noticed.
+  // Invoices are made from these views, and numbers are counted from them. The ledger does not
+  // change, because no other close can publish. The rollback guard opens afterwards, and shows
+  // whether Redis goes back from then on.
   const { projects, invoices } = followLedgers(kafka, store, prefix);
   const views = [projects, invoices];
   for (const view of views) {
     const missing = await view.catchUp();
-    if (missing > 0) logger.warn({ month, missing }, 'showed records that only the ledger had');
+    if (missing > 0) logger.warn({ month, missing }, 'restored records that only the ledger had');
   }
   const { record, guard } = await traced('close.freeze', { month }, () =>
     freezeMonth(dependencies, month, checked.topicIds, nowMs),
   );
-  // The month is closed from here on: no plan, tax or credit of it changes any more.
+  // The month is closed from here on, so its plans, taxes and credits do not change any more.
   await settleProjects(kafka, prefix, projects);
   const mayPublish = (): Promise<void> =>
     checkWhole({ kafka, store, month, checked, generation, guard, views });
@@ -103,7 +104,7 @@ export async function closeMonth(
   const isFirstRun = !record.completed && !record.issued;
   const damaged = await holdDamagedProjects(store, checked.partitionCount, month);
   const differing = await dependencies.recount?.(month);
-  // Wrong totals in the ledger would come back with every rebuild.
+  // Every rebuild would restore wrong totals from the ledger.
   const isRight = damaged.projects.size === 0 && (differing?.size ?? 0) === 0;
   if (!record.completed && isRight) {
     const isPublished = !isFirstRun && (await monthsWithFrozenTotals(kafka, prefix)).has(month);
@@ -114,7 +115,7 @@ export async function closeMonth(
   const report = await traced('close.invoices', { month }, () =>
     issueInvoices({
       ...{ store, calendar, catalog, seller, month, progress },
-      // What is completed later is issued later: a project's dates go up with its numbers.
+      // An invoice that is completed later has a later date, because a project's dates rise with its numbers.
       issuedAt: isFirstRun ? record.closedAt : new Date(nowMs).toISOString(),
       holds: [damaged.hold, ...(differing === undefined ? [] : [holdDiffering(differing, month)])],
       ledger: { publisher, topic: topicName(prefix, 'billing.invoices'), mayPublish },
@@ -134,7 +135,7 @@ export async function closeMonth(
   return { month, closedAt: record.closedAt, dryRun: false, ...report, deadLetters };
 }
 
-/** Only now: until the record says so, every close of due months takes this one up again. */
+/** Called last: until the record says so, every close of due months runs this one again. */
 async function noteIssued(
   { store, publisher, prefix }: CloseDependencies,
   record: CloseRecord,
@@ -151,7 +152,7 @@ async function noteIssued(
   await writeClose(store, record.month, value);
 }
 
-/** What closing the month now would issue. Waits for nothing and writes nothing. */
+/** What closing the month now would issue. It does not wait and does not write. */
 export async function rehearseClose(
   dependencies: Omit<CloseDependencies, 'publisher' | 'totalsPublisher'>,
   month: string,

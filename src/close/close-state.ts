@@ -8,13 +8,16 @@ import type { CloseRecord } from '../redis/views/close-record';
 import type { CloseState } from './due-months';
 import type { CloseRecords } from '../installation/ledgers/restore-closes';
 
-/** Nothing earlier can be named: a record is not older than 1970, and an event at most TALLYMAN_PAST_LIMIT older. */
+/**
+ * No earlier month is possible: a record is not older than 1970, and an event at most
+ * TALLYMAN_PAST_LIMIT older.
+ */
 const FIRST_YEAR = 1900;
 
 /**
  * Reads which months are closed, and which open ones hold usage, however old it is.
  *
- * @param records of the ledger, where it was read; as Redis shows them by default
+ * @param records the ledger's records, if it was read; those in Redis by default
  */
 export async function readCloseState(
   store: Store,
@@ -41,7 +44,7 @@ export async function readCloseState(
   };
 }
 
-/** Adds the open months whose totals their sets of projects do not list, so that they are due as well. */
+/** Adds the open months with totals that no set of projects lists, so that they are due as well. */
 export async function withUnlistedMonths(store: Store, state: CloseState): Promise<CloseState> {
   const unlisted = (await findUnlistedTotals(store)).map(({ month }) => month);
   const open = unlisted.filter((month) => !state.closedMonths.includes(month));

@@ -1,25 +1,33 @@
 import { TallymanError } from '../lib/errors';
 import type { BillingCalendar } from '../rating/billing-calendar';
 
-/** What the close must know to decide which months it may close. */
+/** What decides which months may be closed. */
 export interface CloseState {
-  /** Months that are closed already: their record is published. In any order. */
+  /** Months that are closed: their record is published. In any order. */
   readonly closedMonths: readonly string[];
-  /** Those of them whose first run was not through: their invoices come before all others. In any order. */
+  /**
+   * Closed months whose close was interrupted, so that their invoices come before all others. In
+   * any order.
+   */
   readonly interruptedMonths: readonly string[];
-  /** Months that a shard has frozen, and of which no record was published. In any order. */
+  /** Months that are frozen in a shard and have no published record. In any order. */
   readonly frozenMonths: readonly string[];
-  /** Those of them that the log shows to be frozen before they ended: see `monthsFrozenTooEarly`. */
+  /** Frozen months that were frozen before they ended, by the log: see `monthsFrozenTooEarly`. */
   readonly frozenTooEarly?: readonly string[];
-  /** Those of them with invoices still to issue: drafts, or the close was killed. In any order. */
+  /**
+   * Closed months with invoices still to issue: drafts, held projects, or an interrupted close. In
+   * any order.
+   */
   readonly unfinishedMonths: readonly string[];
   /** Open months that hold usage, in any order. */
   readonly openMonthsWithUsage: readonly string[];
 }
 
 /**
- * The months to close, in order. While a month is frozen too early, these are closed months alone: closed ones whose close was interrupted, those with drafts or held projects, then those that are over, grace included, and
- * not yet closed: from the earliest that holds usage or follows a close.
+ * The months to close, in order: first closed months whose close was interrupted, then those with
+ * drafts or held projects, then months that are over with their grace period and not closed yet,
+ * from the earliest that holds usage or follows a close. While a month is frozen too early, only
+ * closed months are due.
  */
 export function dueMonths(
   state: CloseState,
@@ -30,7 +38,7 @@ export function dueMonths(
   const latestClosed = latest(state.closedMonths);
   const starts = [...state.openMonthsWithUsage, ...state.frozenMonths];
   if (latestClosed !== undefined) starts.push(calendar.nextMonth(latestClosed));
-  // With no usage and no close there is nothing to begin from but the month that ended last: it bills the plans' fees.
+  // Without usage and closes, the month that ended last is the first, because it bills the plans' fees.
   const lastOver = calendar.previousMonth(calendar.monthOfMs(nowMs));
   const interrupted = new Set(state.interruptedMonths);
   const unfinished = state.unfinishedMonths.filter((month) => !interrupted.has(month));
@@ -44,12 +52,15 @@ export function dueMonths(
 }
 
 /**
- * Checks that `month` may be closed now. A month that is closed already may be: the close is repeatable.
+ * Checks that `month` may be closed now. A closed month may be closed again, because a close is
+ * repeatable.
  *
- * An interrupted close comes before everything else: its invoices bear the date of its first run, and a project's dates go
- * up with its numbers. Drafts and held projects keep nothing back.
+ * An interrupted close comes before everything else, because its invoices have the date of its
+ * first run, and a project's dates rise with its numbers. Drafts and held projects hold nothing
+ * back.
  *
- * @throws TallymanError `MONTH_NOT_OVER`, `FROZEN_TOO_EARLY`, `EARLIER_MONTH_OPEN`, `MONTH_UNFINISHED` or `MONTH_PASSED`
+ * @throws TallymanError `MONTH_NOT_OVER`, `FROZEN_TOO_EARLY`, `EARLIER_MONTH_OPEN`,
+ *   `MONTH_UNFINISHED` or `MONTH_PASSED`
  */
 export function checkMayClose(
   month: string,
@@ -62,7 +73,7 @@ export function checkMayClose(
   if (interrupted !== undefined && interrupted !== month) {
     throw new TallymanError(
       'MONTH_UNFINISHED',
-      `The close of ${interrupted} was interrupted: run \`tallyman close ${interrupted}\` first, which goes on where it was`,
+      `The close of ${interrupted} was interrupted. Run \`tallyman close ${interrupted}\` first, which continues it`,
       { month, interrupted },
     );
   }
@@ -72,7 +83,7 @@ export function checkMayClose(
     const endsAt = new Date(calendar.monthEnd(month) + graceMs).toISOString();
     throw new TallymanError(
       'MONTH_NOT_OVER',
-      `${month} may be closed from ${endsAt} (its end in ${calendar.zone}, and the grace period). --now with --dry-run rehearses another clock`,
+      `${month} may be closed from ${endsAt} (its end in ${calendar.zone} plus the grace period). --now with --dry-run rehearses another clock`,
       { month, endsAt },
     );
   }
@@ -80,7 +91,7 @@ export function checkMayClose(
   if (latestClosed !== undefined && month < latestClosed) {
     throw new TallymanError(
       'MONTH_PASSED',
-      `${month} lies before ${latestClosed}, which is closed: its usage is billed as late usage of an open month`,
+      `${month} is before ${latestClosed}, which is closed. Its usage is billed as late usage of an open month`,
       { month, latestClosed },
     );
   }
@@ -90,7 +101,7 @@ export function checkMayClose(
       : [...state.openMonthsWithUsage, calendar.nextMonth(latestClosed)],
   );
   if (first !== undefined && first < month) {
-    throw new TallymanError('EARLIER_MONTH_OPEN', `${first} is still open: close it before ${month}`, {
+    throw new TallymanError('EARLIER_MONTH_OPEN', `${first} is still open. Close it before ${month}`, {
       month,
       earlierMonth: first,
     });
@@ -98,8 +109,9 @@ export function checkMayClose(
 }
 
 /**
- * A month that is frozen before it ends counts its usage since as late, and only a rebuild counts it in time again. Nothing
- * of it was published. No earlier month can be frozen any more, and no later one may come before it.
+ * If a month is frozen before it ends, its later usage counts as late, and only a rebuild counts it
+ * in time again. Nothing of the month was published. Earlier months cannot be frozen any more, and
+ * later ones must not be closed before it.
  *
  * @throws TallymanError `FROZEN_TOO_EARLY`
  */
@@ -113,8 +125,8 @@ export function checkNoneFrozenTooEarly(
   if (month === undefined) return;
   throw new TallymanError(
     'FROZEN_TOO_EARLY',
-    `A close has frozen ${month} in Redis before it was over, by a clock that was wrong. Nothing of it was published. ` +
-      'Until this is mended, no month can be closed that is not closed already. Stop the consumers, then ' +
+    `A close with a wrong clock has frozen ${month} in Redis before it was over. Nothing of it was published. ` +
+      'Until this is repaired, no other month can be closed. Stop the consumers, then ' +
       'run `tallyman rebuild --empty`, which counts its usage in time again.',
     { month },
   );

@@ -23,16 +23,16 @@ export interface FreezeDependencies {
 
 export interface FrozenMonth {
   readonly record: CloseRecord;
-  /** Holds as long as what is read of the month is what was frozen. */
+  /** Shows whether the totals that are read are still those that were frozen. */
   readonly guard: RollbackGuard;
 }
 
 /**
- * Freezes a month in every shard, publishes where, and opens a rollback guard. Once the record is in the ledger it is final: freezes
- * that Redis loses are put back from there.
+ * Freezes a month in every shard, publishes the offsets, and opens a rollback guard. The record is
+ * final once it is in the ledger, and freezes that Redis loses are restored from there.
  *
  * @param topicIds topic -> its id, of the topics that the cursors belong to
- * @param nowMs becomes the close's date, unless the record is published already
+ * @param nowMs the close's date, unless the record is published already
  * @throws TallymanError `FREEZE_LOST`, `BEHIND_FREEZE`, `UNFROZEN`
  */
 export async function freezeMonth(
@@ -52,8 +52,9 @@ export async function freezeMonth(
 }
 
 /**
- * Each shard is asked twice before the record goes out: a Redis that lost a freeze in between has counted on and is frozen
- * elsewhere now. Redis shows the record after the ledger holds it, and not before: one close at a time publishes.
+ * Each shard is checked twice before the record is published: if Redis lost a freeze in between, it
+ * has continued to count, and is now frozen at another offset. Redis shows the record only once the
+ * ledger holds it, because one close at a time publishes.
  */
 async function freezeAndPublish(
   { store, publisher, prefix, logger }: FreezeDependencies,
@@ -69,11 +70,14 @@ async function freezeAndPublish(
       await appendLedger(publisher, topicName(prefix, 'billing.closes'), [{ key: month, value }]);
       return record;
     }
-    logger.warn({ month }, 'a freeze was lost before its record was published: freezing anew');
+    logger.warn({ month }, 'a freeze was lost before its record was published; freezing again');
   }
 }
 
-/** A Redis that lost an earlier month's freeze, and its tail with it, froze this month before that one. */
+/**
+ * If Redis lost an earlier month's freeze and its latest writes, it has frozen this month at lower
+ * offsets than that one.
+ */
 function checkAfterEarlier({ month, cursors }: CloseRecord, closes: readonly CloseRecord[]): void {
   for (const earlier of closes) {
     if (earlier.month >= month) continue;
@@ -84,7 +88,7 @@ function checkAfterEarlier({ month, cursors }: CloseRecord, closes: readonly Clo
         throw new TallymanError(
           'FREEZE_CONFLICT',
           `Shard ${shard} froze ${month} at ${frozenAt} of ${topic}, before ${earlier.month}, which was frozen at ` +
-            `${offset}: Redis has lost that freeze. Empty this Redis and run \`tallyman rebuild\`, then close again.`,
+            `${offset}. Redis has lost that freeze. Stop the consumers, run \`tallyman rebuild --empty\`, then close again.`,
           { shard, topic, month, earlier: earlier.month },
         );
       }

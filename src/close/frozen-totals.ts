@@ -10,14 +10,15 @@ import type { Store } from '../redis/store';
 
 const LEDGER = 'billing.totals';
 
-/** While one is read from Redis, another is on its way to Kafka. */
+/** While one part is read from Redis, another one is on its way to Kafka. */
 const SHARDS_AT_ONCE = 3;
 
 /**
- * Publishes what a frozen month came to to `billing.totals`, and at last that it is all there. Late usage is priced by its
- * own month's totals, up to more than a year after, and retention removes that month's events long before.
+ * Publishes the totals of a frozen month to `billing.totals`, and finally that they are complete.
+ * Late usage is priced by its own month's totals more than a year later, and retention removes that
+ * month's events long before.
  *
- * @param mayTrust rejects if what was read is not what was frozen
+ * @param mayTrust rejects if the totals that were read are not those that were frozen
  */
 export async function publishFrozenTotals(
   { store, publisher, prefix }: { store: Store; publisher: Publisher; prefix: string },
@@ -43,7 +44,7 @@ export async function publishFrozenTotals(
   await appendLedger(publisher, topic, [{ key: month, value: JSON.stringify({ month }) }]);
 }
 
-/** The months of which the ledger holds all. */
+/** The months that are complete in the ledger. */
 export async function monthsWithFrozenTotals(client: KafkaClient, prefix: string): Promise<Set<string>> {
   const months = new Set<string>();
   await readLedger(client, topicName(prefix, LEDGER), (key, value) => {
@@ -54,12 +55,13 @@ export async function monthsWithFrozenTotals(client: KafkaClient, prefix: string
 
 const keyOf = ({ month, shard, project, part }: FrozenPart): string => `${month}/${shard}/${project}/${part}`;
 
-/** So many parts are on their way to Redis at a time. */
+/** How many parts are on their way to Redis at a time. */
 const WRITTEN_AT_ONCE = 200;
 
 /**
- * Puts the closed months into Redis as they were frozen, in the place of what a replay has made of them: the log may no
- * longer hold all of their events. Only for months that no shard counts any more. Repeatable.
+ * Restores closed months in Redis as they were frozen, and replaces the result of the replay,
+ * because the log may no longer hold all of their events. Only for months that no shard counts any
+ * more. It may be repeated.
  */
 export async function restoreFrozenTotals(
   client: KafkaClient,

@@ -11,7 +11,7 @@ import { placeProjects, readDailyOf, readTotalsOf, type PlacedProject } from '..
 import { readTotalsAndDaily } from '../redis/usage/read-shard';
 import type { Store } from '../redis/store';
 
-/** What an invoice is made under: one for all projects of a month. */
+/** The part of the input that is the same for all projects of a month. */
 export interface InvoiceTerms {
   readonly store: Store;
   readonly calendar: BillingCalendar;
@@ -21,14 +21,14 @@ export interface InvoiceTerms {
   readonly issuedAt: string;
 }
 
-/** A project to be invoiced. */
+/** A project to invoice. */
 export interface Billable extends PlacedProject {
   readonly number: string | null;
   readonly creditNoteNumber?: string;
   readonly before: InvoicedBefore;
 }
 
-/** Gathers what one invoice depends on, all usage by day included. */
+/** Collects everything that one invoice depends on, including all usage by day. */
 export async function readInvoiceInput(
   terms: InvoiceTerms,
   project: string,
@@ -43,11 +43,11 @@ export async function readInvoiceInput(
 }
 
 /**
- * Gathers what the invoices of several projects depend on, in their order; each step for all of
- * them together.
+ * Collects everything that the invoices of several projects depend on, in their order. Each step is
+ * done for all of them together.
  *
- * @param state of the month: a close reads a `frozen` one, whose totals and days stand still. Those
- *   of a `moving` one add up only if they are read in one step, project by project
+ * @param state a close reads a `frozen` month, whose totals and days do not change. Those of a
+ *   `moving` month add up only if they are read in one step, project by project
  */
 export async function readInvoiceInputs(
   terms: InvoiceTerms,
@@ -84,8 +84,7 @@ export async function issuedInvoices(store: Store, project: string): Promise<Inv
 }
 
 /**
- * The project's invoices that credits depend on, in the order of their numbers: few projects have
- * credits.
+ * The project's invoices that credits depend on, in the order of their numbers. Few projects have credits.
  */
 async function invoicesBefore(
   store: Store,
@@ -93,7 +92,7 @@ async function invoicesBefore(
   document: ProjectDocument | undefined,
 ): Promise<Invoice[]> {
   const parsed = (json: string): Invoice => JSON.parse(json) as Invoice;
-  // What the last one left over needs nothing else.
+  // The balance of the last invoice is enough.
   if (document?.credits === undefined || document.credits.length === 0)
     return last === undefined ? [] : [parsed(last)];
   const invoices = await issuedInvoices(store, project);
@@ -102,7 +101,7 @@ async function invoicesBefore(
   return invoices.filter((invoice) => runningNumber(invoice.number!) < ownNumber);
 }
 
-/** What was read of a project so far, by month. */
+/** The usage of a project that was read so far, by month. */
 interface Reading {
   readonly billable: Billable;
   readonly placed: Map<string, PlacedProject>;
@@ -129,8 +128,7 @@ async function readMonthInto(
 }
 
 /**
- * The earlier months that must be read, those from a project's earliest late usage on, each with
- * its projects.
+ * The earlier months that must be read, from a project's earliest late usage onwards, each with its projects.
  */
 function historiesOf(
   { calendar, month }: InvoiceTerms,

@@ -19,39 +19,45 @@ import { monthOf } from '../rating/month';
 import { numberInvoices, type Numbered } from './number-invoices';
 
 /**
- * Pages of about 500 projects are read, priced and written together, so many at once: while one is priced, Redis
- * reads for the next and Kafka writes the one before. They are all that a close holds.
+ * How many pages of about 500 projects are in work at once. While one is priced, Redis reads the
+ * next and Kafka writes the one before. A close holds nothing else in memory.
  */
 const PAGES_AT_ONCE = 3;
 
 export interface InvoicePlan extends InvoiceTerms {
   readonly progress: Progress;
-  /** Asked for each page before it is priced: those of its projects that must not be invoiced now, and why. */
+  /**
+   * Called for each page before it is priced. Returns the projects that must not be invoiced now,
+   * and why.
+   */
   readonly holds?: readonly ((page: readonly PlacedProject[]) => Promise<readonly Held[]>)[];
-  /** Where invoices go, for Redis to show them from there; none for a rehearsal, which writes nothing. */
+  /** Where invoices are published; absent for a rehearsal, which writes nothing. */
   readonly ledger?: {
     readonly publisher: Publisher;
     readonly topic: string;
-    /** Asked before each page is published; rejects if what was read cannot be trusted. */
+    /** Called before each page is published. Rejects if what was read cannot be trusted. */
     mayPublish(): Promise<void>;
   };
 }
 
-/** What became of the month's projects. */
+/** The result for the month's projects. */
 export interface InvoiceReport {
   issued: number;
-  /** Invoices that an earlier run of this close had issued. They never change. */
+  /** Invoices that an earlier run of this close issued. They never change. */
   alreadyIssued: number;
   nothingDue: number;
-  /** Sum of the issued totals, these and the earlier run's, in minor units of the currency. */
+  /** The sum of the issued totals, including the earlier run's, in minor units of the currency. */
   totalMinor: bigint;
-  /** Credit notes now issued, and what they come to, below 0, in minor units. */
+  /** Credit notes that were issued now, and their (negative) sum in minor units. */
   readonly creditNotes: { issued: number; totalMinor: bigint };
-  /** Lines of late usage on the invoices and credit notes now issued, and what they come to, in minor units. */
+  /** Lines of late usage on the documents that were issued now, and their sum in minor units. */
   readonly late: { lines: number; totalMinor: bigint };
-  /** Projects whose invoice stays a draft, with what the catalog has no price for. By project, as `overQuota` is. */
+  /**
+   * Projects whose invoice stays a draft, with the models that have no price. Ordered by project,
+   * like `overQuota`.
+   */
   drafts: { readonly project: string; readonly unpriced: readonly string[] }[];
-  /** Projects that could not be invoiced for another reason. By project. */
+  /** Projects that could not be invoiced for another reason, ordered by project. */
   held: Held[];
   overQuota: {
     readonly project: string;
@@ -61,7 +67,10 @@ export interface InvoiceReport {
   }[];
 }
 
-/** Makes the invoices of every project with totals in the month or with a plan, and publishes those with an amount due and credit notes. */
+/**
+ * Builds the invoices of every project with totals in the month or with a plan. Publishes credit
+ * notes, and invoices with an amount due.
+ */
 export async function issueInvoices(plan: InvoicePlan): Promise<InvoiceReport> {
   const report: InvoiceReport = {
     issued: 0,
@@ -95,14 +104,14 @@ export async function issueInvoices(plan: InvoicePlan): Promise<InvoiceReport> {
 
 interface Billed {
   readonly project: string;
-  /** Of an invoice issued before: its total, and no outcome. */
+  /** The total of an invoice that was issued before. */
   readonly issuedTotal?: string;
   readonly outcome?: InvoiceOutcome;
   /** To be issued. */
   readonly creditNote?: Invoice;
 }
 
-/** What throws for one project holds that project: the others of its page are billed. */
+/** An error for one project holds that project. The others of its page are billed. */
 async function billPage(
   plan: InvoicePlan,
   page: readonly PlacedProject[],
@@ -135,7 +144,10 @@ async function billPage(
   };
 }
 
-/** Dates of a project go up with its numbers, also where a clock was set back, or a month was closed under another one. */
+/**
+ * Dates of a project rise with its numbers, even if a clock was set back or a month was closed with
+ * another clock.
+ */
 function dateAfter(last: string | undefined, issuedAt: string): string {
   const before = last === undefined ? '' : (JSON.parse(last) as Invoice).issuedAt;
   return before > issuedAt ? before : issuedAt;
@@ -164,8 +176,8 @@ async function namingInvoices(store: Store, billed: Billed): Promise<Billed> {
 }
 
 /**
- * Publishes credit notes, then invoices: where a month has both, its invoice is the last to come. A run that was killed in
- * between is known by the credit note that has no invoice, and late usage is not charged once more.
+ * Publishes credit notes, then invoices. A run that was killed in between is recognized by the
+ * credit note without an invoice, so late usage is not charged again.
  */
 async function issue(
   { publisher, topic, ...ledger }: NonNullable<InvoicePlan['ledger']>,
@@ -184,7 +196,7 @@ async function issue(
   }
 }
 
-/** Gathers what one invoice depends on, and builds it. */
+/** Collects everything that one invoice depends on, and builds it. */
 export async function invoiceOf(
   terms: InvoiceTerms,
   project: string,
@@ -193,14 +205,20 @@ export async function invoiceOf(
   return buildInvoice(await readInvoiceInput(terms, project, number));
 }
 
-/** Projects with totals in the month, then those with a plan and none: a plan's fee is due without usage. */
+/**
+ * Projects with totals in the month, then those with a plan and no totals, because a plan's fee is
+ * due without usage.
+ */
 export async function* projectsToBill(store: Store, month: string): AsyncGenerator<string> {
   for await (const { projects } of pagesToBill(store, month)) {
     for (const { project } of projects) yield project;
   }
 }
 
-/** `lookedAt` also counts those that are in no page: had there been totals they would have come before. */
+/**
+ * `lookedAt` also counts projects that are in no page, because their totals would have been listed
+ * before.
+ */
 async function* pagesToBill(
   store: Store,
   month: string,
@@ -209,7 +227,7 @@ async function* pagesToBill(
     yield { projects, lookedAt: projects.reduce((sum, { shards }) => sum + shards.length, 0) };
   }
   for await (const page of eachPageOfProjects(store)) {
-    // A damaged document may hold a plan: it is taken along, and its project is held when it is read.
+    // A damaged document may contain a plan, so it is included, and its project is held when it is read.
     const begun = page.filter(
       ({ plans, isUnreadable }) => isUnreadable || plans.some(({ from }) => monthOf(from) <= month),
     );
@@ -258,7 +276,7 @@ function countLate({ late }: InvoiceReport, lines: readonly InvoiceLine[]): void
   }
 }
 
-/** `12.34` -> 1234n: amounts have the currency's fixed number of digits. */
+/** `12.34` -> 1234n. Amounts have the currency's fixed number of digits. */
 function minorOf(amount: string): bigint {
   return BigInt(amount.replace('.', ''));
 }

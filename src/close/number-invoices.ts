@@ -4,14 +4,14 @@ import { readInvoicedBefore } from '../redis/views/invoices';
 import type { Store } from '../redis/store';
 import type { Billable } from './invoice-inputs';
 
-/** A project with the numbers that its next documents get. */
+/** A project with the numbers for its next documents. */
 export interface Numbered extends Billable {
-  /** Of the month's own invoice, if it was issued already. */
+  /** The number of the month's own invoice, if it was issued already. */
   readonly issuedTotal?: string;
 }
 
 /**
- * Gives each project the next numbers of its two series: one for invoices, one for credit notes.
+ * Gives each project the next numbers of its two series, one for invoices and one for credit notes.
  * Neither has gaps.
  */
 export async function numberInvoices(

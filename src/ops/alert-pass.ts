@@ -20,22 +20,25 @@ export interface AlertSources {
   readonly views: LedgerFollowers;
 }
 
-/** What a pass knows of the pass before: shard -> its cursors then. */
+/** The result of the previous pass: shard -> its cursors then. */
 export type SeenShards = ReadonlyMap<number, string>;
 
 export interface AlertPass {
-  /** Those that this pass sent. */
+  /** The alerts that this pass sent. */
   readonly sent: readonly DueAlert[];
   readonly seen: SeenShards;
 }
 
 /**
- * Looks once at every project whose shard has moved since `seen`, and sends what is due and was never sent.
+ * Checks every project whose shard has moved since `seen`, and sends the alerts that are due and
+ * were never sent.
  *
- * A shard's cursors move with every event that it counts, in the same step; where they stand still, so do the totals.
- * They are read first: what is counted during the pass is met by the next one.
+ * A shard's cursors move in the same step as its totals, so if the cursors have not moved, the
+ * totals have not changed. The cursors are read first, so that the next pass finds what is counted
+ * during this one.
  *
- * @param seen of the pass before; an empty map for all projects, which also finds what a new plan or budget changes
+ * @param seen from the previous pass; an empty map checks all projects, which also finds the
+ *   effects of new plans and budgets
  */
 export async function alertPass(sources: AlertSources, nowMs: number, seen: SeenShards): Promise<AlertPass> {
   const { store, log } = sources;
@@ -54,7 +57,7 @@ export async function alertPass(sources: AlertSources, nowMs: number, seen: Seen
     for (const shard of moved) {
       for await (const page of eachPageOfProjectsIn(store, shard, month)) {
         const due = (await dueOf(sources, month, at, page)).filter(({ id }) => !log.has(id));
-        // What was read of a Redis that was emptied meanwhile says nothing.
+        // If Redis was emptied meanwhile, what was read is useless.
         if (due.length > 0 && (await checkRebuilt(store)) !== generation) return { sent, seen };
         await log.append(due.map((alert) => ({ key: alert.id, value: JSON.stringify({ ...alert, at }) })));
         sent.push(...due);
@@ -64,7 +67,7 @@ export async function alertPass(sources: AlertSources, nowMs: number, seen: Seen
   return { sent, seen: now };
 }
 
-/** This month, and the one before until it is closed. */
+/** The current month, and the previous one until it is closed. */
 export async function openMonths(
   { store, calendar }: Pick<AlertSources, 'store' | 'calendar'>,
   nowMs: number,
@@ -81,7 +84,7 @@ async function dueOf(
   page: readonly PlacedProject[],
 ): Promise<DueAlert[]> {
   const terms = { store, catalog, calendar, month, issuedAt };
-  // One project that cannot be priced is told by the close; the others have their alerts.
+  // The close reports a project that cannot be priced. The other projects get their alerts.
   const { done } = await doForEach(page, month, async (some) => {
     const names = some.map(({ project }) => project);
     const before = await readInvoicedBefore(store, month, names);

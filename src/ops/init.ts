@@ -40,12 +40,12 @@ export interface Initialised {
   readonly topics: readonly string[];
   readonly partitions: number;
   readonly cursors: number;
-  /** How many cursors there are now. */
+  /** The number of cursors that exist now. */
   readonly allCursors: number;
 }
 
 /**
- * Creates the topics and the cursors that are missing, and leaves the others as they are.
+ * Creates missing topics and cursors, and leaves the others as they are.
  *
  * @throws TallymanError `TOPICS_MISSING` for topics that were deleted, `REDIS_EMPTIED`
  */
@@ -63,7 +63,7 @@ export async function initialise(context: Context, options: InitOptions): Promis
   await noteTopicIds(kafka, store, topics);
   const offsets = await (options.from === 'earliest' ? logStarts : logEnds)(kafka, topics);
   const begins = await recordCounting(context, topics, partitionCount, offsets);
-  // Before the cursors: a shard beyond the last one that is noted is taken for a note that was lost.
+  // This comes before the cursors: a shard beyond the recorded number is taken for a lost record.
   await writeShardCount(store, partitionCount);
   let newCursors = 0;
   for (const [shard, cursors] of begins) {
@@ -80,8 +80,9 @@ export async function initialise(context: Context, options: InitOptions): Promis
 }
 
 /**
- * Records, before any cursor is made, what a recount of the log must know besides the log: the settings, and where each
- * partition begins to count. What is recorded stays: a cursor that is made again is made where it was made first.
+ * Before any cursor is created, records what a recount needs besides the log: the settings, and
+ * where each partition begins to count. Records never change, so a recreated cursor begins where
+ * the first one did.
  *
  * @returns shard -> topic -> where its cursor begins
  */
@@ -93,7 +94,7 @@ async function recordCounting(
 ): Promise<Map<number, Map<string, number>>> {
   const { config } = context;
   const own = countingSettings(config);
-  // What an older version did not record is this environment's to choose, once.
+  // This environment decides, once, about settings that an older version did not record.
   const { settings, begins: recorded } = await checkCountingSettings(context.kafka(), config, {
     unrecorded: own,
   });
@@ -122,8 +123,8 @@ async function recordCounting(
 }
 
 /**
- * A Redis without any cursor beside ledgers with records was emptied. New cursors alone would count its events again,
- * but without its projects' plans and its closes.
+ * If Redis has no cursor and the ledgers have records, Redis was emptied. New cursors alone would
+ * count its events again, but without plans and closes.
  */
 async function refuseEmptied({ config, kafka }: Context, store: Store): Promise<void> {
   if (await isRedisEmptied(kafka(), store, config.prefix))

@@ -10,11 +10,11 @@ import { registerLogMetrics } from '../ingest/health/log-metrics';
 
 export interface InstallationMetrics {
   readonly registry: Registry;
-  /** Reads what is shown; then the registry may be asked. */
+  /** Reads the values. Call it before the registry is read. */
   refresh(): Promise<void>;
 }
 
-/** What the server tells Prometheus of the installation as a whole. docs/operating/monitor.md lists the names. */
+/** The metrics of the whole installation. docs/operating/monitor.md lists the names. */
 export function createInstallationMetrics(
   store: Store,
   calendar: BillingCalendar,
@@ -33,7 +33,7 @@ export function createInstallationMetrics(
   const projects = byMonth('tallyman_close_projects', 'Projects with totals');
   const invoices = byMonth('tallyman_close_invoices', 'Projects with an invoice or a credit note');
   const closedMonth = byMonth('tallyman_last_closed_month_info', 'The last month that is closed');
-  const conflicts = byMonth('tallyman_conflicts', 'Repeats with other data, by the last verification');
+  const conflicts = byMonth('tallyman_conflicts', 'Duplicates with other data, by the last verification');
   const differences = byMonth('tallyman_verify_differences', 'Differences found by the last verification');
   const up = new Gauge({ name: 'tallyman_up', help: '1 while Redis answers the server', registers });
   return {
@@ -55,7 +55,7 @@ export function createInstallationMetrics(
         }
         up.set(1);
       } catch {
-        up.set(0); // The scrape itself must not fail: the lag is wanted most when something else is wrong.
+        up.set(0); // The scrape itself must not fail, because the lag matters most when something else is wrong.
       }
     },
   };

@@ -9,12 +9,12 @@ import { readWhole } from '../redis/rebuilding';
 import type { LogPosition, LogWatch } from '../ingest/health/log-position';
 import { readSpend, type Spend, type SpendSources } from './spend';
 
-/** The installation as whoever runs it sees it. */
+/** The installation, for the people who run it. */
 export interface OpsView {
   readonly month: string;
   readonly currency: string;
   readonly position: LogPosition | undefined;
-  /** undefined: Kafka does not answer. */
+  /** undefined if Kafka does not answer. */
   readonly deadLetters: RecentDeadLetters | undefined;
   readonly spend: Spend;
   readonly months: readonly {
@@ -24,7 +24,7 @@ export interface OpsView {
   }[];
 }
 
-/** What the overview is read from. */
+/** The sources of the overview. */
 export interface OverviewSources extends SpendSources {
   readonly logger: Logger;
   readonly config: Config;
@@ -36,7 +36,10 @@ const SPEND_KEPT_MS = 30_000;
 const LETTERS_PER_PARTITION = 100;
 const MONTHS_SHOWN = 12;
 
-/** Reads what the page of the installation shows. What costs much is read once for all who look within half a minute. */
+/**
+ * Reads the content of the installation's page. Expensive parts are read at most once per half
+ * minute, for all viewers.
+ */
 export function createOpsReader(web: OverviewSources): { read(): Promise<OpsView>; forgetLetters(): void } {
   const spend = keptFor(SPEND_KEPT_MS, () => readSpend(web));
   const letters = keptFor(2_000, () =>
@@ -48,7 +51,7 @@ export function createOpsReader(web: OverviewSources): { read(): Promise<OpsView
       const [spent, deadLetters, months] = await Promise.all([
         spend.get(),
         letters.get().catch((error: unknown) => {
-          web.logger.warn({ err: error }, 'the dead letters cannot be read');
+          web.logger.warn({ err: error }, 'cannot read the dead letters');
           return undefined;
         }),
         readWhole(web.store, () => readMonths(web)),
@@ -83,7 +86,7 @@ async function readMonths({ store, calendar, nowMs }: OverviewSources): Promise<
   );
 }
 
-/** Asks once for all who want to know within `ms`; after a failure, again. */
+/** Caches an answer for `ms`. A failure is not cached. */
 function keptFor<T>(ms: number, ask: () => Promise<T>): { get(): Promise<T>; forget(): void } {
   let kept: { readonly at: number; readonly answer: Promise<T> } | undefined;
   const forget = (): void => void (kept = undefined);

@@ -20,18 +20,21 @@ import type { Store } from '../redis/store';
 import type { Context } from '../installation/context';
 import { groupOf, runConsumers } from '../ingest/run-consumers';
 
-/** What was restored. */
+/** The restored records. */
 export interface Rebuilt extends RestoredViews {
-  /** Closed months whose events the log no longer holds whole: their totals are those that their close published. */
+  /**
+   * Closed months with events that the log no longer holds. Their totals are those that their close
+   * published.
+   */
   readonly monthsBeyondLog: readonly string[];
 }
 
 export interface RebuildOptions {
-  /** Delete what Redis holds of this installation first. */
+  /** Whether to delete this installation's keys from Redis first. */
   readonly empty: boolean;
 }
 
-/** Fills an emptied Redis from Kafka. If it was stopped or killed, it goes on where it was. */
+/** Refills an empty Redis from Kafka. If it was stopped or killed, it continues where it was. */
 export async function rebuild(context: Context, { empty }: RebuildOptions): Promise<Rebuilt> {
   const { config, logger } = context;
   const kafka = context.kafka();
@@ -49,12 +52,12 @@ export async function rebuild(context: Context, { empty }: RebuildOptions): Prom
     await emptyRedis(store, partitionCount);
   }
   const cursorCount = partitionCount * usageConsumers.length;
-  // All of it comes back, so what was thrown away before does not count.
+  // Everything is restored, so earlier evictions do not count.
   if (empties || (missing.length === cursorCount && !(await isRebuilding(store)))) await noteEvictions(store);
   if (missing.length > 0) await beginRebuild(store, partitionCount);
   await writeShardCount(store, partitionCount);
   const views = await restoreViews(kafka, store, config.prefix);
-  // Before the log: an event that was late must be late again.
+  // Cut-offs come before the log, so that events that were late are late again.
   await restoreCloses(kafka, store, config.prefix, logger);
   await noteTopics(context, store, closes.at(-1));
   for (const { shard, topic, begin } of missing) await initCursor(store, shard, topic, begin);
@@ -64,9 +67,10 @@ export async function rebuild(context: Context, { empty }: RebuildOptions): Prom
     purpose: 'rebuild',
   });
   if (end === 'interrupted')
-    throw new TallymanError('INTERRUPTED', 'Stopped before the end: run it again to go on');
+    throw new TallymanError('INTERRUPTED', 'Stopped before the end. Run it again to continue');
 
-  // After the log: every cursor has passed the freezes, so nothing is counted in a closed month any more.
+  // Totals come after the log: every cursor has passed the cut-offs, so nothing is counted in a
+  // closed month any more.
   const months = closes.map(({ month }) => month).filter((month) => published.has(month));
   if (await isRebuilding(store)) {
     await restoreFrozenTotals(kafka, store, config.prefix, partitionCount, months);
@@ -76,8 +80,7 @@ export async function rebuild(context: Context, { empty }: RebuildOptions): Prom
   return { ...views, monthsBeyondLog: beyond };
 }
 
-/**
- * Redis may be emptied only if nobody counts into it, and if this is the Kafka that it was filled from.
+/** Redis may be emptied only if no consumer runs, and if this is the Kafka that it was filled from.
  *
  * @throws TallymanError `CONSUMERS_RUNNING`, `TOPIC_REPLACED`
  */
@@ -92,7 +95,7 @@ async function checkMayEmpty(
     throw new TallymanError(
       'CONSUMERS_RUNNING',
       `Consumers are running (groups ${[...busy].join(', ')}). Nothing was deleted. Stop them, then run ` +
-        '`tallyman rebuild --empty` again. Kafka lists a killed consumer for some seconds more.',
+        '`tallyman rebuild --empty` again. Kafka still lists a killed consumer for some seconds.',
       { groupIds: [...busy] },
     );
   }
@@ -103,7 +106,7 @@ async function checkMayEmpty(
   }
 }
 
-/** The closes' offsets mean something in their own topics only: late usage of others would pass for timely. */
+/** The offsets of closes are valid for their own topics only. In others, late usage would pass for timely. */
 async function noteTopics(
   { kafka, config }: Context,
   store: Store,
@@ -113,11 +116,10 @@ async function noteTopics(
   await noteTopicIds(kafka(), store, topics, lastClose?.topicIds);
 }
 
-/**
- * The cursors that are to be made, each where its log begins to count.
+/** The cursors to create, each at the offset where counting begins.
  *
- * @param store undefined if Redis is about to be emptied: all cursors are to be made then
- * @throws TallymanError `LOG_TOO_SHORT` where the log no longer holds all that the open month is made of
+ * @param store undefined if Redis is about to be emptied, so that all cursors have to be created
+ * @throws TallymanError `LOG_TOO_SHORT` if the log no longer holds all events of the open month
  */
 async function missingCursors(
   context: Context,
@@ -132,7 +134,7 @@ async function missingCursors(
   const lastClosed = closes.at(-1)?.month;
   const openMonth =
     lastClosed === undefined ? calendar.monthOfMs(Date.now()) : calendar.nextMonth(lastClosed);
-  // A close that was killed may have frozen a month and not published its totals: only the log has them.
+  // A killed close may have frozen a month without publishing its totals, so only the log has them.
   const replayed = closes.find(({ month }) => !published.has(month))?.month ?? openMonth;
   for (const { topic, shard, start, begin, needed } of await coverageOf(
     context,
@@ -145,8 +147,8 @@ async function missingCursors(
     if (start > needed) {
       throw new TallymanError(
         'LOG_TOO_SHORT',
-        `${topic}/${shard} begins at offset ${start}, and ${replayed} needs it from ${needed}: its totals would lack usage, ` +
-          'or count repeats. Restore Redis from its AOF or a replica, or the topic from a copy.',
+        `${topic}/${shard} begins at offset ${start}, and ${replayed} needs it from ${needed}. Its totals would lack usage, ` +
+          'or count duplicates. Restore Redis from its append-only file or a replica, or the topic from a copy.',
         { topic, shard, start, needed },
       );
     }
@@ -168,7 +170,7 @@ async function monthsBeyondLog(
   return beyond;
 }
 
-/** By partition: where the log begins, where counting began, and from where a month needs the log. */
+/** By partition: where the log begins, where counting began, and from which offset a month needs the log. */
 async function coverageOf(
   { config, calendar, kafka }: Context,
   counting: CountingRecord,

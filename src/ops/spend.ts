@@ -8,12 +8,12 @@ import type { BillingCalendar } from '../rating/billing-calendar';
 import { readWhole } from '../redis/rebuilding';
 import type { Store } from '../redis/store';
 
-/** What the projects of the open month cost so far. */
+/** The charges of projects in the open month so far. */
 export interface Spend {
-  /** The dearest first. */
+  /** Ordered by charges, the highest first. */
   readonly projects: readonly { readonly project: string; readonly plan: string; readonly total: string }[];
   readonly priced: number;
-  /** There are more projects than were priced. */
+  /** Whether there are more projects than were priced. */
   readonly isCut: boolean;
   readonly atMs: number;
 }
@@ -26,11 +26,11 @@ export interface SpendSources {
 }
 
 const SPENDERS_SHOWN = 25;
-/** Pricing every project of a large installation takes minutes: a close does that, a page does not. */
+/** Pricing every project of a large installation takes minutes. A close does that, a page does not. */
 const PROJECTS_PRICED_MAX = 2_000;
 const PRICED_AT_ONCE = 50;
 
-/** Prices the projects of the open month by what is counted now. */
+/** Prices the projects of the open month by their current totals. */
 export function readSpend(sources: SpendSources): Promise<Spend> {
   return readWhole(sources.store, () => readSpendOf(sources));
 }
@@ -54,7 +54,7 @@ async function readSpendOf({ store, calendar, catalog, nowMs }: SpendSources): P
       (few) => Promise.all(few.map(({ project }) => readInvoiceInput(terms, project, null))),
     );
     for (const input of done) {
-      // One that cannot be priced is told by the close; the others are shown.
+      // The close reports a project that cannot be priced. The others are shown.
       const { invoice, problems } = buildInvoice(input);
       if (problems.some(({ code }) => code !== 'NO_PRICE')) continue;
       const { project, plan, total } = invoice;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** A font file that holds some of a family's characters, as font packages for the web are cut. */
+/** A font file with a part of a family's characters. Font packages for the web are split into such files. */
 export interface FontSlice {
   readonly family: string;
   readonly file: string;
@@ -9,8 +9,7 @@ export interface FontSlice {
 }
 
 /**
- * One family covers Latin, Greek, Cyrillic and Devanagari; Han is in three, drawn as each country
- * writes it.
+ * One family covers Latin, Greek, Cyrillic and Devanagari. Han is in three, drawn as each country writes it.
  */
 const FAMILIES = [
   'noto-sans',
@@ -23,7 +22,7 @@ const FAMILIES = [
 ] as const;
 type Family = (typeof FAMILIES)[number];
 
-/** Stands for a character that no family holds. The first family holds it. */
+/** Replaces a character that is in no family. It is in the first family. */
 export const REPLACEMENT = '\ufffd';
 
 const HAN = ['noto-sans-jp', 'noto-sans-kr', 'noto-sans-sc'];
@@ -35,9 +34,9 @@ let slicesOfFamilies: ReadonlyMap<Family, readonly FontSlice[]> | undefined;
 export type SliceFinder = (character: string) => FontSlice | undefined;
 
 /**
- * Where to find the characters of a document: the answer is undefined for one that no family holds.
- * One for the whole document, since a name must not change its face where a line ends. Kana makes
- * all Han Japanese, hangul Korean.
+ * Finds the slice of each character of a document; undefined if no family has the character. The
+ * choice is made for the whole document, because a name must not change its typeface between lines.
+ * If there is kana, all Han is Japanese; if there is hangul, Korean.
  */
 export function sliceFinder(text: string): SliceFinder {
   const slices = (slicesOfFamilies ??= new Map(FAMILIES.map((family) => [family, slicesOf(family)])));
@@ -67,7 +66,7 @@ function slicesOf(family: Family): FontSlice[] {
   }));
 }
 
-/** `U+0000-00FF,U+0131` as a question. */
+/** Makes a predicate of `U+0000-00FF,U+0131`. */
 function holderOf(list: string): (codePoint: number) => boolean {
   const ranges = list.split(',').map((range) => {
     const [first = '', last = first] = range.replace('U+', '').split('-');

@@ -7,14 +7,14 @@ import { createTypesetter, type TextStyle, type Typesetter } from './typesetter'
 import { periodOfMonth, type Period } from '../billing/pricing/days';
 
 /**
- * An invoice or a credit note as a PDF (A4): from whom, to whom, number, dates, plan, every line
- * under its heading, totals. It is made of the invoice alone, so the same invoice gives the same
- * bytes; the invoice's JSON is attached for whoever books by machine.
+ * An invoice or a credit note as a PDF (A4): seller, buyer, number, dates, plan, every line under
+ * its heading, totals. It depends on the invoice alone, so the same invoice gives the same bytes.
+ * The invoice's JSON is attached for programs.
  */
 export async function renderInvoicePdf(invoice: Invoice): Promise<Buffer> {
   const doc = new PdfDocument({
     size: [PAGE.width, PAGE.height],
-    margin: 0, // Every position is ours: pdfkit must not begin pages on its own.
+    margin: 0, // This code sets every position, so pdfkit must not begin pages by itself.
     bufferPages: true,
     lang: 'en',
     displayTitle: true,
@@ -42,7 +42,7 @@ export async function renderInvoicePdf(invoice: Invoice): Promise<Buffer> {
 const headingOf = (invoice: Invoice): string =>
   invoice.number === null ? `Draft ${titleOf(invoice).toLowerCase()}` : titleOf(invoice);
 
-/** What is written beside the invoice's own words is ASCII. */
+/** Text that is not from the invoice is ASCII. */
 function everyTextOf(invoice: Invoice): string {
   const ascii = String.fromCharCode(...Array.from({ length: 95 }, (_, at) => 32 + at));
   const words: string[] = [`${ascii}\u2013`];
@@ -63,7 +63,7 @@ function drawHead(doc: PDFKit.PDFDocument, type: Typesetter, invoice: Invoice): 
   const heading: TextStyle = { weight: 'bold', sizePt: 20, colour: COLOURS.accent };
   type.draw(headingOf(invoice), right, top, heading, 'right');
   const nameEnd = drawText(type, name ?? '', left, top + 4, NAME_WIDTH, { weight: 'bold', sizePt: 14 });
-  // Below the heading too: without a seller it stands there alone.
+  // Also below the heading, which is alone there if there is no seller.
   const y = Math.max(nameEnd + 14, top + heightOf(heading) + 6);
 
   const buyer = { ...invoice.buyer, name: invoice.buyer?.name ?? invoice.project };
@@ -89,7 +89,7 @@ function totalLabelOf({ kind, number }: Invoice): string {
 
 const totalOf = ({ currency, total }: Invoice): string => `${currency} ${groupDigits(total)}`;
 
-/** Of one line. */
+/** The height of one line. */
 const heightOf = ({ sizePt = 9 }: TextStyle): number => 1.44 * sizePt;
 
 /** @returns where the text ends */
@@ -163,7 +163,7 @@ function drawTotals(doc: PDFKit.PDFDocument, type: Typesetter, invoice: Invoice,
   drawText(type, note, left, y, right - left, { colour: COLOURS.quiet });
 }
 
-/** Last of all, when the number of pages is known. */
+/** Called last, when the number of pages is known. */
 function drawFeet(doc: PDFKit.PDFDocument, type: Typesetter, invoice: Invoice): void {
   const { start, count } = doc.bufferedPageRange();
   for (let page = 0; page < count; page += 1) {
@@ -187,8 +187,8 @@ function attachJson(doc: PDFKit.PDFDocument, invoice: Invoice): void {
 }
 
 /**
- * The month's days, and not the period's edges: those are moments of the billing zone, written in
- * UTC.
+ * The first and last day of the month. The period's edges are not used: they are moments of the
+ * billing zone, written in UTC.
  */
 const daysOf = ({ month }: Invoice): Period => periodOfMonth(month);
 

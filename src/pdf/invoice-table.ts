@@ -6,7 +6,7 @@ import type { TextStyle, Typesetter } from './typesetter';
 
 interface Column {
   readonly title: string;
-  /** Its right end. */
+  /** The column's right edge. */
   readonly right: number;
   readonly width: number;
   readonly of: (line: InvoiceLine, invoice: Invoice) => string;
@@ -31,8 +31,7 @@ const NUMBERS: readonly Column[] = [
   },
 ];
 
-/**
- * Draws the lines under their headings, over as many pages as they take; the titles stand on each.
+/** Draws the lines under their headings, on as many pages as needed, with the column titles on each page.
  *
  * @returns where they end
  */
@@ -47,7 +46,7 @@ export function drawLines(doc: PDFKit.PDFDocument, type: Typesetter, invoice: In
     const rows = group.lines.map((line) =>
       type.wrap(described(line), DESCRIPTION_WIDTH, { sizePt: SIZE_PT }),
     );
-    makeRoom(17 + rowHeight(rows[0]!)); // A heading never stands alone at the end of a page.
+    makeRoom(17 + rowHeight(rows[0]!)); // A heading is never alone at the end of a page.
     y = drawHeading(type, group, y);
     group.lines.forEach((line, at) => {
       makeRoom(rowHeight(rows[at]!));
@@ -91,7 +90,7 @@ function drawRow(
 
 const rowHeight = (description: readonly string[]): number => description.length * LEADING_PT + ROW_GAP_PT;
 
-/** A number is never broken: one that is too long for its column is set smaller. */
+/** A number is never broken. If it is too long for its column, it is set smaller. */
 function fitting(type: Typesetter, text: string, width: number): TextStyle {
   const natural = type.widthOf(text, { sizePt: SIZE_PT });
   return { sizePt: natural <= width ? SIZE_PT : (SIZE_PT * width) / natural };
@@ -105,7 +104,7 @@ function described({ description, period }: InvoiceLine): string {
 
 function rateOf({ unitPrice, per, unit, kind }: InvoiceLine, { total }: Invoice): string {
   if (unitPrice === null) return 'no price';
-  if (kind === 'credit' || kind === 'tax') return ''; // Their description tells.
+  if (kind === 'credit' || kind === 'tax') return ''; // Their description contains the rest.
   return shownRate(unitPrice, per, unit, total);
 }
 

@@ -2,7 +2,7 @@ import type { InvoiceLine } from '../billing/invoice/invoice';
 import { METER_GROUPS } from '../rating/meter-table';
 import { meterRow } from '../rating/meters';
 
-/** Lines that stand together under one heading, in the invoice's order. */
+/** Lines under one heading, in the invoice's order. */
 export interface LineGroup {
   readonly title: string;
   readonly lines: readonly InvoiceLine[];
@@ -24,7 +24,7 @@ const pageOrder: readonly string[] = [
   titles.tax,
 ];
 
-/** Puts an invoice's lines under headings; every line under exactly one. */
+/** Groups an invoice's lines by heading. Every line is in exactly one group. */
 export function lineGroups(lines: readonly InvoiceLine[]): LineGroup[] {
   return pageOrder
     .map((title) => ({ title, lines: lines.filter((line) => titleOf(line) === title) }))

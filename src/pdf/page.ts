@@ -5,7 +5,7 @@ export const PAGE = {
   left: 48,
   right: 547.28,
   top: 48,
-  /** Below it nothing but the foot is written. */
+  /** Only the footer is below this. */
   bottom: 786,
   foot: 802,
 } as const;

@@ -9,12 +9,11 @@ export interface TextRun {
 
 const bidi = bidiFactory();
 
-/** Their shaper turns round what it gets, and mirrors it. */
+/** pdfkit's shaper reverses these scripts and mirrors their brackets. */
 const SHAPED_RIGHT_TO_LEFT = ['noto-sans-arabic', 'noto-sans-hebrew'];
 
 /**
- * Cuts a line into runs, in the order in which they stand on the page from left to right (Unicode's
- * UAX 9).
+ * Splits a line into runs, in their order on the page from left to right (Unicode's UAX 9).
  */
 export function textRuns(line: string, find: SliceFinder): TextRun[] {
   const { levels } = bidi.getEmbeddingLevels(line, 'ltr');
@@ -36,7 +35,7 @@ export function textRuns(line: string, find: SliceFinder): TextRun[] {
   }));
 }
 
-/** Signs between right-to-left words that another family draws. */
+/** Signs between right-to-left words that are drawn by another family. */
 function isTurned({ level, slice }: { level: number; slice: FontSlice }): boolean {
   return level % 2 === 1 && !SHAPED_RIGHT_TO_LEFT.includes(slice.family);
 }
@@ -47,10 +46,7 @@ function turned(text: string): string {
     .join('');
 }
 
-/**
- * From the highest level down, what stands at that level or above is turned round: the standard's
- * rule L2.
- */
+/** From the highest level down, reverses what is at that level or above: the standard's rule L2. */
 function inVisualOrder<Run extends { readonly level: number }>(runs: readonly Run[]): Run[] {
   const ordered = [...runs];
   for (let level = Math.max(0, ...runs.map((run) => run.level)); level > 0; level -= 1) {

@@ -16,30 +16,28 @@ export interface TextStyle {
 export interface Typesetter {
   widthOf(text: string, style?: TextStyle): number;
   /**
-   * The text in lines that are at most `widthPt` wide: broken where its script allows, and anywhere
-   * if it must be.
+   * The text in lines that are at most `widthPt` wide, broken where its script allows, or anywhere
+   * if necessary.
    */
   wrap(text: string, widthPt: number, style?: TextStyle): string[];
   /**
-   * Draws one line with its top at `y`; `x` is its left end, or its right end where `align` says
-   * so.
+   * Draws one line with its top at `y`. `x` is its left end, or its right end if `align` is `right`.
    */
   draw(line: string, x: number, y: number, style?: TextStyle, align?: 'left' | 'right'): void;
 }
 
 const DEFAULT_SIZE_PT = 9;
-/** From a line's top to its baseline, of the font size. */
+/** The distance from a line's top to its baseline, relative to the font size. */
 const ASCENT = 1.07;
 const AXIS: Readonly<Record<Weight, number>> = { regular: 400, bold: 650 };
 /**
- * With this set, pdfkit hands a run to the shaper whole: word by word, words of right-to-left
- * scripts would stand in the wrong order.
+ * With this set, pdfkit passes a whole run to the shaper. Word by word, right-to-left scripts would
+ * be in the wrong order.
  */
 const WHOLE_RUN: PDFKit.Mixins.OpenTypeFeatures[] = ['kern'];
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
 
-/**
- * Embeds the characters of `text`, and no others, in both weights.
+/** Embeds exactly the characters of `text`, in both weights.
  *
  * @param text everything that will be written
  */
@@ -72,7 +70,7 @@ export async function createTypesetter(doc: PDFKit.PDFDocument, text: string): P
     },
     draw(line, x, y, style = {}, align = 'left') {
       let left = align === 'right' ? x - widthOf(line, style) : x;
-      const ascent = ASCENT * (style.sizePt ?? DEFAULT_SIZE_PT); // One for all fonts, or they would stand at different heights.
+      const ascent = ASCENT * (style.sizePt ?? DEFAULT_SIZE_PT); // One baseline for all fonts, or they would be at different heights.
       for (const run of textRuns(clean(line), find)) {
         use(run.slice, style);
         doc.fillColor(style.colour ?? '#111827').text(run.text, left, y + ascent, {
@@ -105,14 +103,13 @@ async function embedFonts(doc: PDFKit.PDFDocument, text: string, find: SliceFind
 const fontName = (slice: FontSlice, weight: Weight): string => `${slice.file} ${weight}`;
 
 /**
- * Names come from people and producers: a line break or a tab in one must not move the text that
- * follows.
+ * Names come from people and producers. A line break or a tab in one must not move the text after it.
  */
 function clean(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');
 }
 
-/** What may stand on a line of its own, each short enough for one. */
+/** The parts of a text that may be on a line of their own, each short enough for one line. */
 function* piecesOf(text: string, fits: (part: string) => boolean): Generator<string> {
   const breaker = new LineBreaker(text);
   let from = 0;

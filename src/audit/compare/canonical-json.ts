@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 
 /**
- * A digest of a JSON value that is the same however the value was written: fields in another order, other blanks, `5.0`
- * for `5`. A value nested too deep to be walked is taken for another than any it is compared with, never for the same.
+ * A digest of a JSON value that does not depend on how the value was written: the order of fields,
+ * blanks, `5.0` for `5`. A value that is nested too deep never equals the one that it is compared
+ * with.
  */
 export function digestOf(value: unknown): string | undefined {
   try {
@@ -15,7 +16,10 @@ export function digestOf(value: unknown): string | undefined {
   }
 }
 
-/** Fields as a list of pairs: a field called `__proto__` stays one, and one called `0` does not jump ahead. */
+/**
+ * Fields as a list of pairs, so that a field called `__proto__` stays a field, and one called `0`
+ * does not move to the front.
+ */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;

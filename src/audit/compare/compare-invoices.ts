@@ -8,7 +8,7 @@ import { invoicedProjects, readInvoice } from '../../redis/views/invoices';
 import type { Difference } from './difference';
 import { monthOf } from '../../rating/month';
 
-/** What the recount comes to beyond what Redis holds: month -> project -> field -> the difference, over all shards. */
+/** How far the recount differs from Redis: month -> project -> field -> the difference, over all shards. */
 export type Corrections = ReadonlyMap<string, ReadonlyMap<string, FieldCorrections>>;
 
 export interface FieldCorrections {
@@ -17,15 +17,15 @@ export interface FieldCorrections {
 }
 
 export interface Judged {
-  /** Whether the month's close has ended: until then what is due may not be issued yet. */
+  /** Whether the month's close has ended. Until then, an invoice that is due may not be issued yet. */
   readonly isComplete: boolean;
   readonly onDifference: (difference: Difference) => void;
 }
 
 /**
- * Prices a closed month anew and compares what comes out with the invoices that were issued. A closed month does not
- * move in Redis, and has been compared with the recount field by field: so the recount of a project is what Redis holds,
- * corrected by those fields that differ.
+ * Prices a closed month again, and compares the result with the issued invoices. A closed month
+ * does not change in Redis, and has been compared with the recount field by field. So the recount
+ * of a project is what Redis holds, corrected by the fields that differ.
  *
  * @returns how many issued invoices and credit notes were compared
  */
@@ -64,7 +64,7 @@ async function compareProject(
   const corrected = {
     ...input,
     ...correct(input, corrections.get(month)?.get(project)),
-    hasCreditNote: false, // Whether there should be one is what is asked here.
+    hasCreditNote: false, // Whether the project should have an invoice is decided here.
     history: new Map(
       [...(input.history ?? [])].map(([of, stored]) => [
         of,
@@ -77,7 +77,8 @@ async function compareProject(
       onDifference({ ...at, field: `late usage of ${late}`, expected: 'priced', found: null });
   }
   const outcome = buildInvoice(corrected);
-  // A missing price is no finding, but what cannot be priced at all is, such as days that do not add up where a plan changed.
+  // A missing price is not a difference. A project that cannot be priced at all is one, e.g. if its
+  // days do not add up.
   const unpriceable = outcome.problems.find(({ code }) => code !== 'NO_PRICE');
   if (unpriceable !== undefined) {
     const found = issued.map(({ total }) => total).join(', ');
@@ -85,7 +86,7 @@ async function compareProject(
     return issued.length;
   }
   const { status, invoice: repriced, creditNote: repricedNote } = outcome;
-  // A draft is issued by a later close, and nothing due needs no invoice.
+  // A later close issues a draft, and a project without an amount due needs no invoice.
   for (const difference of differencesOf(repriced, invoice, isComplete && status === 'issued'))
     onDifference({ ...at, ...difference });
   for (const difference of differencesOf(repricedNote, creditNote, isComplete && status !== 'draft'))
@@ -93,14 +94,17 @@ async function compareProject(
   return issued.length;
 }
 
-/** Told by the days alone, and by code of its own: late usage that adds up to nothing is still to be priced. */
+/**
+ * Decides by the days alone, in code of its own: late usage that adds up to nothing still has to be
+ * priced.
+ */
 function lateMonthsByDay(month: string, daily: ReadonlyMap<string, bigint> = new Map()): Set<string> {
   const months = new Set<string>();
   for (const field of daily.keys()) if (monthOf(field) < month) months.add(monthOf(field));
   return months;
 }
 
-/** Text that is no invoice differs from the ledger, and is reported as that. */
+/** Text that is not an invoice differs from the ledger, and is reported as such a difference. */
 function parsed(json: string | undefined): Invoice | undefined {
   try {
     return json === undefined ? undefined : (JSON.parse(json) as Invoice);
@@ -130,7 +134,7 @@ function added(
   return result;
 }
 
-/** @param isDue whether what the month is priced at should have been issued */
+/** @param isDue whether the recount's invoice should have been issued */
 function* differencesOf(
   repriced: Invoice | undefined,
   issued: Invoice | undefined,
@@ -154,7 +158,7 @@ function* differencesOf(
   }
 }
 
-/** What a line is for -> what it charges. Lines of one name (a price that changed within the month) stand together. */
+/** A line's name -> what it charges. Lines of one name (a price that changed within the month) are joined. */
 function linesByName(lines: readonly InvoiceLine[]): Map<string, string> {
   const byName = new Map<string, string>();
   for (const line of lines) {

@@ -6,7 +6,7 @@ import type { KafkaClient } from '../../kafka/client';
 import { readRecords } from '../../kafka/read-range';
 import { digestOf } from './canonical-json';
 
-/** Two offsets of one partition whose events have the same fingerprint: the second was not counted. */
+/** Two offsets of one partition whose events have the same fingerprint. The second event was not counted. */
 export interface Repeat {
   readonly first: number;
   readonly repeat: number;
@@ -18,7 +18,7 @@ export interface Place {
   readonly offset: number;
 }
 
-/** A repeat that is not the same as its first. The first in the log holds. */
+/** A duplicate whose data differ from the first event. The first in the log counts. */
 export interface Conflict {
   readonly project: string;
   readonly source: string;
@@ -27,7 +27,7 @@ export interface Conflict {
   readonly month: string;
   readonly first: Place;
   readonly repeat: Place;
-  /** Whether the repeat, had it come first, would have counted otherwise: other usages or another day. */
+  /** Whether the duplicate would have counted otherwise if it had come first: other usages or another day. */
   readonly changesUsage: boolean;
   readonly firstDay: string;
   readonly firstUsages: readonly RatedUsage[];
@@ -35,7 +35,10 @@ export interface Conflict {
   readonly repeatUsages: readonly RatedUsage[];
 }
 
-/** Two identities that share a fingerprint: the second was taken for a repeat, and its usage is not billed. */
+/**
+ * Two identities that share a fingerprint. The second was taken for a duplicate, and its usage is
+ * not billed.
+ */
 export interface Collision {
   readonly first: Place & Identity;
   readonly unbilled: Place & Identity & { readonly month: string; readonly usages: readonly RatedUsage[] };
@@ -65,8 +68,8 @@ interface Compared {
 }
 
 /**
- * Reads repeats and their firsts once more and compares what they say. The totals remember nine bytes of an event, which
- * tell that it is known, but not what it said.
+ * Reads duplicates and their first events once more, and compares their data. The dedup index keeps
+ * eight bytes per event, which identify it but do not contain its data.
  */
 export async function compareRepeats(reading: RepeatReading, repeats: readonly Repeat[]): Promise<Repeats> {
   const found: Repeats = { conflicts: [], collisions: [] };
@@ -79,7 +82,7 @@ export async function compareRepeats(reading: RepeatReading, repeats: readonly R
     if (!rated.ok) continue;
     const data = dataOf(record);
     const { event } = rated;
-    // A void says of its event what the event said of itself.
+    // A void repeats its event's data.
     const digest = digestOf(event.isVoid ? (data as { data: unknown }).data : data);
     const compared = { event, digest };
     if (isFirst.has(record.offset)) firsts.set(record.offset, compared);

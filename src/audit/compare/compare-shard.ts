@@ -5,23 +5,25 @@ import { differingFields, type Difference } from './difference';
 import type { ShardRecount } from '../shard-recount';
 import { lateField, monthOf } from '../../rating/month';
 
-/** So many projects are read in one atomic step: it must not hold up the consumers. */
+/** How many projects are read in one atomic step, which must not hold up the consumers. */
 const PAGE_PROJECTS = 50;
 
 export interface ShardComparison {
   readonly store: Store;
   readonly shard: number;
   readonly recount: ShardRecount;
-  /** Counts on to where a snapshot stands. */
+  /** Continues the recount up to the cursors of a snapshot. */
   readonly follow: (snapshot: ShardSnapshot) => Promise<void>;
   readonly onDifference: (difference: Difference) => void;
 }
 
 /**
- * Compares a month in a shard with its recount, some projects at a time. The consumers go on meanwhile; so each page is
- * read together with the cursors that it stands at, and the recount counts on to just there.
+ * Compares a month in a shard with its recount, some projects at a time. The consumers continue
+ * meanwhile. So each page is read together with its cursors, and the recount continues up to
+ * exactly there.
  *
- * @param isRecounted false where the log does not hold the whole month: then only what Redis says of itself is compared
+ * @param isRecounted false if the log does not hold the whole month; then Redis is compared only
+ *   with itself
  */
 export async function compareMonth(
   comparison: ShardComparison,
@@ -50,7 +52,7 @@ export async function compareMonth(
   }
 }
 
-/** The projects that Redis or the recount knows in a month. */
+/** The projects that Redis or the recount contains in a month. */
 async function* pages(
   { store, shard, recount }: ShardComparison,
   month: string,
@@ -68,7 +70,7 @@ function* pagesOf(projects: readonly string[]): Generator<string[]> {
     yield projects.slice(from, from + PAGE_PROJECTS);
 }
 
-/** Compares what Redis holds of a month with itself: the days of each meter add up to its total. */
+/** Compares a month in Redis with itself: the days of each meter must add up to its total. */
 export function* daysThatDoNotAddUp(
   month: string,
   { totals, daily }: ShardMonth,

@@ -14,7 +14,7 @@ import type { Difference } from './difference';
 import { InvoiceNumbers } from './invoice-numbers';
 import { monthOf } from '../../rating/month';
 
-/** Ledgers are written before Redis: what differs is looked at again after each of these waits. */
+/** Ledgers are written before Redis, so a difference is checked again after each of these waits. */
 const LOOKS_AFTER_MS = [1_000, 2_000, 4_000];
 const READ_AT_ONCE = 200;
 
@@ -25,12 +25,15 @@ export interface ViewComparison {
   readonly onDifference: (difference: Difference) => void;
 }
 
-/** One record of a ledger and where Redis shows it. Only a digest is held: a ledger may hold years. */
+/**
+ * One record of a ledger, and where Redis shows it. Only a digest is kept in memory, because a
+ * ledger may hold years.
+ */
 interface View {
   readonly ledger: 'billing.projects' | 'billing.closes' | 'billing.invoices';
   readonly at: Pick<Difference, 'month' | 'project'>;
   readonly digest: string;
-  /** What a person is told of it. */
+  /** How the difference is described to a person. */
   readonly label: string;
   read(store: Store): Promise<string | undefined>;
 }
@@ -38,14 +41,14 @@ interface View {
 interface Mismatch {
   readonly at: Pick<Difference, 'month' | 'project'>;
   readonly ledger: View['ledger'];
-  /** What the ledger has; null if it has nothing under this key. */
+  /** The value in the ledger; null if it has none under this key. */
   readonly label: string | null;
   readonly found: string | undefined;
 }
 
 /**
- * Compares Redis's views of the ledgers with the ledgers: plans, closes and invoices, each byte for byte, and the numbers
- * of the invoices with one another.
+ * Compares Redis's views with their ledgers: plans, closes and invoices, byte by byte, and the
+ * numbers of the invoices with one another.
  */
 export async function compareViews(comparison: ViewComparison): Promise<void> {
   let standing = await mismatches(comparison, comparison.onDifference);
@@ -96,7 +99,7 @@ async function mismatches(
   return found;
 }
 
-/** What Redis shows and no ledger has. */
+/** The entries that Redis shows and no ledger has. */
 async function* withoutRecord(
   store: Store,
   views: ReadonlyMap<string, View>,
@@ -121,7 +124,7 @@ async function* withoutRecord(
   for (const [month, json] of await readCloses(store)) {
     const ledger = 'billing.closes';
     const key = `${ledger} ${month}`;
-    // A close agrees on its record in Redis before it publishes it; and months are closed in order.
+    // A close agrees on its record in Redis before it publishes it, and months are closed in order.
     if (!views.has(key) && key < latest) yield [key, { ledger, at: { month }, label: null, found: json }];
   }
   const all = [...projects];
@@ -145,7 +148,7 @@ function viewOf(ledger: View['ledger'], json: string): View {
   const label = labelOf(json);
   switch (ledger) {
     case 'billing.projects': {
-      // Redis holds the document as it was read, not as it was written.
+      // Redis holds the document as it was parsed, not as it was written.
       const document = JSON.parse(json) as ProjectDocument;
       const { project } = document;
       const digest = digestOf(JSON.stringify(document));
@@ -175,7 +178,7 @@ function labelOf(json: string): string {
   try {
     total = (JSON.parse(json) as { total?: unknown }).total;
   } catch {
-    return 'no JSON';
+    return 'not JSON';
   }
   const digest = `sha256 ${digestOf(json).slice(0, 12)}`;
   return typeof total === 'string' ? `total ${total}, ${digest}` : digest;

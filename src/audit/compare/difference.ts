@@ -1,4 +1,4 @@
-/** Something in Redis, or in an invoice, that the recount of the log does not come to. */
+/** Something in Redis, or in an invoice, that differs from the recount of the log. */
 export interface Difference {
   readonly kind:
     /** A total, or late usage in it (`<month>@<meter>`). */
@@ -6,35 +6,35 @@ export interface Difference {
     | 'daily'
     /** The days of a field do not add up to its total. */
     | 'days_sum'
-    /** The month's set does not name the project: a close would not bill it. */
+    /** The month's set does not contain the project, so a close would not bill it. */
     | 'not_listed'
-    /** Redis and the ledger have frozen a shard at other offsets, or only one of them has. */
+    /** Redis and the ledger have different cut-offs of a shard, or only one of them has a cut-off. */
     | 'freeze'
-    /** Redis shows another text than the ledger holds. */
+    /** Redis shows another text than the ledger. */
     | 'view'
-    /** A document's number is given twice, leaves a gap, or is dated before a lower one. */
+    /** A document's number is used twice, leaves a gap, or has an earlier date than a lower number. */
     | 'number'
     /** Redis and Kafka disagree on how many shards there are. */
     | 'shards'
-    /** A cursor is missing, went back and does not return, or lies behind the end of the log. */
+    /** A cursor is missing, went back and does not return, or is behind the end of the log. */
     | 'cursor'
-    /** An issued invoice is not what the recount is priced at. */
+    /** An issued invoice differs from the priced recount. */
     | 'invoice'
-    /** An event that shares its fingerprint with another one, and is not billed. */
+    /** An event shares its fingerprint with another one, and is not billed. */
     | 'collision';
-  /** undefined where it is of no month: a project's plans. */
+  /** undefined if the difference belongs to no month, e.g. a project's plans. */
   readonly month?: string;
   readonly project?: string;
-  /** A meter, `<month>@<meter>`, `<day>/<meter>`, or what an invoice's line is for. */
+  /** A meter, `<month>@<meter>`, `<day>/<meter>`, or the name of an invoice's line. */
   readonly field?: string;
   readonly shard?: number;
-  /** What Kafka says. null: nothing. */
+  /** The value by Kafka; null if there is none. */
   readonly expected: string | null;
-  /** What Redis, or the issued invoice, says. null: nothing. */
+  /** The value in Redis, or on the issued invoice; null if there is none. */
   readonly found: string | null;
 }
 
-/** The fields in which two maps of quantities differ. A field that is missing stands for nothing, and not for zero. */
+/** The fields in which two maps of quantities differ. A missing field is not the same as zero. */
 export function* differingFields(
   expected: ReadonlyMap<string, bigint>,
   found: ReadonlyMap<string, bigint>,

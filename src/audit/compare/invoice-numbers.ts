@@ -10,8 +10,9 @@ interface Numbered {
 }
 
 /**
- * Checks the numbers of issued documents: each project has one series of invoices and one of credit notes, each counts
- * from 1 without a gap or a repetition, and a higher number never has an earlier date.
+ * Checks the numbers of issued documents. Each project has one series of invoices and one of credit
+ * notes. Each series counts from 1 without a gap or a repetition, and a higher number never has an
+ * earlier date.
  */
 export class InvoiceNumbers {
   private readonly documents = new Map<string, Numbered>();

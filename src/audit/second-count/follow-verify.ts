@@ -14,21 +14,21 @@ import type { Context } from '../../installation/context';
 import { signalled } from '../../lib/process/stop-signal';
 
 export interface FollowOptions {
-  /** The directory of the own count. */
+  /** The directory of the second count. */
   readonly state: string;
-  /** End when everything was compared once; otherwise run until stopped. */
+  /** Whether to end when everything was compared once, instead of running until stopped. */
   readonly once: boolean;
 }
 
 const ROUND_MS = 1_000;
-/** A round that takes longer, or a sweep that is older, is no longer a watch. */
+/** If a round takes longer, or a sweep is older, readiness fails. */
 const ROUND_LIMIT_MS = 60_000;
 const SWEEP_LIMIT_MS = 300_000;
 
 /**
- * Keeps an own count beside the consumers until a signal, or until everything was compared once.
+ * Keeps a second count beside the consumers until a signal, or until everything was compared once.
  *
- * @returns the differences that stand at the end, and whether everything was compared by then
+ * @returns the differences that exist at the end, and whether everything was compared by then
  */
 export async function followVerify(
   context: Context,
@@ -72,7 +72,7 @@ export async function followVerify(
   }
 }
 
-/** Of what the state directory holds. An older one is counted anew. */
+/** The version of the state directory's content. If it is older, the count begins again. */
 const FORMAT = 1;
 
 async function checkTopicIds(
@@ -85,7 +85,7 @@ async function checkTopicIds(
     if (id === expected[i]) continue;
     throw new TallymanError(
       'TOPIC_REPLACED',
-      `${topic} was deleted and created again while it was followed. Restore it; then start \`verify --follow\` again.`,
+      `${topic} was deleted and created again while it was followed. Restore it, then start \`verify --follow\` again.`,
       { topic, expectedId: expected[i], id },
       { exit: EXIT.refused },
     );

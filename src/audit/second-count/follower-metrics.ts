@@ -12,14 +12,14 @@ const KINDS: readonly Difference['kind'][] = [
   'invoice',
 ];
 
-/** What `verify --follow` tells Prometheus. docs/operating/monitor.md lists the names. */
+/** The metrics of `verify --follow`. docs/operating/monitor.md lists the names. */
 export function createFollowerMetrics({ status, countByKind }: FollowerReading): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   new Gauge({
     name: 'tallyman_follow_differences',
-    help: 'Differences between Redis and the log that stand now',
+    help: 'Differences between Redis and the log that exist now',
     labelNames: ['kind'],
     registers,
     collect() {

@@ -27,41 +27,44 @@ export interface FollowerOptions {
   readonly prefix: string;
   readonly rating: RatingContext;
   readonly counting: CountingRecord;
-  /** What decides how an event counts, as text: another one begins the count anew. */
+  /** The settings that decide how an event counts, as text. If they change, the count begins again. */
   readonly basis: string;
   readonly sums: SumStore<CountState>;
   readonly logger: Logger;
-  /** Asked between the steps of a long round: if true, the round ends early. */
+  /** Checked between the steps of a long round. If true, the round ends early. */
   readonly isStopped: () => boolean;
 }
 
-/** Where the follower stands. */
+/** The progress of the follower. */
 export interface FollowerStatus {
-  /** How many offsets of the log the own count has not reached, and how many it reads in all. */
+  /** How many offsets of the log the second count has not reached, and how many it reads in all. */
   readonly left: number;
   readonly total: number;
   readonly read: number;
-  /** On a monotonic clock, in ms: when the last round ended, and the last sweep. undefined before the first. */
+  /**
+   * On a monotonic clock, in ms: when the last round ended, and the last sweep. undefined before
+   * the first.
+   */
   readonly roundAt: number | undefined;
   readonly sweptAt: number | undefined;
   readonly sweepMs: number | undefined;
 }
 
-/** This many projects are read in one atomic step: it must not hold up the consumers. */
+/** How many projects are read in one atomic step, which must not hold up the consumers. */
 const PAGE_PROJECTS = 50;
 /** Changed projects beyond this many wait for the sweep. */
 const CHANGED_MAX = 20_000;
-/** Changed projects and the sweep have this long in each round. */
+/** How long each round compares changed projects, and how long it sweeps. */
 const TURN_MS = 1_500;
-/** A sweep begins this long after the one before began, or at once if that one took longer. */
+/** A sweep begins this long after the previous one began, or at once if that one took longer. */
 const SWEEP_EVERY_MS = 20_000;
-/** Views are compared this long after the last time, or ten times as long as it took. */
+/** Views are compared this long after the last comparison, or after ten times as long as it took. */
 const VIEWS_EVERY_MS = 20_000;
 const VIEWS_REST = 10;
-/** This many offsets of a topic are counted before the follower asks whether it is to stop. */
+/** How many offsets of a topic are counted before the follower checks whether it has to stop. */
 const STEP = 20_000;
 const COMMIT_EVERY_MS = 30_000;
-/** Redis that went back is being filled again by the consumers. After this time it is told. */
+/** If Redis went back, the consumers refill it. After this time it is reported as a difference. */
 const BEHIND_MS = 30_000;
 
 interface Page {
@@ -71,8 +74,9 @@ interface Page {
 }
 
 /**
- * Keeps a count of its own beside the consumers and compares Redis with it, again and again: at once what has changed,
- * and in turn everything. The count follows the cursors of Redis and is compared only where both stand at the same offsets.
+ * Keeps a second count beside the consumers and compares Redis with it continuously: changes at
+ * once, and everything in turn. The count follows the cursors of Redis, and is compared only when
+ * both are at the same offsets.
  */
 export class Follower {
   readonly differences: StandingDifferences;
@@ -125,23 +129,23 @@ export class Follower {
   }
 
   /**
-   * Whether all was compared since this was created: every project of every shard, and the views. A difference is enough
-   * where a shard cannot be compared.
+   * Whether everything was compared since this was created: every project of every shard, and the
+   * views. If a shard cannot be compared, a difference is enough.
    */
   get hasSeenAll(): boolean {
     if (this.viewsCompared === 0) return false;
     return this.current.sweptAt !== undefined || (this.sweeps > 0 && this.differences.count > 0);
   }
 
-  /** Whether the next round has work that need not wait for new events. */
+  /** Whether the next round has work that does not wait for new events. */
   get isBusy(): boolean {
     return this.sweep !== undefined || this.changedCount > 0;
   }
 
   /**
-   * Counts on to the cursors, and compares what has changed and a part of the rest.
+   * Counts up to the cursors, and compares what has changed and a part of the rest.
    *
-   * @throws TallymanError those of `checkCoPartitioned` and of reading the log and Redis
+   * @throws TallymanError as `checkCoPartitioned` and reading the log and Redis do
    */
   async round(): Promise<void> {
     try {
@@ -153,12 +157,13 @@ export class Follower {
       await this.compareChanged();
       await this.sweepOn();
     } catch (error) {
-      // A count that lost its place in the log, or that was made by a freeze which did not hold, is of no use.
+      // A count is useless if it lost its place in the log, or if it was made with a cut-off that
+      // did not last.
       const code = error instanceof TallymanError ? error.code : undefined;
       if (code !== 'EVENTS_GONE' && code !== 'OTHER_FREEZE') throw error;
       this.options.logger.warn(
         { code },
-        `counting anew from the start of the log: ${(error as Error).message}`,
+        `counting again from the start of the log: ${(error as Error).message}`,
       );
       this.beginAnew();
       return;
@@ -168,7 +173,7 @@ export class Follower {
     this.current.roundAt = performance.now();
   }
 
-  /** Stores where the count stands: the next process goes on from there. */
+  /** Stores the progress of the count, so that the next process continues from there. */
   async commit(): Promise<void> {
     await this.own.commit();
     this.committedAt = performance.now();
@@ -201,7 +206,7 @@ export class Follower {
     this.changed.set(place, projects.add(project));
   }
 
-  /** How many shards there are is Kafka's to say, and which months are closed the ledger's. */
+  /** Kafka decides how many shards there are, and the ledger decides which months are closed. */
   private async readLedgers(): Promise<void> {
     const { client, store, prefix } = this.options;
     this.shardCount = await checkCoPartitioned(client, prefix);
@@ -240,9 +245,10 @@ export class Follower {
   }
 
   /**
-   * Counts on to where a snapshot stands.
+   * Counts up to the cursors of a snapshot.
    *
-   * @returns false if it stands before the own count, or at no place of the log: then it cannot be compared
+   * @returns false if the snapshot is behind the second count, or outside of the log, so that it
+   *   cannot be compared
    */
   private async follow(shard: number, { cursors, freezes }: ShardSnapshot): Promise<boolean> {
     const found: Difference[] = [];
@@ -275,7 +281,10 @@ export class Follower {
     return this.advance(shard, cursors, used);
   }
 
-  /** In steps, so that a first count of a long log can be stopped. What is counted by then is kept. */
+  /**
+   * Counts in steps, so that a first count of a long log can be stopped and keeps what is counted
+   * by then.
+   */
   private async advance(
     shard: number,
     cursors: ReadonlyMap<string, number>,
@@ -298,7 +307,10 @@ export class Follower {
     return this.ranges.get(topic)?.[shard]?.end ?? 0;
   }
 
-  /** The ledger's freezes, and those of a close under way, which has frozen before it is recorded. */
+  /**
+   * The cut-offs in the ledger, and those of a close that runs, which are in Redis before they are
+   * recorded.
+   */
   private freezesFor(
     shard: number,
     found: ShardSnapshot['freezes'],
@@ -315,7 +327,7 @@ export class Follower {
     const found: Difference[] = [];
     for (const month of new Set([...recorded.keys(), ...freezes.keys()])) {
       const ledger = recorded.get(month);
-      // A close freezes before it is recorded. A month that is not over is nobody's to freeze.
+      // A close makes its cut-offs before it is recorded. No close can make one for a month that is not over.
       if (ledger === undefined && calendar.monthEnd(month) <= Date.now()) continue;
       const expected = shownCursors(ledger ?? {});
       const shown = shownCursors(Object.fromEntries(freezes.get(month) ?? []));
@@ -362,7 +374,7 @@ export class Follower {
     }
   }
 
-  /** Everything that the own count or Redis has, the newest month first. */
+  /** Everything that the second count or Redis contains, the newest month first. */
   private async *pages(): AsyncGenerator<Page, void, undefined> {
     const { store } = this.options;
     for (let shard = 0; shard < this.shardCount; shard += 1) {
@@ -389,7 +401,7 @@ export class Follower {
       yield { shard, month, projects: unknown.slice(from, from + PAGE_PROJECTS) };
   }
 
-  /** @returns false if Redis does not stand where it can be compared */
+  /** @returns false if Redis is not at offsets where it can be compared */
   private async comparePage({ shard, month, projects }: Page): Promise<boolean> {
     const snapshot = await readShard(this.options.store, shard, month, projects);
     if (!(await this.follow(shard, snapshot))) return false;
@@ -404,7 +416,7 @@ export class Follower {
     return true;
   }
 
-  /** Whether the own count began early enough to hold all of a month. */
+  /** Whether the second count began early enough to hold all of a month. */
   private covers(month: string): boolean {
     const { calendar, limits } = this.options.rating;
     return Object.entries(this.own.state.shards).every(([name, { starts }]) =>
@@ -430,7 +442,10 @@ export class Follower {
   }
 }
 
-/** A freeze decides which month an event is billed in: events that were counted by another one were counted wrongly. */
+/**
+ * A cut-off decides in which month an event is billed, so events that were counted with another one
+ * were counted wrongly.
+ */
 function checkFreezes(
   shard: number,
   state: ShardState,
@@ -439,17 +454,17 @@ function checkFreezes(
   const before = freezesOf(state);
   for (const month of new Set([...before.keys(), ...freezes.keys()])) {
     for (const [topic, next] of Object.entries(state.next)) {
-      if (next === state.starts[topic]) continue; // Nothing was counted yet.
+      if (next === state.starts[topic]) continue; // Nothing has been counted yet.
       const [old, now] = [before, freezes].map((all) => offsetIn(all.get(month), topic)) as [number, number];
       if (old === now || next <= Math.min(old, now)) continue;
-      throw new TallymanError('OTHER_FREEZE', `shard ${shard} was counted by another freeze of ${month}`, {
+      throw new TallymanError('OTHER_FREEZE', `shard ${shard} was counted with another freeze of ${month}`, {
         ...{ shard, month, topic, counted: next },
       });
     }
   }
 }
 
-/** A freeze that does not name a topic lies before all of it; one that is not there lies behind all of it. */
+/** A cut-off that does not name a topic is before all of it. A missing cut-off is after all of it. */
 function offsetIn(freeze: ReadonlyMap<string, number> | undefined, topic: string): number {
   return freeze === undefined ? Number.POSITIVE_INFINITY : (freeze.get(topic) ?? 0);
 }

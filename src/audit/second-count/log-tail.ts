@@ -7,8 +7,8 @@ const FETCH_BYTES = 4 * 1_048_576;
 const STALL_LIMIT_MS = 30_000;
 
 /**
- * Reads a partition up to offsets that are named one after the other. What a fetch brought beyond the offset asked for is
- * kept for the next call, so that many small steps cost few fetches.
+ * Reads a partition up to one offset after the other. Records that a fetch returned beyond the
+ * offset are kept for the next call, so that many small steps need few fetches.
  */
 export class LogTail {
   private kept: readonly LogRecord[] = [];
@@ -24,7 +24,7 @@ export class LogTail {
   }
 
   /**
-   * The committed records below `to` that were not shown yet.
+   * The committed records below `to` that were not returned yet.
    *
    * @throws TallymanError `EVENTS_GONE`; `LOG_STALLED` when the log does not reach `to`
    */
@@ -46,8 +46,8 @@ export class LogTail {
         const { topic, partition } = this.place;
         throw new TallymanError(
           'LOG_STALLED',
-          `${topic} partition ${partition} shows nothing from offset ${this.fetched} on, although it should reach ${to}: ` +
-            'is a transaction left open?',
+          `${topic} partition ${partition} shows nothing from offset ${this.fetched} on, although it should reach ${to}. ` +
+            'A transaction may be open.',
           { ...this.place, position: this.fetched, to },
         );
       }

@@ -8,9 +8,9 @@ import type { RecountedTopic } from '../shard-recount';
 import { SEPARATOR, type SumStore } from './sum-store';
 import { monthOf, nextMonth } from '../../rating/month';
 
-/** Where an own count stands. It is stored in one step with the sums. */
+/** The progress of a second count. It is stored in one step with the sums. */
 export interface CountState {
-  /** What the count depends on besides the log: another value means another count. */
+  /** What the count depends on besides the log. If it changes, the count is not valid any more. */
   readonly basis: string;
   readonly shards: Record<number, ShardState>;
 }
@@ -20,11 +20,11 @@ export interface ShardState {
   readonly starts: Record<string, number>;
   /** Topic -> the next offset to count. */
   readonly next: Record<string, number>;
-  /** Month -> topic -> the freeze that was counted by. */
+  /** Month -> topic -> the cut-off that was used. */
   freezes: Record<string, Record<string, number>>;
 }
 
-/** A project's month in a shard, as it was counted. */
+/** A project's month in a shard, as counted. */
 export interface CountedMonth {
   readonly totals: Map<string, bigint>;
   readonly daily: Map<string, bigint>;
@@ -37,7 +37,7 @@ export interface OwnCountOptions {
   readonly topics: readonly RecountedTopic[];
   readonly store: SumStore<CountState>;
   readonly state: CountState;
-  /** Told of each project whose sums change. */
+  /** Called for each project whose sums change. */
   readonly onChange?: (shard: number, month: string, project: string) => void;
   readonly onRead?: (records: number) => void;
 }
@@ -46,9 +46,9 @@ const IDENTITY_LENGTH = 16;
 const VOID = 'void';
 
 /**
- * Counts events in disk-backed sums, up to offsets that the caller names. It shares the decoding and the rating of a
- * record with the consumers, and nothing else: identities are 96 bits of SHA-1 here, and repeats, late usage, voids and
- * sums are decided by this file alone.
+ * Counts events in sums on disk, up to offsets that the caller names. It shares only the decoding
+ * and the rating of a record with the consumers. Identities are 96 bits of SHA-1 here, and this
+ * file alone decides about duplicates, late usage, voids and sums.
  */
 export class OwnCount {
   readonly counts = { read: 0, counted: 0, repeats: 0, late: 0, voided: 0 };
@@ -61,7 +61,7 @@ export class OwnCount {
   }
 
   /**
-   * Counts on in one shard, up to these cursors. What is counted already stays counted.
+   * Continues to count one shard, up to these cursors. Earlier events stay counted.
    *
    * @param freezes all of the shard's, in order of month
    * @throws TallymanError `EVENTS_GONE`, `LOG_STALLED`
@@ -75,7 +75,7 @@ export class OwnCount {
     }
   }
 
-  /** Stores where the count stands. */
+  /** Stores the progress of the count. */
   async commit(): Promise<void> {
     await this.options.store.commit(this.options.state, (group) => !this.isForgotten(group));
   }
@@ -132,7 +132,7 @@ export class OwnCount {
         const rated = rate(record);
         if (rated.ok) this.count(shard, topic, period, rated.event);
         state.next[topic] = record.offset + 1;
-        // Here, not after the page: a page may hold more than memory should.
+        // The commit is here, not after the page, because a page may need too much memory.
         if (this.options.store.isFull) await this.commit();
       }
       this.counts.read += records.length;
@@ -157,7 +157,7 @@ export class OwnCount {
         return;
       }
       const wasCounted = this.isKnown(shard, topic, period, identity);
-      if (wasCounted && !this.holds(shard, bill, event)) return; // A dead letter: it takes no identity.
+      if (wasCounted && !this.holds(shard, bill, event)) return; // A dead letter does not use up its id.
       this.remember(shard, topic + VOID, period, identity);
       this.remember(shard, topic, period, identity);
       if (!wasCounted) return;
@@ -184,7 +184,10 @@ export class OwnCount {
     onChange?.(shard, bill, project);
   }
 
-  /** Whether the day of a voided event still holds what it would lose, over all months that took its usage in. */
+  /**
+   * Whether the day of a voided event still holds the quantity to subtract, over all months that
+   * billed its usage.
+   */
   private holds(shard: number, bill: string, { project, month, day, usages }: RatedEvent): boolean {
     const claimed = new Map<string, bigint>();
     for (const { meter, model, quantity } of usages) {
@@ -209,7 +212,7 @@ export class OwnCount {
     if (this.options.store.get(group, identity) === 0n) this.options.store.add(group, identity, 1n);
   }
 
-  /** Identities are asked for in their own period and the next. */
+  /** Identities are looked up in their own period and the next. */
   private isForgotten(group: string): boolean {
     if (!group.startsWith('i')) return false;
     const [of, shard, topic] = group.slice(1).split(SEPARATOR) as [string, string, string];
@@ -233,7 +236,7 @@ const sumGroup = (shard: number, month: string, project: string): string =>
 const idGroup = (period: number, shard: number, topic: string): string =>
   `i${period}${SEPARATOR}${shard}${SEPARATOR}${topic}`;
 
-/** Redis holds UTF-8, which has no half of a surrogate pair. */
+/** Redis holds UTF-8, which cannot hold half of a surrogate pair. */
 function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, '\ufffd');
 }

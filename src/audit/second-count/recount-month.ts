@@ -27,20 +27,21 @@ export interface MonthRecount {
   readonly rating: RatingContext;
   /** What `checkCountingSettings` returns. */
   readonly counting: CountingRecord;
-  /** The month to recount: its close is in the ledger, so that it is frozen. */
+  /** The month to recount. Its close is in the ledger, so it is frozen. */
   readonly month: string;
   readonly progress?: Progress;
 }
 
 const PAGE_PROJECTS = 50;
-/** A project with many differences is refused for the first of them. */
+/** How many differences of a project are kept. The first ones are enough to hold it. */
 const SHOWN_PER_PROJECT = 20;
 
 /**
- * Recounts a frozen month from the log, on disk and in bounded memory, and compares Redis with the recount. Earlier months
- * are compared for the projects whose late usage is priced by them, as far as the log reaches.
+ * Recounts a frozen month from the log, on disk and in bounded memory, and compares Redis with the
+ * recount. Earlier months are compared for the projects whose late usage is priced by them, as far
+ * as the log reaches.
  *
- * @returns project -> in what Redis differs from the log; empty if nothing does
+ * @returns project -> how Redis differs from the log; empty if nothing differs
  * @throws TallymanError `CANNOT_RECOUNT` when retention has removed a part of the month
  * @throws TallymanError `EVENTS_GONE`, `LOG_STALLED`
  * @throws TallymanError `NO_SCRATCH_SPACE`
@@ -64,14 +65,14 @@ function scratchDirectory(): string {
   } catch (error) {
     throw new TallymanError(
       'NO_SCRATCH_SPACE',
-      `The recount needs a directory for its files: ${(error as Error).message}. Set TMPDIR to one that can be written.`,
+      `The recount needs a directory for its files: ${(error as Error).message}. Set TMPDIR to a directory that can be written.`,
       { directory: tmpdir() },
     );
   }
 }
 
 interface Recount extends MonthRecount {
-  /** Up to this month, in order. */
+  /** The closes up to this month, in order. */
   readonly closes: readonly CloseRecord[];
 }
 
@@ -122,7 +123,7 @@ async function recountIn(
   return found;
 }
 
-/** A shard that a close does not name was added after it: all its usage lies behind that freeze. */
+/** A shard that a close does not name was added after it, so all its usage is after that cut-off. */
 function freezesOfShard(
   closes: readonly CloseRecord[],
   shard: number,
@@ -148,7 +149,7 @@ class Judge {
     throw new TallymanError(
       'CANNOT_RECOUNT',
       `${month} cannot be recounted: ${topic}/${shard} begins at offset ${start}, and the recount needs the log from ` +
-        `${needed}. Keep usage topics for longer; to close this month without a recount, run the close without --verify.`,
+        `${needed}. Keep usage topics for longer. To close this month without a recount, run the close without --verify.`,
       { month, topic, partition: shard, start, needed },
     );
   }
@@ -176,7 +177,7 @@ class Judge {
     return found;
   }
 
-  /** The earlier months by which late usage of this month is priced, those that can be recounted. */
+  /** The earlier months that decide the price of this month's late usage, if they can be recounted. */
   private pricedLate(shard: number, project: string): string[] {
     const { month, rating } = this.recount;
     const days = [...this.own.read(shard, month, project).daily.keys()];
@@ -206,7 +207,7 @@ class Judge {
     return undefined;
   }
 
-  /** The projects that Redis or the recount has in a month. */
+  /** The projects that Redis or the recount contains in a month. */
   private async *pages(shard: number, month: string): AsyncGenerator<string[], void, undefined> {
     const { store } = this.recount;
     for (let after = ''; ;) {

@@ -1,17 +1,20 @@
 import type { Logger } from '../../lib/logger';
 import type { Difference } from '../compare/difference';
 
-/** Of what is compared together, this many differences are kept; and this many of all are listed. */
+/** At most this many differences are kept per place, and at most this many are listed. */
 const KEPT_PER_PLACE = 20;
 const LISTED_MAX = 1_000;
 
-/** The differences that stand now, by the place they were found at. Each is logged when it appears and when it is gone. */
+/**
+ * The differences that exist now, by the place they were found at. Each is logged when it appears
+ * and when it is gone.
+ */
 export class StandingDifferences {
   private readonly places = new Map<string, readonly Difference[]>();
 
   constructor(private readonly logger: Pick<Logger, 'error' | 'info'>) {}
 
-  /** Replaces what was found at a place. */
+  /** Replaces the differences of a place. */
   set(place: string, found: readonly Difference[]): void {
     const before = new Map((this.places.get(place) ?? []).map((one) => [nameOf(one), one]));
     const now = found.slice(0, KEPT_PER_PLACE);
@@ -26,7 +29,7 @@ export class StandingDifferences {
     else this.places.set(place, now);
   }
 
-  /** Forgets the places that `isOf` holds for, without a word: they are compared anew. */
+  /** Forgets the places for which `isOf` is true, without logging, because they are compared again. */
   forget(isOf: (place: string) => boolean): void {
     for (const place of this.places.keys()) if (isOf(place)) this.places.delete(place);
   }

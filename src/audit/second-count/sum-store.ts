@@ -15,17 +15,17 @@ import {
 import { join } from 'node:path';
 import { TallymanError } from '../../lib/errors';
 
-/** Separates the parts of a key. No text that is counted holds it. */
+/** Separates the parts of a key. No counted text contains it. */
 export const SEPARATOR = '\x01';
 
-/** This many entries are held in memory before they are written out: some 40 MB. */
+/** How many entries are held in memory before they are written to disk: some 40 MB. */
 const HELD_MAX = 200_000;
-/** A lookup in a run reads one block of about this size. */
+/** The approximate size of a block, which is what one lookup in a run reads. */
 const BLOCK_BYTES = 4_096;
 const WRITE_BYTES = 1_048_576;
 /** Two neighboring runs are merged when the older one is less than this many times as large. */
 const GROWTH = 2;
-/** A merge of large runs gives way to probes after this many lines. */
+/** A merge of large runs lets health checks run after this many lines. */
 const LINES_PER_TURN = 20_000;
 const MANIFEST = 'manifest.json';
 
@@ -33,7 +33,7 @@ interface Run {
   readonly name: string;
   readonly bytes: number;
   readonly file: number;
-  /** The first key of each block, and where the block begins. In order. */
+  /** The first key of each block, and the offset of the block, in order. */
   readonly keys: readonly string[];
   readonly starts: readonly number[];
 }
@@ -45,12 +45,13 @@ interface Manifest<State> {
 }
 
 /**
- * Sums on disk, by group and field, in bounded memory. What is added lies in memory, then in sorted files that are only
- * written once; a sum is what all of them add up to. Files and the caller's state become valid in one step, when the
- * manifest that names them is renamed into place: a process that is killed finds both as of its last `commit`.
+ * Sums on disk, by group and field, in bounded memory. Additions are kept in memory, then in sorted
+ * files that are written only once. A sum is the total of all of them. Files and the caller's state
+ * become valid in one step, when the manifest that names them is renamed into place. After a kill,
+ * both are as of the last `commit`.
  */
 export class SumStore<State> {
-  /** What was given to the last `commit`. */
+  /** The state of the last `commit`. */
   state: State | undefined;
   private readonly held = new Map<string, Map<string, bigint>>();
   private heldCount = 0;
@@ -60,7 +61,8 @@ export class SumStore<State> {
   private constructor(private readonly directory: string) {}
 
   /**
-   * Opens the store in a directory, which is made if it is missing. A damaged one is emptied: it is counted anew.
+   * Opens the store in a directory, and creates the directory if it is missing. A damaged one is
+   * emptied, so that the count begins again.
    *
    * @throws TallymanError `STATE_UNUSABLE` when the directory cannot be written
    */
@@ -73,7 +75,7 @@ export class SumStore<State> {
     } catch (error) {
       throw new TallymanError(
         'STATE_UNUSABLE',
-        `The state directory ${directory} cannot be used: ${(error as Error).message}. Choose another one with --state.`,
+        `The state directory ${directory} cannot be used: ${(error as Error).message}. Name another one with --state.`,
         { directory },
       );
     }
@@ -122,7 +124,8 @@ export class SumStore<State> {
     for (const run of this.runs) {
       let ofRun = 0;
       let last = '';
-      // Fields of `after` itself begin with it and the separator, which is lower than any character of a group.
+      // Fields of `after` itself begin with it and the separator, which is lower than any character
+      // of a group.
       for (const [key] of linesFrom(run, after === '' ? prefix : after)) {
         if (!key.startsWith(prefix)) {
           if (key > prefix) break;
@@ -139,9 +142,9 @@ export class SumStore<State> {
   }
 
   /**
-   * Makes all that was added, and `state` with it, durable in one step.
+   * Makes all additions, and `state` with them, durable in one step.
    *
-   * @param keep false for a group that nobody will ask for again
+   * @param keep false for a group that nobody needs any more
    * @throws TallymanError `STATE_TAKEN` when another process has opened the directory since
    */
   async commit(state: State, keep: (group: string) => boolean = () => true): Promise<void> {
@@ -164,7 +167,7 @@ export class SumStore<State> {
     replaced.forEach((run) => this.remove(run));
   }
 
-  /** Forgets everything: the count begins anew. */
+  /** Forgets everything, so that the count begins again. */
   clear(): void {
     const dropped = this.runs;
     this.runs = [];
@@ -228,7 +231,7 @@ export class SumStore<State> {
     if (this.readManifest()?.owner === this.owner) return;
     throw new TallymanError(
       'STATE_TAKEN',
-      `Another process uses the state directory ${this.directory}: give each its own with --state.`,
+      `Another process uses the state directory ${this.directory}. Give each process its own with --state.`,
       { directory: this.directory },
     );
   }
@@ -304,7 +307,7 @@ function unsigned(signedText: string): string {
   return text;
 }
 
-/** The block that would hold a key: the last that begins at or before it. */
+/** The block that would contain a key: the last one that begins at or before it. */
 function blockOf({ keys }: Run, key: string): number {
   let [low, high] = [0, keys.length];
   while (low < high) {
@@ -338,7 +341,7 @@ function findIn(run: Run, key: string): bigint {
   return BigInt(bytes.toString('latin1', at + searched.length, end < 0 ? bytes.length : end));
 }
 
-/** The lines of a run from a key on, in order. */
+/** The lines of a run, from a key onwards, in order. */
 function* linesFrom(run: Run, key: string): Generator<Line> {
   for (let number = Math.max(0, blockOf(run, key)); number < run.keys.length; number += 1) {
     for (const line of readBlock(run, number).toString('utf8').split('\n')) {

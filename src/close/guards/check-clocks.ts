@@ -4,11 +4,12 @@ import type { KafkaClient } from '../../kafka/client';
 import { redisClockSkews } from '../../redis/clock';
 import type { Store } from '../../redis/store';
 
-/** More than what an unsynchronised clock drifts in months, and less than any grace period that makes sense. */
+/** More than an unsynchronised clock drifts in months, and less than any sensible grace period. */
 const SKEW_MAX_MS = 5 * 60_000;
 
 /**
- * Compares this machine's clock with those of Kafka and Redis. A clock that is ahead would close a month that still runs.
+ * Compares this machine's clock with those of Kafka and Redis. A clock that is ahead would close a
+ * month that is not over.
  *
  * @throws TallymanError `CLOCK_SKEW`
  */
@@ -25,8 +26,8 @@ export async function checkClocks(kafka: KafkaClient, store: Store, prefix: stri
   };
   throw new TallymanError(
     'CLOCK_SKEW',
-    `The clocks differ: this machine says ${clocks.machine}, Kafka ${clocks.kafka}, Redis ${clocks.redis}. A close goes by ` +
-      "this machine's, so nothing was closed. Set the wrong clock (NTP) and run the close again.",
+    `The clocks differ: this machine's is ${clocks.machine}, Kafka's ${clocks.kafka}, Redis's ${clocks.redis}. A close uses ` +
+      "this machine's, so nothing was closed. Correct the wrong clock (NTP), then run the close again.",
     clocks,
   );
 }

@@ -14,9 +14,9 @@ export interface WholenessOptions {
   readonly kafka: KafkaClient;
   readonly store: Store;
   readonly month: string;
-  /** As the close found them before it waited. */
+  /** The offsets that the close waited for. */
   readonly checked: CheckedCursors;
-  /** Of the Redis that the close began with: see `checkRebuilt`. */
+  /** Identifies the Redis that the close began with: see `checkRebuilt`. */
   readonly generation: string;
   readonly guard: RollbackGuard;
   /** The views that invoices are made from, caught up before the guard opened. */
@@ -24,11 +24,12 @@ export interface WholenessOptions {
 }
 
 /**
- * Makes sure that what was read of Redis since the guard opened is all that Kafka holds of the month. Asked before each page of
- * invoices: what held when the close began may have been emptied, rebuilt in part or restored from a copy since.
+ * Makes sure that what was read from Redis since the guard opened is all that Kafka holds of the
+ * month. It runs before each page of invoices, because Redis may have been emptied, rebuilt in part
+ * or restored from a copy since the close began.
  *
- * @throws TallymanError `REDIS_WENT_BACK`, `REBUILD_UNFINISHED`, `TOPIC_REPLACED`, `FEWER_SHARDS`, `SHARD_TORN`,
- *   `REDIS_EVICTED`, `REDIS_MAY_EVICT`
+ * @throws TallymanError `REDIS_WENT_BACK`, `REBUILD_UNFINISHED`, `TOPIC_REPLACED`, `FEWER_SHARDS`,
+ *   `SHARD_TORN`, `REDIS_EVICTED`, `REDIS_MAY_EVICT`
  */
 export async function checkWhole(options: WholenessOptions): Promise<void> {
   const { kafka, store, month, checked, generation, guard, views } = options;
@@ -41,12 +42,12 @@ export async function checkWhole(options: WholenessOptions): Promise<void> {
   if (isSame && held.every(Boolean)) return;
   throw new TallymanError(
     'REDIS_WENT_BACK',
-    `Redis was rebuilt, or lost plans or invoices, while those of ${month} were made. Run the close again: it shows them again first.`,
+    `Redis was rebuilt, or lost plans or invoices, while the invoices of ${month} were made. Run the close again, which restores them first.`,
     { month },
   );
 }
 
-/** A cursor only moves on, so one below the barrier belongs to a Redis that went back. */
+/** A cursor only moves forward, so a cursor below the barrier shows that Redis went back. */
 async function checkEnds(
   store: Store,
   month: string,
@@ -59,8 +60,8 @@ async function checkEnds(
     if (shard < 0) continue;
     throw new TallymanError(
       'REDIS_WENT_BACK',
-      `Redis went back while the invoices of ${month} were made: ${topic}/${shard} had been counted up to ${offsets[shard]}. ` +
-        'Let the consumers catch up, and run the close again.',
+      `Redis went back while the invoices of ${month} were made. ${topic}/${shard} had been counted up to ${offsets[shard]}. ` +
+        'Let the consumers catch up, then run the close again.',
       { month, topic, shard },
     );
   }

@@ -4,15 +4,16 @@ import type { KafkaClient } from '../../kafka/client';
 import type { Publisher } from '../../kafka/producer';
 import { topicName } from '../../kafka/topics/topics';
 
-/** A key that no reader of the ledger knows. Its record has no value, so compaction removes it. */
+/** A key that readers of the ledger ignore. Its record has no value, so compaction removes it. */
 const PROBE_KEY = 'fence';
 
 /**
- * Makes this close the only one that can publish closes and invoices, of whatever month: two at once would give the same
- * numbers. Then proves that the ledger takes records. A month that is frozen, and whose record is refused, would count all
- * further usage as late.
+ * Makes this close the only one that can publish closes and invoices of any month, because two at
+ * once would give the same numbers. Then proves that the ledger accepts records. If a month is
+ * frozen and its record is refused, all further usage would count as late.
  *
- * Whoever closed before ends with CLOSE_FENCED. What he published stays, and this close goes on from it.
+ * An earlier close ends with CLOSE_FENCED. What it published stays, and this close continues from
+ * there.
  */
 export async function openCloseFence(kafka: KafkaClient, prefix: string): Promise<Publisher> {
   const publisher = await openFencedPublisher(
@@ -34,7 +35,7 @@ function ledgerRefused(prefix: string, cause: unknown): TallymanError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new TallymanError(
     'LEDGER_REFUSED',
-    `Kafka takes no record for ${topic}: ${reason}. Nothing was frozen. Run \`tallyman close\` again. If that ` +
+    `Kafka does not accept a record for ${topic}: ${reason}. Nothing was frozen. Run \`tallyman close\` again. If that ` +
       "fails too, check the brokers and this user's rights to write.",
     { topic },
     { cause },
@@ -44,7 +45,7 @@ function ledgerRefused(prefix: string, cause: unknown): TallymanError {
 function closeFenced(): TallymanError {
   return new TallymanError(
     'CLOSE_FENCED',
-    'Another close has begun and taken over, or this one stood still for more than ten seconds. It issues nothing more. Let the ' +
-      'other one end; then `tallyman close` goes on with what is left.',
+    'Another close has taken over, or this one was paused for more than ten seconds. It issues nothing more. Wait until the ' +
+      'other one has ended, then run `tallyman close` to issue what is left.',
   );
 }

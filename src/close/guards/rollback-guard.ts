@@ -4,15 +4,17 @@ import { holdsMark, markFrozen, removeMark } from '../../redis/cut-offs';
 import { readShardCount } from '../../redis/usage/read-usage';
 import type { Store } from '../../redis/store';
 
-/** Watches, for one run of a close, that Redis does not go back while the frozen totals are read. */
+/** Detects, during one run of a close, whether Redis goes back while the frozen totals are read. */
 export interface RollbackGuard {
-  /** @throws TallymanError `REDIS_WENT_BACK` when what was read since it opened may not be what was frozen */
+  /**
+   * @throws TallymanError `REDIS_WENT_BACK` if the totals that were read since it opened may differ
+   *   from the frozen ones
+   */
   check(): Promise<void>;
   remove(): Promise<void>;
 }
 
-/**
- * Marks a frozen month in every shard: a Redis that goes back loses the mark.
+/** Marks a frozen month in every shard. If Redis goes back, it loses the mark.
  *
  * @throws TallymanError `UNFROZEN`, `BEHIND_FREEZE`
  */
@@ -26,7 +28,7 @@ export async function openRollbackGuard(store: Store, month: string): Promise<Ro
       if (held.every(Boolean)) return;
       throw new TallymanError(
         'REDIS_WENT_BACK',
-        `Redis lost its tail while the invoices of ${month} were made. Let the consumers catch up, and run the close again.`,
+        `Redis lost its latest writes while the invoices of ${month} were made. Let the consumers catch up, then run the close again.`,
         { month, shards: shards.filter((shard) => !held[shard]) },
       );
     },

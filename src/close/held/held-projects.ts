@@ -2,12 +2,12 @@ import { problemOf, problemOfError, type InvoiceProblem } from '../../billing/in
 import { TallymanError } from '../../lib/errors';
 
 /**
- * A project that a close leaves out: no document of the month is issued to it until the reason is gone. The next close
- * takes the project up again.
+ * A project that a close leaves out. It gets no document of the month until the reason is gone, and
+ * each later close tries again.
  */
 export type Held = InvoiceProblem;
 
-/** Codes that say something about Redis as a whole, besides those that begin with `REDIS_`. */
+/** Codes that concern Redis as a whole, besides those that begin with `REDIS_`. */
 const OF_ALL_PROJECTS = new Set([
   'UNINITIALISED',
   'REBUILD_UNFINISHED',
@@ -17,8 +17,8 @@ const OF_ALL_PROJECTS = new Set([
 ]);
 
 /**
- * Whether an error that arose while one project was read or priced is this project's alone. A store that is away, or that
- * refuses every command, is not: without it the others cannot be billed either.
+ * Whether an error while one project was read or priced concerns this project alone. If a store is
+ * away or refuses every command, the others cannot be billed either.
  */
 function isOfOneProject(error: unknown): boolean {
   if (error instanceof TallymanError)
@@ -27,14 +27,14 @@ function isOfOneProject(error: unknown): boolean {
   return !(error instanceof Error && error.name.startsWith('KafkaJS'));
 }
 
-/** What Redis itself answered, in the words of its client. */
+/** The name of errors that Redis itself answered. */
 const isReply = (error: unknown): error is Error => error instanceof Error && error.name === 'ReplyError';
 
 /**
- * Does some work for several projects at once, and leaves out those that make it fail: a failure is narrowed down to its
- * projects by halves. The work must be repeatable.
+ * Does work for several projects at once, and leaves out those that make it fail. It finds them by
+ * halving the list. The work must be repeatable.
  *
- * @throws what is not one project's alone
+ * @throws errors that do not concern one project alone
  */
 export async function doForEach<P extends { readonly project: string }, T>(
   projects: readonly P[],
@@ -55,10 +55,9 @@ export async function doForEach<P extends { readonly project: string }, T>(
   return { done: [...before.done, ...after.done], held: [...before.held, ...after.held] };
 }
 
-/**
- * What came out, or why the project is held.
+/** The result, or why the project is held.
  *
- * @throws what is not one project's alone
+ * @throws errors that do not concern one project alone
  */
 export function orHeld<T>(project: string, month: string, price: () => T): T | Held {
   try {
@@ -76,6 +75,6 @@ function heldFor(project: string, month: string, error: unknown): Held {
   if (error instanceof TallymanError) return problemOfError(place, error);
   const detail = error instanceof Error ? error.message : String(error);
   return error instanceof SyntaxError || isReply(error)
-    ? problemOf(place, 'UNREADABLE', `What Redis contains of ${month} cannot be read: ${detail}`)
+    ? problemOf(place, 'UNREADABLE', `The data of ${month} in Redis cannot be read: ${detail}`)
     : problemOf(place, 'NOT_PRICED', detail);
 }

@@ -10,7 +10,7 @@ import type { Store } from '../../redis/store';
 import type { Held } from './held-projects';
 
 /**
- * Refuses to begin a close on a Redis that has dropped keys, or whose shards were written in part.
+ * Refuses to begin a close if Redis has evicted keys, or if a shard was written in part.
  *
  * @throws TallymanError `REDIS_EVICTED`, `REDIS_MAY_EVICT`, `SHARD_TORN`
  */
@@ -19,21 +19,22 @@ export async function checkRedisIsWhole(store: Store, shardCount: number): Promi
   await checkNotTorn(store, shardCount);
 }
 
-/** The same as far as it can change while a close runs; quick enough to be asked for each page. */
+/** The part of it that can change while a close runs. It is fast enough to run for each page. */
 export async function checkRedisStaysWhole(store: Store, shardCount: number): Promise<void> {
   await checkNothingDropped(store);
   await checkWritesEnded(store, shardCount);
 }
 
-/** The projects that Redis holds damaged totals of, and how the close holds them. */
+/** The projects with damaged totals in Redis, and why the close holds them. */
 export interface DamagedProjects {
   readonly projects: ReadonlyMap<string, Held>;
   readonly hold: (page: readonly { readonly project: string }[]) => Promise<Held[]>;
 }
 
 /**
- * Compares the days of each project of a month with its totals, and looks for totals that no month's set of projects lists.
- * Those of another month count too: it is billed by a later close, or late usage is priced by what it holds.
+ * Compares the days of each project of a month with its totals, and searches for totals that no
+ * month's set of projects lists. Other months count as well, because a later close bills them, or
+ * late usage is priced by them.
  */
 export async function holdDamagedProjects(
   store: Store,
@@ -43,7 +44,7 @@ export async function holdDamagedProjects(
   const projects = new Map<string, Held>();
   const remedy = `${REBUILD_REMEDY} Then run \`tallyman close ${month}\` again.`;
   for (const { project, shard, month: of } of await findUnlistedTotals(store)) {
-    const detail = `it has totals of ${of} in shard ${shard}, and the set of the month's projects lacks it`;
+    const detail = `it has totals of ${of} in shard ${shard}, and the month's set of projects does not contain it`;
     projects.set(project, { project, code: 'PROJECT_UNLISTED', detail, remedy });
   }
   for await (const { project, shard, fields } of eachProjectThatDiffers(store, shardCount, month)) {

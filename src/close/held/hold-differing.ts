@@ -1,7 +1,7 @@
 import type { PlacedProject } from '../../redis/usage/read-usage';
 import type { Held } from './held-projects';
 
-/** In what Redis differs from a recount of the log. */
+/** How Redis differs from a recount of the log. */
 export interface Difference {
   readonly month?: string;
   readonly field?: string;
@@ -10,7 +10,7 @@ export interface Difference {
 }
 
 /**
- * Holds the projects of which Redis and a recount of the log differ.
+ * Holds the projects for which Redis and a recount of the log differ.
  *
  * @param differing project -> its differences
  */
@@ -28,8 +28,8 @@ export function holdDiffering(
 }
 
 /**
- * The projects that differ and that the close did not come to: Redis has lost that they have usage in the month, or their
- * invoice was issued before.
+ * The projects that differ and that the close did not reach, because Redis lost them from the
+ * month's set, or because their invoice was issued before.
  */
 export function heldBesides(
   held: readonly Held[],

@@ -12,7 +12,7 @@ export async function checkBrokerClock({ config, kafka }: Context): Promise<Find
       level: 'warning',
       subject: 'Kafka',
       problem: `the clock of a broker and this machine's differ by ${Math.round(Math.abs(skewMs) / 1000)} s`,
-      remedy: 'set the clocks by NTP: retention goes by the brokers, the close by this one',
+      remedy: 'synchronise the clocks by NTP: retention uses those of the brokers, and the close this one',
     },
   ];
 }

@@ -22,7 +22,7 @@ export async function checkCursors(context: Context): Promise<Finding[]> {
       const subject = `${topic}/${partition}`;
       const cursor = (await readCursors(store, partition)).get(topic);
       if (cursor === undefined) {
-        const problem = 'Redis holds no cursor: its events are not counted';
+        const problem = 'Redis holds no cursor, so its events are not counted';
         findings.push({
           level: 'error',
           subject,
@@ -42,7 +42,7 @@ export async function checkCursors(context: Context): Promise<Finding[]> {
       } else if (cursor < range.end) behind.push({ topic, partition, cursor, end: range.end });
     }
   }
-  // Only where there are cursors, Redis can be compared with the ledger.
+  // Redis can be compared with the ledger only if there are cursors.
   if (findings.length === 0) {
     const shardCount = Math.max(...[...ranges.values()].map((partitions) => partitions.length));
     const installation = { client: context.kafka(), store, prefix, calendar: context.calendar, shardCount };
@@ -54,8 +54,8 @@ export async function checkCursors(context: Context): Promise<Finding[]> {
     findings.push({
       level: 'warning',
       subject: `${topic}/${partition}`,
-      problem: `${end - cursor} events wait, and the cursor stands at ${cursor}`,
-      remedy: 'start the consumers (tallyman consume), or look at their logs',
+      problem: `${end - cursor} events are waiting, and the cursor has stopped at ${cursor}`,
+      remedy: 'start the consumers (tallyman consume), or check their logs',
     });
   }
   return findings;

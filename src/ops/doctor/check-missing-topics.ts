@@ -14,6 +14,6 @@ export async function checkMissingTopics(
     subject,
     ...(deleted.has(subject)
       ? { problem: 'the topic is missing, and this installation has used it', remedy: DELETED_REMEDY }
-      : { problem: 'the topic is missing: what is published to it goes nowhere', remedy: 'tallyman init' }),
+      : { problem: 'the topic is missing, so nothing can be published to it', remedy: 'tallyman init' }),
   }));
 }

@@ -2,7 +2,7 @@ import type { Context } from '../../installation/context';
 import { countingSettings, readCountingRecord, settingsThatDiffer } from '../../installation/settings';
 import type { Finding } from '../../lib/finding';
 
-/** The settings that were recorded, and this environment's. */
+/** Compares the recorded settings with this environment's. */
 export async function checkSettings({ config, kafka }: Context): Promise<Finding[]> {
   const { settings } = await readCountingRecord(kafka(), config.prefix);
   if (settings === undefined) {
@@ -10,7 +10,8 @@ export async function checkSettings({ config, kafka }: Context): Promise<Finding
       {
         level: 'warning',
         subject: 'settings',
-        problem: 'zone, rounding and limits are not recorded: a consumer with others would not be refused',
+        problem:
+          'zone, rounding and limits are not recorded, so a consumer with other settings would not be refused',
         remedy: 'tallyman init (it changes nothing else)',
       },
     ];
@@ -18,7 +19,7 @@ export async function checkSettings({ config, kafka }: Context): Promise<Finding
   return settingsThatDiffer(settings, countingSettings(config)).map((problem) => ({
     level: 'error',
     subject: 'settings',
-    problem: `${problem}: consumers with this environment refuse to start`,
-    remedy: 'set the environment back',
+    problem: `${problem}, so consumers with this environment refuse to start`,
+    remedy: 'restore the environment',
   }));
 }

@@ -18,16 +18,16 @@ export async function checkTopicIds(
       findings.push({
         level: 'warning',
         subject: topic,
-        problem: 'Kafka gives it no id: if it is deleted and made anew, nobody may notice',
+        problem: 'Kafka gives it no id, so a topic that is deleted and recreated may not be noticed',
         remedy: 'Kafka 2.8 or later',
       });
     } else if (expected === undefined) {
-      const problem = 'Redis does not say which topic its cursors belong to: consumers refuse to start';
+      const problem = 'Redis does not record which topic its cursors belong to, so consumers refuse to start';
       findings.push({ level: 'error', subject: topic, problem, remedy: 'tallyman init' });
     } else if (id !== expected) {
       const { message } = topicReplaced(topic, expected, id);
       const remedy =
-        `let KAFKA_BROKERS name the right Kafka; if it is a true copy: redis-cli HDEL ${store.keys.topicIds} ${topic}, ` +
+        `set KAFKA_BROKERS to the right Kafka; if it is a true copy: redis-cli HDEL ${store.keys.topicIds} ${topic}, ` +
         'then tallyman init';
       findings.push({ level: 'error', subject: topic, problem: message, remedy });
     }

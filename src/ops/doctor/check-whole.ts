@@ -12,7 +12,7 @@ export async function checkFilled(store: Store): Promise<Finding[]> {
     {
       level: 'error',
       subject: 'Redis',
-      problem: 'a rebuild has not come to its end: totals are missing',
+      problem: 'a rebuild has not ended, so totals are missing',
       remedy: 'tallyman rebuild',
     },
   ];

@@ -21,10 +21,10 @@ export async function examine(context: Context): Promise<Finding[]> {
   const store = await context.store();
   const redis = await checkRedis(store);
   const missing = await missingTopics(kafka(), prefix);
-  // What follows asks the topics, and must find them.
+  // The following checks query the topics, which must exist.
   if (missing.length > 0) return [...redis, ...(await checkMissingTopics(context, store, missing))];
   const topics = await checkTopics(kafka(), prefix);
-  // What is missing in Redis follows from that, and would only hide it.
+  // Other findings about Redis would only follow from this one, and hide it.
   if (redis.some(({ code }) => code === 'REDIS_EVICTED')) return [...redis, ...topics];
   if (await isRedisEmptied(kafka(), store, prefix, ALL_LEDGERS)) {
     const found = { code: 'REDIS_EMPTIED', problem: EMPTIED_PROBLEM, remedy: 'tallyman rebuild' };

@@ -229,7 +229,7 @@ describe('a wrong clock', () => {
     jest.spyOn(Date, 'now').mockImplementation(() => now() + 40 * 86_400_000);
     await expect(checkClocks(client, store, prefix)).rejects.toMatchObject({
       code: 'CLOCK_SKEW',
-      message: expect.stringMatching(/this machine says .*, Kafka .*, Redis /),
+      message: expect.stringMatching(/this machine's is .*, Kafka's .*, Redis's /),
     });
     await expect(openCloseFence(client, prefix)).rejects.toMatchObject({ code: 'LEDGER_REFUSED' });
   });

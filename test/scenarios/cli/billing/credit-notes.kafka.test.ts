@@ -92,7 +92,7 @@ test('voids of a closed month are a credit line, or a credit note where nothing 
   await loseInvoices(tallyman);
   const closed = await tallyman.run(['close', month, '--grace', '0s']);
   expect(closed.stdout).toContain('1 credit notes issued: -0.30 USD');
-  expect(closed.stderr).toContain('showed records that only the ledger had');
+  expect(closed.stderr).toContain('restored records that only the ledger had');
   const expected = [
     [`left-${earlier}`, 'left-0001', '51.00'],
     [`stays-${earlier}`, 'stays-0001', '51.00'],

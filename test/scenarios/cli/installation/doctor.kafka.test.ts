@@ -153,11 +153,11 @@ test('what can go wrong with a running installation is found, each with what to 
       ['error', 'billing.closes', 'its cleanup.policy is delete'],
       ['error', 'usage.dead-letters', 'it takes messages up to 1000 bytes'],
       ['error', 'settings', 'TALLYMAN_ROUNDING is per-second and was per-minute'],
-      ['error', 'Redis', 'a rebuild has not come to its end'],
+      ['error', 'Redis', 'a rebuild has not ended'],
       ['error', 'close of 2026-01', 'the ledger does not'],
       ['error', 'close of 2026-02', 'Redis does not'],
       ['error', 'close of 2026-02, shard 0', 'lost its freeze'],
-      ['warning', 'usage.agent/0', '1 events wait, and the cursor stands at 0'],
+      ['warning', 'usage.agent/0', '1 events are waiting, and the cursor has stopped at 0'],
       ['error', 'Redis', 'of maxmemory is used'],
       ['warning', 'Redis', 'min-replicas-to-write is 0'],
     ] as const) {
