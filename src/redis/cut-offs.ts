@@ -64,8 +64,8 @@ export async function restoreFreeze(
     throw new TallymanError(
       'FREEZE_LOST',
       `Shard ${shard} has lost the freeze of ${month} and counted on: ${detail} stands at ${passed}, the month was frozen ` +
-        `at ${cursors.get(String(detail))}. Late usage may stand in the closed month. Empty this Redis and run ` +
-        '`tallyman rebuild`: it comes out right.',
+        `at ${cursors.get(String(detail))}. Late usage may stand in the closed month. ` +
+        'Stop the consumers, then run `tallyman rebuild --empty`: it comes out right.',
       { shard, month, topic: detail, cursor: passed },
     );
   }

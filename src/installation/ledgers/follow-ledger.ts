@@ -130,7 +130,7 @@ function checkSameLedger(
   { topicId, start, end }: LogRange & { readonly topicId: string | undefined },
 ): void {
   const remedy =
-    'Restore the topic from a copy. If what it holds now is right, empty this Redis and run `tallyman rebuild`.';
+    'Restore the topic from a copy. If what it holds now is right, stop the consumers, then run `tallyman rebuild --empty`.';
   if (shownId !== undefined && topicId !== shownId) {
     throw new TallymanError(
       'TOPIC_REPLACED',

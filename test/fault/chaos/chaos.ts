@@ -21,6 +21,7 @@ const PREFIX = 'chaos';
 const MOVE_CLOCK = join(__dirname, 'move-clock.js');
 const HOUR_MS = 3_600_000;
 const VERB_TIMEOUT_MS = 240_000;
+const MEMBERS_GONE_MS = 60_000;
 const FINALE_ROUNDS = 12;
 const CAUGHT_UP_TIMEOUT_MS = 20_000;
 
@@ -323,32 +324,39 @@ export class Chaos {
       this.complain(`no remedy, or none that works: ${message}`);
       return false;
     }
-    for (const { words, emptiesRedis } of remedies) {
-      this.tell(
-        `  remedy: ${emptiesRedis ? 'empty Redis, ' : ''}tallyman ${words.join(' ')} <- ${message.slice(0, 300)}`,
-      );
+    for (const words of remedies) {
+      this.tell(`  remedy: tallyman ${words.join(' ')} <- ${message.slice(0, 300)}`);
       const isRebuild = words[0] === 'rebuild';
       // Its own help says so.
       if (isRebuild) await this.consumers.stop();
-      if (emptiesRedis) await onRedis(this.world.redis, (redis) => redis.flushall());
       if (isRebuild) {
         for (let kill = 0; kill < killsRebuild; kill += 1) {
-          await this.killedVerb(this.random.between(500, 4_000), 'rebuild');
+          await this.killedVerb(this.random.between(500, 4_000), ...words);
         }
       }
       const more = words[0] === 'close' ? ['--stall', '30s'] : [];
-      const end = await this.verb(...words, ...more);
+      const end = await this.verbWithoutMembers(...words, ...more);
       if (isRebuild) {
         this.consumers.ends.length = 0;
         this.consumers.start(2);
       }
       if (end.code === 0) return true;
       const said = errorLine(end.stderr);
-      if (remediesIn(said).some((next) => next.words.join(' ') !== words.join(' ')))
+      if (remediesIn(said).some((next) => next.join(' ') !== words.join(' ')))
         return this.follow(said, killsRebuild, depth + 1);
     }
     this.complain(`the remedy did not work: ${message}`);
     return false;
+  }
+
+  /** Kafka lists a killed consumer as a member for some seconds, and Redis is not emptied meanwhile. */
+  private async verbWithoutMembers(...words: string[]): Promise<ProcessEnd> {
+    const deadline = Date.now() + MEMBERS_GONE_MS;
+    for (;;) {
+      const end = await this.verb(...words);
+      if (codeOf(end.stderr) !== 'CONSUMERS_RUNNING' || Date.now() > deadline) return end;
+      await delay(1_000);
+    }
   }
 
   /** All faults end; what was told is typed until all is well. */

@@ -1,18 +1,9 @@
-/** What a message tells its reader to type, in the order of the message. */
-export interface Remedy {
-  /** The words after `tallyman`; none for the emptying of Redis. */
-  readonly words: readonly string[];
-  /** The reader is told to empty Redis first. */
-  readonly emptiesRedis: boolean;
-}
+const COMMAND =
+  /\btallyman ((?:init|rebuild --empty|rebuild|close|projects set|verify|doctor)\b(?: \d{4}-\d\d)?)/g;
 
-/** Takes the commands out of an error or of a finding of the doctor. */
-export function remediesIn(text: string): Remedy[] {
-  const emptiesRedis = /\bempt(?:y|ies) (?:this |the |that )?Redis\b|redis-cli FLUSH(?:ALL|DB)/i.test(text);
-  const commands = [
-    ...text.matchAll(/\btallyman ((?:init|rebuild|close|projects set|verify|doctor)\b(?: \d{4}-\d\d)?)/g),
-  ];
-  return commands.map(([, command = '']) => ({ words: command.split(' '), emptiesRedis }));
+/** The commands that an error or a finding of the doctor tells its reader to type: the words of each after `tallyman`. */
+export function remediesIn(text: string): string[][] {
+  return [...text.matchAll(COMMAND)].map(([, command = '']) => command.split(' '));
 }
 
 /** The last line of an error: what a person reads. */
