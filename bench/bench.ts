@@ -1,6 +1,7 @@
 import { Argument, Command, Option, InvalidArgumentError } from 'commander';
 import { measureClose } from './close';
 import { measureFreshness } from './freshness';
+import { measureGateway } from './gateway';
 import { measureGrowth } from './growth';
 import { measureQuota } from './quota';
 import { createResults } from './results';
@@ -15,6 +16,7 @@ interface Sizes {
   readonly seconds: number;
   readonly ids: readonly number[];
   readonly closes: readonly number[];
+  readonly posted: number;
 }
 
 interface Flags extends Partial<Sizes> {
@@ -33,6 +35,7 @@ const WHOLE: Sizes = {
   seconds: 20,
   ids: [100_000, 1_000_000, 10_000_000, 50_000_000],
   closes: [1_000, 10_000, 100_000, 1_000_000],
+  posted: 400_000,
 };
 const QUICK: Sizes = {
   events: 300_000,
@@ -40,6 +43,7 @@ const QUICK: Sizes = {
   seconds: 8,
   ids: [100_000, 1_000_000],
   closes: [1_000, 10_000],
+  posted: 100_000,
 };
 
 type Options = Sizes & Flags;
@@ -58,6 +62,7 @@ const SECTIONS: Readonly<Record<string, Measure>> = {
   async close(kafka, { closes }, add) {
     for (const projects of closes) await measureClose(kafka, projects, add);
   },
+  gateway: (kafka, options, add) => measureGateway(kafka, { ...options, projects: 20_000 }, add),
   quota: (kafka, _, add) => measureQuota(kafka, add),
 };
 const NAMES = Object.keys(SECTIONS);
@@ -108,6 +113,7 @@ new Command('bench')
   )
   .option('--ids <n,...>', `growth: ids held (${WHOLE.ids.join(',')})`, positiveIntegers)
   .option('--closes <n,...>', `close: numbers of projects (${WHOLE.closes.join(',')})`, positiveIntegers)
+  .option('--posted <n>', `gateway: events in batches (${WHOLE.posted})`, positiveInteger)
   .option('--save', 'write the results to bench/results')
   .action((sections: string[], flags: Flags) => bench(sections.length > 0 ? sections : NAMES, flags))
   .parseAsync()

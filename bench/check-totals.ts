@@ -1,10 +1,24 @@
 import type { Redis } from 'ioredis';
+import type { Oracle } from '../src/oracle/usage-oracle';
 import type { Store } from '../src/redis/store';
 import type { Recount } from './recount';
 
 type Totals = Map<string, Map<string, bigint>>;
 
 const PAGE = 1_000;
+
+/** What an oracle has counted, as text. */
+export function totalsOf(oracle: Oracle): Recount['totals'] {
+  const totals: Record<string, Record<string, string>> = {};
+  for (const [project, months] of oracle.totals) {
+    for (const [month, meters] of months) {
+      totals[`${month}:${project}`] = Object.fromEntries(
+        [...meters].map(([meter, quantity]) => [meter, String(quantity)]),
+      );
+    }
+  }
+  return totals;
+}
 
 /**
  * Reads every hash of totals there is and compares it with the recount.

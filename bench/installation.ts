@@ -5,7 +5,7 @@ import { readConfig } from '../src/lib/config';
 import { openKafka, type KafkaClient } from '../src/kafka/client';
 import { createTopics, logEnds, topicName } from '../src/kafka/topics/topics';
 import { apply } from '../src/redis/apply/apply-chunk';
-import { initCursor } from '../src/redis/cursors';
+import { initCursor, readCursors } from '../src/redis/cursors';
 import { freeze } from '../src/redis/cut-offs';
 import { writeShardCount } from '../src/redis/usage/read-usage';
 import { openStore, type Store } from '../src/redis/store';
@@ -68,6 +68,18 @@ async function initCursors(store: Store, topics: readonly string[], shards: numb
     for (const topic of topics) await initCursor(store, shard, topic, 0);
   }
   await writeShardCount(store, shards);
+}
+
+/** How many records of these logs are applied. */
+export async function appliedRecords(
+  store: Store,
+  ends: ReadonlyMap<string, readonly number[]>,
+): Promise<number> {
+  const shards = [...ends.values()][0]?.length ?? 0;
+  const cursors = await Promise.all(Array.from({ length: shards }, (_, shard) => readCursors(store, shard)));
+  let done = 0;
+  for (const shard of cursors) for (const topic of ends.keys()) done += shard.get(topic) ?? 0;
+  return done;
 }
 
 const PRELOAD_CHUNK = 2_000;

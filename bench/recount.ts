@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { createOracle } from '../src/oracle/usage-oracle';
+import { totalsOf } from './check-totals';
 import { benchWorkload, type BenchWorkload } from './workload';
 
 /** Recounts a workload with the demo's oracle, which shares no code with the consumers, and writes what must come out. */
@@ -16,15 +17,7 @@ function recount(workload: BenchWorkload, closed: string): Recount {
   const oracle = createOracle();
   oracle.closeMonth(closed);
   for (const record of benchWorkload(workload)) oracle.add(record);
-  const totals: Record<string, Record<string, string>> = {};
-  for (const [project, months] of oracle.totals) {
-    for (const [month, meters] of months) {
-      totals[`${month}:${project}`] = Object.fromEntries(
-        [...meters].map(([meter, quantity]) => [meter, String(quantity)]),
-      );
-    }
-  }
-  return { ...oracle.counts, totals };
+  return { ...oracle.counts, totals: totalsOf(oracle) };
 }
 
 const [, , workload = '{}', closed = '', file = ''] = process.argv;

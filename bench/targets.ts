@@ -37,8 +37,14 @@ const TARGETS: readonly Target[] = [
   },
   { says: 'events a CPU second, times naive', rows: isTallyman, figure: of('perCpuToNaive'), atLeast: 10 },
   {
+    says: 'events a second over HTTP',
+    rows: (row) => row.section === 'gateway' && row['what'] === 'requests of 100',
+    figure: of('eventsPerSecond'),
+    atLeast: 20_000,
+  },
+  {
     says: 'wrong totals',
-    rows: (row) => String(row['engine']).startsWith('tallyman'),
+    rows: (row) => row.section === 'gateway' || String(row['engine']).startsWith('tallyman'),
     figure: of('wrongTotals'),
     atMost: 0,
   },

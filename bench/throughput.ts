@@ -2,11 +2,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readCursors } from '../src/redis/cursors';
 import type { NativeService } from '../src/dev/services/service';
 import type { Store } from '../src/redis/store';
 import { countWrong } from './check-totals';
 import {
+  appliedRecords,
   createUsageTopics,
   endsOfLog,
   holdClosedMonth,
@@ -217,14 +217,6 @@ function startEngine(
   const onMessage = (message: unknown): void => onDone((message as { done: number }).done);
   if (engine === 'raw') return startChild('bench/engines/raw.js', [], env, onMessage);
   return startChild('bench/engines/naive.js', engine === 'naive' ? [] : ['--batched'], env, onMessage);
-}
-
-async function appliedRecords(store: Store, ends: ReadonlyMap<string, readonly number[]>): Promise<number> {
-  const shards = [...ends.values()][0]?.length ?? 0;
-  const cursors = await Promise.all(Array.from({ length: shards }, (_, shard) => readCursors(store, shard)));
-  let done = 0;
-  for (const shard of cursors) for (const topic of ends.keys()) done += shard.get(topic) ?? 0;
-  return done;
 }
 
 async function heldMemory(

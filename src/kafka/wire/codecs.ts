@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { CompressionCodecs, CompressionTypes } from 'kafkajs';
-import { compressFrame } from 'lz4-napi';
+import { compressFrameSync } from 'lz4-napi';
 import { decompressLz4 } from './lz4-decoder';
 import { compressSnappy, decompressSnappy } from './snappy-codec';
 
@@ -62,7 +62,8 @@ export const snappyCodec: Codec = {
 };
 
 export const lz4Codec: Codec = {
-  compress: ({ buffer }) => compressFrame(buffer),
+  // In this thread: a batch takes microseconds, and the way to the pool and back takes longer.
+  compress: ({ buffer }) => Promise.resolve(compressFrameSync(buffer)),
   // eslint-disable-next-line @typescript-eslint/require-await -- kafkajs awaits every codec
   decompress: async (buffer) => decompressLz4(buffer, MAX_BATCH_BYTES, tooLarge),
 };
