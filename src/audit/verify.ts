@@ -4,19 +4,22 @@ import type { Catalog } from '../billing/catalog/catalog';
 import type { Seller } from '../billing/invoice/invoice';
 import type { CloseRecord } from '../redis/views/close-record';
 import { readCloseRecords } from '../installation/ledgers/restore-closes';
+import { monthsFrozenTooEarly } from '../installation/ledgers/frozen-too-early';
 import { readCloseState } from '../close/close-state';
 import type { CountingRecord } from '../installation/settings';
 import { TallymanError } from '../lib/errors';
 import { createProgress, type Progress } from '../lib/progress';
 import type { KafkaClient } from '../kafka/client';
 import { logRanges, topicName, type LogRange } from '../kafka/topics/topics';
+import { findDroppedKeys } from '../redis/checks/dropped-keys';
+import { findTornShards } from '../redis/checks/find-double-counts';
 import { readShard, type ShardSnapshot } from '../redis/usage/read-shard';
 import { readShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
 import { compareInvoices, type FieldCorrections } from './compare/compare-invoices';
 import { compareMonth } from './compare/compare-shard';
 import type { Collision, Conflict, Repeats } from './compare/compare-repeats';
-import { compareViews } from './compare/compare-views';
+import { catchUpWholeViews, compareViews } from './compare/compare-views';
 import { neededFrom } from '../installation/replay-horizon';
 import type { Difference } from './compare/difference';
 import { ShardRecount, type RecountedTopic } from './shard-recount';
@@ -101,6 +104,7 @@ class Verification {
   private readonly topics: readonly RecountedTopic[];
   private readonly progress: Progress;
   private closes: CloseRecord[] = [];
+  private frozenTooEarly: ReadonlySet<string> = new Set();
   private ranges: ReadonlyMap<string, readonly LogRange[]> = new Map();
   private total = 0;
   private readonly startedAt = performance.now();
@@ -116,6 +120,7 @@ class Verification {
 
   async run(): Promise<VerifyReport> {
     const { client, store, prefix, rating, nowMs } = this.options;
+    await catchUpWholeViews({ client, store, prefix });
     await this.readCloses();
     const names = this.topics.map(({ topic }) => topic);
     this.ranges = await logRanges(client, names);
@@ -125,6 +130,10 @@ class Verification {
     for (const { month } of this.closes) this.verdictOf(month);
     for (const month of [...state.closedMonths, ...state.openMonthsWithUsage]) this.verdictOf(month);
     if (this.options.month !== undefined) this.verdictOf(this.options.month);
+    this.frozenTooEarly = new Set(
+      await monthsFrozenTooEarly(client, store, prefix, rating.calendar, state.frozenMonths),
+    );
+    await this.compareWhole(shardCount);
 
     for (let shard = 0; shard < shardCount; shard += 1) await this.compareShard(shard);
     this.progress.end();
@@ -134,6 +143,17 @@ class Verification {
     await compareViews({ client, store, prefix, onDifference: (difference) => this.note(difference) });
     pricing.end();
     return this.finished();
+  }
+
+  /** What makes everything in Redis doubtful, even if its sums agree by now. */
+  private async compareWhole(shardCount: number): Promise<void> {
+    const { store } = this.options;
+    for (const { shard, problem } of await findTornShards(store, shardCount))
+      this.note({ kind: 'torn', shard, expected: 'written as a whole', found: problem });
+    for (const { node, code, problem } of await findDroppedKeys(store)) {
+      if (code === 'REDIS_EVICTED')
+        this.note({ kind: 'evicted', field: node, expected: null, found: problem });
+    }
   }
 
   /** Read again for each shard, because a close may run meanwhile. */
@@ -191,8 +211,9 @@ class Verification {
     const { rating, nowMs } = this.options;
     for (const month of new Set([...recorded.keys(), ...freezes.keys()])) {
       if (!this.isInScope(month)) continue;
-      // A close makes its cut-offs before it is recorded. No close can make one for a month that is not over.
-      if (!recorded.has(month) && rating.calendar.monthEnd(month) <= nowMs) continue;
+      // A close makes its cut-offs before it is recorded, but only after the month's end.
+      const isOver = rating.calendar.monthEnd(month) <= nowMs && !this.frozenTooEarly.has(month);
+      if (!recorded.has(month) && isOver) continue;
       const expected = shownCursors(recorded.get(month));
       const found = shownCursors(Object.fromEntries(freezes.get(month) ?? []));
       if (expected !== found) this.note({ kind: 'freeze', month, shard, expected, found });

@@ -7,7 +7,9 @@ import type { KafkaClient } from '../../kafka/client';
 import { readLedger } from '../../kafka/ledger/ledger';
 import { topicName } from '../../kafka/topics/topics';
 import { readCloses } from '../../redis/views/closes';
-import { readInvoice } from '../../redis/views/invoices';
+import { followLedger } from '../../installation/ledgers/follow-ledger';
+import { closesView, projectsView } from '../../redis/views/ledger-view';
+import { invoicesView, readInvoice } from '../../redis/views/invoices';
 import { eachPageOfProjects, readProject } from '../../redis/views/projects';
 import type { Store } from '../../redis/store';
 import type { Difference } from './difference';
@@ -44,6 +46,22 @@ interface Mismatch {
   /** The value in the ledger; null if it has none under this key. */
   readonly label: string | null;
   readonly found: string | undefined;
+}
+
+/**
+ * Brings the views to the ends of their ledgers, as each verb does before it reads one. A view
+ * whose number of fields has changed since it was shown has lost some. It stays as it is, so that
+ * it is reported.
+ */
+export async function catchUpWholeViews({
+  client,
+  store,
+  prefix,
+}: Omit<ViewComparison, 'onDifference'>): Promise<void> {
+  for (const view of [projectsView(store), closesView(store), invoicesView(store)]) {
+    const { text, position } = await view.find();
+    if (position !== undefined || text === '') await followLedger(client, view, prefix).catchUp();
+  }
 }
 
 /**

@@ -12,6 +12,10 @@ export interface Difference {
     | 'freeze'
     /** Redis shows another text than the ledger. */
     | 'view'
+    /** A shard was written in part, or in part twice: see `findTornShards`. */
+    | 'torn'
+    /** A server has evicted keys since it started, and no rebuild has restored them. */
+    | 'evicted'
     /** A document's number is used twice, leaves a gap, or has an earlier date than a lower number. */
     | 'number'
     /** Redis and Kafka disagree on how many shards there are. */

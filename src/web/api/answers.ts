@@ -2,13 +2,16 @@ import type { Freshness, InvoiceSummary, QuotaAnswer, UsageAnswer } from '../../
 import type { Invoice } from '../../billing/invoice/invoice';
 import type { QuotaUsage } from '../../billing/quota/quota-usage';
 import type { LogPosition } from '../../ingest/health/log-position';
+import { ProblemError } from '../http/problems';
 import type { MonthView } from '../pages/month-view';
 
 /** The documents of the API, as `schemas/api.v1.json` describes them. */
 
 export function usageAnswer(view: MonthView, position: LogPosition | undefined): UsageAnswer {
   const { input, invoice, creditNote, segments, forecast } = view;
-  const last = segments.at(-1)!;
+  const last = segments.at(-1);
+  if (last === undefined)
+    throw new ProblemError('NOT_FOUND', `The catalog has no plan "${invoice.plan}" in ${view.month}.`);
   const daily: Record<string, Record<string, string>> = {};
   for (const [field, quantity] of sorted(input.daily ?? new Map<string, bigint>())) {
     // `YYYY-MM-DD/<meter>`: neither a day nor the beginning of a meter can be a name like `__proto__`.

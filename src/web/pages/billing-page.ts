@@ -1,5 +1,6 @@
 import { isInference, splitMeterKey } from '../../rating/meters';
 import type { Invoice, InvoiceLine } from '../../billing/invoice/invoice';
+import type { PricingPeriod } from '../../billing/pricing/month-terms';
 import { isLateField } from '../../rating/month';
 import { inInvoiceOrder, labelOf } from '../../billing/pricing/units';
 import type { PlanComparison } from '../../billing/invoice/compare-plans';
@@ -110,7 +111,7 @@ function summary({
   status,
   month,
 }: MonthView): Html {
-  const plan = segments.at(-1)!;
+  const plan = segments.at(-1);
   const { currency } = invoice;
   const generous = all.filter(({ included }) => /[1-9]/.test(included)).length;
   return html`<div class="cards">
@@ -135,14 +136,12 @@ function summary({
     }
     <div class="card">
       <h2>Plan</h2>
-      <p class="figure">${plan.planName}</p>
+      <p class="figure">${plan?.planName ?? invoice.plan}</p>
       <p class="note">
-        ${money(plan.fee.toFixed(input.catalog.minorDigits), currency)} per month, ${generous} included
-        quantities.
         ${
-          plan.atQuota === 'block'
-            ? 'Usage beyond them is blocked, not charged.'
-            : 'Usage beyond them is charged at the plan’s prices.'
+          plan === undefined
+            ? 'The price list does not have this plan in this month.'
+            : planNote(plan, money(plan.fee.toFixed(input.catalog.minorDigits), currency), generous)
         }
       </p>
     </div>
@@ -155,6 +154,14 @@ function summary({
       </div>`
     }
   </div>`;
+}
+
+function planNote({ atQuota }: PricingPeriod, fee: string, generous: number): string {
+  const beyond =
+    atQuota === 'block'
+      ? 'Usage beyond them is blocked, not charged.'
+      : 'Usage beyond them is charged at the plan’s prices.';
+  return `${fee} per month, ${generous} included quantities. ${beyond}`;
 }
 
 function quotas({ quotas: all, invoice, segments }: MonthView): Html {
@@ -375,7 +382,7 @@ export function linesTable(
 }
 
 function plansSection({ plans, view }: BillingPage): Html {
-  const current = view.segments.at(-1)!.plan;
+  const current = view.invoice.plan;
   return html`<section aria-labelledby="plans-title">
     <h2 id="plans-title">This usage on other plans</h2>
     <p class="lead">

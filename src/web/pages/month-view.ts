@@ -6,6 +6,7 @@ import { creditNoteEntry } from '../../billing/invoice/invoice-id';
 import { needsDays, termsOfMonth, type PricingPeriod } from '../../billing/pricing/month-terms';
 import { usageOfMonth } from '../../billing/pricing/month-usage';
 import { quotaUsage, type QuotaUsage } from '../../billing/quota/quota-usage';
+import { TallymanError } from '../../lib/errors';
 import { readInvoiceInput } from '../../close/invoice-inputs';
 import { readCloses } from '../../redis/views/closes';
 import { readInvoice } from '../../redis/views/invoices';
@@ -23,7 +24,10 @@ export interface MonthView {
   readonly month: string;
   readonly status: MonthStatus;
   readonly input: InvoiceInput;
-  /** One, or several if the plan changed within the month. The last one is in force at its end. */
+  /**
+   * One, or several if the plan changed within the month. The last one is in force at its end. None
+   * if the catalog lacks the plan.
+   */
   readonly segments: readonly PricingPeriod[];
   readonly quotas: readonly QuotaUsage[];
   /** The issued invoice, or the one that would be issued now. */
@@ -67,7 +71,7 @@ async function readMonthViewOf(
   const parsed = (json: string | undefined): Invoice | undefined =>
     json === undefined ? undefined : (JSON.parse(json) as Invoice);
   const issued = parsed(issuedJson);
-  const segments = termsOfMonth(catalog, input.plans, month);
+  const segments = segmentsOf(input);
   const usage = usageOfMonth(month, new Map([[month, input]]));
   // An invoice that is due and not issued yet is just being issued.
   const closedAs = outcome.status === 'issued' ? 'open' : outcome.status;
@@ -89,6 +93,16 @@ async function readMonthViewOf(
     isIncomplete: outcome.problems.some(({ code }) => code !== 'NO_PRICE'),
     overQuota: outcome.overQuota,
   };
+}
+
+/** The cost is incomplete then, and says so; the rest of the page can be shown. */
+function segmentsOf({ catalog, plans, month }: InvoiceInput): readonly PricingPeriod[] {
+  try {
+    return termsOfMonth(catalog, plans, month);
+  } catch (error) {
+    if (error instanceof TallymanError && error.code === 'UNKNOWN_PLAN') return [];
+    throw error;
+  }
 }
 
 function heldCredit(

@@ -75,3 +75,15 @@ test('pages of older months join without a gap or a repeat', async () => {
   expect(months).toEqual(expected);
   expect(pages).toBe(2);
 });
+
+test('a page whose plan the catalog does not have is shown with a notice, others as ever', async () => {
+  await writeProject(harness.store, { project: 'gone', plans: [{ plan: 'gone', from: '2026-01-01' }] });
+  const headers = { ...harness.bearer({ gone: 'admin', acme: 'admin' }), accept: 'text/html' };
+  const page = (project: string): ReturnType<WebHarness['inject']> =>
+    harness.inject({ url: `/projects/${project}/billing`, headers });
+  const [gone, acme] = [await page('gone'), await page('acme')];
+  expect([gone.statusCode, acme.statusCode]).toEqual([200, 200]);
+  expect(gone.body).toContain('does not have this plan');
+  expect(gone.body).toContain('cannot be priced yet');
+  expect(acme.body).not.toContain('cannot be priced yet');
+});

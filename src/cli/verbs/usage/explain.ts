@@ -3,7 +3,6 @@ import { Command, InvalidArgumentError } from 'commander';
 import { createLineExplainer, linesToExplain, type Explained } from '../../../audit/explain-invoice';
 import type { ExplainedEvent } from '../../../audit/explain-line';
 import type { Invoice } from '../../../billing/invoice/invoice';
-import { caughtUp } from '../../../installation/ledgers/caught-up';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { withContext, type Context } from '../../../installation/context';
 import { createProgress } from '../../../lib/progress';
@@ -52,9 +51,8 @@ async function explain(
   wanted: number | undefined,
   json: boolean,
 ): Promise<void> {
-  const store = await caughtUp(context, 'invoices');
-  await checkRebuilt(store);
-  const invoice = await findInvoice(store, id);
+  await checkRebuilt(await context.store());
+  const invoice = await findInvoice(context, id);
   const { aliases } = loadCatalog(context.config.catalogPath).catalog;
   const subjects = linesToExplain(invoice, wanted, aliases);
   const progress = createProgress(`explain ${id}`);

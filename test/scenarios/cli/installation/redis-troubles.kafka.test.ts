@@ -52,6 +52,12 @@ async function errors(): Promise<Finding[]> {
   return findings.filter(({ level }) => level === 'error');
 }
 
+async function differences(): Promise<unknown[]> {
+  const { code, stdout } = await tallyman.run(['verify', '--json']);
+  expect(code).toBe(1);
+  return (JSON.parse(stdout) as { differences: unknown[] }).differences;
+}
+
 /** What every verb says on stderr when it cannot go on: one line, and no stack. */
 async function expectOneLine(words: string[], expected: { code: number; says: string }): Promise<void> {
   const { code, stderr } = await tallyman.run(words);
@@ -89,6 +95,7 @@ test('evicted keys stop a close, also when the policy is right again, until a re
   expect(Number(/evicted_keys:(\d+)/.exec(await redis.info())?.[1])).toBeGreaterThan(0);
   expect(await errors()).toMatchObject([{ code: 'REDIS_EVICTED' }]);
   await expectOneLine(CLOSE, { code: 1, says: 'REDIS_EVICTED' });
+  expect((await tallyman.run(['verify'])).code).toBe(1);
   await expectRemedyWorks();
 });
 
@@ -112,6 +119,7 @@ test('a torn shard stops a close, and a rebuild mends it', async () => {
   await redis.hincrby(`${tallyman.prefix}:usage:{0}:writes`, 'begun', 1);
   expect(await errors()).toMatchObject([{ code: 'SHARD_TORN' }]);
   await expectOneLine(CLOSE, { code: 1, says: 'SHARD_TORN' });
+  expect(await differences()).toMatchObject([{ kind: 'torn', shard: 0 }]);
   await expectRemedyWorks();
 });
 

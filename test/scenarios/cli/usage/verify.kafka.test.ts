@@ -229,6 +229,7 @@ describe('a log and a Redis that agree, then do not', () => {
       [repriced],
       [month],
     );
+    await tallyman.ok('invoices', 'list'); // Shows what was published: then the loss is the only difference.
     await expectFound(async () => {
       await redis.hdel(invoices, month);
       return () => redis.hset(invoices, month, issued);

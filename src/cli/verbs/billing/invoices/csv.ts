@@ -32,9 +32,8 @@ Examples:
           'Name an invoice, or use --month for all invoices of a month.',
         );
       await withContext(async (context) => {
-        const store = await caughtUp(context, 'invoices');
-        if (id !== undefined) process.stdout.write(invoiceCsv(await findInvoice(store, id)));
-        else await writeMonth(store, month!);
+        if (id !== undefined) process.stdout.write(invoiceCsv(await findInvoice(context, id)));
+        else await writeMonth(await caughtUp(context, 'invoices'), month!);
       });
     });
 }

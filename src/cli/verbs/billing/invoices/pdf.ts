@@ -19,10 +19,10 @@ Examples:
   tallyman invoices pdf acme-2026-10 --output - | lpr`,
     )
     .action(async (id: string, options: { output?: string }) => {
-      await withContext(async ({ store }) => {
+      await withContext(async (context) => {
         // Fonts and their tools take 40 MB and a quarter of a second, so they are loaded only for a PDF.
         const { renderInvoicePdf } = await import('../../../../pdf/invoice-pdf.js');
-        const pdf = await renderInvoicePdf(await findInvoice(await store(), id));
+        const pdf = await renderInvoicePdf(await findInvoice(context, id));
         const file = options.output ?? `${id}.pdf`;
         if (file === '-') {
           process.stdout.write(pdf);

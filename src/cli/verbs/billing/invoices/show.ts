@@ -17,8 +17,8 @@ Examples:
   tallyman invoices show acme-2026-10 --json`,
     )
     .action(async (id: string, options: { json?: true }) => {
-      await withContext(async ({ store }) => {
-        const invoice = await findInvoice(await store(), id);
+      await withContext(async (context) => {
+        const invoice = await findInvoice(context, id);
         if (options.json) printJson(invoice);
         else printInvoice(invoice);
       });
