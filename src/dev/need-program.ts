@@ -2,16 +2,17 @@ import { runCommand } from './run-command';
 
 export interface NeededProgram {
   readonly command: string;
-  /** Makes the command say its version, and exit with 0. */
+  /** The argument that makes the command print its version and exit with 0. */
   readonly versionArgument: string;
-  /** Its package in Debian and its kin. */
+  /** Its package in Debian and its derivatives. */
   readonly debianPackage: string;
 }
 
 /**
- * Looks for a program of this machine. Where it is missing, on Debian and its kin as root, it is installed.
+ * Looks for a program on this machine. If it is missing, it is installed on Debian and its
+ * derivatives, as root.
  *
- * @returns whether it is there now
+ * @returns whether the program exists now
  */
 export async function needProgram(
   { command, versionArgument, debianPackage }: NeededProgram,
@@ -21,7 +22,7 @@ export async function needProgram(
   if (await isThere()) return true;
   if (process.getuid?.() !== 0 || !(await runCommand('apt-get', ['--version'])).ok) return false;
   log(`${command} is missing: installing ${debianPackage} with apt-get`);
-  // Another run beside this one may be installing as well: wait for its lock.
+  // Another run may be installing at the same time, so wait for its lock.
   const waiting = ['-o', 'DPkg::Lock::Timeout=300'];
   const install = (): ReturnType<typeof runCommand> =>
     runCommand('apt-get', [...waiting, 'install', '-y', '--no-install-recommends', debianPackage], {

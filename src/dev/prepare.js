@@ -1,8 +1,8 @@
 'use strict';
 /**
- * Makes a clone ready to run: installs dependencies when they differ from package-lock.json, builds when a source is
- * newer than the last build. Runs before node_modules exists, so it is plain JavaScript with no dependencies; and on a
- * Node that may be too old, so its syntax is plain too.
+ * Makes a clone ready to run: installs dependencies when they differ from package-lock.json, builds
+ * when a source is newer than the last build. It runs before node_modules exists, so it is
+ * JavaScript without dependencies. The Node may be too old, so it uses old syntax only.
  *
  * node src/dev/prepare.js [--no-build] [--quiet]
  */
@@ -14,11 +14,14 @@ const path = require('path');
 
 const SOURCES = ['src', 'consumers', 'schemas', 'bench', 'package.json', 'package-lock.json'];
 const SOURCE_PATTERN = /^tsconfig.*\.json$/;
-/** Empty; its time is when the last good build began. */
+/** An empty file. Its time is when the last successful build began. */
 const STAMP = path.join('dist', '.built');
-/** Of a failed step: both npm and tsc name the cause first and may go on for pages. */
+/**
+ * How many lines of a failed step are shown. Both npm and tsc name the cause first, and may print
+ * pages after it.
+ */
 const SHOWN_LINES = 30;
-/** A claim older than this was left by a run that was killed, even if its pid is in use again. */
+/** A claim older than this is left from a run that was killed, even if its pid is in use again. */
 const CLAIM_MAX_AGE_MS = 20 * 60 * 1000;
 
 /** @returns true when `version` (`20.1.0`) is below the `>=a.b` that package.json asks for. */
@@ -29,8 +32,9 @@ function nodeIsTooOld(version, engines) {
 }
 
 /**
- * Compares package-lock.json with what npm noted of its last install (node_modules/.package-lock.json). npm writes
- * that note last, so it is missing after an install that was cut off. Optional packages may be left out by npm.
+ * Compares package-lock.json with npm's record of its last install
+ * (node_modules/.package-lock.json). npm writes that record last, so it is missing after an
+ * interrupted install. npm may leave out optional packages.
  */
 function installIsStale(lock, installed) {
   if (!lock || !installed) return true;
@@ -44,7 +48,10 @@ function installIsStale(lock, installed) {
   );
 }
 
-/** The newest modification among the sources; folders count, since a deleted file changes only its folder. */
+/**
+ * The newest modification time among the sources. Folders count, because a deleted file changes
+ * only its folder.
+ */
 function newestSourceMs(root) {
   const newestUnder = (file) => {
     const stat = fs.statSync(file);
@@ -61,9 +68,9 @@ function buildIsStale(root) {
 }
 
 /**
- * Runs `work` while no other run does. Each claimant puts a file with its pid into one folder and has the lock when it
- * then sees no other living claimant. The later of two always sees the earlier, so at most one goes on; what a killed
- * run left behind is ignored.
+ * Runs `work` while no other run does. Each claimant puts a file with its pid into one folder, and
+ * has the lock if it then sees no other living claimant. The later of two always sees the earlier,
+ * so at most one proceeds. Files of killed runs are ignored.
  */
 function withLock(folder, onWait, work) {
   const mine = String(process.pid);
@@ -91,7 +98,7 @@ function isLiveClaim(folder, pid) {
     process.kill(Number(pid), 0);
     return Date.now() - fs.statSync(path.join(folder, pid)).mtimeMs < CLAIM_MAX_AGE_MS;
   } catch (error) {
-    // EPERM: it lives and belongs to another user. Else the process, or its claim, is gone.
+    // EPERM: it lives and belongs to another user. Otherwise the process, or its claim, is gone.
     return error.code === 'EPERM';
   }
 }
@@ -107,14 +114,15 @@ function prepare(root, { build, say }) {
   const mustBuild = () => build && buildIsStale(root);
   if (!mustInstall() && !mustBuild()) return;
 
-  // Outside the project: node_modules is emptied by npm ci, and nothing else here is sure to be ignored by git.
+  // Outside the project: node_modules is emptied by npm ci, and nothing else here is sure to be
+  // ignored by git.
   const lock = path.join(
     os.tmpdir(),
     `tallyman-prepare-${createHash('sha256').update(root).digest('hex').slice(0, 16)}`,
   );
   withLock(
     lock,
-    (pid) => say(`waiting for process ${pid}, which prepares this folder\n`),
+    (pid) => say(`waiting for process ${pid}, which is preparing this folder\n`),
     () => {
       if (mustInstall()) {
         // Building needs the development packages, whatever NODE_ENV says.
@@ -125,7 +133,7 @@ function prepare(root, { build, say }) {
         run(root, 'building', ['run', '-s', 'build'], say);
         const stamp = path.join(root, STAMP);
         fs.writeFileSync(stamp, '');
-        // When it began: what was edited while it ran is newer.
+        // The time when the build began, so that a file that was edited during the build is newer.
         fs.utimesSync(stamp, startedAt, startedAt);
       }
     },

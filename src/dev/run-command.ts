@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 
 export interface CommandResult {
-  /** False as well when the program is missing or took too long. */
+  /** Also false if the program is missing or took too long. */
   readonly ok: boolean;
   /** Both outputs, as they came. */
   readonly output: string;
@@ -14,7 +14,7 @@ export interface CommandOptions {
   readonly onLine?: (line: string) => void;
 }
 
-/** Runs a program to its end. Never throws: a missing program is an answer too. */
+/** Runs a program to its end. Never throws: a missing program is an answer, too. */
 export function runCommand(
   command: string,
   args: readonly string[],
@@ -24,7 +24,7 @@ export function runCommand(
     const child = spawn(command, args, {
       cwd: options.cwd,
       env: options.env ?? process.env,
-      // Not `timeout`: its timer stays, and keeps this process alive, when the program does not exist.
+      // Not the option `timeout`: if the program does not exist, its timer keeps this process alive.
       signal: options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs),
       killSignal: 'SIGKILL',
       stdio: ['ignore', 'pipe', 'pipe'],

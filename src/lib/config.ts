@@ -3,12 +3,12 @@ import { TallymanError } from './errors';
 import { isZone } from '../rating/billing-calendar';
 import { parseSpan } from './text/duration-text';
 
-/** Where Kafka is and how to sign in. */
+/** The address of Kafka and how to sign in. */
 export interface KafkaOptions {
   /** `host:port`, at least one. */
   readonly brokers: readonly string[];
   readonly clientId: string;
-  /** TLS when present; PEM texts. */
+  /** PEM texts. If present, TLS is used. */
   readonly ssl?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
   readonly sasl?: {
     readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
@@ -21,21 +21,24 @@ export interface KafkaOptions {
 export interface Config {
   readonly kafka: KafkaOptions;
   readonly redisUrl: string;
-  /** Put before every topic and key, so that several installations share one Kafka and one Redis. `''` for none. */
+  /**
+   * Put before every topic and key, so that several installations can share one Kafka and one
+   * Redis. `''` for none.
+   */
   readonly prefix: string;
-  /** A catalog file; the built-in catalog where absent. */
+  /** A catalog file. If absent, the built-in catalog is used. */
   readonly catalogPath: string | undefined;
-  /** A file that says who issues the invoices (`schemas/seller.v1.json`). */
+  /** A file with the issuer of the invoices (`schemas/seller.v1.json`). */
   readonly sellerPath: string | undefined;
   /** The IANA zone whose calendar months are billed. */
   readonly billingZone: string;
   readonly rounding: 'per-minute' | 'per-second';
   /**
-   * How far an event's time may lie after (`futureMs`) or before (`pastMs`) its record's timestamp, and how long one usage
-   * may be (`durationMs`).
+   * How far an event's time may be after (`futureMs`) or before (`pastMs`) its record's timestamp,
+   * and how long one usage may be (`durationMs`).
    */
   readonly limits: { readonly futureMs: number; readonly pastMs: number; readonly durationMs: number };
-  /** Where `consume` answers probes; `port` undefined: nowhere. */
+  /** Where `consume` serves health and metrics; nowhere if `port` is undefined. */
   readonly health: {
     readonly host: string;
     readonly port: number | undefined;
@@ -46,32 +49,41 @@ export interface Config {
   readonly livekit: LiveKitConfig;
 }
 
-/** What the bridge from LiveKit needs. */
+/** The settings of the bridge from LiveKit. */
 export interface LiveKitConfig {
-  /** API key -> secret, of those that LiveKit may sign its webhooks with. Empty: no webhook is taken. */
+  /**
+   * API key -> secret, for the keys that LiveKit may sign its webhooks with. If empty, no webhook
+   * is accepted.
+   */
   readonly keys: ReadonlyMap<string, string>;
-  /** A file that says how webhooks become usage (`schemas/livekit-mapping.v1.json`). */
+  /** A file with the rules that turn webhooks into usage (`schemas/livekit-mapping.v1.json`). */
   readonly mappingPath: string | undefined;
-  /** LiveKit's own URL, to ask it who is still there. */
+  /** LiveKit's own URL, to list who is still connected. */
   readonly url: string | undefined;
-  /** A session that nobody has seen for this long has ended. */
+  /** If nobody has seen a session for this long, it has ended. */
   readonly sessionLimitMs: number;
   /** A folder that keeps webhooks while Kafka is away. */
   readonly spoolFolder: string | undefined;
   readonly spoolBytesMax: number;
 }
 
-/** What `serve` needs; checked for every verb, so that a bad value is found before it is needed. */
+/**
+ * The settings of `serve`. They are checked for every verb, so that a wrong value is found before
+ * it is needed.
+ */
 export interface WebConfig {
   readonly host: string;
   readonly port: number;
-  /** Signs and checks tokens (HS256). `serve` and `token` refuse to work without. */
+  /** Signs and checks tokens (HS256). `serve`, `gateway` and `token` refuse to run without it. */
   readonly authSecret: string | undefined;
-  /** Whether a proxy before us may be believed on the client's address and protocol; or that proxy's addresses. */
+  /**
+   * Whether a proxy's headers with the client's address and protocol are trusted, or the addresses
+   * of trusted proxies.
+   */
   readonly trustProxy: boolean | string;
 }
 
-/** No month has more days, so no month can hold a longer usage. */
+/** A month has at most 31 days, so no month can contain a longer usage. */
 export const DEFAULT_DURATION_LIMIT = '31d';
 
 /** HS256 is as strong as its key: RFC 7518 asks for at least the 256 bits of the hash. */
@@ -93,7 +105,8 @@ export const SETTING_NAMES: readonly string[] = [
 ];
 
 /**
- * Names that differ by a letter from a setting that is not set. Other names are somebody else's.
+ * Reports names that differ by one letter from a setting that is not set. Other names belong to
+ * other programs.
  */
 function misspeltSettings(env: NodeJS.ProcessEnv): string[] {
   const unset = SETTING_NAMES.filter((name) => env[name] === undefined);
@@ -104,7 +117,7 @@ function misspeltSettings(env: NodeJS.ProcessEnv): string[] {
   });
 }
 
-/** One is missing, too many, another one, or two have changed places. */
+/** A letter is missing, added or replaced, or two are swapped. */
 function differsByOneLetter(a: string, b: string): boolean {
   if (a === b || Math.abs(a.length - b.length) > 1) return false;
   let at = 0;
@@ -119,9 +132,10 @@ function differsByOneLetter(a: string, b: string): boolean {
 }
 
 /**
- * Reads the settings out of an environment, this process's by default.
+ * Reads the settings from an environment, this process's by default.
  *
- * @throws TallymanError `BAD_CONFIG` that lists every problem at once: one restart should be enough to mend them all.
+ * @throws TallymanError `BAD_CONFIG`, which lists every problem, so that one restart is enough to
+ *   correct them all
  */
 export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const problems = misspeltSettings(env);
@@ -139,7 +153,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   const span = (name: string, fallback: string): number => {
     const text = read(name) ?? fallback;
     const spanMs = parseSpan(text);
-    if (spanMs === undefined) problems.push(`${name} is "${text}": use a span such as 90m, 1h or 400d`);
+    if (spanMs === undefined) problems.push(`${name} is "${text}": use a duration such as 90m, 1h or 400d`);
     return spanMs ?? 0;
   };
   const port = (name: string): number | undefined => {
@@ -298,13 +312,13 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return config;
 }
 
-/** A URL fit for a log: its password replaced. */
+/** A URL for the log, without its password. */
 export function hidePassword(url: string): string {
   return url.replace(/\/\/([^:/@]*):[^@]*@/, '//$1:***@');
 }
 
-/** Whether errors are printed with their stack: that helps nobody but who mends the program. */
+/** Whether errors are printed with their stack, which only helps to debug the program. */
 export const printsStacks = (): boolean => /^(debug|trace)$/.test(process.env['LOG_LEVEL'] ?? '');
 
-/** Whether the user wants no colours (no-color.org). */
+/** Whether the user wants no colors (no-color.org). */
 export const refusesColour = (): boolean => (process.env['NO_COLOR'] ?? '') !== '';

@@ -3,14 +3,14 @@ import { ERRORS, type ErrorCode } from './error-codes';
 export type { ErrorCode } from './error-codes';
 
 export interface TallymanErrorOptions extends ErrorOptions {
-  /** If a verb refuses before it begins what fails elsewhere: another exit code than the table's. */
+  /** Another exit code than the table's, for verbs that refuse to begin where others fail. */
   readonly exit?: number;
 }
 
 /**
- * A broken invariant or a request that cannot be met. Bad usage events are never errors: they are values
- * (see `Rejection` in consumers/). An error carries a stable `code` and the values that explain it, so that a log
- * line can be searched by field instead of by its text.
+ * A broken invariant, or a request that cannot be met. Bad usage events are never errors: they are
+ * values (see `Rejection` in consumers/). An error has a stable `code` and the values that explain
+ * it, so that logs can be searched by field instead of by text.
  */
 export class TallymanError extends Error {
   /** The exit code of a command that ends with this error. */

@@ -1,8 +1,8 @@
-/** What a check of an installation found: what could go wrong with it, and what to do. */
+/** The result of a check: what could go wrong with the installation, and what to do. */
 export interface Finding {
-  /** `error`: usage is or will be lost, or a consumer stops. `warning`: it costs safety, memory or speed. */
+  /** `error`: usage is or will be lost, or a consumer stops. `warning`: safety, memory or speed suffers. */
   readonly level: 'error' | 'warning';
-  /** Stable, upper-case; where a program, or another check, goes by the finding. */
+  /** Stable and upper-case; present if a program or another check uses the finding. */
   readonly code?: string;
   readonly subject: string;
   readonly problem: string;

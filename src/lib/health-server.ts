@@ -4,9 +4,9 @@ import { TallymanError } from './errors';
 
 export interface HealthServerOptions {
   readonly host: string;
-  /** 0 for any that is free. */
+  /** 0 for any free port. */
   readonly port: number;
-  /** Answers by path. A path that is not here is not found. */
+  /** Handlers by path. Other paths are answered with 404. */
   readonly routes: Readonly<Record<string, () => HealthAnswer | Promise<HealthAnswer>>>;
 }
 
@@ -28,7 +28,7 @@ export const jsonAnswer = (status: number, document: unknown): HealthAnswer => (
 });
 
 /**
- * Serves what probes and scrapers ask of a process that has no pages.
+ * Serves health and metrics of a process that has no other server.
  *
  * @throws TallymanError `HEALTH_PORT_TAKEN` when it cannot listen there
  */

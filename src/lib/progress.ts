@@ -1,15 +1,18 @@
-/** Shows how far long work has come. `total` may be unknown. */
+/** Shows the progress of long work. `total` may be unknown. */
 export interface Progress {
   update(done: number, total?: number, note?: string): void;
   end(note?: string): void;
 }
 
 const BAR_WIDTH = 28;
-/** A terminal is redrawn at most this often; elsewhere a plain line is written once in `PLAIN_INTERVAL_MS`. */
+/** A terminal is redrawn at most this often. Otherwise one plain line is written per `PLAIN_INTERVAL_MS`. */
 const DRAW_INTERVAL_MS = 100;
 const PLAIN_INTERVAL_MS = 5_000;
 
-/** A bar on a terminal, a plain line every few seconds elsewhere; both on stderr, so that stdout stays clean. */
+/**
+ * A bar on a terminal, otherwise a plain line every few seconds. Both go to stderr, so that stdout
+ * stays clean.
+ */
 export function createProgress(label: string, stream: NodeJS.WriteStream = process.stderr): Progress {
   const startedAt = performance.now();
   let lastDrawnAt = stream.isTTY ? Number.NEGATIVE_INFINITY : startedAt;

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import type * as Ajv from 'ajv/dist/2020';
 import { shown } from './text/describe';
 
-/** Found from the sources as from the build: both lie in the project's folder. */
+/** Found from the sources and from the build, because both are in the project's folder. */
 const SCHEMAS_FOLDER = [join(__dirname, '../../schemas'), join(__dirname, '../../../schemas')].find(
   (folder) => existsSync(join(folder, 'usage-event.v1.json')),
 )!;
 
-/** Says whether a value is good, and of the last one what was wrong with it. */
+/** Checks a value, and keeps the problems of the last one. */
 export interface SchemaCheck<T> {
   (value: unknown): value is T;
   errors?: Ajv.ErrorObject[] | null | undefined;
@@ -17,8 +17,9 @@ export interface SchemaCheck<T> {
 let ajv: Ajv.Ajv2020 | undefined;
 
 /**
- * A check by a schema of `schemas/`; `pointer` picks a part of it, e.g. `#/properties/data`. `T` is the schema's type in
- * `schemas/types.ts`. The first call compiles the schema: that takes tens of milliseconds, and most verbs check nothing.
+ * A check by a schema of `schemas/`; `pointer` picks a part of it, e.g. `#/properties/data`. `T` is
+ * the schema's type in `schemas/types.ts`. The first call compiles the schema: that takes tens of
+ * milliseconds, and most verbs check nothing.
  *
  * The check throws a RangeError if there is no such schema.
  */
@@ -35,14 +36,14 @@ export function compileSchema<T>(fileName: string, pointer = ''): SchemaCheck<T>
 
 function compiledSchema<T>(id: string): Ajv.ValidateFunction<T> {
   if (ajv === undefined) {
-    // Takes as long to load as a Redis client.
+    // Loading it takes as long as loading a Redis client.
     // eslint-disable-next-line @typescript-eslint/no-require-imports
     const { Ajv2020 } = require('ajv/dist/2020') as typeof Ajv;
     ajv = new Ajv2020({
-      verbose: true, // Errors carry the value, for a detail that can be acted upon.
-      strictTypes: false, // A case behind `if` says nothing of types that its parent has said already.
+      verbose: true, // Errors contain the value, so that the message can show it.
+      strictTypes: false, // A case behind `if` does not repeat the types of its parent.
       strictRequired: false,
-      unevaluated: false, // No schema asks for it, and keeping track of it costs every event.
+      unevaluated: false, // No schema uses it, and it would cost time for every event.
       dynamicRef: false,
     });
     for (const name of readdirSync(SCHEMAS_FOLDER).filter((file) => file.endsWith('.json'))) {
@@ -54,12 +55,15 @@ function compiledSchema<T>(id: string): Ajv.ValidateFunction<T> {
   return validate as Ajv.ValidateFunction<T>;
 }
 
-/** A schema file of `schemas/` as it stands. */
+/** A schema file of `schemas/`, parsed. */
 export function readSchema(fileName: string): Record<string, unknown> {
   return JSON.parse(readFileSync(join(SCHEMAS_FOLDER, fileName), 'utf8')) as Record<string, unknown>;
 }
 
-/** A check by a schema of `schemas/` that answers with the problems: field, value and rule; none for a good value. */
+/**
+ * A check by a schema of `schemas/` that returns the problems, each with field, value and rule. A
+ * valid value has none.
+ */
 export function validatorOf(fileName: string): (value: unknown) => string[] {
   const validate = compileSchema(fileName);
   return (value) => (validate(value) ? [] : (validate.errors ?? []).map((error) => problemOf(error)));
@@ -75,7 +79,7 @@ export function problemOf(error: Ajv.ErrorObject, root = ''): string {
   return `${field || 'the value'} is ${shown(error.data)} and must ${ruleOf(error, params)}`;
 }
 
-/** A description that begins with `be` or `have` is the rule in words; a pattern would tell little. */
+/** A description that begins with `be` or `have` is the rule in words, which says more than a pattern. */
 function ruleOf(
   { keyword, message, parentSchema }: Ajv.ErrorObject,
   params: Record<string, unknown>,

@@ -1,12 +1,12 @@
 import { SpanKind, SpanStatusCode, trace, type Attributes } from '@opentelemetry/api';
 
 /**
- * OpenTelemetry's interface alone: nothing is recorded unless whoever runs Tallyman loads an SDK, for instance by
- * `NODE_OPTIONS='--require ./tracing.js'`. Without one a span is an object without effect.
+ * Only OpenTelemetry's interface. Nothing is recorded unless the operator loads an SDK, for
+ * instance by `NODE_OPTIONS='--require ./tracing.js'`. Without an SDK, a span has no effect.
  */
 const tracer = trace.getTracer('tallyman');
 
-/** Does a piece of work within a span that ends with it, and says how it failed if it does. */
+/** Runs work within a span, and records its failure in the span. */
 export function traced<T>(name: string, attributes: Attributes, work: () => Promise<T>): Promise<T> {
   return tracer.startActiveSpan(name, { attributes }, async (span) => {
     try {
@@ -21,7 +21,7 @@ export function traced<T>(name: string, attributes: Attributes, work: () => Prom
   });
 }
 
-/** Tells of work that has been done, in a server's answer. */
+/** Records finished work, for a server's answer. */
 export function traceAnswer(
   name: string,
   attributes: Attributes,

@@ -16,7 +16,10 @@ import { createSessionWatch } from './watch/session-watch';
 import type { SessionPlace } from '../redis/open-sessions';
 import type { Store } from '../redis/store';
 
-/** Webhooks as they came, by room: kept, so that a mapping that was wrong can be done again. */
+/**
+ * Webhooks as they arrived, by room. They are kept, so that they can be mapped again after a wrong
+ * mapping.
+ */
 export const WEBHOOKS_TOPIC = 'livekit.webhooks';
 const LOOK_EVERY_MS = 30_000;
 const TOPIC_OF: Readonly<Record<LiveKitUsage['type'], string>> = {
@@ -28,17 +31,17 @@ export interface BridgeOptions {
   readonly config: Pick<Config, 'prefix' | 'livekit'>;
   readonly kafka: KafkaClient;
   readonly publisher: Publisher;
-  /** Where open sessions are noted, for the ends that never come; undefined: nobody watches. */
+  /** Where open sessions are recorded, to end those whose end never comes; undefined without a watch. */
   readonly store: Store | undefined;
   readonly registry: Registry;
   readonly logger: Logger;
   readonly onFatal: (error: Error) => void;
 }
 
-/** From LiveKit's webhooks to usage events: a receiver that keeps them, and a reader of what it kept that maps them. */
+/** Turns LiveKit's webhooks into usage events: a receiver stores them, and a reader maps the stored ones. */
 export interface Bridge {
   readonly receiver: WebhookReceiver;
-  /** Begins to map. Needs Kafka, which the receiver can do without for a while. */
+  /** Starts mapping, which needs Kafka. The receiver can do without Kafka for a while. */
   startMapping(): Promise<void>;
   close(): Promise<void>;
 }
@@ -53,7 +56,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       ? undefined
       : openSpool(config.livekit.spoolFolder, config.livekit.spoolBytesMax, (file) => {
           metrics.damagedSpool();
-          logger.error({ file }, 'a record of the spool is not what was written: the disk damaged it');
+          logger.error({ file }, 'a record of the spool differs from what was written: the disk damaged it');
         });
   const metrics = createLiveKitMetrics(registry, () => spool?.bytes ?? 0);
   const receiver = createWebhookReceiver({
@@ -106,7 +109,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       await publishUsages(ended.usages);
       await watch!.settle(ended.places);
     } catch (error) {
-      logger.warn({ err: error }, 'open sessions could not be looked at: they are looked at again');
+      logger.warn({ err: error }, 'cannot check the open sessions; they will be checked again');
     }
   };
 
@@ -134,7 +137,7 @@ export function createBridge(options: BridgeOptions): Bridge {
   };
 }
 
-/** The server's API, where its URL is set: with the first key, which may list rooms. */
+/** The server's API, if its URL is set. It uses the first key, which may list rooms. */
 function roomApiOf({ url, keys }: Config['livekit']): RoomApi | undefined {
   const [first] = keys;
   return url === undefined || first === undefined ? undefined : createRoomApi(url, first);

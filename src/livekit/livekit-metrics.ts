@@ -2,19 +2,19 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import type { SignatureProblem } from './verify-signature';
 import type { EndedBy } from './watch/session-watch';
 
-/** What becomes of a delivery: kept by Kafka or by the spool, refused, or to be sent again. */
+/** The fate of a delivery: stored in Kafka or in the spool, refused, or to be sent again. */
 export type DeliveryFate = 'kafka' | 'spool' | 'refused' | 'kept_nowhere';
 
 export interface LiveKitMetrics {
   delivery(fate: DeliveryFate): void;
   refused(problem: SignatureProblem): void;
-  /** @param outcome `usage`, why there is none, or `malformed` */
+  /** @param outcome `usage`, the reason why there is none, or `malformed` */
   mapped(outcome: string): void;
-  /** A name that this version does not know; the name goes to the log, since a label must not be anyone's to choose. */
+  /** An unknown name. The name itself goes to the log, because senders must not choose labels. */
   unknown(field: string): void;
   unattributed(): void;
   damagedSpool(): void;
-  /** A session whose end never came. */
+  /** Counts a session whose end never came. */
   endedBy(by: EndedBy): void;
 }
 
@@ -22,13 +22,13 @@ export function createLiveKitMetrics(registry: Registry, spoolBytes: () => numbe
   const registers = [registry];
   const counter = <L extends string>(name: string, help: string, labelNames: L[]): Counter<L> =>
     new Counter({ name: `tallyman_livekit_${name}`, help, labelNames, registers });
-  const deliveries = counter('deliveries_total', 'Webhooks by what became of them', ['fate']);
-  const refused = counter('refused_total', 'Webhooks whose signature is not right, by cause', ['cause']);
-  const mapped = counter('webhooks_mapped_total', 'Webhooks by what they came to', ['outcome']);
-  const unknown = counter('unknown_total', 'Webhooks of a name that is not known, left alone', ['field']);
-  const unattributed = counter('unattributed_total', 'Usages whose room names no project', []);
-  const damaged = counter('spool_damaged_total', 'Records of the spool that the disk did not give back', []);
-  const ended = counter('sessions_ended_total', 'Sessions that ended without a webhook, by what ended them', [
+  const deliveries = counter('deliveries_total', 'Webhooks by fate', ['fate']);
+  const refused = counter('refused_total', 'Webhooks with an invalid signature, by cause', ['cause']);
+  const mapped = counter('webhooks_mapped_total', 'Mapped webhooks by outcome', ['outcome']);
+  const unknown = counter('unknown_total', 'Webhooks of an unknown kind, which are ignored', ['field']);
+  const unattributed = counter('unattributed_total', 'Usages whose room belongs to no project', []);
+  const damaged = counter('spool_damaged_total', 'Records of the spool that the disk damaged', []);
+  const ended = counter('sessions_ended_total', 'Sessions that were ended without a webhook, by cause', [
     'by',
   ]);
   for (const fate of ['kafka', 'spool', 'refused', 'kept_nowhere'] as const) deliveries.inc({ fate }, 0);

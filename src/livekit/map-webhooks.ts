@@ -2,10 +2,10 @@ import type { Logger } from '../lib/logger';
 import type { LiveKitMetrics } from './livekit-metrics';
 import { usageOfWebhook, type LiveKitUsage, type MappingRules } from './usage-of-webhook';
 
-/** A webhook as its JSON has it. */
+/** A webhook as parsed from its JSON. */
 export type Webhook = Readonly<Record<string, unknown>>;
 
-/** The webhooks among the records of their topic. What is none is named in the log, and stays in the topic. */
+/** The webhooks among the records of their topic. Other records are logged, and stay in the topic. */
 export function webhooksIn(
   values: readonly (Buffer | null)[],
   metrics: LiveKitMetrics,
@@ -15,14 +15,14 @@ export function webhooksIn(
     const webhook = objectOf(value);
     if (webhook !== undefined) return [webhook];
     metrics.mapped('malformed');
-    logger.error('a webhook is not a JSON object: it stays in the topic of the webhooks, and counts nothing');
+    logger.error('a webhook is not a JSON object; it stays in its topic and counts nothing');
     return [];
   });
 }
 
 /**
- * Maps a webhook to the usage that it holds, if any, and counts what became of it. What no rule knows is named in the log.
- * A webhook that is read again gives the same usage under the same id.
+ * Maps a webhook to the usage that it reports, if any, and counts the outcome. Unknown kinds are
+ * logged. A webhook that is read again gives the same usage with the same id.
  */
 export function mapWebhook(
   webhook: Webhook,
@@ -42,16 +42,13 @@ export function mapWebhook(
       return undefined;
     case 'unknown':
       metrics.unknown(outcome.field);
-      logger.warn(
-        { id, field: outcome.field, value: outcome.value },
-        'a webhook is new to this version: left alone',
-      );
+      logger.warn({ id, field: outcome.field, value: outcome.value }, 'unknown kind of webhook; ignored');
       return undefined;
     case 'malformed':
       metrics.mapped('malformed');
       logger.error(
         { id, field: outcome.field, value: outcome.value },
-        'a webhook lacks what its usage needs: it counts nothing',
+        'a webhook lacks fields that its usage needs; it counts nothing',
       );
       return undefined;
   }

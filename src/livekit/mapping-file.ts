@@ -6,7 +6,7 @@ import { DEFAULT_PROJECT_PATTERN } from './project-of-room';
 import type { MappingRules } from './usage-of-webhook';
 
 /**
- * Reads the file that says how webhooks become usage; the defaults where there is none.
+ * Reads the file that defines how webhooks become usage; returns the defaults if there is none.
  *
  * @throws TallymanError `BAD_LIVEKIT_MAPPING`, with every problem
  */
@@ -21,9 +21,9 @@ export function loadMappingRules(path: string | undefined): MappingRules {
     document = value as LiveKitMapping;
     if (problems.length === 0 && document.roomPattern !== undefined) {
       pattern = new RegExp(document.roomPattern, 'u');
-      // A group that is not there would leave every room unattributed.
+      // Without a group, every room would be unattributed.
       if (new RegExp(`${document.roomPattern}|`, 'u').exec('')!.length < 2) {
-        problems.push(`roomPattern is "${document.roomPattern}" and must have a group: the project`);
+        problems.push(`roomPattern is "${document.roomPattern}" and must have a group for the project`);
       }
     }
   } catch (error) {

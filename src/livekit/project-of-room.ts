@@ -1,14 +1,20 @@
-/** How the project of a webhook is found. Checked in this order; the first that names a project decides. */
+/**
+ * The rules that find the project of a webhook. They are checked in this order, and the first that
+ * names a project decides.
+ */
 export interface ProjectRules {
-  /** One project for all: a deployment with one tenant. */
+  /** One project for all rooms, for a deployment with one tenant. */
   readonly fixed?: string;
-  /** Room names that say nothing by themselves: name -> project. */
+  /** For room names that do not contain the project: name -> project. */
   readonly names?: ReadonlyMap<string, string>;
-  /** The first group is the project. */
+  /** Its first group is the project. */
   readonly pattern: RegExp;
-  /** Whether `{"project": ...}` in a room's metadata counts. Track, egress and ingress webhooks carry no metadata. */
+  /**
+   * Whether `{"project": ...}` in a room's metadata counts. Track, egress and ingress webhooks
+   * carry no metadata.
+   */
   readonly usesMetadata: boolean;
-  /** Where usage goes that nothing claims, so that it is billed to nobody in plain sight. */
+  /** The project of usage that no rule claims, so that unbilled usage is visible. */
   readonly unattributed: string;
 }
 
@@ -16,7 +22,10 @@ export interface ProjectRules {
 export const DEFAULT_PROJECT_PATTERN = /^([A-Za-z0-9_-]+)[.:/]/;
 const PROJECT = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/;
 
-/** The project of a room; `rules.unattributed` where no rule names one, as for a web egress, which has no room. */
+/**
+ * The project of a room; `rules.unattributed` if no rule names one, as for a web egress, which has
+ * no room.
+ */
 export function projectOfRoom(
   rules: ProjectRules,
   roomName: string | undefined,
@@ -37,6 +46,6 @@ function projectInMetadata(metadata: string | undefined): string | undefined {
     if (typeof value !== 'object' || value === null || !('project' in value)) return undefined;
     return typeof value.project === 'string' ? value.project : undefined;
   } catch {
-    return undefined; // Metadata is the tenant's own text and need not be JSON.
+    return undefined; // Metadata is any text of the tenant, so it need not be JSON.
   }
 }

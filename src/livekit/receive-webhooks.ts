@@ -5,45 +5,54 @@ import { signatureProblem, type ApiKeys, type SignatureProblem } from './verify-
 
 export interface ReceiverOptions {
   readonly keys: ApiKeys;
-  /** Resolves once every in-sync copy of the log holds the records. */
+  /** Resolves once every in-sync replica of the log holds the records. */
   readonly publish: (records: readonly SpooledRecord[]) => Promise<void>;
-  /** Keeps webhooks while Kafka is away; without one LiveKit is asked to send again, and gives up after 15 s. */
+  /**
+   * Keeps webhooks while Kafka is away. Without a spool, LiveKit has to send them again, and gives
+   * up after 15 s.
+   */
   readonly spool: Spool | undefined;
   readonly metrics: LiveKitMetrics;
   readonly logger: Logger;
   readonly nowSeconds: () => number;
 }
 
-/** LiveKit takes 400, 401 and 404 for delivered: they are for what is not LiveKit's, never for a fault of ours. */
+/** LiveKit does not retry after 400, 401 and 404, so these are never used for a fault of this server. */
 export type ReceiveOutcome =
   | { readonly status: 200 }
   | { readonly status: 401; readonly problem: SignatureProblem }
   | { readonly status: 503 };
 
 export interface WebhookReceiver {
-  /** Keeps a webhook, then answers. */
+  /** Stores a webhook, then answers. */
   receive(body: Buffer, authorization: string | undefined): Promise<ReceiveOutcome>;
-  /** Stops the hand-over of the spool; what is in it stays for the next start. */
+  /** Stops handing over the spool. Its content stays for the next start. */
   close(): Promise<void>;
 }
 
-/** A sender waits for the answer, and holds the room's other webhooks meanwhile: the disk is faster than a broker that is away. */
+/**
+ * The sender waits for the answer, and holds back the room's other webhooks meanwhile. The disk is
+ * faster than a broker that is away.
+ */
 const KAFKA_PATIENCE_MS = 2_000;
 const DRAIN_EVERY_MS = 1_000;
 
 export function createWebhookReceiver(options: ReceiverOptions): WebhookReceiver {
   const { keys, publish, spool, metrics, logger, nowSeconds } = options;
   let draining: Promise<void> | undefined;
-  /** While the spool holds anything new webhooks go behind it: a session's start is then read before its end. */
+  /**
+   * While the spool holds anything, new webhooks are appended to it, so that a session's start is
+   * read before its end.
+   */
   const drain = async (): Promise<void> => {
     if (spool === undefined || spool.bytes === 0) return;
     try {
       const count = await spool.drain(publish);
-      if (count > 0) logger.info({ count }, 'Kafka has the webhooks that the spool kept');
+      if (count > 0) logger.info({ count }, 'the spool is empty: Kafka has its webhooks');
     } catch (error) {
       logger.warn(
         { err: error, bytes: spool.bytes },
-        'the spool keeps its webhooks: Kafka does not acknowledge',
+        'Kafka does not acknowledge; webhooks stay in the spool',
       );
     }
   };
@@ -60,14 +69,14 @@ export function createWebhookReceiver(options: ReceiverOptions): WebhookReceiver
       );
       const inTime =
         spool === undefined ? published : Promise.race([published, after(KAFKA_PATIENCE_MS, false)]);
-      // One that Kafka takes after all is in the log twice, and counts once.
+      // If Kafka accepts the webhook after all, it is in the log twice and counts once.
       if (await inTime) return 'kafka';
     }
     if (spool === undefined) return 'kept_nowhere';
     try {
       return (await spool.append(record)) ? 'spool' : 'kept_nowhere';
     } catch (error) {
-      logger.error({ err: error }, 'the spool cannot be written');
+      logger.error({ err: error }, 'cannot write to the spool');
       return 'kept_nowhere';
     }
   };
@@ -92,7 +101,7 @@ export function createWebhookReceiver(options: ReceiverOptions): WebhookReceiver
   };
 }
 
-/** The webhook under the name of its room, without the room's TURN password: a secret that nobody needs here. */
+/** The webhook, keyed by the name of its room, without the room's TURN password, which is a secret. */
 function recordOf(body: Buffer): SpooledRecord {
   const text = body.toString('utf8');
   try {
@@ -102,7 +111,7 @@ function recordOf(body: Buffer): SpooledRecord {
     );
     return { key: roomNameOf(webhook), value: withoutSecret };
   } catch {
-    return { key: null, value: text }; // Signed, so it is LiveKit's: kept as it is and looked at by people.
+    return { key: null, value: text }; // It is signed, so it is from LiveKit. It is stored as it is, for people to check.
   }
 }
 

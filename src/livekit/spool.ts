@@ -9,20 +9,21 @@ export interface SpooledRecord {
   readonly value: string;
 }
 
-/** What keeps webhooks on disk while Kafka is away. Found again after a kill. */
+/** Keeps webhooks on disk while Kafka is away. They survive a kill. */
 export interface Spool {
-  /** Bytes on disk, of records that are not in Kafka yet. */
+  /** The bytes on disk of records that are not in Kafka yet. */
   readonly bytes: number;
   /**
    * Resolves once the record is on the disk itself.
    *
-   * @returns false if the spool is full; then nothing was kept
-   * @throws the file system's error, as for a full disk
+   * @returns false if the spool is full, and nothing was stored
+   * @throws the file system's error, e.g. for a full disk
    */
   append(record: SpooledRecord): Promise<boolean>;
   /**
-   * Hands over what waits, oldest first, one call at a time, and removes it once `publish` has resolved. What is handed over when the process
-   * is killed is handed over again: a usage counts once by its own id.
+   * Hands over the waiting records, oldest first, one call at a time, and removes them once
+   * `publish` has resolved. After a kill, records may be handed over again; a usage counts once by
+   * its own id.
    *
    * @returns how many records were handed over
    */
@@ -32,15 +33,15 @@ export interface Spool {
 
 const FILE = /^webhooks-(\d{12})\.spool$/;
 const RECORDS_AT_ONCE = 500;
-/** A file is handed over whole, so it must fit into memory. */
+/** A file is handed over in one piece, so it must fit into memory. */
 const FILE_BYTES_MAX = 8 * 1_024 * 1_024;
 
 /**
- * Opens the spool in a folder of its own. One process may use it.
+ * Opens the spool in a folder of its own. Only one process may use it.
  *
  * @param bytesMax how much it may hold
- * @param onDamaged told of a line that is not what was written: a disk's fault. What was cut off by a kill is none: nobody
- *   was told that it was kept
+ * @param onDamaged called for a line that differs from what was written, which is a fault of the
+ *   disk. A line that a kill cut off is not one, because nobody was told that it was stored
  */
 export function openSpool(folder: string, bytesMax: number, onDamaged: (file: string) => void): Spool {
   mkdirSync(folder, { recursive: true });
@@ -71,7 +72,7 @@ export function openSpool(folder: string, bytesMax: number, onDamaged: (file: st
     readonly resolve: () => void;
     readonly reject: (error: unknown) => void;
   }[] = [];
-  /** What came while the disk was busy is written and synced together. */
+  /** Records that arrived while the disk was busy are written and synced together. */
   const writeGathered = async (): Promise<void> => {
     const lines = gathered;
     gathered = [];
@@ -82,7 +83,7 @@ export function openSpool(folder: string, bytesMax: number, onDamaged: (file: st
         const number = (lastNumber += 1);
         current = { number, handle: await open(pathOf(number), 'a') };
         files.set(number, 0);
-        // The name of a new file is on the disk only when its folder is.
+        // The name of a new file is on the disk only when its folder is synced.
         const directory = await open(folder, 'r');
         await directory.sync().finally(() => directory.close());
       }
@@ -92,7 +93,7 @@ export function openSpool(folder: string, bytesMax: number, onDamaged: (file: st
       files.set(current.number, files.get(current.number)! + Buffer.byteLength(text));
       for (const { resolve } of lines) resolve();
     } catch (error) {
-      // What part of it is on the disk is not known: the next record begins a file of its own.
+      // It is unknown which part is on the disk, so the next record begins a new file.
       await current?.handle.close().catch(() => undefined);
       current = undefined;
       for (const { reject } of lines) reject(error);
@@ -113,7 +114,7 @@ export function openSpool(folder: string, bytesMax: number, onDamaged: (file: st
       });
     },
     async drain(publish) {
-      // From here on records go to a new file, so that nobody waits for Kafka to be kept on disk.
+      // From here on records go to a new file, so that storing them does not wait for Kafka.
       await inTurn(closeCurrent);
       let handedOver = 0;
       for (const number of [...files.keys()].sort((a, b) => a - b)) {
@@ -141,7 +142,7 @@ function lineOf({ key, value }: SpooledRecord): string {
 
 function recordsIn(text: string, onDamaged: () => void): SpooledRecord[] {
   const lines = text.split('\n');
-  lines.pop(); // Empty, or cut off.
+  lines.pop(); // The line is empty, or was cut off.
   return lines.flatMap((line) => {
     const json = line.slice(9);
     if (crc32(json).toString(16).padStart(8, '0') === line.slice(0, 8)) {

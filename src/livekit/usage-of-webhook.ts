@@ -1,15 +1,27 @@
 import { projectOfRoom, type ProjectRules } from './project-of-room';
 
-/** What decides how webhooks become usage. The same for a whole deployment, or one usage would be counted as two. */
+/**
+ * The rules that turn webhooks into usage. They must be the same for a whole deployment, or one
+ * usage would count as two.
+ */
 export interface MappingRules {
   /** `source` of every event, e.g. `/livekit/eu`. */
   readonly source: string;
   readonly projects: ProjectRules;
-  /** The variant of a SIP participant by its `sip.trunkID` or `sip.trunkPhoneNumber`; `third_party` for others. */
+  /**
+   * `sip.trunkID` or `sip.trunkPhoneNumber` -> the variant of a SIP participant; `third_party` for
+   * others.
+   */
   readonly sipVariants: ReadonlyMap<string, 'third_party' | 'us_local' | 'us_toll_free'>;
-  /** What an agent's connection is: time of the agent, or WebRTC time as for agents that LiveKit Cloud does not run. */
+  /**
+   * How an agent's connection counts: as agent time, or as WebRTC time, as for agents that LiveKit
+   * Cloud does not run.
+   */
   readonly agentsAre: 'agent' | 'webrtc';
-  /** Which webhook is an agent's usage: its participant's leaving, or the end of its job, which LiveKit Cloud alone sends. */
+  /**
+   * Which webhook reports an agent's usage: its participant's leaving, or the end of its job, which
+   * only LiveKit Cloud sends.
+   */
   readonly agentUsageFrom: 'participant' | 'job';
 }
 
@@ -24,15 +36,15 @@ export interface LiveKitUsage {
   readonly data: Readonly<Record<string, string | boolean>>;
 }
 
-/** What one webhook comes to. */
+/** The outcome of one webhook. */
 export type WebhookOutcome =
   | { readonly kind: 'usage'; readonly usage: LiveKitUsage }
-  /** Nothing finished, or nothing that anyone used. */
+  /** Nothing has ended, or nothing was used. */
   | {
       readonly kind: 'no_usage';
       readonly why: 'not_an_end' | 'never_connected' | 'never_began' | 'counted_elsewhere';
     }
-  /** New in LiveKit: left alone and counted under its name. */
+  /** An unknown kind, which is newer than this version. It is ignored, counted and logged. */
   | { readonly kind: 'unknown'; readonly field: 'event' | 'participant.kind'; readonly value: string }
   | { readonly kind: 'malformed'; readonly field: string; readonly value: string };
 
@@ -54,9 +66,10 @@ const NS_PER_SECOND = 1_000_000_000n;
 const NS_PER_MS = 1_000_000n;
 
 /**
- * Maps one webhook, as LiveKit's JSON has it: integers of 64 bits are strings, zeros and empty messages are left out.
- * Each end of a connection, an egress or an ingress holds the whole usage, so nothing is remembered and no order matters.
- * The webhook's own id is not the usage's: the server can send one end twice under two of them.
+ * Maps one webhook in LiveKit's JSON, where 64-bit integers are strings and zeros and empty
+ * messages are left out. The end of a connection, an egress or an ingress contains the whole usage,
+ * so nothing is remembered and the order does not matter. The webhook's own id is not the usage's
+ * id, because the server can send one end twice with two of them.
  */
 export function usageOfWebhook(webhook: Json, rules: MappingRules): WebhookOutcome {
   try {
@@ -132,7 +145,7 @@ function ofEgress(webhook: Json, rules: MappingRules): WebhookOutcome {
   const info = messageIn(webhook, 'egressInfo');
   const startNs = integerIn(info, 'egressInfo.startedAt', 'startedAt');
   if (!startNs) return noUsage('never_began');
-  // A server that was killed may name no end, or one before the start.
+  // After a kill, a server may report no end, or one before the start.
   const ends = [
     integerIn(info, 'egressInfo.endedAt', 'endedAt'),
     integerIn(info, 'egressInfo.updatedAt', 'updatedAt'),
@@ -148,7 +161,7 @@ function ofEgress(webhook: Json, rules: MappingRules): WebhookOutcome {
   });
 }
 
-/** By what was asked for. Requests of before LiveKit's `egress` field stand in a field of their own. */
+/** The variant by the request. Older requests than LiveKit's `egress` field have a field of their own. */
 function egressVariant(info: Json): 'video' | 'audio_only' | 'track' {
   if (isMessage(info['track'])) return 'track';
   const asked = isMessage(info['egress']) ? info['egress'] : {};
@@ -181,7 +194,7 @@ function ofIngress(webhook: Json, rules: MappingRules): WebhookOutcome {
   const endNs = ends.find((end) => end !== undefined && end >= startNs) ?? createdAtNs(webhook);
   const inputType = textIn(info, 'ingressInfo.inputType', 'inputType') ?? 'RTMP_INPUT';
   const isTranscoded = info['enableTranscoding'] ?? inputType !== 'WHIP_INPUT';
-  // An ingress that is used again keeps its id; what it is used for has one of its own.
+  // An ingress that is used again keeps its id, but each use has an id of its own.
   const resourceId = textIn(state, 'ingressInfo.state.resourceId', 'resourceId');
   const room = { name: textIn(info, 'ingressInfo.roomName', 'roomName') ?? roomOf(webhook).name };
   return usageFrom(rules, room, {
@@ -230,7 +243,7 @@ interface Finished {
 
 function usageFrom(rules: MappingRules, room: Room, finished: Finished): WebhookOutcome {
   const { type, id, startNs, data } = finished;
-  // `createdAt` is cut to whole seconds, so a short connection seems to end before its start: it counts 0.
+  // `createdAt` is cut to whole seconds, so a short connection seems to end before its start. It counts as 0.
   const endNs = finished.endNs < startNs ? startNs : finished.endNs;
   const endedAt = rfc3339(endNs);
   return {
@@ -247,14 +260,14 @@ function usageFrom(rules: MappingRules, room: Room, finished: Finished): Webhook
   };
 }
 
-/** The time at which the server raised the event: the same in each try, which the receiver's clock is not. */
+/** The time of the event on the server. Unlike the receiver's clock, it is the same in each attempt. */
 function createdAtNs(webhook: Json): bigint {
   const seconds = integerIn(webhook, 'createdAt', 'createdAt');
   if (seconds === undefined) throw new MalformedField('createdAt', undefined);
   return seconds * NS_PER_SECOND;
 }
 
-/** To the nanosecond, which a Date would lose: `2026-11-27T23:04:48.761Z`. */
+/** An RFC 3339 time with nanoseconds, which a Date would lose. */
 export function rfc3339(ns: bigint): string {
   const seconds = new Date(Number(ns / NS_PER_SECOND) * 1000).toISOString().slice(0, 19);
   const fraction = (ns % NS_PER_SECOND).toString().padStart(9, '0').replace(/0+$/, '');
@@ -301,7 +314,10 @@ function requiredText(message: Json, path: string, field: string): string {
   return value;
 }
 
-/** Protobuf's JSON writes 64-bit integers as strings and leaves zeros out. Dates beyond the year 9999 are no times. */
+/**
+ * Protobuf's JSON writes 64-bit integers as strings and leaves zeros out. Dates after the year 9999
+ * are not valid.
+ */
 function integerIn(message: Json, path: string, field: string): bigint | undefined {
   const value = message[field];
   if (value === undefined || value === null) return undefined;

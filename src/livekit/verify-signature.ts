@@ -1,6 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 
-/** Why a webhook is not taken for one of LiveKit's. */
+/** Why a webhook is not accepted as LiveKit's. */
 export type SignatureProblem =
   | 'no_token'
   | 'malformed_token'
@@ -11,10 +11,13 @@ export type SignatureProblem =
   | 'expired'
   | 'other_body';
 
-/** LiveKit's API keys: key -> secret. Several may hold at once, so that one can be replaced. */
+/** LiveKit's API keys: key -> secret. Several may be valid at once, so that one can be replaced. */
 export type ApiKeys = ReadonlyMap<string, string>;
 
-/** How far the clocks of the server and of this machine may differ. LiveKit's tokens live for five minutes. */
+/**
+ * How far the clocks of the server and of this machine may differ. LiveKit's tokens live for five
+ * minutes.
+ */
 export const CLOCK_TOLERANCE_SECONDS = 60;
 
 interface Claims {
@@ -25,10 +28,12 @@ interface Claims {
 }
 
 /**
- * Checks that a webhook comes from a LiveKit server that signs with one of the keys. The token is an HS256 JWT whose
- * `sha256` claim is the base64 digest of the body's bytes: parsed and written anew, a body has other bytes.
+ * Checks that a webhook comes from a LiveKit server that signs with one of the keys. The token is
+ * an HS256 JWT whose `sha256` claim is the base64 digest of the body's bytes. A body that was
+ * parsed and serialized again has other bytes.
  *
- * @param authorization the header as it came: LiveKit sends the bare token; `Bearer` before it is accepted
+ * @param authorization the header as it arrived: LiveKit sends the bare token, and `Bearer` before
+ *   it is accepted
  * @returns undefined if the signature is right
  */
 export function signatureProblem(
@@ -51,7 +56,7 @@ export function signatureProblem(
   const expected = createHmac('sha256', secret).update(`${header}.${payload}`).digest();
   if (!isEqual(expected, Buffer.from(signature, 'base64url'))) return 'wrong_signature';
 
-  // From here on the claims are the server's own.
+  // The signature is valid, so the claims are the server's own.
   if (typeof claims.exp !== 'number' || typeof claims.sha256 !== 'string') return 'malformed_token';
   if (claims.exp + CLOCK_TOLERANCE_SECONDS < nowSeconds) return 'expired';
   if (typeof claims.nbf === 'number' && claims.nbf - CLOCK_TOLERANCE_SECONDS > nowSeconds) {
@@ -70,7 +75,7 @@ function jsonOf<T extends object>(part: string): T | undefined {
   }
 }
 
-/** In constant time, so that nobody can guess a signature byte by byte. */
+/** Compares in constant time, so that nobody can guess a signature byte by byte. */
 function isEqual(a: Buffer, b: Buffer): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }

@@ -8,7 +8,7 @@ type Spoil = (draft: EventDraft, timestampMs: number) => Bad;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
-/** `data` that no event of the topic may have. */
+/** `data` that is not valid in any event of the topic. */
 const BAD_DATA: Readonly<Record<Topic, readonly unknown[]>> = {
   'usage.session': [
     { service: 'fax', durationMs: 1 },
@@ -36,7 +36,7 @@ const BAD_DATA: Readonly<Record<Topic, readonly unknown[]>> = {
   ],
 };
 
-/** Data that a duration makes bad; a transfer lasts no time, so there they are just wrong. */
+/** Data with an invalid duration. A transfer has no duration, so there the data are just wrong. */
 const UNTIMED_DATA: Readonly<Record<Topic, Record<string, unknown>>> = {
   'usage.session': { service: 'webrtc' },
   'usage.transfer': {},
@@ -44,7 +44,7 @@ const UNTIMED_DATA: Readonly<Record<Topic, Record<string, unknown>>> = {
   'usage.inference': { kind: 'stt', model: 'deepgram/nova-3' },
 };
 
-/** Changes attributes; `undefined` takes one away. */
+/** Changes attributes; `undefined` removes one. */
 const attributes =
   (changes: (draft: EventDraft, timestampMs: number) => Record<string, unknown>): Spoil =>
   (draft, timestampMs) => ({ value: json({ ...structured(draft), ...changes(draft, timestampMs) }) });
@@ -103,8 +103,8 @@ const spoils: readonly Spoil[] = [
 export const badKinds = spoils.length;
 
 /**
- * A bad event made of a good one: of every kind in turn, so that any `badKinds` of them hold each
- * kind once.
+ * A bad event made of a good one: of every kind in turn, so that any `badKinds` of them contain
+ * each kind once.
  */
 export function badRecord(number: number, draft: EventDraft, timestampMs: number): WorkloadRecord {
   const spoiled = spoils[number % spoils.length]!(draft, timestampMs);

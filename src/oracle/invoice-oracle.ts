@@ -1,7 +1,7 @@
 /**
- * A second, naive reading of the price list, to judge invoices by. It reads the catalog's JSON only
- * and calculates with fractions of BigInt; it shares no code with src/billing. It knows what the
- * built-in catalog needs: flat prices, and no price that changes within a month.
+ * A second, naive implementation of the price list, to check invoices. It reads only the catalog's
+ * JSON, calculates with fractions of BigInt, and shares no code with src/billing. It supports what
+ * the built-in catalog needs: flat prices, and no price that changes within a month.
  */
 export interface PriceList {
   readonly defaultPlan: string;
@@ -30,7 +30,7 @@ export interface PriceList {
         plans?: Record<string, LlmPrices>;
       })[];
     };
-    /** Another name -> the model it stands for. */
+    /** Alias -> model. */
     readonly aliases: Readonly<Record<string, string>>;
   };
 }
@@ -56,21 +56,21 @@ interface Fraction {
 
 type Totals = ReadonlyMap<string, bigint>;
 
-/** How many base units make a billing unit. */
+/** The base units of a billing unit. */
 function unitSize(meter: string): bigint {
   if (meter.startsWith('session.') || meter === 'agent.session' || meter === 'agent.recording') return 60n;
   return meter.startsWith('transfer.') ? 1_000_000_000n : 1n;
 }
 
-/** What a project owes for a month, in cents; the parameters are those of `linesDue`. */
+/** What a project owes for a month, in cents. The parameters are those of `linesDue`. */
 export function centsDue(...input: Parameters<typeof linesDue>): bigint {
   return sumOf(linesDue(...input).values());
 }
 
 /**
  * What a project owes for a month, line by line: `plan`, `credit` and meter keys, with the model's
- * own name, -> cents; what late usage adds to an earlier month's lines stands as `<month>@<line>`.
- * Lines of nothing are left out.
+ * own name, -> cents; what late usage adds to an earlier month's lines has the key
+ * `<month>@<line>`. Lines of 0 are left out.
  *
  * @param plan the project's plan in every month
  * @param months the project's totals by month as they are kept, late usage as `<month>@<meter>`
@@ -153,13 +153,12 @@ function monthLines(prices: PriceList, planName: string, month: string, totals: 
     }
   }
   const credits = cents(fraction(plan.inferenceCredits ?? '0'));
-  // At the quota of a plan that blocks, what inference costs beyond the credits should have been
-  // stopped as well.
+  // A plan that blocks at its quota should also have stopped inference beyond the credits.
   lines.set('credit', blocks || inference < credits ? -inference : -credits);
   return lines;
 }
 
-/** Usage under several names of a model is usage of that model: it is rounded once. */
+/** Usage under several names of a model is usage of that model, and is rounded once. */
 function byProperName(prices: PriceList, totals: Totals): Totals {
   const sums = new Map<string, bigint>();
   for (const [meter, quantity] of totals) add(sums, properName(prices, meter), quantity);
@@ -213,7 +212,7 @@ function priceOf(row: Rated, plan: string): Fraction {
 }
 
 function flat(price: unknown): Fraction {
-  if (typeof price !== 'string') throw new Error(`${JSON.stringify(price)} is no flat price`);
+  if (typeof price !== 'string') throw new Error(`${JSON.stringify(price)} is not a flat price`);
   return fraction(price);
 }
 

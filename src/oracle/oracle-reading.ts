@@ -1,17 +1,17 @@
 import type { WorkloadRecord } from './write-record';
 
-/** What a good record says. `quantities`: meter -> base units after rounding, zeros among them. */
+/** The content of a valid record. `quantities`: meter -> base units after rounding, including zeros. */
 export interface Reading {
   readonly identity: string;
   readonly project: string;
   /** `YYYY-MM-DD` in UTC. */
   readonly day: string;
   readonly quantities: readonly (readonly [meter: string, quantity: bigint])[];
-  /** Whether it takes the event back that all of this is about. */
+  /** Whether the record is a void of the event that it describes. */
   readonly isVoid: boolean;
 }
 
-/** A record that cannot be counted, and the reason its dead letter has. */
+/** A record that cannot be counted, with the reason of its dead letter. */
 export class BadRecord extends Error {
   constructor(readonly reason: string) {
     super(reason);
@@ -21,7 +21,7 @@ export class BadRecord extends Error {
 export type Rounding = 'per-minute' | 'per-second';
 
 type Fields = Record<string, unknown>;
-/** Rounds a length of time up to whole seconds' worth of its meter. */
+/** Rounds a duration up to its meter's step, in seconds. */
 type RoundTime = (lengthNs: bigint) => bigint;
 
 const SECOND_NS = 1_000_000_000n;
@@ -37,10 +37,9 @@ const VARIANTS = new Map([
 ]);
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/**
- * Reads one record by the rules that producers are told, from the first to the last.
+/** Reads one record by the documented rules for producers, from the first to the last.
  *
- * @throws BadRecord with the first reason that holds
+ * @throws BadRecord with the first reason that applies
  */
 export function readRecord(record: WorkloadRecord, rounding: Rounding): Reading {
   const { topic, value, headers, timestampMs } = record;
@@ -146,7 +145,7 @@ function quantitiesOf(topic: string, data: Fields, roundUp: RoundTime): (readonl
   ];
 }
 
-/** Whether an event's data hold a duration. */
+/** Whether an event's data contain a duration. */
 function isTimed(topic: string, { kind }: Fields): boolean {
   if (topic === 'usage.inference') return kind === 'stt';
   return topic !== 'usage.transfer';
@@ -162,8 +161,7 @@ function roundTime(rounding: Rounding, timeNs: bigint): RoundTime {
 }
 
 /**
- * Both of start and end, and they win; else the milliseconds. What is there must be right,
- * whichever wins.
+ * Start and end, if both are given; otherwise the milliseconds. Every field that is given must be valid.
  */
 function lengthNs({ startedAt, endedAt, durationMs }: Fields): bigint {
   const start = startedAt === undefined || startedAt === null ? undefined : nanosecondsOf(startedAt);

@@ -1,4 +1,4 @@
-/** A small seeded generator (mulberry32): the same seed gives the same numbers on every machine. */
+/** A small seeded generator (mulberry32). The same seed gives the same numbers on every machine. */
 export interface Random {
   /** In [0, 1). */
   next(): number;
@@ -25,8 +25,7 @@ export function createRandom(seed: number): Random {
 }
 
 /**
- * Picks by Zipf's law: the first item is the commonest, the second half as common, the third a
- * third.
+ * Picks by Zipf's law: the first item is the most frequent, the second half as frequent, the third a third.
  */
 export function zipf<T>(random: Random, items: readonly T[]): () => T {
   const bounds = new Float64Array(items.length);

@@ -3,8 +3,8 @@ const pairs = Array.from({ length: 60 }, (_, number) => String(number).padStart(
 let lastDay = { start: 0, text: '1970-01-01' };
 
 /**
- * What `Date.toISOString` gives, at a third of its cost (it is most of making a record); with
- * nanoseconds of the millisecond where they are given.
+ * The result of `Date.toISOString` at a third of its cost, which is most of the cost of a record,
+ * and with nanoseconds if they are given.
  */
 export function isoOf(epochMs: number, nanos?: number): string {
   if (epochMs < lastDay.start || epochMs >= lastDay.start + DAY_MS) {

@@ -3,7 +3,7 @@ import { isoOf } from './timestamp';
 
 export type Topic = 'usage.session' | 'usage.transfer' | 'usage.agent' | 'usage.inference';
 
-/** An event that is good in every respect, before it is written as a record. */
+/** A valid event, before it is written as a record. */
 export interface EventDraft {
   readonly topic: Topic;
   readonly id: string;
@@ -11,11 +11,11 @@ export interface EventDraft {
   readonly project: string;
   readonly time: string;
   readonly data: Record<string, unknown>;
-  /** Of no usage; the topic's by default. */
+  /** The event's type; the topic's by default. */
   readonly type?: string;
 }
 
-/** Each must have a price in the built-in catalog, under its name or an alias. */
+/** Each model must have a price in the built-in catalog, under its name or an alias. */
 export const models = {
   stt: [
     'deepgram/nova-3',
@@ -71,7 +71,7 @@ export function draftEvent(
   };
 }
 
-/** The data of an event: usual sizes, and now and then an edge of the rules. */
+/** The data of an event: usual sizes, and sometimes an edge case of the rules. */
 export function draftUsage(random: Random, topic: Topic, endMs: number): Record<string, unknown> {
   switch (topic) {
     case 'usage.session': {
@@ -112,8 +112,7 @@ function draftInference(random: Random, endMs: number): Record<string, unknown> 
 }
 
 /**
- * A length of time in one of its forms. A nanosecond more or less moves an edge over to another
- * minute.
+ * A duration in one of its forms. Near an edge, a nanosecond more or less changes the minute.
  */
 function durationOf(random: Random, endMs: number, mostMs: number): Record<string, unknown> {
   const isEdge = random.chance(0.05);
@@ -130,12 +129,12 @@ function durationOf(random: Random, endMs: number, mostMs: number): Record<strin
   return { startedAt: isoOf(startedAtMs, startNanos), endedAt: isoOf(endMs, endNanos) };
 }
 
-/** protobuf's JSON prints 64-bit integers as strings; some producers do. */
+/** Some producers send 64-bit integers as strings, as protobuf's JSON does. */
 function integerOf(random: Random, value: number): number | string {
   return random.chance(0.2) ? String(value) : value;
 }
 
-/** A millisecond in one of the forms that producers write; some say which nanosecond of it. */
+/** A time in one of the forms that producers write, some with nanoseconds. */
 function timestampOf(random: Random, epochMs: number): string {
   const form = random.next();
   if (form < 0.7) return isoOf(epochMs);

@@ -2,23 +2,26 @@ import { BadRecord, readRecord, type Reading, type Rounding } from './oracle-rea
 import type { WorkloadRecord } from './write-record';
 
 type Quantities = Map<string, bigint>;
-/** project -> month of the bill -> name -> quantity in base units */
+/** project -> billing month -> name -> quantity in base units */
 type ByMonth = Map<string, Map<string, Quantities>>;
 
 /**
- * A second, naive reading of the rules, to judge the first by. It shares no code with the
+ * A second, naive implementation of the rules, to check the product. It shares no code with the
  * consumers, the rating or the totals: plain JSON, Date, regular expressions and BigInt, one record
- * at a time, every identity held in memory. Records are to be added in the order of their
- * partitions. Its days and months are those of UTC.
+ * at a time, with every identity in memory. Records must be added in the order of their partitions.
+ * Its days and months are in UTC.
  */
 export interface Oracle {
-  /** @returns the reason for which the record is a dead letter; undefined for one that is not */
+  /** @returns the reason if the record is a dead letter; otherwise undefined */
   add(record: WorkloadRecord): string | undefined;
-  /** From here on usage of this month and of those before it is late: billed in the month after. */
+  /**
+   * Closes a month: from here on, its usage and that of earlier months is late, and billed in the
+   * month after.
+   */
   closeMonth(month: string): void;
-  /** By meter, late usage as `<month>@<meter>`. */
+  /** Totals by meter, with late usage as `<month>@<meter>`. */
   readonly totals: ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, bigint>>>;
-  /** By `<day of the usage>/<meter>`. */
+  /** Days by `<day of the usage>/<meter>`. */
   readonly daily: ReadonlyMap<string, ReadonlyMap<string, ReadonlyMap<string, bigint>>>;
   readonly counts: {
     records: number;
@@ -53,8 +56,8 @@ export function createOracle({ rounding = 'per-minute' }: { rounding?: Rounding 
     }
   }
   /**
-   * The event comes off once. One that has not come yet never counts. One that is not as it was is
-   * refused.
+   * Takes an event back, once. If it has not arrived yet, it will never count. If the repeated data
+   * do not fit, the void is rejected.
    */
   function takeBack(reading: Reading): string | undefined {
     const { identity, project, day, quantities } = reading;

@@ -9,35 +9,34 @@ export interface WorkloadOptions {
   readonly seed: number;
   /** `YYYY-MM`, in UTC. */
   readonly month: string;
-  /** How many records there are in all. */
+  /** The number of all records. */
   readonly events: number;
-  /** The first is the largest, by Zipf's law. */
+  /** The first one is the largest, by Zipf's law. */
   readonly projects: readonly string[];
-  /** How often each kind comes, in proportion to the others: whole numbers. */
+  /** The weight of each kind, in whole numbers. */
   readonly mix?: Readonly<Partial<Record<Topic, number>>>;
   /** Shares of all records. */
   readonly duplicates?: number;
   readonly malformed?: number;
   readonly monthBefore?: number;
-  /** None by default. A few name an event that has not come yet, or that none ever was. */
+  /** The share of voids, 0 by default. A few name an event that arrives later or never existed. */
   readonly voids?: number;
 }
 
 const MIX = { 'usage.session': 50, 'usage.transfer': 20, 'usage.agent': 10, 'usage.inference': 20 };
 /**
- * How many events are at hand to be repeated. Each new one takes the place of another, so a few are
- * repeated much later.
+ * How many events can be repeated. Each new one replaces another, so a few are repeated much later.
  */
 const REPEATABLE = 5_000;
-/** A usage ended up to so long before or after its place in the stream. */
+/** How far the end of a usage may be before or after its place in the stream. */
 const DISORDER_MS = 15 * 60_000;
 const DAY_MS = 86_400_000;
 
 /**
  * A month of usage, the same for the same options: all four kinds, in structured and binary mode,
- * with repeats (some with another time or other data), namesakes, events of the month before,
- * disorder, and bad events of every kind. Holds some thousand events at a time, however many it
- * makes.
+ * with duplicates (some with another time or other data), equal ids of different events, events of
+ * the month before, disorder, and bad events of every kind. It keeps some thousand events in
+ * memory, however many it makes.
  */
 export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRecord, void, undefined> {
   const { seed, month, events, projects, mix = MIX } = options;
@@ -70,14 +69,13 @@ export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRec
     const draft = draftEvent(random, random.pick(topics), idOf(number), pickProject(), timeMs);
     if (repeatable.length < REPEATABLE) repeatable.push(draft);
     else repeatable[random.between(0, REPEATABLE - 1)] = draft;
-    // A bad event takes no identity: what repeats it later is its mended first.
+    // A bad event does not use up its id, so the corrected event that repeats it later is the first.
     if (random.chance(malformed)) yield badRecord(badCount++, draft, timestampMs);
     else yield writeRecord(random, draft, timestampMs);
   }
 
   /**
-   * Now and then two events have one id, and are different all the same: of two topics, projects or
-   * sources.
+   * Sometimes two different events have the same id, because their topics, projects or sources differ.
    */
   function idOf(number: number): string {
     return `${seed}-${random.chance(0.005) ? number - 1 : number}`;
@@ -102,7 +100,7 @@ export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRec
   }
 
   /**
-   * A producer's retry: mostly the same again, sometimes with another time, rarely with other data.
+   * A producer's retry: usually the same event, sometimes with another time, rarely with other data.
    */
   function repeatOf(first: EventDraft, timestampMs: number): EventDraft {
     if (random.chance(0.1)) return { ...first, time: new Date(timestampMs).toISOString() };

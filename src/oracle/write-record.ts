@@ -10,7 +10,7 @@ export interface WorkloadRecord {
   readonly timestampMs: number;
 }
 
-/** One record in ten is in CloudEvents' binary mode, the others in the structured one. */
+/** One record in ten is in CloudEvents' binary mode, the others in structured mode. */
 export function writeRecord(random: Random, draft: EventDraft, timestampMs: number): WorkloadRecord {
   const { topic, project: key } = draft;
   if (random.chance(0.1)) return { topic, key, ...binary(draft), timestampMs };

@@ -11,14 +11,17 @@ import type { Store } from '../../redis/store';
 import { readTotals } from '../../redis/usage/read-usage';
 import type { Services } from '../services/services';
 
-/** What the demos have in common: the command line in processes of its own, and the oracle's judgement. */
+/**
+ * The common steps of the demos: running the command line in processes of its own, and comparing
+ * with the oracle.
+ */
 
 const CLI = join(__dirname, '../../cli/tallyman.js');
 
 /** Numbers by name, as decimal strings. */
 export type Numbers = Record<string, string>;
 
-/** An environment with a prefix of its own, so that a demo meets nothing that is there. */
+/** An environment with a prefix of its own, so that a demo does not touch existing data. */
 export function demoEnvironment(services: Services): NodeJS.ProcessEnv & { TALLYMAN_PREFIX: string } {
   return {
     PATH: process.env['PATH'] ?? '',
@@ -29,7 +32,10 @@ export function demoEnvironment(services: Services): NodeJS.ProcessEnv & { TALLY
   };
 }
 
-/** Runs the command line as a process of its own, as ops do. Its stdout is the answer; its stderr is shown. */
+/**
+ * Runs the command line as a process of its own, as operators do. Returns its stdout, and shows its
+ * stderr.
+ */
 export function runCli(env: NodeJS.ProcessEnv, words: readonly string[]): Promise<string> {
   if (!words.includes('--json')) printLine(`  $ tallyman ${words.join(' ')}`);
   return new Promise((resolve, reject) => {
@@ -48,17 +54,17 @@ export function runCli(env: NodeJS.ProcessEnv, words: readonly string[]): Promis
   });
 }
 
-/** A verb that runs on. */
+/** A verb that runs until it is stopped. */
 export interface RunningVerb {
-  /** Resolves when it ends, whether it was asked to or not. */
+  /** Resolves when it ends, whether or not `stop` was called. */
   readonly ended: Promise<void>;
-  /** Asks it to end, and waits until it has. */
+  /** Stops it, and waits until it has ended. */
   stop(): Promise<void>;
 }
 
-/** Starts a verb that runs on until it is stopped, or until this process is gone, however that comes about. */
+/** Starts a verb that runs until it is stopped, or until this process ends for whatever reason. */
 export function startVerb(env: NodeJS.ProcessEnv, words: readonly string[]): RunningVerb {
-  // In a group of its own, so that Ctrl-C reaches it through us, in the order in which we stop things.
+  // In a process group of its own, so that this process forwards Ctrl-C, in the right order.
   const child = spawn(process.execPath, [CLI, ...words], {
     ...{ env, detached: true },
     stdio: ['ignore', 'ignore', 'inherit'],
@@ -81,7 +87,7 @@ export function startVerb(env: NodeJS.ProcessEnv, words: readonly string[]): Run
   };
 }
 
-/** Every total of these projects, as Redis holds it. */
+/** Every total of these projects in Redis. */
 export async function readAllTotals(
   store: Store,
   projects: readonly string[],

@@ -35,11 +35,12 @@ import {
 import { serveDemo } from './serve-demo';
 
 /**
- * From a LiveKit server to its invoices: the webhooks that a real livekit-server sent, posted over HTTP to a bridge, with
- * consumers behind it, a close, and every number compared with what an independent program says of the same webhooks.
+ * From a LiveKit server to its invoices. The webhooks that a real livekit-server sent are posted
+ * over HTTP to a bridge. Consumers count them, a close issues invoices, and every number is
+ * compared with the result of an independent program for the same webhooks.
  */
 
-/** Rooms that the mapping file gives to another project than `acme`, which their names begin with. */
+/** Rooms that the mapping file assigns to another project than `acme`, although their names begin with it. */
 const ROOMS: Readonly<Record<string, string>> = {
   'acme.recorded': 'globex',
   'acme.broadcast': 'globex',
@@ -52,7 +53,7 @@ const PLANS = [
   { project: 'northwind', plan: 'build' },
 ];
 const PROJECTS = [...PLANS.map(({ project }) => project), 'unattributed'];
-/** The watch looks every 30 s; the rest is for a busy machine. */
+/** The watch checks every 30 s. The rest is for a busy machine. */
 const PATIENCE_MS = 150_000;
 const CALL_EVERY_MS = 3_000;
 
@@ -74,7 +75,7 @@ export async function demonstrateLiveKit(services: Services, folder: string, ser
   const verbs = [['bridge', 'livekit', '--watch'], ['consume']];
   for (const words of verbs) printLine(`  $ tallyman ${words.join(' ')} &`);
   const listening = { TALLYMAN_PORT: String(port), TALLYMAN_HEALTH_PORT: String(healthPort) };
-  // It warns of a forged webhook, which is to come.
+  // It would warn of the forged webhook below.
   const bridge = startVerb({ ...env, ...listening, LOG_LEVEL: 'error' }, verbs[0]!);
   const consumers = startVerb(env, verbs[1]!);
   let isConsuming = true;
@@ -83,7 +84,7 @@ export async function demonstrateLiveKit(services: Services, folder: string, ser
     const metric = (name: string): Promise<number> => readMetric(healthPort, name);
     await until('the bridge listens', () => metric('process_start_time_seconds'));
 
-    heading(`The stories of ${RECORDED_MONTH}, told as of ${month}`);
+    heading(`The stories of ${RECORDED_MONTH}, moved to ${month}`);
     const stories = readStories();
     const movedSeconds = (Date.parse(`${month}-01`) - Date.parse(`${RECORDED_MONTH}-01`)) / 1000;
     await tellAll(url, stories, movedSeconds);
@@ -99,11 +100,11 @@ export async function demonstrateLiveKit(services: Services, folder: string, ser
     }
     const expected = oracleTotals(oracle);
     const readNow = (): Promise<Record<string, string>> => readAllTotals(store, PROJECTS, [month]);
-    await until('the totals are those that are expected', async () => same(await readNow(), expected));
+    await until('the totals are as expected', async () => same(await readNow(), expected));
     await tallyman('totals', 'acme', '--month', month);
 
-    heading('Two servers were stopped in the middle of a call: the watch ends what they never ended');
-    printLine('  (it looks every 30 s)');
+    heading('Two servers were stopped in the middle of a call: the watch ends the open sessions');
+    printLine('  (it checks every 30 s)');
     const endless = sessionsWithoutEnd(stories);
     const limit = 'tallyman_livekit_sessions_ended_total{by="limit"}';
     await until('the watch has ended them', async () => (await metric(limit)) >= endless.length);
@@ -129,7 +130,7 @@ export async function demonstrateLiveKit(services: Services, folder: string, ser
       await serveDemo({ env, projects: PROJECTS, goesOn: (isStopped) => callOn(url, stories, isStopped) });
     } else {
       printLine(
-        '  `npm run demo -- --livekit --serve` keeps all this up and serves the page, with new calls.',
+        '  `npm run demo -- --livekit --serve` keeps everything running and serves the page, with new calls.',
       );
     }
   } finally {
@@ -150,7 +151,7 @@ function bridgeSettings(folder: string): Record<string, string> {
   };
 }
 
-/** As LiveKit does: a room's webhooks one after the other, the rooms side by side. */
+/** Posts a room's webhooks one after the other, and the rooms in parallel, as LiveKit does. */
 async function tellAll(url: string, stories: readonly Story[], movedSeconds: number): Promise<void> {
   const startedAt = performance.now();
   const told = stories.map(async ({ name, bodies }) => {
@@ -179,7 +180,7 @@ async function post(url: string, body: string, secret: string): Promise<number> 
   return (await fetch(url, { method: 'POST', headers, body })).status;
 }
 
-/** A metric of the bridge; 0 while it has none, or does not answer yet. */
+/** A metric of the bridge; 0 as long as it is not set, or the bridge does not answer. */
 async function readMetric(port: number, name: string): Promise<number> {
   try {
     const page = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
@@ -210,7 +211,7 @@ async function judge(
   totals: Record<string, string>,
   tallyman: (...words: string[]) => Promise<string>,
 ): Promise<void> {
-  heading('The independent list of what the webhooks come to');
+  heading('The independent list of the usage in the webhooks');
   const { invoices } = JSON.parse(await tallyman('invoices', 'list', '--json')) as {
     invoices: Pick<Invoice, 'id' | 'total'>[];
   };
@@ -223,7 +224,7 @@ async function judge(
   agree('invoices', totalsOfInvoices(invoices), oracleInvoices(oracle, projects, [month]));
 }
 
-/** New calls, as if they ended now: the stories again, each time with ids of their own. */
+/** Plays the stories again as if their calls ended now, each time with new ids. */
 async function callOn(url: string, stories: readonly Story[], isStopped: () => boolean): Promise<void> {
   for (let round = 1; !isStopped(); round += 1) {
     const story = stories[round % stories.length]!;

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-/** What a real livekit-server sent, and what an independent program makes of it: the fixtures of the tests. */
+/**
+ * The tests' fixtures: what a real livekit-server sent, and the usage that an independent program
+ * derives from it.
+ */
 
 const FOLDER = join(__dirname, '../../../../test/kit/fixtures/livekit');
 
@@ -13,9 +16,9 @@ export const RECORDED_SOURCE = '/livekit/example';
 
 export interface Story {
   readonly name: string;
-  /** Each as it came, byte for byte. */
+  /** Each one as it arrived, byte for byte. */
   readonly bodies: readonly string[];
-  /** When the last was raised. */
+  /** The time of the last webhook. */
   readonly lastSeconds: number;
 }
 
@@ -31,7 +34,7 @@ export interface ExpectedEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** A file of its own, or a folder of services that were not there to be recorded, tells a story. */
+/** A story is a file, or a folder with webhooks of services that could not be recorded. */
 export function readStories(): Story[] {
   const stories = new Map<string, string[]>();
   const files = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' }).filter((name) =>
@@ -57,7 +60,10 @@ function createdAt(body: string): number {
   return Number((JSON.parse(body) as { createdAt: string }).createdAt);
 }
 
-/** The same webhook some seconds later, all else byte for byte. LiveKit counts in seconds, ms and ns, told by their length. */
+/**
+ * The same webhook some seconds later, otherwise byte for byte. LiveKit uses s, ms and ns, which
+ * differ by their length.
+ */
 export function movedBy(body: string, seconds: number): string {
   const times = /("(?:creationTime|createdAt|joinedAt|startedAt|endedAt|updatedAt)(?:Ms)?":\s*")(\d+)"/g;
   return body.replace(times, (_, before: string, digits: string) => {
@@ -66,7 +72,7 @@ export function movedBy(body: string, seconds: number): string {
   });
 }
 
-/** What the webhooks come to, by a program that shares no code with the bridge; whole days later. */
+/** The usage in the webhooks by a program that shares no code with the bridge, moved by whole days. */
 export function expectedEvents(
   movedSeconds: number,
   projectOfRoom: Readonly<Record<string, string>>,
@@ -89,7 +95,7 @@ export function expectedEvents(
   });
 }
 
-/** Who joined and, by the webhooks, never left. */
+/** The participants that joined and, by the webhooks, never left. */
 export function sessionsWithoutEnd(stories: readonly Story[]): string[] {
   const open = new Map<string, string>();
   for (const { name, bodies } of stories) {

@@ -29,14 +29,15 @@ import {
 import { serveDemo } from './serve-demo';
 
 /**
- * The main job, end to end: a month of usage through a real Kafka and a real Redis, closed and invoiced by the command
- * line that ops use, and every number recounted from the input by oracles that share no code with it.
+ * The main job, end to end: a month of usage through a real Kafka and a real Redis, closed and
+ * invoiced with the command line that operators use. Oracles that share no code with it recount
+ * every number from the input.
  */
 
 const SEED = 20_261;
 const EVENTS = 240_000;
 const BATCH_RECORDS = 5_000;
-/** For the page: the current month so far, at once; then some events every second. */
+/** For the page: the current month so far at once, then some events every second. */
 const EVENTS_SO_FAR = 20_000;
 const EVENTS_EACH_SECOND = 25;
 const TRICKLE_SEED = 20_262;
@@ -50,7 +51,7 @@ const PROJECTS = [
 ]; // prettier-ignore
 
 export async function demonstrateMonths(services: Services, folder: string, serves: boolean): Promise<void> {
-  // The last whole month: Kafka would remove records that are older than the topics keep them.
+  // The last whole month, because Kafka would remove records that are older than the topics' retention.
   const month = previousMonth(monthOf(new Date().toISOString()));
   const earlier = previousMonth(month);
   const env = demoEnvironment(services);
@@ -90,7 +91,7 @@ export async function demonstrateMonths(services: Services, folder: string, serv
     await publish(EVENTS / 2);
     await timed(EVENTS / 2, () => tallyman('consume', '--until-caught-up'));
 
-    heading('Totals, as ops read them');
+    heading('Totals, as operators read them');
     await tallyman('totals', PROJECTS[0]!, '--month', month);
     const totals = await readAllTotals(store, PROJECTS, [earlier, month]);
     printLine(`  ... and ${Object.keys(totals).length} totals of ${PROJECTS.length} projects in all.`);
@@ -109,7 +110,7 @@ export async function demonstrateMonths(services: Services, folder: string, serv
     heading('The oracle recounts the input');
     const { records, counted, duplicates, voided } = oracle.counts;
     printLine(
-      `  ${groupDigits(String(records))} records: ${groupDigits(String(counted))} counted, ${groupDigits(String(duplicates))} repeats, ${groupDigits(String(voided))} taken back`,
+      `  ${groupDigits(String(records))} records: ${groupDigits(String(counted))} counted, ${groupDigits(String(duplicates))} duplicates, ${groupDigits(String(voided))} taken back`,
     );
     agree('totals', totals, oracleTotals(oracle));
     agree('dead letters', deadLetters.byReason, oracle.counts.deadLetters);
@@ -122,7 +123,7 @@ export async function demonstrateMonths(services: Services, folder: string, serv
       await serveDemo({ env, projects: PROJECTS.slice(0, 3), goesOn });
     } else {
       printLine(
-        '  `npm run demo -- --serve` keeps all this up and serves the page, with usage that goes on.',
+        '  `npm run demo -- --serve` keeps everything running and serves the page, with usage that keeps arriving.',
       );
     }
   } finally {
@@ -132,7 +133,7 @@ export async function demonstrateMonths(services: Services, folder: string, serv
   }
 }
 
-/** Publishes the next records in order. Batched by topic; each topic's own order is what the oracle counts by. */
+/** Publishes the next records in batches by topic. The oracle relies on the order within each topic. */
 async function publishRecords(
   workload: Iterator<WorkloadRecord>,
   count: number,
@@ -154,20 +155,21 @@ async function publishRecords(
 async function timed(count: number, work: () => Promise<unknown>): Promise<void> {
   const startedAt = performance.now();
   await work();
-  printLine(`  consumed and applied, ${rate(count, startedAt)}, the start of the process included`);
+  printLine(`  consumed and applied, ${rate(count, startedAt)}, including the start of the process`);
 }
 
 function rate(count: number, startedAt: number): string {
   return `${groupDigits(String(Math.round((count * 1000) / Math.max(1, performance.now() - startedAt))))}/s`;
 }
 
-/** Publishes a workload of this month up to now, and then some events every second, as they would come. */
+/** Publishes a workload of this month up to now, then some events every second. */
 async function trickle(publisher: Publisher, prefix: string, isStopped: () => boolean): Promise<void> {
   const month = monthOf(new Date().toISOString());
   const [startMs, endMs] = [0, 1].map((more) =>
     Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)) - 1 + more),
   );
-  // A workload advances evenly through its month: of a whole one's events, as many as the share of it that is over.
+  // A workload advances evenly through its month, so the share of its events equals the share of
+  // the month that is over.
   const events = Math.ceil((EVENTS_SO_FAR * (endMs! - startMs!)) / (Date.now() - startMs!));
   const soFar = createWorkload({ seed: TRICKLE_SEED, month, events, projects: PROJECTS, monthBefore: 0 });
   for (const [topic, records] of takeByTopic(soFar, EVENTS_SO_FAR)) {

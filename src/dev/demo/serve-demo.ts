@@ -9,13 +9,13 @@ const DAY_MS = 86_400_000;
 
 export interface DemoPage {
   readonly env: NodeJS.ProcessEnv;
-  /** Those that the page's admin may see. */
+  /** The projects that the page's admin may see. */
   readonly projects: readonly string[];
   /** Adds usage until it is stopped. */
   readonly goesOn: (isStopped: () => boolean) => Promise<void>;
 }
 
-/** Serves the page over the demo's installation, with usage that goes on, until Ctrl-C. */
+/** Serves the page for the demo's installation, with usage that keeps arriving, until Ctrl-C. */
 export async function serveDemo({ env, projects, goesOn }: DemoPage): Promise<void> {
   const secret = randomBytes(32).toString('hex');
   const port = await freePort();
@@ -29,9 +29,9 @@ export async function serveDemo({ env, projects, goesOn }: DemoPage): Promise<vo
     printLine(`  as the admin of ${projects.join(', ')}:`);
     const roles = Object.fromEntries(projects.map((project) => [project, 'admin' as const]));
     printLine(`    ${link(tokens.sign({ subject: 'demo admin', projects: roles, expiresAtMs }))}`);
-    printLine('  as the one who runs the installation:');
+    printLine('  as the operator of the installation:');
     printLine(`    ${link(tokens.sign({ subject: 'demo ops', role: 'ops', expiresAtMs }))}`);
-    printLine('  Usage goes on. Ctrl-C ends it.');
+    printLine('  Usage keeps arriving. Ctrl-C stops everything.');
     const usage = goesOn(() => stop.stopped());
     await Promise.race([usage, stop.promise, ...running.map(({ ended }) => ended)]);
   } finally {

@@ -7,19 +7,20 @@ import type { ServiceHandle } from './service';
 import { createWatchdog } from '../../lib/process/watchdog';
 
 const ENGINE_TIMEOUT_MS = 5_000;
-/** Fetching both images for the first time is the long part. */
+/** Pulling both images for the first time takes longest. */
 const UP_TIMEOUT_MS = 600_000;
 
-/** True when a Docker engine answers; the client alone is not enough. */
+/** True if a Docker engine answers. The client alone is not enough. */
 export async function dockerAnswers(): Promise<boolean> {
   return (await runCommand('docker', ['version'], { timeoutMs: ENGINE_TIMEOUT_MS })).ok;
 }
 
 /**
- * Starts one service of docker-compose.yml on a free port, as a Compose project of its own, so that it meets neither
- * another copy nor a Compose that runs for development.
+ * Starts one service of docker-compose.yml on a free port, as a Compose project of its own, so that
+ * it does not touch another copy or a Compose for development.
  *
- * @throws TallymanError `SERVICE_NOT_STARTED` with the end of what Compose said; nothing is left behind then.
+ * @throws TallymanError `SERVICE_NOT_STARTED` with the end of Compose's output; nothing is left
+ *   behind then
  */
 export async function startWithCompose(service: 'kafka' | 'redis'): Promise<ServiceHandle> {
   const port = await freePort();
@@ -53,7 +54,7 @@ const REDIS_IMAGE = 'redis:7.2-alpine';
 
 /**
  * Starts Kafka or Redis with testcontainers, whose reaper removes the container however this process ends.
- * A development dependency: it is loaded only here, and only when it is used.
+ * It is a development dependency, so it is loaded only here, and only when it is used.
  */
 export async function startContainer(service: 'kafka' | 'redis'): Promise<ServiceHandle> {
   const stopOf = (container: { stop(): Promise<unknown> }) => async (): Promise<void> =>
@@ -74,7 +75,10 @@ export async function startContainer(service: 'kafka' | 'redis'): Promise<Servic
   return { origin: `Docker, ${REDIS_IMAGE}`, address, stop: stopOf(container) };
 }
 
-/** This file runs from src/ in tests and from dist/ otherwise, so the project's folder is looked for upwards. */
+/**
+ * This file runs from src/ in tests and from dist/ otherwise, so the project's folder is searched
+ * upwards.
+ */
 function composeFile(): string {
   for (let folder = __dirname; ; folder = dirname(folder)) {
     const file = join(folder, 'docker-compose.yml');

@@ -2,13 +2,17 @@ import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /**
- * Below every system's ephemeral ports. A client that keeps dialling a server which is down can be given that very
- * port for its own end: it then talks to itself, and the server cannot come back on its port.
+ * Below every system's ephemeral ports. A client that keeps connecting to a server that is down can
+ * otherwise get that very port for its own end. It then talks to itself, and the server cannot use
+ * its port again.
  */
 const FIRST = 20_000;
 const LAST = 32_000;
 
-/** A TCP port of the loopback that nobody listens on now. Random, so that two copies that start at once differ. */
+/**
+ * A free TCP port of the loopback. It is random, so that two copies that start at once use
+ * different ones.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(FIRST, LAST);

@@ -7,7 +7,7 @@ import type { Progress } from '../../lib/progress';
 import { runCommand } from '../run-command';
 
 export const KAFKA_VERSION = '4.4.0';
-/** Kafka's own jars log to slf4j and name no backend; without one a broker dies without a word. */
+/** Kafka's jars log to slf4j and bring no backend. Without a backend, a broker dies silently. */
 const LOG4J_VERSION = '2.25.5';
 const MIN_JAVA = 17;
 const END_OF_OUTPUT_LINES = 15;
@@ -18,7 +18,7 @@ export interface KafkaJars {
 }
 
 /**
- * Finds Java and Apache Kafka's own jars; the jars are fetched by Maven once for each user and version.
+ * Finds Java and Apache Kafka's jars. Maven downloads the jars once for each user and version.
  *
  * @throws TallymanError `JAVA_MISSING`, `MAVEN_MISSING` (with what to install), `KAFKA_NOT_FETCHED`
  */
@@ -43,7 +43,7 @@ async function needJava(): Promise<string> {
   );
 }
 
-/** Fetches into a folder of its own and renames it, so that a half-fetched one is never used, by this run or another. */
+/** Downloads into a folder of its own and renames it, so that no run ever uses an incomplete one. */
 async function fetchJars(
   cache: string,
   folder: string,
@@ -56,7 +56,7 @@ async function fetchJars(
       'No Kafka: Maven is missing. Install it (Debian, Ubuntu: apt-get install maven; macOS: brew install maven), start Docker, or set KAFKA_BROKERS',
     );
   }
-  log(`fetching Apache Kafka ${KAFKA_VERSION} with Maven, once, into ${folder}`);
+  log(`downloading Apache Kafka ${KAFKA_VERSION} with Maven, once, into ${folder}`);
   await mkdir(cache, { recursive: true });
   const work = await mkdtemp(join(cache, 'fetching-'));
   try {
@@ -76,11 +76,11 @@ async function fetchJars(
     if (!ok) {
       throw new TallymanError(
         'KAFKA_NOT_FETCHED',
-        `Maven could not fetch Apache Kafka ${KAFKA_VERSION}:\n${output.trimEnd().split('\n').slice(-END_OF_OUTPUT_LINES).join('\n')}`,
+        `Maven could not download Apache Kafka ${KAFKA_VERSION}:\n${output.trimEnd().split('\n').slice(-END_OF_OUTPUT_LINES).join('\n')}`,
       );
     }
     await rename(jars, folder).catch((error: unknown) => {
-      // Another run was first: its folder is as good.
+      // Another run was faster, and its folder is just as good.
       if (!existsSync(folder)) throw error;
     });
   } finally {

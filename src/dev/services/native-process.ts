@@ -14,11 +14,11 @@ export interface NativeSpec {
   readonly origin: string;
   readonly command: string;
   readonly args: readonly string[];
-  /** Everything of this server lies here; removed at `stop`. */
+  /** Contains all files of this server. It is removed at `stop`. */
   readonly folder: string;
   readonly dataDir: string;
   readonly port: number;
-  /** Asks the server whether it serves; false while it does not answer yet. */
+  /** Checks whether the server is ready; false while it does not answer yet. */
   readonly isReady: () => Promise<boolean>;
   readonly readyTimeoutMs: number;
 }
@@ -27,8 +27,8 @@ const ASK_INTERVAL_MS = 25;
 const LOG_TAIL_LINES = 20;
 
 /**
- * Keeps the last line it was told, the pid to kill (an empty line: none). The folder is removed twice because a
- * killed server may still be creating a file during the first.
+ * Remembers the last line of its input, which is the pid to kill (an empty line: none). The folder
+ * is removed twice, because a killed server may still create a file during the first time.
  */
 const CLEAN_UP = `
 while read -r line; do pid=$line; done
@@ -38,7 +38,7 @@ rm -rf -- "$1"`;
 /**
  * Starts a server and waits until it answers.
  *
- * @throws TallymanError `SERVICE_NOT_STARTED` with the end of the server's own log; nothing is left behind then.
+ * @throws TallymanError `SERVICE_NOT_STARTED` with the end of the server's log; nothing is left behind then
  */
 export async function startNative(spec: NativeSpec): Promise<NativeService> {
   const logPath = join(spec.folder, 'server.log');
@@ -49,7 +49,8 @@ export async function startNative(spec: NativeSpec): Promise<NativeService> {
 
   const launch = async (): Promise<void> => {
     const log = openSync(logPath, 'a');
-    // Detached for the same reason as the watchdog: at Ctrl-C the caller wants to drain before its servers go.
+    // Detached for the same reason as the watchdog: at Ctrl-C, the caller must finish its work
+    // before its servers stop.
     child = spawn(spec.command, spec.args, { cwd: spec.folder, stdio: ['ignore', log, log], detached: true });
     closeSync(log);
     isDown = false;
@@ -76,7 +77,7 @@ export async function startNative(spec: NativeSpec): Promise<NativeService> {
   const kill = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
     if (isDown) return;
     child.kill(signal);
-    // A paused process takes no signal but SIGKILL until it goes on.
+    // A paused process reacts only to SIGKILL until it is resumed.
     child.kill('SIGCONT');
     await exited;
   };

@@ -11,8 +11,9 @@ import type { NativeService } from './service';
 const READY_TIMEOUT_MS = 20_000;
 
 /**
- * Starts a `redis-server` of this machine with the settings that Tallyman wants of a real one: an append-only file
- * and no eviction. On Debian and its kin, as root, a missing `redis-server` is installed.
+ * Starts a `redis-server` of this machine with the settings that Tallyman needs in production: an
+ * append-only file and no eviction. On Debian and its derivatives, as root, a missing
+ * `redis-server` is installed.
  *
  * @throws TallymanError `REDIS_MISSING` with what to install; `SERVICE_NOT_STARTED`.
  */

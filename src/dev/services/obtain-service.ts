@@ -1,21 +1,22 @@
 import type { ServiceHandle } from './service';
 
-/** The ways in which a service can be had here. */
+/** The ways to get a service on this machine. */
 export interface Ways {
   /** For messages: `Kafka`, `Redis`. */
   readonly name: string;
   /** The environment's variable that names a server to use. */
   readonly variable: string;
   readonly given: string | undefined;
-  /** Absent: Docker is not wanted. */
+  /** Absent if Docker must not be used. */
   readonly docker:
     { readonly answers: () => Promise<boolean>; readonly start: () => Promise<ServiceHandle> } | undefined;
   readonly startNative: () => Promise<ServiceHandle>;
 }
 
 /**
- * The first of: the given server, Docker where an engine answers and can start it, this machine's own. An engine that
- * answers may still have no way to an image, so its failure is told and the machine's own is tried.
+ * Returns the first of: the given server, Docker if an engine answers and can start it, this
+ * machine's own. An engine that answers may be unable to pull an image. Then its failure is
+ * reported, and the machine's own is tried.
  *
  * @throws what `startNative` throws; it names what to install
  */

@@ -5,31 +5,32 @@ import { startNativeRedis } from './native-redis';
 import { obtainService, type Ways } from './obtain-service';
 import type { ServiceHandle } from './service';
 
-/** How Docker is used where an engine answers: testcontainers in tests, Compose elsewhere, or not at all. */
+/** How Docker is used if an engine answers: testcontainers in tests, Compose elsewhere, or not at all. */
 export type DockerUse = 'testcontainers' | 'compose' | 'none';
 
 export interface StartOptions {
-  /** Takes a line for a person about what is being done. */
+  /** Prints a line about what is being done. */
   readonly log: (line: string) => void;
   readonly docker: DockerUse;
-  /** Shows the fetching of Kafka, the one long step. */
+  /** Shows the progress of downloading Kafka, the only long step. */
   readonly progress?: Progress;
 }
 
-/** A Kafka and a Redis that serve. */
+/** A Kafka and a Redis that are ready. */
 export interface Services {
   readonly brokers: string[];
   readonly redisUrl: string;
   readonly kafka: ServiceHandle;
   readonly redis: ServiceHandle;
-  /** Stops what was started here; given servers are left alone. */
+  /** Stops what was started here. Given servers are left alone. */
   stop(): Promise<void>;
 }
 
 /**
- * Kafka and Redis, each on its own the first of: given by `KAFKA_BROKERS` / `REDIS_URL`; Docker; this machine's own.
+ * Starts or finds Kafka and Redis. Each one is the first of: the one named by `KAFKA_BROKERS` or
+ * `REDIS_URL`, Docker, this machine's own.
  *
- * @throws TallymanError with what to install when one cannot be had; the other is stopped then.
+ * @throws TallymanError with what to install if one is not available; the other is stopped then
  */
 export async function startServices(options: StartOptions): Promise<Services> {
   const [kafka, redis] = await Promise.allSettled([startKafka(options), startRedis(options)]);

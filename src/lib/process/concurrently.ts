@@ -1,6 +1,6 @@
 /**
- * Works on items as they come, so many at a time. After a failure no further item is taken; the failure is thrown when
- * the work under way has ended.
+ * Processes items as they arrive, at most `limit` at a time. After a failure no further item is
+ * taken, and the failure is thrown when the running work has ended.
  */
 export async function eachConcurrently<T>(
   items: AsyncIterable<T> | Iterable<T>,

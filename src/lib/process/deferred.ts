@@ -1,4 +1,4 @@
-/** A promise with its ends: for what is decided elsewhere. */
+/** A promise with its `resolve` and `reject`, for results that are decided elsewhere. */
 export function deferred<T>(): {
   promise: Promise<T>;
   resolve: (value: T) => void;
@@ -10,6 +10,6 @@ export function deferred<T>(): {
     resolve = onResolve;
     reject = onReject;
   });
-  promise.catch(() => undefined); // Whoever races it sees the error; nobody may be racing any more.
+  promise.catch(() => undefined); // Code that awaits the promise sees the error. If nobody does, it is not an unhandled rejection.
   return { promise, resolve, reject };
 }

@@ -1,8 +1,11 @@
-/** Lets one piece of work go on at a time, in the order in which they asked. */
+/** Runs one piece of work at a time, in the order of the requests. */
 export class Turns {
   private last: Promise<void> = Promise.resolve();
 
-  /** Resolves when it is the caller's turn, with what ends it; to end it again does nothing. */
+  /**
+   * Resolves when it is the caller's turn, with a function that ends the turn. Calling it twice is
+   * harmless.
+   */
   async take(): Promise<() => void> {
     const before = this.last;
     let end!: () => void;

@@ -1,10 +1,13 @@
-/** What is asked for again and again, and what was answered last. */
+/** Repeats a query, and keeps the last answer. */
 export interface Polled<T> {
-  /** undefined before the first answer, after a failure, and where the question is older than `maxAgeMs`. */
+  /** undefined before the first answer, after a failure, and if the query is older than `maxAgeMs`. */
   latest(maxAgeMs?: number): T | undefined;
   /** Why there is no answer. */
   failure(): Error | undefined;
-  /** Asks, unless the last question is younger than `everyMs` or has no answer yet. @throws what the question throws */
+  /**
+   * Queries, unless the last query is younger than `everyMs` or has no answer yet. @throws the
+   * errors of the query
+   */
   refresh(): Promise<void>;
 }
 

@@ -6,7 +6,7 @@ export interface StopSignal {
   dispose(): void;
 }
 
-/** The first SIGINT or SIGTERM asks for an orderly stop; a second one ends the process at once. */
+/** The first SIGINT or SIGTERM requests an orderly stop. A second one ends the process at once. */
 export function signalled(): StopSignal {
   let stopped = false;
   const asked = deferred<void>();

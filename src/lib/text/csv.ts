@@ -5,8 +5,9 @@ export interface CsvRow {
 }
 
 /**
- * Reads CSV (RFC 4180: commas; fields in double quotes may hold commas, line ends and doubled quotes), row by row, with
- * LF or CRLF. Empty lines are left out. A quote that is never closed gives what is left of the file as one field.
+ * Reads CSV (RFC 4180: commas; fields in double quotes may hold commas, line ends and doubled
+ * quotes), row by row, with LF or CRLF. Empty lines are left out. If a quote is never closed, the
+ * rest of the file is one field.
  */
 export async function* readCsv(chunks: AsyncIterable<string>): AsyncGenerator<CsvRow, void, undefined> {
   let fields: string[] = [];

@@ -6,7 +6,10 @@ const UNITS_MS: Readonly<Record<string, number>> = {
   d: 86_400_000,
 };
 
-/** Reads a span of time such as `500ms`, `30s`, `90m`, `1h` or `400d` as milliseconds; undefined if it is none. */
+/**
+ * Reads a duration such as `500ms`, `30s`, `90m`, `1h` or `400d` as milliseconds; undefined if the
+ * text is not one.
+ */
 export function parseSpan(text: string): number | undefined {
   const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text);
   if (!match) return undefined;

@@ -2,16 +2,16 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { TallymanError } from '../errors';
 
-/** A file that a verb was given: `-` is stdin. */
+/** A file argument of a verb; `-` is stdin. */
 export interface InputFile {
   /** For messages. */
   readonly name: string;
-  /** Whether it can be read more than once: stdin and pipes cannot. */
+  /** Whether it can be read more than once, which stdin and pipes cannot. */
   readonly isRepeatable: boolean;
   chunks(): AsyncIterable<Buffer>;
 }
 
-/** @throws TallymanError `NO_FILE` for what cannot be read */
+/** @throws TallymanError `NO_FILE` if the file cannot be read */
 export async function inputFile(file: string): Promise<InputFile> {
   if (file === '-') {
     return { name: 'stdin', isRepeatable: false, chunks: () => process.stdin as AsyncIterable<Buffer> };

@@ -1,4 +1,4 @@
-/** Decimal strings as people read them. No value passes through a float: only digits are moved. */
+/** Formats decimal strings for people. It only moves digits, so no value becomes a float. */
 
 /** Groups of three digits: `1234567.50` -> `1,234,567.50`. */
 export function groupDigits(decimal: string): string {
@@ -11,7 +11,7 @@ export function groupDigits(decimal: string): string {
  * A unit price with at least the decimals of its currency, and what it is for: `0.4`, `1000000`, `token` ->
  * `0.40 / 1M tokens`.
  *
- * @param money any amount of the invoice: it has the digits of the currency
+ * @param money any amount of the invoice, which has the digits of the currency
  */
 export function shownRate(unitPrice: string, per: string, unit: string, money: string): string {
   const [whole = '0', fraction = ''] = unitPrice.split('.');
@@ -20,7 +20,7 @@ export function shownRate(unitPrice: string, per: string, unit: string, money: s
   return per === '1' ? `${price} / ${unit}` : `${price} / ${shownCount(per)} ${plural(unit)}`;
 }
 
-/** `1000000` -> `1M`, `1000` -> `1k`; others in groups of three. */
+/** `1000000` -> `1M`, `1000` -> `1k`; other numbers in groups of three digits. */
 function shownCount(count: string): string {
   if (/^\d+000000$/.test(count)) return `${groupDigits(count.slice(0, -6))}M`;
   if (/^\d+000$/.test(count)) return `${groupDigits(count.slice(0, -3))}k`;

@@ -4,7 +4,7 @@ import { isUtf8 } from 'node:buffer';
 export interface ByteLine {
   /** From 1. */
   readonly number: number;
-  /** Of a line longer than asked for, only its beginning. */
+  /** Only the beginning if the line is longer than the limit. */
   readonly bytes: Buffer;
   readonly length: number;
 }
@@ -14,10 +14,10 @@ const CR = 0x0d;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
- * Splits bytes into lines, at LF or CRLF, and changes none of them. A byte order mark at the beginning belongs to the
- * file and to no line.
+ * Splits bytes into lines, at LF or CRLF, and changes none of them. A byte order mark at the
+ * beginning belongs to the file and to no line.
  *
- * @param lengthMax of longer lines no more is kept in memory
+ * @param lengthMax how much of a longer line is kept in memory
  */
 export async function* byteLines(
   chunks: AsyncIterable<Buffer>,
@@ -64,11 +64,11 @@ export async function* byteLines(
 export const startsWithByteOrderMark = (bytes: Buffer): boolean =>
   bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK);
 
-/** `is not valid UTF-8 (byte E9, the 8th of the line): ...`, for a line that is not; undefined for one that is. */
+/** `is not valid UTF-8 (byte E9 at position 8 of the line): ...`; undefined for a valid line. */
 export function utf8Problem(line: Buffer): string | undefined {
   if (isUtf8(line)) return undefined;
   let at = 0;
-  // A character has at most four bytes: what is none after four begins with a wrong one.
+  // A character has at most four bytes, so if four bytes are not one, the first byte is wrong.
   for (let end = 1; end <= line.length && end - at <= 4; end += 1)
     if (isUtf8(line.subarray(at, end))) at = end;
   const byte = line[at]!.toString(16).toUpperCase().padStart(2, '0');
@@ -86,8 +86,8 @@ export class NotUtf8Error extends Error {
 }
 
 /**
- * Reads bytes as UTF-8 text, without a byte order mark at its beginning. Node's own decoding would put U+FFFD in the place
- * of what is none, and `Müller` in Latin-1 would become another name.
+ * Reads bytes as UTF-8 text, without a byte order mark. Node's own decoding would replace invalid
+ * bytes by U+FFFD, and `Müller` in Latin-1 would become another name.
  *
  * @throws NotUtf8Error at the first line that is not UTF-8
  */
@@ -103,7 +103,7 @@ export async function* utf8Text(chunks: AsyncIterable<Buffer>): AsyncGenerator<s
     return text.slice(start);
   };
   for await (const chunk of chunks) {
-    // Cut at a line end: no character has that byte inside.
+    // Cutting at a line end is safe, because no character contains that byte.
     const end = chunk.lastIndexOf(LF) + 1;
     const whole = Buffer.concat([rest, chunk.subarray(0, end)]);
     if (end === 0) {

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 
-/** A participant as the server lists it. Zeros are left out, as in its webhooks. */
+/** A participant in the server's list. Zeros are left out, as in webhooks. */
 export interface ListedParticipant {
   readonly sid: string;
   readonly joinedAt?: string;
@@ -15,10 +15,10 @@ export interface ListedRoom {
   readonly metadata?: string;
 }
 
-/** What the watch asks of a LiveKit server. */
+/** The part of a LiveKit server's API that the watch uses. */
 export interface RoomApi {
   listRooms(): Promise<readonly ListedRoom[]>;
-  /** Of a room that is not there: none. */
+  /** Empty if the room does not exist. */
   listParticipants(room: string): Promise<readonly ListedParticipant[]>;
 }
 
@@ -26,9 +26,9 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const TOKEN_SECONDS = 60;
 
 /**
- * Asks a LiveKit server through its room service (Twirp over JSON).
+ * Queries a LiveKit server through its room service (Twirp over JSON).
  *
- * @param url of the server, `http(s)://` or `ws(s)://`, as clients are given it
+ * @param url the server's URL as clients use it, `http(s)://` or `ws(s)://`
  */
 export function createRoomApi(url: string, [key, secret]: readonly [string, string]): RoomApi {
   const base = url.replace(/^ws/, 'http').replace(/\/+$/, '');

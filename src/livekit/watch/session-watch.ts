@@ -13,38 +13,38 @@ import type { Store } from '../../redis/store';
 import { usageOfWebhook, type LiveKitUsage, type MappingRules } from '../usage-of-webhook';
 import type { RoomApi } from './room-api';
 
-/** Why a session ended without a `participant_left`. Noted in its usage as `endedBy`. */
+/** Why a session was ended without a `participant_left`. Its usage has it as `endedBy`. */
 export type EndedBy = 'room_finished' | 'watch' | 'limit';
 
 export interface SessionWatchOptions {
   readonly store: Store;
   readonly rules: MappingRules;
-  /** Asks the server who is there; without it only `room_finished` and the limit end a session. */
+  /** Lists the participants. Without it, only `room_finished` and the limit end a session. */
   readonly api: RoomApi | undefined;
-  /** A session that nobody has seen for this long has ended when it was last seen. */
+  /** If nobody has seen a session for this long, it ended when it was last seen. */
   readonly limitMs: number;
   readonly onEnded: (by: EndedBy) => void;
   readonly logger: Logger;
   readonly nowMs: () => number;
 }
 
-/** What a watch has ended. */
+/** The sessions that a watch has ended. */
 export interface Endings {
   readonly usages: readonly LiveKitUsage[];
-  /** To be given to `settle` once the usages are in Kafka. */
+  /** Pass it to `settle` once the usages are in Kafka. */
   readonly places: readonly SessionPlace[];
 }
 
 /**
- * Ends the sessions whose end never comes: a server that is killed sends nothing more. A session is billed under the same
- * id whoever ends it, so an end that comes after all is a duplicate.
+ * Ends sessions whose end never comes, because a killed server sends nothing more. A session has
+ * the same id whoever ends it, so an end that arrives after all is a duplicate.
  */
 export interface SessionWatch {
-  /** Follows a webhook, in the order in which they were kept. */
+  /** Processes a webhook, in the order in which they were stored. */
   note(webhook: Json): Promise<Endings>;
-  /** Asks the server once about all rooms. */
+  /** Queries the server once about all rooms. */
   look(): Promise<Endings>;
-  /** Until this is called a session stays open, and is ended again after a kill. */
+  /** Until this is called, a session stays open, and is ended again after a kill. */
   settle(places: readonly SessionPlace[]): Promise<void>;
 }
 
@@ -56,24 +56,24 @@ interface Room {
   readonly metadata?: string;
 }
 
-/** What is kept of an open session: enough to make the webhook that did not come. */
+/** The record of an open session: enough to make the webhook that did not arrive. */
 interface OpenSession {
   readonly room: Room;
   readonly participant: Json;
   readonly lastSeenMs: number;
-  /** When the server was first asked since then and did not name it. */
+  /** When the server was first queried since then and did not list it. */
   readonly missedAtMs?: number;
 }
 
 const NOTHING: Endings = { usages: [], places: [] };
 const ROOMS_AT_ONCE = 8;
-/** Two looks that are nearer than this count as one: of two bridges, say. */
+/** Two queries that are closer than this count as one, for example from two bridges. */
 const LOOKS_APART_MS = 10_000;
 
 export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
   const { store, rules, api, limitMs, onEnded, logger, nowMs } = options;
 
-  /** The webhook that did not come, in whole seconds as the server would have sent it. */
+  /** The webhook that did not arrive, in whole seconds, as the server would have sent it. */
   const usageOf = ({ room, participant }: OpenSession, endMs: number, endedBy: EndedBy): LiveKitUsage[] => {
     const createdAt = String(Math.floor(endMs / 1000));
     const outcome = usageOfWebhook({ event: 'participant_left', createdAt, room, participant }, rules);
@@ -136,7 +136,7 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
             const { missedAtMs: _, ...seen } = session;
             await updateOpenSession(store, place, JSON.stringify({ ...seen, lastSeenMs: askedAtMs }));
           } else if (present !== undefined && session.missedAtMs === undefined) {
-            // Once may be a server that has just begun: it is asked a second time.
+            // Once is not enough, because the server may have just started. It is queried a second time.
             await updateOpenSession(store, place, JSON.stringify({ ...session, missedAtMs: askedAtMs }));
           } else if (present !== undefined) {
             if (askedAtMs - session.missedAtMs! >= LOOKS_APART_MS) end(place, session, 'watch');
@@ -154,7 +154,7 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
   };
 }
 
-/** Opens the sessions whose start was missed: those that the server names and nobody knows. */
+/** Opens sessions whose start was missed: those that the server lists and that are not recorded. */
 async function noteRoomsOf(
   api: RoomApi | undefined,
   { store, logger, nowMs }: SessionWatchOptions,
@@ -163,7 +163,7 @@ async function noteRoomsOf(
   try {
     await eachConcurrently(await api.listRooms(), ROOMS_AT_ONCE, async (room) => {
       for (const participant of await api.listParticipants(room.name)) {
-        // Before it is ACTIVE no media flows, and no webhook would name it.
+        // Before it is ACTIVE, no media flows, and no webhook reports it.
         if (participant.state !== 'ACTIVE') continue;
         const session: OpenSession = {
           room: roomKept(room),
@@ -177,12 +177,12 @@ async function noteRoomsOf(
   } catch (error) {
     logger.warn(
       { err: error },
-      'LiveKit does not list its rooms: a session whose start was missed stays unknown',
+      'LiveKit does not list its rooms; a session whose start was missed stays unknown',
     );
   }
 }
 
-/** Who the server says is in the room of these sessions; undefined if it does not answer. */
+/** The participants that the server lists in the room of these sessions; undefined if it does not answer. */
 async function presentIn(
   api: RoomApi | undefined,
   sessions: ReadonlyMap<string, OpenSession>,
@@ -196,7 +196,7 @@ async function presentIn(
   } catch (error) {
     logger.warn(
       { err: error, room: name },
-      'LiveKit does not list the participants of a room: its sessions stay open',
+      'LiveKit does not list the participants of a room; its sessions stay open',
     );
     return undefined;
   }
@@ -210,7 +210,7 @@ async function sessionsIn(store: Store, roomSid: string): Promise<Map<string, Op
   return sessions;
 }
 
-/** Without the room's TURN password, which is a secret, and what else nobody needs. */
+/** Removes the room's TURN password, which is a secret, and fields that nobody needs. */
 function roomKept({ sid, name, metadata }: Room): Room {
   return {
     ...(sid !== undefined && { sid }),
