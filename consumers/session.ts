@@ -18,11 +18,16 @@ const EGRESS = {
   audio_only: 'session.egress.audio_only',
   track: 'session.egress.track',
 } as const;
+const CONNECTOR = {
+  other: 'session.connector.other',
+  whatsapp: 'session.connector.whatsapp',
+} as const;
 
 const VARIANTS = new Map<unknown, readonly unknown[]>([
   ['sip', Object.keys(SIP)],
   ['ingress', Object.keys(INGRESS)],
   ['egress', Object.keys(EGRESS)],
+  ['connector', Object.keys(CONNECTOR)],
 ]);
 
 /** Connections, stream imports and egresses: time by service and variant. */
@@ -54,5 +59,7 @@ function meterOf(data: SessionData): Meter {
       return INGRESS[data.variant ?? 'transcoded'];
     case 'egress':
       return EGRESS[data.variant ?? 'video'];
+    case 'connector':
+      return CONNECTOR[data.variant ?? 'other'];
   }
 }

@@ -27,6 +27,10 @@ export type AgentData = TimedUsage & {
    */
   recorded?: boolean | null;
   /**
+   * true: voice isolation ran for the same duration.
+   */
+  voiceIsolation?: boolean | null;
+  /**
    * be an integer of 0 to 2^53-1, as a number or in decimal digits; null counts as absent
    */
   observabilityEvents?: (number | string) | null;
@@ -94,7 +98,7 @@ export type InferenceData = (
   model: string;
 };
 /**
- * One finished connection (WebRTC or SIP), stream import or egress.
+ * One finished connection (WebRTC, SIP or a connector), stream import or egress.
  */
 export type SessionEvent = UsageEvent & UsageSessionV1Json;
 export type SessionData = TimedUsage &
@@ -114,8 +118,12 @@ export type SessionData = TimedUsage &
         service: 'egress';
         variant?: 'video' | 'audio_only' | 'track' | null;
       }
+    | {
+        service: 'connector';
+        variant?: 'other' | 'whatsapp' | null;
+      }
   ) & {
-    service: 'webrtc' | 'sip' | 'ingress' | 'egress';
+    service: 'webrtc' | 'sip' | 'ingress' | 'egress' | 'connector';
   };
 /**
  * One connection's whole data transfer in one direction.
@@ -998,6 +1006,10 @@ export interface LiveKitMapping {
    */
   agentsAre?: 'agent' | 'webrtc';
   /**
+   * Whether the connection of a connector, such as WhatsApp, is connector time (the default) or WebRTC time.
+   */
+  connectorsAre?: 'connector' | 'webrtc';
+  /**
    * Which webhook holds an agent's usage: its participant's leaving (the default), or the end of its job, which LiveKit Cloud alone sends.
    */
   agentUsageFrom?: 'participant' | 'job';
@@ -1168,7 +1180,7 @@ export interface UsageTransferV1Json {
   data: TransferData;
 }
 export interface TransferData {
-  service: 'webrtc' | 'sip' | 'ingress' | 'egress';
+  service: 'webrtc' | 'sip' | 'ingress' | 'egress' | 'connector';
   /**
    * downstream: out of the cloud, to its users.
    */

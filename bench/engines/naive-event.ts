@@ -32,6 +32,7 @@ const DEFAULT_VARIANTS: Readonly<Record<string, string>> = {
   sip: 'third_party',
   ingress: 'transcoded',
   egress: 'video',
+  connector: 'other',
 };
 
 function quantitiesOf(type: string, data: Fields): [string, number][] {
@@ -48,6 +49,9 @@ function quantitiesOf(type: string, data: Fields): [string, number][] {
       return [
         ['agent.session', minutes(data)],
         ...(data['recorded'] === true ? [['agent.recording', minutes(data)] as [string, number]] : []),
+        ...(data['voiceIsolation'] === true
+          ? [['agent.voice_isolation', minutes(data)] as [string, number]]
+          : []),
         ['agent.events', Number(data['observabilityEvents'] ?? 0)],
       ];
     case 'usage.inference.v1':

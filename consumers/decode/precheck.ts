@@ -8,11 +8,15 @@ import { parseInstant, type Instant } from '../../src/rating/instant';
 export type Fields = Readonly<Record<string, unknown>>;
 
 const DIGITS_MAX = 15;
-const SERVICES = ['webrtc', 'sip', 'ingress', 'egress'];
+const SERVICES = ['webrtc', 'sip', 'ingress', 'egress', 'connector'];
 const MODEL_LENGTH_MAX = 128;
 
 export function isService(value: unknown): boolean {
   return typeof value === 'string' && SERVICES.includes(value);
+}
+
+export function isOptionalBoolean(value: unknown): boolean {
+  return value === undefined || value === null || typeof value === 'boolean';
 }
 
 /** A whole number, or one of up to 15 digits as text. */

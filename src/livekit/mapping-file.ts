@@ -49,6 +49,7 @@ function rulesOf(document: LiveKitMapping, pattern: RegExp): MappingRules {
     },
     sipVariants: new Map(Object.entries(document.sipVariants ?? {})),
     agentsAre: document.agentsAre ?? 'agent',
+    connectorsAre: document.connectorsAre ?? 'connector',
     agentUsageFrom: document.agentUsageFrom ?? 'participant',
   };
 }

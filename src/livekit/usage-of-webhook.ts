@@ -18,6 +18,8 @@ export interface MappingRules {
    * Cloud does not run.
    */
   readonly agentsAre: 'agent' | 'webrtc';
+  /** How a connector's connection counts: as connector time, or as WebRTC time. */
+  readonly connectorsAre: 'connector' | 'webrtc';
   /**
    * Which webhook reports an agent's usage: its participant's leaving, or the end of its job, which
    * only LiveKit Cloud sends.
@@ -108,21 +110,24 @@ function ofParticipant(webhook: Json, rules: MappingRules): WebhookOutcome {
     if (startNs === undefined) throw new MalformedField('participant.joinedAt', undefined);
     return usageFrom(rules, roomOf(webhook), { type, id, startNs, endNs: createdAtNs(webhook), data });
   };
+  const details = participant['kindDetails'];
+  const isDetailed = (name: string): boolean => Array.isArray(details) && details.includes(name);
   switch (kind) {
     case 'STANDARD':
-    case 'CONNECTOR':
     case 'BRIDGE':
       return usage('usage.session.v1', { service: 'webrtc' });
+    case 'CONNECTOR': {
+      if (rules.connectorsAre === 'webrtc') return usage('usage.session.v1', { service: 'webrtc' });
+      const variant = isDetailed('CONNECTOR_WHATSAPP') ? 'whatsapp' : 'other';
+      return usage('usage.session.v1', { service: 'connector', variant });
+    }
     case 'SIP':
       return usage('usage.session.v1', { service: 'sip', variant: sipVariant(participant, rules) });
-    case 'AGENT': {
+    case 'AGENT':
       if (rules.agentUsageFrom === 'job') return noUsage('counted_elsewhere');
-      const details = participant['kindDetails'];
-      const isCloudAgent = Array.isArray(details) && details.includes('CLOUD_AGENT');
-      return rules.agentsAre === 'agent' || isCloudAgent
+      return rules.agentsAre === 'agent' || isDetailed('CLOUD_AGENT')
         ? usage('usage.agent.v1', {})
         : usage('usage.session.v1', { service: 'webrtc' });
-    }
     case 'EGRESS':
     case 'INGRESS':
       return noUsage('counted_elsewhere');

@@ -58,7 +58,7 @@ type Totals = ReadonlyMap<string, bigint>;
 
 /** The base units of a billing unit. */
 function unitSize(meter: string): bigint {
-  if (meter.startsWith('session.') || meter === 'agent.session' || meter === 'agent.recording') return 60n;
+  if (meter.startsWith('session.') || (meter.startsWith('agent.') && meter !== 'agent.events')) return 60n;
   return meter.startsWith('transfer.') ? 1_000_000_000n : 1n;
 }
 

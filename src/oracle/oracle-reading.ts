@@ -34,6 +34,7 @@ const VARIANTS = new Map([
   ['sip', ['third_party', 'us_local', 'us_toll_free']],
   ['ingress', ['transcoded', 'passthrough']],
   ['egress', ['video', 'audio_only', 'track']],
+  ['connector', ['other', 'whatsapp']],
 ]);
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -121,12 +122,14 @@ function quantitiesOf(topic: string, data: Fields, roundUp: RoundTime): (readonl
       return [[`transfer.${direction}`, ceiling(integer(data['bytes']), 10_000_000n) * 10_000_000n]];
     case 'usage.agent': {
       const recorded = data['recorded'] ?? false;
-      must(typeof recorded === 'boolean');
+      const isolated = data['voiceIsolation'] ?? false;
+      must(typeof recorded === 'boolean' && typeof isolated === 'boolean');
       const events = integer(data['observabilityEvents'] ?? 0);
       const seconds = roundUp(lengthNs(data));
       return [
         ['agent.session', seconds],
         ['agent.recording', recorded ? seconds : 0n],
+        ['agent.voice_isolation', isolated ? seconds : 0n],
         ['agent.events', events],
       ];
     }

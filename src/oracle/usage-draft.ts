@@ -45,12 +45,14 @@ const ID_PREFIXES = {
   'usage.agent': 'AJ_',
   'usage.inference': 'REQ_',
 };
-const SERVICES = ['webrtc', 'webrtc', 'webrtc', 'sip', 'ingress', 'egress'] as const;
+const SERVICES = ['webrtc', 'webrtc', 'webrtc', 'sip', 'ingress', 'egress', 'connector'] as const;
 const VARIANTS = {
   webrtc: [undefined, undefined, undefined, null, 'third_party'],
   sip: [undefined, 'third_party', 'us_local', 'us_toll_free'],
   ingress: [undefined, 'transcoded', 'passthrough'],
   egress: [null, 'video', 'audio_only', 'track'],
+  // The others have no public price.
+  connector: ['whatsapp'],
 } as const;
 
 /** A new event that ended in the millisecond `timeMs`. */
@@ -89,7 +91,8 @@ export function draftUsage(random: Random, topic: Topic, endMs: number): Record<
     case 'usage.agent': {
       const recorded = random.chance(0.4) ? true : random.pick([undefined, false, null]);
       const observabilityEvents = random.chance(0.5) ? integerOf(random, random.between(0, 400)) : undefined;
-      return { recorded, observabilityEvents, ...durationOf(random, endMs, 1_800_000) };
+      const voiceIsolation = random.chance(0.3) ? true : random.pick([undefined, false, null]);
+      return { recorded, voiceIsolation, observabilityEvents, ...durationOf(random, endMs, 1_800_000) };
     }
     case 'usage.inference':
       return draftInference(random, endMs);

@@ -32,6 +32,11 @@ export interface MeterRow {
   /** The name of the meter for whoever pays. */
   readonly label: string;
   readonly group: (typeof METER_GROUPS)[number];
+  /**
+   * A catalog may have no price for it: its price is not public, or catalogs were written before the
+   * meter existed. Its usage is held until there is a price.
+   */
+  readonly mayLackPrice?: true;
 }
 
 /**
@@ -57,6 +62,13 @@ export const METERS = {
     label: 'Agent observability events',
     group: 'Agents',
   },
+  'agent.voice_isolation': {
+    unit: 'minute',
+    rounding: 'begun-minute',
+    label: 'Voice isolation',
+    group: 'Agents',
+    mayLackPrice: true,
+  },
   'session.webrtc': {
     unit: 'minute',
     rounding: 'begun-minute',
@@ -80,6 +92,20 @@ export const METERS = {
     rounding: 'begun-minute',
     label: 'SIP, US toll-free number',
     group: 'Telephony',
+  },
+  'session.connector.whatsapp': {
+    unit: 'minute',
+    rounding: 'begun-minute',
+    label: 'Connector, WhatsApp',
+    group: 'Telephony',
+    mayLackPrice: true,
+  },
+  'session.connector.other': {
+    unit: 'minute',
+    rounding: 'begun-minute',
+    label: 'Connector, other',
+    group: 'Telephony',
+    mayLackPrice: true,
   },
   'session.ingress.transcoded': {
     unit: 'minute',

@@ -3,7 +3,7 @@ import { amountProblems, isoDigitsOf } from '../pricing/currency';
 import { isDay } from '../pricing/days';
 import { Decimal } from '../pricing/decimal';
 import type { Overrides } from '../project/project';
-import { isInference, isMeter, meterNames } from '../../rating/meters';
+import { isInference, isMeter, meterNames, meterRow } from '../../rating/meters';
 import { unitOf } from '../pricing/units';
 
 /**
@@ -193,13 +193,14 @@ function aliasProblems({ inference }: CatalogDocument): string[] {
 }
 
 /**
- * A plan that charges over its quota needs a price for every meter: without one its invoices would
- * all stay drafts.
+ * A plan that charges over its quota needs a price for every meter that may not lack one: without it
+ * its invoices would all stay drafts.
  */
 function missingPrices({ plans, rates }: CatalogDocument): string[] {
   const charging = new Set(plans.filter((row) => row.atQuota === 'overage').map((row) => row.plan));
   const unlisted = meterNames
-    .filter((meter) => !isInference(meter) && !rates.some((row) => row.meter === meter))
+    .filter((meter) => !isInference(meter) && meterRow(meter)!.mayLackPrice !== true)
+    .filter((meter) => !rates.some((row) => row.meter === meter))
     .map((meter) => `rates: no row for ${meter}`);
   const unpriced = rates.flatMap((row, index) =>
     [...charging]

@@ -46,6 +46,8 @@ const ROOMS: Readonly<Record<string, string>> = {
   'acme.broadcast': 'globex',
   'acme.phone': 'northwind',
   'acme.sip-kind': 'northwind',
+  // A connector that is not WhatsApp has no public price: only a plan that charges nothing can be billed.
+  'acme.egress-ingress-connector-kinds': 'northwind',
 };
 const PLANS = [
   { project: 'acme', plan: 'ship' },

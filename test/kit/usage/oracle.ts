@@ -223,7 +223,11 @@ function termsOn(document: CatalogDocument, plans: readonly PlanEntry[], day: st
 }
 
 const unitSize = (key: string): bigint =>
-  key.startsWith('transfer.') ? 1_000_000_000n : /^(session|agent\.(session|recording))/.test(key) ? 60n : 1n;
+  key.startsWith('transfer.')
+    ? 1_000_000_000n
+    : /^(session|agent\.(session|recording|voice_isolation))/.test(key)
+      ? 60n
+      : 1n;
 
 function costOfRun(
   document: CatalogDocument,

@@ -22,7 +22,7 @@ test('the demo of LiveKit tells every story to a bridge, and the independent lis
     count,
   ]);
   expect(agreed).toEqual([
-    ['totals', '9'],
+    ['totals', '11'],
     ['dead letters', '0'],
     ['invoices', '2'],
     ['answers to a forged webhook, and sessions without an end', '2'],

@@ -50,6 +50,7 @@ const watchOf = (asked: RoomApi | undefined): SessionWatch =>
       projects: { pattern: DEFAULT_PROJECT_PATTERN, usesMetadata: false, unattributed: 'unattributed' },
       sipVariants: new Map(),
       agentsAre: 'agent',
+      connectorsAre: 'connector',
       agentUsageFrom: 'participant',
     },
     api: asked,

@@ -59,11 +59,15 @@ describe('a detail names the field, the value and the rule', () => {
     [event({}, { durationMs: 5 }), 'data.service is missing'],
     [
       event({}, { service: 'fax', durationMs: 5 }),
-      'data.service is "fax" and must be one of ["webrtc","sip","ingress","egress"]',
+      'data.service is "fax" and must be one of ["webrtc","sip","ingress","egress","connector"]',
     ],
     [
       event({}, { service: 'sip', variant: 'eu', durationMs: 5 }),
       'data.variant is "eu" and must be one of ["third_party","us_local","us_toll_free",null]',
+    ],
+    [
+      event({}, { service: 'connector', variant: 'telegram', durationMs: 5 }),
+      'data.variant is "telegram" and must be one of ["other","whatsapp",null]',
     ],
     [
       event({}, { service: 'sip', startedAt: TIME }),

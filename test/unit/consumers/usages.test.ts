@@ -43,6 +43,9 @@ test.each([
   ['egress', 'video', 'session.egress.video'],
   ['egress', 'audio_only', 'session.egress.audio_only'],
   ['egress', 'track', 'session.egress.track'],
+  ['connector', undefined, 'session.connector.other'],
+  ['connector', 'other', 'session.connector.other'],
+  ['connector', 'whatsapp', 'session.connector.whatsapp'],
 ])('session: %s, variant %s', (service, variant, meter) => {
   expect(usagesOf('session', { service, variant, durationMs: 5 })).toEqual([
     { meter, used: seconds(0, 5_000_000) },
@@ -86,6 +89,14 @@ test.each<[Fields, Usage[]]>([
     { durationMs: 5_000, recorded: false, observabilityEvents: null },
     [
       { meter: 'agent.session', used: seconds(5) },
+      { meter: 'agent.events', used: 0 },
+    ],
+  ],
+  [
+    { durationMs: 5_000, voiceIsolation: true, recorded: null },
+    [
+      { meter: 'agent.session', used: seconds(5) },
+      { meter: 'agent.voice_isolation', used: seconds(5) },
       { meter: 'agent.events', used: 0 },
     ],
   ],

@@ -7,6 +7,7 @@ const rules: MappingRules = {
   projects: { pattern: DEFAULT_PROJECT_PATTERN, usesMetadata: false, unattributed: 'unattributed' },
   sipVariants: new Map(),
   agentsAre: 'agent',
+  connectorsAre: 'connector',
   agentUsageFrom: 'participant',
 };
 
@@ -58,7 +59,7 @@ describe('recordings of a real server', () => {
 describe('participants', () => {
   test.each([
     ['STANDARD', { service: 'webrtc' }],
-    ['CONNECTOR', { service: 'webrtc' }],
+    ['CONNECTOR', { service: 'connector', variant: 'other' }],
     ['BRIDGE', { service: 'webrtc' }],
     ['SIP', { service: 'sip', variant: 'third_party' }],
   ])('a connection of kind %s is a session', (kind, data) => {
@@ -91,6 +92,18 @@ describe('participants', () => {
     const cloud = left({ kind: 'AGENT', kindDetails: ['CLOUD_AGENT'] });
     expect(usageIn(cloud, { agentsAre: 'webrtc' })['type']).toBe('usage.agent.v1');
   });
+
+  test.each([
+    ['CONNECTOR_WHATSAPP', 'whatsapp'],
+    ['CONNECTOR_TWILIO', 'other'],
+  ])(
+    'a connector with the detail %s is of variant %s, or WebRTC time where the rules say so',
+    (detail, variant) => {
+      const webhook = left({ kind: 'CONNECTOR', kindDetails: [detail] });
+      expect(usageIn(webhook)['data']).toMatchObject({ service: 'connector', variant });
+      expect(usageIn(webhook, { connectorsAre: 'webrtc' })['data']).toMatchObject({ service: 'webrtc' });
+    },
+  );
 
   test('an agent is counted by its participant or by its job, never by both', () => {
     const job = {

@@ -90,7 +90,7 @@ test('both modes, every meter, disorder, and the edges of the month occur', () =
       [...months.values()].flatMap((names) => [...names.keys()].map((name) => name.split('/')[0])),
     ),
   );
-  expect(meters.size).toBe(19);
+  expect(meters.size).toBe(21);
 
   let binary = 0;
   let disordered = 0;

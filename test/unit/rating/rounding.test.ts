@@ -60,6 +60,9 @@ describe('the default policy', () => {
       'session.egress.track',
       'agent.session',
       'agent.recording',
+      'agent.voice_isolation',
+      'session.connector.whatsapp',
+      'session.connector.other',
     ] as const) {
       expect(roundUp(used, policyOf(meter))).toBe(expected);
     }

@@ -38,7 +38,7 @@ const minutes = (project: string, id: string, time: string, count: number): stri
 describe('catalog', () => {
   test('check tells what is in a good file, and every problem of a bad one', async () => {
     const good = fileOf('good.json', JSON.stringify(builtInDocument));
-    expect(await tallyman.ok('catalog', 'check', good)).toMatch(/is valid: 3 plans, 9 included quantities/);
+    expect(await tallyman.ok('catalog', 'check', good)).toMatch(/is valid: 3 plans, 10 included quantities/);
 
     const bad = structuredClone(builtInDocument) as unknown as { rates: { meter: string; from: string }[] };
     bad.rates[0]!.from = '2026-02-30';

@@ -36,16 +36,16 @@ test.each<[string, (document: Draft) => void, string[]]>([
         { meter: 'agent.events', from: '2026-01-01', price: '1', plans: { gold: '2' } },
       ]),
     [
-      'rates[14] (fax).meter: no meter "fax" (inference has its own list)',
-      'rates[15] (inference.stt).meter: no meter "inference.stt" (inference has its own list)',
-      'rates[16] (agent.events).plans: no plan "gold"',
+      'rates[16] (fax).meter: no meter "fax" (inference has its own list)',
+      'rates[17] (inference.stt).meter: no meter "inference.stt" (inference has its own list)',
+      'rates[18] (agent.events).plans: no plan "gold"',
     ],
   ],
   [
     'a meter that a charging plan has no price for',
     (d) =>
       (d.rates = [...d.rates.slice(1), { meter: 'agent.events', from: '2026-01-01', plans: { ship: '1' } }]),
-    ['rates: no row for agent.session', 'rates[13] (agent.events): no price for plan "scale"'],
+    ['rates: no row for agent.session', 'rates[15] (agent.events): no price for plan "scale"'],
   ],
   [
     'tiers that do not rise, end early or not at all',
@@ -60,9 +60,9 @@ test.each<[string, (document: Draft) => void, string[]]>([
         },
       ]),
     [
-      'rates[14] (agent.events).price.graduated[1].upTo: must be above 10',
-      'rates[14] (agent.events).plans.ship.volume[0].upTo: only the last tier has no end',
-      'rates[14] (agent.events).plans.ship.volume[1].upTo: the last tier has no end',
+      'rates[16] (agent.events).price.graduated[1].upTo: must be above 10',
+      'rates[16] (agent.events).plans.ship.volume[0].upTo: only the last tier has no end',
+      'rates[16] (agent.events).plans.ship.volume[1].upTo: the last tier has no end',
     ],
   ],
   [
@@ -98,6 +98,14 @@ test.each<[string, (document: Draft) => void, string[]]>([
   ],
 ])('%s', (_case, change, expected) => {
   expect(problemsOf(change)).toEqual(expected);
+});
+
+test('a catalog from before a meter existed is good: its usage has no price yet', () => {
+  const isNew = (meter: string): boolean =>
+    meter.startsWith('session.connector.') || meter === 'agent.voice_isolation';
+  const rates = builtInDocument.rates.filter(({ meter }) => !isNew(meter));
+  expect(rates).toHaveLength(builtInDocument.rates.length - 2);
+  expect(buildCatalog({ ...builtInDocument, rates })).toMatchObject({ ok: true });
 });
 
 test('rows may stand in any order: the last that had begun is in force', () => {
