@@ -128,12 +128,12 @@ function fail(what: string, error: unknown): void {
 
 function engineNamed(name: string): Engine {
   const found = ENGINES.find((engine) => engine === name);
-  if (!found) throw new InvalidArgumentError(`"${name}" is none of ${ENGINES.join(', ')}.`);
+  if (!found) throw new InvalidArgumentError(`"${name}" is not one of ${ENGINES.join(', ')}.`);
   return found;
 }
 
 function positiveInteger(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError(`"${text}" is no positive integer.`);
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a positive integer.`);
   return Number(text);
 }
 

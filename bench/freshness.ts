@@ -11,7 +11,7 @@ import { environment, newPrefix, startRedis } from './servers';
 import { lastMonth } from './workload';
 import { previousMonth } from '../src/rating/month';
 
-/** From the sending of an event to the total that ops can read, in milliseconds. */
+/** The time from sending an event to the total that operators can read, in milliseconds. */
 export interface FreshnessResult {
   readonly section: 'freshness';
   readonly what: string;
@@ -24,9 +24,9 @@ export interface FreshnessResult {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** Of these, until Kafka has acknowledged the event. */
+  /** The part until Kafka has acknowledged the event. */
   readonly sentP99Ms: number;
-  /** Of the consumer, so far. */
+  /** The consumer's peak memory so far. */
   readonly peakMemoryMb: number;
 }
 

@@ -7,7 +7,7 @@ import { lastMonth, projectNames } from './workload';
 import { previousMonth } from '../src/rating/month';
 import type { NativeService } from '../src/dev/services/service';
 
-/** What an event costs when so many ids are held. */
+/** The cost of an event with a given number of ids. */
 export interface GrowthResult {
   readonly section: 'growth';
   readonly ids: number;
@@ -25,7 +25,7 @@ export interface GrowthResult {
 const SHARDS = 12;
 const PROJECTS = 2_000;
 const STEP = 240_000;
-/** Of the closed month before; a multiple of the shards, as every number of made-up events here. */
+/** The ids of the closed month before. Like every number of made-up events here, it is a multiple of the shards. */
 const HELD_IDS = 96_000;
 
 export async function measureGrowth(

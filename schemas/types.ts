@@ -821,7 +821,7 @@ export interface DeadLetter {
    */
   offset: string;
   /**
-   * Of the record, in ms since 1970.
+   * The record's timestamp, in ms since 1970.
    */
   timestamp: number;
   /**
@@ -837,7 +837,7 @@ export interface DeadLetter {
    */
   value: string | null;
   /**
-   * Of a header given more than once, all values.
+   * All values of a header that is given more than once.
    */
   headers: {
     [k: string]:
@@ -888,7 +888,7 @@ export interface Invoice {
    */
   month: string;
   /**
-   * Of a credit note: the earlier months that it corrects, in order.
+   * The earlier months that a credit note corrects, in order.
    */
   corrects?: Corrected[];
   /**
@@ -1204,7 +1204,7 @@ export interface VoidData {
    */
   id: string;
   /**
-   * Of the event; each topic takes its own.
+   * The event's type. Each topic takes its own.
    */
   type: 'usage.session.v1' | 'usage.transfer.v1' | 'usage.agent.v1' | 'usage.inference.v1';
   /**
@@ -1212,7 +1212,7 @@ export interface VoidData {
    */
   time: string;
   /**
-   * Of the event, by the schema of its type.
+   * The event's data, by the schema of its type.
    */
   data: {};
 }

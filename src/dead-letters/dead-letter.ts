@@ -16,7 +16,7 @@ export interface DeadLetter {
   readonly topic: string;
   readonly partition: number;
   readonly offset: string;
-  /** Of the record, in ms. */
+  /** The record's timestamp, in ms. */
   readonly timestamp: number;
   readonly key: Text | null;
   /** base64; of a `too_large` one the first 64 KiB. */

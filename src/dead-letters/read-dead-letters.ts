@@ -32,7 +32,7 @@ export async function listDeadLetters(client: KafkaClient, prefix: string): Prom
           continue;
         }
         const { value: _, headers: __, ...entry } = JSON.parse(value.toString()) as DeadLetter;
-        // A letter that is published anew does not know that it was replayed.
+        // A dead letter that is published again does not contain that it was replayed.
         const replayedAt = entry.replayedAt ?? entries.get(place)?.replayedAt;
         entries.set(place, {
           ...entry,

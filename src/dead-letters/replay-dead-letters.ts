@@ -35,7 +35,7 @@ const PUBLISHED_AT_ONCE = 200;
 
 /**
  * Publishes dead letters' events again: the same bytes, key and headers, to the same topic and partition, where only the
- * ids of their firsts and repeats are. Then the letter is published anew as replayed, so that it is not taken a second
+ * ids of their firsts and repeats are. Then the dead letter is published again as replayed, so that it is not taken a second
  * time. Killed between the two, it is: its id tells it for a repeat.
  */
 export async function replayDeadLetters(options: ReplayOptions): Promise<ReplayReport> {
@@ -72,7 +72,7 @@ function isReplayable({ rate, nowMs }: ReplayOptions, letter: DeadLetter, report
     headers: headers,
   });
   if (rated === undefined) {
-    report.refused.push({ place, reason: letter.reason, detail: `${letter.topic} is no usage topic` });
+    report.refused.push({ place, reason: letter.reason, detail: `${letter.topic} is not a usage topic` });
     return false;
   }
   if (!rated.ok) {
