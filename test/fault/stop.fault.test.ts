@@ -1,10 +1,10 @@
-import { Redis } from 'ioredis';
 import { startNativeKafka } from '../../src/dev/services/native-kafka';
 import { startNativeRedis } from '../../src/dev/services/native-redis';
 import type { NativeService } from '../../src/dev/services/service';
 import { eventually } from '../kit/eventually';
 import { installation, type Installation } from '../kit/tallyman';
 import { faultCase } from './support/fault-case';
+import { onRedis } from './support/proxy/redis-faults';
 import { startTallyman, type TallymanProcess } from './support/tallyman-process';
 
 /** A consumer ends in good order whenever it is asked to: whatever its servers do, and without their answer. */
@@ -16,15 +16,12 @@ const SLOW = ['--key-load-delay', '5000', '--rdb-key-save-delay', '5000'];
 let kafka: NativeService;
 let redis: NativeService;
 let tallyman: Installation;
-let client: Redis;
 let restarting: Promise<void> | undefined;
 const consumers: TallymanProcess[] = [];
 
 beforeEach(async () => {
   const log = (line: string): void => void process.stderr.write(`${line}\n`);
   [kafka, redis] = await Promise.all([startNativeKafka(log), startNativeRedis(log, SLOW)]);
-  client = new Redis(`redis://${redis.address}`);
-  client.on('error', () => undefined);
   tallyman = installation({
     ...{ KAFKA_BROKERS: kafka.address, REDIS_URL: `redis://${redis.address}`, LOG_LEVEL: 'debug' },
   });
@@ -32,7 +29,6 @@ beforeEach(async () => {
 }, 120_000);
 afterEach(async () => {
   await Promise.all(consumers.splice(0).map((consumer) => consumer.kill()));
-  client.disconnect();
   await restarting;
   restarting = undefined;
   await Promise.all([kafka.stop(), redis.stop()]);
@@ -56,7 +52,8 @@ async function running(): Promise<TallymanProcess> {
 }
 
 async function fillRedis(): Promise<void> {
-  await client.mset(Object.fromEntries(Array.from({ length: KEYS }, (_, key) => [`filler-${key}`, '1'])));
+  const fillers = Array.from({ length: KEYS }, (_, key) => [`filler-${key}`, '1']);
+  await onRedis(redis, (client) => client.mset(fillers.flat()));
 }
 
 /** What holds a process when it is asked to stop. */
@@ -108,6 +105,8 @@ const MOMENTS: Record<string, () => Promise<TallymanProcess>> = {
     const consumer = await running();
     await fillRedis();
     await kafka.kill('SIGKILL');
+    // No loop asks Redis any more: one that got no answer from it would end the process.
+    await said(consumer, 'the consumer broke down', 4);
     await redis.restart();
     await said(consumer, 'waiting until it has rewritten');
     await kafka.restart();
