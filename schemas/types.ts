@@ -515,8 +515,11 @@ export interface CatalogDocument {
       models: LlmRow[];
     };
     tts: Models;
+    /**
+     * Another name of a model, and the model. With `from`, it is one from that month on.
+     */
     aliases: {
-      [k: string]: string;
+      [k: string]: string | DatedAlias;
     };
   };
 }
@@ -792,6 +795,14 @@ export interface LlmPrices {
          */
         amount: string;
       };
+}
+export interface DatedAlias {
+  model: string;
+  /**
+   * be a day, YYYY-MM-DD
+   */
+  from: string;
+  note?: string;
 }
 /**
  * An event that could not be counted, with its reason and its place. Its key is <topic>/<partition>/<offset>; after a crash it may stand twice, so count keys.

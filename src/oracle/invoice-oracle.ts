@@ -31,7 +31,7 @@ export interface PriceList {
       })[];
     };
     /** Alias -> model. */
-    readonly aliases: Readonly<Record<string, string>>;
+    readonly aliases: Readonly<Record<string, string | { readonly model: string; readonly from: string }>>;
   };
 }
 
@@ -138,7 +138,7 @@ function monthLines(prices: PriceList, planName: string, month: string, totals: 
 
   const lines = new Map([['plan', cents(fraction(plan.fee))]]);
   let inference = 0n;
-  for (const [meter, quantity] of byProperName(prices, left)) {
+  for (const [meter, quantity] of byProperName(prices, month, left)) {
     if (meter.startsWith('inference.')) {
       lines.set(meter, inferenceCents(prices, planName, month, meter, quantity));
       inference += lines.get(meter)!;
@@ -159,21 +159,23 @@ function monthLines(prices: PriceList, planName: string, month: string, totals: 
 }
 
 /** Usage under several names of a model is usage of that model, and is rounded once. */
-function byProperName(prices: PriceList, totals: Totals): Totals {
+function byProperName(prices: PriceList, month: string, totals: Totals): Totals {
   const sums = new Map<string, bigint>();
-  for (const [meter, quantity] of totals) add(sums, properName(prices, meter), quantity);
+  for (const [meter, quantity] of totals) add(sums, properName(prices, month, meter), quantity);
   return sums;
 }
 
 /** A meter key with the name that the price list has for its model. */
-function properName({ inference }: PriceList, key: string): string {
+function properName({ inference }: PriceList, month: string, key: string): string {
   const slash = key.indexOf('/');
   if (slash < 0) return key;
   const kind = key.slice('inference.'.length, slash).split('.')[0] as 'stt' | 'llm' | 'tts';
   const used = key.slice(slash + 1);
   const rows: readonly { model: string }[] = inference[kind].models;
-  const model = rows.some((row) => row.model === used) ? used : (inference.aliases[used] ?? used);
-  return `${key.slice(0, slash)}/${model}`;
+  if (rows.some((row) => row.model === used)) return key;
+  const alias = inference.aliases[used] ?? used;
+  const { model, from } = typeof alias === 'string' ? { model: alias, from: '' } : alias;
+  return `${key.slice(0, slash)}/${from <= `${month}-01` ? model : used}`;
 }
 
 function inferenceCents(

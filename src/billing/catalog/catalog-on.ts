@@ -1,5 +1,12 @@
 import { splitMeterKey } from '../../rating/meters';
-import { inForce, type CatalogDocument, type LlmPrices, type PlanRow, type PriceDocument } from './catalog';
+import {
+  aliasesIn,
+  inForce,
+  type CatalogDocument,
+  type LlmPrices,
+  type PlanRow,
+  type PriceDocument,
+} from './catalog';
 import { inInvoiceOrder, unitOf } from '../pricing/units';
 
 /** What a catalog says on one day: of every name the one row in force. */
@@ -71,7 +78,7 @@ export function catalogOn(document: CatalogDocument, day: string, plan?: string)
       from: row.from,
     })),
     rates: inInvoiceOrder(rates.keys()).map((key) => rates.get(key)!),
-    aliases: document.inference.aliases,
+    aliases: Object.fromEntries(aliasesIn(Object.entries(document.inference.aliases), day.slice(0, 7))),
   };
 }
 

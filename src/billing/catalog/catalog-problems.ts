@@ -186,10 +186,16 @@ function aliasProblems({ inference }: CatalogDocument): string[] {
   const models = new Set(
     [...inference.stt.models, ...inference.llm.models, ...inference.tts.models].map((row) => row.model),
   );
-  return Object.entries(inference.aliases).flatMap(([alias, model]) => [
-    ...(models.has(model) ? [] : [`inference.aliases["${alias}"]: no model "${model}"`]),
-    ...(models.has(alias) ? [`inference.aliases["${alias}"]: is a model itself`] : []),
-  ]);
+  return Object.entries(inference.aliases).flatMap(([alias, of]) => {
+    const { model, from } = typeof of === 'string' ? { model: of, from: undefined } : of;
+    return [
+      ...(from === undefined || (isDay(from) && from.endsWith('-01'))
+        ? []
+        : [`inference.aliases["${alias}"].from: "${from}" is not the first day of a month`]),
+      ...(models.has(model) ? [] : [`inference.aliases["${alias}"]: no model "${model}"`]),
+      ...(models.has(alias) ? [`inference.aliases["${alias}"]: is a model itself`] : []),
+    ];
+  });
 }
 
 /**

@@ -21,8 +21,16 @@ export interface CatalogDocument {
     readonly llm: { readonly per: string; readonly models: readonly LlmRow[] };
     readonly tts: { readonly per: string; readonly models: readonly ModelRow[] };
     /** Another name -> the model it stands for. */
-    readonly aliases: Readonly<Record<string, string>>;
+    readonly aliases: Readonly<Record<string, string | DatedAlias>>;
   };
+}
+
+/** Another name of a model from a month on, so that what earlier months cost does not change. */
+export interface DatedAlias {
+  readonly model: string;
+  /** The first day of a month. */
+  readonly from: string;
+  readonly note?: string;
 }
 
 /**
@@ -143,7 +151,20 @@ export interface Catalog {
   readonly allowances: ReadonlyMap<string, readonly AllowanceRow[]>;
   /** By meter, or by `meter/model`. */
   readonly rates: ReadonlyMap<string, readonly DatedUnitPrice[]>;
-  readonly aliases: ReadonlyMap<string, string>;
+  readonly aliases: ReadonlyMap<string, string | DatedAlias>;
+}
+
+/** The aliases that hold in a month (`YYYY-MM`): another name -> the model. */
+export function aliasesIn(
+  aliases: Iterable<readonly [string, string | DatedAlias]>,
+  month: string,
+): Map<string, string> {
+  const held = new Map<string, string>();
+  for (const [name, alias] of aliases) {
+    if (typeof alias === 'string') held.set(name, alias);
+    else if (alias.from.slice(0, 7) <= month) held.set(name, alias.model);
+  }
+  return held;
 }
 
 /** The row in force on a day: the last that had begun. */

@@ -1,6 +1,6 @@
 import { TallymanError } from '../../lib/errors';
 import { isInference, splitMeterKey } from '../../rating/meters';
-import { inForce, type AtQuota, type Catalog, type UnitPrice } from '../catalog/catalog';
+import { aliasesIn, inForce, type AtQuota, type Catalog, type UnitPrice } from '../catalog/catalog';
 import { cutAt, daysOf, periodOfMonth, type Period } from './days';
 import { Decimal, roundMoney } from './decimal';
 import type { Overrides, PlanEntry } from '../project/project';
@@ -102,7 +102,8 @@ function knownTerms(catalog: Catalog): Map<string, PricingPeriod[]> {
   return known;
 }
 
-function pricingPeriodsOf(catalog: Catalog, history: readonly PlanEntry[], month: string): PricingPeriod[] {
+function pricingPeriodsOf(whole: Catalog, history: readonly PlanEntry[], month: string): PricingPeriod[] {
+  const catalog = { ...whole, aliases: aliasesIn(whole.aliases, month) };
   const beginnings = [
     ...history.map((entry) => entry.from),
     ...[...catalog.plans.values()].flat().map((row) => row.from),
@@ -114,6 +115,9 @@ function pricingPeriodsOf(catalog: Catalog, history: readonly PlanEntry[], month
   }));
   return joined(catalog, pieces).map((run) => pricingPeriodOf(catalog, run, month));
 }
+
+/** A catalog with the aliases that hold in one month. */
+type MonthCatalog = Omit<Catalog, 'aliases'> & { readonly aliases: ReadonlyMap<string, string> };
 
 /** All that a day's plan says but the catalog's own prices. */
 interface Terms {
@@ -176,7 +180,7 @@ function allowancesOn(
  * A row may begin in the month and change nothing for this project: its quota must not fall apart
  * for that.
  */
-function joined(catalog: Catalog, pieces: readonly { period: Period; terms: Terms }[]): Run[] {
+function joined(catalog: MonthCatalog, pieces: readonly { period: Period; terms: Terms }[]): Run[] {
   const runs: Run[] = [];
   for (const { period, terms } of pieces) {
     const agreement = { from: period.from, rates: terms.rates };
@@ -192,7 +196,7 @@ function joined(catalog: Catalog, pieces: readonly { period: Period; terms: Term
   return runs;
 }
 
-function changesNothing(catalog: Catalog, before: Terms, after: Terms, day: string): boolean {
+function changesNothing(catalog: MonthCatalog, before: Terms, after: Terms, day: string): boolean {
   if (comparable(before) !== comparable(after)) return false;
   return keysOfRates(catalog, [...before.rates, ...after.rates]).every(
     (key) => chargeKey(rateOn(catalog, before, key, day)) === chargeKey(rateOn(catalog, after, key, day)),
@@ -217,7 +221,7 @@ function comparable({ plan, fee, atQuota, inferenceCredits, minimumSpend, allowa
  * The meter keys that agreed rates are for. One for all models of a meter is for those of the
  * catalog, and for others.
  */
-function keysOfRates(catalog: Catalog, rates: Rates): string[] {
+function keysOfRates(catalog: MonthCatalog, rates: Rates): string[] {
   const keys = rates.flatMap(({ meter, model }) => {
     if (model !== undefined || !isInference(meter)) return [listedKey(catalog, meter, model)];
     const listed = [...catalog.rates.keys()].filter((key) => key.startsWith(`${meter}/`));
@@ -226,7 +230,11 @@ function keysOfRates(catalog: Catalog, rates: Rates): string[] {
   return [...new Set(keys)];
 }
 
-function pricingPeriodOf(catalog: Catalog, { terms, period, agreements }: Run, month: string): PricingPeriod {
+function pricingPeriodOf(
+  catalog: MonthCatalog,
+  { terms, period, agreements }: Run,
+  month: string,
+): PricingPeriod {
   const days = daysOf(period);
   const monthDays = daysIn(month);
   const credits = new Decimal(terms.inferenceCredits).times(days).div(monthDays);
@@ -247,13 +255,13 @@ function pricingPeriodOf(catalog: Catalog, { terms, period, agreements }: Run, m
       const shared = days === monthDays ? units : units.times(days).div(monthDays).ceil();
       return { name, meters, included: shared.times(unitOf(meters[0]!).size) };
     }),
-    listed: (key) => listedKeyOf(catalog, key),
+    listed: (key) => listedOf(catalog, key),
     unitPricesFor: unitPricesFor(catalog, terms.plan, period, agreements),
   };
 }
 
 function unitPricesFor(
-  catalog: Catalog,
+  catalog: MonthCatalog,
   plan: string,
   period: Period,
   agreements: Run['agreements'],
@@ -273,7 +281,7 @@ function unitPricesFor(
    * nothing anew.
    */
   function ratesOf(key: string): ReturnType<PricingPeriod['unitPricesFor']> {
-    const listed = listedKeyOf(catalog, key);
+    const listed = listedOf(catalog, key);
     const rows = catalog.rates.get(listed) ?? [];
     const beginnings = [...rows, ...agreements].map(({ from }) => from);
     const parts: { period: Period; rate: UnitPrice | undefined }[] = [];
@@ -296,7 +304,7 @@ function unitPricesFor(
  * catalog.
  */
 function rateOn(
-  catalog: Catalog,
+  catalog: MonthCatalog,
   { plan, rates }: Pick<Terms, 'plan' | 'rates'>,
   listed: string,
   day: string,
@@ -310,14 +318,18 @@ function rateOn(
   return row?.plans.get(plan) ?? row?.rate;
 }
 
-/** A model's own name, or that of the model it is another name for. */
-export function listedKeyOf(catalog: Pick<Catalog, 'rates' | 'aliases'>, key: string): string {
+/** A model's own name, or that of the model which it is another name for in a month. */
+export function listedKeyOf(catalog: Pick<Catalog, 'rates' | 'aliases'>, key: string, month: string): string {
+  return listedOf({ rates: catalog.rates, aliases: aliasesIn(catalog.aliases, month) }, key);
+}
+
+function listedOf(catalog: Pick<MonthCatalog, 'rates' | 'aliases'>, key: string): string {
   const { meter, model } = splitMeterKey(key);
   return listedKey(catalog, meter, model);
 }
 
 function listedKey(
-  catalog: Pick<Catalog, 'rates' | 'aliases'>,
+  catalog: Pick<MonthCatalog, 'rates' | 'aliases'>,
   meter: string,
   model: string | undefined,
 ): string {

@@ -46,7 +46,7 @@ function entryProblems({ plan, from, overrides }: PlanEntry, path: string, catal
   return [
     ...planAmountProblems(overrides ?? {}, `${path}.overrides`, catalog),
     ...(notYet ? [`${path}.from: plan "${plan}" begins on ${rows[0]!.from}`] : []),
-    ...overrideProblems(overrides ?? {}, `${path}.overrides`, catalog),
+    ...overrideProblems(overrides ?? {}, `${path}.overrides`, catalog, from.slice(0, 7)),
   ];
 }
 
@@ -54,10 +54,11 @@ function overrideProblems(
   { allowances = [], rates = [] }: Overrides,
   path: string,
   catalog: Catalog,
+  month: string,
 ): string[] {
   // Another name of a model is the model.
   const listedOf = ({ meter, model }: { meter: string; model?: string | undefined }): string =>
-    model === undefined ? meter : listedKeyOf(catalog, `${meter}/${model}`);
+    model === undefined ? meter : listedKeyOf(catalog, `${meter}/${model}`, month);
   return [
     ...allowances.flatMap(({ name, meters }, index) => {
       const allowancePath = `${path}.allowances[${index}] (${name})`;

@@ -1,4 +1,5 @@
 import { buildInvoice, type InvoiceOutcome } from '../../../src/billing/invoice/build-invoice';
+import { aliasesIn } from '../../../src/billing/catalog/catalog';
 import type { InvoiceLine } from '../../../src/billing/invoice/invoice';
 import { builtInCatalog, builtInDocument } from '../../kit/built-in-catalog';
 
@@ -324,8 +325,8 @@ describe('every model', () => {
       : []),
   ];
   const models = [...new Set([...stt.models, ...llm.models, ...tts.models].map(({ model }) => model))];
-  const priceOf = (plan: string, key: string): string | null =>
-    usageLine(invoiceOf(plan, { [key]: 60_000_000n })).unitPrice;
+  const priceOf = (plan: string, key: string, month?: string): string | null =>
+    usageLine(invoiceOf(plan, { [key]: 60_000_000n }, month)).unitPrice;
 
   const table = Object.entries(pricesOfModels).flatMap(([kind, rows]) =>
     rows
@@ -355,9 +356,20 @@ describe('every model', () => {
   });
 
   test('costs the same under its other names', () => {
-    for (const [alias, model] of Object.entries(aliases)) {
+    for (const [alias, model] of aliasesIn(Object.entries(aliases), '2026-11')) {
       for (const key of keysOf(model)) {
-        expect(priceOf('scale', key.replace(model, alias))).toBe(priceOf('scale', key));
+        const price = priceOf('scale', key, '2026-11');
+        expect(priceOf('scale', key.replace(model, alias), '2026-11')).toBe(price);
+      }
+    }
+  });
+
+  test('has in the months before November 2026 the names that it had then', () => {
+    const dated = Object.entries(aliases).filter(([, alias]) => typeof alias !== 'string');
+    expect(dated).toHaveLength(10);
+    for (const [alias] of dated) {
+      for (const meter of ['inference.stt', 'inference.llm.input', 'inference.tts']) {
+        expect(priceOf('scale', `${meter}/${alias}`, '2026-10')).toBeNull();
       }
     }
   });

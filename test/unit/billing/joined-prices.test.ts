@@ -186,3 +186,44 @@ describe('two names of one model', () => {
     ]);
   });
 });
+
+describe('an alias that begins in a month', () => {
+  const withAlias = (from: string): CatalogDocument => ({
+    ...document,
+    inference: {
+      ...document.inference,
+      tts: { per: '1000000', models: [{ model: 'voice', from: '2026-01-01', price: '40' }] },
+      aliases: { 'voice-1': { model: 'voice', from } },
+    },
+  });
+  // Each of the two is half a cent if it is a line of its own, and both together are one cent.
+  const usages: Usage[] = [
+    ['2026-08-05', 'inference.tts/voice', 125],
+    ['2026-08-05', 'inference.tts/voice-1', 125],
+  ];
+  const agreed = (model: string): PlanEntry[] => [
+    {
+      plan: 'ship',
+      from: '2026-01-01',
+      overrides: { rates: [{ meter: 'inference.tts', model, per: '1000000', price: '80' }] },
+    },
+  ];
+
+  test('joins the lines of the month and of later ones', () => {
+    const { invoice, status } = build(usages, withAlias('2026-08-01'));
+    expect(status).not.toBe('draft');
+    const ofTts = invoice.lines.filter(({ meter }) => meter === 'inference.tts');
+    expect(ofTts.map(({ model, quantity, amount }) => [model, quantity, amount])).toEqual([
+      ['voice', '250', '0.01'],
+    ]);
+  });
+
+  test('leaves earlier months as they were: unpriced, or as agreed for that name alone', () => {
+    const before = withAlias('2026-09-01');
+    const without = { ...before, inference: { ...before.inference, aliases: {} } };
+    expect(build(usages, before)).toEqual(build(usages, without));
+    expect(build(usages, before).status).toBe('draft');
+    expect(build(usages, before, agreed('voice-1'))).toEqual(build(usages, without, agreed('voice-1')));
+    expect(build(usages, before, agreed('voice-1')).status).not.toBe('draft');
+  });
+});

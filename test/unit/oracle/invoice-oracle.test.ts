@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { buildInvoice } from '../../../src/billing/invoice/build-invoice';
+import { aliasesIn } from '../../../src/billing/catalog/catalog';
 import builtIn from '../../../src/billing/catalog/livekit-cloud.json';
 import { centsDue, linesDue, type PriceList } from '../../../src/oracle/invoice-oracle';
 import { models } from '../../../src/oracle/usage-draft';
@@ -121,9 +122,10 @@ function linesBuilt(
     issuedAt: '2026-08-01T00:00:00Z',
   });
   expect(status).not.toBe('draft');
+  const aliases = aliasesIn(Object.entries(prices.inference.aliases), month);
   const lines: Record<string, bigint> = {};
   for (const { kind, meter, model, period, amount } of invoice.lines) {
-    const proper = model === undefined ? undefined : (prices.inference.aliases[model] ?? model);
+    const proper = model === undefined ? undefined : (aliases.get(model) ?? model);
     const key = meter === undefined ? kind : proper === undefined ? meter : `${meter}/${proper}`;
     const name = period === undefined ? key : `${period}@${key}`;
     lines[name] = (lines[name] ?? 0n) + BigInt(amount!.replace('.', ''));

@@ -130,7 +130,7 @@ test('holds no more after a million records than after a tenth of them', () => {
 test('every model has a price in the built-in catalog', () => {
   const { stt, llm, tts, aliases } = builtIn.inference;
   const priced = (rows: readonly { model: string }[]) => (model: string) =>
-    rows.some((row) => row.model === ((aliases as Record<string, string>)[model] ?? model));
+    rows.some((row) => row.model === ((aliases as Record<string, unknown>)[model] ?? model));
   expect(models.stt.filter((model) => !priced(stt.models)(model))).toEqual([]);
   expect(models.llm.filter((model) => !priced(llm.models)(model))).toEqual([]);
   expect(models.tts.filter((model) => !priced(tts.models)(model))).toEqual([]);

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { catalogOn, type CatalogOn, type RateOn } from '../../../billing/catalog/catalog-on';
+import { unpricedByAgents, type UnpricedByAgents } from '../../../billing/catalog/unpriced-by-agents';
 import type { CatalogDocument, PriceDocument, TierDocument } from '../../../billing/catalog/catalog';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { TallymanError } from '../../../lib/errors';
@@ -22,15 +23,31 @@ Examples:
         .description(
           'Check a catalog file, and list every problem with its row. Exits with 1 if there is one.',
         )
-        .argument('<file>', 'a JSON file in the format of schemas/catalog.v1.json')
+        .argument(
+          '[file]',
+          'a JSON file in the format of schemas/catalog.v1.json; the catalog in use by default',
+        )
+        .option(
+          '--against-agents',
+          'also list the models of livekit-agents that the catalog has no price for',
+        )
         .option('--json', 'one JSON document on stdout')
         .addHelpText(
           'after',
           `
+--against-agents lists the model names that LiveKit Inference reports in livekit-agents and that the catalog neither
+prices nor aliases. Usage of such a model makes its invoice a draft. The exit code stays 0.
+
 Examples:
-  tallyman catalog check catalog.json`,
+  tallyman catalog check catalog.json
+  tallyman catalog check --against-agents`,
         )
-        .action(check),
+        .action((file: string | undefined, options: CheckOptions) =>
+          withContext(({ config }) => {
+            check(file ?? config.catalogPath, options);
+            return Promise.resolve();
+          }),
+        ),
     )
     .addCommand(
       new Command('show')
@@ -58,38 +75,62 @@ Examples:
     );
 }
 
-function check(file: string, options: { json?: true }): void {
-  const problems = problemsOf(file);
-  if (typeof problems === 'string') {
-    if (options.json) printJson({ file, ok: true, problems: [] });
-    else printLine(problems);
-    return;
-  }
-  if (options.json) printJson({ file, ok: false, problems });
-  else {
-    printLine(`${file} is not a valid catalog:`);
-    for (const problem of problems) printLine(`  ${problem}`);
-  }
-  process.exitCode = 1;
+interface CheckOptions {
+  readonly againstAgents?: true;
+  readonly json?: true;
 }
 
-/** What is wrong with the file, or a summary of it if nothing is. */
-function problemsOf(file: string): readonly string[] | string {
+function check(path: string | undefined, { againstAgents, json }: CheckOptions): void {
+  const file = path ?? 'the built-in catalog';
+  const { catalog, problems } = loaded(path);
+  if (catalog === undefined) {
+    if (json) printJson({ file, ok: false, problems });
+    else {
+      printLine(`${file} is not a valid catalog:`);
+      for (const problem of problems) printLine(`  ${problem}`);
+    }
+    process.exitCode = 1;
+    return;
+  }
+  const agents = againstAgents ? unpricedByAgents(catalog.catalog) : undefined;
+  if (json) {
+    printJson({ file, ok: true, problems, ...(agents && { agents }) });
+    return;
+  }
+  printLine(`${file} is valid: ${summaryOf(catalog.document)}`);
+  if (agents) printUnpriced(agents);
+}
+
+/** The catalog, or what is wrong with it. */
+function loaded(path: string | undefined): {
+  readonly catalog?: ReturnType<typeof loadCatalog>;
+  readonly problems: readonly string[];
+} {
   try {
-    const { plans, allowances, rates, inference } = loadCatalog(file).document;
-    const models = new Set(
-      [...inference.stt.models, ...inference.llm.models, ...inference.tts.models].map(({ model }) => model),
-    );
-    return (
-      `${file} is valid: ${new Set(plans.map(({ plan }) => plan)).size} plans, ` +
-      `${new Set(allowances.map(({ name }) => name)).size} included quantities, prices of ` +
-      `${new Set(rates.map(({ meter }) => meter)).size} meters and ${models.size} models, ` +
-      `${Object.keys(inference.aliases).length} other names of models.`
-    );
+    return { catalog: loadCatalog(path), problems: [] };
   } catch (error) {
     if (error instanceof TallymanError && error.code === 'BAD_CATALOG')
-      return error.fields['problems'] as readonly string[];
+      return { problems: error.fields['problems'] as readonly string[] };
     throw error;
+  }
+}
+
+function summaryOf({ plans, allowances, rates, inference }: CatalogDocument): string {
+  const models = new Set(
+    [...inference.stt.models, ...inference.llm.models, ...inference.tts.models].map(({ model }) => model),
+  );
+  return (
+    `${new Set(plans.map(({ plan }) => plan)).size} plans, ` +
+    `${new Set(allowances.map(({ name }) => name)).size} included quantities, prices of ` +
+    `${new Set(rates.map(({ meter }) => meter)).size} meters and ${models.size} models, ` +
+    `${Object.keys(inference.aliases).length} other names of models.`
+  );
+}
+
+function printUnpriced({ version, date, unpriced }: UnpricedByAgents): void {
+  printLine(`Of the model names of livekit-agents ${version}, read on ${date}, these have no price:`);
+  for (const [kind, { names, of }] of Object.entries(unpriced)) {
+    printLine(`  ${kind}, ${names.length} of ${of}: ${names.join(', ') || 'none'}`);
   }
 }
 

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { createLineExplainer, linesToExplain, type Explained } from '../../../audit/explain-invoice';
 import type { ExplainedEvent } from '../../../audit/explain-line';
 import type { Invoice } from '../../../billing/invoice/invoice';
+import { aliasesIn } from '../../../billing/catalog/catalog';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { withContext, type Context } from '../../../installation/context';
 import { createProgress } from '../../../lib/progress';
@@ -53,8 +54,8 @@ async function explain(
 ): Promise<void> {
   await checkRebuilt(await context.store());
   const invoice = await findInvoice(context, id);
-  const { aliases } = loadCatalog(context.config.catalogPath).catalog;
-  const subjects = linesToExplain(invoice, wanted, aliases);
+  const { catalog } = loadCatalog(context.config.catalogPath);
+  const subjects = linesToExplain(invoice, wanted, aliasesIn(catalog.aliases, invoice.month));
   const progress = createProgress(`explain ${id}`);
   const explainLine = createLineExplainer(context, invoice, progress);
   const out = json ? jsonWriter(invoice) : textWriter(invoice);

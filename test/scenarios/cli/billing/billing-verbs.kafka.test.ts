@@ -36,6 +36,23 @@ const minutes = (project: string, id: string, time: string, count: number): stri
   });
 
 describe('catalog', () => {
+  test('check lists the models of livekit-agents without a price, of the catalog in use or of a file', async () => {
+    type Checked = { file: string; agents: { unpriced: { stt: { names: string[] } } } };
+    const inUse = await tallyman.json<Checked>('catalog', 'check', '--against-agents');
+    expect(inUse.file).toBe('the built-in catalog');
+    expect(inUse.agents.unpriced.stt.names).toHaveLength(4);
+
+    const { inference } = structuredClone(builtInDocument);
+    const aliases = { ...inference.aliases, 'inworld/inworld-stt-1': 'xai/stt' };
+    const own = fileOf(
+      'own.json',
+      JSON.stringify({ ...builtInDocument, inference: { ...inference, aliases } }),
+    );
+    expect(await tallyman.ok('catalog', 'check', own, '--against-agents')).toMatch(
+      /\n {2}stt, 3 of 23: assembly/,
+    );
+  });
+
   test('check tells what is in a good file, and every problem of a bad one', async () => {
     const good = fileOf('good.json', JSON.stringify(builtInDocument));
     expect(await tallyman.ok('catalog', 'check', good)).toMatch(/is valid: 3 plans, 10 included quantities/);

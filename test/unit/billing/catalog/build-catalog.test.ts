@@ -96,6 +96,23 @@ test.each<[string, (document: Draft) => void, string[]]>([
     (d) => (d.inference = { ...d.inference, aliases: { a: 'nobody', 'xai/stt': 'xai/tts' } }),
     ['inference.aliases["a"]: no model "nobody"', 'inference.aliases["xai/stt"]: is a model itself'],
   ],
+  [
+    'aliases that begin within a month, or on no day',
+    (d) =>
+      (d.inference = {
+        ...d.inference,
+        aliases: {
+          a: { model: 'xai/stt', from: '2026-11-02' },
+          b: { model: 'nobody', from: '2026-13-01' },
+          c: { model: 'xai/stt', from: '2026-11-01' },
+        },
+      }),
+    [
+      'inference.aliases["a"].from: "2026-11-02" is not the first day of a month',
+      'inference.aliases["b"].from: "2026-13-01" is not the first day of a month',
+      'inference.aliases["b"]: no model "nobody"',
+    ],
+  ],
 ])('%s', (_case, change, expected) => {
   expect(problemsOf(change)).toEqual(expected);
 });
