@@ -8,7 +8,6 @@ import { appendLedger } from '../kafka/ledger/ledger';
 import type { Publisher } from '../kafka/producer';
 import { openTransactions } from '../kafka/topics/open-transactions';
 import { topicName, usageTopics } from '../kafka/topics/topics';
-import { writeClose } from '../redis/views/closes';
 import { forgetIds } from '../redis/apply/forget-ids';
 import { traced } from '../lib/tracing';
 import { readShardCount } from '../redis/usage/read-usage';
@@ -86,8 +85,8 @@ export async function closeMonth(
   // Invoices are made from these views, and numbers are counted from them. The ledger does not
   // change, because no other close can publish. The rollback guard opens afterwards, and shows
   // whether Redis goes back from then on.
-  const { projects, invoices } = followLedgers(kafka, store, prefix);
-  const views = [projects, invoices];
+  const { projects, closes, invoices } = followLedgers(kafka, store, prefix);
+  const views = [projects, closes, invoices];
   for (const view of views) {
     const missing = await view.catchUp();
     if (missing > 0) logger.warn({ month, missing }, 'restored records that only the ledger had');
@@ -95,6 +94,7 @@ export async function closeMonth(
   const { record, guard } = await traced('close.freeze', { month }, () =>
     freezeMonth(dependencies, month, checked.topicIds, nowMs),
   );
+  await closes.catchUp();
   // The month is closed from here on, so its plans, taxes and credits do not change any more.
   await settleProjects(kafka, prefix, projects);
   const mayPublish = (): Promise<void> =>
@@ -129,6 +129,7 @@ export async function closeMonth(
   for (const one of damaged.projects.values()) if (!heldAlready.has(one.project)) report.held.push(one);
   if (differing !== undefined) report.held.push(...heldBesides(report.held, differing, month));
   await noteIssued(dependencies, record, report);
+  await closes.catchUp();
 
   for (let shard = 0; shard < checked.partitionCount; shard += 1) await forgetIds(store, shard);
   const deadLetters = await deadLettersOf(dependencies, month);
@@ -137,7 +138,7 @@ export async function closeMonth(
 
 /** Called last: until the record says so, every close of due months runs this one again. */
 async function noteIssued(
-  { store, publisher, prefix }: CloseDependencies,
+  { publisher, prefix }: CloseDependencies,
   record: CloseRecord,
   { drafts, held }: InvoiceReport,
 ): Promise<void> {
@@ -149,7 +150,6 @@ async function noteIssued(
     ...(isAll ? { completed: true } : { issued: true }),
   } satisfies CloseRecord);
   await appendLedger(publisher, topicName(prefix, 'billing.closes'), [{ key: record.month, value }]);
-  await writeClose(store, record.month, value);
 }
 
 /** What closing the month now would issue. It does not wait and does not write. */

@@ -5,7 +5,6 @@ import type { KafkaClient } from '../kafka/client';
 import { appendLedger } from '../kafka/ledger/ledger';
 import type { Publisher } from '../kafka/producer';
 import { topicName } from '../kafka/topics/topics';
-import { writeClose } from '../redis/views/closes';
 import { freeze } from '../redis/cut-offs';
 import { readShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
@@ -47,7 +46,6 @@ export async function freezeMonth(
   const terms = { month, closedAt: new Date(nowMs).toISOString(), topicIds: Object.fromEntries(topicIds) };
   const record = published ?? (await freezeAndPublish(dependencies, terms, [...closes.values()]));
   await restoreClose(store, record, logger);
-  await writeClose(store, month, JSON.stringify(record));
   return { record, guard: await openRollbackGuard(store, month) };
 }
 

@@ -20,7 +20,6 @@ const MAX_TAIL_WRITES = 30;
  */
 export class ModelRedis {
   shards: Shard[];
-  closes = new Map<string, string>();
   isAway = false;
   /** What becomes of the next writes on their way: the reply is lost, or the client sends the command twice. */
   readonly wireFaults: ('lost reply' | 'sent twice')[] = [];
@@ -50,7 +49,6 @@ export class ModelRedis {
   /** Everything is gone but what the ledger brings back: `tallyman rebuild`. */
   wipe(topic: string): void {
     this.undo = [];
-    this.closes.clear();
     this.shards = this.shards.map(() => newShard(topic));
   }
 
@@ -68,16 +66,8 @@ export class ModelRedis {
     const redis = {
       get: () => read('get', () => String(this.shards.length)),
       exists: () => read('exists', () => 0), // Of the shard beyond the last.
-      hget: (_: string, month: string) => read('hget', () => this.closes.get(month) ?? null),
-      hset: (_: string, month: string, json: string) =>
-        write('hset', () => this.onCloses(() => this.closes.set(month, json))),
-      hsetnx: (_: string, month: string, json: string) =>
-        write('hsetnx', () => this.onCloses(() => this.closes.has(month) || this.closes.set(month, json))),
-      hdel: (key: string, field: string) =>
-        write('hdel', () => {
-          if (key.includes('{')) this.onShard(shardOf(key), ({ seals }) => seals.delete(field));
-          else this.onCloses(() => this.closes.delete(field));
-        }),
+      hdel: (key: string, run: string) =>
+        write('hdel', () => this.onShard(shardOf(key), ({ seals }) => seals.delete(run))),
       hexists: (key: string, run: string) =>
         read('hexists', () => (this.shards[shardOf(key)]!.seals.has(run) ? 1 : 0)),
       freezeMonth: (key: string, _: string, month: string) =>
@@ -132,12 +122,6 @@ export class ModelRedis {
     const before = structuredClone({ cursors, closed, totals, daily, projects, ids, seals });
     this.remember(() => void Object.assign(this.shards[shard]!, before));
     return effect(model);
-  }
-
-  private onCloses<T>(effect: () => T): T {
-    const before = new Map(this.closes);
-    this.remember(() => void (this.closes = before));
-    return effect();
   }
 
   private remember(back: () => void): void {

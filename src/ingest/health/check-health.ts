@@ -10,7 +10,9 @@ export interface HealthProblem {
     | 'CURSOR_PAST_LOG_END'
     | 'LOOP_STOPPED'
     | 'STORE_AWAY'
-    | 'LOG_UNSEEN';
+    | 'LOG_UNSEEN'
+    | 'LEDGER_UNSEEN'
+    | 'REBUILD_UNFINISHED';
   /** `<topic>/<partition>`, a topic, or what is away. */
   readonly subject: string;
   readonly detail: string;
@@ -32,6 +34,8 @@ export interface HealthInput {
   readonly position: Pick<LogPosition, 'partitions'> | undefined;
   /** Why the position cannot be seen. */
   readonly positionProblem: string | undefined;
+  /** What the watch of the ledgers reports, in a process that shows them. */
+  readonly ledgerProblem?: HealthProblem | undefined;
   /** A partition with lag that has not moved for this long is stuck. */
   readonly stuckAfterMs: number;
 }
@@ -44,7 +48,7 @@ export const LOOP_LIMIT_MS = 40_000;
  * consumer believes: a partition that nobody reads has no consumer to complain.
  */
 export function checkHealth(input: HealthInput): Health {
-  const { loops, storeProblem, position, positionProblem, stuckAfterMs } = input;
+  const { loops, storeProblem, position, positionProblem, ledgerProblem, stuckAfterMs } = input;
   const problems: HealthProblem[] = [];
   if (storeProblem !== undefined)
     problems.push({ code: 'STORE_AWAY', subject: 'Redis', detail: storeProblem });
@@ -59,6 +63,7 @@ export function checkHealth(input: HealthInput): Health {
     const detail = `the ends of the logs cannot be compared with the cursors: ${positionProblem ?? 'not looked yet'}`;
     problems.push({ code: 'LOG_UNSEEN', subject: 'Kafka', detail });
   }
+  if (ledgerProblem !== undefined && storeProblem === undefined) problems.push(ledgerProblem);
   return { ready: problems.length === 0, problems };
 }
 

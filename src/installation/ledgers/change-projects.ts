@@ -140,7 +140,7 @@ async function showChanges(view: LedgerFollower): Promise<void> {
     const reason = error instanceof Error ? error.message : String(error);
     throw new TallymanError(
       'CHANGE_NOT_SHOWN',
-      `The change is saved in the ledger, but Redis does not show it yet: ${reason}. Nothing is lost: the next command ` +
+      `The change is saved in the ledger, but Redis does not show it yet: ${reason.replace(/\.$/, '')}. Nothing is lost: the next command ` +
         'that reads projects shows it.',
       {},
       { cause: error },

@@ -1,14 +1,30 @@
 import type { Logger } from '../../lib/logger';
 import type { KafkaClient } from '../../kafka/client';
+import { topicName } from '../../kafka/topics/topics';
+import { isRebuilding } from '../../redis/rebuilding';
 import type { Store } from '../../redis/store';
 import { followLedgers } from './follow-ledger';
 
+/** Why what Redis shows of the ledgers may be old, or of usage not all. */
+export interface LedgerProblem {
+  readonly code: 'LEDGER_UNSEEN' | 'REBUILD_UNFINISHED';
+  readonly subject: string;
+  readonly detail: string;
+}
+
 export interface LedgerWatch {
+  /** As of the last look; undefined if all is well. */
+  problem(): LedgerProblem | undefined;
   /** A look that is under way comes to nothing. */
   stop(): void;
 }
 
 const LOOK_EVERY_MS = 2_000;
+const REBUILDING: LedgerProblem = {
+  code: 'REBUILD_UNFINISHED',
+  subject: 'Redis',
+  detail: 'a rebuild is under way, or was stopped: Redis does not hold all usage yet',
+};
 /** A server starts without Kafka too, and then shows what Redis holds. */
 const FIRST_LOOK_MS = 5_000;
 
@@ -25,22 +41,28 @@ export async function watchLedgers(
   const { projects, closes, invoices } = followLedgers(kafka, store, prefix);
   const views = Object.entries({ projects, closes, invoices });
   const stopping = new AbortController();
-  let isFailing = false;
+  let unseen: LedgerProblem | undefined;
+  let rebuilding: LedgerProblem | undefined;
 
   const look = async (): Promise<void> => {
+    let subject = '';
     try {
+      rebuilding = (await isRebuilding(store)) ? REBUILDING : undefined;
       for (const [view, follower] of views) {
+        subject = topicName(prefix, `billing.${view}`);
         const added = await follower.catchUp();
         if (added > 0) logger.info({ view, added }, 'showed what the ledger had');
       }
-      if (isFailing) logger.info('the ledgers can be followed again');
-      isFailing = false;
+      if (unseen !== undefined) logger.info('the ledgers can be followed again');
+      unseen = undefined;
     } catch (error) {
       if (stopping.signal.aborted) return;
-      // Told once, not every time.
-      if (!isFailing)
+      // Logged once, not every time.
+      if (unseen === undefined)
         logger.error({ err: error }, 'the ledgers cannot be followed: plans and invoices may be old');
-      isFailing = true;
+      const reason = error instanceof Error ? error.message : String(error);
+      const detail = `it cannot be followed, so what is shown of it may be old: ${reason}`;
+      unseen = { code: 'LEDGER_UNSEEN', subject, detail };
     }
   };
 
@@ -53,6 +75,7 @@ export async function watchLedgers(
   });
   await Promise.race([first, wait(FIRST_LOOK_MS, stopping.signal)]);
   return {
+    problem: () => rebuilding ?? unseen,
     stop: () => stopping.abort(),
   };
 }

@@ -74,23 +74,17 @@ export function parsePosition(text: string): ViewPosition | undefined {
 /** The plans and profiles of projects, by project. */
 export function projectsView(store: Store): LedgerView {
   const { projects, projectsShown } = store.keys;
-  return hashView(store, 'billing.projects', projects, projectsShown, true);
+  return hashView(store, 'billing.projects', projects, projectsShown);
 }
 
-/** The records of closes, by month. A close agrees on its record there before it is published. */
+/** The records of closes, by month. */
 export function closesView(store: Store): LedgerView {
   const { closes, closesShown } = store.keys;
-  return hashView(store, 'billing.closes', closes, closesShown, false);
+  return hashView(store, 'billing.closes', closes, closesShown);
 }
 
-/** @param isLedgerAlone whether nothing but the ledger's records is in the hash: then one that is missing is noticed */
-function hashView(
-  store: Store,
-  ledger: string,
-  view: string,
-  position: string,
-  isLedgerAlone: boolean,
-): LedgerView {
+/** Nothing but the ledger's records is in the hash, so the number of its fields shows a loss. */
+function hashView(store: Store, ledger: string, view: string, position: string): LedgerView {
   return {
     ledger,
     async find() {
@@ -100,7 +94,7 @@ function hashView(
         ['hlen', view],
       ])) as [string | null, number];
       const found = parsePosition(text ?? '');
-      const isWhole = !isLedgerAlone || text?.split(' ').at(-1) === String(fields);
+      const isWhole = text?.split(' ').at(-1) === String(fields);
       return { text: text ?? '', position: isWhole ? found : undefined };
     },
     async show({ text, position: before }, next, records) {
@@ -109,7 +103,7 @@ function hashView(
         view,
         text,
         positionText(next),
-        before === undefined && isLedgerAlone ? 'anew' : '',
+        before === undefined ? 'anew' : '',
         ...records.flatMap(({ key, value }) => (key === '' ? [] : [key, value ?? ''])),
       );
       return answer === 'SHOWN' ? { added: Number(added), text: String(stored) } : undefined;

@@ -4,6 +4,7 @@ import type { Logger } from '../../lib/logger';
 import type { BillingCalendar } from '../../rating/billing-calendar';
 import type { KafkaClient } from '../../kafka/client';
 import type { Store } from '../../redis/store';
+import type { LedgerWatch } from '../../installation/ledgers/watch-ledgers';
 import type { LogWatch } from '../../ingest/health/log-position';
 import type { Tokens } from './tokens';
 
@@ -16,6 +17,7 @@ export interface WebDependencies {
   readonly kafka: KafkaClient;
   readonly store: Store;
   readonly logWatch: LogWatch;
+  readonly ledgerWatch: Pick<LedgerWatch, 'problem'>;
   readonly tokens: Tokens;
   /** Signs the proof that a session's forms carry besides the cookie. */
   readonly authSecret: string;

@@ -9,11 +9,9 @@ import { createInstallationMetrics } from '../../ops/installation-metrics';
  * `/metrics` for Prometheus. It needs no token, because it names no project. Keep it private, like
  * the health routes.
  */
-export function registerMetrics(
-  app: FastifyInstance,
-  { config, store, calendar, logWatch, nowMs }: WebDependencies,
-): Registry {
-  const health = (): Health => installationHealth(logWatch, config.health.stuckAfterMs, undefined);
+export function registerMetrics(app: FastifyInstance, web: WebDependencies): Registry {
+  const { store, calendar, logWatch, nowMs } = web;
+  const health = (): Health => installationHealth(web, undefined);
   const metrics = createInstallationMetrics(store, calendar, logWatch, health, nowMs);
   const { registry } = metrics;
   app.get('/metrics', { logLevel: 'silent' }, async (_request, reply) => {

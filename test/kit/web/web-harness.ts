@@ -7,7 +7,6 @@ import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 import type { RatedEvent } from '../../../src/rating/usage';
 import { openKafka } from '../../../src/kafka/client';
 import { apply } from '../../../src/redis/apply/apply-chunk';
-import { writeClose } from '../../../src/redis/views/closes';
 import { initCursor } from '../../../src/redis/cursors';
 import { writeInvoices } from '../../../src/redis/views/invoices';
 import { writeProject } from '../../../src/redis/views/projects';
@@ -59,6 +58,7 @@ export async function webHarness(logger: Logger = createLogger('silent')): Promi
   const logWatch = watchLog({ kafka, store, topics: usageTopics(prefix) }, createLogger('silent'));
   const web: WebDependencies = {
     ...{ config, logger, calendar, catalog, kafka, store, logWatch, tokens },
+    ledgerWatch: { problem: () => undefined },
     authSecret: SECRET,
     nowMs: () => Date.parse(NOW),
   };
@@ -82,7 +82,11 @@ export async function webHarness(logger: Logger = createLogger('silent')): Promi
     async issue(project, month, number) {
       const issuedAt = new Date(calendar.monthEnd(month) + 3_600_000).toISOString();
       const { invoice } = await invoiceOf({ store, calendar, catalog, month, issuedAt }, project, number);
-      await writeClose(store, month, JSON.stringify({ month, closedAt: issuedAt, cursors: {} }));
+      await store.redis.hset(
+        store.keys.closes,
+        month,
+        JSON.stringify({ month, closedAt: issuedAt, cursors: {} }),
+      );
       await writeInvoices(store, [{ project, entry: month, json: JSON.stringify(invoice) }]);
       return invoice;
     },
@@ -100,7 +104,7 @@ export async function webHarness(logger: Logger = createLogger('silent')): Promi
     },
     async close() {
       await app.close();
-      await logWatch.stop();
+      logWatch.stop();
       await kafka.close();
       const keys = await store.redis.keys(`${prefix}:*`);
       if (keys.length > 0) await store.redis.unlink(keys);

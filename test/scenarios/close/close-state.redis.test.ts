@@ -1,6 +1,5 @@
 import { readCloseState } from '../../../src/close/close-state';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
-import { writeClose } from '../../../src/redis/views/closes';
 import { initCursor } from '../../../src/redis/cursors';
 import { freeze } from '../../../src/redis/cut-offs';
 import { writeShardCount } from '../../../src/redis/usage/read-usage';
@@ -31,7 +30,11 @@ test('a month is closed by its record; what is frozen alone, or not issued to it
   const months = { '2026-06': { completed: true }, '2026-07': { issued: true }, '2026-08': {} };
   for (const [month, left] of Object.entries(months)) {
     for (const shard of [0, 1, 2]) await freeze(store, shard, month);
-    await writeClose(store, month, JSON.stringify({ month, closedAt: '', cursors: {}, ...left }));
+    await store.redis.hset(
+      store.keys.closes,
+      month,
+      JSON.stringify({ month, closedAt: '', cursors: {}, ...left }),
+    );
     await store.redis.sadd(store.keys.projectsOfMonth(0, month), 'acme');
   }
   await freeze(store, 1, '2026-09');

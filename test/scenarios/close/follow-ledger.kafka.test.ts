@@ -1,3 +1,7 @@
+import { createLogger } from '../../../src/lib/logger';
+import { watchLedgers } from '../../../src/installation/ledgers/watch-ledgers';
+import { beginRebuild, endRebuild } from '../../../src/redis/rebuilding';
+import { eventually } from '../../kit/eventually';
 import { followLedgers, type LedgerFollower } from '../../../src/installation/ledgers/follow-ledger';
 import { openOnceLog } from '../../../src/kafka/ledger/append-once-topic';
 import { logRanges } from '../../../src/kafka/topics/topics';
@@ -84,6 +88,41 @@ test('a ledger that ends before what was shown is not the one that was shown', a
   await expect(follow().catchUp()).rejects.toMatchObject({ code: 'CURSOR_PAST_LOG_END' });
   await store.redis.set(store.keys.invoicesShown, '0 another-id run');
   await expect(follow().catchUp()).rejects.toMatchObject({ code: 'TOPIC_REPLACED' });
+});
+
+test('a month that Redis lost of the closes is shown again', async () => {
+  const closes = ['2026-06', '2026-07'].map((month) => ({ key: month, value: `{"month":"${month}"}` }));
+  await publisher.publish(`${prefix}.billing.closes`, closes);
+  const followCloses = (): LedgerFollower => followLedgers(client, store, prefix).closes;
+  await followCloses().catchUp();
+  await store.redis.hdel(store.keys.closes, '2026-06');
+  expect(await followCloses().catchUp()).toBe(2);
+  expect(Object.keys(await store.redis.hgetall(store.keys.closes)).sort()).toEqual(['2026-06', '2026-07']);
+});
+
+test('a watch reports a ledger that cannot be followed, and a rebuild, for as long as they last', async () => {
+  const watch = await watchLedgers(client, store, prefix, createLogger('silent'));
+  const reports = (expected: string | undefined): Promise<unknown> =>
+    eventually(
+      () => {
+        const { code, subject } = watch.problem() ?? {};
+        return (code && `${code} ${subject}`) === expected;
+      },
+      { timeoutMs: 60_000, what: `the watch reports ${expected}` },
+    );
+  try {
+    await reports(undefined);
+    const shownTo = await store.redis.getset(store.keys.closesShown, '0 another-id run 0');
+    await reports(`LEDGER_UNSEEN ${prefix}.billing.closes`);
+    await store.redis.set(store.keys.closesShown, shownTo!);
+    await reports(undefined);
+    await beginRebuild(store, 1);
+    await reports('REBUILD_UNFINISHED Redis');
+    await endRebuild(store, 1);
+    await reports(undefined);
+  } finally {
+    watch.stop();
+  }
 });
 
 describe('projects', () => {

@@ -1,5 +1,5 @@
 import { apply } from '../../../src/redis/apply/apply-chunk';
-import { readCloses, writeClose } from '../../../src/redis/views/closes';
+import { readCloses } from '../../../src/redis/views/closes';
 import { initCursor, readCursor, readCursors } from '../../../src/redis/cursors';
 import { freeze, readFreezes, restoreFreeze } from '../../../src/redis/cut-offs';
 import {
@@ -208,8 +208,8 @@ describe('the views of the ledger', () => {
   });
 
   test('closes, in order', async () => {
-    await writeClose(store, '2026-08', '{"b":1}');
-    await writeClose(store, '2026-07', '{"a":1}');
+    await store.redis.hset(store.keys.closes, '2026-08', '{"b":1}');
+    await store.redis.hset(store.keys.closes, '2026-07', '{"a":1}');
     expect([...(await readCloses(store))]).toEqual([
       ['2026-07', '{"a":1}'],
       ['2026-08', '{"b":1}'],

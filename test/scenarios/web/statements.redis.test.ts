@@ -1,4 +1,3 @@
-import { writeClose } from '../../../src/redis/views/closes';
 import { writeProject } from '../../../src/redis/views/projects';
 import { readStatements, type Statement } from '../../../src/web/pages/statements';
 import { webHarness, type WebHarness } from '../../kit/web/web-harness';
@@ -9,8 +8,8 @@ beforeAll(async () => {
   harness = await webHarness();
   const { store } = harness.web;
   await harness.issue('acme', '2026-05', 'acme-0001');
-  await writeClose(
-    store,
+  await store.redis.hset(
+    store.keys.closes,
     '2026-06',
     JSON.stringify({ month: '2026-06', closedAt: '2026-07-01T01:00:00.000Z', cursors: {} }),
   );

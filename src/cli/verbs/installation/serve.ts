@@ -40,7 +40,7 @@ async function serve(context: Context): Promise<void> {
   // Loaded only now, with the fonts for its PDFs, because help and completion load this file too.
   const { createServer } = await import('../../../web/http/server.js');
   const app = await createServer({
-    ...{ config, logger, calendar, catalog, kafka, store, logWatch, authSecret },
+    ...{ config, logger, calendar, catalog, kafka, store, logWatch, ledgerWatch, authSecret },
     tokens: createTokens(authSecret),
     nowMs: Date.now,
   });

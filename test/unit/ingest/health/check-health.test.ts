@@ -62,6 +62,11 @@ test.each<[string, HealthInput, string[]]>([
     input({}, { storeProblem: 'timed out', position: undefined }),
     ['STORE_AWAY Redis'],
   ],
+  [
+    'a ledger that cannot be followed',
+    input({}, { ledgerProblem: { code: 'LEDGER_UNSEEN', subject: 'billing.closes', detail: 'replaced' } }),
+    ['LEDGER_UNSEEN billing.closes'],
+  ],
   ['no consumer in this process', input({}, { loops: [] }), []],
 ])('%s', (_, given, expected) => {
   expect(codes(given)).toEqual(expected);
