@@ -13,7 +13,7 @@ import { openSpool } from './spool';
 import type { LiveKitUsage } from './usage-of-webhook';
 import { createRoomApi, type RoomApi } from './watch/room-api';
 import { createSessionWatch } from './watch/session-watch';
-import type { SessionPlace } from '../redis/open-sessions';
+import type { SessionPlace } from '../redis/livekit/open-sessions';
 import type { Store } from '../redis/store';
 
 /**

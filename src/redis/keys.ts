@@ -44,6 +44,8 @@ export interface Keys {
   readonly openRooms: string;
   /** Hash: participant's sid -> JSON of such a session. */
   openSessions(roomSid: string): string;
+  /** Hash: address of a LiveKit node's metrics -> what was counted of its transfer, as JSON. */
+  readonly transferCounts: string;
   /** String, for a day: a LiveKit session that has ended, so that a late start does not open it again. */
   endedSession(sid: string): string;
   /** String: names the last rebuild that came to its end. */
@@ -101,6 +103,7 @@ export function createKeys(prefix: string): Keys {
     topicIds: `${root}usage:topics`,
     openRooms: `${root}livekit:open`,
     openSessions: (roomSid) => `${root}livekit:open:${roomSid}`,
+    transferCounts: `${root}livekit:transfer`,
     endedSession: (sid) => `${root}livekit:ended:${sid}`,
     rebuilding: `${root}usage:rebuilding`,
     generation: `${root}usage:generation`,

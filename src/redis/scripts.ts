@@ -31,6 +31,7 @@ declare module 'ioredis' {
     ): Result<[begun: string, ended: string, ...ids: (string | number)[]], Context>;
     showView(position: string, view: string, ...positionsAndRecords: string[]): Result<ScriptAnswer, Context>;
     showInvoices(keyCount: number, ...keysAndArguments: string[]): Result<ScriptAnswer, Context>;
+    swapField(hash: string, field: string, before: string, after: string): Result<ScriptAnswer, Context>;
     readShard(
       keyCount: number,
       ...keysAndProjects: string[]
@@ -47,6 +48,7 @@ const SCRIPTS = [
   { name: 'sealFreeze', files: ['seal-freeze.lua'], numberOfKeys: 3 },
   { name: 'readWrites', files: ['ids.lua', 'read-writes.lua'], numberOfKeys: 2 },
   { name: 'showView', files: ['show-view.lua'], numberOfKeys: 2 },
+  { name: 'swapField', files: ['swap-field.lua'], numberOfKeys: 1 },
   // The number of keys comes with each call.
   { name: 'readShard', files: ['read-shard.lua'] },
   { name: 'showInvoices', files: ['show-invoices.lua'] },

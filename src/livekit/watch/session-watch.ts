@@ -8,7 +8,7 @@ import {
   readOpenSessions,
   updateOpenSession,
   type SessionPlace,
-} from '../../redis/open-sessions';
+} from '../../redis/livekit/open-sessions';
 import type { Store } from '../../redis/store';
 import { usageOfWebhook, type LiveKitUsage, type MappingRules } from '../usage-of-webhook';
 import type { RoomApi } from './room-api';

@@ -1,6 +1,7 @@
-import { Command } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { withContext } from '../../../installation/context';
 import { TallymanError } from '../../../lib/errors';
+import { durationOption, projectArgument } from '../../lib/arguments';
 
 export function verb(): Command {
   return new Command('bridge')
@@ -11,7 +12,8 @@ export function verb(): Command {
 Examples:
   LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=$SECRET tallyman bridge livekit`,
     )
-    .addCommand(livekit());
+    .addCommand(livekit())
+    .addCommand(livekitTransfer());
 }
 
 function livekit(): Command {
@@ -54,4 +56,47 @@ Examples:
         await runGateway(context, { authSecret: undefined, watches: options.watch ?? false });
       }),
     );
+}
+
+interface TransferOptions {
+  readonly project: string;
+  readonly every: number;
+}
+
+function livekitTransfer(): Command {
+  return new Command('livekit-transfer')
+    .description("Count what LiveKit's nodes transfer, for a deployment with one project.")
+    .argument('<urls...>', "the nodes' Prometheus pages", (text: string, before: string[] = []) => [
+      ...before,
+      urlArgument(text),
+    ])
+    .addOption(
+      new Option('--project <id>', 'the project that all of it belongs to')
+        .argParser(projectArgument)
+        .makeOptionMandatory(),
+    )
+    .addOption(durationOption('--every <duration>', 'how often the counters are read', '1m'))
+    .addHelpText(
+      'after',
+      `
+LiveKit counts bytes by node, not by room. Set prometheus_port in LiveKit's own configuration.
+Each node and day becomes one usage.transfer event per direction, published when the day is over in TALLYMAN_BILLING_ZONE.
+Redis keeps the counts. Several of these processes may run at once: what a node transfers counts once.
+
+Examples:
+  tallyman bridge livekit-transfer --project acme http://10.0.0.4:6789/metrics http://10.0.0.5:6789/metrics`,
+    )
+    .action((urls: string[], options: TransferOptions) =>
+      withContext(async (context) => {
+        const { runTransferMeter } = await import('../../../livekit/transfer/run-transfer-meter.js');
+        await runTransferMeter(context, { urls, project: options.project, everyMs: options.every });
+      }),
+    );
+}
+
+function urlArgument(text: string): string {
+  if (!/^https?:\/\/[^\s/]+/.test(text) || !URL.canParse(text)) {
+    throw new InvalidArgumentError(`"${text}" is not an address: write http://host:port/metrics.`);
+  }
+  return text;
 }

@@ -1,4 +1,4 @@
-import type { Store } from './store';
+import type { Store } from '../store';
 
 /** A webhook about the start of a session may come after the one about its end, but not a day after. */
 const ENDED_SECONDS = 86_400;

@@ -1,0 +1,96 @@
+import type { BillingCalendar } from '../../rating/billing-calendar';
+import type { Logger } from '../../lib/logger';
+import type { Publisher } from '../../kafka/producer';
+import { topicName } from '../../kafka/topics/topics';
+import { readTransferCounts, swapTransferCount } from '../../redis/livekit/transfer-counts';
+import type { Store } from '../../redis/store';
+import { nodeBytesIn, type NodeBytes } from './node-bytes';
+import { countUp, usagesOf, type TransferCount } from './transfer-days';
+
+export interface TransferMeterOptions {
+  /** Addresses of the nodes' Prometheus pages. */
+  readonly urls: readonly string[];
+  readonly project: string;
+  readonly source: string;
+  readonly prefix: string;
+  readonly store: Store;
+  readonly publisher: Publisher;
+  readonly calendar: BillingCalendar;
+  readonly logger: Logger;
+  readonly nowMs: () => number;
+}
+
+/** Counts what LiveKit's nodes transfer, for a deployment with one project. */
+export interface TransferMeter {
+  /** Reads every node once, and publishes the days that are over. */
+  read(): Promise<void>;
+}
+
+const REQUEST_TIMEOUT_MS = 5_000;
+
+export function createTransferMeter(options: TransferMeterOptions): TransferMeter {
+  const { urls, project, source, prefix, store, publisher, calendar, logger, nowMs } = options;
+  const targets = new Map(urls.map((url) => [withoutPassword(url), url]));
+
+  const publish = async (count: TransferCount): Promise<void> => {
+    const usages = usagesOf(count, { source, project });
+    if (usages.length === 0) return;
+    await publisher.publish(
+      topicName(prefix, 'usage.transfer'),
+      usages.map((usage) => ({
+        key: project,
+        value: JSON.stringify(usage),
+        headers: { 'content-type': 'application/cloudevents+json' },
+      })),
+    );
+  };
+
+  const readOne = async (address: string, before: string | undefined): Promise<void> => {
+    const url = targets.get(address);
+    let reading: NodeBytes | 'none' | undefined;
+    try {
+      reading = url === undefined ? undefined : await scrape(url);
+    } catch (error) {
+      logger.warn({ err: error, address }, 'a node did not return its counters: they are read again');
+    }
+    const atMs = nowMs();
+    const { day } = calendar.dayOf({ seconds: Math.floor(atMs / 1000), nanos: 0 });
+    const count = before === undefined ? undefined : (JSON.parse(before) as TransferCount);
+    const next = countUp(count, { day, atMs }, reading);
+    if (next === undefined) return;
+    // First Redis, then Kafka: a day changes no more once anybody may have published it.
+    const text = JSON.stringify(next);
+    if (!(await swapTransferCount(store, address, before, text)) || next.finished.length === 0) return;
+    await publish(next);
+    await swapTransferCount(store, address, text, JSON.stringify({ ...next, finished: [] }));
+  };
+
+  return {
+    async read() {
+      // Before the nodes are asked: an answer that is older than what another process noted is dropped.
+      const counts = await readTransferCounts(store);
+      const addresses = new Set([...targets.keys(), ...counts.keys()]);
+      await Promise.all([...addresses].map((address) => readOne(address, counts.get(address))));
+    },
+  };
+}
+
+async function scrape(url: string): Promise<NodeBytes | 'none'> {
+  const { username, password } = new URL(url);
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const headers =
+    username === '' ? {} : { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
+  const response = await fetch(withoutPassword(url), {
+    headers,
+    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+  });
+  if (!response.ok) throw new Error(`the node answered ${response.status}`);
+  return nodeBytesIn(await response.text()) ?? 'none';
+}
+
+function withoutPassword(url: string): string {
+  const bare = new URL(url);
+  bare.username = '';
+  bare.password = '';
+  return bare.href;
+}
