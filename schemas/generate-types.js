@@ -28,6 +28,9 @@ function bundle() {
 function prepared(part, name) {
   if (Array.isArray(part)) return part.map((item) => prepared(item, name));
   if (typeof part !== 'object' || part === null) return part;
+  // The type compiler knows the older word for a tuple only.
+  const { prefixItems, ...rest } = part;
+  if (prefixItems) return prepared({ ...rest, items: prefixItems, additionalItems: false }, name);
   const fields = Object.entries(part).filter(
     ([keyword]) => !['$id', '$schema', 'examples'].includes(keyword),
   );

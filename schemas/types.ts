@@ -141,17 +141,23 @@ export interface SchemaFiles {
   'alert.v1.json': Alert;
   'api.v1.json': ApiAnswers;
   'catalog.v1.json': CatalogDocument;
+  'close.v1.json': CloseRecord;
+  'cursors.v1.json': Cursors;
   'dead-letter.v1.json': DeadLetter;
+  'frozen-totals.v1.json': FrozenPart;
   'invoice.v1.json': Invoice;
   'livekit-mapping.v1.json': LiveKitMapping;
+  'open-session.v1.json': OpenSession;
   'project.v1.json': ProjectDocument;
   'seller.v1.json': Seller;
+  'settings.v1.json': CountingSettings;
   'usage-event.v1.json': UsageEvent;
   'usage.agent.v1.json': AgentEvent;
   'usage.inference.v1.json': InferenceEvent;
   'usage.session.v1.json': SessionEvent;
   'usage.transfer.v1.json': TransferEvent;
   'usage.void.v1.json': VoidEvent;
+  'verified.v1.json': Verified;
 }
 /**
  * A project reached a part of what its plan includes, of its inference credits or of its budget. One record of `billing.alerts`, under its id; there is never a second one with the same id.
@@ -805,6 +811,45 @@ export interface DatedAlias {
   note?: string;
 }
 /**
+ * The close of a month: all that a repeat needs to end the same. A record of `billing.closes` under the month.
+ */
+export interface CloseRecord {
+  /**
+   * be a month YYYY-MM
+   */
+  month: string;
+  /**
+   * When the month was first closed, in UTC. Invoices of its first run carry it as `issuedAt`, so that a repeat gives the same bytes.
+   */
+  closedAt: string;
+  /**
+   * Shard -> topic -> the offset after the last event that counts as in time.
+   */
+  cursors: {
+    [k: string]: Cursors;
+  };
+  /**
+   * Topic -> the id of the topic that these offsets belong to; absent if the cluster has no ids.
+   */
+  topicIds?: {
+    [k: string]: string;
+  };
+  /**
+   * A run came to its end: everyone who could be invoiced is. Drafts and held projects are left, and are dated when they are issued. Absent while the first run is not through, and once nothing is left.
+   */
+  issued?: true;
+  /**
+   * All invoices of the month are issued: none was a draft, and the close was not killed before its end.
+   */
+  completed?: true;
+}
+/**
+ * The next offset of each topic in one shard. A record of `billing.settings` under `begin/<shard>`: where its first cursors were.
+ */
+export interface Cursors {
+  [k: string]: number;
+}
+/**
  * An event that could not be counted, with its reason and its place. Its key is <topic>/<partition>/<offset>; after a crash it may stand twice, so count keys.
  */
 export interface DeadLetter {
@@ -872,6 +917,29 @@ export interface DeadLetter {
    * When its event was published again, in UTC; absent if it never was.
    */
   replayedAt?: string;
+}
+/**
+ * A part of a project's usage in one shard in a closed month. A record of `billing.totals` under `<month>/<shard>/<project>/<part>`.
+ */
+export interface FrozenPart {
+  /**
+   * be a month YYYY-MM
+   */
+  month: string;
+  shard: number;
+  project: string;
+  /**
+   * Counts from 0: a project with very many models has more parts than one message holds.
+   */
+  part: number;
+  /**
+   * Pairs of a meter, or `<month>@<meter>`, and an integer in base units. Pairs, because a model may be called `__proto__`.
+   */
+  totals: [string, string][];
+  /**
+   * Pairs of `<day>/<meter>` and an integer in base units.
+   */
+  daily: [string, string][];
 }
 /**
  * One project's month, or a credit note of it. Money has the currency's digits; `total` is the sum of all lines. One record of `billing.invoices`.
@@ -1026,6 +1094,25 @@ export interface LiveKitMapping {
   agentUsageFrom?: 'participant' | 'job';
 }
 /**
+ * A LiveKit session whose end has not arrived: enough to make the webhook that would report it. Kept in Redis.
+ */
+export interface OpenSession {
+  room: {
+    sid?: string;
+    name?: string;
+    metadata?: string;
+  };
+  /**
+   * As in the webhook of its start.
+   */
+  participant: {};
+  lastSeenMs: number;
+  /**
+   * When the server was first queried since then and did not list it.
+   */
+  missedAtMs?: number;
+}
+/**
  * What billing knows of a project: its plan history, who its invoices are made out to, and corrections. One record of `billing.projects`.
  */
 export interface ProjectDocument {
@@ -1149,6 +1236,16 @@ export interface Credit {
   amount: string;
 }
 /**
+ * The settings that decide what an event counts. A record of `billing.settings` under `settings`; one of an older version lacks newer settings. Limits are in milliseconds, so that `60m` and `1h` are the same.
+ */
+export interface CountingSettings {
+  TALLYMAN_BILLING_ZONE?: string;
+  TALLYMAN_ROUNDING?: string;
+  TALLYMAN_FUTURE_LIMIT?: string;
+  TALLYMAN_PAST_LIMIT?: string;
+  TALLYMAN_DURATION_LIMIT?: string;
+}
+/**
  * The CloudEvents 1.0 attributes of every usage event: members of the message value, or `ce_` headers in binary mode. Others are ignored.
  */
 export interface UsageEvent {
@@ -1226,4 +1323,27 @@ export interface VoidData {
    * The event's data, by the schema of its type.
    */
   data: {};
+}
+/**
+ * The outcome of the last `tallyman verify` of a month. Kept in Redis.
+ */
+export interface Verified {
+  /**
+   * be a month YYYY-MM
+   */
+  month: string;
+  /**
+   * be a time, RFC 3339
+   */
+  verifiedAt: string;
+  result: 'equal' | 'different' | 'not_judged';
+  differences: number;
+  /**
+   * Duplicates whose data differs from the first event, which holds.
+   */
+  conflicts: number;
+  /**
+   * Those of them that would have counted otherwise.
+   */
+  conflictsThatCount: number;
 }

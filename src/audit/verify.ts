@@ -2,7 +2,7 @@ import { usageConsumers } from '../../consumers';
 import { rateMessage, type RatingContext } from '../../consumers/decode/rate-message';
 import type { Catalog } from '../billing/catalog/catalog';
 import type { Seller } from '../billing/invoice/invoice';
-import type { CloseRecord } from '../redis/views/close-record';
+import type { CloseRecord } from '../../schemas/types';
 import { readCloseRecords } from '../installation/ledgers/restore-closes';
 import { monthsFrozenTooEarly } from '../installation/ledgers/frozen-too-early';
 import { readCloseState } from '../close/close-state';

@@ -16,7 +16,7 @@ import type { Store } from '../redis/store';
 import { waitForCursors } from '../ingest/wait-for-cursors';
 import { settleProjects } from '../installation/ledgers/change-projects';
 import { checkCursors } from '../ingest/guards/check-cursors';
-import type { CloseRecord } from '../redis/views/close-record';
+import type { CloseRecord } from '../../schemas/types';
 import { countDeadLetters, type DeadLetterCount } from '../dead-letters/dead-letters-of-month';
 import { followLedgers } from '../installation/ledgers/follow-ledger';
 import { freezeMonth } from './freeze-month';

@@ -1,10 +1,10 @@
+import { parseCopy } from '../lib/document';
 import type { BillingCalendar } from '../rating/billing-calendar';
 import { readCloses } from '../redis/views/closes';
 import { readFreezes } from '../redis/cut-offs';
 import { findUnlistedTotals } from '../redis/checks/find-unlisted';
 import { monthsWithUsage, readShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
-import type { CloseRecord } from '../redis/views/close-record';
 import type { CloseState } from './due-months';
 import type { CloseRecords } from '../installation/ledgers/restore-closes';
 
@@ -53,7 +53,9 @@ export async function withUnlistedMonths(store: Store, state: CloseState): Promi
 
 async function shownRecords(store: Store): Promise<CloseRecords> {
   const shown = await readCloses(store);
-  return new Map([...shown].map(([month, json]) => [month, JSON.parse(json) as CloseRecord]));
+  return new Map(
+    [...shown].map(([month, json]) => [month, parseCopy('close.v1.json', json, `the close of ${month}`)]),
+  );
 }
 
 function monthsUpTo(last: string): string[] {

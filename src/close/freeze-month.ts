@@ -8,7 +8,7 @@ import { topicName } from '../kafka/topics/topics';
 import { freeze } from '../redis/cut-offs';
 import { readShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
-import type { CloseRecord } from '../redis/views/close-record';
+import type { CloseRecord } from '../../schemas/types';
 import { readCloseRecords, restoreClose } from '../installation/ledgers/restore-closes';
 import { openRollbackGuard, type RollbackGuard } from './guards/rollback-guard';
 

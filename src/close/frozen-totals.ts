@@ -4,7 +4,8 @@ import type { KafkaClient } from '../kafka/client';
 import { appendLedger, readLedger, readLedgerPages } from '../kafka/ledger/ledger';
 import type { Publisher } from '../kafka/producer';
 import { topicName } from '../kafka/topics/topics';
-import { clearMonth, readFrozenMonth, writeFrozenPart, type FrozenPart } from '../redis/usage/frozen-month';
+import type { FrozenPart } from '../../schemas/types';
+import { clearMonth, readFrozenMonth, writeFrozenPart } from '../redis/usage/frozen-month';
 import { readShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
 
@@ -47,7 +48,7 @@ export async function publishFrozenTotals(
 /** The months that are complete in the ledger. */
 export async function monthsWithFrozenTotals(client: KafkaClient, prefix: string): Promise<Set<string>> {
   const months = new Set<string>();
-  await readLedger(client, topicName(prefix, LEDGER), (key, value) => {
+  await readLedger(client, prefix, LEDGER, ({ key, value }) => {
     if (value !== null && !key.includes('/')) months.add(key);
   });
   return months;
@@ -76,11 +77,8 @@ export async function restoreFrozenTotals(
   const progress = createProgress('rebuild: closed months');
   const wanted = new Set(months);
   let count = 0;
-  for await (const records of readLedgerPages(client, topicName(prefix, LEDGER))) {
-    const parts = records
-      .filter(({ key, value }) => value !== null && key.includes('/'))
-      .map(({ value }) => JSON.parse(value!) as FrozenPart)
-      .filter(({ month }) => wanted.has(month));
+  for await (const records of readLedgerPages(client, prefix, LEDGER)) {
+    const parts = records.flatMap(({ document }) => document ?? []).filter(({ month }) => wanted.has(month));
     for (let from = 0; from < parts.length; from += WRITTEN_AT_ONCE) {
       await Promise.all(
         parts.slice(from, from + WRITTEN_AT_ONCE).map((part) => writeFrozenPart(store, part)),

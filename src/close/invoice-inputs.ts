@@ -1,3 +1,4 @@
+import { parseCopy } from '../lib/document';
 import type { InvoiceInput } from '../billing/invoice/build-invoice';
 import type { Catalog } from '../billing/catalog/catalog';
 import type { Invoice, Seller } from '../billing/invoice/invoice';
@@ -79,7 +80,7 @@ export async function readInvoiceInputs(
 export async function issuedInvoices(store: Store, project: string): Promise<Invoice[]> {
   return [...(await readInvoices(store, project))]
     .filter(([entry]) => !isCreditNoteEntry(entry))
-    .map(([, json]) => JSON.parse(json) as Invoice)
+    .map(([, json]) => parseCopy('invoice.v1.json', json, `an invoice of ${project}`))
     .sort((a, b) => runningNumber(a.number!) - runningNumber(b.number!));
 }
 
@@ -91,7 +92,7 @@ async function invoicesBefore(
   { project, before: { own, last } }: Billable,
   document: ProjectDocument | undefined,
 ): Promise<Invoice[]> {
-  const parsed = (json: string): Invoice => JSON.parse(json) as Invoice;
+  const parsed = (json: string): Invoice => parseCopy('invoice.v1.json', json, `an invoice of ${project}`);
   // The balance of the last invoice is enough.
   if (document?.credits === undefined || document.credits.length === 0)
     return last === undefined ? [] : [parsed(last)];

@@ -1,3 +1,4 @@
+import { parseCopy } from '../lib/document';
 import { buildInvoice, type InvoiceInput, type InvoiceOutcome } from '../billing/invoice/build-invoice';
 import type { Invoice, InvoiceLine } from '../billing/invoice/invoice';
 import { eachConcurrently } from '../lib/process/concurrently';
@@ -149,7 +150,7 @@ async function billPage(
  * another clock.
  */
 function dateAfter(last: string | undefined, issuedAt: string): string {
-  const before = last === undefined ? '' : (JSON.parse(last) as Invoice).issuedAt;
+  const before = last === undefined ? '' : parseCopy('invoice.v1.json', last, 'the invoice before').issuedAt;
   return before > issuedAt ? before : issuedAt;
 }
 

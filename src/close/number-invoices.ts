@@ -1,4 +1,5 @@
 import { creditNoteNumber, invoiceNumber } from '../billing/invoice/invoice-id';
+import { parseCopy } from '../lib/document';
 import type { PlacedProject } from '../redis/usage/read-usage';
 import { readInvoicedBefore } from '../redis/views/invoices';
 import type { Store } from '../redis/store';
@@ -28,7 +29,9 @@ export async function numberInvoices(
     const { own, count, creditNoteCount } = before[i]!;
     return {
       ...placed,
-      ...(own !== undefined && { issuedTotal: (JSON.parse(own) as { total: string }).total }),
+      ...(own !== undefined && {
+        issuedTotal: parseCopy('invoice.v1.json', own, `the ${month} invoice of ${placed.project}`).total,
+      }),
       before: before[i]!,
       number: invoiceNumber(placed.project, count + 1),
       creditNoteNumber: creditNoteNumber(placed.project, creditNoteCount + 1),

@@ -1,4 +1,4 @@
-import type { DeadLetter } from './dead-letter';
+import { parseRecord } from '../lib/document';
 import type { KafkaClient } from '../kafka/client';
 import { readRange } from '../kafka/read-range';
 import { DEAD_LETTER_TOPIC, logRanges, offsetsAt, topicName } from '../kafka/topics/topics';
@@ -28,9 +28,9 @@ export async function countDeadLetters(
   for (const [partition, { start, end }] of ranges.entries()) {
     const from = Math.max(start, starts[partition] ?? start);
     for await (const records of readRange(client, { topic, partition, from, to: end })) {
-      for (const { value } of records) {
+      for (const { value, offset } of records) {
         if (value === null) continue;
-        const letter = JSON.parse(value.toString()) as DeadLetter;
+        const letter = parseRecord('dead-letter.v1.json', value.toString(), { topic, partition, offset });
         if (letter.timestamp < fromMs || letter.timestamp >= untilMs) continue;
         const place = `${letter.topic}/${letter.partition}`;
         const offsets = seen.get(place) ?? new Set<string>();

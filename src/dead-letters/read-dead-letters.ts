@@ -1,3 +1,4 @@
+import { parseRecord } from '../lib/document';
 import type { DeadLetter } from './dead-letter';
 import type { KafkaClient } from '../kafka/client';
 import { readRange, readRecords } from '../kafka/read-range';
@@ -31,7 +32,11 @@ export async function listDeadLetters(client: KafkaClient, prefix: string): Prom
           entries.delete(place);
           continue;
         }
-        const { value: _, headers: __, ...entry } = JSON.parse(value.toString()) as DeadLetter;
+        const {
+          value: _,
+          headers: __,
+          ...entry
+        } = parseRecord('dead-letter.v1.json', value.toString(), { topic, partition, offset });
         // A dead letter that is published again does not contain that it was replayed.
         const replayedAt = entry.replayedAt ?? entries.get(place)?.replayedAt;
         entries.set(place, {
@@ -61,7 +66,11 @@ export async function* readDeadLetters(
     const offsets = [...wanted.keys()].sort((a, b) => a - b);
     for await (const { offset, value } of readRecords(client, { topic, partition }, offsets)) {
       const { replayedAt } = wanted.get(offset)!;
-      const letter = JSON.parse(value?.toString() ?? '') as DeadLetter;
+      const letter = parseRecord('dead-letter.v1.json', value?.toString() ?? '', {
+        topic,
+        partition,
+        offset,
+      });
       yield replayedAt === undefined ? letter : { ...letter, replayedAt };
     }
   }

@@ -1,3 +1,4 @@
+import { parseRecord } from '../lib/document';
 import type { DeadLetter } from './dead-letter';
 import type { KafkaClient } from '../kafka/client';
 import { readRange } from '../kafka/read-range';
@@ -23,9 +24,12 @@ export async function readRecentDeadLetters(
   for (const [partition, { start, end }] of ranges.entries()) {
     const from = Math.max(start, end - perPartition);
     for await (const records of readRange(client, { topic, partition, from, to: end })) {
-      for (const { key, value } of records) {
+      for (const { key, value, offset } of records) {
         if (value === null) continue;
-        byKey.set(key?.toString() ?? '', JSON.parse(value.toString()) as DeadLetter);
+        byKey.set(
+          key?.toString() ?? '',
+          parseRecord('dead-letter.v1.json', value.toString(), { topic, partition, offset }),
+        );
       }
     }
   }

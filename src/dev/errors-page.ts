@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs';
-import { ERRORS } from '../lib/error-codes';
+import { ERRORS, HOLDS } from '../lib/error-codes';
 
 /** `docs/errors.md`, which is made of the table of error codes. */
 export function errorsPage(): string {
   const codes = Object.entries(ERRORS).sort(([a], [b]) => (a < b ? -1 : 1));
+  const holds = Object.entries(HOLDS).sort(([a], [b]) => (a < b ? -1 : 1));
   return [
     '# Errors',
     '',
@@ -18,6 +19,15 @@ export function errorsPage(): string {
     ...codes.map(([code, { exit, meaning, remedy }]) => `| \`${code}\` | ${exit} | ${meaning} | ${remedy} |`),
     '',
     '`init`, `rebuild` and `verify --follow` exit with 3 for `REDIS_EMPTIED` and `TOPIC_REPLACED`: they refuse to begin.',
+    '',
+    '## Held projects',
+    '',
+    'A close does not issue the invoice of a project that it cannot price. It prints one of these codes, or one of those',
+    'above, with the remedy, and issues the invoices of all other projects.',
+    '',
+    '| code | why the project is held |',
+    '|---|---|',
+    ...holds.map(([code, meaning]) => `| \`${code}\` | ${meaning} |`),
     '',
   ].join('\n');
 }

@@ -1,4 +1,4 @@
-import type { CloseRecord } from '../redis/views/close-record';
+import type { CloseRecord } from '../../schemas/types';
 import type { BillingCalendar } from '../rating/billing-calendar';
 
 /** What coverage follows from, of one partition. */

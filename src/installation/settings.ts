@@ -1,3 +1,4 @@
+import type { CountingSettings as RecordedSettings, Cursors } from '../../schemas/types';
 import { DEFAULT_DURATION_LIMIT, type Config } from '../lib/config';
 import { TallymanError } from '../lib/errors';
 import { parseSpan } from '../lib/text/duration-text';
@@ -7,19 +8,12 @@ import type { Publisher } from '../kafka/producer';
 import { topicName } from '../kafka/topics/topics';
 
 /** The settings that decide what an event counts. */
-export interface CountingSettings {
-  readonly TALLYMAN_BILLING_ZONE: string;
-  readonly TALLYMAN_ROUNDING: string;
-  /** In milliseconds, so that `60m` is no other setting than `1h`. */
-  readonly TALLYMAN_FUTURE_LIMIT: string;
-  readonly TALLYMAN_PAST_LIMIT: string;
-  readonly TALLYMAN_DURATION_LIMIT: string;
-}
+export type CountingSettings = Readonly<Required<RecordedSettings>>;
 
 /** What `billing.settings` holds: what a recount of the log must know besides the log. */
 export interface CountingRecord {
   /** Undefined for an installation whose `init` did not record them yet; one of an older version lacks newer settings. */
-  readonly settings: Partial<CountingSettings> | undefined;
+  readonly settings: RecordedSettings | undefined;
   /** Shard -> topic -> the offset that its first cursor was made at: what lies before was never counted. */
   readonly begins: ReadonlyMap<number, ReadonlyMap<string, number>>;
 }
@@ -42,14 +36,13 @@ export function countingSettings({
 }
 
 export async function readCountingRecord(client: KafkaClient, prefix: string): Promise<CountingRecord> {
-  let settings: Partial<CountingSettings> | undefined;
+  let settings: RecordedSettings | undefined;
   const begins = new Map<number, ReadonlyMap<string, number>>();
-  await readLedger(client, topicName(prefix, 'billing.settings'), (key, value) => {
+  await readLedger(client, prefix, 'billing.settings', ({ key, document }) => {
     const [, shard] = BEGIN_KEY.exec(key) ?? [];
-    if (value === null) begins.delete(Number(shard));
-    else if (shard !== undefined)
-      begins.set(Number(shard), new Map(Object.entries(JSON.parse(value) as Record<string, number>)));
-    else if (key === SETTINGS_KEY) settings = JSON.parse(value) as Partial<CountingSettings>;
+    if (document === null) begins.delete(Number(shard));
+    else if (shard !== undefined) begins.set(Number(shard), new Map(Object.entries(document as Cursors)));
+    else if (key === SETTINGS_KEY) settings = document;
   });
   return { settings, begins };
 }
@@ -77,7 +70,7 @@ export async function recordBegins(
 }
 
 /** What holds where an older version's `init` recorded nothing: the same for every process, whatever its environment. */
-const UNRECORDED: Partial<CountingSettings> = {
+const UNRECORDED: RecordedSettings = {
   TALLYMAN_DURATION_LIMIT: `${parseSpan(DEFAULT_DURATION_LIMIT)}ms`,
 };
 

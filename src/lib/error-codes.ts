@@ -14,8 +14,8 @@ const usage = (meaning: string, remedy: string): CodeEntry => ({ exit: EXIT.usag
 const refused = (meaning: string, remedy: string): CodeEntry => ({ exit: EXIT.refused, meaning, remedy });
 
 /**
- * Every code that a command can end with, in the order of `docs/errors.md`, which is made of this table. Scripts and
- * alerts rely on the codes: a code never changes its meaning.
+ * Every code that a command can end with. `docs/errors.md` is made of this table (`npm run docs:errors`). Scripts and
+ * alerts rely on the codes, so a code never changes its meaning.
  */
 export const ERRORS = {
   // The command line, the environment and files
@@ -58,6 +58,10 @@ export const ERRORS = {
     'The role of the token and its projects do not go together.',
     'Name no project for the role `ops`, and at least one for the role `admin` or `member`.',
   ),
+  FILE_UNUSABLE: failed(
+    'A file cannot be read or written.',
+    'Check its path, its permissions and the free space.',
+  ),
   HEALTH_PORT_TAKEN: usage(
     'The port of the health checks cannot be listened on.',
     'Set TALLYMAN_HEALTH_PORT to a free port.',
@@ -84,6 +88,7 @@ export const ERRORS = {
     'The invoice has no such line, or there are no events behind it.',
     'Run `tallyman invoices show INVOICE` to see its lines.',
   ),
+  PORT_TAKEN: failed('The port cannot be listened on.', 'Set TALLYMAN_PORT to a free port.'),
   STATE_TAKEN: usage(
     'Another process uses this state directory.',
     'Give each `tallyman verify --follow` its own directory with `--state`.',
@@ -281,6 +286,14 @@ export const ERRORS = {
     'Kafka did not confirm a change, so it may or may not be in the ledger.',
     'Run the command again. It changes nothing twice.',
   ),
+  DOCUMENT_DAMAGED: failed(
+    'A document that Tallyman stored in Redis cannot be read.',
+    'Stop the consumers, then run `tallyman rebuild --empty`.',
+  ),
+  LEDGER_DAMAGED: failed(
+    'A ledger contains a record that Tallyman cannot have written.',
+    'Publish the right record under the same key, or delete the key with a tombstone. Then stop the program that wrote it.',
+  ),
 
   // Freezes and damage of Redis
   BEHIND_FREEZE: failed(
@@ -397,3 +410,16 @@ export const ERRORS = {
 } satisfies Record<string, CodeEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
+
+/** Why a close holds a project, besides the codes above. The close prints what to do, and bills the others. */
+export const HOLDS = {
+  DAYS_DIFFER: 'The days of the month do not add up to its totals.',
+  NOT_PRICED: 'Its usage cannot be priced. The detail gives the reason.',
+  NO_PRICE: 'The catalog has no price for a meter that the project used. Its invoice stays a draft.',
+  PRICING_FAILED: 'An unexpected error occurred while the invoice was priced. Its invoice stays a draft.',
+  PROJECT_UNLISTED: "Redis has its totals, and the month's set of projects lacks it.",
+  RECOUNT_DIFFERS: 'A recount of the log does not match the totals in Redis.',
+  UNREADABLE: 'What Redis contains of its month cannot be read.',
+} as const;
+
+export type HoldCode = ErrorCode | keyof typeof HOLDS;

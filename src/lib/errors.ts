@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorCode } from './error-codes';
 
-export type { ErrorCode } from './error-codes';
+export type { ErrorCode, HoldCode } from './error-codes';
 
 export interface TallymanErrorOptions extends ErrorOptions {
   /** Another exit code than the table's, for verbs that refuse to begin where others fail. */

@@ -1,3 +1,4 @@
+import { parseCopy } from '../lib/document';
 import type { Config } from '../lib/config';
 import type { Logger } from '../lib/logger';
 import type { KafkaClient } from '../kafka/client';
@@ -79,7 +80,10 @@ async function readMonths({ store, calendar, nowMs }: OverviewSources): Promise<
       const record = closes.get(month);
       return {
         month,
-        closedAt: record === undefined ? undefined : (JSON.parse(record) as { closedAt: string }).closedAt,
+        closedAt:
+          record === undefined
+            ? undefined
+            : parseCopy('close.v1.json', record, `the close of ${month}`).closedAt,
         projects: await countProjects(store, month),
       };
     }),

@@ -1,6 +1,6 @@
 import { consumerNamed, consumerNames, usageConsumers } from '../../consumers';
 import { checkCountingSettings, type CountingRecord } from '../installation/settings';
-import type { CloseRecord } from '../redis/views/close-record';
+import type { CloseRecord } from '../../schemas/types';
 import { neededFrom } from '../installation/replay-horizon';
 import { noteTopicIds } from '../ingest/guards/topic-guard';
 import { monthsWithFrozenTotals, restoreFrozenTotals } from '../close/frozen-totals';

@@ -1,3 +1,4 @@
+import { parseCopy } from '../lib/document';
 import { TallymanError } from '../lib/errors';
 import type { Store } from './store';
 
@@ -14,7 +15,7 @@ export async function freeze(store: Store, shard: number, month: string): Promis
   const [answer, detail, topic] = await store.redis.freezeMonth(cursor, closed, month);
   switch (answer) {
     case 'FROZEN':
-      return new Map(Object.entries(JSON.parse(String(detail)) as Record<string, number>));
+      return new Map(Object.entries(parseCopy('cursors.v1.json', String(detail), `the freeze of ${month}`)));
     case 'LATER_FROZEN':
       throw new TallymanError(
         'LATER_MONTH_FROZEN',
@@ -85,7 +86,7 @@ export async function readFreezes(store: Store, shard: number): Promise<Map<stri
   return new Map(
     months.map(([month, json]) => [
       month,
-      new Map(Object.entries(JSON.parse(json) as Record<string, number>)),
+      new Map(Object.entries(parseCopy('cursors.v1.json', json, `the freeze of ${month}`))),
     ]),
   );
 }
@@ -111,7 +112,7 @@ export async function markFrozen(
   const [answer, detail] = await store.redis.sealFreeze(cursor, closed, seals, month, run, MARK_SECONDS);
   switch (answer) {
     case 'SEALED':
-      return new Map(Object.entries(JSON.parse(String(detail)) as Record<string, number>));
+      return new Map(Object.entries(parseCopy('cursors.v1.json', String(detail), `the freeze of ${month}`)));
     case 'UNFROZEN':
       throw new TallymanError(
         'UNFROZEN',

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { openKafka } from '../../src/kafka/client';
-import { readLedger } from '../../src/kafka/ledger/ledger';
+import { readTopic } from '../kit/kafka/read-topic';
 import { eventually } from '../kit/eventually';
 import { faultSuite, scaled, type FaultRun } from './support/fault-suite';
 import { isRequest } from './support/proxy/kafka-protocol';
@@ -100,7 +100,7 @@ fault('each exact point is where it says', async (run) => {
   const lettersOf = async (): Promise<number> => {
     const client = openKafka({ brokers: [run.world.kafka.address], clientId: 'letters' });
     let letters = 0;
-    await readLedger(client, `${tallyman.prefix}.usage.dead-letters`, () => void (letters += 1));
+    await readTopic(client, `${tallyman.prefix}.usage.dead-letters`, () => void (letters += 1));
     await client.close();
     return letters;
   };

@@ -1,5 +1,5 @@
 import type { Scheduler } from 'fast-check';
-import type { CloseRecord } from '../../src/redis/views/close-record';
+import type { CloseRecord } from '../../schemas/types';
 import { freezeMonth } from '../../src/close/freeze-month';
 import { restoreCloses } from '../../src/installation/ledgers/restore-closes';
 import { watchCloses } from '../../src/ingest/guards/watch-closes';

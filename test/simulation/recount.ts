@@ -1,4 +1,4 @@
-import type { CloseRecord } from '../../src/redis/views/close-record';
+import type { CloseRecord } from '../../schemas/types';
 import type { Entry } from './model-kafka';
 
 /** `<shard> <bill month> <project> <field>` -> quantity. */

@@ -1,3 +1,4 @@
+import { parseCopy } from '../../lib/document';
 import { buildInvoice } from '../../billing/invoice/build-invoice';
 import type { Invoice, InvoiceLine } from '../../billing/invoice/invoice';
 import { creditNoteEntry } from '../../billing/invoice/invoice-id';
@@ -107,7 +108,7 @@ function lateMonthsByDay(month: string, daily: ReadonlyMap<string, bigint> = new
 /** Text that is not an invoice differs from the ledger, and is reported as such a difference. */
 function parsed(json: string | undefined): Invoice | undefined {
   try {
-    return json === undefined ? undefined : (JSON.parse(json) as Invoice);
+    return json === undefined ? undefined : parseCopy('invoice.v1.json', json, 'an invoice');
   } catch {
     return undefined;
   }

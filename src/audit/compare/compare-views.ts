@@ -1,11 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { Invoice } from '../../billing/invoice/invoice';
 import { parseInvoiceId } from '../../billing/invoice/invoice-id';
-import type { ProjectDocument } from '../../billing/project/project';
-import type { CloseRecord } from '../../redis/views/close-record';
 import type { KafkaClient } from '../../kafka/client';
-import { readLedger } from '../../kafka/ledger/ledger';
-import { topicName } from '../../kafka/topics/topics';
+import { readLedger, type LedgerRecord } from '../../kafka/ledger/ledger';
+import { parseCopy } from '../../lib/document';
 import { readCloses } from '../../redis/views/closes';
 import { followLedger } from '../../installation/ledgers/follow-ledger';
 import { closesView, projectsView } from '../../redis/views/ledger-view';
@@ -90,16 +87,20 @@ async function mismatches(
   const numbers = new InvoiceNumbers();
   // Until its close is complete, invoices of a month are in the ledger before Redis shows them.
   const unfinished = new Set<string>();
-  for (const ledger of ['billing.projects', 'billing.closes', 'billing.invoices'] as const) {
-    await readLedger(client, topicName(prefix, ledger), (key, json) => {
-      if (json === null) views.delete(`${ledger} ${key}`);
-      else views.set(`${ledger} ${key}`, viewOf(ledger, json));
-      if (ledger === 'billing.invoices') numbers.set(key, json);
-      if (ledger !== 'billing.closes') return;
-      if (json === null || (JSON.parse(json) as CloseRecord).completed) unfinished.delete(key);
-      else unfinished.add(key);
-    });
-  }
+  const note = ({ key, value }: LedgerRecord, ledger: View['ledger']): void => {
+    if (value === null) views.delete(`${ledger} ${key}`);
+    else views.set(`${ledger} ${key}`, viewOf(ledger, key, value));
+  };
+  await readLedger(client, prefix, 'billing.projects', (record) => note(record, 'billing.projects'));
+  await readLedger(client, prefix, 'billing.closes', (record) => {
+    note(record, 'billing.closes');
+    if (record.document === null || record.document.completed) unfinished.delete(record.key);
+    else unfinished.add(record.key);
+  });
+  await readLedger(client, prefix, 'billing.invoices', (record) => {
+    note(record, 'billing.invoices');
+    numbers.set(record.key, record.document);
+  });
   if (onNumber) for (const difference of numbers.differences()) onNumber(difference);
   const found = new Map<string, Mismatch>();
   const all = [...views];
@@ -162,30 +163,27 @@ async function* withoutRecord(
   }
 }
 
-function viewOf(ledger: View['ledger'], json: string): View {
+/** @param key checked by the ledger's reader: the project, the month or the invoice's id */
+function viewOf(ledger: View['ledger'], key: string, json: string): View {
   const label = labelOf(json);
   switch (ledger) {
     case 'billing.projects': {
       // Redis holds the document as it was parsed, not as it was written.
-      const document = JSON.parse(json) as ProjectDocument;
-      const { project } = document;
-      const digest = digestOf(JSON.stringify(document));
+      const digest = digestOf(JSON.stringify(parseCopy('project.v1.json', json, `project ${key}`)));
       const read = async (store: Store): Promise<string | undefined> => {
-        const shown = await readProject(store, project);
+        const shown = await readProject(store, key);
         return shown === undefined ? undefined : JSON.stringify(shown);
       };
-      return { ledger, at: { project }, digest, label, read };
+      return { ledger, at: { project: key }, digest, label, read };
     }
     case 'billing.closes': {
-      const { month } = JSON.parse(json) as { month: string };
-      const read = async (store: Store): Promise<string | undefined> => (await readCloses(store)).get(month);
-      return { ledger, at: { month }, digest: digestOf(json), label, read };
+      const read = async (store: Store): Promise<string | undefined> => (await readCloses(store)).get(key);
+      return { ledger, at: { month: key }, digest: digestOf(json), label, read };
     }
     case 'billing.invoices': {
-      const { id, project, month } = JSON.parse(json) as Invoice;
-      const { entry } = parseInvoiceId(id)!;
+      const { project, entry } = parseInvoiceId(key)!;
       const read = (store: Store): Promise<string | undefined> => readInvoice(store, project, entry);
-      return { ledger, at: { project, month }, digest: digestOf(json), label, read };
+      return { ledger, at: { project, month: entry.slice(0, 7) }, digest: digestOf(json), label, read };
     }
   }
 }
@@ -194,7 +192,7 @@ function viewOf(ledger: View['ledger'], json: string): View {
 function labelOf(json: string): string {
   let total: unknown;
   try {
-    total = (JSON.parse(json) as { total?: unknown }).total;
+    ({ total } = parseCopy('invoice.v1.json', json, 'a document'));
   } catch {
     return 'not JSON';
   }

@@ -1,4 +1,3 @@
-import type { Invoice } from '../../billing/invoice/invoice';
 import type { Difference } from './difference';
 
 interface Numbered {
@@ -17,11 +16,11 @@ interface Numbered {
 export class InvoiceNumbers {
   private readonly documents = new Map<string, Numbered>();
 
-  /** @param json null for a document that was withdrawn */
-  set(key: string, json: string | null): void {
+  /** @param invoice null for a document that was withdrawn */
+  set(key: string, invoice: Numbered | null): void {
     this.documents.delete(key);
-    if (json === null) return;
-    const { id, project, month, number, issuedAt } = JSON.parse(json) as Invoice;
+    if (invoice === null) return;
+    const { id, project, month, number, issuedAt } = invoice;
     this.documents.set(key, { id, project, month, number, issuedAt });
   }
 

@@ -1,6 +1,6 @@
 import { usageConsumers } from '../../../consumers';
 import { rateMessage, type RatingContext } from '../../../consumers/decode/rate-message';
-import type { CloseRecord } from '../../redis/views/close-record';
+import type { CloseRecord } from '../../../schemas/types';
 import type { CountingRecord } from '../../installation/settings';
 import { neededFrom } from '../../installation/replay-horizon';
 import { readCloseRecords } from '../../installation/ledgers/restore-closes';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { usageConsumers } from '../../../consumers';
 import { rateMessage, type RatingContext } from '../../../consumers/decode/rate-message';
-import type { CloseRecord } from '../../redis/views/close-record';
+import type { CloseRecord } from '../../../schemas/types';
 import type { CountingRecord } from '../../installation/settings';
 import { readCloseRecords } from '../../installation/ledgers/restore-closes';
 import { neededFrom } from '../../installation/replay-horizon';

@@ -1,4 +1,4 @@
-import { TallymanError } from '../../lib/errors';
+import { TallymanError, type HoldCode } from '../../lib/errors';
 
 /**
  * Why a project's invoice cannot be issued, and what to do. Each of the two texts is a whole
@@ -6,7 +6,7 @@ import { TallymanError } from '../../lib/errors';
  */
 export interface InvoiceProblem {
   readonly project: string;
-  readonly code: string;
+  readonly code: HoldCode;
   readonly detail: string;
   readonly remedy: string;
 }
@@ -42,7 +42,7 @@ export function problemOfError(place: ProblemPlace, error: unknown): InvoiceProb
  * A problem with the remedy of its code. This file is the only place that holds remedies of a
  * project's own problems.
  */
-export function problemOf(place: ProblemPlace, code: string, detail: string): InvoiceProblem {
+export function problemOf(place: ProblemPlace, code: HoldCode, detail: string): InvoiceProblem {
   const remedy = remedies[code] ?? verifyAndCorrect;
   return { project: place.project, code, detail, remedy: remedy(place) };
 }
@@ -59,7 +59,7 @@ const verifyAndCorrect: Remedy = ({ project, month }) =>
   `Check \`tallyman projects show ${project}\` and \`tallyman totals ${project} --month ${month}\`, and run ` +
   `\`tallyman verify ${month}\` to see what differs from Kafka. Correct what is wrong, and ${closeAgain(month)}.`;
 
-const remedies: Readonly<Record<string, Remedy>> = {
+const remedies: Readonly<Partial<Record<HoldCode, Remedy>>> = {
   UNKNOWN_PLAN: ({ project, month }) =>
     `Add a row of the plan that begins on that day or earlier to the catalog (TALLYMAN_CATALOG), or correct the plans of ` +
     `${project} by \`tallyman projects import\`. If that usage is not to be charged, take it back by a void. ` +

@@ -25,12 +25,28 @@ export function describeError(error: unknown): TallymanError {
       { cause: error },
     );
   }
+  const { syscall, address, port, path } = (root ?? {}) as NodeJS.ErrnoException & ListenError;
+  if (syscall === 'listen')
+    return new TallymanError(
+      'PORT_TAKEN',
+      `Cannot listen on ${address}:${port}: ${message}.`,
+      {},
+      { cause: error },
+    );
+  if (syscall !== undefined && path !== undefined)
+    return new TallymanError('FILE_UNUSABLE', `${message}.`, { path }, { cause: error });
   return new TallymanError(
     'UNEXPECTED',
     `${message}. This is a fault of Tallyman; LOG_LEVEL=debug shows where it happened.`,
     {},
     { cause: error },
   );
+}
+
+/** What Node says of a port that cannot be listened on. */
+interface ListenError {
+  readonly address?: string;
+  readonly port?: number;
 }
 
 /** The error, its cause, the cause of that, and so on. */

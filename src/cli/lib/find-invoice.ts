@@ -1,3 +1,4 @@
+import { parseCopy } from '../../lib/document';
 import type { Invoice } from '../../billing/invoice/invoice';
 import { parseInvoiceId } from '../../billing/invoice/invoice-id';
 import { caughtUp } from '../../installation/ledgers/caught-up';
@@ -19,7 +20,7 @@ export async function findInvoice(context: Context, id: string): Promise<Invoice
   if (project && entry) {
     const shown = await readInvoice(await context.store(), project, entry);
     const json = shown ?? (await readInvoice(await caughtUp(context, 'invoices'), project, entry));
-    if (json !== undefined) return JSON.parse(json) as Invoice;
+    if (json !== undefined) return parseCopy('invoice.v1.json', json, `invoice ${id}`);
   }
   throw new TallymanError('NO_INVOICE', `There is no invoice ${id}. \`tallyman invoices list\` shows them.`, {
     id,

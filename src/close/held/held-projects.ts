@@ -72,9 +72,11 @@ export const isHeld = (one: object): one is Held => 'remedy' in one && 'code' in
 
 function heldFor(project: string, month: string, error: unknown): Held {
   const place = { project, month };
-  if (error instanceof TallymanError) return problemOfError(place, error);
+  const isDamaged = error instanceof TallymanError && error.code === 'DOCUMENT_DAMAGED';
+  if (error instanceof TallymanError && !isDamaged) return problemOfError(place, error);
   const detail = error instanceof Error ? error.message : String(error);
-  return error instanceof SyntaxError || isReply(error)
+  // A quantity that is not an integer is a SyntaxError.
+  return isDamaged || error instanceof SyntaxError || isReply(error)
     ? problemOf(place, 'UNREADABLE', `The data of ${month} in Redis cannot be read: ${detail}`)
     : problemOf(place, 'NOT_PRICED', detail);
 }

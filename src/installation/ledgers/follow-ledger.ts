@@ -1,7 +1,7 @@
 import { TallymanError } from '../../lib/errors';
 import { createProgress } from '../../lib/progress';
 import type { KafkaClient } from '../../kafka/client';
-import { readRange, type LogRecord } from '../../kafka/read-range';
+import { readLedgerRange } from '../../kafka/ledger/ledger';
 import { logRanges, topicName, type LogRange } from '../../kafka/topics/topics';
 import { invoicesView } from '../../redis/views/invoices';
 import {
@@ -22,7 +22,7 @@ export interface LedgerFollower {
    *
    * @returns how many keys Redis did not show before
    * @throws TallymanError `TOPIC_REPLACED`, `CURSOR_PAST_LOG_END` or `EVENTS_GONE` if the ledger is not the one that Redis
-   *   has shown
+   *   has shown; `LEDGER_DAMAGED`
    */
   catchUp(): Promise<number>;
   /**
@@ -55,8 +55,6 @@ export async function catchUpLedgers(kafka: KafkaClient, store: Store, prefix: s
 
 /** So many records are shown in one step, which blocks Redis. */
 const PAGE = 200;
-/** Documents shrink to a tenth in the log, so this is some megabytes of them. */
-const FETCH_BYTES = 512 * 1_024;
 
 /**
  * Follows a ledger. It alone writes the view, and remembers there how far it came: so what Redis shows is what the ledger
@@ -84,11 +82,11 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
       return true;
     };
     const progress = createProgress(view.ledger);
-    const range = { topic, partition: 0, from, to: end, fetchBytes: FETCH_BYTES };
-    for await (const records of readRange(kafka, range)) {
+    const range = { topic, partition: 0, from, to: end };
+    for await (const records of readLedgerRange(kafka, view.ledger, range)) {
       for (let first = 0; first < records.length; first += PAGE) {
         const page = records.slice(first, first + PAGE);
-        if (!(await show(page.at(-1)!.offset + 1, page.map(ledgerRecordOf)))) return false;
+        if (!(await show(page.at(-1)!.offset + 1, page))) return false;
         progress.update(page.at(-1)!.offset - from, end - from);
       }
     }
@@ -118,10 +116,6 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
       return reached === undefined || (position?.run === reached.run && position.next >= reached.next);
     },
   };
-}
-
-function ledgerRecordOf({ key, value }: LogRecord): LedgerRecord {
-  return { key: key?.toString() ?? '', value: value?.toString() ?? null };
 }
 
 function checkSameLedger(

@@ -1,11 +1,10 @@
 import type { Logger } from '../../lib/logger';
 import type { KafkaClient } from '../../kafka/client';
 import { readLedger } from '../../kafka/ledger/ledger';
-import { topicName } from '../../kafka/topics/topics';
 import { restoreFreeze } from '../../redis/cut-offs';
 import { readShardCount } from '../../redis/usage/read-usage';
 import type { Store } from '../../redis/store';
-import type { CloseRecord } from '../../redis/views/close-record';
+import type { CloseRecord } from '../../../schemas/types';
 
 /** The months that the ledger knows to be closed, in order: month -> the record of its close. */
 export type CloseRecords = ReadonlyMap<string, CloseRecord>;
@@ -13,9 +12,9 @@ export type CloseRecords = ReadonlyMap<string, CloseRecord>;
 /** Reads the ledger of closes. */
 export async function readCloseRecords(kafka: KafkaClient, prefix: string): Promise<CloseRecords> {
   const records = new Map<string, CloseRecord>();
-  await readLedger(kafka, topicName(prefix, 'billing.closes'), (month, value) => {
-    if (value === null) records.delete(month);
-    else records.set(month, JSON.parse(value) as CloseRecord);
+  await readLedger(kafka, prefix, 'billing.closes', ({ key: month, document }) => {
+    if (document === null) records.delete(month);
+    else records.set(month, document);
   });
   return new Map([...records].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

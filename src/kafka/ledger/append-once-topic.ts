@@ -1,5 +1,6 @@
 import type { KafkaClient } from '../client';
-import { openLedgerWriter, readLedger } from './ledger';
+import { topicName } from '../topics/topics';
+import { openLedgerWriter, readLedger, type LedgerDocuments, type LedgerName } from './ledger';
 
 /** A topic to which each key is written once, ever: also over crashes, and with two writers at once. */
 export interface OnceLog {
@@ -18,15 +19,16 @@ export interface OnceLog {
  *
  * @param keeps which keys will be asked for; the others need not be held in memory
  */
-export async function openOnceLog(
+export async function openOnceLog<L extends LedgerName>(
   client: KafkaClient,
-  topic: string,
-  keeps: (value: string) => boolean,
+  prefix: string,
+  ledger: L,
+  keeps: (document: LedgerDocuments[L]) => boolean,
 ): Promise<OnceLog> {
-  const writer = await openLedgerWriter(client, topic);
+  const writer = await openLedgerWriter(client, topicName(prefix, ledger));
   const written = new Set<string>();
-  await readLedger(client, topic, (key, value) => {
-    if (value !== null && keeps(value)) written.add(key);
+  await readLedger(client, prefix, ledger, ({ key, document }) => {
+    if (document !== null && keeps(document)) written.add(key);
   });
   return {
     has: (key) => written.has(key),

@@ -1,16 +1,109 @@
 import { CompressionTypes, Partitioners, type Producer } from 'kafkajs';
+import type {
+  Alert,
+  CloseRecord,
+  CountingSettings,
+  Cursors,
+  FrozenPart,
+  Invoice,
+  ProjectDocument,
+} from '../../../schemas/types';
+import { parseRecord, recordDamaged, type SchemaName } from '../../lib/document';
 import type { KafkaClient } from '../client';
 import { requestsOf, type PublishRecord, type Publisher } from '../producer';
-import { readRange } from '../read-range';
-import { logRanges } from '../topics/topics';
+import { readRange, type LogRecord, type RangeOptions } from '../read-range';
+import { logRanges, topicName } from '../topics/topics';
 
 /** Invoices shrink to a tenth in the log, so this is some megabytes of them. */
 const FETCH_BYTES = 512 * 1_024;
 
-export interface LedgerRecord {
+/** What each ledger holds. */
+export interface LedgerDocuments {
+  readonly 'billing.projects': ProjectDocument;
+  readonly 'billing.closes': CloseRecord;
+  readonly 'billing.invoices': Invoice;
+  readonly 'billing.alerts': Alert;
+  /** undefined: the mark that all parts of a month are there. */
+  readonly 'billing.totals': FrozenPart | undefined;
+  /** undefined: a key of another version. */
+  readonly 'billing.settings': CountingSettings | Cursors | undefined;
+}
+
+export type LedgerName = keyof LedgerDocuments;
+
+export interface LedgerRecord<L extends LedgerName = LedgerName> {
   readonly key: string;
-  /** null withdraws the key. */
+  /** As it was published; null withdraws the key. */
   readonly value: string | null;
+  readonly document: LedgerDocuments[L] | null;
+  readonly offset: number;
+}
+
+/** The schema of what stands under a key, and the field that repeats the key. */
+const SCHEMA_OF: Readonly<
+  Record<LedgerName, (key: string) => { readonly schema: SchemaName; readonly keyField?: string } | undefined>
+> = {
+  'billing.projects': () => ({ schema: 'project.v1.json', keyField: 'project' }),
+  'billing.closes': () => ({ schema: 'close.v1.json', keyField: 'month' }),
+  'billing.invoices': () => ({ schema: 'invoice.v1.json', keyField: 'id' }),
+  'billing.alerts': () => ({ schema: 'alert.v1.json', keyField: 'id' }),
+  'billing.totals': (key) => (key.includes('/') ? { schema: 'frozen-totals.v1.json' } : undefined),
+  'billing.settings': (key) => {
+    if (key === 'settings') return { schema: 'settings.v1.json' };
+    return key.startsWith('begin/') ? { schema: 'cursors.v1.json' } : undefined;
+  },
+};
+
+/**
+ * Reads a range of a ledger, a fetch at a time. This is the only door of the ledgers: each record is parsed and checked
+ * by its schema. A damaged record is skipped if its key is written again later in the range.
+ *
+ * @throws TallymanError `LEDGER_DAMAGED`; those of `readRange`
+ */
+export async function* readLedgerRange<L extends LedgerName>(
+  client: KafkaClient,
+  ledger: L,
+  range: RangeOptions,
+): AsyncGenerator<LedgerRecord<L>[], void, undefined> {
+  for await (const records of readRange(client, { ...range, fetchBytes: FETCH_BYTES })) {
+    const good: LedgerRecord<L>[] = [];
+    for (const record of records) {
+      try {
+        good.push(ledgerRecordOf(ledger, range, record));
+      } catch (error) {
+        if (!(await isWrittenAgain(client, range, record))) throw error;
+      }
+    }
+    yield good;
+  }
+}
+
+function ledgerRecordOf<L extends LedgerName>(
+  ledger: L,
+  { topic, partition }: RangeOptions,
+  { key: keyBytes, value: bytes, offset }: LogRecord,
+): LedgerRecord<L> {
+  const key = keyBytes?.toString() ?? '';
+  const value = bytes?.toString() ?? null;
+  if (value === null) return { key, value, document: null, offset };
+  const found = SCHEMA_OF[ledger](key);
+  if (found === undefined) return { key, value, document: undefined as LedgerDocuments[L], offset };
+  const place = { topic, partition, offset };
+  const document = parseRecord(found.schema, value, place) as LedgerDocuments[L];
+  const { keyField } = found;
+  if (keyField !== undefined && (document as Readonly<Record<string, unknown>>)[keyField] !== key)
+    throw recordDamaged(place, `${keyField} is not the key ${JSON.stringify(key)}`);
+  return { key, value, document, offset };
+}
+
+async function isWrittenAgain(
+  client: KafkaClient,
+  range: RangeOptions,
+  { key, offset }: LogRecord,
+): Promise<boolean> {
+  for await (const records of readRange(client, { ...range, from: offset + 1 }))
+    if (records.some((later) => later.key?.toString() === key?.toString())) return true;
+  return false;
 }
 
 /**
@@ -22,31 +115,25 @@ export interface LedgerRecord {
  *
  * @throws TallymanError `LOG_STALLED` if a transaction stays open longer than any writer of a ledger may hold one
  */
-export async function* readLedgerPages(
+export async function* readLedgerPages<L extends LedgerName>(
   client: KafkaClient,
-  topic: string,
-): AsyncGenerator<LedgerRecord[], void, undefined> {
+  prefix: string,
+  ledger: L,
+): AsyncGenerator<LedgerRecord<L>[], void, undefined> {
+  const topic = topicName(prefix, ledger);
   const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
-  for (const [partition, { start, end }] of ranges.entries()) {
-    const range = { topic, partition, from: start, to: end, fetchBytes: FETCH_BYTES };
-    for await (const records of readRange(client, range)) {
-      yield records.map(({ key, value }) => ({
-        key: key?.toString() ?? '',
-        value: value?.toString() ?? null,
-      }));
-    }
-  }
+  for (const [partition, { start, end }] of ranges.entries())
+    yield* readLedgerRange(client, ledger, { topic, partition, from: start, to: end });
 }
 
 /** As `readLedgerPages`, record by record. */
-export async function readLedger(
+export async function readLedger<L extends LedgerName>(
   client: KafkaClient,
-  topic: string,
-  onRecord: (key: string, value: string | null) => void,
+  prefix: string,
+  ledger: L,
+  onRecord: (record: LedgerRecord<L>) => void,
 ): Promise<void> {
-  for await (const records of readLedgerPages(client, topic)) {
-    for (const { key, value } of records) onRecord(key, value);
-  }
+  for await (const records of readLedgerPages(client, prefix, ledger)) records.forEach(onRecord);
 }
 
 /** Publishes records to a ledger topic; resolves when every in-sync copy has them. */

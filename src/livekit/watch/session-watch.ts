@@ -1,3 +1,5 @@
+import type { OpenSession } from '../../../schemas/types';
+import { parseCopy } from '../../lib/document';
 import { eachConcurrently } from '../../lib/process/concurrently';
 import type { Logger } from '../../lib/logger';
 import {
@@ -50,20 +52,7 @@ export interface SessionWatch {
 
 type Json = Readonly<Record<string, unknown>>;
 
-interface Room {
-  readonly sid?: string;
-  readonly name?: string;
-  readonly metadata?: string;
-}
-
-/** The record of an open session: enough to make the webhook that did not arrive. */
-interface OpenSession {
-  readonly room: Room;
-  readonly participant: Json;
-  readonly lastSeenMs: number;
-  /** When the server was first queried since then and did not list it. */
-  readonly missedAtMs?: number;
-}
+type Room = OpenSession['room'];
 
 const NOTHING: Endings = { usages: [], places: [] };
 const ROOMS_AT_ONCE = 8;
@@ -205,7 +194,7 @@ async function presentIn(
 async function sessionsIn(store: Store, roomSid: string): Promise<Map<string, OpenSession>> {
   const sessions = new Map<string, OpenSession>();
   for (const [sid, json] of await readOpenSessions(store, roomSid)) {
-    sessions.set(sid, JSON.parse(json) as OpenSession);
+    sessions.set(sid, parseCopy('open-session.v1.json', json, `the LiveKit session ${sid}`));
   }
   return sessions;
 }

@@ -27,7 +27,7 @@ export async function examine(context: Context): Promise<Finding[]> {
   // Other findings about Redis would only follow from this one, and hide it.
   if (redis.some(({ code }) => code === 'REDIS_EVICTED')) return [...redis, ...topics];
   if (await isRedisEmptied(kafka(), store, prefix, ALL_LEDGERS)) {
-    const found = { code: 'REDIS_EMPTIED', problem: EMPTIED_PROBLEM, remedy: 'tallyman rebuild' };
+    const found = { code: 'REDIS_EMPTIED', problem: EMPTIED_PROBLEM, remedy: 'tallyman rebuild' } as const;
     return [...redis, ...topics, { level: 'error', subject: 'Redis', ...found }];
   }
   return [

@@ -1,19 +1,7 @@
+import type { FrozenPart } from '../../../schemas/types';
 import { eachPageOfMembers } from './each-member';
 import { readShard } from './read-shard';
 import type { Store } from '../store';
-
-/** A part of what a project used in a shard in a closed month, as a ledger holds it. */
-export interface FrozenPart {
-  readonly month: string;
-  readonly shard: number;
-  readonly project: string;
-  /** Counts from 0: a project with very many models has more parts than one message holds. */
-  readonly part: number;
-  /** Meter, or `<month>@<meter>` -> integer in base units. As pairs: a model may be called `__proto__`. */
-  readonly totals: readonly (readonly [field: string, quantity: string])[];
-  /** `<day>/<meter>` -> integer in base units. */
-  readonly daily: readonly (readonly [field: string, quantity: string])[];
-}
 
 const PAGE_PROJECTS = 50;
 /** A name has at most 150 code points or so: a part stays well under a MiB even if all are of four bytes. */

@@ -1,3 +1,4 @@
+import { parseCopy } from '../../lib/document';
 import type { PlacedProject } from './read-usage';
 import type { Store } from '../store';
 
@@ -48,7 +49,7 @@ export async function readShard(
     freezes: new Map(
       sorted.map(([frozen, json]) => [
         frozen,
-        new Map(Object.entries(JSON.parse(json) as Record<string, number>)),
+        new Map(Object.entries(parseCopy('cursors.v1.json', json, `the freeze of ${frozen}`))),
       ]),
     ),
     months: projects.map((project, i) => ({

@@ -1,3 +1,4 @@
+import { parseCopy } from '../../lib/document';
 import { Cluster } from 'ioredis';
 import {
   creditNoteEntry,
@@ -145,7 +146,9 @@ export async function readInvoiceNumbers(
   return new Map(
     months.flatMap((month, i) => {
       const json = found[i];
-      return json ? [[month, (JSON.parse(json) as { number: string }).number] as const] : [];
+      return json
+        ? [[month, parseCopy('invoice.v1.json', json, `the ${month} invoice of ${project}`).number!] as const]
+        : [];
     }),
   );
 }
@@ -165,7 +168,7 @@ async function readFields(
 
 /** The running number of an issued invoice: 3 of `acme-0003`. NaN of a credit note. */
 function numberOf(json: string): number {
-  return runningNumber((JSON.parse(json) as { number: string }).number);
+  return runningNumber(parseCopy('invoice.v1.json', json, 'an invoice').number!);
 }
 
 /**

@@ -35,7 +35,7 @@ export interface Shown {
 /** Redis's view of one ledger, page by page. */
 export interface LedgerView {
   /** The name of the ledger, without the installation's prefix. */
-  readonly ledger: string;
+  readonly ledger: 'billing.projects' | 'billing.closes' | 'billing.invoices';
   find(): Promise<FoundPosition>;
   /**
    * Shows records and moves the position in one step.
@@ -84,7 +84,7 @@ export function closesView(store: Store): LedgerView {
 }
 
 /** Nothing but the ledger's records is in the hash, so the number of its fields shows a loss. */
-function hashView(store: Store, ledger: string, view: string, position: string): LedgerView {
+function hashView(store: Store, ledger: LedgerView['ledger'], view: string, position: string): LedgerView {
   return {
     ledger,
     async find() {

@@ -1,3 +1,4 @@
+import { parseCopy } from '../../lib/document';
 import type { ProjectDocument } from '../../billing/project/project';
 import type { Store } from '../store';
 
@@ -9,7 +10,7 @@ export async function writeProject(store: Store, document: ProjectDocument): Pro
 /** A project's plan history and profile; undefined for one that was never set. */
 export async function readProject(store: Store, project: string): Promise<ProjectDocument | undefined> {
   const json = await store.redis.hget(store.keys.projects, project);
-  return json === null ? undefined : (JSON.parse(json) as ProjectDocument);
+  return json === null ? undefined : parseProject(project, json);
 }
 
 /** What was set of several projects, in their order; undefined for one that was never set. */
@@ -19,8 +20,11 @@ export async function readProjectsNamed(
 ): Promise<(ProjectDocument | undefined)[]> {
   if (projects.length === 0) return [];
   const found = await store.redis.hmget(store.keys.projects, ...projects);
-  return found.map((json) => (json === null ? undefined : (JSON.parse(json) as ProjectDocument)));
+  return found.map((json, i) => (json === null ? undefined : parseProject(projects[i]!, json)));
 }
+
+const parseProject = (project: string, json: string): ProjectDocument =>
+  parseCopy('project.v1.json', json, `project ${project}`);
 
 /** How many projects were set. */
 export function countSetProjects(store: Store): Promise<number> {
@@ -56,7 +60,7 @@ export async function* eachProject(store: Store): AsyncGenerator<ProjectDocument
 
 function listed(project: string, json: string): ListedProject {
   try {
-    return JSON.parse(json) as ProjectDocument;
+    return parseProject(project, json);
   } catch {
     return { project, plans: [], isUnreadable: true };
   }

@@ -1,5 +1,5 @@
+import { parseCopy } from '../../lib/document';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
-import type { Invoice } from '../../billing/invoice/invoice';
 import { parseInvoiceId } from '../../billing/invoice/invoice-id';
 import { invoiceCsv } from '../../billing/invoice/invoice-csv';
 import { renderInvoicePdf } from '../../pdf/invoice-pdf';
@@ -183,7 +183,9 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
         request,
         reply,
         JSON.stringify({
-          invoices: page.map(([, document]) => invoiceSummary(JSON.parse(document) as Invoice)),
+          invoices: page.map(([id, document]) =>
+            invoiceSummary(parseCopy('invoice.v1.json', document, `invoice ${id}`)),
+          ),
           nextCursor,
         }),
       );
@@ -220,7 +222,11 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
       void reply
         .type('text/csv; charset=utf-8')
         .header('content-disposition', `attachment; filename="${id}.csv"`);
-      return sendConditional(request, reply, invoiceCsv(JSON.parse(document) as Invoice));
+      return sendConditional(
+        request,
+        reply,
+        invoiceCsv(parseCopy('invoice.v1.json', document, 'the invoice')),
+      );
     },
   );
 
@@ -240,7 +246,11 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
     async (request: InvoiceRequest, reply) => {
       const { id, document } = await invoiceDocument(web, request);
       void reply.type('application/pdf').header('content-disposition', `attachment; filename="${id}.pdf"`);
-      return sendConditional(request, reply, await renderInvoicePdf(JSON.parse(document) as Invoice));
+      return sendConditional(
+        request,
+        reply,
+        await renderInvoicePdf(parseCopy('invoice.v1.json', document, 'the invoice')),
+      );
     },
   );
 }

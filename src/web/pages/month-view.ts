@@ -1,3 +1,4 @@
+import { parseCopy } from '../../lib/document';
 import { buildInvoice, type InvoiceInput, type OverQuota } from '../../billing/invoice/build-invoice';
 import { creditBalance } from '../../billing/invoice/credits';
 import { forecastUsage } from '../../billing/invoice/forecast';
@@ -69,7 +70,7 @@ async function readMonthViewOf(
   ]);
   const outcome = buildInvoice(input);
   const parsed = (json: string | undefined): Invoice | undefined =>
-    json === undefined ? undefined : (JSON.parse(json) as Invoice);
+    json === undefined ? undefined : parseCopy('invoice.v1.json', json, 'an invoice');
   const issued = parsed(issuedJson);
   const segments = segmentsOf(input);
   const usage = usageOfMonth(month, new Map([[month, input]]));

@@ -1,6 +1,6 @@
+import { parseCopy } from '../../lib/document';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { comparePlans } from '../../billing/invoice/compare-plans';
-import type { Invoice } from '../../billing/invoice/invoice';
 import { readInvoicesOfMonth } from '../../redis/views/invoices';
 import { monthOf } from '../api/api-routes';
 import { billingPage, chartMeters } from './billing-page';
@@ -120,7 +120,10 @@ export function registerPages(app: FastifyInstance, web: WebDependencies): void 
       const frame = { title, session, project, formProof: request.formProof };
       return sendPage(
         reply,
-        page(frame, invoicePage(documents.map((document) => JSON.parse(document) as Invoice))),
+        page(
+          frame,
+          invoicePage(documents.map((document) => parseCopy('invoice.v1.json', document, 'an invoice'))),
+        ),
       );
     },
   );

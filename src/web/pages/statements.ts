@@ -1,5 +1,5 @@
+import { parseCopy } from '../../lib/document';
 import { buildInvoice } from '../../billing/invoice/build-invoice';
-import type { Invoice } from '../../billing/invoice/invoice';
 import { creditNoteEntry } from '../../billing/invoice/invoice-id';
 import { readInvoiceInput } from '../../close/invoice-inputs';
 import { readCloses } from '../../redis/views/closes';
@@ -58,12 +58,12 @@ async function readStatementsOf(
   for (; month >= first && statements.length < STATEMENTS_SHOWN; month = calendar.previousMonth(month)) {
     const creditNote = invoices.get(creditNoteEntry(month));
     if (creditNote !== undefined) {
-      const { total, currency } = JSON.parse(creditNote) as Invoice;
+      const { total, currency } = parseCopy('invoice.v1.json', creditNote, 'a credit note');
       statements.push({ month, status: 'credit_note', total, currency });
     }
     const issued = invoices.get(month);
     if (issued !== undefined) {
-      const { total, currency } = JSON.parse(issued) as Invoice;
+      const { total, currency } = parseCopy('invoice.v1.json', issued, 'an invoice');
       statements.push({ month, status: 'issued', total, currency });
       continue;
     }

@@ -1,6 +1,6 @@
 import { centsDue, type PriceList } from '../../../src/oracle/invoice-oracle';
 import { openKafka } from '../../../src/kafka/client';
-import { readLedger } from '../../../src/kafka/ledger/ledger';
+import { readTopic } from '../../kit/kafka/read-topic';
 import type { Installation } from '../../kit/tallyman';
 import { compare, judge } from '../support/judge';
 import { onRedis } from '../support/proxy/redis-faults';
@@ -31,7 +31,7 @@ export async function judgeSeed(chaos: Chaos, { prefix, env }: Installation): Pr
     ];
 
     const issued = new Map<string, string>();
-    await readLedger(client, `${prefix}.billing.invoices`, (id, json) => {
+    await readTopic(client, `${prefix}.billing.invoices`, (id, json) => {
       const before = issued.get(id);
       if (before !== undefined && before !== json)
         differences.push(`invoice ${id} changed: ${before} -> ${json}`);
@@ -45,7 +45,7 @@ export async function judgeSeed(chaos: Chaos, { prefix, env }: Installation): Pr
     );
 
     const closed = new Set<string>();
-    await readLedger(client, `${prefix}.billing.closes`, (key) => {
+    await readTopic(client, `${prefix}.billing.closes`, (key) => {
       // Its other keys are no months.
       if (/^\d{4}-\d\d$/.test(key)) closed.add(key);
     });
@@ -54,11 +54,7 @@ export async function judgeSeed(chaos: Chaos, { prefix, env }: Installation): Pr
       differences.push(`closed are ${months}, must be ${TO_CLOSE.join(' ')}`);
 
     const documents = new Map<string, string>();
-    await readLedger(
-      client,
-      `${prefix}.billing.projects`,
-      (id, json) => void documents.set(id, json ?? '{}'),
-    );
+    await readTopic(client, `${prefix}.billing.projects`, (id, json) => void documents.set(id, json ?? '{}'));
     differences.push(...projectProblems(chaos, documents));
     return differences;
   } finally {

@@ -1,5 +1,5 @@
 import { Partitioners } from 'kafkajs';
-import { readLedger } from '../../../src/kafka/ledger/ledger';
+import { readTopic } from '../../kit/kafka/read-topic';
 import { faultSuite } from '../support/fault-suite';
 import { withKafka } from '../support/kafka-client';
 import { compare } from '../support/judge';
@@ -35,7 +35,7 @@ fault('each has its reason or is counted, and harms nobody', async (run) => {
 
   const reasons = new Map<string, string>();
   await withKafka(run.world, (client) =>
-    readLedger(client, `${tallyman.prefix}.usage.dead-letters`, (key, value) => {
+    readTopic(client, `${tallyman.prefix}.usage.dead-letters`, (key, value) => {
       reasons.set(places.get(key) ?? key, (JSON.parse(value ?? '{}') as { reason: string }).reason);
     }),
   );

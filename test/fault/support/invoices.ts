@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import builtIn from '../../../src/billing/catalog/livekit-cloud.json';
 import { centsDue, type PriceList } from '../../../src/oracle/invoice-oracle';
 import { openKafka } from '../../../src/kafka/client';
-import { readLedger } from '../../../src/kafka/ledger/ledger';
+import { readTopic } from '../../kit/kafka/read-topic';
 import type { Installation } from '../../kit/tallyman';
 import { compare } from './judge';
 import { MONTH_BEFORE, PROJECTS } from './load';
@@ -50,7 +50,7 @@ export async function judgeInvoices(
   try {
     const issued = new Map<string, string>();
     const differences: string[] = [];
-    await readLedger(client, `${prefix}.billing.invoices`, (id, json) => {
+    await readTopic(client, `${prefix}.billing.invoices`, (id, json) => {
       const before = issued.get(id);
       // However often it was published: an invoice that changes is two invoices.
       if (before !== undefined && before !== json) {

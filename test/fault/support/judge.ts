@@ -1,5 +1,5 @@
 import { openKafka } from '../../../src/kafka/client';
-import { readLedger } from '../../../src/kafka/ledger/ledger';
+import { readTopic } from '../../kit/kafka/read-topic';
 import { readContent, sumsOfDays } from './redis-content';
 import { recount } from './recount';
 
@@ -21,7 +21,7 @@ export async function judge(
     const counted = await recount(client, prefix);
     const content = await readContent(REDIS_URL, prefix);
     const letters = new Map<string, string>();
-    await readLedger(client, `${prefix}.usage.dead-letters`, (key, value) => {
+    await readTopic(client, `${prefix}.usage.dead-letters`, (key, value) => {
       // One that was published again must say the same.
       const reasons = new Set([...(letters.get(key)?.split(' and ') ?? []), reasonOf(value)]);
       letters.set(key, [...reasons].join(' and '));

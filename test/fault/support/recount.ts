@@ -1,7 +1,7 @@
 import { createOracle, type Oracle } from '../../../src/oracle/usage-oracle';
 import type { WorkloadRecord } from '../../../src/oracle/workload';
 import type { KafkaClient } from '../../../src/kafka/client';
-import { readLedger } from '../../../src/kafka/ledger/ledger';
+import { readTopic } from '../../kit/kafka/read-topic';
 import { readRange, type LogRecord } from '../../../src/kafka/read-range';
 import { logRanges } from '../../../src/kafka/topics/topics';
 
@@ -26,7 +26,7 @@ export interface Recount {
  */
 export async function recount(client: KafkaClient, prefix: string): Promise<Recount> {
   const closes = new Map<string, Cursors>();
-  await readLedger(client, `${prefix}.billing.closes`, (month, value) => {
+  await readTopic(client, `${prefix}.billing.closes`, (month, value) => {
     if (value !== null) closes.set(month, (JSON.parse(value) as { cursors: Cursors }).cursors);
   });
   const oracle = createOracle();

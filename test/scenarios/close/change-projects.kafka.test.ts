@@ -7,7 +7,7 @@ import { followLedgers } from '../../../src/installation/ledgers/follow-ledger';
 import type { ProjectDocument } from '../../../src/billing/project/project';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 import type { KafkaClient } from '../../../src/kafka/client';
-import { readLedger } from '../../../src/kafka/ledger/ledger';
+import { readTopic } from '../../kit/kafka/read-topic';
 import { createPublisher } from '../../../src/kafka/producer';
 import { readProject } from '../../../src/redis/views/projects';
 import { openStore, type Store } from '../../../src/redis/store';
@@ -50,7 +50,7 @@ const days = (document: ProjectDocument | undefined): string[] =>
 
 async function ledgered(): Promise<string[]> {
   let last: ProjectDocument | undefined;
-  await readLedger(client, `${prefix}.billing.projects`, (_key, value) => {
+  await readTopic(client, `${prefix}.billing.projects`, (_key, value) => {
     last = JSON.parse(value!) as ProjectDocument;
   });
   return days(last);

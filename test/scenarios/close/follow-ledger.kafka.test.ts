@@ -2,11 +2,13 @@ import { createLogger } from '../../../src/lib/logger';
 import { watchLedgers } from '../../../src/installation/ledgers/watch-ledgers';
 import { beginRebuild, endRebuild } from '../../../src/redis/rebuilding';
 import { eventually } from '../../kit/eventually';
+import type { Invoice, ProjectDocument } from '../../../schemas/types';
+import { invoiceValue, projectValue } from '../../kit/kafka/ledger-values';
 import { followLedgers, type LedgerFollower } from '../../../src/installation/ledgers/follow-ledger';
 import { openOnceLog } from '../../../src/kafka/ledger/append-once-topic';
 import { logRanges } from '../../../src/kafka/topics/topics';
 import type { KafkaClient } from '../../../src/kafka/client';
-import { createPublisher, type PublishRecord, type Publisher } from '../../../src/kafka/producer';
+import { createPublisher, type Publisher } from '../../../src/kafka/producer';
 import { readInvoices } from '../../../src/redis/views/invoices';
 import { openStore, type Store } from '../../../src/redis/store';
 import { createTopic, openTestKafka } from '../../kit/kafka/kafka-harness';
@@ -33,34 +35,45 @@ beforeEach(async () => {
 });
 afterEach(() => store.close());
 
-const issue = (...records: PublishRecord[]): Promise<void> =>
-  publisher.publish(`${prefix}.billing.invoices`, records);
+/** A record by the plan in its document; null withdraws the key. */
+interface PlanRecord {
+  readonly key: string;
+  readonly plan: string | null;
+}
+
+const issue = (...records: PlanRecord[]): Promise<void> =>
+  publisher.publish(
+    `${prefix}.billing.invoices`,
+    records.map(({ key, plan }) => ({ key, value: plan === null ? null : invoiceValue(key, plan) })),
+  );
 const follow = (): LedgerFollower => followLedgers(client, store, prefix).invoices;
-const shown = async (project: string): Promise<[string, string][]> => [
-  ...(await readInvoices(store, project)),
-];
+const shown = async (project: string): Promise<[string, string][]> =>
+  [...(await readInvoices(store, project))].map(([entry, json]) => [
+    entry,
+    (JSON.parse(json) as Invoice).plan,
+  ]);
 
 test('what is new is shown, of a document that was published twice the last', async () => {
-  await issue(...Array.from({ length: 500 }, (_, i) => ({ key: `p-${i}-2026-06`, value: `{"i":${i}}` })));
+  await issue(...Array.from({ length: 500 }, (_, i) => ({ key: `p-${i}-2026-06`, plan: `${i}` })));
   expect(await follow().catchUp()).toBe(500);
   expect(await follow().catchUp()).toBe(0);
-  await issue({ key: 'p-7-2026-06', value: 'again' }, { key: 'p-7-2026-07-CN', value: 'note' });
-  await issue({ key: 'p-8-2026-06', value: null });
+  await issue({ key: 'p-7-2026-06', plan: 'again' }, { key: 'p-7-2026-07-CN', plan: 'note' });
+  await issue({ key: 'p-8-2026-06', plan: null });
   expect(await follow().catchUp()).toBe(1);
   expect(await shown('p-7')).toEqual([
     ['2026-06', 'again'],
     ['2026-07-CN', 'note'],
   ]);
   expect(await shown('p-8')).toEqual([]);
-  expect(await shown('p-9')).toEqual([['2026-06', '{"i":9}']]);
+  expect(await shown('p-9')).toEqual([['2026-06', '9']]);
 });
 
 test('a Redis that went back is shown again what it lost, also while it is shown', async () => {
-  await issue({ key: 'p-2026-05', value: 'may' });
+  await issue({ key: 'p-2026-05', plan: 'may' });
   const following = follow();
   await following.catchUp();
   const kept = await store.redis.get(store.keys.invoicesShown);
-  await issue({ key: 'p-2026-06', value: 'june' });
+  await issue({ key: 'p-2026-06', plan: 'june' });
   await following.catchUp();
   expect(await following.holds()).toBe(true);
 
@@ -76,11 +89,11 @@ test('a Redis that went back is shown again what it lost, also while it is shown
 });
 
 test('two that follow at once leave nothing out', async () => {
-  await issue(...Array.from({ length: 3_000 }, (_, i) => ({ key: `p-${i}-2026-06`, value: `{"i":${i}}` })));
+  await issue(...Array.from({ length: 3_000 }, (_, i) => ({ key: `p-${i}-2026-06`, plan: `${i}` })));
   const added = await Promise.all([follow().catchUp(), follow().catchUp()]);
   expect(added[0] + added[1]).toBe(3_000);
   expect(await store.redis.scard(store.keys.invoiced('2026-06'))).toBe(3_000);
-  expect(await shown('p-2999')).toEqual([['2026-06', '{"i":2999}']]);
+  expect(await shown('p-2999')).toEqual([['2026-06', '2999']]);
 });
 
 test('a ledger that ends before what was shown is not the one that was shown', async () => {
@@ -91,7 +104,10 @@ test('a ledger that ends before what was shown is not the one that was shown', a
 });
 
 test('a month that Redis lost of the closes is shown again', async () => {
-  const closes = ['2026-06', '2026-07'].map((month) => ({ key: month, value: `{"month":"${month}"}` }));
+  const closes = ['2026-06', '2026-07'].map((month) => ({
+    key: month,
+    value: JSON.stringify({ month, closedAt: '2026-08-01T01:00:00.000Z', cursors: {} }),
+  }));
   await publisher.publish(`${prefix}.billing.closes`, closes);
   const followCloses = (): LedgerFollower => followLedgers(client, store, prefix).closes;
   await followCloses().catchUp();
@@ -126,27 +142,42 @@ test('a watch reports a ledger that cannot be followed, and a rebuild, for as lo
 });
 
 describe('projects', () => {
-  const set = (...records: PublishRecord[]): Promise<void> =>
-    publisher.publish(`${prefix}.billing.projects`, records);
+  const set = (...records: PlanRecord[]): Promise<void> =>
+    publisher.publish(
+      `${prefix}.billing.projects`,
+      records.map(({ key, plan }) => ({ key, value: plan === null ? null : projectValue(key, plan) })),
+    );
   const followProjects = (): LedgerFollower => followLedgers(client, store, prefix).projects;
-  const shownProjects = (): Promise<Record<string, string>> => store.redis.hgetall(store.keys.projects);
+  const shownProjects = async (): Promise<Record<string, string>> =>
+    Object.fromEntries(
+      Object.entries(await store.redis.hgetall(store.keys.projects)).map(([project, json]) => [
+        project,
+        (JSON.parse(json) as ProjectDocument).plans[0]!.plan,
+      ]),
+    );
 
   test('what Redis lost of them is shown again: a tail, a field, all', async () => {
-    await set({ key: 'acme', value: '1' }, { key: 'bolt', value: '1' });
+    await set({ key: 'acme', plan: 'ship' }, { key: 'bolt', plan: 'ship' });
     const following = followProjects();
     expect(await following.catchUp()).toBe(2);
     const before = await store.redis.get(store.keys.projectsShown);
-    await set({ key: 'bolt', value: '2' }, { key: 'acme', value: null });
+    await set({ key: 'bolt', plan: 'scale' }, { key: 'acme', plan: null });
     expect(await following.catchUp()).toBe(0);
-    expect(await shownProjects()).toEqual({ bolt: '2' });
+    expect(await shownProjects()).toEqual({ bolt: 'scale' });
     expect(await following.holds()).toBe(true);
 
     // Redis goes back: view and position together.
-    await store.redis.hset(store.keys.projects, 'acme', '1', 'bolt', '1');
+    await store.redis.hset(
+      store.keys.projects,
+      'acme',
+      projectValue('acme', 'ship'),
+      'bolt',
+      projectValue('bolt', 'ship'),
+    );
     await store.redis.set(store.keys.projectsShown, before!);
     expect(await following.holds()).toBe(false);
     await followProjects().catchUp();
-    expect(await shownProjects()).toEqual({ bolt: '2' });
+    expect(await shownProjects()).toEqual({ bolt: 'scale' });
     expect(await following.holds()).toBe(true);
 
     for (const lose of [
@@ -157,7 +188,7 @@ describe('projects', () => {
       await lose();
       expect(await following.holds()).toBe(false);
       await followProjects().catchUp();
-      expect(await shownProjects()).toEqual({ bolt: '2' });
+      expect(await shownProjects()).toEqual({ bolt: 'scale' });
       // Begun anew: what was read meanwhile may have been read of half a view.
       expect(await following.holds()).toBe(false);
       await following.catchUp();
@@ -165,8 +196,8 @@ describe('projects', () => {
   });
 
   test('the end of a ledger is reached behind the marker of a transaction', async () => {
-    const log = await openOnceLog(client, `${prefix}.billing.projects`, () => true);
-    await log.append([{ key: 'acme', value: '1' }]);
+    const log = await openOnceLog(client, prefix, 'billing.projects', () => true);
+    await log.append([{ key: 'acme', value: projectValue('acme', 'ship') }]);
     await log.close();
     await followProjects().catchUp();
     const { end } = (await logRanges(client, [`${prefix}.billing.projects`])).values().next().value![0]!;

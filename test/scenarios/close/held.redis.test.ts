@@ -93,7 +93,7 @@ test('a plan without usage whose history cannot be read is not forgotten', async
 });
 
 test('who is held from outside has no invoice', async () => {
-  const held = { project: 'acme', code: 'DIFFERENT', detail: 'counted twice', remedy: 'rebuild' };
+  const held = { project: 'acme', code: 'DAYS_DIFFER', detail: 'counted twice', remedy: 'rebuild' } as const;
   const report = await close([
     (page) => Promise.resolve(page.some(({ project }) => project === 'acme') ? [held] : []),
   ]);

@@ -15,7 +15,8 @@ import { readCloseRecords } from '../../../src/installation/ledgers/restore-clos
 import { createLogger } from '../../../src/lib/logger';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 import { openKafka } from '../../../src/kafka/client';
-import { appendLedger, readLedger } from '../../../src/kafka/ledger/ledger';
+import { appendLedger } from '../../../src/kafka/ledger/ledger';
+import { readTopic } from '../../kit/kafka/read-topic';
 import { createPublisher, type Publisher } from '../../../src/kafka/producer';
 import { checkCoPartitioned, createTopics, topicName, usageTopics } from '../../../src/kafka/topics/topics';
 import { initCursor } from '../../../src/redis/cursors';
@@ -102,7 +103,7 @@ function before(publisher: Publisher, topic: string, act: () => Promise<unknown>
 /** All that was ever published, withdrawn or not. */
 async function issued(): Promise<Invoice[]> {
   const invoices: Invoice[] = [];
-  await readLedger(client, topicName(prefix, 'billing.invoices'), (_, value) =>
+  await readTopic(client, topicName(prefix, 'billing.invoices'), (_, value) =>
     invoices.push(JSON.parse(value!) as Invoice),
   );
   return invoices;
@@ -172,8 +173,8 @@ async function setCursor(offset: number): Promise<void> {
 
 test('a draft is dated when it is issued, and dates go up with numbers', async () => {
   const publisher = await fence();
-  const totals = [['inference.stt/a/new', '60']] as const;
-  const daily = [['2026-06-10/inference.stt/a/new', '60']] as const;
+  const totals: [string, string][] = [['inference.stt/a/new', '60']];
+  const daily: [string, string][] = [['2026-06-10/inference.stt/a/new', '60']];
   await writeFrozenPart(store, { shard: 0, month: JUNE, project: 'acme', part: 0, totals, daily });
   expect(await close(JUNE, FIRST, publisher)).toMatchObject({ issued: 1, drafts: [{ project: 'acme' }] });
   // A draft keeps the next month back no longer than its own run.

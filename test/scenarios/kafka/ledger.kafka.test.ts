@@ -1,5 +1,6 @@
 import type { KafkaClient } from '../../../src/kafka/client';
-import { appendLedger, readLedger } from '../../../src/kafka/ledger/ledger';
+import { appendLedger } from '../../../src/kafka/ledger/ledger';
+import { readTopic } from '../../kit/kafka/read-topic';
 import { createPublisher, type Publisher } from '../../../src/kafka/producer';
 import { readRange } from '../../../src/kafka/read-range';
 import { logRanges, stableEnds } from '../../../src/kafka/topics/topics';
@@ -30,7 +31,7 @@ async function newTopic(config: Record<string, string> = {}, numPartitions = 1):
 
 async function read(topic: string): Promise<[string, string | null][]> {
   const records: [string, string | null][] = [];
-  await readLedger(client, topic, (key, value) => void records.push([key, value]));
+  await readTopic(client, topic, (key, value) => void records.push([key, value]));
   return records;
 }
 

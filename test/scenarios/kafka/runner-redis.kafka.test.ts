@@ -3,7 +3,7 @@ import { rateMessage } from '../../../consumers/decode/rate-message';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 import { roundingTable } from '../../../src/rating/rounding';
 import { createDeadLetters } from '../../../src/dead-letters/dead-letter';
-import { readLedger } from '../../../src/kafka/ledger/ledger';
+import { readTopic } from '../../kit/kafka/read-topic';
 import type { ApplyTarget } from '../../../src/ingest/consumer';
 import { logEnds, topicName } from '../../../src/kafka/topics/topics';
 import { apply } from '../../../src/redis/apply/apply-chunk';
@@ -101,7 +101,7 @@ it('counts into Redis what is in Kafka, once, through repeats, bad events and ch
     expect(Object.fromEntries(found)).toEqual({ 'session.webrtc': BigInt(seconds) });
   }
   const letters = new Set<string>();
-  await readLedger(
+  await readTopic(
     usage.client,
     topicName(usage.prefix, 'usage.dead-letters'),
     (key) => void letters.add(key),

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Alert } from '../../../schemas/types';
 import { openKafka } from '../../../src/kafka/client';
-import { readLedger } from '../../../src/kafka/ledger/ledger';
+import { readTopic } from '../../kit/kafka/read-topic';
 import { openStore } from '../../../src/redis/store';
 import { quietLog } from '../../kit/kafka/kafka-harness';
 import { eventually, testBrokers, testRedisUrl } from '../../kit/services';
@@ -40,7 +40,7 @@ beforeEach(async () => {
 async function sent(): Promise<string[]> {
   const client = openKafka({ brokers: testBrokers(), clientId: 'test' }, quietLog);
   const found: string[] = [];
-  await readLedger(client, `${tallyman.prefix}.billing.alerts`, (key, value) => {
+  await readTopic(client, `${tallyman.prefix}.billing.alerts`, (key, value) => {
     const alert = JSON.parse(value!) as Alert;
     expect(alert.id).toBe(key);
     if (alert.kind === 'included') found.push(`${alert.project} ${alert.percent}`);

@@ -1,4 +1,4 @@
-import type { CloseRecord } from '../../../src/redis/views/close-record';
+import type { CloseRecord } from '../../../schemas/types';
 import { neededFrom } from '../../../src/installation/replay-horizon';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 

@@ -5,7 +5,6 @@ import { loadCatalog } from '../../../installation/catalog-file';
 import { followLedgers } from '../../../installation/ledgers/follow-ledger';
 import { readLedger } from '../../../kafka/ledger/ledger';
 import { openOnceLog } from '../../../kafka/ledger/append-once-topic';
-import { topicName } from '../../../kafka/topics/topics';
 import { monthArgument, projectArgument, durationOption } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
@@ -82,8 +81,9 @@ async function watch(
   const [firstMonth = ''] = await openMonths({ store, calendar }, Date.now());
   const sentBefore = await openOnceLog(
     kafka(),
-    topicName(config.prefix, 'billing.alerts'),
-    (value) => (JSON.parse(value) as Alert).month >= firstMonth,
+    config.prefix,
+    'billing.alerts',
+    ({ month }) => month >= firstMonth,
   );
   const sources = { store, catalog, calendar, views, log: sentBefore };
   let seen: SeenShards = new Map();
@@ -113,9 +113,8 @@ async function readAlerts(
   { project, month }: { readonly project?: string; readonly month?: string },
 ): Promise<Alert[]> {
   const alerts: Alert[] = [];
-  await readLedger(kafka(), topicName(config.prefix, 'billing.alerts'), (_id, value) => {
-    if (value === null) return;
-    const alert = JSON.parse(value) as Alert;
+  await readLedger(kafka(), config.prefix, 'billing.alerts', ({ document: alert }) => {
+    if (alert === null) return;
     if (project !== undefined && alert.project !== project) return;
     if (month !== undefined && alert.month !== month) return;
     alerts.push(alert);

@@ -1,10 +1,10 @@
+import { readTopic } from '../../../kit/kafka/read-topic';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigResourceTypes } from 'kafkajs';
 import { openKafka } from '../../../../src/kafka/client';
-import { readLedger } from '../../../../src/kafka/ledger/ledger';
 import { createPublisher, type PublishRecord } from '../../../../src/kafka/producer';
 import { builtInDocument } from '../../../kit/built-in-catalog';
 import { eventually } from '../../../kit/eventually';
@@ -72,7 +72,7 @@ function datedIn(value: unknown): { from: string }[] {
 async function issuedInLedger({ prefix }: Installation): Promise<Map<string, Set<string>>> {
   const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
   const issued = new Map<string, Set<string>>();
-  await readLedger(client, `${prefix}.billing.invoices`, (id, value) => {
+  await readTopic(client, `${prefix}.billing.invoices`, (id, value) => {
     issued.set(id, (issued.get(id) ?? new Set<string>()).add(String(value)));
   });
   await client.close();

@@ -1,6 +1,6 @@
+import { parseCopy } from '../../../../lib/document';
 import { once } from 'node:events';
 import { Command } from 'commander';
-import type { Invoice } from '../../../../billing/invoice/invoice';
 import { invoiceCsv, invoiceCsvHeader, invoiceCsvRows } from '../../../../billing/invoice/invoice-csv';
 import { TallymanError } from '../../../../lib/errors';
 import { invoicedProjects, readInvoicesOfMonth } from '../../../../redis/views/invoices';
@@ -45,7 +45,9 @@ async function writeMonth(store: Store, month: string): Promise<void> {
   process.stdout.write(invoiceCsvHeader);
   for (const project of projects.sort()) {
     for (const json of await readInvoicesOfMonth(store, project, month)) {
-      const wantsMore = process.stdout.write(invoiceCsvRows(JSON.parse(json) as Invoice));
+      const wantsMore = process.stdout.write(
+        invoiceCsvRows(parseCopy('invoice.v1.json', json, 'an invoice')),
+      );
       if (!wantsMore) await once(process.stdout, 'drain');
     }
   }

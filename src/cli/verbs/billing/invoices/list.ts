@@ -1,3 +1,4 @@
+import { parseCopy } from '../../../../lib/document';
 import { Command } from 'commander';
 import type { Invoice } from '../../../../billing/invoice/invoice';
 import { readCloses } from '../../../../redis/views/closes';
@@ -51,7 +52,7 @@ async function listInvoices(
     }
   }
   return found
-    .map((json) => JSON.parse(json) as Invoice)
+    .map((json) => parseCopy('invoice.v1.json', json, 'an invoice'))
     .sort((a, b) => compare(a.month, b.month) || compare(a.project, b.project) || compare(a.id, b.id));
 }
 
