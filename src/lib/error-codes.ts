@@ -54,6 +54,10 @@ export const ERRORS = {
     'The file of the seller is not valid. The message lists every problem.',
     'Correct the file that TALLYMAN_SELLER names.',
   ),
+  BAD_SPOOL: usage(
+    'The folder that TALLYMAN_SPOOL names cannot be used: it cannot be written, or holds webhooks for another topic.',
+    'Name a folder that the bridge may write to. Give each installation a folder of its own.',
+  ),
   BAD_TOKEN: usage(
     'The role of the token and its projects do not go together.',
     'Name no project for the role `ops`, and at least one for the role `admin` or `member`.',

@@ -1,7 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import type { Config } from '../lib/config';
 import type { Logger } from '../lib/logger';
-import type { KafkaClient } from '../kafka/client';
+import { KafkaJSError, type KafkaClient } from '../kafka/client';
 import { startGroupConsumer } from '../kafka/group-consumer';
 import type { Publisher } from '../kafka/producer';
 import { createTopic, topicName } from '../kafka/topics/topics';
@@ -22,6 +23,7 @@ import type { Store } from '../redis/store';
  */
 export const WEBHOOKS_TOPIC = 'livekit.webhooks';
 const LOOK_EVERY_MS = 30_000;
+const MAP_AGAIN_MS = 2_000;
 const TOPIC_OF: Readonly<Record<LiveKitUsage['type'], string>> = {
   'usage.session.v1': 'usage.session',
   'usage.agent.v1': 'usage.agent',
@@ -41,12 +43,12 @@ export interface BridgeOptions {
 /** Turns LiveKit's webhooks into usage events: a receiver stores them, and a reader maps the stored ones. */
 export interface Bridge {
   readonly receiver: WebhookReceiver;
-  /** Starts mapping, which needs Kafka. The receiver can do without Kafka for a while. */
+  /** Starts mapping, once Kafka answers. The receiver can do without Kafka for a while. */
   startMapping(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** @throws TallymanError `BAD_LIVEKIT_MAPPING` */
+/** @throws TallymanError `BAD_LIVEKIT_MAPPING`, `BAD_SPOOL` */
 export function createBridge(options: BridgeOptions): Bridge {
   const { config, kafka, publisher, store, registry, logger, onFatal } = options;
   const rules = loadMappingRules(config.livekit.mappingPath);
@@ -54,9 +56,17 @@ export function createBridge(options: BridgeOptions): Bridge {
   const spool =
     config.livekit.spoolFolder === undefined
       ? undefined
-      : openSpool(config.livekit.spoolFolder, config.livekit.spoolBytesMax, (file) => {
-          metrics.damagedSpool();
-          logger.error({ file }, 'a record of the spool differs from what was written: the disk damaged it');
+      : openSpool({
+          folder: config.livekit.spoolFolder,
+          bytesMax: config.livekit.spoolBytesMax,
+          owner: topic,
+          onDamaged: (file) => {
+            metrics.damagedSpool();
+            logger.error(
+              { file },
+              'a record of the spool differs from what was written: the disk damaged it',
+            );
+          },
         });
   const metrics = createLiveKitMetrics(registry, () => spool?.bytes ?? 0);
   const receiver = createWebhookReceiver({
@@ -113,15 +123,26 @@ export function createBridge(options: BridgeOptions): Bridge {
     }
   };
 
+  const closing = new AbortController();
   let mapper: { stop(): Promise<void> } | undefined;
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> | undefined;
   return {
     receiver,
     async startMapping() {
-      await createTopic(kafka, topic);
       const groupId = topicName(config.prefix, 'tallyman-livekit');
-      mapper = await startGroupConsumer(kafka, { groupId, topic, handle, onFatal, logger });
+      while (mapper === undefined) {
+        try {
+          await createTopic(kafka, topic);
+          mapper = await startGroupConsumer(kafka, { groupId, topic, handle, onFatal, logger });
+        } catch (error) {
+          if (closing.signal.aborted) return;
+          if (!(error instanceof KafkaJSError)) throw error;
+          // A bridge that ended here could not keep webhooks while Kafka is away.
+          logger.warn({ err: error }, 'Kafka is away: webhooks are kept, and mapped once it answers');
+          await delay(MAP_AGAIN_MS, undefined, closing).catch(() => undefined);
+        }
+      }
       if (watch === undefined) return;
       timer = setInterval(() => {
         looking ??= lookOnce().finally(() => (looking = undefined));
@@ -129,6 +150,7 @@ export function createBridge(options: BridgeOptions): Bridge {
       timer.unref();
     },
     async close() {
+      closing.abort();
       clearInterval(timer);
       await looking;
       await mapper?.stop();

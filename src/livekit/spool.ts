@@ -1,7 +1,18 @@
-import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { open, rm, type FileHandle } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { TallymanError } from '../lib/errors';
 
 /** A record that waits for Kafka. */
 export interface SpooledRecord {
@@ -31,28 +42,45 @@ export interface Spool {
   close(): Promise<void>;
 }
 
-const FILE = /^webhooks-(\d{12})\.spool$/;
+const FILE = /^webhooks-\d{12}(-[0-9a-f]{8})?\.spool$/;
+/** Says whose webhooks a folder holds. */
+const OWNER_FILE = 'owner';
 const RECORDS_AT_ONCE = 500;
 /** A file is handed over in one piece, so it must fit into memory. */
 const FILE_BYTES_MAX = 8 * 1_024 * 1_024;
 
+export interface SpoolOptions {
+  readonly folder: string;
+  /** How much it may hold. */
+  readonly bytesMax: number;
+  /** The topic that its webhooks go to: a folder of another one is refused. */
+  readonly owner: string;
+  /**
+   * Called for a line that differs from what was written, which is a fault of the disk. A line that a
+   * kill cut off is not one, because nobody was told that it was stored.
+   */
+  readonly onDamaged: (file: string) => void;
+}
+
 /**
- * Opens the spool in a folder of its own. Only one process may use it.
+ * Opens the spool in a folder, and takes over the files that others left there. A process that
+ * still writes to one of them notices that it is gone, and writes the record again. Two processes in
+ * one folder therefore hand over some records twice, and lose none.
  *
- * @param bytesMax how much it may hold
- * @param onDamaged called for a line that differs from what was written, which is a fault of the
- *   disk. A line that a kill cut off is not one, because nobody was told that it was stored
+ * @throws TallymanError `BAD_SPOOL`
  */
-export function openSpool(folder: string, bytesMax: number, onDamaged: (file: string) => void): Spool {
-  mkdirSync(folder, { recursive: true });
-  const files = new Map<number, number>(); // number -> bytes
-  for (const name of readdirSync(folder)) {
-    const number = FILE.exec(name)?.[1];
-    if (number !== undefined) files.set(Number(number), statSync(join(folder, name)).size);
-  }
+export function openSpool({ folder, bytesMax, owner, onDamaged }: SpoolOptions): Spool {
+  const own = randomBytes(4).toString('hex');
   const pathOf = (number: number): string =>
-    join(folder, `webhooks-${String(number).padStart(12, '0')}.spool`);
-  let lastNumber = Math.max(0, ...files.keys());
+    join(folder, `webhooks-${String(number).padStart(12, '0')}-${own}.spool`);
+  const files = new Map<number, number>(); // number -> bytes
+  let lastNumber = 0;
+  claim(folder, owner);
+  for (const name of readdirSync(folder).sort()) {
+    if (!FILE.test(name) || !isRenamed(join(folder, name), pathOf(lastNumber + 1))) continue;
+    lastNumber += 1;
+    files.set(lastNumber, statSync(pathOf(lastNumber)).size);
+  }
   let current: { readonly number: number; readonly handle: FileHandle } | undefined;
   // Writes take turns.
   let turn: Promise<unknown> = Promise.resolve();
@@ -90,6 +118,13 @@ export function openSpool(folder: string, bytesMax: number, onDamaged: (file: st
       const text = lines.map(({ line }) => line).join('');
       await current.handle.appendFile(text);
       await current.handle.datasync();
+      if (!(await isStillThere(current.handle, pathOf(current.number)))) {
+        // Whoever took the file over may have read it before the record was in it.
+        files.delete(current.number);
+        await closeCurrent();
+        gathered = [...lines, ...gathered];
+        return await writeGathered();
+      }
       files.set(current.number, files.get(current.number)! + Buffer.byteLength(text));
       for (const { resolve } of lines) resolve();
     } catch (error) {
@@ -119,13 +154,14 @@ export function openSpool(folder: string, bytesMax: number, onDamaged: (file: st
       let handedOver = 0;
       for (const number of [...files.keys()].sort((a, b) => a - b)) {
         if (number === current?.number) break;
-        const records = recordsIn(readFileSync(pathOf(number), 'utf8'), () => onDamaged(pathOf(number)));
+        const text = readIfThere(pathOf(number));
+        const records = recordsIn(text, () => onDamaged(pathOf(number)));
         for (let from = 0; from < records.length; from += RECORDS_AT_ONCE) {
           const page = records.slice(from, from + RECORDS_AT_ONCE);
           await publish(page);
           handedOver += page.length;
         }
-        await rm(pathOf(number));
+        await rm(pathOf(number), { force: true });
         files.delete(number);
       }
       return handedOver;
@@ -133,6 +169,60 @@ export function openSpool(folder: string, bytesMax: number, onDamaged: (file: st
     close: () => inTurn(closeCurrent),
   };
 }
+
+/** @throws TallymanError `BAD_SPOOL` for a folder that cannot be written, or that is another topic's */
+function claim(folder: string, owner: string): void {
+  let found: string;
+  try {
+    mkdirSync(folder, { recursive: true });
+    // Whole or not at all: another process may read it at the same time.
+    const draft = join(folder, `${OWNER_FILE}-${randomBytes(4).toString('hex')}`);
+    writeFileSync(draft, owner);
+    try {
+      linkSync(draft, join(folder, OWNER_FILE));
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    } finally {
+      rmSync(draft);
+    }
+    found = readFileSync(join(folder, OWNER_FILE), 'utf8');
+  } catch (error) {
+    throw new TallymanError('BAD_SPOOL', `TALLYMAN_SPOOL names ${folder}: ${(error as Error).message}.`);
+  }
+  if (found === owner) return;
+  throw new TallymanError(
+    'BAD_SPOOL',
+    `TALLYMAN_SPOOL names ${folder}, which holds webhooks for the topic ${found}. This bridge publishes to ${owner}.`,
+  );
+}
+
+/** @returns false if another process was faster */
+function isRenamed(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+const isStillThere = async (handle: FileHandle, path: string): Promise<boolean> => {
+  const [open, there] = await Promise.all([handle.stat(), stat(path).catch(() => undefined)]);
+  return there?.ino === open.ino;
+};
+
+/** Empty if another process has taken the file over: it hands over what is in it. */
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
 /** `<crc32 of the JSON> <JSON>` and a newline. */
 function lineOf({ key, value }: SpooledRecord): string {

@@ -14,8 +14,10 @@ export interface FaultInstallation extends Installation {
   readonly proxied: Installation;
 }
 
-/** A consumer that is started again whenever it ends. */
+/** A process that is started again whenever it ends. */
 export interface Supervised {
+  /** SIGKILL, counted. */
+  kill(): Promise<void>;
   /** How it ended, each time so far. */
   readonly ends: readonly ProcessEnd[];
   /** What all of them said on stderr. */
@@ -87,7 +89,12 @@ export class FaultRun {
 
   /** Keeps a consumer running, as a service manager does: one that ended with an error is started again. */
   supervise(tallyman: Installation, ...consumers: string[]): Supervised {
-    let current = this.consume(tallyman, ...consumers);
+    return this.keep(tallyman, 'consume', ...consumers);
+  }
+
+  /** Keeps a verb running in the same way. */
+  keep(tallyman: Installation, ...words: string[]): Supervised {
+    let current = this.start(tallyman, ...words);
     let isWanted = true;
     const ends: ProcessEnd[] = [];
     const ended = (async () => {
@@ -96,11 +103,12 @@ export class FaultRun {
         if (!isWanted || this.isOver) return;
         ends.push(end);
         await delay(RESTART_DELAY_MS);
-        if (isWanted && !this.isOver) current = this.consume(tallyman, ...consumers);
+        if (isWanted && !this.isOver) current = this.start(tallyman, ...words);
       }
     })();
     return {
       ends,
+      kill: () => this.kill(current),
       said: () => [...ends.map(({ stderr }) => stderr), current.said()].join(''),
       stop: async () => {
         isWanted = false;

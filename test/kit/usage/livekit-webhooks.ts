@@ -1,3 +1,4 @@
+import { createHash, createHmac } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -36,4 +37,19 @@ export function expectedUsages(): Map<string, unknown[]> {
     expected.set(from, [...(expected.get(from) ?? []), event]);
   }
   return expected;
+}
+
+/** The `Authorization` of a webhook, as LiveKit makes it: over the body's bytes, valid for five minutes. */
+export function signatureOf(
+  body: string,
+  { key, secret, nowSeconds }: { key?: string; secret?: string; nowSeconds?: number } = {},
+): string {
+  const [[recordedKey, recordedSecret]] = [...RECORDED_KEYS] as [[string, string]];
+  const iat = nowSeconds ?? Math.floor(Date.now() / 1000);
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const sha256 = createHash('sha256').update(body).digest('base64');
+  const claims = { iss: key ?? recordedKey, iat, nbf: iat, exp: iat + 300, sha256 };
+  const signed = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode(claims)}`;
+  const signature = createHmac('sha256', secret ?? recordedSecret).update(signed);
+  return `${signed}.${signature.digest('base64url')}`;
 }

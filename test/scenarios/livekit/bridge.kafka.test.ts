@@ -1,4 +1,3 @@
-import { createHash, createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +13,12 @@ import { createBridge, WEBHOOKS_TOPIC, type Bridge } from '../../../src/livekit/
 import { createGatewayServer } from '../../../src/web/gateway/gateway-server';
 import { eventually } from '../../kit/eventually';
 import { ask } from '../../kit/web/http-client';
-import { expectedUsages, RECORDED_KEYS, recordedWebhooks } from '../../kit/usage/livekit-webhooks';
+import {
+  expectedUsages,
+  RECORDED_KEYS,
+  recordedWebhooks,
+  signatureOf,
+} from '../../kit/usage/livekit-webhooks';
 import { testBrokers, uniquePrefix } from '../../kit/services';
 
 const logger = createLogger('silent');
@@ -76,17 +80,13 @@ async function deliver(
   body: string,
   more: { secret?: string; body?: string } = {},
 ): Promise<number> {
-  const now = Math.floor(Date.now() / 1000);
-  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-  const sha256 = createHash('sha256').update(body).digest('base64');
-  const signed = `${encode({ alg: 'HS256' })}.${encode({ iss: KEY, nbf: now, exp: now + 300, sha256 })}`;
-  const signature = createHmac('sha256', more.secret ?? SECRET)
-    .update(signed)
-    .digest('base64url');
   const { statusCode } = await ask(app.server, {
     method: 'POST',
     url: '/livekit/webhooks',
-    headers: { authorization: `${signed}.${signature}`, 'content-type': 'application/webhook+json' },
+    headers: {
+      authorization: signatureOf(body, more.secret === undefined ? {} : { secret: more.secret }),
+      'content-type': 'application/webhook+json',
+    },
     payload: more.body ?? body,
   });
   return statusCode;

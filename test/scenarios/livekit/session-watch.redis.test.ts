@@ -156,27 +156,31 @@ test('no secret of a room is noted', async () => {
 
 test('ten thousand sessions, half of them of a killed server, all end once and at the right second', async () => {
   const count = 10_000;
-  const roomOf = (i: number): string => `acme.${i % 100}`;
+  const roomOf = (i: number): string => `${i % 3 === 0 ? 'globex' : 'acme'}.${i % 100}`;
   const sidOf = (i: number): string => `PA_${i}`;
+  /** Seconds after the start of the test; each joined at a moment of its own. */
+  const joinedAt = (i: number): number => (i * 7919) % 25;
+  const joined = (i: number, event: string, atSeconds: number): Record<string, unknown> => ({
+    ...webhook(event, sidOf(i), atSeconds, roomOf(i)),
+    participant: { sid: sidOf(i), joinedAtMs: String((START_SECONDS + joinedAt(i)) * SECOND_MS) },
+  });
   const all = Array.from({ length: count }, (_, i) => i);
-  await Promise.all(all.map((i) => watch.note(webhook('participant_joined', sidOf(i), 0, roomOf(i)))));
+  await Promise.all(all.map((i) => watch.note(joined(i, 'participant_joined', joinedAt(i)))));
   server = new Map();
   for (const i of all) server.set(roomOf(i), [...(server.get(roomOf(i)) ?? []), listed(sidOf(i))]);
   await lookAfter(30);
-  // Odd rooms were on the server that dies; the people of even rooms leave.
-  await Promise.all(
-    all
-      .filter((i) => i % 2 === 0)
-      .map((i) => watch.note(webhook('participant_left', sidOf(i), 40, roomOf(i)))),
-  );
+  // Odd sessions were on the server that dies; the others leave in order.
+  await Promise.all(all.filter((i) => i % 2 === 0).map((i) => watch.note(joined(i, 'participant_left', 40))));
   server = new Map();
   await lookAfter(30);
   const endings = await lookAfter(30);
   await watch.settle(endings.places);
+  const found = new Map(endings.usages.map((usage) => [usage.id, [usage.subject, seconds(usage.data)]]));
+  // All were last seen 30 s after the start.
+  const expected = all
+    .filter((i) => i % 2 === 1)
+    .map((i) => [sidOf(i), [roomOf(i).split('.')[0], 30 - joinedAt(i)]] as const);
   expect(endings.usages).toHaveLength(count / 2);
-  expect(new Set(endings.usages.map(({ id }) => id))).toEqual(
-    new Set(all.filter((i) => i % 2 === 1).map(sidOf)),
-  );
-  expect(endings.usages.every(({ data }) => seconds(data) === 30)).toBe(true);
+  expect(found).toEqual(new Map(expected));
   expect(ended(await lookAfter(30))).toEqual([]);
 });

@@ -20,12 +20,14 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const MIB = 1_024 * 1_024;
-const spool = (bytesMax = MIB): Spool => openSpool(folder, bytesMax, (file) => damaged.push(file));
+const spool = (bytesMax = MIB, owner = 'livekit.webhooks'): Spool =>
+  openSpool({ folder, bytesMax, owner, onDamaged: (file) => damaged.push(file) });
 const record = (i: number): SpooledRecord => ({
   key: `room-${i % 3}`,
   value: JSON.stringify({ i, text: 'é\n"' }),
 });
-const onlyFile = (): string => join(folder, readdirSync(folder)[0]!);
+const files = (): string[] => readdirSync(folder).filter((name) => name.endsWith('.spool'));
+const onlyFile = (): string => join(folder, files()[0]!);
 
 async function drained(from: Spool): Promise<SpooledRecord[]> {
   const all: SpooledRecord[] = [];
@@ -41,7 +43,7 @@ test('what is appended is handed over in its order, once', async () => {
   const records = Array.from({ length: 1_200 }, (_, i) => record(i));
   expect(await Promise.all(records.map((each) => one.append(each)))).not.toContain(false);
   expect(await drained(one)).toEqual(records);
-  expect([await drained(one), one.bytes, readdirSync(folder)]).toEqual([[], 0, []]);
+  expect([await drained(one), one.bytes, files()]).toEqual([[], 0, []]);
 });
 
 test('another process finds what one left behind', async () => {
@@ -102,5 +104,57 @@ test('what comes while older records are handed over is kept, and handed over af
 test('other files in the folder are left alone', async () => {
   appendFileSync(join(folder, 'README'), 'mine');
   expect(await drained(spool())).toEqual([]);
-  expect(readdirSync(folder)).toEqual(['README']);
+  expect(readdirSync(folder)).toEqual(['README', 'owner']);
+});
+
+test('two processes in one folder lose nothing of what either has kept', async () => {
+  const one = spool();
+  await one.append(record(1));
+  const two = spool(); // Takes over the file that the first still writes to.
+  expect(await drained(two)).toEqual([record(1)]);
+  await one.append(record(2));
+  await two.append(record(3));
+  expect(await drained(one)).toEqual([record(2)]);
+  expect(await drained(two)).toEqual([record(3)]);
+});
+
+test('a file that another process takes over between two hand-overs is handed over by that one', async () => {
+  const one = spool();
+  await one.append(record(1));
+  await one.close();
+  const two = spool();
+  expect(await drained(one)).toEqual([]);
+  expect(one.bytes).toBe(0);
+  expect(await drained(two)).toEqual([record(1)]);
+});
+
+test('files of two processes that ended are all found', async () => {
+  const [one, two] = [spool(), spool()];
+  await one.append(record(1));
+  await two.append(record(2));
+  expect(await drained(spool())).toHaveLength(2);
+});
+
+test('what is appended after the folder is lost is not taken for kept', async () => {
+  const one = spool();
+  await one.append(record(1));
+  rmSync(folder, { recursive: true });
+  await expect(one.append(record(2))).rejects.toThrow('ENOENT');
+});
+
+test('the folder of another topic is refused, and left as it is', async () => {
+  await spool().append(record(1));
+  const before = files();
+  expect(() => spool(MIB, 'acme.livekit.webhooks')).toThrow(
+    `${folder}, which holds webhooks for the topic livekit.webhooks. This bridge publishes to acme.livekit.webhooks.`,
+  );
+  expect(files()).toEqual(before);
+});
+
+test('a folder that cannot be made is named', () => {
+  appendFileSync(join(folder, 'file'), '');
+  const inFile = join(folder, 'file/spool');
+  const open = (): Spool =>
+    openSpool({ folder: inFile, bytesMax: 1, owner: 'x', onDamaged: () => undefined });
+  expect(open).toThrow(`TALLYMAN_SPOOL names ${inFile}: ENOTDIR`);
 });
