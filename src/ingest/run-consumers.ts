@@ -34,14 +34,14 @@ import { watchHealth, type HealthWatch } from './health/watch-health';
  *  5. src/ingest/resume-offset.ts           decide               which offset to go on from
  *  6. src/ingest/apply-range.ts             applyRange           cuts the batch into chunks
  *  7. src/kafka/wire/record-batch.ts        decodeRecordBatch    bytes -> records
- *  8. consumers/decode/rate-message.ts      rateMessage          record -> rated event, or rejection
+ *  8. consumers/decode/rate-message.ts      rateMessage          record -> rated event or rejection
  *  9. consumers/decode/decode-event.ts      decodeEvent          the rules, in the contract's order
  * 10. src/rating/rate.ts                    rate                 usage -> billable quantities
  * 11. src/ingest/totals.ts                  createTotals         adds the latest closed month
  * 12. src/redis/apply/apply-chunk.ts        apply                one Lua call, or one per void
  * 13. src/redis/apply/dedup-index.ts        isDuplicate          was it counted before?
  * 14. src/redis/apply/pack-chunk.ts         packChunk            adds up what is new
- * 15. src/redis/lua/apply.lua               applyChunk           totals, ids and cursor, in one step
+ * 15. src/redis/lua/apply.lua               applyChunk           totals, ids and cursor in one step
  *
  * A rejected event goes from 6 to src/dead-letters. Around the way: guards/ stop what must not be
  * counted, health/ reports, commit-hints.ts shows the lag to Kafka's own tools.
