@@ -1,4 +1,4 @@
-import { InvalidArgumentError, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseSpan } from '../../lib/text/duration-text';
 import { isMonth } from '../../rating/month';
 
@@ -57,4 +57,22 @@ export function durationOption(
   parse = spanArgument,
 ): Option {
   return new Option(flags, description).argParser(parse).default(parse(fallback), fallback);
+}
+
+/** A verb that reads one month of a project. */
+export function projectMonthVerb(name: string, description: string): Command {
+  return new Command(name)
+    .description(description)
+    .argument('<project>', 'project id', projectArgument)
+    .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
+    .option('--json', 'one JSON document on stdout');
+}
+
+/** A verb that lists documents, all or those of a project or a month. */
+export function listVerb(description: string): Command {
+  return new Command('list')
+    .description(description)
+    .option('--project <project>', 'project id', projectArgument)
+    .option('--month <month>', 'YYYY-MM', monthArgument)
+    .option('--json', 'one JSON document on stdout');
 }

@@ -13,6 +13,7 @@ import { mayPublish } from '../http/tokens';
 import type { GatewayMetrics } from './gateway-metrics';
 import { judgeEvent } from './judge-event';
 import type { PublishQueue, QueuedRecord } from './publish-queue';
+import { BODY_BYTES_MAX, withRawBodies } from './raw-bodies';
 import { readEvents } from './read-events';
 
 export interface EventsRouteOptions {
@@ -22,8 +23,6 @@ export interface EventsRouteOptions {
   readonly nowMs: () => number;
 }
 
-/** The limit of a request's body, as sent and as unpacked. */
-const BODY_BYTES_MAX = 4 * 1_024 * 1_024;
 const ERRORS_SHOWN_MAX = 100;
 const unzip = promisify(gunzip);
 /** A client in each language, for the OpenAPI document. docs/producers.md shows the same programs, and a test runs them. */
@@ -40,11 +39,7 @@ const CODE_SAMPLES = Object.entries({ Shell: 'sh', JavaScript: 'js', Python: 'py
  * by its own id.
  */
 export function registerEvents(app: FastifyInstance, options: EventsRouteOptions): void {
-  app.register((scope, _, done) => {
-    scope.removeAllContentTypeParsers();
-    // The body stays bytes, because an event is published as it came.
-    const parser = { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX } as const;
-    scope.addContentTypeParser('*', parser, (_request, body, parsed) => parsed(null, body));
+  withRawBodies(app, (scope) => {
     scope.route({
       method: 'POST',
       url: '/v1/events',
@@ -77,7 +72,6 @@ export function registerEvents(app: FastifyInstance, options: EventsRouteOptions
         return reply.code(202).type('application/json; charset=utf-8').send(JSON.stringify(outcome));
       },
     });
-    done();
   });
 }
 

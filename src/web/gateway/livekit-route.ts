@@ -1,21 +1,14 @@
 import type { FastifyInstance } from 'fastify';
 import type { WebhookReceiver } from '../../livekit/receive-webhooks';
 import { ProblemError } from '../http/problems';
-
-/** A webhook of a room with thousands of participants has some hundred KiB. */
-const BODY_BYTES_MAX = 4 * 1_024 * 1_024;
+import { BODY_BYTES_MAX, withRawBodies } from './raw-bodies';
 
 /**
  * `POST /livekit/webhooks` needs no token, because LiveKit signs the body. Only the size of the
  * body is limited.
  */
 export function registerLiveKitWebhooks(app: FastifyInstance, receiver: WebhookReceiver): void {
-  app.register((scope, _, done) => {
-    scope.removeAllContentTypeParsers();
-    // The body stays bytes: the signature covers them, and JSON parsers do not recognize LiveKit's
-    // content type.
-    const parser = { parseAs: 'buffer', bodyLimit: BODY_BYTES_MAX } as const;
-    scope.addContentTypeParser('*', parser, (_request, body, parsed) => parsed(null, body));
+  withRawBodies(app, (scope) => {
     scope.route({
       method: 'POST',
       url: '/livekit/webhooks',
@@ -37,6 +30,5 @@ export function registerLiveKitWebhooks(app: FastifyInstance, receiver: WebhookR
         return reply.code(200).send();
       },
     });
-    done();
   });
 }

@@ -5,7 +5,7 @@ import { loadCatalog } from '../../../installation/catalog-file';
 import { followLedgers } from '../../../installation/ledgers/follow-ledger';
 import { readLedger } from '../../../kafka/ledger/ledger';
 import { openOnceLog } from '../../../kafka/ledger/append-once-topic';
-import { monthArgument, projectArgument, durationOption } from '../../lib/arguments';
+import { listVerb, durationOption } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
 import { signalled } from '../../../lib/process/stop-signal';
@@ -47,11 +47,7 @@ Examples:
         }),
     )
     .addCommand(
-      new Command('list')
-        .description('List the alerts that were sent, oldest first.')
-        .option('--project <project>', 'project id', projectArgument)
-        .option('--month <month>', 'YYYY-MM', monthArgument)
-        .option('--json', 'one JSON document on stdout')
+      listVerb('List the alerts that were sent, oldest first.')
         .addHelpText(
           'after',
           `

@@ -1,17 +1,13 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { keysOfProject } from '../../../redis/keys';
 import { readShardCount } from '../../../redis/usage/read-usage';
 import { checkRebuilt } from '../../../redis/rebuilding';
-import { monthArgument, projectArgument } from '../../lib/arguments';
+import { projectMonthVerb } from '../../lib/arguments';
 import { withContext } from '../../../installation/context';
 import { printJson, printLine } from '../../lib/output';
 
 export function verb(): Command {
-  return new Command('keys')
-    .description('Print the Redis keys that hold the usage of a project, for redis-cli.')
-    .argument('<project>', 'project id', projectArgument)
-    .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
-    .option('--json', 'one JSON document on stdout')
+  return projectMonthVerb('keys', 'Print the Redis keys that hold the usage of a project, for redis-cli.')
     .addHelpText(
       'after',
       `

@@ -1,20 +1,16 @@
 import { parseCopy } from '../../../../lib/document';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import type { Invoice } from '../../../../billing/invoice/invoice';
 import { readCloses } from '../../../../redis/views/closes';
 import { invoicedProjects, readInvoices, readInvoicesOfMonth } from '../../../../redis/views/invoices';
 import type { Store } from '../../../../redis/store';
-import { monthArgument, projectArgument } from '../../../lib/arguments';
+import { listVerb } from '../../../lib/arguments';
 import { caughtUp } from '../../../../installation/ledgers/caught-up';
 import { withContext } from '../../../../installation/context';
 import { groupDigits, printJson, printLine, printTable } from '../../../lib/output';
 
 export function verb(): Command {
-  return new Command('list')
-    .description('List the invoices and credit notes of a project, of a month, or all of them.')
-    .option('--project <project>', 'project id', projectArgument)
-    .option('--month <month>', 'YYYY-MM', monthArgument)
-    .option('--json', 'one JSON document on stdout')
+  return listVerb('List the invoices and credit notes of a project, of a month, or all of them.')
     .addHelpText(
       'after',
       `

@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import {
   buildInvoice,
   type InvoiceInput,
@@ -9,18 +9,14 @@ import { loadCatalog } from '../../../../installation/catalog-file';
 import { readInvoiceInput } from '../../../../close/invoice-inputs';
 import { loadSeller } from '../../../../installation/seller-file';
 import { readWhole } from '../../../../redis/rebuilding';
-import { monthArgument, projectArgument } from '../../../lib/arguments';
+import { projectMonthVerb } from '../../../lib/arguments';
 import { caughtUp } from '../../../../installation/ledgers/caught-up';
 import { withContext } from '../../../../installation/context';
 import { groupDigits, printable, printJson, printLine } from '../../../lib/output';
 import { printInvoice } from '../../../lib/print-invoice';
 
 export function verb(): Command {
-  return new Command('preview')
-    .description('Show what a month would cost a project now, with a forecast if the month is still open.')
-    .argument('<project>', 'project id', projectArgument)
-    .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
-    .option('--json', 'one JSON document on stdout')
+  return projectMonthVerb('preview', 'Show what a month would cost a project now, with a forecast if the month is still open.')
     .addHelpText(
       'after',
       `

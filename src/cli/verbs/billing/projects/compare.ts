@@ -1,21 +1,17 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { inForce } from '../../../../billing/catalog/catalog';
 import { comparePlans, type PlanComparison } from '../../../../billing/invoice/compare-plans';
 import { periodOfMonth } from '../../../../billing/pricing/days';
 import { loadCatalog } from '../../../../installation/catalog-file';
 import { readInvoiceInput } from '../../../../close/invoice-inputs';
 import { readWhole } from '../../../../redis/rebuilding';
-import { monthArgument, projectArgument } from '../../../lib/arguments';
+import { projectMonthVerb } from '../../../lib/arguments';
 import { caughtUp } from '../../../../installation/ledgers/caught-up';
 import { withContext } from '../../../../installation/context';
 import { groupDigits, printJson, printLine, printTable } from '../../../lib/output';
 
 export function verb(): Command {
-  return new Command('compare')
-    .description("Show what a project's usage of a month would cost on each plan.")
-    .argument('<project>', 'project id', projectArgument)
-    .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
-    .option('--json', 'one JSON document on stdout')
+  return projectMonthVerb('compare', "Show what a project's usage of a month would cost on each plan.")
     .addHelpText(
       'after',
       `
