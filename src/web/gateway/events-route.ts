@@ -25,7 +25,10 @@ export interface EventsRouteOptions {
 
 const ERRORS_SHOWN_MAX = 100;
 const unzip = promisify(gunzip);
-/** A client in each language, for the OpenAPI document. docs/producers.md shows the same programs, and a test runs them. */
+/**
+ * A client in each language, for the OpenAPI document. docs/producers.md shows the same programs,
+ * and a test runs them.
+ */
 const CODE_SAMPLES = Object.entries({ Shell: 'sh', JavaScript: 'js', Python: 'py', Go: 'go' }).map(
   ([lang, ending]) => ({
     lang,

@@ -16,7 +16,10 @@ import { groupDigits, printable, printJson, printLine } from '../../../lib/outpu
 import { printInvoice } from '../../../lib/print-invoice';
 
 export function verb(): Command {
-  return projectMonthVerb('preview', 'Show what a month would cost a project now, with a forecast if the month is still open.')
+  return projectMonthVerb(
+    'preview',
+    'Show what a month would cost a project now, with a forecast if the month is still open.',
+  )
     .addHelpText(
       'after',
       `
