@@ -189,7 +189,7 @@ describe('projects', () => {
       expect(await following.holds()).toBe(false);
       await followProjects().catchUp();
       expect(await shownProjects()).toEqual({ bolt: 'scale' });
-      // Begun anew: what was read meanwhile may have been read of half a view.
+      // Begun again: what was read meanwhile may have been read of half a view.
       expect(await following.holds()).toBe(false);
       await following.catchUp();
     }

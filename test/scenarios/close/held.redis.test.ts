@@ -51,7 +51,7 @@ test.each<[string, string, () => Promise<unknown>]>([
     () => use('acme', [['2023-12@session.webrtc', '60']]),
   ],
   ['late usage of a later month', 'LATE_FIELD', () => use('acme', [['2026-08@session.webrtc', '60']])],
-  ['a total that is no number', 'UNREADABLE', () => use('acme', [['agent.session', 'many']])],
+  ['a total that is not a number', 'UNREADABLE', () => use('acme', [['agent.session', 'many']])],
   [
     'totals of another type',
     'UNREADABLE',

@@ -85,7 +85,7 @@ test('a session of a server that was killed ends when it was last seen, once', a
   await watch.note(webhook('participant_joined', 'PA_1'));
   server = new Map([['acme.x', [listed('PA_1')]]]);
   expect(ended(await lookAfter(30))).toEqual([]);
-  server = new Map(); // Begun anew: it knows nothing of the room.
+  server = new Map(); // Begun again: it knows nothing of the room.
   expect(ended(await lookAfter(30))).toEqual([]);
   const endings = await lookAfter(30);
   expect(ended(endings)).toEqual([['PA_1', 'acme', 'watch', 30]]);

@@ -93,7 +93,7 @@ test('nor does one that says the same in other digits, for other units or in nee
   ]);
 });
 
-describe('what is agreed anew and changes nothing splits no fee and no quota', () => {
+describe('what is agreed again and changes nothing splits no fee and no quota', () => {
   const overrides = {
     fee: '31.5',
     allowances: [{ name: 'Video', meters: ['session.egress.video'], included: '6' }],

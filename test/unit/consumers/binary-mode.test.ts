@@ -57,9 +57,9 @@ test('other headers are ignored, whatever they hold', () => {
 });
 
 test.each([
-  ['a header that is no UTF-8', { ...headers, ce_id: Buffer.from([0xff]) }, data],
-  ['a header whose last value is no UTF-8', { ...headers, ce_id: ['a', Buffer.from([0xff])] }, data],
-  ['a version that is no UTF-8', { ...headers, ce_specversion: Buffer.from([0xff]) }, data],
+  ['a header that is not UTF-8', { ...headers, ce_id: Buffer.from([0xff]) }, data],
+  ['a header whose last value is not UTF-8', { ...headers, ce_id: ['a', Buffer.from([0xff])] }, data],
+  ['a version that is not UTF-8', { ...headers, ce_specversion: Buffer.from([0xff]) }, data],
   ['a header that is missing', { ...headers, ce_subject: undefined }, data],
   ['a header without a value', { ...headers, ce_subject: null }, data],
   ['an empty header', { ...headers, ce_id: Buffer.alloc(0) }, data],
@@ -67,7 +67,7 @@ test.each([
   ['a version without a value', { ...headers, ce_specversion: null }, data],
   ['a version that is not known', { ...headers, ce_specversion: Buffer.from('2.0') }, data],
   ['a byte order mark in a header', { ...headers, ce_time: `\ufeff${TIME}` }, data],
-  ['a value that is no object', headers, 5],
+  ['a value that is not an object', headers, 5],
   ['a value that is null in JSON', headers, 'null'],
   ['a value that is a whole event', headers, { specversion: '1.0', data }],
 ])('%s is a schema violation', (_, withHeaders, value) => {

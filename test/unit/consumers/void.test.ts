@@ -47,7 +47,7 @@ test.each<[string, Fields, string]>([
   expect(decoded.ok ? '' : decoded.detail).toContain(detail);
 });
 
-test('a void that is no object, and one of another topic or of a void, are refused', () => {
+test('a void that is not an object, and one of another topic or of a void, are refused', () => {
   expect(reasonOf(decode(voidOf('session', {}, { data: 'PA_1' })))).toBe('schema_violation');
   expect(reasonOf(decode(voidOf('transfer'), {}, 'session'))).toBe('wrong_type');
   expect(reasonOf(decode(voidOf('session', { type: 'usage.void.v1' })))).toBe('schema_violation');

@@ -30,7 +30,7 @@ it('holds the place, the reason, and the record as it was', () => {
   });
 });
 
-it('writes what is no UTF-8 as base64, and nulls as null', () => {
+it('writes what is not UTF-8 as base64, and nulls as null', () => {
   const bytes = Buffer.from([0xff, 0xfe]);
   const letter = deadLetterOf(
     rejected({

@@ -61,7 +61,7 @@ test('what Kafka did not take stays and is handed over again', async () => {
   expect(await drained(one)).toEqual([record(1), record(2)]);
 });
 
-test('a record that a kill cut off was never acknowledged, and is no damage', async () => {
+test('a record that a kill cut off was never acknowledged, and is not damage', async () => {
   const one = spool();
   await one.append(record(1));
   await one.append(record(2));

@@ -22,7 +22,7 @@ test('the types in the repository are those of its schemas', () => {
   expect(generate('--check')).toMatchObject({ status: 0, stderr: '' });
 });
 
-test('--check fails when a schema has changed, and writing mends it', () => {
+test('--check fails when a schema has changed, and writing fixes it', () => {
   const file = join(folder, 'usage.transfer.v1.json');
   writeFileSync(
     file,
@@ -40,7 +40,7 @@ test('--check fails when a schema has changed, and writing mends it', () => {
   expect(generate('--check')).toMatchObject({ status: 0 });
 });
 
-test('--check fails when there are no types yet, or a schema is no JSON', () => {
+test('--check fails when there are no types yet, or a schema is not JSON', () => {
   rmSync(join(folder, 'types.ts'));
   expect(generate('--check').status).toBe(1);
   writeFileSync(join(folder, 'usage.transfer.v1.json'), '{');

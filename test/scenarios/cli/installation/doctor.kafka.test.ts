@@ -48,7 +48,7 @@ test('doctor finds what endangers usage, and says what to type', async () => {
     ]) {
       expect(text).toContain(expected);
     }
-    // A remedy that would not help is none: what it says to type must mend it.
+    // A remedy that would not help is none: what it says to type must fix it.
     const past = broken.findings.find(({ subject }) => subject.endsWith('usage.agent/1'))!;
     const [, key, field, offset] = /redis-cli HSET '(.*)' (\S+) (\d+)$/.exec(past.remedy)!;
     await redis.hset(key!, field!, offset!);
@@ -201,7 +201,7 @@ async function usedMemory(redis: Redis): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))![1]);
 }
 
-test('a topic that was deleted is named, and nobody is told to create it anew', async () => {
+test('a topic that was deleted is named, and nobody is told to recreate it', async () => {
   const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
   try {
     const tallyman = installation();

@@ -9,7 +9,10 @@ import { testRedisUrl } from '../../../kit/services';
 import { installation, type Installation } from '../../../kit/tallyman';
 import { openTestKafka } from '../../../kit/kafka/kafka-harness';
 
-/** Somebody sets the clock of a machine while its consumer runs. Nothing that it does in intervals may stop. */
+/**
+ * Somebody sets the clock of a machine while its consumer runs. Nothing that it does in intervals
+ * may stop.
+ */
 
 const CLOCK = join(__dirname, '../../../kit/movable-clock.js');
 const HOUR_MS = 3_600_000;
@@ -101,7 +104,7 @@ describe.each([
     expect(consumer.log()).toContain('UNINITIALISED');
   }, 120_000);
 
-  test('a close is learned of, and a freeze that Redis loses is put back before late usage is counted', async () => {
+  test('a close is learned of, and a freeze that Redis loses is restored before late usage is counted', async () => {
     await consumeAndMove(stepMs);
     await publish(`${lastMonth}-14T09:00:00Z`);
     await eventually(async () => (await totals(lastMonth))['session.webrtc'] === '60');

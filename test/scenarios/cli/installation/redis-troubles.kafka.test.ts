@@ -115,7 +115,7 @@ test('an emptied Redis is one finding, with one remedy, from every verb', async 
   await expectRemedyWorks();
 });
 
-test('a torn shard stops a close, and a rebuild mends it', async () => {
+test('a torn shard stops a close, and a rebuild repairs it', async () => {
   await redis.hincrby(`${tallyman.prefix}:usage:{0}:writes`, 'begun', 1);
   expect(await errors()).toMatchObject([{ code: 'SHARD_TORN' }]);
   await expectOneLine(CLOSE, { code: 1, says: 'SHARD_TORN' });
@@ -123,7 +123,7 @@ test('a torn shard stops a close, and a rebuild mends it', async () => {
   await expectRemedyWorks();
 });
 
-test('a project whose days differ from its totals is held, the others are issued, and a rebuild mends it', async () => {
+test('a project whose days differ from its totals is held, the others are issued, and a rebuild repairs it', async () => {
   const totals = `${tallyman.prefix}:usage:{0}:totals:${lastMonth}:globex`;
   await redis.hincrby(totals, 'agent.session', 600_000);
   const { code, stdout } = await tallyman.run([...CLOSE, '--json']);
@@ -142,7 +142,7 @@ test('a project whose days differ from its totals is held, the others are issued
   expect(await redis.hget(totals, 'agent.session')).toBe('180');
 });
 
-test('a project that the set of its month lacks is held, the others are issued, and a rebuild mends it', async () => {
+test('a project that the set of its month lacks is held, the others are issued, and a rebuild repairs it', async () => {
   await redis.srem(`${tallyman.prefix}:usage:{0}:projects:${lastMonth}`, 'globex');
   const { code, stdout } = await tallyman.run([...CLOSE, '--json']);
   expect(code).toBe(1);

@@ -59,7 +59,7 @@ test('malformed input of every kind lies in the dead letters with its reason, th
       },
     ]);
   }
-  // Mended, its id counts: a dead letter takes no identity.
+  // Once corrected, its id counts: a dead letter takes no identity.
   await publisher.publish(topic, [{ key: 'acme', value: json(event('x')), timestampMs: nowMs }]);
   await publisher.close();
   await client.close();
@@ -103,7 +103,7 @@ interface Listing {
   readonly deadLetters: { reason: string; replayedAt?: string }[];
 }
 
-test('a replay publishes again what is mended, once, and says what would still be refused', async () => {
+test('a replay publishes again what is corrected, once, and says what would still be refused', async () => {
   const strict = { TALLYMAN_FUTURE_LIMIT: '0s' };
   const tallyman = installation(strict);
   await tallyman.ok('init', '--partitions', '2', '--timestamps', 'create');
@@ -112,7 +112,8 @@ test('a replay publishes again what is mended, once, and says what would still b
   const topic = `${tallyman.prefix}.usage.session`;
   const value = (changes: Record<string, unknown>): Buffer =>
     Buffer.from(JSON.stringify(event('early', changes)));
-  // Refused because the producer's clock was behind: an hour later it is good, if the record is stamped anew.
+  // Refused because the producer's clock was behind: an hour later it is good, if the record is
+  // stamped again.
   const early = { time: new Date(nowMs).toISOString() };
   const records = [
     {

@@ -56,7 +56,7 @@ async function close(): Promise<{ code: number | null } & Closes['closes'][numbe
   return { code, ...(JSON.parse(stdout) as Closes).closes[0]! };
 }
 
-test('close --verify holds what a recount of the log does not come to, and issues the others; mended, it issues the rest', async () => {
+test('close --verify holds what a recount of the log does not come to, and issues the others; once repaired, it issues the rest', async () => {
   const [large, tiny] = [await shardOf('large'), await shardOf('tiny')];
   const [day] = Object.keys(await redis.hgetall(key(large, `daily:${month}:large`)));
   const meter = day!.slice(11);
@@ -74,7 +74,7 @@ test('close --verify holds what a recount of the log does not come to, and issue
   expect(first).toMatchObject({ code: 1, issued: 2 });
   expect(await redis.hexists(`${tallyman.prefix}:billing:invoices:large`, month)).toBe(0);
 
-  // While a close is unfinished, what is not issued yet is no finding of verify's; what differs is.
+  // While a close is unfinished, what is not issued yet is not a finding of verify's; what differs is.
   const report = JSON.parse((await tallyman.run(['verify', month, '--json'])).stdout) as VerifyReport;
   expect(new Set(report.differences.map(({ kind }) => kind))).toEqual(
     new Set(['total', 'daily', 'not_listed']),

@@ -75,7 +75,7 @@ test('equal: exit 0; and again, from where it stood', async () => {
 
 type Expected = Partial<Record<keyof Difference, unknown>>;
 
-/** Each makes what a fault leaves behind, and returns what mends it. */
+/** Each makes what a fault leaves behind, and returns what repairs it. */
 const FAULTS: readonly [
   name: string,
   make: () => Promise<() => Promise<unknown>>,
@@ -208,7 +208,7 @@ test.each(FAULTS)('%s', async (_name, make, expected) => {
   }
 });
 
-test('mended, all is equal again', async () => {
+test('all is equal again once it is repaired', async () => {
   expect(await follow()).toEqual({ code: 0, differences: [] });
 });
 

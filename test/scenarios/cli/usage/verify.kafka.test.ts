@@ -86,7 +86,7 @@ describe('a log and a Redis that agree, then do not', () => {
     shard = holds.indexOf(1);
   }, 120_000);
 
-  test('equal: exit 0, every month judged, the invoices priced anew', async () => {
+  test('equal: exit 0, every month judged, the invoices priced again', async () => {
     const report = await verify(tallyman);
     expect(report.differences).toEqual([]);
     expect(report.code).toBe(0);
@@ -110,7 +110,7 @@ describe('a log and a Redis that agree, then do not', () => {
     expect(await redis.keys(`${tallyman.prefix}:*recount*`)).toEqual([]);
   });
 
-  /** Breaks something, expects it to be found, and mends it. */
+  /** Breaks something, expects it to be found, and repairs it. */
   async function expectFound(
     broken: () => Promise<() => Promise<unknown>>,
     expected: readonly Partial<Record<keyof Difference, unknown>>[],

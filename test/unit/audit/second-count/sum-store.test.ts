@@ -93,7 +93,7 @@ test('a group that nobody asks for again leaves the files when runs are merged',
   store.close();
 });
 
-test.each(['manifest.json', 'run'])('a damaged %s is noticed: the count begins anew', async (damaged) => {
+test.each(['manifest.json', 'run'])('a damaged %s is noticed: the count begins again', async (damaged) => {
   const at = directory();
   const store = SumStore.open<number>(at);
   store.add('g', 'f', 5n);

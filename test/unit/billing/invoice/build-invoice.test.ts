@@ -483,7 +483,7 @@ describe('credit notes', () => {
     },
   );
 
-  test('late usage that is more than what is taken back is no credit', () => {
+  test('late usage that is more than what is taken back is not a credit', () => {
     const totals = { '2026-05@agent.events': 100_000n, '2026-06@agent.session': -100n * minute };
     const overrides = { fee: '0', allowances: [{ name: 'Agent observability events', included: '0' }] };
     const outcome = build({

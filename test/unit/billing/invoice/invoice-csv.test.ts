@@ -51,7 +51,7 @@ test('quotes, commas and line ends stay in their field; a missing price is an em
 });
 
 test.each(['=HYPERLINK(1)', '+1', '-1', '@sum'])(
-  'a model named %s is no formula to a spreadsheet',
+  'a model named %s is not a formula to a spreadsheet',
   (model) => {
     expect(invoiceCsv(invoice([{ ...line, model }]))).toContain(`,'${model},`);
   },

@@ -45,7 +45,7 @@ test('bytes come out as they went in, whatever they are', async () => {
   );
 });
 
-test('a byte order mark at the beginning is no part of the first line; elsewhere it stays', async () => {
+test('a byte order mark at the beginning is not part of the first line; elsewhere it stays', async () => {
   expect(await linesOf('\ufeffa\n\ufeffb', 1)).toEqual([
     [1, 'a', 1],
     [2, '\xef\xbb\xbfb', 4],
