@@ -73,7 +73,12 @@ export async function closeMonth(
     waitForCursors(store, {
       ends: checked.ends,
       stallMs: dependencies.stallMs,
-      findOpen: () => openTransactions(kafka, usageTopics(prefix)),
+      // A broker that restarts is waited for: while it is away no cursor moves, and the stall has its limit.
+      findOpen: () =>
+        openTransactions(kafka, usageTopics(prefix)).catch((error: unknown) => {
+          logger.debug({ err: error, month }, 'could not ask for open transactions');
+          return [];
+        }),
       progress: waiting,
     }),
   );
