@@ -14,6 +14,7 @@ import { TotalsModel } from '../../kit/redis/totals-model';
 const RUNS = 250;
 const SHARD = 3;
 const TOPICS = ['usage.session', 'usage.inference'];
+const OF_INFERENCE = { 'session.webrtc': 'inference.stt', 'transfer.upstream': 'inference.tts' } as const;
 const MONTHS = ['2025-11', '2025-12', '2026-01', '2026-02'];
 
 /** What an event is besides its offset. Few values, so that duplicates and shared totals are common. */
@@ -110,7 +111,7 @@ const applyChunk = fc
         const before = known?.get(from + i);
         if (before) return [before];
         if (!body) return [];
-        if (!('voidOf' in body)) return [eventAt(from + i, body)];
+        if (!('voidOf' in body)) return [eventAt(topic, from + i, body)];
         const voided = counted[body.voidOf % Math.max(1, counted.length)];
         return voided ? [{ ...voided, offset: from + i, isVoid: true }] : [];
       });
@@ -178,8 +179,20 @@ const loseAndReplay = fc.integer({ min: 1, max: 12 }).map((chunkSize) =>
   }),
 );
 
-function eventAt(offset: number, { date, ...body }: EventBody & { isVoid?: true }): RatedEvent {
-  return { offset, ...body, day: `${body.month}-${date}` };
+/**
+ * No meter is in two topics: a replay reads one topic after the other, and must not void what only
+ * the other one has counted.
+ */
+function eventAt(
+  topic: string,
+  offset: number,
+  { date, usages, ...body }: EventBody & { isVoid?: true },
+): RatedEvent {
+  const ofTopic = usages.map(({ meter, quantity }) => ({
+    meter: topic === TOPICS[0] ? meter : OF_INFERENCE[meter],
+    quantity,
+  }));
+  return { offset, ...body, usages: ofTopic, day: `${body.month}-${date}` };
 }
 
 async function removeShard(store: Store, prefix: string): Promise<void> {

@@ -8,6 +8,7 @@ import { createPublisher } from '../../../../src/kafka/producer';
 import { usageTopics } from '../../../../src/kafka/topics/topics';
 import { eventually } from '../../../kit/eventually';
 import { publishNext } from '../../../kit/kafka/publish-next';
+import { startRedisCluster } from '../../../kit/servers/redis-cluster';
 import { testBrokers, testRedisUrl } from '../../../kit/services';
 import { installation, type Installation } from '../../../kit/tallyman';
 
@@ -136,6 +137,29 @@ describe('rebuild --empty', () => {
     expect(await contents(tallyman)).toEqual(before);
   }, 300_000);
 });
+
+test('rebuild --empty on a cluster empties every node, and what it refills is right', async () => {
+  const cluster = await startRedisCluster('--appendonly', 'yes');
+  const nodes = cluster.nodes.map(({ port }) => new Redis(port));
+  try {
+    const REDIS_URL = `redis+cluster://${cluster.nodes.map(({ address }) => address).join(',')}`;
+    const tallyman = installation({ REDIS_URL });
+    await setUp(tallyman);
+    const before = snapshot(tallyman, [earlier, month]);
+    for (const [i, node] of nodes.entries()) {
+      const totals = await node.keys(`${tallyman.prefix}:usage:{*}:totals:${month}:*`);
+      expect({ i, found: totals.length > 0 }).toEqual({ i, found: true });
+      for (const key of totals) await node.hincrby(key, 'session.webrtc', 60);
+    }
+    expect((await tallyman.run(['verify', month])).code).toBe(1);
+    await tallyman.ok('rebuild', '--empty');
+    expect(snapshot(tallyman, [earlier, month])).toBe(before);
+    expect(await tallyman.run(['verify'])).toMatchObject({ code: 0 });
+  } finally {
+    nodes.forEach((node) => node.disconnect());
+    await cluster.stop();
+  }
+}, 300_000);
 
 test('killed at any point it goes on, and until it has ended nobody counts or closes', async () => {
   const tallyman = installation();

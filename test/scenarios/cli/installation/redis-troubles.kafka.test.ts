@@ -1,4 +1,4 @@
-import { mkdirSync, rmdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { startNativeRedis } from '../../../../src/dev/services/native-redis';
@@ -198,6 +198,22 @@ describe('a Redis that refuses', () => {
     await expectOneLine(CHANGE, { code: 1, says: 'CHANGE_NOT_SHOWN' });
     await errors(); // Doctor gets in.
     await mend();
+    await tallyman.ok(...CLOSE);
+  });
+
+  test('because its append-only file is on a full disk, it is named by doctor', async () => {
+    const folder = join(own.dataDir, 'appendonlydir');
+    const numbers = readdirSync(folder).map((name) => Number(/\.(\d+)\.incr\.aof$/.exec(name)?.[1] ?? 0));
+    symlinkSync('/dev/full', join(folder, `appendonly.aof.${Math.max(...numbers) + 1}.incr.aof`));
+    await redis.bgrewriteaof();
+    await redis.set('unwritten', '1').catch(() => undefined);
+    await eventually(async () => (await redis.info()).includes('aof_last_write_status:err'));
+    await expectOneLine(CLOSE, { code: 1, says: 'REDIS_CANNOT_PERSIST' });
+    expect(await errors()).toContainEqual(expect.objectContaining({ code: 'REDIS_CANNOT_PERSIST' }));
+
+    await eventually(async () => (await redis.info()).includes('aof_rewrite_in_progress:0'));
+    await redis.bgrewriteaof();
+    await eventually(async () => (await redis.info()).includes('aof_last_write_status:ok'));
     await tallyman.ok(...CLOSE);
   });
 
