@@ -10,7 +10,7 @@ import { resultsTable } from './support/results-table';
  *
  * Runs the fault suite, and ends with a table of its cases. `--write-results` puts the table into the docs, between its
  * markers. SEED=... repeats a run; FAULT_SCALE=0.1 runs a tenth of the load. `chaos --seeds 20 --from 1` chooses the seeds
- * of the chaos test.
+ * of the chaos test; `http/bridge --outage-seconds 300` how long Kafka is away from the bridge.
  */
 const WRITE_RESULTS = '--write-results';
 const DOCUMENT = 'docs/exactness.md';
@@ -25,6 +25,7 @@ const startedAt = Date.now();
 const words = process.argv.slice(2);
 takeNumber('--seeds', 'CHAOS_SEEDS');
 takeNumber('--from', 'CHAOS_FROM');
+takeNumber('--outage-seconds', 'FAULT_OUTAGE_SECONDS');
 const jest = spawn(
   process.execPath,
   [
