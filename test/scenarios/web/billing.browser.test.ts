@@ -177,7 +177,6 @@ test('View Invoices leads to a PDF with the total that the page shows', async ()
   await page.getByRole('link', { name: 'View Invoices' }).first().click();
   const total = await page.locator('[data-total]').innerText();
   expect(await axeFindings(page)).toEqual([]);
-  await screenshot(page, 'invoice');
   const downloading = page.waitForEvent('download');
   await page.getByRole('link', { name: 'Download PDF' }).click();
   const download = await downloading;
