@@ -1,7 +1,6 @@
-import { parseRecord } from '../lib/document';
 import type { KafkaClient } from '../kafka/client';
-import { readRange } from '../kafka/read-range';
-import { DEAD_LETTER_TOPIC, logRanges, offsetsAt, topicName } from '../kafka/topics/topics';
+import { DEAD_LETTER_TOPIC, offsetsAt, topicName } from '../kafka/topics/topics';
+import { eachDeadLetter } from './read-dead-letters';
 
 /** Events that could not be counted: how many, and why. */
 export interface DeadLetterCount {
@@ -21,26 +20,21 @@ export async function countDeadLetters(
 ): Promise<DeadLetterCount> {
   const topic = topicName(prefix, DEAD_LETTER_TOPIC);
   const starts = await offsetsAt(client, topic, fromMs); // A letter is never written before its record.
-  const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
   const seen = new Map<string, Set<string>>(); // After a crash a letter may stand twice.
   const byReason: Record<string, number> = {};
   let count = 0;
-  for (const [partition, { start, end }] of ranges.entries()) {
-    const from = Math.max(start, starts[partition] ?? start);
-    for await (const records of readRange(client, { topic, partition, from, to: end })) {
-      for (const { value, offset } of records) {
-        if (value === null) continue;
-        const letter = parseRecord('dead-letter.v1.json', value.toString(), { topic, partition, offset });
-        if (letter.timestamp < fromMs || letter.timestamp >= untilMs) continue;
-        const place = `${letter.topic}/${letter.partition}`;
-        const offsets = seen.get(place) ?? new Set<string>();
-        seen.set(place, offsets);
-        if (offsets.has(letter.offset)) continue;
-        offsets.add(letter.offset);
-        count += 1;
-        byReason[letter.reason] = (byReason[letter.reason] ?? 0) + 1;
-      }
-    }
+  const letters = eachDeadLetter(client, prefix, ({ start }, partition) =>
+    Math.max(start, starts[partition] ?? start),
+  );
+  for await (const { letter } of letters) {
+    if (letter === null || letter.timestamp < fromMs || letter.timestamp >= untilMs) continue;
+    const place = `${letter.topic}/${letter.partition}`;
+    const offsets = seen.get(place) ?? new Set<string>();
+    seen.set(place, offsets);
+    if (offsets.has(letter.offset)) continue;
+    offsets.add(letter.offset);
+    count += 1;
+    byReason[letter.reason] = (byReason[letter.reason] ?? 0) + 1;
   }
   return { count, byReason };
 }

@@ -1,8 +1,9 @@
 import { parseRecord } from '../lib/document';
 import type { DeadLetter } from './dead-letter';
 import type { KafkaClient } from '../kafka/client';
-import { readRange, readRecords } from '../kafka/read-range';
-import { DEAD_LETTER_TOPIC, logRanges, topicName } from '../kafka/topics/topics';
+import { readLedgerRange } from '../kafka/ledger/ledger';
+import { readRecords } from '../kafka/read-range';
+import { DEAD_LETTER_TOPIC, logRanges, topicName, type LogRange } from '../kafka/topics/topics';
 
 /** A dead letter without its contents, and where it lies. */
 export interface DeadLetterEntry extends Omit<DeadLetter, 'value' | 'headers'> {
@@ -17,35 +18,51 @@ export const placeOf = ({
   offset,
 }: Pick<DeadLetter, 'topic' | 'partition' | 'offset'>): string => `${topic}/${partition}/${offset}`;
 
+/** A record of `usage.dead-letters`. */
+interface DeadLetterRecord {
+  /** The place of the bad event. */
+  readonly place: string;
+  readonly at: DeadLetterEntry['at'];
+  /** null withdraws the dead letter. */
+  readonly letter: DeadLetter | null;
+}
+
 /**
- * All dead letters, oldest event first, each place once: after a crash, and after a rebuild, the same letter stands there
- * again. Their values, which may be a MiB each, are left in the log.
+ * Reads the dead letters of each partition from an offset to the end. The same letter is there
+ * again after a crash and after a rebuild, so count places.
+ *
+ * @throws TallymanError `LEDGER_DAMAGED` for a foreign record whose key is not written again
+ */
+export async function* eachDeadLetter(
+  client: KafkaClient,
+  prefix: string,
+  firstOf: (range: LogRange, partition: number) => number,
+): AsyncGenerator<DeadLetterRecord, void, undefined> {
+  const topic = topicName(prefix, DEAD_LETTER_TOPIC);
+  const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
+  for (const [partition, logRange] of ranges.entries()) {
+    const range = { topic, partition, from: firstOf(logRange, partition), to: logRange.end };
+    for await (const records of readLedgerRange(client, DEAD_LETTER_TOPIC, range))
+      for (const { key, document, offset } of records)
+        yield { place: key, at: { partition, offset }, letter: document };
+  }
+}
+
+/**
+ * All dead letters, oldest event first, each place once. Their values, which may be a MiB each, are
+ * left in the log.
  */
 export async function listDeadLetters(client: KafkaClient, prefix: string): Promise<DeadLetterEntry[]> {
-  const topic = topicName(prefix, DEAD_LETTER_TOPIC);
   const entries = new Map<string, DeadLetterEntry>();
-  for (const [partition, { start, end }] of ((await logRanges(client, [topic])).get(topic) ?? []).entries()) {
-    for await (const records of readRange(client, { topic, partition, from: start, to: end })) {
-      for (const { key, value, offset } of records) {
-        const place = key?.toString() ?? '';
-        if (value === null) {
-          entries.delete(place);
-          continue;
-        }
-        const {
-          value: _,
-          headers: __,
-          ...entry
-        } = parseRecord('dead-letter.v1.json', value.toString(), { topic, partition, offset });
-        // A dead letter that is published again does not contain that it was replayed.
-        const replayedAt = entry.replayedAt ?? entries.get(place)?.replayedAt;
-        entries.set(place, {
-          ...entry,
-          ...(replayedAt !== undefined && { replayedAt }),
-          at: { partition, offset },
-        });
-      }
+  for await (const { place, at, letter } of eachDeadLetter(client, prefix, ({ start }) => start)) {
+    if (letter === null) {
+      entries.delete(place);
+      continue;
     }
+    const { value: _, headers: __, ...entry } = letter;
+    // A dead letter that is published again does not contain that it was replayed.
+    const replayedAt = entry.replayedAt ?? entries.get(place)?.replayedAt;
+    entries.set(place, { ...entry, ...(replayedAt !== undefined && { replayedAt }), at });
   }
   return [...entries.values()].sort(inOrder);
 }

@@ -295,7 +295,7 @@ export const ERRORS = {
     'Stop the consumers, then run `tallyman rebuild --empty`.',
   ),
   LEDGER_DAMAGED: failed(
-    'A ledger contains a record that Tallyman cannot have written.',
+    'A ledger or the topic of dead letters contains a record that Tallyman cannot have written.',
     'Publish the right record under the same key, or delete the key with a tombstone. Then stop the program that wrote it.',
   ),
 

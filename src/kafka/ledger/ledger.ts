@@ -4,6 +4,7 @@ import type {
   CloseRecord,
   CountingSettings,
   Cursors,
+  DeadLetter,
   FrozenPart,
   Invoice,
   ProjectDocument,
@@ -27,6 +28,7 @@ export interface LedgerDocuments {
   readonly 'billing.totals': FrozenPart | undefined;
   /** undefined: a key of another version. */
   readonly 'billing.settings': CountingSettings | Cursors | undefined;
+  readonly 'usage.dead-letters': DeadLetter;
 }
 
 export type LedgerName = keyof LedgerDocuments;
@@ -52,6 +54,7 @@ const SCHEMA_OF: Readonly<
     if (key === 'settings') return { schema: 'settings.v1.json' };
     return key.startsWith('begin/') ? { schema: 'cursors.v1.json' } : undefined;
   },
+  'usage.dead-letters': () => ({ schema: 'dead-letter.v1.json' }),
 };
 
 /**

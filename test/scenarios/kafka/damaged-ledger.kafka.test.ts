@@ -25,6 +25,10 @@ const part = JSON.stringify({
   ...{ month: '2026-07', shard: 0, project: 'acme', part: 0 },
   ...{ totals: [['agent.session', '60']], daily: [] },
 });
+const letter = JSON.stringify({
+  ...{ reason: 'malformed_json', detail: 'not JSON', topic: 'usage.session', partition: 0, offset: '1' },
+  ...{ timestamp: 1_790_000_000_000, key: 'acme', value: 'ew==', headers: {} },
+});
 const LEDGERS: readonly (readonly [LedgerName, key: string, good: string, wrong: string])[] = [
   ['billing.projects', 'acme', projectValue('acme', 'ship'), projectValue('bolt', 'ship')],
   ['billing.closes', '2026-07', close, '{"month":"2026-07"}'],
@@ -33,6 +37,7 @@ const LEDGERS: readonly (readonly [LedgerName, key: string, good: string, wrong:
   ['billing.totals', '2026-07/0/acme/0', part, '{"month":"2026-07"}'],
   ['billing.settings', 'settings', '{"TALLYMAN_ROUNDING":"per-minute"}', '{"TALLYMAN_ROUNDING":1}'],
   ['billing.settings', 'begin/0', '{"usage.session":5}', '{"usage.session":"5"}'],
+  ['usage.dead-letters', 'usage.session/0/1', letter, '{"reason":"malformed_json"}'],
 ];
 
 describe.each(LEDGERS)('%s, key %s', (ledger, key, good, wrong) => {
