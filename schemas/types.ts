@@ -151,6 +151,7 @@ export interface SchemaFiles {
   'project.v1.json': ProjectDocument;
   'seller.v1.json': Seller;
   'settings.v1.json': CountingSettings;
+  'transfer-count.v1.json': TransferCount;
   'usage-event.v1.json': UsageEvent;
   'usage.agent.v1.json': AgentEvent;
   'usage.inference.v1.json': InferenceEvent;
@@ -1244,6 +1245,46 @@ export interface CountingSettings {
   TALLYMAN_FUTURE_LIMIT?: string;
   TALLYMAN_PAST_LIMIT?: string;
   TALLYMAN_DURATION_LIMIT?: string;
+}
+/**
+ * What `tallyman bridge livekit-transfer` has counted at one address. Kept in Redis.
+ */
+export interface TransferCount {
+  day: string;
+  atMs: number;
+  bytes: BytesByNode;
+  /**
+   * The counters as they were last read. Absent while the node had none.
+   */
+  seen?: {
+    node: string;
+    downstream: string;
+    upstream: string;
+  };
+  /**
+   * Days that are over and may not be in Kafka yet. They do not change.
+   */
+  finished: TransferDay[];
+}
+/**
+ * By node, decimal integers.
+ */
+export interface BytesByNode {
+  [k: string]: {
+    downstream: string;
+    upstream: string;
+  };
+}
+/**
+ * A day in the billing zone, and what was transferred in it.
+ */
+export interface TransferDay {
+  day: string;
+  /**
+   * When it was last read, in that day.
+   */
+  atMs: number;
+  bytes: BytesByNode;
 }
 /**
  * The CloudEvents 1.0 attributes of every usage event: members of the message value, or `ce_` headers in binary mode. Others are ignored.

@@ -1,24 +1,7 @@
+import type { BytesByNode, TransferCount, TransferDay } from '../../../schemas/types';
 import type { NodeBytes } from './node-bytes';
 
 type Direction = 'downstream' | 'upstream';
-/** By node, decimal integers. */
-type BytesByNode = Readonly<Record<string, Readonly<Record<Direction, string>>>>;
-
-/** A day in the billing zone, and what was transferred in it. */
-interface TransferDay {
-  readonly day: string;
-  /** When it was last read, in that day. */
-  readonly atMs: number;
-  readonly bytes: BytesByNode;
-}
-
-/** What is noted of one address between two readings. It survives this process. */
-export interface TransferCount extends TransferDay {
-  /** The counters as they were last read; absent while the node had none. */
-  readonly seen?: { readonly node: string } & Readonly<Record<Direction, string>>;
-  /** Days that are over and not known to be in Kafka. They change no more. */
-  readonly finished: readonly TransferDay[];
-}
 
 /** An event of `usage.transfer`. */
 export interface TransferUsage {

@@ -1,3 +1,5 @@
+import type { TransferCount } from '../../../schemas/types';
+import { parseCopy } from '../../lib/document';
 import type { BillingCalendar } from '../../rating/billing-calendar';
 import type { Logger } from '../../lib/logger';
 import type { Publisher } from '../../kafka/producer';
@@ -5,7 +7,7 @@ import { topicName } from '../../kafka/topics/topics';
 import { readTransferCounts, swapTransferCount } from '../../redis/livekit/transfer-counts';
 import type { Store } from '../../redis/store';
 import { nodeBytesIn, type NodeBytes } from './node-bytes';
-import { countUp, usagesOf, type TransferCount } from './transfer-days';
+import { countUp, usagesOf } from './transfer-days';
 
 export interface TransferMeterOptions {
   /** Addresses of the nodes' Prometheus pages. */
@@ -55,7 +57,10 @@ export function createTransferMeter(options: TransferMeterOptions): TransferMete
     }
     const atMs = nowMs();
     const { day } = calendar.dayOf({ seconds: Math.floor(atMs / 1000), nanos: 0 });
-    const count = before === undefined ? undefined : (JSON.parse(before) as TransferCount);
+    const count =
+      before === undefined
+        ? undefined
+        : parseCopy('transfer-count.v1.json', before, `the count of ${address}`);
     const next = countUp(count, { day, atMs }, reading);
     if (next === undefined) return;
     // First Redis, then Kafka: a day changes no more once anybody may have published it.

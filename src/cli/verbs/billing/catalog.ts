@@ -128,7 +128,7 @@ function summaryOf({ plans, allowances, rates, inference }: CatalogDocument): st
 }
 
 function printUnpriced({ version, date, unpriced }: UnpricedByAgents): void {
-  printLine(`Of the model names of livekit-agents ${version}, read on ${date}, these have no price:`);
+  printLine(`These model names of livekit-agents ${version}, read on ${date}, have no price:`);
   for (const [kind, { names, of }] of Object.entries(unpriced)) {
     printLine(`  ${kind}, ${names.length} of ${of}: ${names.join(', ') || 'none'}`);
   }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { NodeBytes } from '../../../../src/livekit/transfer/node-bytes';
-import { countUp, usagesOf, type TransferCount } from '../../../../src/livekit/transfer/transfer-days';
+import type { TransferCount } from '../../../../schemas/types';
+import { countUp, usagesOf } from '../../../../src/livekit/transfer/transfer-days';
 
 const WHERE = { source: '/livekit', project: 'acme' };
 const at = (day: string, hour: number): { day: string; atMs: number } => ({
