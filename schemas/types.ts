@@ -512,6 +512,10 @@ export interface CatalogDocument {
   plans: PlanRow[];
   allowances: AllowanceRow[];
   rates: RateRow[];
+  /**
+   * What a rented phone number costs per month, prorated by days.
+   */
+  phoneNumbers?: PhoneNumberRow[];
   inference: {
     stt: Models;
     llm: {
@@ -626,6 +630,23 @@ export interface PricesByPlan {
          */
         amount: string;
       };
+}
+export interface PhoneNumberRow {
+  kind: 'usLocal' | 'usTollFree';
+  /**
+   * be a day, YYYY-MM-DD
+   */
+  from: string;
+  note?: string;
+  plans: {
+    /**
+     * be a decimal string such as "0.0004", of at most 12 digits on either side
+     */
+    [k: string]: string;
+  };
+  included?: {
+    [k: string]: number;
+  };
 }
 export interface Models {
   /**
@@ -1141,6 +1162,10 @@ export interface ProjectDocument {
      * be an amount of money a month such as "500.00", in the digits of the currency
      */
     budget?: string;
+    /**
+     * How many phone numbers the project rents, each row from the start of its day on.
+     */
+    phoneNumbers?: PhoneNumbers[];
     taxes?: Tax[];
   };
   /**
@@ -1213,6 +1238,20 @@ export interface Overrides {
           amount: string;
         };
   }[];
+}
+export interface PhoneNumbers {
+  /**
+   * be a day, YYYY-MM-DD
+   */
+  from: string;
+  /**
+   * be a whole number of phone numbers, 0 to 1000000
+   */
+  usLocal?: number;
+  /**
+   * be a whole number of phone numbers, 0 to 1000000
+   */
+  usTollFree?: number;
 }
 export interface Tax {
   /**

@@ -20,6 +20,7 @@ export function buildCatalog(document: CatalogDocument): CatalogAnswer {
     defaultPlan: document.defaultPlan,
     plans: byName(document.plans, (row) => row.plan),
     allowances: byName(document.allowances, (row) => row.name),
+    phoneNumbers: byName(document.phoneNumbers ?? [], (row) => row.kind),
     rates: byName(datedRates(document), (row) => row.name),
     aliases: new Map(Object.entries(document.inference.aliases)),
   };

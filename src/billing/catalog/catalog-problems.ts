@@ -18,6 +18,7 @@ export function catalogProblems(document: CatalogDocument): string[] {
     ...planProblems(document),
     ...allowanceProblems(document, plans),
     ...rateProblems(document, plans),
+    ...phoneNumberProblems(document, plans),
     ...inferenceProblems(document, plans),
     ...aliasProblems(document),
     ...missingPrices(document),
@@ -132,6 +133,18 @@ function rateProblems({ rates }: CatalogDocument, plans: ReadonlySet<string>): s
         ),
       ];
     }),
+  ];
+}
+
+function phoneNumberProblems({ phoneNumbers = [] }: CatalogDocument, plans: ReadonlySet<string>): string[] {
+  const nameOf = (index: number): string => phoneNumbers[index]!.kind;
+  const pathOf = (index: number): string => rowName('phoneNumbers', index, nameOf(index));
+  return [
+    ...datingProblems(phoneNumbers, pathOf, nameOf),
+    ...phoneNumbers.flatMap((row, index) => [
+      ...planNameProblems(row.plans, plans, `${pathOf(index)}.plans`),
+      ...planNameProblems(row.included, plans, `${pathOf(index)}.included`),
+    ]),
   ];
 }
 

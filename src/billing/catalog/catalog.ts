@@ -16,6 +16,7 @@ export interface CatalogDocument {
   readonly plans: readonly PlanRow[];
   readonly allowances: readonly AllowanceRow[];
   readonly rates: readonly RateRow[];
+  readonly phoneNumbers?: readonly PhoneNumberRow[];
   readonly inference: {
     readonly stt: { readonly per: string; readonly models: readonly ModelRow[] };
     readonly llm: { readonly per: string; readonly models: readonly LlmRow[] };
@@ -75,6 +76,14 @@ export interface RateRow extends Dated {
   /** For every plan that `plans` does not name. */
   readonly price?: PriceDocument;
   readonly plans?: Readonly<Record<string, PriceDocument>>;
+}
+
+/** What a rented phone number costs per month. */
+export interface PhoneNumberRow extends Dated {
+  readonly kind: 'usLocal' | 'usTollFree';
+  readonly plans: Readonly<Record<string, string>>;
+  /** By plan, how many cost nothing. A plan that is not named includes none. */
+  readonly included?: Readonly<Record<string, number>>;
 }
 
 export interface ModelRow extends Dated {
@@ -149,6 +158,8 @@ export interface Catalog {
   readonly defaultPlan: string;
   readonly plans: ReadonlyMap<string, readonly PlanRow[]>;
   readonly allowances: ReadonlyMap<string, readonly AllowanceRow[]>;
+  /** By kind. */
+  readonly phoneNumbers: ReadonlyMap<string, readonly PhoneNumberRow[]>;
   /** By meter, or by `meter/model`. */
   readonly rates: ReadonlyMap<string, readonly DatedUnitPrice[]>;
   readonly aliases: ReadonlyMap<string, string | DatedAlias>;

@@ -181,7 +181,8 @@ function ownPartOf(input: InvoiceInput): { plan: string; price: Priced } {
   const { catalog, month, plans } = input;
   const pricingPeriods = termsOfMonth(catalog, plans, month);
   const usage = usageOfMonth(month, new Map([[month, input]]));
-  return { plan: pricingPeriods.at(-1)!.plan, price: priceMonth(catalog, pricingPeriods, usage) };
+  const price = priceMonth(catalog, pricingPeriods, usage, input.profile?.phoneNumbers);
+  return { plan: pricingPeriods.at(-1)!.plan, price };
 }
 
 /** The plan on the month's last day, even where the catalog does not have it then. */
@@ -248,9 +249,15 @@ function documentOf(
   };
 }
 
-/** Who the profile names: tax rates show in the tax lines, and a budget is nobody's business. */
+/** Who the profile names: tax rates and phone numbers show in their lines, and a budget is nobody's business. */
 function buyerOf(profile: Profile | undefined): { buyer?: Party } {
-  const { taxes: _taxes, currency: _currency, budget: _budget, ...buyer } = profile ?? {};
+  const {
+    taxes: _taxes,
+    currency: _currency,
+    budget: _budget,
+    phoneNumbers: _numbers,
+    ...buyer
+  } = profile ?? {};
   return Object.keys(buyer).length > 0 ? { buyer } : {};
 }
 

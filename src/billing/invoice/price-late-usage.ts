@@ -56,7 +56,12 @@ export function latePartOf(input: LateUsageInput, origin: string): LatePart {
   const pricingPeriods = termsOfMonth(input.catalog, input.plans, origin);
   const earlier = [...(input.history ?? [])].filter(([month]) => month < input.month);
   const priceOf = (stored: Iterable<[string, StoredMonth]>): Priced =>
-    priceMonth(input.catalog, pricingPeriods, usageOfMonth(origin, new Map(stored)));
+    priceMonth(
+      input.catalog,
+      pricingPeriods,
+      usageOfMonth(origin, new Map(stored)),
+      input.profile?.phoneNumbers,
+    );
   return { origin, before: priceOf(earlier), after: priceOf([...earlier, [input.month, input]]) };
 }
 

@@ -3,6 +3,8 @@ import type { Catalog } from '../catalog/catalog';
 import { periodText } from './days';
 import { Decimal, roundMoney, sum, zero } from './decimal';
 import type { PricingPeriod } from './month-terms';
+import { phoneNumberLines } from './phone-numbers';
+import type { PhoneNumbers } from '../project/project';
 import type { MonthUsage } from './month-usage';
 import { usageItemsIn } from './usage-items';
 import { priceUsage, type Priced } from './price-usage';
@@ -16,16 +18,21 @@ export function priceMonth(
   catalog: Catalog,
   pricingPeriods: readonly PricingPeriod[],
   usage: MonthUsage,
+  phoneNumbers: readonly PhoneNumbers[] = [],
 ): Priced {
   const prices = pricingPeriods.map((pricingPeriod) => {
     const period = pricingPeriods.length > 1 ? periodText(pricingPeriod.period) : undefined;
     return pricePeriod(catalog, pricingPeriod, usage, period);
   });
-  const lines = prices.flatMap((price) => price.lines);
+  const numbers = pricingPeriods.map((pricingPeriod) =>
+    phoneNumberLines(catalog, pricingPeriod, phoneNumbers),
+  );
+  const rented = numbers.flatMap((part) => part.lines);
+  const lines = [...prices.flatMap((price) => price.lines), ...rented];
   return {
     lines: [...lines, minimumLine(catalog, pricingPeriods, amountOf(lines))],
-    unpriced: [...new Set(prices.flatMap((price) => price.unpriced))],
-    blocked: prices.flatMap((price) => price.blocked),
+    unpriced: [...new Set([...prices, ...numbers].flatMap((price) => price.unpriced))],
+    blocked: [...prices, ...numbers].flatMap((price) => price.blocked),
   };
 }
 

@@ -30,6 +30,7 @@ export function closedMonthProblems(
   return [
     ...rows('plans', before?.plans ?? [], after.plans),
     ...rows('profile.taxes', before?.profile?.taxes ?? [], after.profile?.taxes ?? []),
+    ...rows('profile.phoneNumbers', before?.profile?.phoneNumbers ?? [], after.profile?.phoneNumbers ?? []),
     ...alteredCredits(before?.credits ?? [], after.credits ?? [], closed.last).map(
       (text) =>
         `credits: ${text}, but ${closed.last} is closed: the first month that can still take a credit is ${closed.open}`,

@@ -14,6 +14,7 @@ export function projectProblems(project: ProjectDocument, catalog: Catalog): str
   return [
     ...datingProblems(project.plans, 'plans'),
     ...datingProblems(project.profile?.taxes ?? [], 'profile.taxes'),
+    ...datingProblems(project.profile?.phoneNumbers ?? [], 'profile.phoneNumbers'),
     ...currencyProblems(project.profile?.currency, catalog),
     ...amountProblems(project.profile?.budget, 'profile.budget', catalog),
     ...(project.credits ?? []).flatMap(({ amount }, index) =>

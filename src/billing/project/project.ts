@@ -55,8 +55,16 @@ export interface Profile {
   readonly currency?: string;
   /** What the project means to spend a month at most; nothing is stopped by it. */
   readonly budget?: string;
+  /** How many phone numbers it rents, each row from the start of its day on. */
+  readonly phoneNumbers?: readonly PhoneNumbers[];
   /** The tax of a month, late usage of it too, is by the row in force on the month's last day. */
   readonly taxes?: readonly Tax[];
+}
+
+export interface PhoneNumbers {
+  readonly from: string;
+  readonly usLocal?: number;
+  readonly usTollFree?: number;
 }
 
 export interface Tax {

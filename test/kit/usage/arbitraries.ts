@@ -12,6 +12,7 @@ const planNames = ['free', 'paid', 'big'] as const;
 const mediaMeters = meterNames.filter((meter) => !isInference(meter));
 
 const amount = fc.constantFrom('0', '0.005', '0.0004', '0.01', '0.333', '1.25', '2', '17.995');
+const numberPrice = fc.constantFrom('0', '1.00', '2.5', '0.333');
 const smallNumber = fc.constantFrom('0', '1', '2.5', '7', '30', '100');
 const per = fc.constantFrom('1', '60', '1000');
 const day = fc
@@ -99,6 +100,17 @@ export const catalogDocument = ({ rising = false } = {}): fc.Arbitrary<CatalogDo
               per: optional(per),
               price: price(rising),
               plans: optional(byPlan(price(rising))),
+            }),
+          ),
+        ),
+      ),
+      phoneNumbers: all(
+        (['usLocal', 'usTollFree'] as const).map((kind) =>
+          dated(
+            fc.record({
+              kind: fc.constant(kind),
+              plans: fc.record({ free: numberPrice, paid: numberPrice, big: numberPrice }),
+              included: optional(byPlan(fc.integer({ min: 0, max: 2 }))),
             }),
           ),
         ),
@@ -192,6 +204,16 @@ export const projectDocument = ({ rising = false } = {}): fc.Arbitrary<ProjectDo
       ),
       profile: optional(
         fc.record({
+          phoneNumbers: optional(
+            fc.uniqueArray(
+              fc.record({
+                from: fc.oneof(day, fc.constant('2026-01-01')),
+                usLocal: optional(fc.integer({ min: 0, max: 3 })),
+                usTollFree: optional(fc.integer({ min: 0, max: 2 })),
+              }),
+              { maxLength: 3, selector: ({ from }) => from },
+            ),
+          ),
           taxes: fc.uniqueArray(
             fc.record({ from: day, name: fc.constant('VAT'), rate: fc.constantFrom('0', '0.21', '0.055') }),
             { maxLength: 2, selector: ({ from }) => from },

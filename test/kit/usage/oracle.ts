@@ -118,10 +118,40 @@ function costOf(
   let minimum = none;
   for (const { terms, days: run } of runs) {
     cost += costOfRun(document, terms, run, days.length, usages);
+    if (!terms.blocks) cost += costOfNumbers(document, project, terms.plan, [...run.keys()], days.length);
     const share = times(fraction(terms.minimum), [BigInt(run.size), BigInt(days.length)]);
     minimum = minus(minimum, times(share, [-1n, 1n]));
   }
   return cost < toCents(minimum) ? toCents(minimum) : cost;
+}
+
+/** Phone numbers, day by day; each run of days with as many at one price is rounded once. */
+function costOfNumbers(
+  { phoneNumbers: rows = [] }: CatalogDocument,
+  { profile }: ProjectDocument,
+  plan: string,
+  days: readonly string[],
+  monthDays: number,
+): bigint {
+  let cost = 0n;
+  for (const kind of ['usLocal', 'usTollFree'] as const) {
+    const runs = new Map<string, Fraction>();
+    let [run, last] = [0, ''];
+    for (const day of days) {
+      const row = latest(
+        rows.filter((one) => one.kind === kind),
+        day,
+      )!;
+      const count = latest(profile?.phoneNumbers ?? [], day)?.[kind] ?? 0;
+      if (`${count} ${row.from}` !== last) [run, last] = [run + 1, `${count} ${row.from}`];
+      const over = BigInt(Math.max(0, count - (row.included?.[plan] ?? 0)));
+      const share = times(fraction(row.plans[plan]!), [over, BigInt(monthDays)]);
+      const sum = runs.get(String(run)) ?? none;
+      runs.set(String(run), minus(sum, times(share, [-1n, 1n])));
+    }
+    for (const amount of runs.values()) cost += toCents(amount);
+  }
+  return cost;
 }
 
 /** Whether a day goes on under the terms of the day before: it charges the same for the same, however it is written. */
@@ -293,7 +323,9 @@ function properKey(document: CatalogDocument, key: string): string {
   const section = { stt, llm, tts }[meter.split('.')[1] as 'stt' | 'llm' | 'tts'];
   const name = rest.join('/');
   const isListed = section.models.some((row: { model: string }) => row.model === name);
-  return isListed ? key : `${meter}/${aliases[name] ?? name}`;
+  const alias = aliases[name] ?? name;
+  if (typeof alias !== 'string') throw new Error('random catalogs have no dated aliases');
+  return isListed ? key : `${meter}/${alias}`;
 }
 
 function priceOn(document: CatalogDocument, terms: Terms, used: string, day: string): Priced | undefined {

@@ -35,6 +35,11 @@ test.each<[string, Partial<ProjectDocument>, RegExp]>([
     { plans: [...before.plans, { plan: 'build', from: '2026-10-31' }] },
     /^plans: a row from 2026-10-31 is added, .*2026-11-01$/,
   ],
+  [
+    'phone numbers from a closed day',
+    { profile: { taxes: [tax], phoneNumbers: [{ from: '2026-10-20', usLocal: 2 }] } },
+    /^profile.phoneNumbers: a row from 2026-10-20 is added, .*2026-11-01$/,
+  ],
   ['a plan taken out', { plans: [ship] }, /^plans: the row from 2026-10-15 is removed/],
   [
     'a plan that begins earlier',
