@@ -4,7 +4,7 @@ import { topicName } from '../kafka/topics/topics';
 import { invoicesView } from '../redis/views/invoices';
 import { closesView, projectsView } from '../redis/views/ledger-view';
 import type { Store } from '../redis/store';
-import { readTopicIds } from '../redis/topic-ids';
+import { readTopicIds } from '../redis/cursors';
 import { readCountingRecord } from './settings';
 
 export const DELETED_REMEDY =

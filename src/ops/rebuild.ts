@@ -8,9 +8,8 @@ import { readCloseRecords, restoreCloses } from '../installation/ledgers/restore
 import { restoreViews, type RestoredViews } from '../installation/ledgers/restore-views';
 import { TallymanError } from '../lib/errors';
 import { checkCoPartitioned, logRanges, topicName } from '../kafka/topics/topics';
-import { initCursor, readCursor } from '../redis/cursors';
+import { initCursor, readCursor, readTopicIds } from '../redis/cursors';
 import { emptyRedis } from '../redis/empty-redis';
-import { readTopicIds } from '../redis/topic-ids';
 import { groupsWithMembers } from '../kafka/checks/check-groups';
 import { topicReplaced } from '../ingest/stop-errors';
 import { noteEvictions } from '../redis/checks/dropped-keys';

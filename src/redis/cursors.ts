@@ -1,7 +1,8 @@
 import type { Store } from './store';
 
 /**
- * Creates the cursor of a topic in a shard. Never moves one: to count from elsewhere, Redis is filled anew.
+ * Creates the cursor of a topic in a shard. Never moves one: to count from elsewhere,
+ * Redis is rebuilt.
  *
  * @returns whether it was created; false when there is one already
  */
@@ -14,7 +15,7 @@ export async function initCursor(
   return (await store.redis.hsetnx(store.keys.shard(shard).cursor, topic, offset)) === 1;
 }
 
-/** The next offset of the topic to be applied to the shard; undefined where none was created. */
+/** The next offset of the topic to be applied to the shard; undefined if none was created. */
 export async function readCursor(store: Store, shard: number, topic: string): Promise<number | undefined> {
   const cursor = await store.redis.hget(store.keys.shard(shard).cursor, topic);
   return cursor === null ? undefined : Number(cursor);
@@ -24,4 +25,19 @@ export async function readCursor(store: Store, shard: number, topic: string): Pr
 export async function readCursors(store: Store, shard: number): Promise<Map<string, number>> {
   const cursors = await store.redis.hgetall(store.keys.shard(shard).cursor);
   return new Map(Object.entries(cursors).map(([topic, offset]) => [topic, Number(offset)]));
+}
+
+/**
+ * Records which topic the cursors belong to, unless that is recorded already.
+ *
+ * @returns the id that is recorded now
+ */
+export async function noteTopicId(store: Store, topic: string, id: string): Promise<string> {
+  await store.redis.hsetnx(store.keys.topicIds, topic, id);
+  return (await store.redis.hget(store.keys.topicIds, topic)) ?? id;
+}
+
+/** topic -> its id when its cursors were created. */
+export async function readTopicIds(store: Store): Promise<Map<string, string>> {
+  return new Map(Object.entries(await store.redis.hgetall(store.keys.topicIds)));
 }

@@ -1,5 +1,5 @@
 import { beginEmptying } from './rebuilding';
-import { eachPageOfKeys } from './scan-keys';
+import { eachPageOfKeys } from './scan';
 import type { Store } from './store';
 
 /**

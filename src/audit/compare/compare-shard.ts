@@ -1,4 +1,4 @@
-import { eachPageOfMembers } from '../../redis/usage/each-member';
+import { eachPageOfMembers } from '../../redis/scan';
 import { readShard, type ShardMonth, type ShardSnapshot } from '../../redis/usage/read-shard';
 import type { Store } from '../../redis/store';
 import { differingFields, type Difference } from './difference';

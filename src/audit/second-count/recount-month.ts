@@ -11,7 +11,7 @@ import { TallymanError } from '../../lib/errors';
 import type { Progress } from '../../lib/progress';
 import type { KafkaClient } from '../../kafka/client';
 import { logRanges, topicName } from '../../kafka/topics/topics';
-import { eachPageOfMembers } from '../../redis/usage/each-member';
+import { eachPageOfMembers } from '../../redis/scan';
 import { readShard } from '../../redis/usage/read-shard';
 import type { Store } from '../../redis/store';
 import { compareOwnCount } from './compare-own-count';

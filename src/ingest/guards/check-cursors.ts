@@ -3,9 +3,8 @@ import type { KafkaClient } from '../../kafka/client';
 import { checkCursor } from '../resume-offset';
 import { chainStopped, topicReplaced, uninitialised } from '../stop-errors';
 import { checkCoPartitioned, logRanges, type LogRange } from '../../kafka/topics/topics';
-import { readCursors } from '../../redis/cursors';
+import { readCursors, readTopicIds } from '../../redis/cursors';
 import type { Store } from '../../redis/store';
-import { readTopicIds } from '../../redis/topic-ids';
 import { restoreShardCount } from '../../installation/shard-count';
 
 export interface CheckedCursors {

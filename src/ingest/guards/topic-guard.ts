@@ -2,7 +2,7 @@ import { KafkaJSError, type KafkaClient } from '../../kafka/client';
 import { EXIT } from '../../lib/error-codes';
 import { TallymanError } from '../../lib/errors';
 import type { Store } from '../../redis/store';
-import { noteTopicId } from '../../redis/topic-ids';
+import { noteTopicId } from '../../redis/cursors';
 import { topicReplaced } from '../stop-errors';
 
 /** Keeps a consumer from counting one topic's events under the offsets of another. */

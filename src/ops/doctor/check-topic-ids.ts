@@ -2,7 +2,7 @@ import { topicReplaced } from '../../ingest/stop-errors';
 import type { Context } from '../../installation/context';
 import type { Finding } from '../../lib/finding';
 import type { Store } from '../../redis/store';
-import { readTopicIds } from '../../redis/topic-ids';
+import { readTopicIds } from '../../redis/cursors';
 
 export async function checkTopicIds(
   context: Context,

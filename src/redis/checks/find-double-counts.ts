@@ -1,5 +1,5 @@
 import { TallymanError } from '../../lib/errors';
-import { eachPageOfMembers } from '../usage/each-member';
+import { eachPageOfMembers } from '../scan';
 import { readFreezes } from '../cut-offs';
 import { FINGERPRINT_BYTES } from '../apply/fingerprint';
 import { dedupWindows } from '../apply/forget-ids';

@@ -1,4 +1,4 @@
-import { eachPageOfTotalsKeys, type TotalsKey } from '../usage/each-totals-key';
+import { eachPageOfTotalsKeys, type TotalsKey } from '../scan';
 import type { Store } from '../store';
 
 /**

@@ -1,5 +1,5 @@
 import type { FrozenPart } from '../../../schemas/types';
-import { eachPageOfMembers } from './each-member';
+import { eachPageOfMembers } from '../scan';
 import { readShard } from './read-shard';
 import type { Store } from '../store';
 

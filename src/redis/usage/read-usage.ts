@@ -1,5 +1,5 @@
 import { TallymanError } from '../../lib/errors';
-import { eachPageOfMembers } from './each-member';
+import { eachPageOfMembers } from '../scan';
 import type { Store } from '../store';
 
 /**

@@ -6,7 +6,7 @@ import {
   parseInvoiceId,
   runningNumber,
 } from '../../billing/invoice/invoice-id';
-import { eachMember } from '../usage/each-member';
+import { eachMember } from '../scan';
 import { parsePosition, positionText, type LedgerRecord, type LedgerView, type Shown } from './ledger-view';
 import type { Command, Store } from '../store';
 import { monthOf } from '../../rating/month';

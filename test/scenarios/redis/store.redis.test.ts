@@ -3,7 +3,7 @@ import { freePort } from '../../../src/dev/services/free-port';
 import type { NativeService } from '../../../src/dev/services/service';
 import { apply } from '../../../src/redis/apply/apply-chunk';
 import { emptyRedis } from '../../../src/redis/empty-redis';
-import { eachPageOfKeys } from '../../../src/redis/scan-keys';
+import { eachPageOfKeys } from '../../../src/redis/scan';
 import { initCursor, readCursor, readCursors } from '../../../src/redis/cursors';
 import { freeze } from '../../../src/redis/cut-offs';
 import { forgetIds } from '../../../src/redis/apply/forget-ids';

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { usageConsumers } from '../../../../consumers';
+import { consumerOfType, usageConsumers } from '../../../../consumers';
 import { decodeEvent, VALUE_BYTES_MAX } from '../../../../consumers/decode/decode-event';
 import { VOID_TYPE } from '../../../../consumers/void';
 import { TallymanError } from '../../../lib/errors';
@@ -98,12 +98,11 @@ function routeOf(bytes: Buffer): Route | string {
   }
   const { type, subject, data } = (event ?? {}) as { type?: unknown; subject?: unknown; data?: unknown };
   const { type: voidedType } = (data ?? {}) as { type?: unknown };
-  // A void goes to its event's topic, because only there it finds the event.
-  const routed = type === VOID_TYPE ? voidedType : type;
-  const consumer = usageConsumers.find(({ eventType }) => eventType === routed);
+  const consumer = consumerOfType(type, () => voidedType);
   if (!consumer) {
     const known = usageConsumers.map(({ eventType }) => eventType).join(', ');
-    return `"${type === VOID_TYPE ? 'data.type' : 'type'}" is ${shown(routed)}, and must be one of ${known}`;
+    const given = type === VOID_TYPE ? `"data.type" is ${shown(voidedType)}` : `"type" is ${shown(type)}`;
+    return `${given}, and must be one of ${known}`;
   }
   if (typeof subject !== 'string') return `"subject" is ${shown(subject)}, and must be a project id`;
   return { topic: consumer.topic, project: subject };
