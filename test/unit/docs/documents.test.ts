@@ -71,7 +71,7 @@ test('every link leads to a file that exists, and to a heading of it', () => {
 test('every path of the project that is named exists', () => {
   const missing = current.flatMap((page) =>
     codeIn(page)
-      .filter((text) => /^(src|consumers|schemas|test|docs|deploy|bench)\/[\w./-]*$/.test(text))
+      .filter((text) => /^(src|consumers|schemas|test|docs|deploy|bench|integrations)\/[\w./-]*$/.test(text))
       .filter((path) => !existsSync(join(ROOT, path)))
       .map((path) => `${page.path}: ${path}`),
   );
