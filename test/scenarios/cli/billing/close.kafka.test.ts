@@ -152,10 +152,11 @@ test('killed and run again, and run by two at once, it issues each invoice once'
   // As cron would: no month is named, so the first run must know that it was not finished.
   const due = ['close', '--grace', '0s'];
   const both = await Promise.all([tallyman.run(due), tallyman.run(due)]);
-  // One of them may take over from the other, which then says so and has done no harm.
+  // One of them may take over from the other, which then says so last, and has done no harm. Before that it may have
+  // warned that it restored what only the ledger had: the killed one's invoices.
   expect(both.some(({ code }) => code === 0)).toBe(true);
   for (const { code, stderr } of both.filter((one) => one.code !== 0))
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/^tallyman: .*\[CLOSE_FENCED\]\n$/)]);
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/(^|\n)tallyman: .*\[CLOSE_FENCED\]\n$/)]);
   const issued = await issuedInLedger(tallyman);
   expect([...issued.keys()].sort()).toEqual(projects.map((project) => `${project}-${lastMonth}`).sort());
   for (const [id, versions] of issued) {
