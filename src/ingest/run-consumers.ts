@@ -15,7 +15,7 @@ import { openTransactions } from '../kafka/topics/open-transactions';
 import { stableEnds, topicName } from '../kafka/topics/topics';
 import { checkRebuilt } from '../redis/rebuilding';
 import { createConsumerMetrics, type ConsumerMetrics } from './health/consumer-metrics';
-import { jsonAnswer, startHealthServer, type HealthServer } from '../lib/health-server';
+import { probeRoutes, startHealthServer, type HealthServer } from '../lib/health-server';
 import { createTotals } from './totals';
 import { watchLog } from './health/log-position';
 import type { Context } from '../installation/context';
@@ -159,14 +159,7 @@ async function serveHealth(
   const server = await startHealthServer({
     host,
     port,
-    routes: {
-      '/healthz': () => jsonAnswer(200, { alive: true }),
-      '/readyz': () => {
-        const health = watch.health();
-        return jsonAnswer(health.ready ? 200 : 503, health);
-      },
-      '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
-    },
+    routes: probeRoutes(() => watch.health(), registry),
   });
   logger.info({ host, port: server.port }, 'answering probes');
   return server;

@@ -21,7 +21,31 @@ export interface HealthServer {
   close(): Promise<void>;
 }
 
-export const jsonAnswer = (status: number, document: unknown): HealthAnswer => ({
+/** What `/readyz` answers, whatever the process does: the state, and each problem in one shape. */
+export interface Readiness {
+  readonly ready: boolean;
+  readonly problems: readonly { readonly code: string; readonly subject: string; readonly detail: string }[];
+}
+
+/** What `/healthz` answers while the process works. */
+export const ALIVE = { alive: true } as const;
+
+/** The three routes that probes and scrapers ask any process for. */
+export function probeRoutes(
+  readiness: () => Readiness,
+  metrics: { readonly contentType: string; metrics(): Promise<string> },
+): HealthServerOptions['routes'] {
+  return {
+    '/healthz': () => jsonAnswer(200, ALIVE),
+    '/readyz': () => {
+      const answer = readiness();
+      return jsonAnswer(answer.ready ? 200 : 503, answer);
+    },
+    '/metrics': async () => ({ status: 200, type: metrics.contentType, body: await metrics.metrics() }),
+  };
+}
+
+const jsonAnswer = (status: number, document: unknown): HealthAnswer => ({
   status,
   type: 'application/json',
   body: `${JSON.stringify(document)}\n`,

@@ -9,7 +9,7 @@ import type { CountState } from './own-count';
 import { SumStore } from './sum-store';
 import { usageTopics } from '../../kafka/topics/topics';
 import { createFollowerMetrics } from './follower-metrics';
-import { jsonAnswer, startHealthServer, type HealthServer } from '../../lib/health-server';
+import { probeRoutes, startHealthServer, type HealthServer, type Readiness } from '../../lib/health-server';
 import type { Context } from '../../installation/context';
 import { signalled } from '../../lib/process/stop-signal';
 
@@ -105,31 +105,29 @@ async function serveProbes(
   const server = await startHealthServer({
     host,
     port,
-    routes: {
-      '/healthz': () => jsonAnswer(200, { alive: true }),
-      '/readyz': () => {
-        const problems = problemsOf(follower);
-        const differences = follower.differences.list();
-        const ready = problems.length === 0;
-        return jsonAnswer(ready ? 200 : 503, { ready, problems, differences });
-      },
-      '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
-    },
+    routes: probeRoutes(() => {
+      const problems = problemsOf(follower);
+      const readiness = { ready: problems.length === 0, problems };
+      return { ...readiness, differences: follower.differences.list() };
+    }, registry),
   });
   logger.info({ host, port: server.port }, 'answering probes');
   return server;
 }
 
-function problemsOf({ status, differences }: Follower): string[] {
+function problemsOf({ status, differences }: Follower): Readiness['problems'] {
   const { left, total, roundAt, sweptAt } = status;
-  const problems: string[] = [];
-  if (differences.count > 0) problems.push(`${differences.count} differences between Redis and the log`);
+  const problems: { code: string; subject: string; detail: string }[] = [];
+  const report = (code: string, subject: string, detail: string): void =>
+    void problems.push({ code, subject, detail });
+  if (differences.count > 0)
+    report('DIFFERENCE', 'Redis', `${differences.count} differences between Redis and the log`);
   if (sweptAt === undefined)
-    problems.push(`not everything was compared yet: ${total - left} of ${total} offsets are recounted`);
+    report('NOT_COMPARED', 'log', `${total - left} of ${total} offsets are recounted so far`);
   else if (performance.now() - sweptAt > SWEEP_LIMIT_MS)
-    problems.push(`everything was last compared ${secondsSince(sweptAt)} s ago`);
+    report('SWEEP_LATE', 'Redis', `everything was last compared ${secondsSince(sweptAt)} s ago`);
   if (roundAt !== undefined && performance.now() - roundAt > ROUND_LIMIT_MS)
-    problems.push(`the last round ended ${secondsSince(roundAt)} s ago`);
+    report('ROUND_LATE', 'log', `the last round ended ${secondsSince(roundAt)} s ago`);
   return problems;
 }
 

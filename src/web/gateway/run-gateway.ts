@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Context } from '../../installation/context';
 import { publisherAtNeed } from '../../kafka/producer';
-import { jsonAnswer, startHealthServer } from '../../lib/health-server';
+import { probeRoutes, startHealthServer } from '../../lib/health-server';
 import { deferred } from '../../lib/process/deferred';
 import { signalled } from '../../lib/process/stop-signal';
 import { createBridge } from '../../livekit/bridge';
@@ -76,10 +76,6 @@ async function startHealth(
   return startHealthServer({
     host,
     port,
-    routes: {
-      '/healthz': () => jsonAnswer(200, { status: 'ok' }),
-      '/readyz': () => jsonAnswer(200, { status: 'ready', problems: [] }),
-      '/metrics': async () => ({ status: 200, type: registry.contentType, body: await registry.metrics() }),
-    },
+    routes: probeRoutes(() => ({ ready: true, problems: [] }), registry),
   });
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { WebDependencies } from './dependencies';
+import { ALIVE } from '../../lib/health-server';
 import { checkHealth, type Health } from '../../ingest/health/check-health';
 
 /** The health of the installation, although this process runs none of its consumers. */
@@ -20,7 +21,7 @@ export const installationHealth = (
 export function registerHealth(app: FastifyInstance, web: WebDependencies): void {
   app.get('/healthz', { logLevel: 'silent' }, async (_request, reply) => {
     void reply.header('cache-control', 'no-store');
-    return { status: 'ok' };
+    return ALIVE;
   });
 
   app.get('/readyz', { logLevel: 'silent' }, async (_request, reply) => {

@@ -304,7 +304,7 @@ test.each([
 });
 
 test('a healthy process is not ready without Kafka', async () => {
-  expect((await harness.inject('/healthz')).json()).toEqual({ status: 'ok' });
+  expect((await harness.inject('/healthz')).json()).toEqual({ alive: true });
   const ready = await harness.inject('/readyz');
   expect(ready.statusCode).toBe(503);
   expect(ready.json()).toMatchObject({ ready: false, problems: [{ code: 'LOG_UNSEEN', subject: 'Kafka' }] });

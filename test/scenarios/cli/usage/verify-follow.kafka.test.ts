@@ -259,6 +259,7 @@ test('beside busy consumers it finds nothing; killed and started again it counts
     );
     expect(JSON.parse(await follower.ask('/readyz'))).toMatchObject({
       ready: false,
+      problems: [{ code: 'DIFFERENCE', subject: 'Redis' }],
       differences: [{ project: 'middle' }],
     });
     expect(follower.output()).toContain('DIFFERENCE');
