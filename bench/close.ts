@@ -38,7 +38,10 @@ function medianStart(words: readonly string[], env: Readonly<Record<string, stri
   return times.sort((a, b) => a - b)[(STARTS - 1) / 2]!;
 }
 
-/** A close of a month by the command that ops use, with a paid plan for every project; and reading of totals. */
+/**
+ * A close of a month by the command that ops use, with a paid plan for every project; and reading
+ * of totals.
+ */
 export async function measureClose(
   kafka: NativeService,
   projectCount: number,

@@ -5,7 +5,10 @@ import { createPublisher } from '../src/kafka/producer';
 import { topicName } from '../src/kafka/topics/topics';
 import { benchWorkload, type BenchWorkload } from './workload';
 
-/** Publishes a workload, lz4 and keyed by project. A process of its own: the oracle counts meanwhile. */
+/**
+ * Publishes a workload, lz4 and keyed by project. A process of its own: the oracle counts
+ * meanwhile.
+ */
 
 const BATCH_RECORDS = 20_000;
 

@@ -44,7 +44,10 @@ export interface GatewayResult {
 
 const SECRET = 'a secret of the benchmark, longer than 32 bytes';
 
-/** `POST /v1/events` of `tallyman gateway`, as fast as one client gets answers, while a consumer counts what arrives. */
+/**
+ * `POST /v1/events` of `tallyman gateway`, as fast as one client gets answers, while a consumer
+ * counts what arrives.
+ */
 export async function measureGateway(
   kafka: NativeService,
   options: GatewayOptions,

@@ -25,7 +25,10 @@ export interface GrowthResult {
 const SHARDS = 12;
 const PROJECTS = 2_000;
 const STEP = 240_000;
-/** The ids of the closed month before. Like every number of made-up events here, it is a multiple of the shards. */
+/**
+ * The ids of the closed month before. Like every number of made-up events here, it is a multiple of
+ * the shards.
+ */
 const HELD_IDS = 96_000;
 
 export async function measureGrowth(

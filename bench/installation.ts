@@ -27,7 +27,10 @@ export async function createUsageTopics(env: Environment, partitions: number): P
 
 const READY_LIMIT_MS = 60_000;
 
-/** A broker is told of its new partitions after the topics are there; hundreds of them take it longer than a send waits. */
+/**
+ * A broker is told of its new partitions after the topics are there; hundreds of them take it
+ * longer than a send waits.
+ */
 async function ready(kafka: KafkaClient, topics: readonly string[]): Promise<void> {
   const deadline = Date.now() + READY_LIMIT_MS;
   for (;;) {
@@ -87,7 +90,8 @@ const PRELOAD_CHUNK = 2_000;
 /**
  * Applies made-up events of one minute each to every shard in turn, under a topic of their own.
  *
- * @param first the number of the first event; each has its own id, and its place in the shard's topic by `first / shards`
+ * @param first the number of the first event; each has its own id, and its place in the shard's
+ *   topic by `first / shards`
  */
 export async function applyMadeUp(
   store: Store,
@@ -125,7 +129,10 @@ const MADE_UP_TOPIC = 'bench.made-up';
 export const initMadeUp = (store: Store, shards: number): Promise<void> =>
   initCursors(store, [MADE_UP_TOPIC], shards);
 
-/** A month that is closed already, with ids in it: usage of it is late, and every id is looked for in two periods. */
+/**
+ * A month that is closed already, with ids in it: usage of it is late, and every id is looked for
+ * in two periods.
+ */
 export async function holdClosedMonth(
   store: Store,
   shards: number,

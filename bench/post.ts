@@ -6,7 +6,10 @@ import { createWorkload } from '../src/oracle/workload';
 import { totalsOf } from './check-totals';
 import { projectNames, type BenchWorkload } from './workload';
 
-/** Posts a workload to a gateway in batches, over several connections, and writes what must come out. */
+/**
+ * Posts a workload to a gateway in batches, over several connections, and writes what must come
+ * out.
+ */
 
 export interface Posting extends BenchWorkload {
   readonly port: number;
@@ -25,8 +28,9 @@ export type Posted =
 const REPEATED_SHARE = 50;
 
 /**
- * The bodies of the requests, made before the clock runs, and the totals that they come to. No event has the id of another:
- * connections overtake each other, and which of two is the first would be left to chance.
+ * The bodies of the requests, made before the clock runs, and the totals that they come to. No
+ * event has the id of another: connections overtake each other, and which of two is the first would
+ * be left to chance.
  */
 function prepare({ seed, month, events, projects, batch }: Posting): { bodies: Buffer[]; totals: object } {
   const oracle = createOracle();

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 /** A clock tick of /proc/<pid>/stat: 100 a second on every Linux that Node is built for. */
 const TICK_MS = 10;
 
-/** CPU time of a process, user and system, its ended children included (Redis rewrites its append-only file in one). */
+/**
+ * CPU time of a process, user and system, its ended children included (Redis rewrites its
+ * append-only file in one).
+ */
 export function cpuMs(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The program's name stands in parentheses and may hold blanks: count from behind it.
@@ -42,7 +45,8 @@ export function startChild(
   });
   if (onMessage) child.on('message', onMessage);
   let isStopping = false;
-  // A server ends with the benchmark by its watchdog; a consumer would wait for servers that do not come back.
+  // A server ends with the benchmark by its watchdog; a consumer would wait for servers that do not
+  // come back.
   const killNow = (): void => void child.kill('SIGKILL');
   process.on('exit', killNow);
   const ended = new Promise<void>((resolve, reject) => {

@@ -27,7 +27,10 @@ const REQUESTS = 2_000;
 const WARM_UP_REQUESTS = 300;
 const SECRET = 'a secret of the benchmark, longer than 32 bytes';
 
-/** How long a gatekeeper waits for `GET /quota` of `tallyman serve`, one request after the other over one connection. */
+/**
+ * How long a gatekeeper waits for `GET /quota` of `tallyman serve`, one request after the other
+ * over one connection.
+ */
 export async function measureQuota(
   kafka: NativeService,
   onResult: (result: QuotaResult) => void,

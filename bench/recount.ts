@@ -3,7 +3,10 @@ import { createOracle } from '../src/oracle/usage-oracle';
 import { totalsOf } from './check-totals';
 import { benchWorkload, type BenchWorkload } from './workload';
 
-/** Recounts a workload with the demo's oracle, which shares no code with the consumers, and writes what must come out. */
+/**
+ * Recounts a workload with the demo's oracle, which shares no code with the consumers, and writes
+ * what must come out.
+ */
 
 export interface Recount {
   readonly counted: number;

@@ -1,7 +1,10 @@
 import type { Redis } from 'ioredis';
 import type { Store } from '../src/redis/store';
 
-/** What Redis holds, by the first word of a key after its shard: `ids`, `totals`, `daily`, `projects`; or `naive`. */
+/**
+ * What Redis holds, by the first word of a key after its shard: `ids`, `totals`, `daily`,
+ * `projects`; or `naive`.
+ */
 export interface HeldMemory {
   readonly keys: number;
   readonly bytes: number;

@@ -6,7 +6,9 @@ import { formatTable, type Column } from '../src/cli/lib/output';
 import { say } from './servers';
 import { judge, withRatios } from './targets';
 
-/** One line of measurement: what was measured (texts, and the numbers of `KEYS`) and what came out. */
+/**
+ * One line of measurement: what was measured (texts, and the numbers of `KEYS`) and what came out.
+ */
 export type Result = Readonly<Record<string, string | number | undefined>> & { readonly section: string };
 
 interface ResultFile {
@@ -22,7 +24,9 @@ const FOLDER = join(__dirname, '../../bench/results');
 /** Two results are of the same thing when these agree. */
 const KEYS = ['section', 'engine', 'projects', 'partitions', 'events', 'ids', 'what', 'consumers', 'rate'];
 
-/** Collects results: each is printed as a line of JSON at once, all of them as tables in the end. */
+/**
+ * Collects results: each is printed as a line of JSON at once, all of them as tables in the end.
+ */
 export function createResults() {
   const results: Result[] = [];
   const before = latestOfThisMachine();
@@ -76,7 +80,10 @@ function rounded(result: Result): Result {
 
 const sameThing = (a: Result, b: Result): boolean => KEYS.every((key) => a[key] === b[key]);
 
-/** Several runs of one thing become one: the median of each figure, and what was wrong in any of them. */
+/**
+ * Several runs of one thing become one: the median of each figure, and what was wrong in any of
+ * them.
+ */
 function medians(results: readonly Result[]): Result[] {
   const groups: Result[][] = [];
   for (const result of results) {

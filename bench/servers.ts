@@ -3,7 +3,10 @@ import { startNativeRedis } from '../src/dev/services/native-redis';
 import type { NativeService } from '../src/dev/services/service';
 import { createProgress } from '../src/lib/progress';
 
-/** This machine's own servers, never given ones: their CPU and memory are read from /proc, and Redis is thrown away. */
+/**
+ * This machine's own servers, never given ones: their CPU and memory are read from /proc, and Redis
+ * is thrown away.
+ */
 export const startKafka = (): Promise<NativeService> => startNativeKafka(say, createProgress('Kafka'));
 export const startRedis = (): Promise<NativeService> => startNativeRedis(say);
 

@@ -19,7 +19,10 @@ export interface StartUpResult {
 
 const EVENTS = 20_000;
 
-/** How long a consumer takes from its start to the first, and to all, of a small backlog; and to share it with a second one. */
+/**
+ * How long a consumer takes from its start to the first, and to all, of a small backlog; and to
+ * share it with a second one.
+ */
 export async function measureStartUp(
   kafka: NativeService,
   partitions: number,

@@ -96,8 +96,9 @@ const TARGETS: readonly Target[] = [
 export const TOTALS_COMMAND = 'totals of one project, command and all';
 
 /**
- * The rows with their ratios: of an engine's CPU to the bare client's, and of its events a second of CPU, Redis's
- * included, to those of the naive engine. Each within its own run, whose machine was the same.
+ * The rows with their ratios: of an engine's CPU to the bare client's, and of its events a second
+ * of CPU, Redis's included, to those of the naive engine. Each within its own run, whose machine
+ * was the same.
  */
 export function withRatios(results: readonly Result[]): Result[] {
   const beside = (row: Result, engine: string): Result | undefined =>

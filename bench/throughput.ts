@@ -50,7 +50,10 @@ export interface EngineResult {
   readonly totals?: number;
 }
 
-/** The naive engine takes a tenth of a millisecond an event and more: it gets a part of the events, in topics of their own. */
+/**
+ * The naive engine takes a tenth of a millisecond an event and more: it gets a part of the events,
+ * in topics of their own.
+ */
 const NAIVE_SHARE = 0.1;
 /** Ids of the closed month before, so that each new one is looked for in two periods. */
 const HELD_IDS = 240_000;
@@ -61,7 +64,10 @@ interface Filled {
   readonly recount: Recount;
 }
 
-/** Every engine over the same log of the same broker, one after the other, each in processes of its own and on a new Redis. */
+/**
+ * Every engine over the same log of the same broker, one after the other, each in processes of its
+ * own and on a new Redis.
+ */
 export async function measureThroughput(
   kafka: NativeService,
   options: ThroughputOptions,
@@ -186,7 +192,10 @@ async function measure(
     await Promise.all(children.map((child) => child.stop()));
   }
 
-  /** From the first sight of progress to the end of the log: what is before is the start of the processes. */
+  /**
+   * From the first sight of progress to the end of the log: what is before is the start of the
+   * processes.
+   */
   async function watch() {
     let first: ReturnType<typeof sample> | undefined;
     for (;;) {

@@ -9,7 +9,10 @@ export interface BenchWorkload {
   readonly projects: number;
 }
 
-/** Half sessions, a fifth transfers, a tenth agents, a fifth inference; 2 % repeats, 0.1 % bad, 1 % of the month before. */
+/**
+ * Half sessions, a fifth transfers, a tenth agents, a fifth inference; 2 % repeats, 0.1 % bad, 1 %
+ * of the month before.
+ */
 export function benchWorkload({ seed, month, events, projects }: BenchWorkload): Generator<WorkloadRecord> {
   return createWorkload({ seed, month, events, projects: projectNames(projects) });
 }

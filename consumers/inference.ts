@@ -42,7 +42,10 @@ export const inferenceConsumer = usageConsumer<InferenceData>({
   },
 });
 
-/** Cached tokens are part of the input tokens, and have a price of their own: no token is in both meters. */
+/**
+ * Cached tokens are part of the input tokens, and have a price of their own: no token is in both
+ * meters.
+ */
 function llmUsages(data: Extract<InferenceData, { kind: 'llm' }>): Usage[] | Rejection {
   const { model } = data;
   const input = Number(data.inputTokens);

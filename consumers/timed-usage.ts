@@ -5,7 +5,10 @@ import type { TimedUsage } from '../schemas/types';
 import { reject, type Rejection } from './decode/rejection';
 import { instantOf } from './decode/precheck';
 
-/** `startedAt` and `endedAt`, which win where both are given, or `durationMs`; undefined if it ended before it started. */
+/**
+ * `startedAt` and `endedAt`, which win where both are given, or `durationMs`; undefined if it ended
+ * before it started.
+ */
 export function durationOf({ startedAt, endedAt, durationMs }: TimedUsage): Duration | undefined {
   if (typeof startedAt !== 'string' || typeof endedAt !== 'string') return durationOfMs(Number(durationMs));
   // The schema's pattern takes what parseInstant takes, no more and no less.

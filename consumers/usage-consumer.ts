@@ -16,7 +16,8 @@ export interface UsageConsumer {
 }
 
 /**
- * A consumer whose events' data are checked by the schema of their type before `usagesOf` sees them.
+ * A consumer whose events' data are checked by the schema of their type before `usagesOf` sees
+ * them.
  *
  * @param consumer.isSurelyGood true only of data that the schema takes, and quicker to say so
  * @typeParam Data the schema's `data`, from `schemas/types.ts`
@@ -40,7 +41,10 @@ export function usageConsumer<Data>(
   };
 }
 
-/** The validator stops at the first rule that fails. Its last word is that rule; the words before are of alternatives. */
+/**
+ * The validator stops at the first rule that fails. Its last word is that rule; the words before
+ * are of alternatives.
+ */
 function badData(data: unknown, errors: readonly ErrorObject[]): Rejection {
   const error = errors.filter(({ keyword }) => keyword !== 'if').at(-1);
   return reject(

@@ -21,7 +21,10 @@ export interface VoidedEvent {
 
 const isGood = compileSchema<VoidData>(`${VOID_TYPE}.json`, '#/properties/data');
 
-/** Reads the event out of a void's data: it is repeated there as it was, so that it comes to the same quantities. */
+/**
+ * Reads the event out of a void's data: it is repeated there as it was, so that it comes to the
+ * same quantities.
+ */
 export function readVoided(consumer: UsageConsumer, data: unknown): VoidedEvent | Rejection {
   if (!isGood(data)) {
     const base64 = isJsonObject(data) ? base64Data(data, 'data.') : undefined;
@@ -46,7 +49,10 @@ export function readVoided(consumer: UsageConsumer, data: unknown): VoidedEvent 
   return { ok: true, id: data.id, source: data.source, time: parseInstant(data.time)!, usages };
 }
 
-/** A void repeats its event as it was: one whose event would be refused as too long takes nothing back. */
+/**
+ * A void repeats its event as it was: one whose event would be refused as too long takes nothing
+ * back.
+ */
 export function implausibleVoid(
   data: unknown,
   usages: readonly Usage[],

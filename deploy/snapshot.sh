@@ -1,5 +1,6 @@
 #!/bin/sh
-# Prints the totals of every project in the months named, and every invoice, as text that two runs of can be compared:
+# Prints the totals of every project in the months named, and every invoice, as text that two runs
+# of can be compared:
 #
 #   deploy/snapshot.sh 2026-10 2026-11 > before.txt
 #   (Redis is lost) tallyman rebuild

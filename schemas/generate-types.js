@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Writes schemas/types.ts, the TypeScript types of every schema in this folder. `--check` writes nothing and exits
-// with 1 if the file is stale. Plain JavaScript, because it runs before anything is built.
+// Writes schemas/types.ts, the TypeScript types of every schema in this folder. `--check` writes
+// nothing and exits with 1 if the file is stale. Plain JavaScript, because it runs before anything
+// is built.
 const { readFileSync, readdirSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { compile } = require('json-schema-to-typescript');

@@ -1,7 +1,10 @@
 const { availableParallelism } = require('node:os');
 const { dirname } = require('node:path');
 
-/** Slow fault tests run only when the command line speaks of them: `--selectProjects fault`, or a path or pattern. */
+/**
+ * Slow fault tests run only when the command line speaks of them: `--selectProjects fault`, or a
+ * path or pattern.
+ */
 const namesFaults = process.argv.slice(2).some((argument) => /\bfault/.test(argument));
 
 const shared = {
@@ -23,9 +26,11 @@ const shared = {
 /** @type {import('jest').Config} */
 module.exports = {
   rootDir: dirname(__dirname),
-  // Each worker of the server tests keeps Kafka or Redis busy as well, so leave half of the cores to those.
+  // Each worker of the server tests keeps Kafka or Redis busy as well, so leave half of the cores
+  // to those.
   maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
-  // Jest takes no time-out by project, so unit tests set theirs themselves. The others wait for servers to come back.
+  // Jest takes no time-out by project, so unit tests set theirs themselves. The others wait for
+  // servers to come back.
   testTimeout: 120_000,
   projects: [
     {

@@ -7,8 +7,9 @@ import { NAIVE_ID_SECONDS, naiveIdKey, naiveTotalsKey, readNaively } from './nai
 import { createReporter } from './progress';
 
 /**
- * The consumer that is written first: `SET NX EX` per id, `HINCRBY` per meter. With `--batched`, one pipeline of each a
- * batch. Both lose usage when they are killed between the two, and know no late usage.
+ * The consumer that is written first: `SET NX EX` per id, `HINCRBY` per meter. With `--batched`,
+ * one pipeline of each a batch. Both lose usage when they are killed between the two, and know no
+ * late usage.
  */
 async function naive(isBatched: boolean): Promise<void> {
   const config = readConfig(process.env);

@@ -1,4 +1,7 @@
-/** Counts records in an engine and tells the bench about every 20 ms: it takes CPU and time at those moments. */
+/**
+ * Counts records in an engine and tells the bench about every 20 ms: it takes CPU and time at those
+ * moments.
+ */
 export function createReporter(): (records: number) => void {
   let done = 0;
   let told = 0;

@@ -4,7 +4,10 @@ import { registerCodecs } from '../../src/kafka/wire/codecs';
 import { usageTopics } from '../../src/kafka/topics/topics';
 import { createReporter } from './progress';
 
-/** What the client costs at least: kafkajs as it comes, `JSON.parse`, and nothing else. Counts nothing. */
+/**
+ * What the client costs at least: kafkajs as it comes, `JSON.parse`, and nothing else. Counts
+ * nothing.
+ */
 async function raw(): Promise<void> {
   const config = readConfig(process.env);
   const report = createReporter();

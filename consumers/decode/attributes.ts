@@ -29,8 +29,8 @@ const SOURCE = /^[^\u0000-\u0020\u007f]{1,256}$/u;
 const PROJECT = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/;
 
 /**
- * Checks the attributes of one event. By hand, though the schema says the same: it runs for every event, the time must
- * be read anyhow, and a test holds the two together.
+ * Checks the attributes of one event. By hand, though the schema says the same: it runs for every
+ * event, the time must be read anyhow, and a test holds the two together.
  */
 export function readAttributes(given: GivenAttributes): Attributes | Rejection {
   const { specversion, id, source, type, subject, time: timeText } = given;
@@ -52,7 +52,10 @@ export function readAttributes(given: GivenAttributes): Attributes | Rejection {
   return { ok: true, id, source, type, project: subject, time };
 }
 
-/** In binary mode attribute `id` stands in header `ce_id`. Of a header given twice the last counts, as in JSON. */
+/**
+ * In binary mode attribute `id` stands in header `ce_id`. Of a header given twice the last counts,
+ * as in JSON.
+ */
 export function attributesOfHeaders(headers: RawHeaders): GivenAttributes {
   return {
     specversion: headerText(headers['ce_specversion']),
@@ -81,7 +84,10 @@ function bad(attribute: string, value: unknown, rule: string): Rejection {
   return reject('schema_violation', `${problem} and must ${rule}`);
 }
 
-/** True for a string of 1 to `most` code points. Counts only where the number of code units leaves it open. */
+/**
+ * True for a string of 1 to `most` code points. Counts only where the number of code units leaves
+ * it open.
+ */
 function hasCodePoints(text: string, most: number): boolean {
   if (text.length === 0 || text.length > most * 2) return false;
   return text.length <= most || [...text].length <= most;

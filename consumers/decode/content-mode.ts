@@ -8,8 +8,9 @@ const STRUCTURED_TYPE = 'application/cloudevents+json';
 export const BATCH_TYPE = 'application/cloudevents-batch+json';
 
 /**
- * The content type decides, because a structured event may carry `ce_` headers as well. Only without a decisive one does
- * the header `ce_specversion` tell binary mode. Runs for every event: a record without headers costs one comparison.
+ * The content type decides, because a structured event may carry `ce_` headers as well. Only
+ * without a decisive one does the header `ce_specversion` tell binary mode. Runs for every event: a
+ * record without headers costs one comparison.
  */
 export function contentModeOf(headers: RawHeaders | undefined): ContentMode {
   if (headers === undefined) return 'structured';

@@ -17,13 +17,19 @@ export function implausibleUsage(
   return undefined;
 }
 
-/** Compared to the nanosecond, in whole milliseconds and a rest: one number of milliseconds would be rounded. */
+/**
+ * Compared to the nanosecond, in whole milliseconds and a rest: one number of milliseconds would be
+ * rounded.
+ */
 function isLonger({ seconds, nanos }: Duration, limitMs: number): boolean {
   const overMs = seconds * 1000 + Math.floor(nanos / NANOS_PER_MS) - limitMs;
   return overMs > 0 || (overMs === 0 && nanos % NANOS_PER_MS > 0);
 }
 
-/** Names the likely cause too: both kinds are mistakes of a producer far more often than long usages. */
+/**
+ * Names the likely cause too: both kinds are mistakes of a producer far more often than long
+ * usages.
+ */
 function tooLong({ startedAt, endedAt, durationMs }: TimedUsage, limitMs: number): Rejection {
   return reject(
     'implausible',

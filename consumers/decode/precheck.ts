@@ -1,8 +1,9 @@
 import { parseInstant, type Instant } from '../../src/rating/instant';
 
 /**
- * Checks that are true only of data that the schemas take, and cost a third of the compiled schema or less. Where one is false,
- * nothing is said: the schema judges then, and words the error. A test holds the two together.
+ * Checks that are true only of data that the schemas take, and cost a third of the compiled schema
+ * or less. Where one is false, nothing is said: the schema judges then, and words the error. A test
+ * holds the two together.
  */
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -62,7 +63,10 @@ interface ReadInstant {
 let newer: ReadInstant = { text: '', instant: undefined };
 let older: ReadInstant = { text: '', instant: undefined };
 
-/** As `parseInstant`. An event's start and end are checked first and measured then: they need not be read twice. */
+/**
+ * As `parseInstant`. An event's start and end are checked first and measured then: they need not be
+ * read twice.
+ */
 export function instantOf(text: string): Instant | undefined {
   if (newer.text === text) return newer.instant;
   if (older.text === text) return older.instant;

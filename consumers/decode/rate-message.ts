@@ -6,7 +6,10 @@ import { decodeEvent, type RawMessage, type TimeLimits } from './decode-event';
 import type { Rejection } from './rejection';
 import type { UsageConsumer } from '../usage-consumer';
 
-/** What the verdict on an event depends on besides the event: settings only, so that a replay comes to the same. */
+/**
+ * What the verdict on an event depends on besides the event: settings only, so that a replay comes
+ * to the same.
+ */
 export interface RatingContext {
   readonly rounding: RoundingTable;
   readonly calendar: BillingCalendar;

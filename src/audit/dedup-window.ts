@@ -19,7 +19,10 @@ export interface Period {
   readonly until: number;
 }
 
-/** The period of an offset. A topic that a cut-off does not name began after it, so its cut-off is at 0. */
+/**
+ * The period of an offset. A topic that a cut-off does not name began after it, so its cut-off is
+ * at 0.
+ */
 export function periodOf(freezes: Freezes, topic: string, offset: number): Period {
   let number = 0;
   let openMonth: string | undefined;

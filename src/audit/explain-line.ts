@@ -49,7 +49,9 @@ export interface ExplainedEvent {
   readonly sum: string;
 }
 
-/** What a line of an invoice counts; undefined if it is not based on events (a fee, a credit, a tax).
+/**
+ * What a line of an invoice counts; undefined if it is not based on events (a fee, a credit, a
+ * tax).
  *
  * @param aliases alias -> model
  */
@@ -82,7 +84,10 @@ export function subjectOf(
   };
 }
 
-/** A decimal quantity of a billing unit, in base units. Every line's quantity is a whole number of them. */
+/**
+ * A decimal quantity of a billing unit, in base units. Every line's quantity is a whole number of
+ * them.
+ */
 function baseUnits(quantity: string, unit: string): bigint {
   const size = unitSize(unit);
   const [whole = '', places = ''] = quantity.replace('-', '').split('.');

@@ -81,7 +81,8 @@ export class ShardRecount {
    * Continues the count up to these cursors.
    *
    * @param freezes all of the shard's; a new one must not be before what is counted already
-   * @throws TallymanError `TOTALS_WENT_BACK` for a cursor below what is counted already; those of `LogTail`
+   * @throws TallymanError `TOTALS_WENT_BACK` for a cursor below what is counted already; those of
+   *   `LogTail`
    */
   async advance(cursors: ReadonlyMap<string, number>, freezes: Freezes): Promise<void> {
     this.freezes = freezes;
@@ -174,7 +175,9 @@ export class ShardRecount {
     this.add(openMonth, { ...event, usages: event.usages.map(negated) });
   }
 
-  /** Whether the event's day holds the quantity to subtract, over all months that billed its usage. */
+  /**
+   * Whether the event's day holds the quantity to subtract, over all months that billed its usage.
+   */
   private holds(openMonth: string | undefined, { project, month, day, usages }: RatedEvent): boolean {
     const bill = openMonth !== undefined && month < openMonth ? openMonth : month;
     return usages.every(({ meter, model, quantity }) => {

@@ -47,7 +47,10 @@ export interface MonthVerdict {
   differences: number;
   conflicts: number;
   conflictsThatCount: number;
-  /** For a month that cannot be verified: the first partition whose log does not reach back far enough. */
+  /**
+   * For a month that cannot be verified: the first partition whose log does not reach back far
+   * enough.
+   */
   logTooShort?: {
     readonly topic: string;
     readonly partition: number;
@@ -196,7 +199,9 @@ class Verification {
       this.report.events[name] += recount.counts[name];
   }
 
-  /** The cut-offs of the ledger and of Redis: a close that runs makes them before they are recorded. */
+  /**
+   * The cut-offs of the ledger and of Redis: a close that runs makes them before they are recorded.
+   */
   private freezesOf(shard: number, { freezes }: ShardSnapshot): Map<string, ReadonlyMap<string, number>> {
     const all = new Map(freezes);
     for (const { month, cursors } of this.closes) {
@@ -222,7 +227,8 @@ class Verification {
 
   /** The first offset to count: the log's start, but not before the offset of the first cursor. */
   private async startsOf(shard: number, { cursors }: ShardSnapshot): Promise<Map<string, number>> {
-    // Looked up for each shard again: on a busy log, retention removes the oldest events during the count.
+    // Looked up for each shard again: on a busy log, retention removes the oldest events during the
+    // count.
     this.ranges = await logRanges(
       this.options.client,
       this.topics.map(({ topic }) => topic),

@@ -49,7 +49,9 @@ export function createProgram(called: readonly string[] = []): Command {
   return program;
 }
 
-/** Commander exits the process by itself unless each command, not only the program, is set to throw. */
+/**
+ * Commander exits the process by itself unless each command, not only the program, is set to throw.
+ */
 function inheritExitOverride(command: Command): void {
   command.exitOverride().showHelpAfterError(AFTER_ERROR);
   command.commands.forEach(inheritExitOverride);

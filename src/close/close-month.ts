@@ -40,7 +40,10 @@ export interface CloseDependencies {
   readonly logger: Logger;
   /** The close gives up if no cursor moves for this long while it waits for the consumers. */
   readonly stallMs: number;
-  /** Recounts the frozen month with other code: project -> how Redis differs. Absent without `--verify`. */
+  /**
+   * Recounts the frozen month with other code: project -> how Redis differs. Absent without
+   * `--verify`.
+   */
   readonly recount?: ((month: string) => Promise<ReadonlyMap<string, readonly Difference[]>>) | undefined;
 }
 
@@ -73,7 +76,8 @@ export async function closeMonth(
     waitForCursors(store, {
       ends: checked.ends,
       stallMs: dependencies.stallMs,
-      // A broker that restarts is waited for: while it is away no cursor moves, and the stall has its limit.
+      // A broker that restarts is waited for: while it is away no cursor moves, and the stall has
+      // its limit.
       findOpen: () =>
         openTransactions(kafka, usageTopics(prefix)).catch((error: unknown) => {
           logger.debug({ err: error, month }, 'could not ask for open transactions');
@@ -120,7 +124,8 @@ export async function closeMonth(
   const report = await traced('close.invoices', { month }, () =>
     issueInvoices({
       ...{ store, calendar, catalog, seller, month, progress },
-      // An invoice that is completed later has a later date, because a project's dates rise with its numbers.
+      // An invoice that is completed later has a later date, because a project's dates rise with
+      // its numbers.
       issuedAt: isFirstRun ? record.closedAt : new Date(nowMs).toISOString(),
       holds: [damaged.hold, ...(differing === undefined ? [] : [holdDiffering(differing, month)])],
       ledger: { publisher, topic: topicName(prefix, 'billing.invoices'), mayPublish },

@@ -38,7 +38,8 @@ export function dueMonths(
   const latestClosed = latest(state.closedMonths);
   const starts = [...state.openMonthsWithUsage, ...state.frozenMonths];
   if (latestClosed !== undefined) starts.push(calendar.nextMonth(latestClosed));
-  // Without usage and closes, the month that ended last is the first, because it bills the plans' fees.
+  // Without usage and closes, the month that ended last is the first, because it bills the plans'
+  // fees.
   const lastOver = calendar.previousMonth(calendar.monthOfMs(nowMs));
   const interrupted = new Set(state.interruptedMonths);
   const unfinished = state.unfinishedMonths.filter((month) => !interrupted.has(month));

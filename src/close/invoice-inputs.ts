@@ -85,7 +85,8 @@ export async function issuedInvoices(store: Store, project: string): Promise<Inv
 }
 
 /**
- * The project's invoices that credits depend on, in the order of their numbers. Few projects have credits.
+ * The project's invoices that credits depend on, in the order of their numbers. Few projects have
+ * credits.
  */
 async function invoicesBefore(
   store: Store,
@@ -129,7 +130,8 @@ async function readMonthInto(
 }
 
 /**
- * The earlier months that must be read, from a project's earliest late usage onwards, each with its projects.
+ * The earlier months that must be read, from a project's earliest late usage onwards, each with its
+ * projects.
  */
 function historiesOf(
   { calendar, month }: InvoiceTerms,

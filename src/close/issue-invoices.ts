@@ -228,7 +228,8 @@ async function* pagesToBill(
     yield { projects, lookedAt: projects.reduce((sum, { shards }) => sum + shards.length, 0) };
   }
   for await (const page of eachPageOfProjects(store)) {
-    // A damaged document may contain a plan, so it is included, and its project is held when it is read.
+    // A damaged document may contain a plan, so it is included, and its project is held when it is
+    // read.
     const begun = page.filter(
       ({ plans, isUnreadable }) => isUnreadable || plans.some(({ from }) => monthOf(from) <= month),
     );

@@ -2,7 +2,10 @@ import type { DeadLetterEntry } from './read-dead-letters';
 import type { KafkaClient } from '../kafka/client';
 import { readCloseRecords } from '../installation/ledgers/restore-closes';
 
-/** How many dead letters are older than the dedup window: a corrected copy that was counted then is not recognised. */
+/**
+ * How many dead letters are older than the dedup window: a corrected copy that was counted then is
+ * not recognised.
+ */
 export async function countBeyondIds(
   kafka: KafkaClient,
   prefix: string,

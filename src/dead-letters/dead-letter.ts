@@ -47,14 +47,20 @@ export interface DeadLetters {
 
 const VALUE_BYTES_SHOWN = 64 * 1024;
 /**
- * Key and headers above this size, together, are left out: a letter too large for its topic could never be published,
- * and its event would stop the consumer for good.
+ * Key and headers above this size, together, are left out: a letter too large for its topic could
+ * never be published, and its event would stop the consumer for good.
  */
 const KEY_AND_HEADERS_MAX_BYTES = 256 * 1024;
-/** What JSON takes for each besides its bytes, about: quotes or `null`, and a comma. A million empty ones are large, too. */
+/**
+ * What JSON takes for each besides its bytes, about: quotes or `null`, and a comma. A million empty
+ * ones are large, too.
+ */
 const JSON_BYTES = 8;
 
-/** Publishes dead letters under the place of the record, so that one that is published again has the same key. */
+/**
+ * Publishes dead letters under the place of the record, so that one that is published again has the
+ * same key.
+ */
 export function createDeadLetters(publisher: Publisher, prefix: string): DeadLetters {
   const topic = topicName(prefix, DEAD_LETTER_TOPIC);
   return {

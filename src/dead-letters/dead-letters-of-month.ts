@@ -9,8 +9,8 @@ export interface DeadLetterCount {
 }
 
 /**
- * Counts the dead letters of records that were published in a span of time: what went wrong with an event itself cannot
- * be trusted to say its month. Holds one number for each.
+ * Counts the dead letters of records that were published in a span of time: what went wrong with an
+ * event itself cannot be trusted to say its month. Holds one number for each.
  */
 export async function countDeadLetters(
   client: KafkaClient,

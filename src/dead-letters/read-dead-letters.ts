@@ -67,7 +67,10 @@ export async function listDeadLetters(client: KafkaClient, prefix: string): Prom
   return [...entries.values()].sort(inOrder);
 }
 
-/** The whole letters of these entries, some at a time, in the order of the log. One that retention removed is left out. */
+/**
+ * The whole letters of these entries, some at a time, in the order of the log. One that retention
+ * removed is left out.
+ */
 export async function* readDeadLetters(
   client: KafkaClient,
   prefix: string,

@@ -10,7 +10,9 @@ export interface RecentDeadLetters {
   readonly isCut: boolean;
 }
 
-/** Reads the newest dead letters: `perPartition` records of each partition, however long the log is. */
+/**
+ * Reads the newest dead letters: `perPartition` records of each partition, however long the log is.
+ */
 export async function readRecentDeadLetters(
   client: KafkaClient,
   prefix: string,

@@ -6,7 +6,10 @@ import type { BillingCalendar } from '../rating/billing-calendar';
 import { roundingTable } from '../rating/rounding';
 import { topicName } from '../kafka/topics/topics';
 
-/** This program's verdict on a record of any topic, under these settings; undefined for one of no usage topic. */
+/**
+ * This program's verdict on a record of any topic, under these settings; undefined for one of no
+ * usage topic.
+ */
 export type RecordRater = (topic: string, message: RawMessage) => RatedMessage | undefined;
 
 export function createRecordRater(

@@ -34,9 +34,10 @@ export interface ReplayReport {
 const PUBLISHED_AT_ONCE = 200;
 
 /**
- * Publishes dead letters' events again: the same bytes, key and headers, to the same topic and partition, where only the
- * ids of their firsts and repeats are. Then the dead letter is published again as replayed, so that it is not taken a second
- * time. Killed between the two, it is: its id tells it for a repeat.
+ * Publishes dead letters' events again: the same bytes, key and headers, to the same topic and
+ * partition, where only the ids of their firsts and repeats are. Then the dead letter is published
+ * again as replayed, so that it is not taken a second time. Killed between the two, it is: its id
+ * tells it for a repeat.
  */
 export async function replayDeadLetters(options: ReplayOptions): Promise<ReplayReport> {
   const { client, prefix, entries, progress } = options;
@@ -84,8 +85,9 @@ function isReplayable({ rate, nowMs }: ReplayOptions, letter: DeadLetter, report
 }
 
 /**
- * A letter of an older version does not name its missing parts. One without its headers is then judged like any other: an
- * event in binary mode is refused without them, and one in structured mode needs neither headers nor key.
+ * A letter of an older version does not name its missing parts. One without its headers is then
+ * judged like any other: an event in binary mode is refused without them, and one in structured
+ * mode needs neither headers nor key.
  */
 export function missingParts({
   reason,
@@ -116,7 +118,10 @@ async function publishAgain(
   );
 }
 
-/** Its timestamp is that of the replay: under its old one, retention might remove it before it is read. */
+/**
+ * Its timestamp is that of the replay: under its old one, retention might remove it before it is
+ * read.
+ */
 function recordOf(letter: DeadLetter): PublishRecord {
   const headers = Object.entries(letter.headers).map(([name, value]) => [
     name,

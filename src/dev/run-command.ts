@@ -24,7 +24,8 @@ export function runCommand(
     const child = spawn(command, args, {
       cwd: options.cwd,
       env: options.env ?? process.env,
-      // Not the option `timeout`: if the program does not exist, its timer keeps this process alive.
+      // Not the option `timeout`: if the program does not exist, its timer keeps this process
+      // alive.
       signal: options.timeoutMs === undefined ? undefined : AbortSignal.timeout(options.timeoutMs),
       killSignal: 'SIGKILL',
       stdio: ['ignore', 'pipe', 'pipe'],

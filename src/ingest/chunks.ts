@@ -16,7 +16,10 @@ export interface ChunkLimits {
   readonly maxBytes: number;
 }
 
-/** Cuts records, as they come, into chunks that leave no offset out: each begins where the one before ended. */
+/**
+ * Cuts records, as they come, into chunks that leave no offset out: each begins where the one
+ * before ended.
+ */
 export class ChunkCutter {
   private records = 0;
   private bytes = 0;
@@ -27,7 +30,10 @@ export class ChunkCutter {
     private readonly limits: ChunkLimits,
   ) {}
 
-  /** Takes the next record, none that lies below the range, and gives the chunk that ends before it, if one does. */
+  /**
+   * Takes the next record, none that lies below the range, and gives the chunk that ends before it,
+   * if one does.
+   */
   add({ offset, valueBytes }: Sized): ChunkRange | undefined {
     const { records, bytes, limits } = this;
     const isFull = records > 0 && (records >= limits.maxRecords || bytes + valueBytes > limits.maxBytes);
@@ -37,7 +43,10 @@ export class ChunkCutter {
     return ended;
   }
 
-  /** The last chunk, up to `next`. It may be empty: the cursor has to pass a range without records too. */
+  /**
+   * The last chunk, up to `next`. It may be empty: the cursor has to pass a range without records
+   * too.
+   */
   end(next: number): ChunkRange {
     const range = { from: this.from, next };
     this.from = next;

@@ -4,8 +4,8 @@ import type { Logger } from '../lib/logger';
 const COMMIT_INTERVAL_MS = 1_000;
 
 /**
- * Tells Kafka how far a topic is applied. These offsets are never read back: they show the lag to people and their tools.
- * So nothing waits for them, and no failure matters.
+ * Tells Kafka how far a topic is applied. These offsets are never read back: they show the lag to
+ * people and their tools. So nothing waits for them, and no failure matters.
  */
 export interface CommitHints {
   note(partition: number, next: number): void;

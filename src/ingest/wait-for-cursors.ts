@@ -9,15 +9,23 @@ import { readCursors } from '../redis/cursors';
 import type { Store } from '../redis/store';
 
 const POLL_MS = 100;
-/** Cursors that have stood this long are held back by something: Kafka is asked about open transactions. */
+/**
+ * Cursors that have stood this long are held back by something: Kafka is asked about open
+ * transactions.
+ */
 const STANDING_MS = 1_000;
 
 export interface CursorWait {
   /** topic -> partition -> log end offset, noted at the start. */
   readonly ends: ReadonlyMap<string, readonly number[]>;
-  /** Gives up when no cursor has moved for this long: the consumers are not running, or cannot read. */
+  /**
+   * Gives up when no cursor has moved for this long: the consumers are not running, or cannot read.
+   */
   readonly stallMs: number;
-  /** The transactions that are open now; undefined while Kafka cannot say, which is no reason to give up. */
+  /**
+   * The transactions that are open now; undefined while Kafka cannot say, which is no reason to
+   * give up.
+   */
   readonly findOpen: () => Promise<readonly OpenTransaction[] | undefined>;
   readonly progress: Progress;
   /** Ends the wait early. */
@@ -25,11 +33,12 @@ export interface CursorWait {
 }
 
 /**
- * Waits until every cursor has reached the log end noted at the start: then all that was published before is in the
- * totals, and the month can be frozen without making timely usage late. What lies behind an open transaction is
- * published, although nobody can read it yet.
+ * Waits until every cursor has reached the log end noted at the start: then all that was published
+ * before is in the totals, and the month can be frozen without making timely usage late. What lies
+ * behind an open transaction is published, although nobody can read it yet.
  *
- * @throws TallymanError `NOT_CAUGHT_UP`; `TRANSACTION_OPEN` where a transaction holds back what is left
+ * @throws TallymanError `NOT_CAUGHT_UP`; `TRANSACTION_OPEN` where a transaction holds back what is
+ *   left
  */
 export async function waitForCursors(store: Store, wait: CursorWait): Promise<void> {
   const { ends, stallMs, findOpen, progress, isStopped = () => false } = wait;

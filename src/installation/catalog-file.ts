@@ -49,7 +49,10 @@ function schemaProblem(document: unknown, errors: readonly ErrorObject[]): strin
   return problemOf({ ...deepest, instancePath: '' }, path);
 }
 
-/** `/rates/3/price` -> `rates[3] (session.webrtc).price`: a row is looked for by its name, not by counting. */
+/**
+ * `/rates/3/price` -> `rates[3] (session.webrtc).price`: a row is looked for by its name, not by
+ * counting.
+ */
 function rowPath(document: unknown, instancePath: string): string {
   let value = document;
   let path = '';

@@ -11,8 +11,8 @@ const LEDGERS = ['billing.projects', 'billing.closes', 'billing.invoices'];
 export const ALL_LEDGERS = [...LEDGERS, 'billing.settings'];
 
 /**
- * Whether Redis was emptied: it holds no cursor at all, but the ledgers hold records. New cursors alone would count the
- * events again, but without plans and closes.
+ * Whether Redis was emptied: it holds no cursor at all, but the ledgers hold records. New cursors
+ * alone would count the events again, but without plans and closes.
  */
 export async function isRedisEmptied(
   kafka: KafkaClient,
@@ -39,8 +39,8 @@ export const EMPTIED_MESSAGE = `Redis: ${EMPTIED_PROBLEM}. Run \`tallyman rebuil
 const PATIENCE_MS = 10_000;
 
 /**
- * What to report of an error: one that only says that something is not there, on a Redis that was emptied, says so. Then
- * nobody is advised to run `init`, which refuses there.
+ * What to report of an error: one that only says that something is not there, on a Redis that was
+ * emptied, says so. Then nobody is advised to run `init`, which refuses there.
  */
 export async function tellIfEmptied(
   error: TallymanError,

@@ -19,9 +19,10 @@ const CLOSE_TAKES_AT_MOST_MS = 86_400_000;
 /**
  * The offset from which on a partition's log must be there for a month to be counted anew.
  *
- * Its usage lies behind the last freeze that was over before the month began: nothing earlier can be of this month, or it
- * would have been refused as being from the future. And whether that usage is a repeat is told by the ids of its own
- * period and of the one before: so it is the freeze before that one.
+ * Its usage lies behind the last freeze that was over before the month began: nothing earlier can
+ * be of this month, or it would have been refused as being from the future. And whether that usage
+ * is a repeat is told by the ids of its own period and of the one before: so it is the freeze
+ * before that one.
  */
 export function neededFrom(
   month: string,

@@ -12,9 +12,15 @@ export type CountingSettings = Readonly<Required<RecordedSettings>>;
 
 /** What `billing.settings` holds: what a recount of the log must know besides the log. */
 export interface CountingRecord {
-  /** Undefined for an installation whose `init` did not record them yet; one of an older version lacks newer settings. */
+  /**
+   * Undefined for an installation whose `init` did not record them yet; one of an older version
+   * lacks newer settings.
+   */
   readonly settings: RecordedSettings | undefined;
-  /** Shard -> topic -> the offset that its first cursor was made at: what lies before was never counted. */
+  /**
+   * Shard -> topic -> the offset that its first cursor was made at: what lies before was never
+   * counted.
+   */
   readonly begins: ReadonlyMap<number, ReadonlyMap<string, number>>;
 }
 
@@ -69,12 +75,18 @@ export async function recordBegins(
   await appendLedger(publisher, topicName(prefix, 'billing.settings'), records);
 }
 
-/** What holds where an older version's `init` recorded nothing: the same for every process, whatever its environment. */
+/**
+ * What holds where an older version's `init` recorded nothing: the same for every process, whatever
+ * its environment.
+ */
 const UNRECORDED: RecordedSettings = {
   TALLYMAN_DURATION_LIMIT: `${parseSpan(DEFAULT_DURATION_LIMIT)}ms`,
 };
 
-/** `TALLYMAN_ROUNDING is per-second and was per-minute`, for each setting that is not as it was recorded. */
+/**
+ * `TALLYMAN_ROUNDING is per-second and was per-minute`, for each setting that is not as it was
+ * recorded.
+ */
 export function settingsThatDiffer(
   recorded: CountingRecord['settings'],
   own: CountingSettings,
@@ -94,8 +106,8 @@ export function isComplete(settings: CountingRecord['settings']): settings is Co
 }
 
 /**
- * Refuses an environment that would count otherwise than the one the installation began with: half of a month by one
- * rule, half by another, and no replay would ever come to the same again.
+ * Refuses an environment that would count otherwise than the one the installation began with: half
+ * of a month by one rule, half by another, and no replay would ever come to the same again.
  *
  * @throws TallymanError `OTHER_SETTINGS`
  */

@@ -3,10 +3,12 @@ import { findShardCount, writeShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
 
 /**
- * Compares the number of shards that Redis has noted with the number of partitions, which decides. Redis may have lost the
- * note alone, or gone back to a smaller number: readers would then leave out whole shards.
+ * Compares the number of shards that Redis has noted with the number of partitions, which decides.
+ * Redis may have lost the note alone, or gone back to a smaller number: readers would then leave
+ * out whole shards.
  *
- * @throws TallymanError `FEWER_SHARDS` if there are fewer partitions than shards; `SHARDS_STALE` otherwise
+ * @throws TallymanError `FEWER_SHARDS` if there are fewer partitions than shards; `SHARDS_STALE`
+ *   otherwise
  */
 export async function checkShardCount(store: Store, partitionCount: number): Promise<void> {
   const noted = await findShardCount(store);
@@ -21,8 +23,8 @@ export async function checkShardCount(store: Store, partitionCount: number): Pro
 }
 
 /**
- * Notes the number of partitions in Redis where it has lost it. Only after every partition was found to have its cursor:
- * new ones get theirs by `tallyman init`.
+ * Notes the number of partitions in Redis where it has lost it. Only after every partition was
+ * found to have its cursor: new ones get theirs by `tallyman init`.
  *
  * @returns whether Redis had another number
  * @throws TallymanError `FEWER_SHARDS`

@@ -11,8 +11,9 @@ export const DELETED_REMEDY =
   'let KAFKA_BROKERS name the right Kafka, or restore the topic with its offsets; see TOPICS_MISSING in docs/operating/repair.md';
 
 /**
- * Those of the missing topics that this installation has used: its cursors belong to them, or Redis shows their records.
- * They were deleted, or this is another Kafka. Created anew they would be empty, and what they held would pass for counted.
+ * Those of the missing topics that this installation has used: its cursors belong to them, or Redis
+ * shows their records. They were deleted, or this is another Kafka. Created anew they would be
+ * empty, and what they held would pass for counted.
  */
 export async function deletedTopics(
   kafka: KafkaClient,
@@ -42,7 +43,10 @@ export function topicsDeleted(topics: readonly string[]): TallymanError {
   );
 }
 
-/** @returns the error to report in the place of `TOPICS_MISSING`: another one where a topic was deleted */
+/**
+ * @returns the error to report in the place of `TOPICS_MISSING`: another one where a topic was
+ *   deleted
+ */
 export async function missingOrDeleted(
   error: TallymanError,
   kafka: KafkaClient,

@@ -13,7 +13,10 @@ import { createLogReader, type LogReader } from './log-reader';
 import { readTopicId } from './topics/topic-id';
 import { readTopics, type PartitionMetadata } from './topics/topic-metadata';
 
-/** What the consumer needs of kafkajs, through this room: nothing outside of it imports kafkajs itself. */
+/**
+ * What the consumer needs of kafkajs, through this room: nothing outside of it imports kafkajs
+ * itself.
+ */
 export { KafkaJSError, KafkaJSNonRetriableError } from 'kafkajs';
 export type { Batch, Consumer, ConsumerCrashEvent, EachBatchPayload } from 'kafkajs';
 
@@ -31,21 +34,28 @@ export interface KafkaClient {
   listOffsets(topics: readonly string[], point: LogPoint): Promise<Map<string, number[]>>;
   /** topic -> its partitions; a topic that does not exist is left out. */
   topics(names: readonly string[]): Promise<Map<string, readonly PartitionMetadata[]>>;
-  /** The id that Kafka gave a topic; undefined if there is no such topic, or the cluster has no ids. */
+  /**
+   * The id that Kafka gave a topic; undefined if there is no such topic, or the cluster has no ids.
+   */
   topicId(topic: string): Promise<string | undefined>;
-  /** Ends every connection at once. Requests under way fail, and so do later ones. May be called again. */
+  /**
+   * Ends every connection at once. Requests under way fail, and so do later ones. May be called
+   * again.
+   */
   close(): Promise<void>;
 }
 
 /** An address that answers nothing is given up after this long. */
 const CONNECTION_TIMEOUT_MS = 3_000;
 const REQUEST_TIMEOUT_MS = 30_000;
-/** About six seconds in all. Spelled out, because kafkajs has other defaults under NODE_ENV=test. */
+/**
+ * About six seconds in all. Spelled out, because kafkajs has other defaults under NODE_ENV=test.
+ */
 const RETRY = { initialRetryTime: 200, multiplier: 2, factor: 0.2, maxRetryTime: 5_000, retries: 5 };
 
 /**
- * Opens a client. kafkajs's own log lines go to `logger` for debugging: it reports as errors what it then rides out, and
- * what matters arrives as an error all the same.
+ * Opens a client. kafkajs's own log lines go to `logger` for debugging: it reports as errors what
+ * it then rides out, and what matters arrives as an error all the same.
  */
 export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
   installWorkarounds();
@@ -95,7 +105,8 @@ export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
           return await listOffsets(opened, topics, point);
         } catch (error) {
           await opened.refreshMetadata().catch(() => undefined);
-          // A broker may not have heard of a new topic yet. What else goes wrong, the caller waits for.
+          // A broker may not have heard of a new topic yet. What else goes wrong, the caller waits
+          // for.
           if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
           return bail(error) as undefined;
         }

@@ -7,7 +7,10 @@ export const READ_COMMITTED = 1;
 /** A partition that was added is seen after this long. */
 const METADATA_MAX_AGE_MS = 30_000;
 
-/** kafkajs's own view of a cluster, on connections of its own: for the requests that its public face does not offer. */
+/**
+ * kafkajs's own view of a cluster, on connections of its own: for the requests that its public face
+ * does not offer.
+ */
 export async function openCluster(kafkajs: Kafka): Promise<Cluster> {
   const cluster = createCluster(kafkajs);
   await cluster.connect();

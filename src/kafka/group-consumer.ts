@@ -7,7 +7,10 @@ export interface GroupConsumerOptions {
   readonly groupId: string;
   /** Full name, with the prefix. */
   readonly topic: string;
-  /** Is called again with the same values if it rejects, and after a crash: what it does must bear repeating. */
+  /**
+   * Is called again with the same values if it rejects, and after a crash: what it does must bear
+   * repeating.
+   */
   readonly handle: (values: readonly (Buffer | null)[]) => Promise<void>;
   /** Called once nothing is read any more. The process should end. */
   readonly onFatal: (error: Error) => void;
@@ -15,8 +18,8 @@ export interface GroupConsumerOptions {
 }
 
 /**
- * Reads a topic as a member of a group, at least once: offsets are committed after `handle` has resolved. Not for usage,
- * whose offsets Redis keeps: see src/ingest.
+ * Reads a topic as a member of a group, at least once: offsets are committed after `handle` has
+ * resolved. Not for usage, whose offsets Redis keeps: see src/ingest.
  */
 export async function startGroupConsumer(
   client: KafkaClient,

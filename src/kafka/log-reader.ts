@@ -31,8 +31,8 @@ export interface LogReader {
 }
 
 /**
- * kafkajs offers such reading only inside a group, which takes seconds to join and stays behind in the broker; its parts
- * can do without.
+ * kafkajs offers such reading only inside a group, which takes seconds to join and stays behind in
+ * the broker; its parts can do without.
  */
 export function createLogReader(cluster: Cluster, retry: RetryOptions): LogReader {
   return {
@@ -71,8 +71,8 @@ async function fetchOnce(cluster: Cluster, options: FetchOptions): Promise<Fetch
 }
 
 /**
- * About what the records of one answer may take up in memory. What is over it is left for the next fetch, as if the
- * broker had cut its answer there; a first batch is read whatever it comes to.
+ * About what the records of one answer may take up in memory. What is over it is left for the next
+ * fetch, as if the broker had cut its answer there; a first batch is read whatever it comes to.
  */
 const MAX_ANSWER_BYTES = MAX_BATCH_BYTES;
 

@@ -22,8 +22,8 @@ export interface Publisher {
 const REQUEST_BYTES = 512 * 1_024;
 
 /**
- * A publisher with acks=all. A retry inside it may write a record twice: usage is deduplicated by its id, ledger records
- * by their key.
+ * A publisher with acks=all. A retry inside it may write a record twice: usage is deduplicated by
+ * its id, ledger records by their key.
  */
 export async function createPublisher(client: KafkaClient): Promise<Publisher> {
   const producer = client.kafkajs.producer({
@@ -41,7 +41,10 @@ export async function createPublisher(client: KafkaClient): Promise<Publisher> {
   };
 }
 
-/** A publisher that connects with its first records: a server starts, and serves its pages, while Kafka is away. */
+/**
+ * A publisher that connects with its first records: a server starts, and serves its pages, while
+ * Kafka is away.
+ */
 export function publisherAtNeed(client: KafkaClient): Publisher {
   let opened: Promise<Publisher> | undefined;
   return {

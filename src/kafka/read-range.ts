@@ -26,11 +26,11 @@ const JUMP_BYTES = 1_048_576;
 const STALL_LIMIT_MS = 30_000;
 
 /**
- * Reads the committed records of a partition's range, some thousand at a time, without a consumer group: there is
- * nothing to join, to wait for, or to clean up.
+ * Reads the committed records of a partition's range, some thousand at a time, without a consumer
+ * group: there is nothing to join, to wait for, or to clean up.
  *
- * @throws TallymanError `EVENTS_GONE` if the log starts after `from`; `LOG_STALLED` if it ends, or holds an unfinished
- *   transaction, before `to`
+ * @throws TallymanError `EVENTS_GONE` if the log starts after `from`; `LOG_STALLED` if it ends, or
+ *   holds an unfinished transaction, before `to`
  */
 export async function* readRange(client: KafkaClient, options: RangeOptions): AsyncGenerator<LogRecord[]> {
   const { topic, partition, from, to, fetchBytes = FETCH_BYTES } = options;
@@ -60,8 +60,8 @@ export async function* readRange(client: KafkaClient, options: RangeOptions): As
 }
 
 /**
- * Reads single records of a partition, in one pass: near ones come in one fetch, and what lies between far ones is not
- * fetched. One that the log no longer holds is left out.
+ * Reads single records of a partition, in one pass: near ones come in one fetch, and what lies
+ * between far ones is not fetched. One that the log no longer holds is left out.
  *
  * @param offsets in order, each once
  */

@@ -12,8 +12,9 @@ export interface Sockets {
 const closed = new WeakSet<ISocketFactory>();
 
 /**
- * kafkajs loses sockets: those of a broker that it forgot when a connection broke, and those that a late heartbeat of an
- * earlier group membership opens again. One lost socket keeps its process alive, so the client counts them itself.
+ * kafkajs loses sockets: those of a broker that it forgot when a connection broke, and those that a
+ * late heartbeat of an earlier group membership opens again. One lost socket keeps its process
+ * alive, so the client counts them itself.
  */
 export function createSockets(): Sockets {
   const open = createSocketFactory();

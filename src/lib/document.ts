@@ -33,8 +33,8 @@ export function parseRecord<N extends SchemaName>(
 }
 
 /**
- * Parses a document in Redis. Its ledger was checked when it was copied from there, so only the syntax is checked here:
- * reading verbs need not load the schemas.
+ * Parses a document in Redis. Its ledger was checked when it was copied from there, so only the
+ * syntax is checked here: reading verbs need not load the schemas.
  *
  * @param what names the document, for the message
  * @throws TallymanError `DOCUMENT_DAMAGED`

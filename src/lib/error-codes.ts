@@ -14,8 +14,8 @@ const usage = (meaning: string, remedy: string): CodeEntry => ({ exit: EXIT.usag
 const refused = (meaning: string, remedy: string): CodeEntry => ({ exit: EXIT.refused, meaning, remedy });
 
 /**
- * Every code that a command can end with. `docs/errors.md` is made of this table (`npm run docs:errors`). Scripts and
- * alerts rely on the codes, so a code never changes its meaning.
+ * Every code that a command can end with. `docs/errors.md` is made of this table (`npm run
+ * docs:errors`). Scripts and alerts rely on the codes, so a code never changes its meaning.
  */
 export const ERRORS = {
   // The command line, the environment and files
@@ -415,7 +415,10 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** Why a close holds a project, besides the codes above. The close prints what to do, and bills the others. */
+/**
+ * Why a close holds a project, besides the codes above. The close prints what to do, and bills the
+ * others.
+ */
 export const HOLDS = {
   DAYS_DIFFER: 'The days of the month do not add up to its totals.',
   NOT_PRICED: 'Its usage cannot be priced. The detail gives the reason.',

@@ -5,7 +5,10 @@ export interface Progress {
 }
 
 const BAR_WIDTH = 28;
-/** A terminal is redrawn at most this often. Otherwise one plain line is written per `PLAIN_INTERVAL_MS`. */
+/**
+ * A terminal is redrawn at most this often. Otherwise one plain line is written per
+ * `PLAIN_INTERVAL_MS`.
+ */
 const DRAW_INTERVAL_MS = 100;
 const PLAIN_INTERVAL_MS = 5_000;
 

@@ -79,7 +79,10 @@ export function problemOf(error: Ajv.ErrorObject, root = ''): string {
   return `${field || 'the value'} is ${shown(error.data)} and must ${ruleOf(error, params)}`;
 }
 
-/** A description that begins with `be` or `have` is the rule in words, which says more than a pattern. */
+/**
+ * A description that begins with `be` or `have` is the rule in words, which says more than a
+ * pattern.
+ */
 function ruleOf(
   { keyword, message, parentSchema }: Ajv.ErrorObject,
   params: Record<string, unknown>,

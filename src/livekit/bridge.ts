@@ -33,14 +33,20 @@ export interface BridgeOptions {
   readonly config: Pick<Config, 'prefix' | 'livekit'>;
   readonly kafka: KafkaClient;
   readonly publisher: Publisher;
-  /** Where open sessions are recorded, to end those whose end never comes; undefined without a watch. */
+  /**
+   * Where open sessions are recorded, to end those whose end never comes; undefined without a
+   * watch.
+   */
   readonly store: Store | undefined;
   readonly registry: Registry;
   readonly logger: Logger;
   readonly onFatal: (error: Error) => void;
 }
 
-/** Turns LiveKit's webhooks into usage events: a receiver stores them, and a reader maps the stored ones. */
+/**
+ * Turns LiveKit's webhooks into usage events: a receiver stores them, and a reader maps the stored
+ * ones.
+ */
 export interface Bridge {
   readonly receiver: WebhookReceiver;
   /** Starts mapping, once Kafka answers. The receiver can do without Kafka for a while. */

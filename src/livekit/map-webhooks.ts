@@ -5,7 +5,9 @@ import { usageOfWebhook, type LiveKitUsage, type MappingRules } from './usage-of
 /** A webhook as parsed from its JSON. */
 export type Webhook = Readonly<Record<string, unknown>>;
 
-/** The webhooks among the records of their topic. Other records are logged, and stay in the topic. */
+/**
+ * The webhooks among the records of their topic. Other records are logged, and stay in the topic.
+ */
 export function webhooksIn(
   values: readonly (Buffer | null)[],
   metrics: LiveKitMetrics,

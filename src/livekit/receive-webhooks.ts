@@ -17,7 +17,10 @@ export interface ReceiverOptions {
   readonly nowSeconds: () => number;
 }
 
-/** LiveKit does not retry after 400, 401 and 404, so these are never used for a fault of this server. */
+/**
+ * LiveKit does not retry after 400, 401 and 404, so these are never used for a fault of this
+ * server.
+ */
 export type ReceiveOutcome =
   | { readonly status: 200 }
   | { readonly status: 401; readonly problem: SignatureProblem }
@@ -101,7 +104,9 @@ export function createWebhookReceiver(options: ReceiverOptions): WebhookReceiver
   };
 }
 
-/** The webhook, keyed by the name of its room, without the room's TURN password, which is a secret. */
+/**
+ * The webhook, keyed by the name of its room, without the room's TURN password, which is a secret.
+ */
 function recordOf(body: Buffer): SpooledRecord {
   const text = body.toString('utf8');
   try {

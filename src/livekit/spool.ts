@@ -56,16 +56,16 @@ export interface SpoolOptions {
   /** The topic that its webhooks go to: a folder of another one is refused. */
   readonly owner: string;
   /**
-   * Called for a line that differs from what was written, which is a fault of the disk. A line that a
-   * kill cut off is not one, because nobody was told that it was stored.
+   * Called for a line that differs from what was written, which is a fault of the disk. A line that
+   * a kill cut off is not one, because nobody was told that it was stored.
    */
   readonly onDamaged: (file: string) => void;
 }
 
 /**
  * Opens the spool in a folder, and takes over the files that others left there. A process that
- * still writes to one of them notices that it is gone, and writes the record again. Two processes in
- * one folder therefore hand over some records twice, and lose none.
+ * still writes to one of them notices that it is gone, and writes the record again. Two processes
+ * in one folder therefore hand over some records twice, and lose none.
  *
  * @throws TallymanError `BAD_SPOOL`
  */
@@ -170,7 +170,9 @@ export function openSpool({ folder, bytesMax, owner, onDamaged }: SpoolOptions):
   };
 }
 
-/** @throws TallymanError `BAD_SPOOL` for a folder that cannot be written, or that is another topic's */
+/**
+ * @throws TallymanError `BAD_SPOOL` for a folder that cannot be written, or that is another topic's
+ */
 function claim(folder: string, owner: string): void {
   let found: string;
   try {

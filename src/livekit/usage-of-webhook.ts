@@ -166,7 +166,10 @@ function ofEgress(webhook: Json, rules: MappingRules): WebhookOutcome {
   });
 }
 
-/** The variant by the request. Older requests than LiveKit's `egress` field have a field of their own. */
+/**
+ * The variant by the request. Older requests than LiveKit's `egress` field have a field of their
+ * own.
+ */
 function egressVariant(info: Json): 'video' | 'audio_only' | 'track' {
   if (isMessage(info['track'])) return 'track';
   const asked = isMessage(info['egress']) ? info['egress'] : {};
@@ -248,7 +251,8 @@ interface Finished {
 
 function usageFrom(rules: MappingRules, room: Room, finished: Finished): WebhookOutcome {
   const { type, id, startNs, data } = finished;
-  // `createdAt` is cut to whole seconds, so a short connection seems to end before its start. It counts as 0.
+  // `createdAt` is cut to whole seconds, so a short connection seems to end before its start. It
+  // counts as 0.
   const endNs = finished.endNs < startNs ? startNs : finished.endNs;
   const endedAt = rfc3339(endNs);
   return {
@@ -265,7 +269,9 @@ function usageFrom(rules: MappingRules, room: Room, finished: Finished): Webhook
   };
 }
 
-/** The time of the event on the server. Unlike the receiver's clock, it is the same in each attempt. */
+/**
+ * The time of the event on the server. Unlike the receiver's clock, it is the same in each attempt.
+ */
 function createdAtNs(webhook: Json): bigint {
   const seconds = integerIn(webhook, 'createdAt', 'createdAt');
   if (seconds === undefined) throw new MalformedField('createdAt', undefined);

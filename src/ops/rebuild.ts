@@ -105,7 +105,10 @@ async function checkMayEmpty(
   }
 }
 
-/** The offsets of closes are valid for their own topics only. In others, late usage would pass for timely. */
+/**
+ * The offsets of closes are valid for their own topics only. In others, late usage would pass for
+ * timely.
+ */
 async function noteTopics(
   { kafka, config }: Context,
   store: Store,
@@ -169,7 +172,10 @@ async function monthsBeyondLog(
   return beyond;
 }
 
-/** By partition: where the log begins, where counting began, and from which offset a month needs the log. */
+/**
+ * By partition: where the log begins, where counting began, and from which offset a month needs the
+ * log.
+ */
 async function coverageOf(
   { config, calendar, kafka }: Context,
   counting: CountingRecord,

@@ -26,7 +26,9 @@ export interface SpendSources {
 }
 
 const SPENDERS_SHOWN = 25;
-/** Pricing every project of a large installation takes minutes. A close does that, a page does not. */
+/**
+ * Pricing every project of a large installation takes minutes. A close does that, a page does not.
+ */
 const PROJECTS_PRICED_MAX = 2_000;
 const PRICED_AT_ONCE = 50;
 

@@ -1,6 +1,8 @@
 import type { WorkloadRecord } from './write-record';
 
-/** The content of a valid record. `quantities`: meter -> base units after rounding, including zeros. */
+/**
+ * The content of a valid record. `quantities`: meter -> base units after rounding, including zeros.
+ */
 export interface Reading {
   readonly identity: string;
   readonly project: string;
@@ -164,7 +166,8 @@ function roundTime(rounding: Rounding, timeNs: bigint): RoundTime {
 }
 
 /**
- * Start and end, if both are given; otherwise the milliseconds. Every field that is given must be valid.
+ * Start and end, if both are given; otherwise the milliseconds. Every field that is given must be
+ * valid.
  */
 function lengthNs({ startedAt, endedAt, durationMs }: Fields): bigint {
   const start = startedAt === undefined || startedAt === null ? undefined : nanosecondsOf(startedAt);

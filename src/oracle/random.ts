@@ -25,7 +25,8 @@ export function createRandom(seed: number): Random {
 }
 
 /**
- * Picks by Zipf's law: the first item is the most frequent, the second half as frequent, the third a third.
+ * Picks by Zipf's law: the first item is the most frequent, the second half as frequent, the third
+ * a third.
  */
 export function zipf<T>(random: Random, items: readonly T[]): () => T {
   const bounds = new Float64Array(items.length);

@@ -69,13 +69,15 @@ export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRec
     const draft = draftEvent(random, random.pick(topics), idOf(number), pickProject(), timeMs);
     if (repeatable.length < REPEATABLE) repeatable.push(draft);
     else repeatable[random.between(0, REPEATABLE - 1)] = draft;
-    // A bad event does not use up its id, so the corrected event that repeats it later is the first.
+    // A bad event does not use up its id, so the corrected event that repeats it later is the
+    // first.
     if (random.chance(malformed)) yield badRecord(badCount++, draft, timestampMs);
     else yield writeRecord(random, draft, timestampMs);
   }
 
   /**
-   * Sometimes two different events have the same id, because their topics, projects or sources differ.
+   * Sometimes two different events have the same id, because their topics, projects or sources
+   * differ.
    */
   function idOf(number: number): string {
     return `${seed}-${random.chance(0.005) ? number - 1 : number}`;
@@ -100,7 +102,8 @@ export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRec
   }
 
   /**
-   * A producer's retry: usually the same event, sometimes with another time, rarely with other data.
+   * A producer's retry: usually the same event, sometimes with another time, rarely with other
+   * data.
    */
   function repeatOf(first: EventDraft, timestampMs: number): EventDraft {
     if (random.chance(0.1)) return { ...first, time: new Date(timestampMs).toISOString() };

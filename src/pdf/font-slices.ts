@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** A font file with a part of a family's characters. Font packages for the web are split into such files. */
+/**
+ * A font file with a part of a family's characters. Font packages for the web are split into such
+ * files.
+ */
 export interface FontSlice {
   readonly family: string;
   readonly file: string;
@@ -9,7 +12,8 @@ export interface FontSlice {
 }
 
 /**
- * One family covers Latin, Greek, Cyrillic and Devanagari. Han is in three, drawn as each country writes it.
+ * One family covers Latin, Greek, Cyrillic and Devanagari. Han is in three, drawn as each country
+ * writes it.
  */
 const FAMILIES = [
   'noto-sans',

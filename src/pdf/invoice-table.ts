@@ -31,7 +31,9 @@ const NUMBERS: readonly Column[] = [
   },
 ];
 
-/** Draws the lines under their headings, on as many pages as needed, with the column titles on each page.
+/**
+ * Draws the lines under their headings, on as many pages as needed, with the column titles on each
+ * page.
  *
  * @returns where they end
  */

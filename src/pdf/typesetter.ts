@@ -21,7 +21,8 @@ export interface Typesetter {
    */
   wrap(text: string, widthPt: number, style?: TextStyle): string[];
   /**
-   * Draws one line with its top at `y`. `x` is its left end, or its right end if `align` is `right`.
+   * Draws one line with its top at `y`. `x` is its left end, or its right end if `align` is
+   * `right`.
    */
   draw(line: string, x: number, y: number, style?: TextStyle, align?: 'left' | 'right'): void;
 }
@@ -103,7 +104,8 @@ async function embedFonts(doc: PDFKit.PDFDocument, text: string, find: SliceFind
 const fontName = (slice: FontSlice, weight: Weight): string => `${slice.file} ${weight}`;
 
 /**
- * Names come from people and producers. A line break or a tab in one must not move the text after it.
+ * Names come from people and producers. A line break or a tab in one must not move the text after
+ * it.
  */
 function clean(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ');

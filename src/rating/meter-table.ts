@@ -33,8 +33,8 @@ export interface MeterRow {
   readonly label: string;
   readonly group: (typeof METER_GROUPS)[number];
   /**
-   * A catalog may have no price for it: its price is not public, or catalogs were written before the
-   * meter existed. Its usage is held until there is a price.
+   * A catalog may have no price for it: its price is not public, or catalogs were written before
+   * the meter existed. Its usage is held until there is a price.
    */
   readonly mayLackPrice?: true;
 }

@@ -3,10 +3,11 @@ import { TallymanError } from '../lib/errors';
 import type { Store } from './store';
 
 /**
- * Freezes a month in a shard: what is applied after this counts as late, in a later month. Repeatable: a frozen month
- * stays as it was frozen first.
+ * Freezes a month in a shard: what is applied after this counts as late, in a later month.
+ * Repeatable: a frozen month stays as it was frozen first.
  *
- * @returns the shard's cursors at the freeze: topic -> next offset. The month's totals hold exactly what lies before.
+ * @returns the shard's cursors at the freeze: topic -> next offset. The month's totals hold exactly
+ *   what lies before.
  * @throws TallymanError `LATER_MONTH_FROZEN`
  * @throws TallymanError `UNINITIALISED`, `BEHIND_FREEZE`
  */
@@ -42,9 +43,10 @@ export async function freeze(store: Store, shard: number, month: string): Promis
  *
  * @param cursors as `freeze` returned them
  * @returns whether it was missing
- * @throws TallymanError `FREEZE_CONFLICT` when the shard has frozen this month, or a neighbouring one, at offsets that
- *   cannot both be true: ledger and Redis are of different installations, or one of them was edited. `FREEZE_LOST` when
- *   usage was counted past the freeze while it was missing
+ * @throws TallymanError `FREEZE_CONFLICT` when the shard has frozen this month, or a neighbouring
+ *   one, at offsets that cannot both be true: ledger and Redis are of different installations, or
+ *   one of them was edited. `FREEZE_LOST` when usage was counted past the freeze while it was
+ *   missing
  */
 export async function restoreFreeze(
   store: Store,
@@ -95,8 +97,9 @@ export async function readFreezes(store: Store, shard: number): Promise<Map<stri
 const MARK_SECONDS = 86_400;
 
 /**
- * Marks a shard whose month is frozen, and complete up to the freeze, for one run of a close. Reads of the month's totals
- * that are followed by `holdsMark` have seen what was frozen: a Redis that went back in between has lost the mark.
+ * Marks a shard whose month is frozen, and complete up to the freeze, for one run of a close. Reads
+ * of the month's totals that are followed by `holdsMark` have seen what was frozen: a Redis that
+ * went back in between has lost the mark.
  *
  * @param run a name that no other run has
  * @returns the shard's cursors at the freeze

@@ -3,14 +3,15 @@ import { eachPageOfKeys } from './scan';
 import type { Store } from './store';
 
 /**
- * Deletes all keys of this installation but the marks of a rebuild, which must follow. The marks say
- * that Redis is being emptied: a rebuild that finds them empties it to the end first.
+ * Deletes all keys of this installation but the marks of a rebuild, which must follow. The marks
+ * say that Redis is being emptied: a rebuild that finds them empties it to the end first.
  */
 export async function emptyRedis(store: Store, shardCount: number): Promise<void> {
   const { keys } = store;
   const shards = Array.from({ length: shardCount }, (_, shard) => keys.shard(shard));
   await beginEmptying(store, shardCount);
-  // First: without its cursor, nothing is counted in a shard, not even by a consumer that nobody sees.
+  // First: without its cursor, nothing is counted in a shard, not even by a consumer that nobody
+  // sees.
   await unlink(
     store,
     shards.map(({ cursor }) => cursor),

@@ -1,24 +1,39 @@
 import { TallymanError } from '../lib/errors';
 
-/** The keys of one shard. All hold the hash tag `{n}`: one slot of a Redis Cluster, so that one script may write them together. */
+/**
+ * The keys of one shard. All hold the hash tag `{n}`: one slot of a Redis Cluster, so that one
+ * script may write them together.
+ */
 export interface ShardKeys {
   /** Hash: topic -> next offset to apply. */
   readonly cursor: string;
   /** Hash: frozen month -> JSON of topic -> next offset at the freeze. */
   readonly closed: string;
-  /** Hash: `begun`, `ended` -> how many writes of counted events were begun, and ended: see writes.lua. */
+  /**
+   * Hash: `begun`, `ended` -> how many writes of counted events were begun, and ended: see
+   * writes.lua.
+   */
   readonly writes: string;
   /** Hash: run of a close -> its month. Only while a close runs: see seal-freeze.lua. */
   readonly seals: string;
   /** String: there while a rebuild has not finished this shard. */
   readonly rebuilding: string;
-  /** To be completed by `<month>:<project>`. Hash: meter, or `<month of a late usage>@<meter>` -> integer in base units. */
+  /**
+   * To be completed by `<month>:<project>`. Hash: meter, or `<month of a late usage>@<meter>` ->
+   * integer in base units.
+   */
   readonly totalsStem: string;
-  /** To be completed by `<month>:<project>`. Hash: `<day of the usage>/<meter>` -> integer in base units. */
+  /**
+   * To be completed by `<month>:<project>`. Hash: `<day of the usage>/<meter>` -> integer in base
+   * units.
+   */
   readonly dailyStem: string;
   /** To be completed by `<month>`. Set of the projects with totals in the month. */
   readonly projectsStem: string;
-  /** To be completed by `<period>`: hash: topic -> how many; or by `<period>:<topic>:<segment>`: string of fingerprints. */
+  /**
+   * To be completed by `<period>`: hash: topic -> how many; or by `<period>:<topic>:<segment>`:
+   * string of fingerprints.
+   */
   readonly idsStem: string;
 }
 
@@ -30,7 +45,10 @@ export interface Keys {
   projectsOfMonth(shard: number, month: string): string;
   ids(shard: number, period: string): string;
   idSegment(shard: number, period: string, topic: string, segment: number): string;
-  /** Whether a key belongs to this installation, and not to one whose prefix is `usage` or `billing`. */
+  /**
+   * Whether a key belongs to this installation, and not to one whose prefix is `usage` or
+   * `billing`.
+   */
   owns(key: string): boolean;
   /** What finds all keys of this installation, and maybe others: for SCAN. */
   readonly patterns: readonly string[];
@@ -46,7 +64,10 @@ export interface Keys {
   openSessions(roomSid: string): string;
   /** Hash: address of a LiveKit node's metrics -> what was counted of its transfer, as JSON. */
   readonly transferCounts: string;
-  /** String, for a day: a LiveKit session that has ended, so that a late start does not open it again. */
+  /**
+   * String, for a day: a LiveKit session that has ended, so that a late start does not open it
+   * again.
+   */
   endedSession(sid: string): string;
   /** String: names the last rebuild that came to its end. */
   readonly generation: string;
@@ -58,7 +79,10 @@ export interface Keys {
   readonly closes: string;
   /** Hash: month -> JSON of what its last verification came to. */
   readonly verified: string;
-  /** String: how far `projects` shows its ledger. In the slot of `projects`, so that both are lost together. */
+  /**
+   * String: how far `projects` shows its ledger. In the slot of `projects`, so that both are lost
+   * together.
+   */
   readonly projectsShown: string;
   /** String: how far `closes` shows its ledger. In the slot of `closes`. */
   readonly closesShown: string;
@@ -79,7 +103,8 @@ const SEGMENT_DIGITS = 8;
 
 /**
  * @param prefix of the installation, `''` for none
- * @throws TallymanError `BAD_PREFIX` for a prefix with braces: its hash tag would replace the shard's
+ * @throws TallymanError `BAD_PREFIX` for a prefix with braces: its hash tag would replace the
+ *   shard's
  */
 export function createKeys(prefix: string): Keys {
   if (/[{}]/.test(prefix))

@@ -3,8 +3,8 @@ import { TallymanError } from '../lib/errors';
 import type { Store } from './store';
 
 /**
- * Marks Redis as being filled: what it holds is not all yet. Each shard is marked too, before it gets its cursors: no
- * node of a cluster can lose its mark and keep what was filled in after it.
+ * Marks Redis as being filled: what it holds is not all yet. Each shard is marked too, before it
+ * gets its cursors: no node of a cluster can lose its mark and keep what was filled in after it.
  */
 export async function beginRebuild(store: Store, shardCount: number): Promise<void> {
   const at = new Date().toISOString();
@@ -49,7 +49,10 @@ interface Look {
   readonly generation: string;
 }
 
-/** Readers look before and after each reading, so all of it goes in one write if the number of shards is as it was. */
+/**
+ * Readers look before and after each reading, so all of it goes in one write if the number of
+ * shards is as it was.
+ */
 async function look(store: Store): Promise<Look> {
   const { keys } = store;
   for (let expected = lastShardCount.get(store) ?? 0; ;) {
@@ -77,9 +80,11 @@ async function look(store: Store): Promise<Look> {
 const lastShardCount = new WeakMap<Store, number>();
 
 /**
- * Refuses to work on a Redis that is not whole: filled half, or emptied. What is read of it would pass for all there is.
+ * Refuses to work on a Redis that is not whole: filled half, or emptied. What is read of it would
+ * pass for all there is.
  *
- * @returns names what this Redis was filled by: another name later on means that it was emptied and rebuilt in between
+ * @returns names what this Redis was filled by: another name later on means that it was emptied and
+ *   rebuilt in between
  * @throws TallymanError `REBUILD_UNFINISHED`, `UNINITIALISED`
  */
 export async function checkRebuilt(store: Store): Promise<string> {

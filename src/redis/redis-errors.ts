@@ -1,6 +1,9 @@
 import { TallymanError, type ErrorCode } from '../lib/errors';
 
-/** Redis cannot be reached, is still loading, or does not answer in time. Whether a command under way took effect is unknown. */
+/**
+ * Redis cannot be reached, is still loading, or does not answer in time. Whether a command under
+ * way took effect is unknown.
+ */
 export class RedisUnavailableError extends TallymanError {
   constructor(address: string, cause: unknown) {
     const reason = cause instanceof Error ? cause.message : String(cause);

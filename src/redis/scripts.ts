@@ -54,7 +54,9 @@ const SCRIPTS = [
   { name: 'showInvoices', files: ['show-invoices.lua'] },
 ];
 
-/** Teaches a connection our scripts. They are sent by hash, and whole when Redis has forgotten them. */
+/**
+ * Teaches a connection our scripts. They are sent by hash, and whole when Redis has forgotten them.
+ */
 export function defineScripts(redis: Redis | Cluster): void {
   for (const { name, files, ...keys } of SCRIPTS) {
     const parts = files.map((file) => readFileSync(join(__dirname, 'lua', file), 'utf8'));

@@ -17,8 +17,9 @@ export interface Store {
   readonly fingerprinter: Fingerprinter;
   readonly dedupIndex: DedupIndex;
   /**
-   * Sends commands in one write, which takes a third of the time of so many single ones, and answers in their order.
-   * (On a cluster each goes to its own node.) Rejects with the first error; the others may have taken effect.
+   * Sends commands in one write, which takes a third of the time of so many single ones, and
+   * answers in their order. (On a cluster each goes to its own node.) Rejects with the first error;
+   * the others may have taken effect.
    */
   send(commands: readonly Command[]): Promise<unknown[]>;
   /** Waits for the commands under way and closes the connections. May be called again. */
@@ -32,15 +33,18 @@ export { RedisUnavailableError };
 export interface StoreOptions {
   readonly url: string;
   readonly prefix: string;
-  /** For a process that writes nothing: a Redis that started anew need not rewrite its append-only file first. */
+  /**
+   * For a process that writes nothing: a Redis that started anew need not rewrite its append-only
+   * file first.
+   */
   readonly onlyReads?: boolean;
   /** Told when connections wait for a Redis that started anew. */
   readonly onWait?: (text: string) => void;
 }
 
 /**
- * How long a command may take, waiting for a connection included. Shorter than a consumer's Kafka session (10 s): one that
- * waits longer loses its partitions without knowing it.
+ * How long a command may take, waiting for a connection included. Shorter than a consumer's Kafka
+ * session (10 s): one that waits longer loses its partitions without knowing it.
  */
 const COMMAND_TIMEOUT_MS = 6_000;
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -49,12 +53,13 @@ const WAITING_FOR_REWRITE =
   'it started anew, and rewrites its append-only file before anything is written to it';
 
 /**
- * Opens Redis and makes sure that it answers. A Redis that started anew rewrites its append-only file first, however long that
- * takes: see RewriteGate.
+ * Opens Redis and makes sure that it answers. A Redis that started anew rewrites its append-only
+ * file first, however long that takes: see RewriteGate.
  *
- * @param options.url `redis://[user:password@]host[:port][/db]`, `rediss://...`; a cluster's nodes separated by commas,
- *   or `redis+cluster://host:port` for one that is asked for the others
- * @throws RedisUnavailableError; TallymanError `REDIS_FILE_NOT_REWRITTEN`, or what `refusalOf` makes of its answer
+ * @param options.url `redis://[user:password@]host[:port][/db]`, `rediss://...`; a cluster's nodes
+ *   separated by commas, or `redis+cluster://host:port` for one that is asked for the others
+ * @throws RedisUnavailableError; TallymanError `REDIS_FILE_NOT_REWRITTEN`, or what `refusalOf`
+ *   makes of its answer
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const keys = createKeys(options.prefix);
@@ -63,7 +68,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     options.onWait?.(`Redis at ${address} started anew: waiting until it has rewritten its append-only file`),
   );
   const redis = connect(options.url, options.onlyReads ? undefined : gate);
-  // Every failed command rejects with its reason; without a listener, a lost connection would end the process as well.
+  // Every failed command rejects with its reason; without a listener, a lost connection would end
+  // the process as well.
   let lastError: unknown;
   redis.on('error', (error: unknown) => (lastError = error));
   redis.on('ready', () => (lastError = undefined));
@@ -111,8 +117,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 }
 
 /**
- * By a command that waits for the gate, as those that Redis takes while it loads do not; and not by PING, which a Redis answers
- * with an error while it cannot write to its disk: `doctor` must get in.
+ * By a command that waits for the gate, as those that Redis takes while it loads do not; and not by
+ * PING, which a Redis answers with an error while it cannot write to its disk: `doctor` must get
+ * in.
  */
 async function waitUntilOpen(redis: Redis | Cluster, gate: RewriteGate): Promise<void> {
   for (;;) {
@@ -155,9 +162,10 @@ function connect(url: string, gate: RewriteGate | undefined): Redis | Cluster {
 }
 
 /**
- * Ends every command after COMMAND_TIMEOUT_MS, and rejects one that got no answer with RedisUnavailableError, which `told`
- * makes of the reason. The client's own limit holds for one server, not for a cluster that cannot be reached: there it waits
- * for ever. What Redis answers, errors too, passes as it is.
+ * Ends every command after COMMAND_TIMEOUT_MS, and rejects one that got no answer with
+ * RedisUnavailableError, which `told` makes of the reason. The client's own limit holds for one
+ * server, not for a cluster that cannot be reached: there it waits for ever. What Redis answers,
+ * errors too, passes as it is.
  */
 function answerInTime(redis: Redis | Cluster, told: (error: unknown) => unknown): void {
   const target = redis as Cluster; // Whose method takes one parameter more.

@@ -17,7 +17,10 @@ const FEW = PROJECTS.slice(0, 6);
 interface Counting {
   readonly tallyman: FaultInstallation;
   readonly consumer: TallymanProcess;
-  /** Publishes usage of both months, and waits until it is in the totals. What is of a closed month is late. */
+  /**
+   * Publishes usage of both months, and waits until it is in the totals. What is of a closed month
+   * is late.
+   */
   readonly publish: (events: number) => Promise<void>;
 }
 
@@ -35,7 +38,10 @@ async function counting(run: FaultRun): Promise<Counting> {
   return { tallyman, consumer, publish };
 }
 
-/** Closes the second month as well, which bills what was late in the first, and compares everything with the log. */
+/**
+ * Closes the second month as well, which bills what was late in the first, and compares everything
+ * with the log.
+ */
 async function judgeAll(run: FaultRun, { tallyman, consumer }: Counting, published: number): Promise<void> {
   await tallyman.ok(...closeWords(MONTH));
   expect(await consumer.stop()).toMatchObject({ code: 0 });
@@ -43,7 +49,9 @@ async function judgeAll(run: FaultRun, { tallyman, consumer }: Counting, publish
   await run.judge(tallyman, published);
 }
 
-/** Of two closes at once one may take over from the other, which then ends with a code of its own. */
+/**
+ * Of two closes at once one may take over from the other, which then ends with a code of its own.
+ */
 function expectOneToEnd(both: readonly { readonly code: number | null; readonly stderr: string }[]): void {
   expect(both.some(({ code }) => code === 0)).toBe(true);
   for (const { code, stderr } of both.filter((one) => one.code !== 0))
@@ -68,7 +76,8 @@ fault(
       await publish(300);
       await judgeAll(run, installed, 1_700);
     }
-    // Of two shards and six invoices: freezes, looks, records, seals, totals, invoices, and what is tidied up.
+    // Of two shards and six invoices: freezes, looks, records, seals, totals, invoices, and what is
+    // tidied up.
     expect(steps).toBeGreaterThan(20);
   },
   LONG,
@@ -129,7 +138,8 @@ fault(
     await first.done;
     await run.settle(tallyman, first.published);
 
-    // All but the close is kept: no cursor goes back, and nothing tells the consumers that something is lost.
+    // All but the close is kept: no cursor goes back, and nothing tells the consumers that
+    // something is lost.
     const { bytes } = appendOnlyFile(run.world.redis);
     await tallyman.ok(...closeWords(MONTH_BEFORE));
     await loseTail(run.world.redis, bytes);

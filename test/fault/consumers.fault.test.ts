@@ -21,7 +21,8 @@ fault(
     const load = run.load(tallyman, { events: 4 * EVENTS_OF_KILLS, perSecond: 6_500 });
     const isEnough = (): boolean => run.kills >= KILLS && load.published >= EVENTS_OF_KILLS;
 
-    // Each group by itself: after a kill its partitions wait ten seconds for the dead member's session.
+    // Each group by itself: after a kill its partitions wait ten seconds for the dead member's
+    // session.
     const killOver = async (consumer: string): Promise<void> => {
       const members: TallymanProcess[] = [];
       while (!isEnough()) {
@@ -80,7 +81,8 @@ fault(
       await delay(run.random.between(0, 500));
       const caught = await hold(run);
       await run.kill(victim);
-      // Either it never arrives, or it does so late: when its sender is dead and another may have gone on.
+      // Either it never arrives, or it does so late: when its sender is dead and another may have
+      // gone on.
       if (run.random.chance(0.5)) caught.cut();
       else caught.pass();
       await Promise.all([redisProxy.restore(), kafkaProxy.restore()]);
@@ -145,7 +147,8 @@ fault(
       const held = isOnItsWay ? await redisProxy.catch('request', isApply) : undefined;
       zombie.pause();
 
-      // The next owner gets the partitions when the session is over, and goes beyond what the zombie holds.
+      // The next owner gets the partitions when the session is over, and goes beyond what the
+      // zombie holds.
       const heir = run.consume(tallyman);
       const place = held ? partitionOf(held.exchange) : 'usage.session/0';
       const before = await run.applied(tallyman, place);

@@ -22,7 +22,10 @@ const [CLI, SNAPSHOT] = ['../../dist/src/cli/tallyman.js', '../../deploy/snapsho
   join(__dirname, file),
 );
 
-/** What ops and finance read, by the script that they have for it: every project's totals, and every invoice. */
+/**
+ * What ops and finance read, by the script that they have for it: every project's totals, and every
+ * invoice.
+ */
 async function told({ env }: Installation): Promise<string> {
   const TALLYMAN = `${process.execPath} ${CLI}`;
   const { stdout } = await promisify(execFile)(SNAPSHOT!, [MONTH_BEFORE, MONTH], {

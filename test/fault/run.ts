@@ -8,9 +8,10 @@ import { resultsTable } from './support/results-table';
 /**
  * npm run test:faults [-- --write-results] [jest's arguments]
  *
- * Runs the fault suite, and ends with a table of its cases. `--write-results` puts the table into the docs, between its
- * markers. SEED=... repeats a run; FAULT_SCALE=0.1 runs a tenth of the load. `chaos --seeds 20 --from 1` chooses the seeds
- * of the chaos test; `http/bridge --outage-seconds 300` how long Kafka is away from the bridge.
+ * Runs the fault suite, and ends with a table of its cases. `--write-results` puts the table into
+ * the docs, between its markers. SEED=... repeats a run; FAULT_SCALE=0.1 runs a tenth of the load.
+ * `chaos --seeds 20 --from 1` chooses the seeds of the chaos test;
+ * `http/bridge --outage-seconds 300` how long Kafka is away from the bridge.
  */
 const WRITE_RESULTS = '--write-results';
 const DOCUMENT = 'docs/exactness.md';

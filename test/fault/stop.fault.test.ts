@@ -7,7 +7,10 @@ import { faultCase } from './support/fault-case';
 import { onRedis } from './support/proxy/redis-faults';
 import { startTallyman, type TallymanProcess } from './support/tallyman-process';
 
-/** A consumer ends in good order whenever it is asked to: whatever its servers do, and without their answer. */
+/**
+ * A consumer ends in good order whenever it is asked to: whatever its servers do, and without their
+ * answer.
+ */
 
 const KEYS = 2_000;
 /** Per key, so that Redis loads for ten seconds, and then rewrites its file for ten. */

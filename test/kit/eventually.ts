@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 const ASK_INTERVAL_MS = 20;
 
 /**
- * Asks until the answer is truthy, and returns it. A throw counts as "not yet", so assertions may be the condition.
+ * Asks until the answer is truthy, and returns it. A throw counts as "not yet", so assertions may
+ * be the condition.
  *
  * @throws Error after `timeoutMs`, caused by the last throw
  */

@@ -1,4 +1,5 @@
-// node -r <this file> program.ts: runs a test's helper program as a process of its own, with nothing built before.
+// node -r <this file> program.ts: runs a test's helper program as a process of its own, with
+// nothing built before.
 const { readFileSync } = require('node:fs');
 const { transformSync } = require('@swc/core');
 

@@ -1,4 +1,5 @@
-// Loaded before a program (`node --require`): each SIGUSR2 moves its wall clock by CLOCK_STEP_MS, and no other clock.
+// Loaded before a program (`node --require`): each SIGUSR2 moves its wall clock by CLOCK_STEP_MS,
+// and no other clock.
 const WallClock = Date;
 let movedMs = 0;
 

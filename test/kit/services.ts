@@ -13,7 +13,10 @@ function fromSetup(name: string, suffix: string): string {
   return value;
 }
 
-/** A TALLYMAN_PREFIX of its own for each test file, so that files share one Kafka and one Redis without meeting. */
+/**
+ * A TALLYMAN_PREFIX of its own for each test file, so that files share one Kafka and one Redis
+ * without meeting.
+ */
 export const uniquePrefix = (): string => `t${randomBytes(5).toString('hex')}`;
 
 export { eventually } from './eventually';

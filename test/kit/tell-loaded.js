@@ -1,4 +1,5 @@
-// node -r <this file> program.js: tells on stderr, in the end, which packages the program has loaded.
+// node -r <this file> program.js: tells on stderr, in the end, which packages the program has
+// loaded.
 process.on('exit', () => {
   const packages = Object.keys(require.cache).flatMap(
     (file) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(file)?.[1] ?? [],

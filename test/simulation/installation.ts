@@ -21,7 +21,10 @@ const CLOSES = 'billing.closes';
 const DEAD_LETTERS = 'usage.dead-letters';
 const PARTITIONS = 2;
 const MEMBERS = 2;
-/** A crash that loses Redis's tail takes it away for longer than consumers trust what they know of closes. */
+/**
+ * A crash that loses Redis's tail takes it away for longer than consumers trust what they know of
+ * closes.
+ */
 const CRASH_MS = 1_500;
 
 const logger = createLogger('silent');
@@ -46,7 +49,10 @@ export type Fault =
   | { do: 'wait'; steps: number }
   | { do: 'lose tail'; writes: number }
   | { do: 'retention'; partition: number; share: number; harmful: boolean }
-  /** What is published again stays below the cursor: more, before anyone looks, is not promised. See docs/exactness.md. */
+  /**
+   * What is published again stays below the cursor: more, before anyone looks, is not promised. See
+   * docs/exactness.md.
+   */
   | { do: 'lose end'; partition: number; share: number; refill: number }
   | { do: 'make anew'; entries: number };
 
@@ -55,7 +61,10 @@ interface Member {
   consumer?: ModelConsumer;
 }
 
-/** Consumers, a close, Kafka and Redis in one process, as one scheduler has it: our own code, around models of the servers. */
+/**
+ * Consumers, a close, Kafka and Redis in one process, as one scheduler has it: our own code, around
+ * models of the servers.
+ */
 export class Installation implements World {
   readonly kafka = new ModelKafka({ [TOPIC]: PARTITIONS, [CLOSES]: 1, [DEAD_LETTERS]: 1 });
   readonly redis = new ModelRedis(PARTITIONS, TOPIC);
@@ -89,7 +98,10 @@ export class Installation implements World {
     this.nowMs += ms;
   }
 
-  /** Runs the faults between the steps of the processes, then lets all go well until nothing is left to do. */
+  /**
+   * Runs the faults between the steps of the processes, then lets all go well until nothing is left
+   * to do.
+   */
   async run(faults: readonly Fault[]): Promise<void> {
     const restoreClocks = this.useOwnClocks();
     try {
@@ -162,7 +174,10 @@ export class Installation implements World {
     );
   }
 
-  /** A run that stopped in the middle of a close: some shards are frozen, and the ledger does not say so yet. */
+  /**
+   * A run that stopped in the middle of a close: some shards are frozen, and the ledger does not
+   * say so yet.
+   */
   private unpublishedCloses(): Pick<CloseRecord, 'month' | 'cursors'>[] {
     const published = this.closes().map(({ month }) => month);
     const months = new Set(this.frozenMonths().filter((month) => !published.includes(month)));
@@ -195,9 +210,9 @@ export class Installation implements World {
   }
 
   /**
-   * Lets the scheduler choose the next call, until the scenario is through. All that follows from a call happens before
-   * the next one: an immediate comes after every promise. (The scheduler's own `waitFor` counts ticks, and is many times
-   * slower.)
+   * Lets the scheduler choose the next call, until the scenario is through. All that follows from a
+   * call happens before the next one: an immediate comes after every promise. (The scheduler's own
+   * `waitFor` counts ticks, and is many times slower.)
    */
   private async drive(scenario: Promise<void>): Promise<void> {
     let isThrough = false;
@@ -240,7 +255,8 @@ export class Installation implements World {
     if (this.isDone()) return;
     for (const index of this.members.keys()) this.restart(index);
     await this.settle(world);
-    // What was fetched before the loss may have been counted after it: a stop then, and it stays counted.
+    // What was fetched before the loss may have been counted after it: a stop then, and it stays
+    // counted.
     if (this.isDone()) return;
     if (!this.mustStop) for (const one of this.logs()) one.forgetLoss();
   }

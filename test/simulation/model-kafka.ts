@@ -7,7 +7,10 @@ import type { LogRecord } from '../../src/kafka/wire/record-batch';
 import type { Publisher } from '../../src/kafka/producer';
 import type { Process } from './process';
 
-/** What stands at an offset: a record that consumers see, or a marker, an aborted or a compacted record. */
+/**
+ * What stands at an offset: a record that consumers see, or a marker, an aborted or a compacted
+ * record.
+ */
 export type Entry = { readonly key: string | null; readonly value: string } | 'hidden';
 
 export class ModelLog {
@@ -29,7 +32,10 @@ export class ModelLog {
     return found;
   }
 
-  /** An unclean election, or a disk that lost its last writes: offsets from `end` on are given out again. */
+  /**
+   * An unclean election, or a disk that lost its last writes: offsets from `end` on are given out
+   * again.
+   */
   loseEnd(end: number): void {
     this.before = [...this.entries];
     this.entries.splice(end);
@@ -85,7 +91,10 @@ export class ModelKafka {
     for (const log of this.logs.get(topic)!) log.makeAnew();
   }
 
-  /** Deals the partitions out anew. Members find out when they next talk to the group: until then they are zombies. */
+  /**
+   * Deals the partitions out anew. Members find out when they next talk to the group: until then
+   * they are zombies.
+   */
   rebalance(members: readonly ModelConsumer[], shift: number): void {
     this.generation += 1;
     this.assignment = new Map(members.map((member) => [member, []]));
@@ -167,7 +176,10 @@ const recordOf = ({
   headers: {},
 });
 
-/** What a fetch holds of a partition, in place of the bytes of a record batch: `unpackBatch` is told to read it so. */
+/**
+ * What a fetch holds of a partition, in place of the bytes of a record batch: `unpackBatch` is told
+ * to read it so.
+ */
 export interface ModelBatch {
   readonly offset: string;
   readonly records: LogRecord[];
@@ -175,7 +187,10 @@ export interface ModelBatch {
 
 type Listener = (event: { payload: object }) => void;
 
-/** A kafkajs consumer with one broker, one topic and no pause: the faults and habits that matter to the runner. */
+/**
+ * A kafkajs consumer with one broker, one topic and no pause: the faults and habits that matter to
+ * the runner.
+ */
 export class ModelConsumer implements Pick<Consumer, 'connect' | 'disconnect' | 'seek' | 'commitOffsets'> {
   readonly events = { GROUP_JOIN: 'join', FETCH: 'fetch', CRASH: 'crash' };
   readonly topic = 'usage.session';

@@ -14,14 +14,17 @@ const jsonOf = (cursors: ReadonlyMap<string, number>): string => JSON.stringify(
 const MAX_TAIL_WRITES = 30;
 
 /**
- * One Redis with every shard. What each shard does with a chunk is `TotalsModel`, which a property test holds against the
- * scripts in a real Redis. Its last writes may be lost, as after a crash with `appendfsync everysec`: all that was written
- * together goes back together.
+ * One Redis with every shard. What each shard does with a chunk is `TotalsModel`, which a property
+ * test holds against the scripts in a real Redis. Its last writes may be lost, as after a crash
+ * with `appendfsync everysec`: all that was written together goes back together.
  */
 export class ModelRedis {
   shards: Shard[];
   isAway = false;
-  /** What becomes of the next writes on their way: the reply is lost, or the client sends the command twice. */
+  /**
+   * What becomes of the next writes on their way: the reply is lost, or the client sends the
+   * command twice.
+   */
   readonly wireFaults: ('lost reply' | 'sent twice')[] = [];
   private undo: { readonly cursors: readonly number[]; back(): void }[] = [];
 

@@ -33,7 +33,9 @@ export class Process {
     this.onTheWire.clear();
   }
 
-  /** A call to a server: takes effect when the scheduler gets to it, the answer comes later still. */
+  /**
+   * A call to a server: takes effect when the scheduler gets to it, the answer comes later still.
+   */
   async call<T>(label: string, effect: () => T): Promise<T> {
     this.onTheWire.add(effect);
     await this.turn(label);

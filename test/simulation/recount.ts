@@ -12,8 +12,8 @@ export interface UsageValue {
 }
 
 /**
- * Counts a topic's log again, from its first record to the cursors, as the contract has it and as plainly as possible. It
- * shares no code with src/ and none with the model of Redis.
+ * Counts a topic's log again, from its first record to the cursors, as the contract has it and as
+ * plainly as possible. It shares no code with src/ and none with the model of Redis.
  */
 export function recount(
   topic: string,

@@ -7,15 +7,19 @@ jest.mock('../../src/kafka/wire/fetch-response', () => ({
   unpackBatch: ({ records }: ModelBatch) => Promise.resolve({ records, memoryBytes: 0 }),
 }));
 
-/** The same schedules each time, so that a run of CI repeats; `SEED=$RANDOM SCHEDULES=5000` goes looking for others. */
+/**
+ * The same schedules each time, so that a run of CI repeats; `SEED=$RANDOM SCHEDULES=5000` goes
+ * looking for others.
+ */
 const HOW_MANY = {
   seed: Number(process.env['SEED'] ?? 20_261_124),
   numRuns: Number(process.env['SCHEDULES'] ?? 300),
 };
 
 /**
- * Two loud stops that a rebuild mends: usage was counted past a freeze that Redis had lost; or Redis lost a freeze while a
- * second close was at work, which then froze elsewhere than the ledger says.
+ * Two loud stops that a rebuild mends: usage was counted past a freeze that Redis had lost; or
+ * Redis lost a freeze while a second close was at work, which then froze elsewhere than the ledger
+ * says.
  */
 const REBUILT_AFTER = ['FREEZE_LOST', 'FREEZE_CONFLICT'];
 
@@ -67,7 +71,10 @@ const look: Fault = { do: 'look' };
 const wait = fc.record({ do: fc.constant('wait' as const), steps: fc.nat({ max: 60 }) });
 const choices = fc.array(fc.nat({ max: 1_000 }), { minLength: 40, maxLength: 40 });
 
-/** What lies below the cursors counts exactly once, bad events are dead letters, and invoices are what was frozen. */
+/**
+ * What lies below the cursors counts exactly once, bad events are dead letters, and invoices are
+ * what was frozen.
+ */
 function judge(world: Installation): void {
   expect(Object.fromEntries(world.totals())).toEqual(Object.fromEntries(world.expected()));
   for (const [month, totals] of world.invoiced) {
@@ -154,7 +161,8 @@ test.each<[loss: string, stops: string[], fc.Arbitrary<Fault>]>([
         const world = new Installation(scheduler, false, chosen);
         await world.run(faults);
         if (REBUILT_AFTER.includes(world.stopped ?? '')) return; // Of a Redis that lost its tail, before anything else.
-        // Without a stop all that is there is applied, which a run waits for, and nothing that was counted is lost.
+        // Without a stop all that is there is applied, which a run waits for, and nothing that was
+        // counted is lost.
         if (world.stopped === undefined) expect(world.mustStop).toBe(false);
         else expect(stops).toContain(world.stopped);
         judge(world);

@@ -9,7 +9,10 @@ import { invoicedProjects, readInvoice } from '../../redis/views/invoices';
 import type { Difference } from './difference';
 import { monthOf } from '../../rating/month';
 
-/** How far the recount differs from Redis: month -> project -> field -> the difference, over all shards. */
+/**
+ * How far the recount differs from Redis: month -> project -> field -> the difference, over all
+ * shards.
+ */
 export type Corrections = ReadonlyMap<string, ReadonlyMap<string, FieldCorrections>>;
 
 export interface FieldCorrections {
@@ -18,7 +21,9 @@ export interface FieldCorrections {
 }
 
 export interface Judged {
-  /** Whether the month's close has ended. Until then, an invoice that is due may not be issued yet. */
+  /**
+   * Whether the month's close has ended. Until then, an invoice that is due may not be issued yet.
+   */
   readonly isComplete: boolean;
   readonly onDifference: (difference: Difference) => void;
 }
@@ -159,7 +164,10 @@ function* differencesOf(
   }
 }
 
-/** A line's name -> what it charges. Lines of one name (a price that changed within the month) are joined. */
+/**
+ * A line's name -> what it charges. Lines of one name (a price that changed within the month) are
+ * joined.
+ */
 function linesByName(lines: readonly InvoiceLine[]): Map<string, string> {
   const byName = new Map<string, string>();
   for (const line of lines) {

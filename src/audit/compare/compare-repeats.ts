@@ -6,7 +6,10 @@ import type { KafkaClient } from '../../kafka/client';
 import { readRecords } from '../../kafka/read-range';
 import { digestOf } from './canonical-json';
 
-/** Two offsets of one partition whose events have the same fingerprint. The second event was not counted. */
+/**
+ * Two offsets of one partition whose events have the same fingerprint. The second event was not
+ * counted.
+ */
 export interface Repeat {
   readonly first: number;
   readonly repeat: number;
@@ -27,7 +30,10 @@ export interface Conflict {
   readonly month: string;
   readonly first: Place;
   readonly repeat: Place;
-  /** Whether the duplicate would have counted otherwise if it had come first: other usages or another day. */
+  /**
+   * Whether the duplicate would have counted otherwise if it had come first: other usages or
+   * another day.
+   */
   readonly changesUsage: boolean;
   readonly firstDay: string;
   readonly firstUsages: readonly RatedUsage[];

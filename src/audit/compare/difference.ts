@@ -8,7 +8,9 @@ export interface Difference {
     | 'days_sum'
     /** The month's set does not contain the project, so a close would not bill it. */
     | 'not_listed'
-    /** Redis and the ledger have different cut-offs of a shard, or only one of them has a cut-off. */
+    /**
+     * Redis and the ledger have different cut-offs of a shard, or only one of them has a cut-off.
+     */
     | 'freeze'
     /** Redis shows another text than the ledger. */
     | 'view'
@@ -16,7 +18,9 @@ export interface Difference {
     | 'torn'
     /** A server has evicted keys since it started, and no rebuild has restored them. */
     | 'evicted'
-    /** A document's number is used twice, leaves a gap, or has an earlier date than a lower number. */
+    /**
+     * A document's number is used twice, leaves a gap, or has an earlier date than a lower number.
+     */
     | 'number'
     /** Redis and Kafka disagree on how many shards there are. */
     | 'shards'

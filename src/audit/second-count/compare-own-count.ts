@@ -2,7 +2,10 @@ import type { ShardMonth } from '../../redis/usage/read-shard';
 import { differingFields, type Difference } from '../compare/difference';
 import type { OwnCount } from './own-count';
 
-/** Compares one project's month in a shard of Redis with the own count, which must be at the same offsets. */
+/**
+ * Compares one project's month in a shard of Redis with the own count, which must be at the same
+ * offsets.
+ */
 export function compareOwnCount(
   own: OwnCount,
   shard: number,

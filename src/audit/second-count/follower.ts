@@ -26,7 +26,9 @@ export interface FollowerOptions {
   readonly prefix: string;
   readonly rating: RatingContext;
   readonly counting: CountingRecord;
-  /** The settings that decide how an event counts, as text. If they change, the count begins again. */
+  /**
+   * The settings that decide how an event counts, as text. If they change, the count begins again.
+   */
   readonly basis: string;
   readonly sums: SumStore<CountState>;
   readonly logger: Logger;
@@ -57,7 +59,9 @@ const CHANGED_MAX = 20_000;
 const TURN_MS = 1_500;
 /** A sweep begins this long after the previous one began, or at once if that one took longer. */
 const SWEEP_EVERY_MS = 20_000;
-/** Views are compared this long after the last comparison, or after ten times as long as it took. */
+/**
+ * Views are compared this long after the last comparison, or after ten times as long as it took.
+ */
 const VIEWS_EVERY_MS = 20_000;
 const VIEWS_REST = 10;
 /** How many offsets of a topic are counted before the follower checks whether it has to stop. */
@@ -326,7 +330,8 @@ export class Follower {
     const found: Difference[] = [];
     for (const month of new Set([...recorded.keys(), ...freezes.keys()])) {
       const ledger = recorded.get(month);
-      // A close makes its cut-offs before it is recorded. No close can make one for a month that is not over.
+      // A close makes its cut-offs before it is recorded. No close can make one for a month that is
+      // not over.
       if (ledger === undefined && calendar.monthEnd(month) <= Date.now()) continue;
       const expected = shownCursors(ledger ?? {});
       const shown = shownCursors(Object.fromEntries(freezes.get(month) ?? []));
@@ -463,7 +468,9 @@ function checkFreezes(
   }
 }
 
-/** A cut-off that does not name a topic is before all of it. A missing cut-off is after all of it. */
+/**
+ * A cut-off that does not name a topic is before all of it. A missing cut-off is after all of it.
+ */
 function offsetIn(freeze: ReadonlyMap<string, number> | undefined, topic: string): number {
   return freeze === undefined ? Number.POSITIVE_INFINITY : (freeze.get(topic) ?? 0);
 }

@@ -123,7 +123,9 @@ async function recountIn(
   return found;
 }
 
-/** A shard that a close does not name was added after it, so all its usage is after that cut-off. */
+/**
+ * A shard that a close does not name was added after it, so all its usage is after that cut-off.
+ */
 function freezesOfShard(
   closes: readonly CloseRecord[],
   shard: number,
@@ -177,7 +179,9 @@ class Judge {
     return found;
   }
 
-  /** The earlier months that decide the price of this month's late usage, if they can be recounted. */
+  /**
+   * The earlier months that decide the price of this month's late usage, if they can be recounted.
+   */
   private pricedLate(shard: number, project: string): string[] {
     const { month, rating } = this.recount;
     const days = [...this.own.read(shard, month, project).daily.keys()];

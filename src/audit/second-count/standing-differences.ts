@@ -29,7 +29,9 @@ export class StandingDifferences {
     else this.places.set(place, now);
   }
 
-  /** Forgets the places for which `isOf` is true, without logging, because they are compared again. */
+  /**
+   * Forgets the places for which `isOf` is true, without logging, because they are compared again.
+   */
   forget(isOf: (place: string) => boolean): void {
     for (const place of this.places.keys()) if (isOf(place)) this.places.delete(place);
   }

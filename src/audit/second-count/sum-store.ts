@@ -117,7 +117,9 @@ export class SumStore<State> {
     return sums;
   }
 
-  /** The first groups that begin with `prefix` and come after `after`, in order, at most `limit`. */
+  /**
+   * The first groups that begin with `prefix` and come after `after`, in order, at most `limit`.
+   */
   groupsAfter(prefix: string, after: string, limit: number): string[] {
     const found = new Set<string>();
     for (const group of this.held.keys()) if (group.startsWith(prefix) && group > after) found.add(group);

@@ -212,8 +212,8 @@ function aliasProblems({ inference }: CatalogDocument): string[] {
 }
 
 /**
- * A plan that charges over its quota needs a price for every meter that may not lack one: without it
- * its invoices would all stay drafts.
+ * A plan that charges over its quota needs a price for every meter that may not lack one: without
+ * it its invoices would all stay drafts.
  */
 function missingPrices({ plans, rates }: CatalogDocument): string[] {
   const charging = new Set(plans.filter((row) => row.atQuota === 'overage').map((row) => row.plan));

@@ -249,7 +249,10 @@ function documentOf(
   };
 }
 
-/** Who the profile names: tax rates and phone numbers show in their lines, and a budget is nobody's business. */
+/**
+ * Who the profile names: tax rates and phone numbers show in their lines, and a budget is nobody's
+ * business.
+ */
 function buyerOf(profile: Profile | undefined): { buyer?: Party } {
   const {
     taxes: _taxes,

@@ -1,7 +1,9 @@
 import { TallymanError } from '../../lib/errors';
 import type { Config } from '../../lib/config';
 
-/** @throws TallymanError `AUTH_SECRET_MISSING`; a weak one is refused with the rest of the settings */
+/**
+ * @throws TallymanError `AUTH_SECRET_MISSING`; a weak one is refused with the rest of the settings
+ */
 export function needAuthSecret({ config }: { readonly config: Config }): string {
   const { authSecret } = config.web;
   if (authSecret !== undefined) return authSecret;

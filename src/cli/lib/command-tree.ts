@@ -2,7 +2,10 @@ import type { Command, Option } from 'commander';
 
 /** A verb or a group of verbs, as commander has it. */
 export interface CommandNode {
-  /** The words that lead to it, without the program's own name: `invoices list`; empty for the program. */
+  /**
+   * The words that lead to it, without the program's own name: `invoices list`; empty for the
+   * program.
+   */
   readonly path: string;
   readonly command: Command;
   readonly verbs: readonly { readonly name: string; readonly description: string }[];

@@ -133,7 +133,9 @@ function fishOption({ flags, description, takesValue, choices }: OptionNode): st
 const verbPaths = (tree: readonly CommandNode[]): string[] =>
   tree.flatMap(({ path }) => (path === '' ? [] : [path]));
 
-/** Patterns of `case` for the path so far, a blank and the next word; the path is empty at first. */
+/**
+ * Patterns of `case` for the path so far, a blank and the next word; the path is empty at first.
+ */
 const verbPatterns = (tree: readonly CommandNode[]): string =>
   verbPaths(tree)
     .map((path) => quoted(path.includes(' ') ? path : ` ${path}`))
@@ -160,7 +162,10 @@ const eachOption = (tree: readonly CommandNode[]): { path: string; flag: string;
 
 const flagsOf = ({ options }: CommandNode): string[] => options.flatMap(({ flags }) => flags);
 
-/** The words that may follow a verb, besides options. If there are none, the options are offered unasked. */
+/**
+ * The words that may follow a verb, besides options. If there are none, the options are offered
+ * unasked.
+ */
 const wordsOf = (node: CommandNode): string[] => [...node.verbs.map(({ name }) => name), ...node.choices];
 
 /** For bash and zsh: nothing within is expanded. */

@@ -19,7 +19,9 @@ export interface TopView {
   readonly problems: readonly string[];
 }
 
-/** A partition that has something to apply, and makes no progress for this long, is called stuck. */
+/**
+ * A partition that has something to apply, and makes no progress for this long, is called stuck.
+ */
 const STUCK_AFTER_MS = 10_000;
 const PARTITIONS_SHOWN = 8;
 const PROJECTS_SHOWN = 10;

@@ -40,13 +40,17 @@ import { serveDemo } from './serve-demo';
  * compared with the result of an independent program for the same webhooks.
  */
 
-/** Rooms that the mapping file assigns to another project than `acme`, although their names begin with it. */
+/**
+ * Rooms that the mapping file assigns to another project than `acme`, although their names begin
+ * with it.
+ */
 const ROOMS: Readonly<Record<string, string>> = {
   'acme.recorded': 'globex',
   'acme.broadcast': 'globex',
   'acme.phone': 'northwind',
   'acme.sip-kind': 'northwind',
-  // A connector that is not WhatsApp has no public price: only a plan that charges nothing can be billed.
+  // A connector that is not WhatsApp has no public price: only a plan that charges nothing can be
+  // billed.
   'acme.egress-ingress-connector-kinds': 'northwind',
 };
 const PLANS = [
@@ -170,7 +174,10 @@ async function tellAll(url: string, stories: readonly Story[], movedSeconds: num
   );
 }
 
-/** Posts a webhook, signed as LiveKit signs: a bare token whose `sha256` is that of the body's bytes. */
+/**
+ * Posts a webhook, signed as LiveKit signs: a bare token whose `sha256` is that of the body's
+ * bytes.
+ */
 async function post(url: string, body: string, secret: string): Promise<number> {
   const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const nbf = Math.floor(Date.now() / 1000);

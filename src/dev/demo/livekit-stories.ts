@@ -72,7 +72,9 @@ export function movedBy(body: string, seconds: number): string {
   });
 }
 
-/** The usage in the webhooks by a program that shares no code with the bridge, moved by whole days. */
+/**
+ * The usage in the webhooks by a program that shares no code with the bridge, moved by whole days.
+ */
 export function expectedEvents(
   movedSeconds: number,
   projectOfRoom: Readonly<Record<string, string>>,

@@ -51,7 +51,8 @@ const PROJECTS = [
 ]; // prettier-ignore
 
 export async function demonstrateMonths(services: Services, folder: string, serves: boolean): Promise<void> {
-  // The last whole month, because Kafka would remove records that are older than the topics' retention.
+  // The last whole month, because Kafka would remove records that are older than the topics'
+  // retention.
   const month = previousMonth(monthOf(new Date().toISOString()));
   const earlier = previousMonth(month);
   const env = demoEnvironment(services);
@@ -133,7 +134,9 @@ export async function demonstrateMonths(services: Services, folder: string, serv
   }
 }
 
-/** Publishes the next records in batches by topic. The oracle relies on the order within each topic. */
+/**
+ * Publishes the next records in batches by topic. The oracle relies on the order within each topic.
+ */
 async function publishRecords(
   workload: Iterator<WorkloadRecord>,
   count: number,

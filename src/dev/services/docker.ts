@@ -53,8 +53,9 @@ const KAFKA_IMAGE = 'confluentinc/cp-kafka:8.1.0';
 const REDIS_IMAGE = 'redis:7.2-alpine';
 
 /**
- * Starts Kafka or Redis with testcontainers, whose reaper removes the container however this process ends.
- * It is a development dependency, so it is loaded only here, and only when it is used.
+ * Starts Kafka or Redis with testcontainers, whose reaper removes the container however this
+ * process ends. It is a development dependency, so it is loaded only here, and only when it is
+ * used.
  */
 export async function startContainer(service: 'kafka' | 'redis'): Promise<ServiceHandle> {
   const stopOf = (container: { stop(): Promise<unknown> }) => async (): Promise<void> =>

@@ -43,7 +43,9 @@ async function needJava(): Promise<string> {
   );
 }
 
-/** Downloads into a folder of its own and renames it, so that no run ever uses an incomplete one. */
+/**
+ * Downloads into a folder of its own and renames it, so that no run ever uses an incomplete one.
+ */
 async function fetchJars(
   cache: string,
   folder: string,

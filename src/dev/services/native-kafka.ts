@@ -18,7 +18,10 @@ const READY_TIMEOUT_MS = 90_000;
  */
 const JVM_FLAGS = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
 
-/** A second listener of the broker, whose clients are sent to another port of this machine: a proxy's. */
+/**
+ * A second listener of the broker, whose clients are sent to another port of this machine: a
+ * proxy's.
+ */
 export interface ProxiedListener {
   readonly port: number;
   readonly proxyPort: number;
@@ -78,7 +81,9 @@ cluster.id=${randomBytes(16).toString('base64url')}
 directory.id=${randomBytes(16).toString('base64url')}
 `;
 
-/** One node, no replication, small buffers. Topics are not created automatically, as in production. */
+/**
+ * One node, no replication, small buffers. Topics are not created automatically, as in production.
+ */
 const settings = (
   port: number,
   controllerPort: number,

@@ -38,7 +38,8 @@ rm -rf -- "$1"`;
 /**
  * Starts a server and waits until it answers.
  *
- * @throws TallymanError `SERVICE_NOT_STARTED` with the end of the server's log; nothing is left behind then
+ * @throws TallymanError `SERVICE_NOT_STARTED` with the end of the server's log; nothing is left
+ *   behind then
  */
 export async function startNative(spec: NativeSpec): Promise<NativeService> {
   const logPath = join(spec.folder, 'server.log');

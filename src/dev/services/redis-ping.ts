@@ -2,7 +2,10 @@ import { connect } from 'node:net';
 
 const ANSWER_TIMEOUT_MS = 1_000;
 
-/** True if a Redis answers PONG there. While it loads its data it answers with an error, which is false. */
+/**
+ * True if a Redis answers PONG there. While it loads its data it answers with an error, which is
+ * false.
+ */
 export function redisAnswers(port: number, host = '127.0.0.1'): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ port, host, timeout: ANSWER_TIMEOUT_MS });

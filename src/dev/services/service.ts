@@ -2,7 +2,10 @@
 export interface ServiceHandle {
   /** Where it comes from, for a person: `REDIS_URL`, `Docker`, `redis-server`. */
   readonly origin: string;
-  /** `host:port`. A given Kafka may have several, separated by commas. A given Redis has its URL here. */
+  /**
+   * `host:port`. A given Kafka may have several, separated by commas. A given Redis has its URL
+   * here.
+   */
   readonly address: string;
   /** Stops what was started here and removes its data. A given server is left alone. */
   stop(): Promise<void>;

@@ -5,7 +5,10 @@ import { startNativeRedis } from './native-redis';
 import { obtainService, type Ways } from './obtain-service';
 import type { ServiceHandle } from './service';
 
-/** How Docker is used if an engine answers: testcontainers in tests, Compose elsewhere, or not at all. */
+/**
+ * How Docker is used if an engine answers: testcontainers in tests, Compose elsewhere, or not at
+ * all.
+ */
 export type DockerUse = 'testcontainers' | 'compose' | 'none';
 
 export interface StartOptions {

@@ -3,10 +3,16 @@ import type { Logger } from '../../lib/logger';
 
 /** Longer than an orderly stop takes whose servers answer. */
 const CUT_AFTER_MS = 4_000;
-/** Well under the half a minute that supervisors wait before they kill; longer than a stop takes after the cut. */
+/**
+ * Well under the half a minute that supervisors wait before they kill; longer than a stop takes
+ * after the cut.
+ */
 const STOP_LIMIT_MS = 20_000;
 
-/** Cuts short a stop that takes long, and ends a process that does not stop in time. Says what it waited for. */
+/**
+ * Cuts short a stop that takes long, and ends a process that does not stop in time. Says what it
+ * waited for.
+ */
 export interface StopDeadline {
   /** The time runs from the first call on. */
   begin(): void;
@@ -15,9 +21,10 @@ export interface StopDeadline {
 }
 
 /**
- * An orderly stop waits for answers: of Redis to the chunks at hand, of Kafka to a goodbye. A server that is away or starts
- * may take longer than anybody waits, so the connections are cut then, and every wait fails. Whatever was under way is done
- * again by the next process. A process that has nothing left to do ends before, and is not kept by this.
+ * An orderly stop waits for answers: of Redis to the chunks at hand, of Kafka to a goodbye. A
+ * server that is away or starts may take longer than anybody waits, so the connections are cut
+ * then, and every wait fails. Whatever was under way is done again by the next process. A process
+ * that has nothing left to do ends before, and is not kept by this.
  *
  * @param cut ends every connection
  */
@@ -53,7 +60,10 @@ export function createStopDeadline(
   };
 }
 
-/** What keeps a process alive whose stop is over: connections by their address, the rest by its kind. */
+/**
+ * What keeps a process alive whose stop is over: connections by their address, the rest by its
+ * kind.
+ */
 function openHandles(): string[] {
   const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles: () => Partial<Socket>[] };
   const remote = handles().flatMap(({ remoteAddress, remotePort }) =>

@@ -1,6 +1,9 @@
 /** What a consumer must know of closed months: see docs/exactness.md, the freeze. */
 export interface ClosesWatch {
-  /** The latest month known to be closed, asked of the ledger at most `maxAgeMs` ago; undefined for none. */
+  /**
+   * The latest month known to be closed, asked of the ledger at most `maxAgeMs` ago; undefined for
+   * none.
+   */
   latest(): Promise<string | undefined>;
   /** Puts back what Redis has lost. */
   restore(): Promise<void>;
@@ -18,8 +21,9 @@ export interface ClosesWatchOptions {
 const MAX_AGE_MS = 1_000;
 
 /**
- * Follows the ledger of closes. Asked before each chunk, it costs a request a second; a consumer that learned of a close
- * only at its next start would count on, if Redis lost the freeze meanwhile, as if the month were open.
+ * Follows the ledger of closes. Asked before each chunk, it costs a request a second; a consumer
+ * that learned of a close only at its next start would count on, if Redis lost the freeze
+ * meanwhile, as if the month were open.
  */
 export function watchCloses({ ledgerEnd, restore, maxAgeMs = MAX_AGE_MS }: ClosesWatchOptions): ClosesWatch {
   let months: readonly string[] = [];

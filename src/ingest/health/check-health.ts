@@ -40,12 +40,16 @@ export interface HealthInput {
   readonly stuckAfterMs: number;
 }
 
-/** A consumer's loop comes round each second, and waits up to its rebalance time-out (30 s) for other members. */
+/**
+ * A consumer's loop comes round each second, and waits up to its rebalance time-out (30 s) for
+ * other members.
+ */
 export const LOOP_LIMIT_MS = 40_000;
 
 /**
- * What is wrong, if anything. Pure. Judged by the ends of all partitions against the cursors in Redis, not by what a
- * consumer believes: a partition that nobody reads has no consumer to complain.
+ * What is wrong, if anything. Pure. Judged by the ends of all partitions against the cursors in
+ * Redis, not by what a consumer believes: a partition that nobody reads has no consumer to
+ * complain.
  */
 export function checkHealth(input: HealthInput): Health {
   const { loops, storeProblem, position, positionProblem, ledgerProblem, stuckAfterMs } = input;

@@ -13,9 +13,14 @@ export interface PartitionPosition {
   readonly stable: number;
   /** The next offset to apply; undefined where Redis holds none. */
   readonly cursor: number | undefined;
-  /** How long the cursor has been seen to stand with something left to apply; 0 while it moves or nothing is left. */
+  /**
+   * How long the cursor has been seen to stand with something left to apply; 0 while it moves or
+   * nothing is left.
+   */
   readonly stillMs: number;
-  /** Whether a consumer is assigned to it; undefined where that was not asked, or cannot be told. */
+  /**
+   * Whether a consumer is assigned to it; undefined where that was not asked, or cannot be told.
+   */
   readonly isRead?: boolean | undefined;
 }
 
@@ -24,7 +29,10 @@ export interface LogPosition {
   /** The date of the look: with nothing behind, all that was published before is in the totals. */
   readonly atMs: number;
   readonly partitions: readonly PartitionPosition[];
-  /** Offsets not applied yet, of all partitions: at least as many as events, since markers have offsets too. */
+  /**
+   * Offsets not applied yet, of all partitions: at least as many as events, since markers have
+   * offsets too.
+   */
   readonly behind: number;
   /** Offsets applied a second, lately. */
   readonly perSecond: number;
@@ -39,7 +47,9 @@ export interface TopicPosition {
 }
 
 export interface LogWatch {
-  /** What was seen last; undefined before the first look and while Kafka or Redis does not answer. */
+  /**
+   * What was seen last; undefined before the first look and while Kafka or Redis does not answer.
+   */
   position(): LogPosition | undefined;
   /** Why there is no position. */
   problem(): string | undefined;
@@ -66,8 +76,8 @@ const RATE_OVER_MS = 30_000;
 const ASK_READERS_AFTER_MS = 3_000;
 
 /**
- * Looks at the log's ends and the cursors each time it is called. The rates are those since the calls of the last half
- * minute, 0 at the first.
+ * Looks at the log's ends and the cursors each time it is called. The rates are those since the
+ * calls of the last half minute, 0 at the first.
  */
 export function createLogLook(sources: LogSources): () => Promise<LogPosition> {
   const standing = new Map<string, Standing>();
@@ -160,7 +170,9 @@ export function watchLog(sources: LogSources, logger: Logger): LogWatch {
   };
 }
 
-/** What a partition's cursor stood at when last seen, and since when, by a clock that nobody sets. */
+/**
+ * What a partition's cursor stood at when last seen, and since when, by a clock that nobody sets.
+ */
 interface Standing {
   readonly cursor: number | undefined;
   readonly since: number;

@@ -24,12 +24,16 @@ export interface HealthWatch {
 const LOOK_INTERVAL_MS = 1_000;
 /** Redis that has not answered for so long is away. */
 const PING_LIMIT_MS = 3_000;
-/** Longer than a consumer rides out a Kafka that is away (restart-policy.ts): then it ends by itself, and says why. */
+/**
+ * Longer than a consumer rides out a Kafka that is away (restart-policy.ts): then it ends by
+ * itself, and says why.
+ */
 const WATCHDOG_MS = 360_000;
 
 /**
- * Looks at the consumers once a second: logs what goes wrong and when it is well again, and gives up on a loop that
- * stands still for good, whatever holds it. A process that only looks alive is worse than none.
+ * Looks at the consumers once a second: logs what goes wrong and when it is well again, and gives
+ * up on a loop that stands still for good, whatever holds it. A process that only looks alive is
+ * worse than none.
  */
 export function watchHealth(options: HealthWatchOptions): HealthWatch {
   const { ping, statuses, logWatch, stuckAfterMs, logger, onFatal } = options;

@@ -2,7 +2,10 @@ import type { LedgerFollowers } from './follow-ledger';
 import type { Store } from '../../redis/store';
 import type { Context } from '../context';
 
-/** Opens Redis after bringing these views up to the ends of their ledgers, so that what Redis lost is back. */
+/**
+ * Opens Redis after bringing these views up to the ends of their ledgers, so that what Redis lost
+ * is back.
+ */
 export async function caughtUp(
   { config, kafka, store: openStore }: Context,
   ...views: (keyof LedgerFollowers)[]

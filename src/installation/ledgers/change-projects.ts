@@ -20,7 +20,9 @@ export interface ProjectsDependencies {
   readonly calendar: BillingCalendar;
 }
 
-/** The projects as they are, for one change of them: nobody else changes them before it is saved. */
+/**
+ * The projects as they are, for one change of them: nobody else changes them before it is saved.
+ */
 export interface ProjectsEditor {
   /** What was set of these projects, in their order; undefined for one that was never set. */
   read(projects: readonly string[]): Promise<(ProjectDocument | undefined)[]>;
@@ -30,7 +32,9 @@ export interface ProjectsEditor {
   save(before: readonly (ProjectDocument | undefined)[], after: readonly ProjectDocument[]): Promise<void>;
 }
 
-/** Somebody else has changed projects meanwhile, or Kafka did not answer: the change begins anew. */
+/**
+ * Somebody else has changed projects meanwhile, or Kafka did not answer: the change begins anew.
+ */
 class ChangeLost extends Error {}
 
 /** If ten begin at once, the last one needs about five attempts. */
@@ -39,12 +43,13 @@ const PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 4_000;
 
 /**
- * Changes projects on the ledger's latest state. If several change them at once, one is let through at a time: Kafka
- * shuts out whoever opened the ledger earlier, who then begins anew with what is in the ledger by now.
+ * Changes projects on the ledger's latest state. If several change them at once, one is let through
+ * at a time: Kafka shuts out whoever opened the ledger earlier, who then begins anew with what is
+ * in the ledger by now.
  *
  * @param change may be called several times, so it must not build on what an earlier call has done
- * @throws TallymanError `CHANGE_UNKNOWN`, `CHANGE_NOT_SHOWN`, and `REDIS_UNAVAILABLE` or `KAFKA_UNAVAILABLE` with what
- *   was saved until then
+ * @throws TallymanError `CHANGE_UNKNOWN`, `CHANGE_NOT_SHOWN`, and `REDIS_UNAVAILABLE` or
+ *   `KAFKA_UNAVAILABLE` with what was saved until then
  */
 export async function changeProjects<T>(
   dependencies: ProjectsDependencies,
@@ -91,8 +96,9 @@ async function attemptChange<T>(
 }
 
 /**
- * Shuts out whoever changes projects now, and shows what they had saved. After a close was published: a change that did
- * not know of it is then either saved, and in the view, or begins anew and is told that the month is closed.
+ * Shuts out whoever changes projects now, and shows what they had saved. After a close was
+ * published: a change that did not know of it is then either saved, and in the view, or begins anew
+ * and is told that the month is closed.
  */
 export async function settleProjects(
   kafka: KafkaClient,

@@ -19,8 +19,8 @@ export interface CheckedInstallation {
 }
 
 /**
- * Whether Redis and the ledger speak of the same closed months, frozen at the same offsets, and of as many shards as there
- * are partitions.
+ * Whether Redis and the ledger speak of the same closed months, frozen at the same offsets, and of
+ * as many shards as there are partitions.
  */
 export async function checkCloses({
   client,

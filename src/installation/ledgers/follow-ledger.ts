@@ -18,16 +18,17 @@ import type { Store } from '../../redis/store';
 /** Brings one view of Redis to the end of its ledger. */
 export interface LedgerFollower {
   /**
-   * Shows all that is in the ledger by now, in its order: if a key stands in it twice, the last record holds.
+   * Shows all that is in the ledger by now, in its order: if a key stands in it twice, the last
+   * record holds.
    *
    * @returns how many keys Redis did not show before
-   * @throws TallymanError `TOPIC_REPLACED`, `CURSOR_PAST_LOG_END` or `EVENTS_GONE` if the ledger is not the one that Redis
-   *   has shown; `LEDGER_DAMAGED`
+   * @throws TallymanError `TOPIC_REPLACED`, `CURSOR_PAST_LOG_END` or `EVENTS_GONE` if the ledger is
+   *   not the one that Redis has shown; `LEDGER_DAMAGED`
    */
   catchUp(): Promise<number>;
   /**
-   * Whether all that `catchUp` found is still there: a Redis that loses its tail loses view and position together. What
-   * was read of the view in between is then as it was shown.
+   * Whether all that `catchUp` found is still there: a Redis that loses its tail loses view and
+   * position together. What was read of the view in between is then as it was shown.
    */
   holds(): Promise<boolean>;
 }
@@ -57,8 +58,9 @@ export async function catchUpLedgers(kafka: KafkaClient, store: Store, prefix: s
 const PAGE = 200;
 
 /**
- * Follows a ledger. It alone writes the view, and remembers there how far it came: so what Redis shows is what the ledger
- * holds up to that position, whatever Redis has lost. Several may follow at once.
+ * Follows a ledger. It alone writes the view, and remembers there how far it came: so what Redis
+ * shows is what the ledger holds up to that position, whatever Redis has lost. Several may follow
+ * at once.
  */
 export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: string): LedgerFollower {
   const topic = topicName(prefix, view.ledger);

@@ -20,8 +20,9 @@ export async function readCloseRecords(kafka: KafkaClient, prefix: string): Prom
 }
 
 /**
- * Brings every freeze that the ledger knows into Redis. A Redis that lost its last second may have lost a freeze with
- * it; going on without that freeze would count late usage in a month that is already invoiced.
+ * Brings every freeze that the ledger knows into Redis. A Redis that lost its last second may have
+ * lost a freeze with it; going on without that freeze would count late usage in a month that is
+ * already invoiced.
  *
  * @returns what the ledger knows
  * @throws TallymanError `FREEZE_LOST`, `FREEZE_CONFLICT`

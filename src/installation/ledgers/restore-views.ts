@@ -13,7 +13,9 @@ export interface RestoredViews {
   readonly invoices: number;
 }
 
-/** Shows all ledgers anew: projects, closes and invoices, each as it was last published. Repeatable. */
+/**
+ * Shows all ledgers anew: projects, closes and invoices, each as it was last published. Repeatable.
+ */
 export async function restoreViews(
   client: KafkaClient,
   store: Store,

@@ -5,7 +5,9 @@ import { changeProjects, type ProjectsEditor } from './change-projects';
 import { validatorOf } from '../../lib/schema';
 import type { Context } from '../context';
 
-/** A plan from a day on, and what of the profile is to change; undefined fields stay as they are. */
+/**
+ * A plan from a day on, and what of the profile is to change; undefined fields stay as they are.
+ */
 export interface ProjectChange {
   readonly project: string;
   readonly plan: string;

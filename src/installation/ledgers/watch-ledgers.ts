@@ -29,8 +29,8 @@ const REBUILDING: LedgerProblem = {
 const FIRST_LOOK_MS = 5_000;
 
 /**
- * Follows the ledgers for a process that runs on: what Redis loses of its views is shown again within seconds. Resolves
- * after the first look, or when it takes too long.
+ * Follows the ledgers for a process that runs on: what Redis loses of its views is shown again
+ * within seconds. Resolves after the first look, or when it takes too long.
  */
 export async function watchLedgers(
   kafka: KafkaClient,

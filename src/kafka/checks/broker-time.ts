@@ -5,8 +5,9 @@ import { topicName } from '../topics/topics';
 const PROBE_KEY = 'clock';
 
 /**
- * How far the clock of a broker is ahead of ours, in ms; undefined where it cannot be told. Kafka has no question for the
- * time: a record is published to `billing.settings`, whose records the broker stamps.
+ * How far the clock of a broker is ahead of ours, in ms; undefined where it cannot be told. Kafka
+ * has no question for the time: a record is published to `billing.settings`, whose records the
+ * broker stamps.
  */
 export async function brokerClockSkew(client: KafkaClient, prefix: string): Promise<number | undefined> {
   const producer = client.kafkajs.producer({ allowAutoTopicCreation: false });

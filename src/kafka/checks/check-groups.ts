@@ -15,7 +15,9 @@ export async function checkGroups(client: KafkaClient, groupIds: readonly string
     }));
 }
 
-/** Those of the groups that a consumer is in. One that was killed stays in until its session ends. */
+/**
+ * Those of the groups that a consumer is in. One that was killed stays in until its session ends.
+ */
 export async function groupsWithMembers(
   client: KafkaClient,
   groupIds: readonly string[],
@@ -40,7 +42,9 @@ export async function assignedPartitions(
   return assigned;
 }
 
-/** Only groups that exist are described: where none ever was, a broker has no coordinator to ask. */
+/**
+ * Only groups that exist are described: where none ever was, a broker has no coordinator to ask.
+ */
 async function describeGroups(client: KafkaClient, groupIds: readonly string[]): Promise<GroupDescription[]> {
   const admin = await client.admin();
   const existing = new Set((await admin.listGroups()).groups.map(({ groupId }) => groupId));

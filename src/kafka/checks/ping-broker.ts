@@ -2,7 +2,9 @@ import { Kafka, logLevel } from 'kafkajs';
 
 const ANSWER_TIMEOUT_MS = 2_000;
 
-/** True when a Kafka serves there: it answers, and at least one broker takes part in its cluster. */
+/**
+ * True when a Kafka serves there: it answers, and at least one broker takes part in its cluster.
+ */
 export async function brokerAnswers(brokers: string[]): Promise<boolean> {
   const kafka = new Kafka({
     clientId: 'tallyman-ping',

@@ -2,20 +2,24 @@ import type { KafkaClient } from '../client';
 import { topicName } from '../topics/topics';
 import { openLedgerWriter, readLedger, type LedgerDocuments, type LedgerName } from './ledger';
 
-/** A topic to which each key is written once, ever: also over crashes, and with two writers at once. */
+/**
+ * A topic to which each key is written once, ever: also over crashes, and with two writers at once.
+ */
 export interface OnceLog {
   has(key: string): boolean;
   /**
    * Writes the records whose keys are new, all or none.
    *
-   * A failure leaves open whether they were written: the caller ends, and whoever comes next reads what is there.
+   * A failure leaves open whether they were written: the caller ends, and whoever comes next reads
+   * what is there.
    */
   append(records: readonly { readonly key: string; readonly value: string }[]): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Opens the topic as its only writer. Only then the topic is read, so what is known of it stays complete.
+ * Opens the topic as its only writer. Only then the topic is read, so what is known of it stays
+ * complete.
  *
  * @param keeps which keys will be asked for; the others need not be held in memory
  */

@@ -4,25 +4,29 @@ import type { KafkaClient } from '../client';
 import { requestsOf, type Publisher } from '../producer';
 import { Turns } from '../../lib/process/mutex';
 
-/** What brokers answer to a producer whose transactional id was taken over. kafkajs has no name for the code 90. */
+/**
+ * What brokers answer to a producer whose transactional id was taken over. kafkajs has no name for
+ * the code 90.
+ */
 const FENCED = /INVALID_PRODUCER_EPOCH|PRODUCER_FENCED|INVALID_PRODUCER_ID_MAPPING|error code 90\b/;
 
 /**
- * Commits wait for markers to be written, a few milliseconds each, and the next transaction is refused until then: the
- * client's usual pause of 200 ms would be most of a close.
+ * Commits wait for markers to be written, a few milliseconds each, and the next transaction is
+ * refused until then: the client's usual pause of 200 ms would be most of a close.
  */
 const RETRY = { initialRetryTime: 10, multiplier: 2, factor: 0.2, maxRetryTime: 2_000, retries: 12 };
 
 /**
- * A transaction takes milliseconds. One that a killed process left open is in the way of readers until the broker ends it
- * or the next publisher is opened.
+ * A transaction takes milliseconds. One that a killed process left open is in the way of readers
+ * until the broker ends it or the next publisher is opened.
  */
 const TRANSACTION_TIMEOUT_MS = 10_000;
 
 /**
- * Opens a publisher of which one at a time works, anywhere: Kafka fences by the transactional id. Whoever held it before
- * publishes nothing more, and a transaction that it left open is aborted. So what a ledger holds when this has been opened
- * stays all it holds, until this publisher adds to it.
+ * Opens a publisher of which one at a time works, anywhere: Kafka fences by the transactional id.
+ * Whoever held it before publishes nothing more, and a transaction that it left open is aborted. So
+ * what a ledger holds when this has been opened stays all it holds, until this publisher adds to
+ * it.
  *
  * Each `publish` is one transaction: readers see all of its records or none.
  *

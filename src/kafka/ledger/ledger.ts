@@ -58,8 +58,9 @@ const SCHEMA_OF: Readonly<
 };
 
 /**
- * Reads a range of a ledger, a fetch at a time. This is the only door of the ledgers: each record is parsed and checked
- * by its schema. A damaged record is skipped if its key is written again later in the range.
+ * Reads a range of a ledger, a fetch at a time. This is the only door of the ledgers: each record
+ * is parsed and checked by its schema. A damaged record is skipped if its key is written again
+ * later in the range.
  *
  * @throws TallymanError `LEDGER_DAMAGED`; those of `readRange`
  */
@@ -110,13 +111,15 @@ async function isWrittenAgain(
 }
 
 /**
- * Reads a ledger topic from its start to its end at the time of the call, a fetch at a time. Records come in the order of
- * each partition, so the last one of a key is the one that holds.
+ * Reads a ledger topic from its start to its end at the time of the call, a fetch at a time.
+ * Records come in the order of each partition, so the last one of a key is the one that holds.
  *
- * The end is the high watermark. Kafka acknowledges a commit before it writes the marker that makes the records readable:
- * a reader that stopped at the stable offset would miss a change whose writer was already told that it succeeded.
+ * The end is the high watermark. Kafka acknowledges a commit before it writes the marker that makes
+ * the records readable: a reader that stopped at the stable offset would miss a change whose writer
+ * was already told that it succeeded.
  *
- * @throws TallymanError `LOG_STALLED` if a transaction stays open longer than any writer of a ledger may hold one
+ * @throws TallymanError `LOG_STALLED` if a transaction stays open longer than any writer of a
+ *   ledger may hold one
  */
 export async function* readLedgerPages<L extends LedgerName>(
   client: KafkaClient,
@@ -153,19 +156,23 @@ export interface LedgerWriter {
   /**
    * Writes the records, all or none.
    *
-   * A failure leaves open whether they were written, also where another writer has taken over. Whoever opens the next
-   * writer and reads the ledger to its end knows.
+   * A failure leaves open whether they were written, also where another writer has taken over.
+   * Whoever opens the next writer and reads the ledger to its end knows.
    */
   append(records: readonly PublishRecord[]): Promise<void>;
   close(): Promise<void>;
 }
 
-/** A writer that is killed leaves its transaction open; readers of the topic wait until the broker ends it. */
+/**
+ * A writer that is killed leaves its transaction open; readers of the topic wait until the broker
+ * ends it.
+ */
 const TRANSACTION_TIMEOUT_MS = 10_000;
 
 /**
- * Opens a topic as its only writer. Kafka fences by the transactional id: whoever held it before can write no more, and
- * a transaction it left open is aborted. What is read of the topic after this stays complete until the own `append`.
+ * Opens a topic as its only writer. Kafka fences by the transactional id: whoever held it before
+ * can write no more, and a transaction it left open is aborted. What is read of the topic after
+ * this stays complete until the own `append`.
  */
 export async function openLedgerWriter(client: KafkaClient, topic: string): Promise<LedgerWriter> {
   const producer = client.kafkajs.producer({

@@ -19,7 +19,10 @@ const FETCH_VERSION = 11;
 
 let installed = false;
 
-/** Mends kafkajs 2.2.4 at run time, once a process. Each repair has its test, `test/scenarios/kafka/kafkajs/`. */
+/**
+ * Mends kafkajs 2.2.4 at run time, once a process. Each repair has its test,
+ * `test/scenarios/kafka/kafkajs/`.
+ */
 export function installWorkarounds(): void {
   if (installed) return;
   installed = true;
@@ -33,8 +36,8 @@ export function installWorkarounds(): void {
 }
 
 /**
- * kafkajs sets its timer anew whether or not a request waits: some 2,600 calls a second in an idle process. And it
- * computes a negative delay, of which newer Nodes warn.
+ * kafkajs sets its timer anew whether or not a request waits: some 2,600 calls a second in an idle
+ * process. And it computes a negative delay, of which newer Nodes warn.
  */
 function sleepWhenNothingIsPending(): void {
   RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
@@ -51,9 +54,10 @@ function sleepWhenNothingIsPending(): void {
 }
 
 /**
- * kafkajs opens a socket for each of several requests that meet a closed connection, and forgets all but the last: the
- * others keep the process alive. And it keeps the half of a response that it had read when a socket broke, and reads the
- * next socket's bytes as the other half. And it would connect again after its client was closed.
+ * kafkajs opens a socket for each of several requests that meet a closed connection, and forgets
+ * all but the last: the others keep the process alive. And it keeps the half of a response that it
+ * had read when a socket broke, and reads the next socket's bytes as the other half. And it would
+ * connect again after its client was closed.
  */
 function connectOnce(): void {
   const connecting = new WeakMap<Connection, Promise<boolean>>();
@@ -83,7 +87,10 @@ function connectOnce(): void {
 const timedOut = Symbol('timedOut');
 type TimedQueue = RequestQueue & { [timedOut]?: () => void };
 
-/** kafkajs leaves the socket open when a request times out, so all that follows waits on the same dead peer. */
+/**
+ * kafkajs leaves the socket open when a request times out, so all that follows waits on the same
+ * dead peer.
+ */
 function closeSocketOnTimeout(): void {
   wrap(
     RequestQueue.prototype,
@@ -113,9 +120,9 @@ function decodeFetchesOurselves(): void {
 }
 
 /**
- * kafkajs goes over a batch that holds only transaction markers or aborted records without a call to `eachBatch`. The
- * cursor would then lag behind the log's end for ever, and the next batch would look like a gap. Shown to `eachBatch`,
- * it is an empty range like any other.
+ * kafkajs goes over a batch that holds only transaction markers or aborted records without a call
+ * to `eachBatch`. The cursor would then lag behind the log's end for ever, and the next batch would
+ * look like a gap. Shown to `eachBatch`, it is an empty range like any other.
  */
 function showFilteredBatches(): void {
   Batch.prototype.isEmpty = function (this: Batch) {
@@ -125,9 +132,10 @@ function showFilteredBatches(): void {
 }
 
 /**
- * kafkajs stops no runner that is still on its way into its group, as each is after a breakdown: it disconnects, and the
- * runner goes on over new connections, which nobody closes any more. They keep its process alive, and its place in the
- * group. So a stop waits until the runner has joined, or failed to.
+ * kafkajs stops no runner that is still on its way into its group, as each is after a breakdown: it
+ * disconnects, and the runner goes on over new connections, which nobody closes any more. They keep
+ * its process alive, and its place in the group. So a stop waits until the runner has joined, or
+ * failed to.
  */
 function stopAfterJoining(): void {
   const joining = new WeakMap<ConsumerGroup, Promise<unknown>>();
@@ -153,7 +161,8 @@ function stopAfterJoining(): void {
     'stop',
     (stop) =>
       async function (this: Runner) {
-        // A promise's end reaches the runner before it gets here: what it does next has begun by then.
+        // A promise's end reaches the runner before it gets here: what it does next has begun by
+        // then.
         for (;;) {
           const over = joining.get(this.consumerGroup);
           if (!over || this.running) break;
@@ -165,9 +174,10 @@ function stopAfterJoining(): void {
 }
 
 /**
- * kafkajs measures by the wall clock. Set back by an hour, it sends no heartbeat for an hour, so that its member is thrown
- * out of the group and does not notice; lets no request time out; stays throttled; and does not see new partitions. These
- * moments are kept by a clock that nobody sets, and told in the terms of the wall clock as it is when they are asked for.
+ * kafkajs measures by the wall clock. Set back by an hour, it sends no heartbeat for an hour, so
+ * that its member is thrown out of the group and does not notice; lets no request time out; stays
+ * throttled; and does not see new partitions. These moments are kept by a clock that nobody sets,
+ * and told in the terms of the wall clock as it is when they are asked for.
  */
 function measureBySteadyClock(): void {
   keepSteady(ConsumerGroup.prototype, 'lastRequest');

@@ -1,7 +1,10 @@
 import type { KafkaClient } from '../client';
 import { logEnds, stableEnds } from './topics';
 
-/** A transaction that is neither committed nor aborted. Consumers read nothing from its first record on. */
+/**
+ * A transaction that is neither committed nor aborted. Consumers read nothing from its first record
+ * on.
+ */
 export interface OpenTransaction {
   readonly topic: string;
   readonly partition: number;
@@ -9,7 +12,10 @@ export interface OpenTransaction {
   readonly offset: number;
   /** The end of the log: what lies between is held back. */
   readonly end: number;
-  /** The timestamp of its first record, which a producer may have set; undefined if that cannot be read. */
+  /**
+   * The timestamp of its first record, which a producer may have set; undefined if that cannot be
+   * read.
+   */
   readonly sinceMs: number | undefined;
 }
 
@@ -34,7 +40,8 @@ export async function openTransactions(
   );
   const suspects = held.filter(({ offset, end }) => offset < end);
   if (suspects.length === 0) return [];
-  // Records that were published between the two requests look the same. A transaction is still there a moment later.
+  // Records that were published between the two requests look the same. A transaction is still
+  // there a moment later.
   const again = await stableEnds(client, [...new Set(suspects.map(({ topic }) => topic))]);
   const open = suspects.filter(({ topic, partition, offset }) => again.get(topic)?.[partition] === offset);
   return Promise.all(open.map(async (one) => ({ ...one, sinceMs: await timestampAt(client, one) })));

@@ -11,11 +11,12 @@ const UUID_BYTES = 16;
 const NO_ID = Buffer.alloc(UUID_BYTES).toString('base64url');
 
 /**
- * Asks for the id that Kafka gave a topic when it was made. A topic that is deleted and made anew has the same name, the
- * same offsets, and another id: it is the only thing that tells the two apart. kafkajs speaks no version of the request
- * that tells it, so it is written here.
+ * Asks for the id that Kafka gave a topic when it was made. A topic that is deleted and made anew
+ * has the same name, the same offsets, and another id: it is the only thing that tells the two
+ * apart. kafkajs speaks no version of the request that tells it, so it is written here.
  *
- * @returns the id as Kafka's own tools print it; undefined if there is no such topic, or the cluster has no ids
+ * @returns the id as Kafka's own tools print it; undefined if there is no such topic, or the
+ *   cluster has no ids
  */
 export async function readTopicId(cluster: Cluster, topic: string): Promise<string | undefined> {
   await cluster.refreshMetadataIfNecessary();
@@ -34,7 +35,10 @@ export async function readTopicId(cluster: Cluster, topic: string): Promise<stri
   return id === NO_ID ? undefined : id;
 }
 
-/** tags, [topic id, name, tags], allow auto-creation, cluster's and topics' authorized operations, tags */
+/**
+ * tags, [topic id, name, tags], allow auto-creation, cluster's and topics' authorized operations,
+ * tags
+ */
 function encodeRequest(topic: string): Encoder {
   return new Encoder()
     .writeUVarInt(0)
@@ -48,7 +52,10 @@ function encodeRequest(topic: string): Encoder {
     .writeUVarInt(0);
 }
 
-/** tags, throttle time, [node, host, port, rack, tags], cluster id, controller, [error, name, topic id, ...], ... */
+/**
+ * tags, throttle time, [node, host, port, rack, tags], cluster id, controller, [error, name, topic
+ * id, ...], ...
+ */
 // eslint-disable-next-line @typescript-eslint/require-await -- kafkajs awaits every decoder
 async function decodeResponse(payload: Buffer): Promise<{ id: string; clientSideThrottleTime: number }> {
   const decoder = new Decoder(payload);

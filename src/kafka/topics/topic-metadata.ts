@@ -16,8 +16,9 @@ const UNKNOWN_TOPIC = 3;
 const LEADER_NOT_AVAILABLE = 5;
 
 /**
- * Describes topics by name. kafkajs's `listTopics` describes every topic of the cluster and fails for any one that has no
- * leader, whoever owns it; its `fetchTopicMetadata` fails where one topic is missing, without its name.
+ * Describes topics by name. kafkajs's `listTopics` describes every topic of the cluster and fails
+ * for any one that has no leader, whoever owns it; its `fetchTopicMetadata` fails where one topic
+ * is missing, without its name.
  *
  * @returns topic -> its partitions; a topic that does not exist is left out
  */

@@ -17,10 +17,14 @@ export const DEAD_LETTER_TOPIC = 'usage.dead-letters';
 const MIB = 1_048_576;
 const DAY_MS = 86_400_000;
 export const LOG_APPEND_TIME = 'LogAppendTime';
-/** Above the 1 MiB that an event may have, so that one too large is seen, and becomes a dead letter. */
+/**
+ * Above the 1 MiB that an event may have, so that one too large is seen, and becomes a dead letter.
+ */
 export const USAGE_MESSAGE_MAX_BYTES = 2 * MIB;
 export const LEDGER_MESSAGE_MAX_BYTES = 4 * MIB;
-/** A dead letter holds up to 1 MiB as base64, beside the key and the headers (see dead-letters.ts). */
+/**
+ * A dead letter holds up to 1 MiB as base64, beside the key and the headers (see dead-letters.ts).
+ */
 export const DEAD_LETTER_MESSAGE_MAX_BYTES = 8 * MIB;
 
 /** The topic's name in this installation: `acme.usage.session` with the prefix `acme`. */
@@ -43,8 +47,8 @@ export interface TopicSettings {
   /** How long the usage topics and the dead letters are kept. */
   readonly retentionDays: number;
   /**
-   * Whose clock dates the usage topics' records: the broker's (`append`, the default), or the producer's (`create`), which
-   * a replay of an old log needs.
+   * Whose clock dates the usage topics' records: the broker's (`append`, the default), or the
+   * producer's (`create`), which a replay of an old log needs.
    */
   readonly timestamps?: TimestampSource;
 }
@@ -53,8 +57,8 @@ export interface TopicSettings {
  * Creates the topics that are missing and leaves the others as they are.
  *
  * @returns the names of those it created
- * @throws TallymanError `TOPIC_TOO_NARROW` when a topic that was there takes smaller messages than it must: one large
- *   event would then stop its consumer for good
+ * @throws TallymanError `TOPIC_TOO_NARROW` when a topic that was there takes smaller messages than
+ *   it must: one large event would then stop its consumer for good
  */
 export async function createTopics(
   client: KafkaClient,
@@ -66,7 +70,8 @@ export async function createTopics(
   const present = await client.topics(wanted.map(({ topic }) => topic));
   const missing = wanted.filter(({ topic }) => !present.has(topic));
   if (missing.length > 0) {
-    // kafkajs's own waiting fails on the first answer of a broker that has not heard of the topic yet.
+    // kafkajs's own waiting fails on the first answer of a broker that has not heard of the topic
+    // yet.
     await admin.createTopics({ topics: missing, waitForLeaders: false });
     await whileElecting(() => checkLeaders(client, missing));
   }
@@ -191,7 +196,10 @@ export function logEnds(client: KafkaClient, topics: readonly string[]): Promise
   return logOffsets(client, topics, 'end');
 }
 
-/** topic -> partition -> the offset before which consumers read: below the end while a transaction is open there. */
+/**
+ * topic -> partition -> the offset before which consumers read: below the end while a transaction
+ * is open there.
+ */
 export function stableEnds(client: KafkaClient, topics: readonly string[]): Promise<Map<string, number[]>> {
   return logOffsets(client, topics, 'stable');
 }
@@ -232,8 +240,8 @@ export async function logRanges(
 }
 
 /**
- * Where each partition's records of a time and later begin, by the records' own timestamps: partition -> offset, which
- * is the log's end where there are none.
+ * Where each partition's records of a time and later begin, by the records' own timestamps:
+ * partition -> offset, which is the log's end where there are none.
  */
 export async function offsetsAt(client: KafkaClient, topic: string, timestampMs: number): Promise<number[]> {
   const admin = await client.admin();
@@ -260,7 +268,10 @@ function isUnknownTopic(error: unknown): boolean {
 const ELECTION_ATTEMPTS = 150;
 const ELECTION_RETRY_MS = 100;
 
-/** A topic that was just made, or whose broker just went away, has no leader for a moment. kafkajs's admin does not wait. */
+/**
+ * A topic that was just made, or whose broker just went away, has no leader for a moment. kafkajs's
+ * admin does not wait.
+ */
 async function whileElecting<T>(ask: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -273,7 +284,10 @@ async function whileElecting<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Creates a topic beside those of `createTopics`, with the brokers' default of partitions and copies. Repeatable. */
+/**
+ * Creates a topic beside those of `createTopics`, with the brokers' default of partitions and
+ * copies. Repeatable.
+ */
 export async function createTopic(client: KafkaClient, topic: string): Promise<void> {
   const admin = await client.admin();
   const wanted = [{ topic, numPartitions: -1, replicationFactor: -1 }];

@@ -7,9 +7,9 @@ import { decompressLz4 } from './lz4-decoder';
 import { compressSnappy, decompressSnappy } from './snappy-codec';
 
 /**
- * The most that one batch may come to when decompressed. A topic takes batches of 2 MiB, which usage events fill from
- * some 40 MiB at best; what is above this limit is no usage but an accident or an attack, and would cost a consumer its
- * memory.
+ * The most that one batch may come to when decompressed. A topic takes batches of 2 MiB, which
+ * usage events fill from some 40 MiB at best; what is above this limit is no usage but an accident
+ * or an attack, and would cost a consumer its memory.
  */
 export const MAX_BATCH_BYTES = 128 * 1_048_576;
 
@@ -18,7 +18,10 @@ interface Codec {
   decompress(buffer: Buffer): Promise<Buffer>;
 }
 
-/** Teaches kafkajs every compression that producers use. It knows gzip alone, and dies of the others. */
+/**
+ * Teaches kafkajs every compression that producers use. It knows gzip alone, and dies of the
+ * others.
+ */
 export function registerCodecs(): void {
   const codecs = CompressionCodecs as unknown as Record<CompressionTypes, () => Codec>;
   for (const type of [1, 2, 3, 4]) codecs[type as CompressionTypes] = () => codecOf(type)!;
@@ -68,7 +71,10 @@ export const lz4Codec: Codec = {
   decompress: async (buffer) => decompressLz4(buffer, MAX_BATCH_BYTES, tooLarge),
 };
 
-/** Reads zstd without a native addon (Node has its own only from 22.15 on); writing it is not needed here. */
+/**
+ * Reads zstd without a native addon (Node has its own only from 22.15 on); writing it is not needed
+ * here.
+ */
 export const zstdCodec: Codec = {
   compress: () => Promise.reject(new Error('zstd is read, not written: use lz4')),
   // eslint-disable-next-line @typescript-eslint/require-await -- kafkajs awaits every codec

@@ -1,4 +1,7 @@
-/** CRC-32C (Castagnoli), eight bytes a step: about 1 GB/s. Node's own `zlib.crc32` is another polynomial. */
+/**
+ * CRC-32C (Castagnoli), eight bytes a step: about 1 GB/s. Node's own `zlib.crc32` is another
+ * polynomial.
+ */
 const POLYNOMIAL = 0x82f63b78;
 const TABLES = makeTables();
 

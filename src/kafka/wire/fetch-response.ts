@@ -11,8 +11,9 @@ import {
 } from './record-batch';
 
 /**
- * A record batch that cannot be read: compressed in an unknown way, larger than the limit once decompressed, or broken.
- * Its records cannot be told apart, so none can be set aside alone: the consumer stops before it.
+ * A record batch that cannot be read: compressed in an unknown way, larger than the limit once
+ * decompressed, or broken. Its records cannot be told apart, so none can be set aside alone: the
+ * consumer stops before it.
  */
 class UndecodableBatchError extends TallymanError {
   /** Read by kafkajs: the same bytes will be no better the next time. */
@@ -20,9 +21,10 @@ class UndecodableBatchError extends TallymanError {
 }
 
 /**
- * A record batch as it came, in the place where kafkajs expects its records: of a record it asks no more than the offset
- * and whether it is for a consumer. So no record is made before its batch's turn comes (`unpackBatch`), and what a
- * response unpacks to, which may be a thousand times its size, is never held at once.
+ * A record batch as it came, in the place where kafkajs expects its records: of a record it asks no
+ * more than the offset and whether it is for a consumer. So no record is made before its batch's
+ * turn comes (`unpackBatch`), and what a response unpacks to, which may be a thousand times its
+ * size, is never held at once.
  */
 export interface PackedBatch {
   /** The last offset that it covers: the position moves past it. */
@@ -55,8 +57,8 @@ export interface FetchedPartition {
 /**
  * Decodes a fetch response of version 11. It stands in for kafkajs's own decoder, which
  * - copies a batch's records over the call stack, and dies of one with more than about 120,000;
- * - takes one aborted transaction off its list per record, and so shows aborted records to a fetch that begins inside
- *   several;
+ * - takes one aborted transaction off its list per record, and so shows aborted records to a fetch
+ *   that begins inside several;
  * - drops a batch that compaction has emptied, and then asks for it again for ever;
  * - makes records of all that a response holds at once, some 300 bytes of heap each;
  * - does not say where in the log an unreadable batch lies.

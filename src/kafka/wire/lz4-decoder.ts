@@ -1,10 +1,12 @@
 /**
- * The LZ4 frame format, read (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md and lz4_Block_format.md). The
- * native addon that writes it has an allocator of its own, which keeps what it once took: 18 batches of 120 MiB left a
- * consumer with 3 GiB, however soon they were collected. Here the output is an ordinary Buffer, as long as it must be.
+ * The LZ4 frame format, read (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md and
+ * lz4_Block_format.md). The native addon that writes it has an allocator of its own, which keeps
+ * what it once took: 18 batches of 120 MiB left a consumer with 3 GiB, however soon they were
+ * collected. Here the output is an ordinary Buffer, as long as it must be.
  *
- * A block is a row of sequences: a token, literals to copy from the input, and a match, bytes to copy from the output
- * before. The last has literals alone. All is measured and checked in a first pass, and copied in a second.
+ * A block is a row of sequences: a token, literals to copy from the input, and a match, bytes to
+ * copy from the output before. The last has literals alone. All is measured and checked in a first
+ * pass, and copied in a second.
  */
 const MAGIC = 0x184d2204;
 const HEADER_BYTES = 7;
@@ -32,7 +34,8 @@ interface Block {
 /**
  * Unpacks one frame. Its checksums are not looked at: Kafka's own covers the whole batch.
  *
- * @param tooLarge makes the error that is thrown when more than `maxBytes` would come out; nothing is unpacked then
+ * @param tooLarge makes the error that is thrown when more than `maxBytes` would come out; nothing
+ *   is unpacked then
  * @throws Error in whose message stands what is wrong
  */
 export function decompressLz4(frame: Buffer, maxBytes: number, tooLarge: () => Error): Buffer {
@@ -142,7 +145,10 @@ function unpackBlock(bytes: Buffer, { start, end }: Block, plain: Buffer, to: nu
   }
 }
 
-/** A match may run into its own output: what lies between `from` and `to` is repeated then, twice as much each time. */
+/**
+ * A match may run into its own output: what lies between `from` and `to` is repeated then, twice as
+ * much each time.
+ */
 function repeat(plain: Buffer, from: number, to: number, length: number): number {
   const end = to + length;
   while (to < end) {

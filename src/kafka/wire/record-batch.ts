@@ -34,9 +34,9 @@ export interface BatchHeader {
 }
 
 /**
- * The most records and headers that one batch may hold. 2 MiB of usage events come to some 200,000 even when they are
- * compressed well. Each costs some 300 bytes of heap, however small it is: what is above this limit is no usage but an
- * accident or an attack, and would cost a consumer its life.
+ * The most records and headers that one batch may hold. 2 MiB of usage events come to some 200,000
+ * even when they are compressed well. Each costs some 300 bytes of heap, however small it is: what
+ * is above this limit is no usage but an accident or an attack, and would cost a consumer its life.
  */
 export const MAX_BATCH_PARTS = 1_000_000;
 /** Of heap, for each record and each header. */
@@ -61,7 +61,10 @@ const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 
-/** Where the batch that begins at `at` ends: after the smallest part that shows its format, whatever it says. */
+/**
+ * Where the batch that begins at `at` ends: after the smallest part that shows its format, whatever
+ * it says.
+ */
 export function batchEnd(bytes: Buffer, at: number): number {
   return at + Math.max(AFTER_LENGTH + bytes.readInt32BE(at + LENGTH_AT), MAGIC_AT + 1);
 }
@@ -89,9 +92,11 @@ export function readBatchHeader(batch: Buffer): BatchHeader {
 }
 
 /**
- * Decodes a whole batch of message format 2, the one since Kafka 0.11. It stands in for kafkajs's own decoder, which
+ * Decodes a whole batch of message format 2, the one since Kafka 0.11. It stands in for kafkajs's
+ * own decoder, which
  * - does not look at the checksum: a bit that a disk or a network turned would be billed;
- * - copies a record's headers once for each of them, so that one record with some 100,000 takes minutes;
+ * - copies a record's headers once for each of them, so that one record with some 100,000 takes
+ *   minutes;
  * - takes a header called `constructor` or `__proto__` for one that was given before;
  * - makes as many records of a small batch as it holds, until the memory ends.
  *
@@ -128,8 +133,9 @@ interface BatchContext {
 const NO_HEADERS = Object.freeze(Object.create(null) as object) as LogHeaders;
 
 /**
- * A record that stays where it is: Buffers are made of its key and its value when they are asked for. A usage is read as
- * text and its key not at all, and a Buffer costs more than all the rest of a record.
+ * A record that stays where it is: Buffers are made of its key and its value when they are asked
+ * for. A usage is read as text and its key not at all, and a Buffer costs more than all the rest of
+ * a record.
  */
 class BatchRecord implements LogRecord {
   constructor(
@@ -190,8 +196,8 @@ class RecordReader {
   }
 
   /**
-   * length, attributes (unused), timestamp delta, offset delta, key, value, headers: as variable-length integers, and as
-   * such a length with as many bytes, -1 for null.
+   * length, attributes (unused), timestamp delta, offset delta, key, value, headers: as
+   * variable-length integers, and as such a length with as many bytes, -1 for null.
    */
   private readRecord(): LogRecord {
     const { firstOffset, firstTimestamp, appendTimestamp } = this.batch;
@@ -239,7 +245,10 @@ class RecordReader {
     return this.bytes.subarray(start, this.at);
   }
 
-  /** Zigzag, seven bits a byte, the lowest first. In floating point from the 29th bit on: a time may take 64. */
+  /**
+   * Zigzag, seven bits a byte, the lowest first. In floating point from the 29th bit on: a time may
+   * take 64.
+   */
   private readVarint(): number {
     const { bytes } = this;
     let result = 0;

@@ -1,6 +1,8 @@
 /** Repeats a query, and keeps the last answer. */
 export interface Polled<T> {
-  /** undefined before the first answer, after a failure, and if the query is older than `maxAgeMs`. */
+  /**
+   * undefined before the first answer, after a failure, and if the query is older than `maxAgeMs`.
+   */
   latest(maxAgeMs?: number): T | undefined;
   /** Why there is no answer. */
   failure(): Error | undefined;

@@ -8,8 +8,8 @@ export function groupDigits(decimal: string): string {
 }
 
 /**
- * A unit price with at least the decimals of its currency, and what it is for: `0.4`, `1000000`, `token` ->
- * `0.40 / 1M tokens`.
+ * A unit price with at least the decimals of its currency, and what it is for: `0.4`, `1000000`,
+ * `token` -> `0.40 / 1M tokens`.
  *
  * @param money any amount of the invoice, which has the digits of the currency
  */

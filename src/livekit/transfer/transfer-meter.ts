@@ -72,7 +72,8 @@ export function createTransferMeter(options: TransferMeterOptions): TransferMete
 
   return {
     async read() {
-      // Before the nodes are asked: an answer that is older than what another process noted is dropped.
+      // Before the nodes are asked: an answer that is older than what another process noted is
+      // dropped.
       const counts = await readTransferCounts(store);
       const addresses = new Set([...targets.keys(), ...counts.keys()]);
       await Promise.all([...addresses].map((address) => readOne(address, counts.get(address))));

@@ -125,7 +125,8 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
             const { missedAtMs: _, ...seen } = session;
             await updateOpenSession(store, place, JSON.stringify({ ...seen, lastSeenMs: askedAtMs }));
           } else if (present !== undefined && session.missedAtMs === undefined) {
-            // Once is not enough, because the server may have just started. It is queried a second time.
+            // Once is not enough, because the server may have just started. It is queried a second
+            // time.
             await updateOpenSession(store, place, JSON.stringify({ ...session, missedAtMs: askedAtMs }));
           } else if (present !== undefined) {
             if (askedAtMs - session.missedAtMs! >= LOOKS_APART_MS) end(place, session, 'watch');
@@ -171,7 +172,10 @@ async function noteRoomsOf(
   }
 }
 
-/** The participants that the server lists in the room of these sessions; undefined if it does not answer. */
+/**
+ * The participants that the server lists in the room of these sessions; undefined if it does not
+ * answer.
+ */
 async function presentIn(
   api: RoomApi | undefined,
   sessions: ReadonlyMap<string, OpenSession>,

@@ -6,16 +6,20 @@ import { TallymanError } from '../../lib/errors';
 /**
  * Has a Redis that started anew rewrite its append-only file before anything is written to it.
  *
- * A crash may cut the file inside the writes of a script. Redis then keeps the first half of them, without their end: it
- * has no effect in memory, and at any later restart, a clean one too, it is executed together with what was written
- * after it. Usage is counted twice then. A rewritten file holds what is in memory, and no such half.
+ * A crash may cut the file inside the writes of a script. Redis then keeps the first half of them,
+ * without their end: it has no effect in memory, and at any later restart, a clean one too, it is
+ * executed together with what was written after it. Usage is counted twice then. A rewritten file
+ * holds what is in memory, and no such half.
  *
- * A connection belongs to one run of one server, so the connection is the place to look: none is used before the server
- * reports that its file was rewritten since it started. Commands wait meanwhile, also those that were under way when the
- * server died. An event costs nothing more.
+ * A connection belongs to one run of one server, so the connection is the place to look: none is
+ * used before the server reports that its file was rewritten since it started. Commands wait
+ * meanwhile, also those that were under way when the server died. An event costs nothing more.
  */
 export class RewriteGate {
-  /** Servers that started anew and have not rewritten their file yet: address -> the rewrite, once one was asked for. */
+  /**
+   * Servers that started anew and have not rewritten their file yet: address -> the rewrite, once
+   * one was asked for.
+   */
   private readonly pending = new Map<string, Promise<void> | undefined>();
   /** Runs of servers that keep the rewrite to themselves, as hosted ones do. */
   private readonly refusing = new Set<string>();
@@ -91,16 +95,25 @@ type ServerInfo = Readonly<Record<string, string | undefined>>;
 
 /** How long between two looks at a rewrite. */
 const LOOK_MS = 100;
-/** After a rewrite that failed the next attempt waits so long: each one may copy all of Redis's memory. */
+/**
+ * After a rewrite that failed the next attempt waits so long: each one may copy all of Redis's
+ * memory.
+ */
 const PAUSE_AFTER_FAILURE_MS = 2_000;
 
-/** Whether the file was rewritten since the server started, the last time with success; or there is none. */
+/**
+ * Whether the file was rewritten since the server started, the last time with success; or there is
+ * none.
+ */
 export function isRewritten(info: ServerInfo): boolean {
   if (info['aof_enabled'] !== '1') return true;
   return info['aof_last_rewrite_time_sec'] !== '-1' && info['aof_last_bgrewrite_status'] === 'ok';
 }
 
-/** @returns the run of a server that does not let its file be rewritten; undefined once it is rewritten */
+/**
+ * @returns the run of a server that does not let its file be rewritten; undefined once it is
+ *   rewritten
+ */
 async function rewriteFile(redis: Redis, address: string): Promise<string | undefined> {
   let hasAsked = false;
   for (;;) {
@@ -164,7 +177,8 @@ export function connectorThrough(gate: RewriteGate): NonNullable<RedisOptions['C
 
     async connect(): Promise<Socket> {
       this.connecting = true;
-      // Without a ready check, it is one of the client's own connections, which asks a cluster for its slots.
+      // Without a ready check, it is one of the client's own connections, which asks a cluster for
+      // its slots.
       if (this.options.enableReadyCheck !== false) {
         try {
           await gate.pass(this.address, this.options);
@@ -180,7 +194,10 @@ export function connectorThrough(gate: RewriteGate): NonNullable<RedisOptions['C
       return this.stream;
     }
 
-    /** Given what INFO answered on this connection, before anything else is sent. False: close, and connect again. */
+    /**
+     * Given what INFO answered on this connection, before anything else is sent. False: close, and
+     * connect again.
+     */
     override check(info: ServerInfo): boolean {
       return gate.mayWrite(this.address, info);
     }

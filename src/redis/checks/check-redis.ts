@@ -80,8 +80,9 @@ function checkSettings(settings: Facts): Found[] {
 }
 
 /**
- * A torn append-only file may be counted from twice, and a rewrite after each start prevents that. The fix was merged into
- * Valkey in August 2026; which releases have it is not known, so every version is taken for one without.
+ * A torn append-only file may be counted from twice, and a rewrite after each start prevents that.
+ * The fix was merged into Valkey in August 2026; which releases have it is not known, so every
+ * version is taken for one without.
  */
 async function checkRewrite(node: Redis, info: Facts, settings: Settings): Promise<Found[]> {
   if (isRewritten(Object.fromEntries(info)) || settings?.get('aof-load-truncated') === 'no') return [];
@@ -104,7 +105,8 @@ async function mayRewrite(node: Redis): Promise<boolean> {
     const user = String(await node.call('ACL', 'WHOAMI'));
     return String(await node.call('ACL', 'DRYRUN', user, 'BGREWRITEAOF')) === 'OK';
   } catch {
-    // An old server, or one that keeps ACL to itself: whether it knows the command at all is all that can be asked.
+    // An old server, or one that keeps ACL to itself: whether it knows the command at all is all
+    // that can be asked.
     const known = await node.call('COMMAND', 'INFO', 'BGREWRITEAOF').catch(() => [null]);
     return Array.isArray(known) && known[0] !== null;
   }
@@ -135,7 +137,10 @@ function checkPersistence(info: Facts): Found[] {
   return findings;
 }
 
-/** Without eviction a full Redis refuses writes: consumers stop, and nothing is lost, but nothing is counted either. */
+/**
+ * Without eviction a full Redis refuses writes: consumers stop, and nothing is lost, but nothing is
+ * counted either.
+ */
 function checkMemory(info: Facts): Found[] {
   const limit = Number(info.get('maxmemory') ?? 0);
   const share = limit === 0 ? 0 : Number(info.get('used_memory') ?? 0) / limit;

@@ -21,8 +21,8 @@ interface Evictions {
 }
 
 /**
- * The servers that dropped keys since they started, besides what a rebuild has brought back since, and those that may.
- * Which keys are gone nobody can tell: totals, cursors or ids of any project.
+ * The servers that dropped keys since they started, besides what a rebuild has brought back since,
+ * and those that may. Which keys are gone nobody can tell: totals, cursors or ids of any project.
  */
 export async function findDroppedKeys(store: Store): Promise<DroppedKeys[]> {
   const noted = new Map(Object.entries(await store.redis.hgetall(store.keys.evicted)));
@@ -64,7 +64,10 @@ export async function checkNothingDropped(store: Store): Promise<void> {
   throw new TallymanError(code, `${node}: ${problem}. To do: ${remedy}.`, { node });
 }
 
-/** Notes what was evicted up to now: for a rebuild that begins on an empty Redis and brings all of it back. */
+/**
+ * Notes what was evicted up to now: for a rebuild that begins on an empty Redis and brings all of
+ * it back.
+ */
 export async function noteEvictions(store: Store): Promise<void> {
   const entries = (await readEvictions(store)).flatMap(({ run, evicted }) => [run, evicted]);
   await store.redis.del(store.keys.evicted);

@@ -7,9 +7,10 @@ import { readShard } from '../usage/read-shard';
 import type { Store } from '../store';
 
 /**
- * Finds what was counted twice, or in part, whatever the cause was. A count that is right adds the same usage to totals and
- * to days, stores 8 bytes for each id that it counts, and ends each write that it begins: where one of these does not hold,
- * nothing of the shard, or of the project, may be invoiced.
+ * Finds what was counted twice, or in part, whatever the cause was. A count that is right adds the
+ * same usage to totals and to days, stores 8 bytes for each id that it counts, and ends each write
+ * that it begins: where one of these does not hold, nothing of the shard, or of the project, may be
+ * invoiced.
  */
 
 /** A shard in which a script's writes took effect in part, or some of them twice. */
@@ -32,7 +33,8 @@ const PAGE_PROJECTS = 50;
 export const REBUILD_REMEDY = 'Stop the consumers, then run `tallyman rebuild --empty`.';
 
 /**
- * The shards that are torn. An installation that was filled before writes were counted holds neither number: they are equal.
+ * The shards that are torn. An installation that was filled before writes were counted holds
+ * neither number: they are equal.
  *
  * @param shardCount how many shards there are, by Kafka's partitions
  */
@@ -64,7 +66,8 @@ function refuseTorn(torn: readonly TornShard[]): void {
 }
 
 /**
- * Refuses to go on with shards whose writes were begun and not ended, or ended twice: the quick half of `checkNotTorn`.
+ * Refuses to go on with shards whose writes were begun and not ended, or ended twice: the quick
+ * half of `checkNotTorn`.
  *
  * @throws TallymanError `SHARD_TORN`
  */
@@ -101,8 +104,8 @@ async function problemOf(store: Store, shard: number): Promise<string | undefine
 }
 
 /**
- * The projects whose days of a month do not add up to their totals, shard by shard. Reads totals and days of some projects
- * at one point of the log, so it may be asked while consumers count.
+ * The projects whose days of a month do not add up to their totals, shard by shard. Reads totals
+ * and days of some projects at one point of the log, so it may be asked while consumers count.
  */
 export async function* eachProjectThatDiffers(
   store: Store,
@@ -123,7 +126,10 @@ export async function* eachProjectThatDiffers(
   }
 }
 
-/** The names of the totals of a month that its days do not add up to, in order. A total that is not stored is 0. */
+/**
+ * The names of the totals of a month that its days do not add up to, in order. A total that is not
+ * stored is 0.
+ */
 export function totalsThatDiffer(
   month: string,
   totals: ReadonlyMap<string, bigint>,
@@ -137,7 +143,10 @@ export function totalsThatDiffer(
   return [...rest].flatMap(([name, difference]) => (difference === 0n ? [] : [name])).sort();
 }
 
-/** `2026-11-05/agent.session` -> `agent.session`, or `2026-11@agent.session` in the totals of another month. */
+/**
+ * `2026-11-05/agent.session` -> `agent.session`, or `2026-11@agent.session` in the totals of
+ * another month.
+ */
 function totalOf(month: string, dailyField: string): string {
   const slash = dailyField.indexOf('/');
   const usageMonth = dailyField.slice(0, 'YYYY-MM'.length);

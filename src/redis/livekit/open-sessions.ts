@@ -1,6 +1,8 @@
 import type { Store } from '../store';
 
-/** A webhook about the start of a session may come after the one about its end, but not a day after. */
+/**
+ * A webhook about the start of a session may come after the one about its end, but not a day after.
+ */
 const ENDED_SECONDS = 86_400;
 
 /** Where a session is noted. */
@@ -27,7 +29,10 @@ export async function updateOpenSession(
   await store.redis.hset(store.keys.openSessions(roomSid), sid, json);
 }
 
-/** In this order: a process that is killed in between leaves a session that is open, and ends it once more. */
+/**
+ * In this order: a process that is killed in between leaves a session that is open, and ends it
+ * once more.
+ */
 export async function noteEndedSession(store: Store, { roomSid, sid }: SessionPlace): Promise<void> {
   await store.redis.set(store.keys.endedSession(sid), '1', 'EX', ENDED_SECONDS);
   await store.redis.hdel(store.keys.openSessions(roomSid), sid);

@@ -54,7 +54,8 @@ local function readUsages(text)
   return usages[1], usages[2]
 end
 
--- The two lists; how many of their sums this call has added so far, and the projects it has added (project, key ...).
+-- The two lists; how many of their sums this call has added so far, and the projects it has added
+-- (project, key ...).
 local totals, daily
 local hasBegun, addedSums, joined = false, 0, {}
 
@@ -70,7 +71,8 @@ local function increment(stem, list)
       end
       local total = call('HINCRBY', key, field, sum)
       addedSums = addedSums + 1
-      -- Only where void.lua has taken late usage below zero. A zero is never stored, or undo could not tell what was new.
+      -- Only where void.lua has taken late usage below zero. A zero is never stored, or undo could
+      -- not tell what was new.
       if total == 0 then
         call('HDEL', key, field)
       end
@@ -111,7 +113,8 @@ local function decrement(stem, list)
   end
 end
 
--- Redis does not roll back. This does, in the order in which it was added, and leaves every key as it was.
+-- Redis does not roll back. This does, in the order in which it was added, and leaves every key as
+-- it was.
 local function undo()
   for i = 1, #joined, 2 do
     call('SREM', joined[i + 1], joined[i])

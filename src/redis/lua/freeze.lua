@@ -45,7 +45,8 @@ for i = 1, #closed, 2 do
   end
 end
 
--- Written by hand: cjson prints numbers with 14 digits, an offset may have 16. Sorted: the same state, the same bytes.
+-- Written by hand: cjson prints numbers with 14 digits, an offset may have 16. Sorted: the same
+-- state, the same bytes.
 table.sort(topics)
 local entries = {}
 for i, topic in ipairs(topics) do

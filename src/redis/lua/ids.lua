@@ -9,7 +9,8 @@ and writes nothing. Ids are only ever added together with a move of the cursor, 
 order: where window, number and cursor are equal, the ids are equal.
 ]]
 local ID_BYTES = 8
--- With what Redis adds to a string and to a request for memory, a segment takes up 64 KiB and no more: see dedup-index.ts.
+-- With what Redis adds to a string and to a request for memory, a segment takes up 64 KiB and no
+-- more: see dedup-index.ts.
 local IDS_PER_SEGMENT = 8190
 
 local call, byte, sub, tonumber = redis.call, string.byte, string.sub, tonumber
@@ -45,7 +46,8 @@ local function agreeOnIds(idsStem, topic, open, openBefore, period, before, ownC
   return nil, { 'IDS', openPeriod, periodBefore, own.count, previous.count }
 end
 
--- Is all there that the number says? Asked before the first write, so that adding cannot fail after it.
+-- Is all there that the number says? Asked before the first write, so that adding cannot fail after
+-- it.
 local function checkIds(ids)
   local inSegment = ids.count % IDS_PER_SEGMENT
   local length = call('STRLEN', segmentKey(ids, (ids.count - inSegment) / IDS_PER_SEGMENT))

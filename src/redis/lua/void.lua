@@ -30,7 +30,8 @@ local topic, offset = ARGV[1], tonumber(ARGV[2])
 local state, fingerprints = ARGV[7], ARGV[8]
 local project, month, day = ARGV[9], ARGV[10], ARGV[11]
 local FIRST_USAGE = 13
--- Nothing can have been counted so long ago: the limit on an event's age, and two periods. Keeps the search short.
+-- Nothing can have been counted so long ago: the limit on an event's age, and two periods. Keeps
+-- the search short.
 local YEARS_BACK = 10
 
 local cursor = call('HGET', cursorKey, topic)
@@ -64,7 +65,8 @@ end
 local isLate = open and month < open
 local bill = isLate and open or month
 
--- Is what a day's usage comes to, over all months that took it in, at least `quantity`? By halves: Lua holds 2^53.
+-- Is what a day's usage comes to, over all months that took it in, at least `quantity`? By halves:
+-- Lua holds 2^53.
 local function holds(field, quantity)
   local high, low = 0, 0
   local function add(text, sign)

@@ -4,10 +4,16 @@ import { readShard } from './read-shard';
 import type { Store } from '../store';
 
 const PAGE_PROJECTS = 50;
-/** A name has at most 150 code points or so: a part stays well under a MiB even if all are of four bytes. */
+/**
+ * A name has at most 150 code points or so: a part stays well under a MiB even if all are of four
+ * bytes.
+ */
 const FIELDS_A_PART = 1_000;
 
-/** What a frozen month holds in a shard, some projects at a time. It no longer moves: read twice it is the same. */
+/**
+ * What a frozen month holds in a shard, some projects at a time. It no longer moves: read twice it
+ * is the same.
+ */
 export async function* readFrozenMonth(
   store: Store,
   shard: number,

@@ -23,8 +23,8 @@ export interface ShardSnapshot {
 }
 
 /**
- * Reads some projects' totals of a month with the cursors and freezes that they stand at, in one atomic step. It blocks
- * Redis while it reads: ask for some dozen projects at a time.
+ * Reads some projects' totals of a month with the cursors and freezes that they stand at, in one
+ * atomic step. It blocks Redis while it reads: ask for some dozen projects at a time.
  */
 export async function readShard(
   store: Store,
@@ -62,8 +62,9 @@ export async function readShard(
 }
 
 /**
- * A project's month summed over its shards, as `readTotals` and `readDaily` have it, totals and days of each shard in one
- * step: read one after the other, while events are counted, they do not add up to the same.
+ * A project's month summed over its shards, as `readTotals` and `readDaily` have it, totals and
+ * days of each shard in one step: read one after the other, while events are counted, they do not
+ * add up to the same.
  */
 export async function readTotalsAndDaily(
   store: Store,

@@ -5,15 +5,17 @@ import type { Store } from '../store';
 /**
  * A project's totals of a month, summed over all shards.
  *
- * @returns meter key, or `<month>@<meter key>` for late usage of that month -> integer in base units
+ * @returns meter key, or `<month>@<meter key>` for late usage of that month -> integer in base
+ *   units
  */
 export function readTotals(store: Store, project: string, month: string): Promise<Map<string, bigint>> {
   return sumOverShards(store, (shard) => store.keys.totals(shard, month, project));
 }
 
 /**
- * A project's usage by day, of all that is billed in a month, summed over all shards. Late usage stands under its own
- * day, which then lies in another month; so all days of a meter add up to its totals, late ones included.
+ * A project's usage by day, of all that is billed in a month, summed over all shards. Late usage
+ * stands under its own day, which then lies in another month; so all days of a meter add up to its
+ * totals, late ones included.
  *
  * @returns `<YYYY-MM-DD>/<meter key>` -> integer in base units
  */
@@ -34,7 +36,10 @@ function sumOf(hashes: readonly unknown[]): Map<string, bigint> {
   return sums;
 }
 
-/** A project with the shards that hold totals of it in a month: one, unless its events came under several keys. */
+/**
+ * A project with the shards that hold totals of it in a month: one, unless its events came under
+ * several keys.
+ */
 export interface PlacedProject {
   readonly project: string;
   readonly shards: readonly number[];
@@ -89,8 +94,9 @@ async function sumEach(
 }
 
 /**
- * The projects that have totals in a month, each once, in no order, page by page. Holds the names of one shard's
- * projects at a time. One whose first usage of the month is applied meanwhile may be missed.
+ * The projects that have totals in a month, each once, in no order, page by page. Holds the names
+ * of one shard's projects at a time. One whose first usage of the month is applied meanwhile may be
+ * missed.
  */
 export async function* eachPageOfProjectsWithTotals(
   store: Store,
@@ -106,7 +112,10 @@ export async function* eachPageOfProjectsWithTotals(
   }
 }
 
-/** The projects that have totals in one shard, page by page, each with all shards that hold totals of it. */
+/**
+ * The projects that have totals in one shard, page by page, each with all shards that hold totals
+ * of it.
+ */
 export async function* eachPageOfProjectsIn(
   store: Store,
   shard: number,
@@ -156,15 +165,18 @@ export async function monthsWithUsage(
   return found;
 }
 
-/** The number of shards that Redis has noted; undefined for none. What decides is Kafka's number of partitions. */
+/**
+ * The number of shards that Redis has noted; undefined for none. What decides is Kafka's number of
+ * partitions.
+ */
 export async function findShardCount(store: Store): Promise<number | undefined> {
   const count = await store.redis.get(store.keys.shardCount);
   return count === null ? undefined : Number(count);
 }
 
 /**
- * The number of shards, which is the usage topics' number of partitions. For readers of Redis alone: a note that was lost,
- * or is older than the last shard, is told by the shard beyond it.
+ * The number of shards, which is the usage topics' number of partitions. For readers of Redis
+ * alone: a note that was lost, or is older than the last shard, is told by the shard beyond it.
  *
  * @throws TallymanError `UNINITIALISED`, `SHARDS_STALE`
  */
@@ -192,7 +204,8 @@ export async function readShardCount(store: Store): Promise<number> {
 /**
  * Notes the number of shards. It may grow, as partitions may.
  *
- * @throws TallymanError `FEWER_SHARDS` for a smaller one: readers would no longer see the totals of the others
+ * @throws TallymanError `FEWER_SHARDS` for a smaller one: readers would no longer see the totals of
+ *   the others
  */
 export async function writeShardCount(store: Store, count: number): Promise<void> {
   const before = (await findShardCount(store)) ?? 0;

@@ -35,8 +35,9 @@ export async function writeInvoices(store: Store, documents: readonly ShownInvoi
 }
 
 /**
- * The invoices and credit notes, by their ids. On a cluster they lie in many slots, whose nodes lose their tails each on
- * its own, so no position could be relied on: there each view begins at the start of its ledger.
+ * The invoices and credit notes, by their ids. On a cluster they lie in many slots, whose nodes
+ * lose their tails each on its own, so no position could be relied on: there each view begins at
+ * the start of its ledger.
  */
 export function invoicesView(store: Store): LedgerView {
   const key = store.keys.invoicesShown;
@@ -97,13 +98,17 @@ export interface InvoicedBefore {
   /** Whether the month's credit note was issued already. */
   readonly hasCreditNote: boolean;
   /**
-   * The invoice issued before it, by its number, as JSON. Normally that of an earlier month; but a month whose invoice was a
-   * draft for long may come after a later one, and what that one carried on must not be taken twice.
+   * The invoice issued before it, by its number, as JSON. Normally that of an earlier month; but a
+   * month whose invoice was a draft for long may come after a later one, and what that one carried
+   * on must not be taken twice.
    */
   readonly last?: string;
 }
 
-/** What several projects were invoiced so far; in their order. Normally reads two invoices of each at most. */
+/**
+ * What several projects were invoiced so far; in their order. Normally reads two invoices of each
+ * at most.
+ */
 export async function readInvoicedBefore(
   store: Store,
   month: string,
@@ -136,7 +141,10 @@ export async function readInvoicedBefore(
   }));
 }
 
-/** The numbers of a project's invoices of these months: month -> number. A month without one is left out. */
+/**
+ * The numbers of a project's invoices of these months: month -> number. A month without one is left
+ * out.
+ */
 export async function readInvoiceNumbers(
   store: Store,
   project: string,
@@ -186,7 +194,10 @@ export async function readInvoicesOfMonth(store: Store, project: string, month: 
   return found.filter((json) => json !== null);
 }
 
-/** A project's invoices and credit notes in order, a month's invoice before its credit note: entry -> JSON. */
+/**
+ * A project's invoices and credit notes in order, a month's invoice before its credit note: entry
+ * -> JSON.
+ */
 export async function readInvoices(store: Store, project: string): Promise<Map<string, string>> {
   const invoices = Object.entries(await store.redis.hgetall(store.keys.invoices(project)));
   return new Map(invoices.sort(([a], [b]) => (a < b ? -1 : 1)));

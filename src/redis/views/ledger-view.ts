@@ -64,7 +64,10 @@ export function positionText({ next, topicId, run }: ViewPosition): string {
   return `${next} ${topicId ?? NO_ID} ${run}`;
 }
 
-/** A position of a version that noted the offset alone is read as it is, and gets its id with the next page. */
+/**
+ * A position of a version that noted the offset alone is read as it is, and gets its id with the
+ * next page.
+ */
 export function parsePosition(text: string): ViewPosition | undefined {
   const [next = '', topicId = NO_ID, run = ''] = text.split(' ');
   if (!/^\d+$/.test(next)) return undefined;
@@ -88,7 +91,8 @@ function hashView(store: Store, ledger: LedgerView['ledger'], view: string, posi
   return {
     ledger,
     async find() {
-      // In this order: what is shown in between moves the position, and is never taken for a view that lost a field.
+      // In this order: what is shown in between moves the position, and is never taken for a view
+      // that lost a field.
       const [text, fields] = (await store.send([
         ['get', position],
         ['hlen', view],

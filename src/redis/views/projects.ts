@@ -36,7 +36,10 @@ export interface ListedProject extends ProjectDocument {
   readonly isUnreadable?: true;
 }
 
-/** All projects that were set, each once, in no order, page by page. One that is set meanwhile may be missed. */
+/**
+ * All projects that were set, each once, in no order, page by page. One that is set meanwhile may
+ * be missed.
+ */
 export async function* eachPageOfProjects(store: Store): AsyncGenerator<ListedProject[], void, undefined> {
   const seen = new Set<string>(); // HSCAN may show a field twice.
   let position = '0';

@@ -14,7 +14,8 @@ export function usageAnswer(view: MonthView, position: LogPosition | undefined):
     throw new ProblemError('NOT_FOUND', `The catalog has no plan "${invoice.plan}" in ${view.month}.`);
   const daily: Record<string, Record<string, string>> = {};
   for (const [field, quantity] of sorted(input.daily ?? new Map<string, bigint>())) {
-    // `YYYY-MM-DD/<meter>`: neither a day nor the beginning of a meter can be a name like `__proto__`.
+    // `YYYY-MM-DD/<meter>`: neither a day nor the beginning of a meter can be a name like
+    // `__proto__`.
     const day = field.slice(0, 10);
     (daily[day] ??= {})[field.slice(11)] = quantity.toString();
   }

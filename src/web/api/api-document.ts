@@ -70,7 +70,9 @@ function componentName(file: string, def: string): string {
   return file === 'api.v1.json' ? name : `${COMPONENT_FILES[file as keyof typeof COMPONENT_FILES]}${name}`;
 }
 
-/** `invoice.v1.json#/$defs/line` -> `InvoiceLine#`, which is how routes refer to a shared schema. */
+/**
+ * `invoice.v1.json#/$defs/line` -> `InvoiceLine#`, which is how routes refer to a shared schema.
+ */
 function localRefs(part: unknown, file: string): unknown {
   if (Array.isArray(part)) return part.map((item) => localRefs(item, file));
   if (typeof part !== 'object' || part === null) return part;

@@ -96,7 +96,9 @@ export function createUsageStreams(web: WebDependencies): UsageStreams {
   };
 }
 
-/** Keeps a response open and sends the project's usage whenever it changes, until the token expires. */
+/**
+ * Keeps a response open and sends the project's usage whenever it changes, until the token expires.
+ */
 export async function openUsageStream(
   streams: UsageStreams,
   reply: FastifyReply,

@@ -10,7 +10,10 @@ export type QueueOutcome =
   | 'published'
   /** Nothing was accepted, because too much is waiting already. */
   | 'full'
-  /** Kafka did not acknowledge. Some of the records may be in the log, and all have to be sent again. */
+  /**
+   * Kafka did not acknowledge. Some of the records may be in the log, and all have to be sent
+   * again.
+   */
   | 'kafka_unavailable';
 
 /** How many bytes may wait for Kafka: some six seconds at 20,000 events per second. */
@@ -26,7 +29,10 @@ interface Waiting {
   readonly resolve: (outcome: QueueOutcome) => void;
 }
 
-/** Publishes the records of many requests together, and reports to each whether its own were acknowledged. */
+/**
+ * Publishes the records of many requests together, and reports to each whether its own were
+ * acknowledged.
+ */
 export interface PublishQueue {
   publish(records: readonly QueuedRecord[]): Promise<QueueOutcome>;
   readonly waitingBytes: number;

@@ -1,6 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 
-/** The limit of a request's body: 1,000 events, or a webhook of a room with thousands of participants. */
+/**
+ * The limit of a request's body: 1,000 events, or a webhook of a room with thousands of
+ * participants.
+ */
 export const BODY_BYTES_MAX = 4 * 1_024 * 1_024;
 
 /**

@@ -1,6 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** The only cookie contains a token: letters, digits, `-`, `_` and `.`, so nothing needs encoding. */
+/**
+ * The only cookie contains a token: letters, digits, `-`, `_` and `.`, so nothing needs encoding.
+ */
 
 /** The value of a cookie; undefined if the browser sent none of that name. */
 export function readCookie(request: FastifyRequest, name: string): string | undefined {

@@ -57,7 +57,10 @@ const NOT_WHOLE: Readonly<Record<string, string>> = {
   REDIS_WENT_BACK: 'The totals have just been rebuilt. Try again.',
 };
 
-/** The problem that a thrown error is answered with. Details of an internal error go to the log only. */
+/**
+ * The problem that a thrown error is answered with. Details of an internal error go to the log
+ * only.
+ */
 export function problemOfError(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
   if (error instanceof TallymanError && error.code.startsWith('REDIS_')) {

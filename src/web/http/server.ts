@@ -15,7 +15,10 @@ import { registerStaticFiles } from './static-files';
 import { createGateway } from '../gateway/gateway';
 import { createUsageStreams } from '../api/usage-stream';
 
-/** The billing page, the API and the health of an installation. The caller starts and closes the server. */
+/**
+ * The billing page, the API and the health of an installation. The caller starts and closes the
+ * server.
+ */
 export async function createServer(web: WebDependencies): Promise<FastifyInstance> {
   const app = await createBaseApp({ ...web, sendProblemPage });
   await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES });

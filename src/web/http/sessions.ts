@@ -15,7 +15,10 @@ declare module 'fastify' {
 }
 
 const COOKIE = 'tallyman_session';
-/** A browser accepts a cookie of this name only with Secure, from the host itself, for all its paths. */
+/**
+ * A browser accepts a cookie of this name only with Secure, from the host itself, for all its
+ * paths.
+ */
 const SECURE_COOKIE = `__Host-${COOKIE}`;
 
 /**
@@ -83,7 +86,9 @@ export function opsSessionOf(request: FastifyRequest): Session {
 
 const isProjectId = (text: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/.test(text);
 
-/** Keeps a valid token in a cookie that scripts cannot read and forms of other sites cannot send. */
+/**
+ * Keeps a valid token in a cookie that scripts cannot read and forms of other sites cannot send.
+ */
 export function setSessionCookie(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -99,7 +104,10 @@ export function clearSessionCookie(reply: FastifyReply): void {
   writeCookie(reply, SECURE_COOKIE, '', { secure: true, expiresAtMs: 0 });
 }
 
-/** Trusts the header without a proxy, too, because a false claim of https only makes the cookie stricter. */
+/**
+ * Trusts the header without a proxy, too, because a false claim of https only makes the cookie
+ * stricter.
+ */
 function isSecure(request: FastifyRequest): boolean {
   const forwarded = String(request.headers['x-forwarded-proto'] ?? '')
     .split(',')[0]!

@@ -94,7 +94,9 @@ function sessionOf(claims: Record<string, unknown>): Session | undefined {
   };
 }
 
-/** The role of a session in a project; undefined if it must not learn whether the project exists. */
+/**
+ * The role of a session in a project; undefined if it must not learn whether the project exists.
+ */
 export function roleOf(session: Session, project: string): Role | undefined {
   const role = session.isOps ? 'admin' : session.projects.get(project);
   return role === 'producer' ? undefined : role;

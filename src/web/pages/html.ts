@@ -6,7 +6,10 @@ export class Html {
   }
 }
 
-/** The values of a template: HTML stays as it is, text is escaped, null, undefined and false are left out. */
+/**
+ * The values of a template: HTML stays as it is, text is escaped, null, undefined and false are
+ * left out.
+ */
 export type HtmlPart = Html | string | number | null | undefined | false | readonly HtmlPart[];
 
 /**

@@ -121,7 +121,10 @@ function forecastOf(input: InvoiceInput, startMs: number, endMs: number, nowMs: 
   return buildInvoice({ ...input, ...forecast }).invoice;
 }
 
-/** A project's quotas now. Programs ask for it before each new session, so it reads as little as possible. */
+/**
+ * A project's quotas now. Programs ask for it before each new session, so it reads as little as
+ * possible.
+ */
 export function readQuotas(web: WebDependencies, project: string): Promise<MonthQuotas> {
   return readWhole(web.store, () => readQuotasOf(web, project));
 }

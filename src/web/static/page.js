@@ -20,7 +20,8 @@
       if (answer.status === 401) location.reload();
       if (answer.ok) replaceParts(new DOMParser().parseFromString(await answer.text(), 'text/html'));
     } catch {
-      // The server is away for a moment: the stream comes back by itself, and then so do the numbers.
+      // The server is away for a moment: the stream comes back by itself, and then so do the
+      // numbers.
     }
     setTimeout(() => {
       running = false;

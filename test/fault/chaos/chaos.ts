@@ -51,7 +51,10 @@ export interface KnownProject {
   name?: string;
 }
 
-/** One seed: usage pours in, faults are chosen by its random numbers, and in the end all must be exact. */
+/**
+ * One seed: usage pours in, faults are chosen by its random numbers, and in the end all must be
+ * exact.
+ */
 export class Chaos {
   kills = 0;
   partitions = 2;
@@ -286,7 +289,9 @@ export class Chaos {
     });
   }
 
-  /** Waits a while for all that is published now to be applied; consumers may be busy to come back. */
+  /**
+   * Waits a while for all that is published now to be applied; consumers may be busy to come back.
+   */
   async caughtUp(timeoutMs = CAUGHT_UP_TIMEOUT_MS): Promise<boolean> {
     const deadline = Date.now() + timeoutMs;
     const end = await this.logEnd();
@@ -349,7 +354,9 @@ export class Chaos {
     return false;
   }
 
-  /** Kafka lists a killed consumer as a member for some seconds, and Redis is not emptied meanwhile. */
+  /**
+   * Kafka lists a killed consumer as a member for some seconds, and Redis is not emptied meanwhile.
+   */
   private async verbWithoutMembers(...words: string[]): Promise<ProcessEnd> {
     const deadline = Date.now() + MEMBERS_GONE_MS;
     for (;;) {

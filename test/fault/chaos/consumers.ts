@@ -53,7 +53,9 @@ export class Consumers {
     return victims.length;
   }
 
-  /** One stands still and wakes up; the others are killed meanwhile. @returns how many were killed */
+  /**
+   * One stands still and wakes up; the others are killed meanwhile. @returns how many were killed
+   */
   async pause(forMs: number): Promise<number> {
     const { running } = this;
     if (running.length === 0) return 0;

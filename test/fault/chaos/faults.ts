@@ -148,7 +148,10 @@ export const FAULTS = {
 
 export type FaultName = keyof typeof FAULTS;
 
-/** A power cut: Redis loses what it had not synced, and is restarted later once or twice more without any fault. */
+/**
+ * A power cut: Redis loses what it had not synced, and is restarted later once or twice more
+ * without any fault.
+ */
 async function loseTail(chaos: Chaos, waits = true): Promise<void> {
   const { redis } = chaos.world;
   if (waits) {

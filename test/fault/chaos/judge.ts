@@ -17,7 +17,10 @@ interface Invoice {
   readonly total: string;
 }
 
-/** Everything that can be seen in the end, against what Kafka acknowledged. @returns a line for every difference */
+/**
+ * Everything that can be seen in the end, against what Kafka acknowledged. @returns a line for
+ * every difference
+ */
 export async function judgeSeed(chaos: Chaos, { prefix, env }: Installation): Promise<string[]> {
   const servers = { KAFKA_BROKERS: env['KAFKA_BROKERS']!, REDIS_URL: env['REDIS_URL']! };
   const content = await readContent(servers.REDIS_URL, prefix);
@@ -62,7 +65,10 @@ export async function judgeSeed(chaos: Chaos, { prefix, env }: Installation): Pr
   }
 }
 
-/** Each series of a project without a gap, without a number given twice, and in the order of the dates. */
+/**
+ * Each series of a project without a gap, without a number given twice, and in the order of the
+ * dates.
+ */
 function numberProblems(invoices: readonly Invoice[]): string[] {
   const series = new Map<string, Invoice[]>();
   for (const invoice of invoices) {

@@ -1,5 +1,6 @@
-// node -r <this file>: a process whose wall clock is wrong by MOVE_CLOCK_MS, from MOVE_CLOCK_AFTER_MS after its start on.
-// Monotonic clocks (performance.now, process.hrtime) and timers stay right, as they do on a machine whose clock is set.
+// node -r <this file>: a process whose wall clock is wrong by MOVE_CLOCK_MS, from
+// MOVE_CLOCK_AFTER_MS after its start on. Monotonic clocks (performance.now, process.hrtime) and
+// timers stay right, as they do on a machine whose clock is set.
 const offsetMs = Number(process.env.MOVE_CLOCK_MS ?? 0);
 const afterMs = Number(process.env.MOVE_CLOCK_AFTER_MS ?? 0);
 const RightDate = Date;

@@ -8,8 +8,8 @@ const SAMPLE_MS = 100;
 const UNSYNCED_MS = 1_000;
 
 /**
- * Watches how Redis's append-only file grows. Synced once a second, it may lose what was written within the last
- * second, and nothing older.
+ * Watches how Redis's append-only file grows. Synced once a second, it may lose what was written
+ * within the last second, and nothing older.
  */
 export class AofWatch {
   private samples: { readonly atMs: number; readonly path: string; readonly bytes: number }[] = [];

@@ -1,7 +1,10 @@
 const COMMAND =
   /\btallyman ((?:init|rebuild --empty|rebuild|close|projects set|verify|doctor)\b(?: \d{4}-\d\d)?)/g;
 
-/** The commands that an error or a finding of the doctor tells its reader to type: the words of each after `tallyman`. */
+/**
+ * The commands that an error or a finding of the doctor tells its reader to type: the words of each
+ * after `tallyman`.
+ */
 export function remediesIn(text: string): string[][] {
   return [...text.matchAll(COMMAND)].map(([, command = '']) => command.split(' '));
 }

@@ -5,7 +5,10 @@ import type { Acknowledged, UsageRecord, UsageSource } from './usage';
 const BATCH = 40;
 const BATCH_EVERY_MS = 200;
 
-/** Publishes usage all the time, whatever happens to Kafka: what was not acknowledged is sent again, in its order. */
+/**
+ * Publishes usage all the time, whatever happens to Kafka: what was not acknowledged is sent again,
+ * in its order.
+ */
 export class Producing {
   private isWanted = true;
   private isHeld = false;
@@ -73,7 +76,8 @@ export class Producing {
           });
           break;
         } catch {
-          // Nobody knows what of it was written. Sent again whole, each first keeps its place before its repeats.
+          // Nobody knows what of it was written. Sent again whole, each first keeps its place
+          // before its repeats.
           await this.reconnect();
           await delay(200);
         }

@@ -39,7 +39,10 @@ const SOURCE = '/sfu/chaos';
 /** Makes usage of every kind, with repeats, voids, late usage and bad records. */
 export class UsageSource {
   private count = 0;
-  /** A repeat is only promised to be recognised over one freeze after its first, so the harness counts them. */
+  /**
+   * A repeat is only promised to be recognised over one freeze after its first, so the harness
+   * counts them.
+   */
   private frozen = 0;
   private asked = 0;
   private repeatable: UsageEvent[] = [];
@@ -49,13 +52,19 @@ export class UsageSource {
     private readonly traffic: Traffic,
   ) {}
 
-  /** A close of so many months begins: what was published before must be applied before they are over. */
+  /**
+   * A close of so many months begins: what was published before must be applied before they are
+   * over.
+   */
   closing(months: number): void {
     this.asked += months;
     this.repeatable = this.repeatable.filter(({ epoch }) => this.asked - epoch <= 1);
   }
 
-  /** What is made from now on comes after so many freezes; the others that were asked for may come after it. */
+  /**
+   * What is made from now on comes after so many freezes; the others that were asked for may come
+   * after it.
+   */
   hasFrozen(months: number): void {
     this.frozen = Math.max(this.frozen, months);
   }
@@ -183,8 +192,8 @@ function usageRecord({ id, topic, project, time, data }: UsageEvent): UsageRecor
 export type Quantities = Map<string, Map<string, bigint>>;
 
 /**
- * The oracle: what Kafka acknowledged, counted by itself. It knows no offsets, closes or lateness: whatever came in
- * whatever order, in the end each month's usage is that of its events.
+ * The oracle: what Kafka acknowledged, counted by itself. It knows no offsets, closes or lateness:
+ * whatever came in whatever order, in the end each month's usage is that of its events.
  */
 export class Acknowledged {
   records = 0;

@@ -15,7 +15,10 @@ import { createNotifier, type Notifier } from './notifier';
 
 /** LiveKit sends webhooks while Kafka is away, and the bridge is killed in between. */
 const fault = faultSuite('http: bridge');
-/** `--outage-seconds 300` lets Kafka stay away for five minutes. Longer than LiveKit keeps a webhook in any case. */
+/**
+ * `--outage-seconds 300` lets Kafka stay away for five minutes. Longer than LiveKit keeps a webhook
+ * in any case.
+ */
 const OUTAGE_SECONDS = Number(process.env['FAULT_OUTAGE_SECONDS'] ?? 40);
 const TIMEOUT_MS = (OUTAGE_SECONDS + 400) * 1_000;
 const ROOMS = 20;

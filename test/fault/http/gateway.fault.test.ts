@@ -7,7 +7,10 @@ import { compare } from '../support/judge';
 import { MONTH } from '../support/load';
 import { readContent } from '../support/redis-content';
 
-/** Clients of `POST /v1/events` that send the same events until they are accepted, while everything behind it dies. */
+/**
+ * Clients of `POST /v1/events` that send the same events until they are accepted, while everything
+ * behind it dies.
+ */
 const fault = faultSuite('http: gateway');
 const TIMEOUT_MS = 900_000;
 const CLIENTS = 6;

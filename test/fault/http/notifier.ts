@@ -10,9 +10,10 @@ export type Fate =
   | 'dropped';
 
 /**
- * Sends webhooks as LiveKit's own notifier does (protocol `webhook/resource_url_notifier.go`): one queue and one sender for
- * each room; a connection error, 429 and 5xx are tried again after 1, 2, 4 and 8 s with the same bytes and the same token;
- * at its turn, an event that is older than 30 s is dropped, and so is the one that finds 200 in the queue.
+ * Sends webhooks as LiveKit's own notifier does (protocol `webhook/resource_url_notifier.go`): one
+ * queue and one sender for each room; a connection error, 429 and 5xx are tried again after 1, 2, 4
+ * and 8 s with the same bytes and the same token; at its turn, an event that is older than 30 s is
+ * dropped, and so is the one that finds 200 in the queue.
  */
 export interface Notifier {
   queue(room: string, id: string, body: string): void;

@@ -24,7 +24,8 @@ fault(
       run.kills += 1;
       await delay(run.random.between(0, 2_000));
       await kafka.restart();
-      // The publisher may have given up: what Kafka acknowledged counts, and what it took without saying so.
+      // The publisher may have given up: what Kafka acknowledged counts, and what it took without
+      // saying so.
       await load.done.catch(() => undefined);
       published += load.published;
     }

@@ -14,7 +14,9 @@ import {
   sessionOf,
 } from './lost-log';
 
-/** Events that are gone from the log must stop what counts it, and no other event may pass for them. */
+/**
+ * Events that are gone from the log must stop what counts it, and no other event may pass for them.
+ */
 const fault = faultSuite('kafka: lost log');
 
 for (const [what, events] of [

@@ -50,7 +50,10 @@ export function cutLog(run: FaultRun, topic: string): Promise<void> {
   });
 }
 
-/** What a power cut does to a log that has no copy: Kafka leaves it to the system when records reach the disk. */
+/**
+ * What a power cut does to a log that has no copy: Kafka leaves it to the system when records reach
+ * the disk.
+ */
 export async function loseLogEnd(run: FaultRun, partition: string): Promise<void> {
   const { kafka } = run.world;
   await kafka.kill('SIGKILL');
@@ -66,7 +69,10 @@ export async function emptyRedis({ world }: FaultRun, { prefix }: FaultInstallat
   redis.disconnect();
 }
 
-/** A consumer that has its partitions, and then stands still, without an answer to a fetch that is on its way to it. */
+/**
+ * A consumer that has its partitions, and then stands still, without an answer to a fetch that is
+ * on its way to it.
+ */
 export async function pausedConsumer(run: FaultRun, tallyman: FaultInstallation): Promise<TallymanProcess> {
   const consumer = run.consume(tallyman.proxied, 'session');
   await eventually(() => consumer.said().includes('assigned'), { what: 'partitions are assigned' });

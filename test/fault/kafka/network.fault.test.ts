@@ -3,7 +3,10 @@ import { faultSuite, scaled, type FaultRun } from '../support/fault-suite';
 import { isRequest } from '../support/proxy/kafka-protocol';
 import { supervise } from './supervisor';
 
-/** A network between the consumers and Kafka that breaks, lags and swallows. The publisher is on the other side of it. */
+/**
+ * A network between the consumers and Kafka that breaks, lags and swallows. The publisher is on the
+ * other side of it.
+ */
 const fault = faultSuite('kafka: network');
 /** Sessions run out, members join and leave, time-outs pass. */
 const TIMEOUT_MS = 300_000;

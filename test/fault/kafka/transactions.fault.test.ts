@@ -36,7 +36,8 @@ fault('a producer that dies and leaves its transaction open', async (run) => {
     }
     await producer.disconnect();
   });
-  // What comes behind it cannot be read before Kafka gives it up: it is waited for, and then counted.
+  // What comes behind it cannot be read before Kafka gives it up: it is waited for, and then
+  // counted.
   const behind = run.load(tallyman, { events: 2_000, seed: run.seed + 1 });
   await behind.done;
   await run.finish(tallyman);

@@ -34,9 +34,9 @@ interface OpenTransaction {
 }
 
 /**
- * Publishes a workload in interleaved transactions of several producers, about half of which are aborted. All that is
- * sent is sent one after the other, so the log's order is known, and so is what must be counted: nobody reads the log
- * for it.
+ * Publishes a workload in interleaved transactions of several producers, about half of which are
+ * aborted. All that is sent is sent one after the other, so the log's order is known, and so is
+ * what must be counted: nobody reads the log for it.
  *
  * @returns project, month and meter -> quantity
  */

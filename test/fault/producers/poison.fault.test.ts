@@ -17,7 +17,10 @@ const SESSION = 'usage.session';
 /** It takes a while to pack that much. */
 const TIMEOUT_MS = 300_000;
 
-/** Zstd that knows runs of one byte alone (RFC 8878, 3.1.1.2): all that a bomb needs. We read zstd and never write it. */
+/**
+ * Zstd that knows runs of one byte alone (RFC 8878, 3.1.1.2): all that a bomb needs. We read zstd
+ * and never write it.
+ */
 function zstdRuns(buffer: Buffer): Buffer {
   const [BLOCK_BYTES, RAW, RUN] = [131_072, 0, 1];
   // Magic number, no checksum, a window of one block.

@@ -11,7 +11,10 @@ import type { VerifyReport } from '../../../src/audit/verify';
 import { readContent } from '../support/redis-content';
 import { createWorkload } from '../../../src/oracle/workload';
 
-/** Producers that publish again: what they know to be one event must be billed once, and by what came first. */
+/**
+ * Producers that publish again: what they know to be one event must be billed once, and by what
+ * came first.
+ */
 const fault = faultSuite('producers: repeats');
 
 const MONTH_START = Date.parse(`${MONTH}-01T00:00:00Z`);

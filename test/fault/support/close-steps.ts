@@ -6,7 +6,10 @@ import { onRedis } from './proxy/redis-faults';
 
 export const closeWords = (month: string): string[] => ['close', month, '--grace', '0s'];
 
-/** Whether a message to a server may change something there, by what Redis itself says of its commands. */
+/**
+ * Whether a message to a server may change something there, by what Redis itself says of its
+ * commands.
+ */
 export async function writesTo(redis: NativeService): Promise<Matches> {
   const writing = await onRedis(redis, (client) =>
     client.call('COMMAND', 'LIST', 'FILTERBY', 'ACLCAT', 'write'),
@@ -17,8 +20,9 @@ export async function writesTo(redis: NativeService): Promise<Matches> {
 }
 
 /**
- * Starts a close and kills it when it is about to take a step: to write something, anywhere. Between two of its steps
- * nothing changes, so counting them up from 0 leaves every state behind that a killed close can leave.
+ * Starts a close and kills it when it is about to take a step: to write something, anywhere.
+ * Between two of its steps nothing changes, so counting them up from 0 leaves every state behind
+ * that a killed close can leave.
  *
  * @param step how many it has taken before
  * @returns whether it came so far; if not it has come to its end

@@ -8,7 +8,10 @@ export interface CaseResult {
   readonly kills: number;
   readonly events: number;
   readonly seconds: number;
-  /** How many numbers were not what they must be; undefined where the case failed before it was judged. */
+  /**
+   * How many numbers were not what they must be; undefined where the case failed before it was
+   * judged.
+   */
   readonly differences: number | undefined;
   readonly passed: boolean;
 }
@@ -22,7 +25,10 @@ export interface CaseCounts {
   readonly tell: (line: string) => void;
 }
 
-/** Of the whole run: `SEED=... npm run test:faults` repeats it, as far as processes and networks let themselves be repeated. */
+/**
+ * Of the whole run: `SEED=... npm run test:faults` repeats it, as far as processes and networks let
+ * themselves be repeated.
+ */
 export const RUN_SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 
 const CLEANUP_TIMEOUT_MS = 60_000;

@@ -67,7 +67,10 @@ export class FaultRun {
     return { ...direct, proxied };
   }
 
-  /** Publishes in the background, seeded by the case. A second load needs another seed, or it only repeats the first. */
+  /**
+   * Publishes in the background, seeded by the case. A second load needs another seed, or it only
+   * repeats the first.
+   */
   load({ prefix }: Installation, options: Omit<LoadOptions, 'seed'> & { readonly seed?: number }): Load {
     const load = startLoad(this.world.direct.KAFKA_BROKERS, prefix, { seed: this.seed, ...options });
     this.loads.push(load);
@@ -87,7 +90,10 @@ export class FaultRun {
     return this.start(tallyman, 'consume', ...consumers);
   }
 
-  /** Keeps a consumer running, as a service manager does: one that ended with an error is started again. */
+  /**
+   * Keeps a consumer running, as a service manager does: one that ended with an error is started
+   * again.
+   */
   supervise(tallyman: Installation, ...consumers: string[]): Supervised {
     return this.keep(tallyman, 'consume', ...consumers);
   }
@@ -124,7 +130,10 @@ export class FaultRun {
     this.kills += 1;
   }
 
-  /** The cursors of an installation, summed: how far it is. Of one topic or partition (`<topic>/<shard>`), if named. */
+  /**
+   * The cursors of an installation, summed: how far it is. Of one topic or partition
+   * (`<topic>/<shard>`), if named.
+   */
   async applied({ prefix }: Installation, place = ''): Promise<number> {
     const shards = Array.from({ length: this.mostPartitions }, (_, shard) => shard);
     const cursors = await Promise.all(
@@ -172,7 +181,8 @@ export class FaultRun {
   /**
    * Compares every number with the log's recount.
    *
-   * @param published how many records must be in the log; absent where a producer's retries may have added some
+   * @param published how many records must be in the log; absent where a producer's retries may
+   *   have added some
    * @throws Error with the seed and what differs, by project and meter
    */
   async judge(tallyman: Installation, published?: number): Promise<void> {
@@ -236,7 +246,10 @@ export function faultSuite(suite: string): FaultCase {
   };
 }
 
-/** Jest would go on to the next case, beside one that hangs; here it is ended, and counted as failed. */
+/**
+ * Jest would go on to the next case, beside one that hangs; here it is ended, and counted as
+ * failed.
+ */
 async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {

@@ -36,7 +36,8 @@ export async function setPlans(
 }
 
 /**
- * Compares the invoices of closed months, in the ledger and in Redis, with what an oracle makes of the log.
+ * Compares the invoices of closed months, in the ledger and in Redis, with what an oracle makes of
+ * the log.
  *
  * @returns a line for every difference
  */

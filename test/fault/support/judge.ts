@@ -11,7 +11,10 @@ export interface Verdict {
   readonly differences: readonly string[];
 }
 
-/** Compares every number in Redis, and every dead letter, with a recount of the log from its first offset. */
+/**
+ * Compares every number in Redis, and every dead letter, with a recount of the log from its first
+ * offset.
+ */
 export async function judge(
   { KAFKA_BROKERS, REDIS_URL }: { readonly KAFKA_BROKERS: string; readonly REDIS_URL: string },
   prefix: string,

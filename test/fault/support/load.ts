@@ -31,7 +31,10 @@ export interface Load {
 
 const BATCH_RECORDS = 2_000;
 
-/** Publishes a workload of all four kinds, with duplicates, late, disordered and bad events, straight to Kafka. */
+/**
+ * Publishes a workload of all four kinds, with duplicates, late, disordered and bad events,
+ * straight to Kafka.
+ */
 export function startLoad(brokers: string, prefix: string, options: LoadOptions): Load {
   const { events, perSecond } = options;
   let published = 0;

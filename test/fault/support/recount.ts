@@ -21,8 +21,8 @@ export interface Recount {
 }
 
 /**
- * Recounts an installation's usage from Kafka alone, from offset 0. What is late is told by the ledger of closes: it
- * says up to which offset each month was counted in time.
+ * Recounts an installation's usage from Kafka alone, from offset 0. What is late is told by the
+ * ledger of closes: it says up to which offset each month was counted in time.
  */
 export async function recount(client: KafkaClient, prefix: string): Promise<Recount> {
   const closes = new Map<string, Cursors>();

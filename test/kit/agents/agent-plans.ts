@@ -26,7 +26,10 @@ const linesOf = <T>(file: string): T[] =>
 export const recordedTotals = linesOf<Fields[]>('session_usage_updated.ndjson').map((totals) => ({ totals }));
 export const recordedMetrics = linesOf<Fields>('metrics_collected.ndjson').map((metrics) => ({ metrics }));
 
-/** The same step as Node's @livekit/agents 1.9.0 reports it: in milliseconds, with sums of zero left out. */
+/**
+ * The same step as Node's @livekit/agents 1.9.0 reports it: in milliseconds, with sums of zero left
+ * out.
+ */
 export function inNodesWords(step: AgentStep): object {
   if ('totals' in step) return { totals: step.totals.map((usage) => withoutZeros(camelCased(usage))) };
   if ('metrics' in step) return { metrics: camelCased(step.metrics) };

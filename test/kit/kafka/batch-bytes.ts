@@ -1,6 +1,9 @@
 import { gzipSync } from 'node:zlib';
 
-/** Record batches as brokers send them, made here byte by byte: kafkajs cannot write all that has to be read. */
+/**
+ * Record batches as brokers send them, made here byte by byte: kafkajs cannot write all that has to
+ * be read.
+ */
 
 export interface BatchOptions {
   readonly offsets: readonly number[];

@@ -25,13 +25,17 @@ export async function createTopic(client: KafkaClient, config: ITopicConfig): Pr
   await eventually(async () => (await admin.fetchTopicOffsets(config.topic)).length > 0);
 }
 
-/** The totals' protocol in memory: a cursor a partition, and every event that was applied, in order. */
+/**
+ * The totals' protocol in memory: a cursor a partition, and every event that was applied, in order.
+ */
 export class MemoryTotals implements ApplyTarget {
   readonly cursors = new Map<number, number>();
   readonly applied = new Map<number, number[]>();
   readonly chunks: Chunk[] = [];
   restores = 0;
-  /** Called before each apply: what it does happens, for the caller, while the chunk is on its way. */
+  /**
+   * Called before each apply: what it does happens, for the caller, while the chunk is on its way.
+   */
   onApply: (shard: number, chunk: Chunk) => void | Promise<void> = () => undefined;
 
   constructor(partitions: number, from = 0) {
@@ -148,7 +152,8 @@ export async function testTopic(partitions: number): Promise<TestTopic> {
       ),
     runner(totals, more = {}) {
       const fatal: unknown[] = [];
-      // Of its own: members of one group must not share a kafkajs client, which keeps their offsets together.
+      // Of its own: members of one group must not share a kafkajs client, which keeps their offsets
+      // together.
       const own = openTestKafka();
       clients.push(own);
       const runner = createRunner({

@@ -7,7 +7,10 @@ export interface AofRecord {
   readonly end: number;
 }
 
-/** The whole records of a file in Redis's protocol; notes (`#TS:...`) are passed over, what is torn at its end too. */
+/**
+ * The whole records of a file in Redis's protocol; notes (`#TS:...`) are passed over, what is torn
+ * at its end too.
+ */
 export function recordsOf(file: Buffer): AofRecord[] {
   const records: AofRecord[] = [];
   let at = 0;

@@ -4,8 +4,8 @@ import type { ApplyAnswer, Chunk } from '../../../src/redis/apply/chunk';
 type Cursors = Map<string, number>;
 
 /**
- * What one shard of Redis should hold, told as plainly as possible: one event at a time, maps and BigInt. It shares no
- * code with src/redis.
+ * What one shard of Redis should hold, told as plainly as possible: one event at a time, maps and
+ * BigInt. It shares no code with src/redis.
  */
 export class TotalsModel {
   cursors: Cursors = new Map();
@@ -30,7 +30,8 @@ export class TotalsModel {
     if (lastClosed !== undefined && !this.closed.has(lastClosed))
       return { answer: 'UNFROZEN', month: lastClosed };
     const counts = { counted: 0, duplicates: 0, late: 0, voided: 0, unknownVoids: 0 };
-    // A chunk is applied whole or not at all, or so each part of it between the freezes of months and about voids.
+    // A chunk is applied whole or not at all, or so each part of it between the freezes of months
+    // and about voids.
     const freezes = [...this.closed.values()].map((cursors) => cursors.get(topic) ?? 0);
     const voids = events.flatMap(({ isVoid, offset }) => (isVoid ? [offset, offset + 1] : []));
     const cuts = [...freezes, ...voids].filter((offset) => offset > from && offset < next);

@@ -7,7 +7,10 @@ import {
   type StartOptions,
 } from '../../../src/dev/services/services';
 
-/** What this jest run has started. Jest may load each set-up file in a world of its own, so it is kept globally. */
+/**
+ * What this jest run has started. Jest may load each set-up file in a world of its own, so it is
+ * kept globally.
+ */
 const shared = globalThis as {
   tallymanTestServices?: { kafka?: Promise<ServiceHandle>; redis?: Promise<ServiceHandle> };
 };

@@ -1,6 +1,9 @@
 import { startNativeRedis } from '../../../src/dev/services/native-redis';
 
-/** A program that starts a Redis, says where, and never stops it: it waits to be ended, or throws when told `throw`. */
+/**
+ * A program that starts a Redis, says where, and never stops it: it waits to be ended, or throws
+ * when told `throw`.
+ */
 async function main(): Promise<void> {
   const { port, dataDir } = await startNativeRedis(() => undefined);
   process.stdout.write(`${JSON.stringify({ port, dataDir })}\n`);

@@ -4,7 +4,10 @@ import type { Overrides, ProjectDocument } from '../../../src/billing/project/pr
 import { isInference, meterNames } from '../../../src/rating/meters';
 import type { DatedUsage } from './usages';
 
-/** Random catalogs, projects and usages over the same few months, small enough that quotas, tiers and ties are hit often. */
+/**
+ * Random catalogs, projects and usages over the same few months, small enough that quotas, tiers
+ * and ties are hit often.
+ */
 
 export const months = ['2026-02', '2026-03', '2026-04', '2026-05'] as const;
 const beginning = '2024-01-01';
@@ -47,7 +50,10 @@ const rewritten = <T>(row: T): T =>
       : value,
   ) as T;
 
-/** A row from the beginning, and perhaps others from days on which usage falls: some of them change nothing. */
+/**
+ * A row from the beginning, and perhaps others from days on which usage falls: some of them change
+ * nothing.
+ */
 const dated = <T extends object>(row: fc.Arbitrary<T>): fc.Arbitrary<(T & { from: string })[]> =>
   fc
     .tuple(row, fc.uniqueArray(fc.tuple(day, fc.option(row)), { maxLength: 1, selector: ([from]) => from }))
@@ -247,8 +253,8 @@ const quantity = fc.oneof(
 );
 
 /**
- * Usages that arrive in their month or up to the last one, and voids that take some of them back, as late as that or later.
- * Few meters, so that they meet in allowances and tiers.
+ * Usages that arrive in their month or up to the last one, and voids that take some of them back,
+ * as late as that or later. Few meters, so that they meet in allowances and tiers.
  */
 export const usages: fc.Arbitrary<DatedUsage[]> = fc
   .uniqueArray(

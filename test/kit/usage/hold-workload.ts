@@ -1,6 +1,9 @@
 import { createWorkload } from '../../../src/oracle/workload';
 
-/** Prints the bytes of heap in use after the first tenth of a million records, and after all. Needs --expose-gc. */
+/**
+ * Prints the bytes of heap in use after the first tenth of a million records, and after all. Needs
+ * --expose-gc.
+ */
 const workload = createWorkload({ seed: 7, month: '2026-10', events: 1_000_000, projects: ['acme', 'beta'] });
 
 function heapAfter(count: number): number {

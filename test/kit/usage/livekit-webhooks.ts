@@ -15,7 +15,10 @@ export interface Delivery {
   readonly body: string;
 }
 
-/** What was recorded under a name: `webhooks/blink.json` -> its deliveries in the order in which they came. */
+/**
+ * What was recorded under a name: `webhooks/blink.json` -> its deliveries in the order in which
+ * they came.
+ */
 export function recordedWebhooks(): Map<string, readonly Delivery[]> {
   const files = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.json'))
@@ -39,7 +42,10 @@ export function expectedUsages(): Map<string, unknown[]> {
   return expected;
 }
 
-/** The `Authorization` of a webhook, as LiveKit makes it: over the body's bytes, valid for five minutes. */
+/**
+ * The `Authorization` of a webhook, as LiveKit makes it: over the body's bytes, valid for five
+ * minutes.
+ */
 export function signatureOf(
   body: string,
   { key, secret, nowSeconds }: { key?: string; secret?: string; nowSeconds?: number } = {},

@@ -3,8 +3,9 @@ import type { PlanEntry, ProjectDocument } from '../../../src/billing/project/pr
 import type { DatedUsage } from './usages';
 
 /**
- * A second opinion on every invoice total. It shares no code with src/billing: fractions of BigInts instead of decimals,
- * rows looked up day by day in the catalog's document, and a month priced as one sum instead of line by line differences.
+ * A second opinion on every invoice total. It shares no code with src/billing: fractions of BigInts
+ * instead of decimals, rows looked up day by day in the catalog's document, and a month priced as
+ * one sum instead of line by line differences.
  */
 
 type Fraction = readonly [numerator: bigint, denominator: bigint];
@@ -154,7 +155,10 @@ function costOfNumbers(
   return cost;
 }
 
-/** Whether a day goes on under the terms of the day before: it charges the same for the same, however it is written. */
+/**
+ * Whether a day goes on under the terms of the day before: it charges the same for the same,
+ * however it is written.
+ */
 function isSame(document: CatalogDocument, a: Terms, b: Terms, day: string): boolean {
   const plain = ({ plan, fee, blocks, gift, minimum, quotas }: Terms): string =>
     JSON.stringify([

@@ -4,7 +4,10 @@ import type { Invoice } from '../../../src/billing/invoice/invoice';
 import type { StoredMonth } from '../../../src/billing/pricing/month-usage';
 import type { ProjectDocument } from '../../../src/billing/project/project';
 
-/** A rated usage: its day, and the month whose totals took it in (its own, or a later one if it came late). */
+/**
+ * A rated usage: its day, and the month whose totals took it in (its own, or a later one if it came
+ * late).
+ */
 export interface DatedUsage {
   readonly day: string;
   readonly key: string;
@@ -13,7 +16,10 @@ export interface DatedUsage {
   readonly arrival: string;
 }
 
-/** What the store holds after these usages: late ones in the month of their arrival, under the month of their own. */
+/**
+ * What the store holds after these usages: late ones in the month of their arrival, under the month
+ * of their own.
+ */
 export function storedMonths(usages: readonly DatedUsage[]): Map<string, StoredMonth> {
   const months = new Map<string, { totals: Map<string, bigint>; daily: Map<string, bigint> }>();
   for (const { day, key, quantity, arrival } of usages) {

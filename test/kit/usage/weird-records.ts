@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import type { WorkloadRecord } from '../../../src/oracle/workload';
 
-/** Records on and beyond the edges of every rule. Most are bad in one place only, so that later rules are reached too. */
+/**
+ * Records on and beyond the edges of every rule. Most are bad in one place only, so that later
+ * rules are reached too.
+ */
 
 const TIMES_MS = ['2026-10-14T09:31:10.200Z', '2026-08-24T00:00:00Z', '2024-02-29T23:59:59.999Z'].map(
   Date.parse,
@@ -109,7 +112,10 @@ const integer = fc.oneof(
   fc.maxSafeNat().map(String),
 );
 
-/** About as long as a text may be, in code points; some take two units each, so that counting the wrong ones shows. */
+/**
+ * About as long as a text may be, in code points; some take two units each, so that counting the
+ * wrong ones shows.
+ */
 const lengthy = fc
   .tuple(oneOf('x', '😀', 'é', '\ud800'), oneOf(127, 128, 129, 255, 256, 257))
   .map(([unit, count]) => unit.repeat(count));

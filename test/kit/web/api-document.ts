@@ -18,7 +18,10 @@ interface Described {
 /** Holds answers against the document that the server itself hands out. */
 export interface AnswerCheck {
   readonly document: ApiDocument;
-  /** @throws if the document does not describe this answer to this path (`/v1/projects/{project}/usage`) */
+  /**
+   * @throws if the document does not describe this answer to this path
+   *   (`/v1/projects/{project}/usage`)
+   */
   check(path: string, answer: HttpAnswer): void;
 }
 

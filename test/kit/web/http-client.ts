@@ -17,7 +17,10 @@ export interface HttpQuestion {
   readonly payload?: string | Buffer;
 }
 
-/** Asks a listening server over a socket: what it says is what a client gets. Redirects are not followed. */
+/**
+ * Asks a listening server over a socket: what it says is what a client gets. Redirects are not
+ * followed.
+ */
 export function ask(server: Server, question: HttpQuestion | string): Promise<HttpAnswer> {
   const {
     method = 'GET',

@@ -18,7 +18,8 @@ beforeEach(async () => {
   await writeShardCount(store, 1);
   await writeProject(store, { project: 'p', plans: [{ plan: 'ship', from: '2026-06-01' }] });
   const part = { shard: 0, project: 'p', part: 0, daily: [] };
-  // 15,000 minutes over the quota; 10,000 of them taken back in July: 100.00, and the fee of July is 50.00.
+  // 15,000 minutes over the quota; 10,000 of them taken back in July: 100.00, and the fee of July
+  // is 50.00.
   await writeFrozenPart(store, { ...part, month: '2026-06', totals: [['agent.session', '1200000']] });
   await writeFrozenPart(store, { ...part, month: '2026-07', totals: [['2026-06@agent.session', '-600000']] });
   await writeInvoices(store, [{ project: 'p', entry: '2026-06', json: '{"number":"p-0001","lines":[]}' }]);

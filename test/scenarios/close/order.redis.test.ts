@@ -36,7 +36,10 @@ const planOf = (project: string): string => PLANS.get(project)!;
 const MONTHS = ['2026-06', '2026-07', '2026-08', '2026-09'];
 const TOPICS = ['usage.session', 'usage.transfer', 'usage.agent', 'usage.inference'];
 const calendar = createBillingCalendar('UTC');
-/** Beside the built-in plans one without a fee, and with nothing included: what is taken back exceeds what is due there. */
+/**
+ * Beside the built-in plans one without a fee, and with nothing included: what is taken back
+ * exceeds what is due there.
+ */
 const document: CatalogDocument = {
   ...builtInDocument,
   plans: [
@@ -64,7 +67,10 @@ interface Delivery {
   readonly identity: string;
 }
 
-/** Usage of three months, with repeats and voids. Repeats that say something else are left out: the first of them holds. */
+/**
+ * Usage of three months, with repeats and voids. Repeats that say something else are left out: the
+ * first of them holds.
+ */
 function deliveries(): Delivery[] {
   const said = new Map<string, string>();
   const options = {
@@ -90,7 +96,8 @@ function deliveries(): Delivery[] {
 }
 
 /**
- * Any order, in periods between closes: ids are remembered for two, so an identity keeps to two in a row.
+ * Any order, in periods between closes: ids are remembered for two, so an identity keeps to two in
+ * a row.
  *
  * @param voidsLast all that is taken back is so in the last period, where little else is
  */

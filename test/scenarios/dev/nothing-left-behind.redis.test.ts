@@ -25,6 +25,7 @@ test.each([
   if (signal) program.kill(signal);
   await ended;
 
-  // Asked at its port: a dead process stays in the table until the system's first process has reaped it.
+  // Asked at its port: a dead process stays in the table until the system's first process has
+  // reaped it.
   await eventually(async () => !(await redisAnswers(redis.port)) && !existsSync(dirname(redis.dataDir)));
 });

@@ -22,7 +22,8 @@ it.each(['none', 'gzip', 'snappy', 'lz4', 'zstd'])(
   async (codec) => {
     const input = lines.map((line, i) => `project-${i % 7}\t${line}`).join('\n');
     const more = ['-K', '\t', '-H', 'trace=ünïcode', '-H', 'empty=', '-z', codec];
-    // A batch that the topic's new leader refuses at first is sent again: behind others, unless it is the only one.
+    // A batch that the topic's new leader refuses at first is sent again: behind others, unless it
+    // is the only one.
     more.push('-X', 'max.in.flight.requests.per.connection=1');
     kcat(['-t', usage.topic, ...more], `${input}\n`);
 

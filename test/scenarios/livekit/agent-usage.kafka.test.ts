@@ -80,7 +80,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Between a producer and the gateway: passes requests on and answers as `fates` say, then as the gateway does. */
+/**
+ * Between a producer and the gateway: passes requests on and answers as `fates` say, then as the
+ * gateway does.
+ */
 async function startProxy(
   ...fates: ('drop' | 'refuse')[]
 ): Promise<{ url: string; atMs: number[]; close(): void }> {

@@ -12,7 +12,9 @@ import {
   signatureOf,
 } from '../../kit/usage/livekit-webhooks';
 
-/** Bridges as they are shipped: two at once, on one spool folder, and every webhook goes to both. */
+/**
+ * Bridges as they are shipped: two at once, on one spool folder, and every webhook goes to both.
+ */
 
 const NS_PER_SECOND = 1_000_000_000n;
 const NS_PER_MINUTE = 60n * NS_PER_SECOND;

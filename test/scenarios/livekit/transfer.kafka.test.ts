@@ -132,7 +132,8 @@ test('restarts of the node, missed readings, a kill after publishing, and two at
   expect(found.records).toBeGreaterThan(3);
   expect(new Set(Object.values(found.times))).toEqual(new Set(['2026-10-01T14:00:00.000Z']));
 
-  // A day on which nothing was read falls to the next reading; another address no longer read ends its day too.
+  // A day on which nothing was read falls to the next reading; another address no longer read ends
+  // its day too.
   clock('2026-10-04T00:00:00Z');
   await meter().read();
   expect((await published()).bytes).toEqual({ ...day, 'ND_2/2026-10-02/downstream': '7000000' });

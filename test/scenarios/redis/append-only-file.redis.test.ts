@@ -45,7 +45,8 @@ async function countOne(store: Store, offset: number): Promise<void> {
 }
 
 /**
- * Leaves a file that ends within a record of the last chunk's writes, after so many whole ones of them.
+ * Leaves a file that ends within a record of the last chunk's writes, after so many whole ones of
+ * them.
  *
  * @returns false where there are not as many
  */
@@ -152,7 +153,8 @@ test('each node of a cluster rewrites its own', async () => {
     const url = cluster.nodes.map(({ address }) => address).join(',');
     const store = await openStore({ url, prefix: '' });
     stores.push(store);
-    // A node is connected to when it is first used, so each one is written to before its file is checked.
+    // A node is connected to when it is first used, so each one is written to before its file is
+    // checked.
     await Promise.all(Array.from({ length: 40 }, (_, i) => store.redis.set(`key-${i}`, i)));
     await expectEachRewritten();
     for (const node of cluster.nodes) {

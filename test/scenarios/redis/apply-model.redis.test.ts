@@ -17,7 +17,9 @@ const TOPICS = ['usage.session', 'usage.inference'];
 const OF_INFERENCE = { 'session.webrtc': 'inference.stt', 'transfer.upstream': 'inference.tts' } as const;
 const MONTHS = ['2025-11', '2025-12', '2026-01', '2026-02'];
 
-/** What an event is besides its offset. Few values, so that duplicates and shared totals are common. */
+/**
+ * What an event is besides its offset. Few values, so that duplicates and shared totals are common.
+ */
 const eventBody = fc.record({
   project: fc.constantFrom('p', 'q', '__proto__'),
   source: fc.constantFrom('/a', '/b'),
@@ -88,7 +90,10 @@ const initialise = fc.constantFrom(...TOPICS).map((topic) =>
   }),
 );
 
-/** A chunk that begins `shift` before or after the cursor; offsets that were applied before hold what they held. */
+/**
+ * A chunk that begins `shift` before or after the cursor; offsets that were applied before hold
+ * what they held.
+ */
 const applyChunk = fc
   .record({
     topic: fc.constantFrom(...TOPICS),
@@ -128,7 +133,9 @@ const freezeMonth = fc.constantFrom(...MONTHS).map((month) =>
   }),
 );
 
-/** As before a replay: a freeze at or beyond the cursors; or, if it was lost unnoticed, before one. */
+/**
+ * As before a replay: a freeze at or beyond the cursors; or, if it was lost unnoticed, before one.
+ */
 const ahead = fc.integer({ min: -1, max: 6 });
 const restore = fc
   .record({ month: fc.constantFrom(...MONTHS), ahead: fc.tuple(ahead, ahead) })
@@ -155,7 +162,10 @@ const flushScripts = fc.constant(
   }),
 );
 
-/** Redis lost everything. The freezes come back from the ledger, the log is replayed in chunks of another size. */
+/**
+ * Redis lost everything. The freezes come back from the ledger, the log is replayed in chunks of
+ * another size.
+ */
 const loseAndReplay = fc.integer({ min: 1, max: 12 }).map((chunkSize) =>
   command(`lose everything, replay by ${chunkSize}`, async (model, { store, prefix }) => {
     await removeShard(store, prefix);

@@ -37,7 +37,10 @@ afterEach(() => store.close());
 
 const voidOf = (offset: number, id: string): ReturnType<typeof event> => event(offset, { id, isVoid: true });
 
-/** Counts something of each kind: usage of two projects, late usage, and two voids, one of an unknown event. */
+/**
+ * Counts something of each kind: usage of two projects, late usage, and two voids, one of an
+ * unknown event.
+ */
 async function count(shard: number): Promise<void> {
   const usages = [event(0), event(1, { project: 'globex' }), event(2)];
   expect(await apply(store, shard, chunk(TOPIC, 0, usages))).toMatchObject({ answer: 'APPLIED' });

@@ -228,7 +228,8 @@ describe('the views of the ledger', () => {
     const one = { ...none, count: 1 };
     expect(await before('2026-06')).toEqual([none, { ...one, last: first }]);
     expect(await before('2026-05')).toEqual([none, { ...one, own: first }]);
-    // June was a draft, and is issued after July: what July carried on is not carried from May again.
+    // June was a draft, and is issued after July: what July carried on is not carried from May
+    // again.
     const second = await issue('2026-07', 2);
     expect((await before('2026-06'))[1]).toEqual({ ...none, count: 2, last: second });
     const third = await issue('2026-06', 3);

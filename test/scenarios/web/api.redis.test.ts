@@ -310,7 +310,10 @@ test('a healthy process is not ready without Kafka', async () => {
   expect(ready.json()).toMatchObject({ ready: false, problems: [{ code: 'LOG_UNSEEN', subject: 'Kafka' }] });
 });
 
-/** What an outside validator says. It is an ES module, which jest cannot load: so it runs on its own. */
+/**
+ * What an outside validator says. It is an ES module, which jest cannot load: so it runs on its
+ * own.
+ */
 function openApiProblems(document: object): unknown {
   const script = `
     import { Validator } from '@seriousme/openapi-schema-validator';

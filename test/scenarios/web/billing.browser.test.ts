@@ -12,7 +12,10 @@ import { installation } from '../../kit/tallyman';
 import { needTestProgram } from '../../kit/servers/need-program';
 import { startChromium, type Chromium } from '../../kit/web/chromium';
 
-/** The page as its readers have it: in a browser, from the command line's own server, while events are consumed. */
+/**
+ * The page as its readers have it: in a browser, from the command line's own server, while events
+ * are consumed.
+ */
 
 const SECRET = 'a secret of the tests, more than 32 bytes long';
 const SHOTS = join(__dirname, '../../../docs/images');

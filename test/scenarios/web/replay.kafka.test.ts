@@ -37,7 +37,10 @@ afterAll(async () => {
   await closed;
 });
 
-/** At offsets 0 to 2 events whose records were stamped too early, which are good by now; at 3 one that never is. */
+/**
+ * At offsets 0 to 2 events whose records were stamped too early, which are good by now; at 3 one
+ * that never is.
+ */
 async function publishLetters(): Promise<void> {
   const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
   const publisher = await createPublisher(client);

@@ -21,7 +21,9 @@ afterAll(() => harness.close());
 const encoded = (part: object): string => Buffer.from(JSON.stringify(part)).toString('base64url');
 const inAMinute = (): number => Math.floor(Date.now() / 1000) + 60;
 
-/** A token made by hand, whatever its header says, signed with HMAC-SHA256 unless told otherwise. */
+/**
+ * A token made by hand, whatever its header says, signed with HMAC-SHA256 unless told otherwise.
+ */
 function forged(header: object, claims: object, key: string | Buffer = SECRET, hash = 'sha256'): string {
   const input = `${encoded(header)}.${encoded(claims)}`;
   return `${input}.${createHmac(hash, key).update(input).digest('base64url')}`;

@@ -15,9 +15,10 @@ import { packChunk } from '../../../src/redis/apply/pack-chunk';
 import { batchBytes } from '../../kit/kafka/batch-bytes';
 
 /**
- * What an event costs the consumer, beside what the bare client costs: kafkajs's own decoding and `JSON.parse`. Both run
- * here in turn, on the same bytes, so a slow machine slows both. Measured: 1.3. A lapse on the path
- * of an event (a time zone, a compiled schema for every event, a copy of every header) makes it several times that.
+ * What an event costs the consumer, beside what the bare client costs: kafkajs's own decoding and
+ * `JSON.parse`. Both run here in turn, on the same bytes, so a slow machine slows both. Measured:
+ * 1.3. A lapse on the path of an event (a time zone, a compiled schema for every event, a copy of
+ * every header) makes it several times that.
  */
 const RATIO_MAX = 3;
 

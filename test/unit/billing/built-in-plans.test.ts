@@ -49,7 +49,10 @@ test('a phone agent costs $0.0672 a minute, as the calculator of the price page 
   expect(outcome.invoice).toMatchObject({ subtotal: '67250.00', credits: '-5.00', total: '67245.00' });
 });
 
-/** Every quota of the price page: meter, base units in a billing unit, what each plan includes and asks beyond it. */
+/**
+ * Every quota of the price page: meter, base units in a billing unit, what each plan includes and
+ * asks beyond it.
+ */
 const quotas: [
   meter: string,
   size: bigint,
@@ -241,8 +244,11 @@ describe('inference credits', () => {
   });
 });
 
-/** A second transcription of the published prices. STT a minute and TTS a million characters: list price and Scale's;
- *  LLM a million tokens: input, cached input (`-`: as input), output. */
+/**
+ * A second transcription of the published prices. STT a minute and TTS a million characters: list
+ * price and Scale's;
+ *  LLM a million tokens: input, cached input (`-`: as input), output.
+ */
 const pricesOfModels = {
   stt: `
     deepgram/nova-3 0.0048 0.0042

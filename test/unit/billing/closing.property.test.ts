@@ -9,7 +9,10 @@ import { catalogDocument, months, projectDocument, usages } from '../../kit/usag
 import { oracleInvoices } from '../../kit/usage/oracle';
 import { cents, storedMonths, type DatedUsage } from '../../kit/usage/usages';
 
-/** Closes that are repeated, months whose price is known only later, and drafts that are completed in any order. */
+/**
+ * Closes that are repeated, months whose price is known only later, and drafts that are completed
+ * in any order.
+ */
 
 function catalogOf(document: CatalogDocument): Catalog {
   const answer = buildCatalog(document);
@@ -43,7 +46,10 @@ class Books {
     private readonly used: readonly DatedUsage[],
   ) {}
 
-  /** One run of a month's close. @returns what became of it; undefined if its invoice was issued before */
+  /**
+   * One run of a month's close. @returns what became of it; undefined if its invoice was issued
+   * before
+   */
   close(month: string, catalog: Catalog): InvoiceOutcome | undefined {
     if (this.invoices.some((invoice) => invoice.month === month)) return undefined;
     const stored = storedMonths(this.used.filter(({ arrival }) => arrival <= month));

@@ -6,8 +6,9 @@ import type { ProjectDocument } from '../../../src/billing/project/project';
 type Fixed<T> = T extends object ? { readonly [K in keyof T]: Fixed<T[K]> } : T;
 
 /**
- * Billing may not import the schemas, so its own types are held against them here: what a schema lets in must be what
- * billing reads, and what billing writes must be what its schema promises. A difference does not compile.
+ * Billing may not import the schemas, so its own types are held against them here: what a schema
+ * lets in must be what billing reads, and what billing writes must be what its schema promises. A
+ * difference does not compile.
  */
 const agree: [
   Fixed<schemas.CatalogDocument> extends CatalogDocument ? true : false,

@@ -91,7 +91,8 @@ describe('a look at a partition while nothing is fetched', () => {
   const log = { start: 0, end: 10 };
 
   test('sends the consumer to the cursor when nothing was fetched since the assignment', () => {
-    // It reads at the committed offset, which may lie past the cursor: in an idle partition no batch would tell.
+    // It reads at the committed offset, which may lie past the cursor: in an idle partition no
+    // batch would tell.
     expect(review(undefined, 4, log)).toEqual({ do: 'seek', to: 4 });
   });
 

@@ -20,7 +20,8 @@ const needed = (month: string, closes: readonly CloseRecord[], begin = 5): numbe
   });
 
 test('monthly closes: the freeze before the last one that was over when the month began', () => {
-  // November may have come from 00:00 on, before October was frozen at 01:00; its repeats are told from September's ids.
+  // November may have come from 00:00 on, before October was frozen at 01:00; its repeats are told
+  // from September's ids.
   expect(needed('2026-11', monthly)).toBe(800);
   expect(needed('2026-10', monthly)).toBe(700);
   expect(needed('2026-09', monthly)).toBe(5);

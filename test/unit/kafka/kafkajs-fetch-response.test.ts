@@ -101,8 +101,8 @@ it('reads a batch of 150,000 records, of which kafkajs dies: it copies them over
 });
 
 it('hides the records of aborted transactions, also to a fetch that begins inside several of them', async () => {
-  // Two producers began before offset 10 and were aborted: kafkajs takes only one off its list per record, and shows the
-  // first record of the other.
+  // Two producers began before offset 10 and were aborted: kafkajs takes only one off its list per
+  // record, and shows the first record of the other.
   const aborted = [
     { producerId: 1, firstOffset: 2 },
     { producerId: 2, firstOffset: 5 },
@@ -191,7 +191,8 @@ it(
     expect(bytes).toBeLessThan(1_000_000);
     expect(partition!.messages.map(({ offset }) => Number(offset))).toEqual(batches.map((_, i) => 10 + i));
 
-    // A reader that wants records at once leaves what would take too much memory for its next fetch.
+    // A reader that wants records at once leaves what would take too much memory for its next
+    // fetch.
     const first = await unpackFrom(10, partition!.messages);
     expect(first.records.map(({ offset }) => offset)).toEqual([10, 11, 12]);
     expect(first.next).toBe(13);
@@ -265,7 +266,8 @@ test.prop([fc.array(step, { maxLength: 40 }), fc.nat({ max: 100 })], { numRuns: 
         for (const offset of transaction.offsets) hidden.add(offset);
       }
     }
-    // Only up to the last stable offset, as a broker answers one who reads committed records; whole batches only.
+    // Only up to the last stable offset, as a broker answers one who reads committed records; whole
+    // batches only.
     const stable = Math.min(end, ...[...open.values()].map(({ first }) => first));
     const from = batches[Math.floor((batches.length * share) / 101)];
     const fetched = batches.filter(({ last }) => last < stable && last >= (from?.last ?? 0));

@@ -1,7 +1,10 @@
 import RequestQueue from 'kafkajs/src/network/requestQueue';
 import { installWorkarounds } from '../../../src/kafka/patches/install';
 
-/** tulios/kafkajs#1556, #1704: an idle client sets a timer after every answer, and each firing sets the next. */
+/**
+ * tulios/kafkajs#1556, #1704: an idle client sets a timer after every answer, and each firing sets
+ * the next.
+ */
 
 interface Queue {
   push(request: object): void;

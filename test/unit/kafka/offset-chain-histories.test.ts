@@ -2,9 +2,10 @@ import { fc, test } from '@fast-check/jest';
 import { decide, review, type ChainStop } from '../../../src/ingest/resume-offset';
 
 /**
- * Histories of one partition, in small and without a broker: a log that grows, is cut and made anew, a client that jumps
- * over what it hides, resets silently and loses seeks, totals that lose their tail, members that come and go. Whatever
- * happens, all events below the totals' cursor are counted exactly once, or the chain has stopped and said why.
+ * Histories of one partition, in small and without a broker: a log that grows, is cut and made
+ * anew, a client that jumps over what it hides, resets silently and loses seeks, totals that lose
+ * their tail, members that come and go. Whatever happens, all events below the totals' cursor are
+ * counted exactly once, or the chain has stopped and said why.
  */
 
 type Entry = 'event' | 'hidden';
@@ -239,7 +240,8 @@ function run(steps: readonly Step[], hides: boolean): World {
         totals.loseTail();
         break;
     }
-    // Exactly once, at every moment: what lies below the cursor is counted, and nothing else, and in order.
+    // Exactly once, at every moment: what lies below the cursor is counted, and nothing else, and
+    // in order.
     expect(totals.counted).toEqual(world.published.filter((offset) => offset < totals.cursor));
   }
   return world;

@@ -80,7 +80,10 @@ describe('by hand', () => {
   });
 });
 
-/** Totals of three months, late usage of the earlier ones in the later ones; sizes around the allowances. */
+/**
+ * Totals of three months, late usage of the earlier ones in the later ones; sizes around the
+ * allowances.
+ */
 const usage: fc.Arbitrary<Map<string, Totals>> = fc
   .array(
     fc.record({

@@ -12,7 +12,10 @@ import { anyBytes, weirdRecord } from '../../kit/usage/weird-records';
 const calendar = createBillingCalendar('UTC');
 const limits = { futureMs: 3_600_000, pastMs: 400 * 86_400_000, durationMs: 31 * 86_400_000 };
 
-/** What production makes of a record, and what the oracle does: a reason, or the same facts in the same words. */
+/**
+ * What production makes of a record, and what the oracle does: a reason, or the same facts in the
+ * same words.
+ */
 function byConsumer(record: WorkloadRecord, rounding: Rounding): unknown {
   const consumer = consumerNamed(record.topic.replace('usage.', ''));
   const rated = rateMessage(

@@ -9,7 +9,10 @@ beforeAll(async () => {
   await needTestProgram({ command: 'pdftotext', versionArgument: '-v', debianPackage: 'poppler-utils' });
 });
 
-/** `layout` keeps rows together, `raw` the order in which things were written: a description is in one piece there. */
+/**
+ * `layout` keeps rows together, `raw` the order in which things were written: a description is in
+ * one piece there.
+ */
 const textOf = (pdf: Buffer, mode: 'layout' | 'raw' = 'layout'): string =>
   execFileSync('pdftotext', [`-${mode}`, '-', '-'], { input: pdf, encoding: 'utf8' });
 

@@ -19,7 +19,10 @@ function policyOf(
   return policyAt(roundingTable(name), meter, parseInstant(time)!);
 }
 
-/** Adds increments until the usage fits in: slow, and without any division. In billionths of a base unit. */
+/**
+ * Adds increments until the usage fits in: slow, and without any division. In billionths of a base
+ * unit.
+ */
 function roundedByCounting(used: Duration | number, { increment, minimum }: RoundingPolicy): string {
   const unit = 1_000_000_000n;
   const billionths =

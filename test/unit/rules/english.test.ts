@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Phrases that slow a reader down, with what to write instead. Each is one that a machine finds without false alarms. */
+/**
+ * Phrases that slow a reader down, with what to write instead. Each is one that a machine finds
+ * without false alarms.
+ */
 const PATTERNS: readonly { readonly pattern: RegExp; readonly instead: string }[] = [
   { pattern: /(?<!\bthere )\bis no (?!longer\b|more\b|less\b)/i, instead: '"is not a ..."' },
   { pattern: /\b(?:is|are) none of\b/i, instead: '"is not one of ..."' },

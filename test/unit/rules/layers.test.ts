@@ -2,7 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { allBreaches, breachesOf, filesOf, importsOf, LAYERS, writesOf } from './layers';
 
-/** More than a newcomer takes in at one look. A scenario's folder is a list, which is read for one name. */
+/**
+ * More than a newcomer takes in at one look. A scenario's folder is a list, which is read for one
+ * name.
+ */
 const FILES_PER_FOLDER_MAX = { src: 12, consumers: 12, test: 16 };
 
 test('no source file imports what its room may not', () => {

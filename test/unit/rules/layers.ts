@@ -10,8 +10,8 @@ export interface Breach {
 }
 
 /**
- * Rooms from the outside in: a file may import from its own room and from those further in. Every room stands on a line
- * of its own, so that no two can import each other.
+ * Rooms from the outside in: a file may import from its own room and from those further in. Every
+ * room stands on a line of its own, so that no two can import each other.
  */
 export const LAYERS: readonly string[] = [
   'src/dev',
@@ -101,7 +101,10 @@ function folderIn(folders: readonly string[], file: string): boolean {
   return folders.some((folder) => file === folder || file.startsWith(`${folder}/`));
 }
 
-/** The TypeScript and JavaScript files of a folder of the project, by their paths from the project's folder. */
+/**
+ * The TypeScript and JavaScript files of a folder of the project, by their paths from the project's
+ * folder.
+ */
 export function filesOf(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => /\.(ts|js)$/.test(name))

@@ -8,7 +8,10 @@ export interface Module {
   readonly file: string;
   /** Imported file -> names taken from it, `*` for all; types and lazy imports included. */
   readonly takes: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Files that are loaded before this one runs: neither imports of types nor a `require` that a function holds back. */
+  /**
+   * Files that are loaded before this one runs: neither imports of types nor a `require` that a
+   * function holds back.
+   */
   readonly loads: ReadonlySet<string>;
   /** Exported name -> how often the file itself mentions it. */
   readonly exports: ReadonlyMap<string, { readonly isType: boolean; readonly mentions: number }>;
@@ -118,8 +121,8 @@ export function cyclesIn(modules: readonly Module[]): string[][] {
 }
 
 /**
- * Exports that no other file takes. A type may be exported for its name alone, if the file uses it: it then belongs to
- * what another export takes or returns.
+ * Exports that no other file takes. A type may be exported for its name alone, if the file uses it:
+ * it then belongs to what another export takes or returns.
  */
 export function unusedExports(modules: readonly Module[], users: readonly Module[]): string[] {
   const taken = new Map<string, Set<string>>();

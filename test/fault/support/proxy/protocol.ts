@@ -8,13 +8,16 @@ export interface Exchange {
 
 /** What a proxy must know of the language that is spoken through it. */
 export interface Protocol {
-  /** Takes the bytes of a stream as they come, and gives out whole messages. One for each stream. */
+  /**
+   * Takes the bytes of a stream as they come, and gives out whole messages. One for each stream.
+   */
   splitter(): (bytes: Buffer) => Buffer[];
   read(request: Buffer): Exchange;
 }
 
 /**
- * @param lengthOf the length of the message that begins at the start of the buffer; undefined while that cannot be told
+ * @param lengthOf the length of the message that begins at the start of the buffer; undefined while
+ *   that cannot be told
  */
 export function splitterBy(lengthOf: (buffer: Buffer) => number | undefined): (bytes: Buffer) => Buffer[] {
   let parts: Buffer[] = [];

@@ -6,14 +6,20 @@ import type { Exchange, Protocol } from './protocol';
 /** Where a message can be caught: on its way to the server, or its answer on the way back. */
 export type Step = 'request' | 'reply';
 
-/** A message that was caught. It, and what comes behind it on its connection in that direction, waits for a verdict. */
+/**
+ * A message that was caught. It, and what comes behind it on its connection in that direction,
+ * waits for a verdict.
+ */
 export interface Caught {
   readonly exchange: Exchange;
   /** What the server said, of a reply. */
   readonly answer: Buffer | undefined;
   /** Lets it go on. Its sender may be dead by then: bytes that were sent arrive all the same. */
   readonly pass: () => void;
-  /** Takes it away, and leaves the connection. For Kafka, whose answers name their request; Redis's would be mistaken for each other's. */
+  /**
+   * Takes it away, and leaves the connection. For Kafka, whose answers name their request; Redis's
+   * would be mistaken for each other's.
+   */
   readonly drop: () => void;
   /** Breaks the connection: the message never arrives. */
   readonly cut: () => void;
@@ -52,8 +58,9 @@ interface Link {
 const TRAP_TIMEOUT_MS = 120_000;
 
 /**
- * A TCP proxy that knows where messages begin and end: a server as its clients see it when the network, and not the
- * server, is at fault. Of one client, or of many: give each its own where one alone is to suffer.
+ * A TCP proxy that knows where messages begin and end: a server as its clients see it when the
+ * network, and not the server, is at fault. Of one client, or of many: give each its own where one
+ * alone is to suffer.
  */
 export class Proxy {
   private readonly links = new Set<Link>();

@@ -29,7 +29,10 @@ export function appendOnlyFile({ dataDir }: NativeService): {
   return { path, bytes: statSync(path).size };
 }
 
-/** What a power cut does to an append-only file that is synced once a second: Redis comes back without its tail. */
+/**
+ * What a power cut does to an append-only file that is synced once a second: Redis comes back
+ * without its tail.
+ */
 export async function loseTail(redis: NativeService, keptBytes: number): Promise<void> {
   await redis.kill('SIGKILL');
   truncateSync(appendOnlyFile(redis).path, keptBytes);
@@ -37,8 +40,8 @@ export async function loseTail(redis: NativeService, keptBytes: number): Promise
 }
 
 /**
- * What a crash in the middle of a write leaves: a file that ends inside a script's writes, within the record that `pick`
- * chooses of them.
+ * What a crash in the middle of a write leaves: a file that ends inside a script's writes, within
+ * the record that `pick` chooses of them.
  *
  * @returns whether the file held any
  */

@@ -30,7 +30,10 @@ function endOf(buffer: Buffer, start: number): number | undefined {
   }
 }
 
-/** What comes before a chunk is applied: a script that Redis does not know yet, or ids that its sender does not. */
+/**
+ * What comes before a chunk is applied: a script that Redis does not know yet, or ids that its
+ * sender does not.
+ */
 const isSentAgain = (answer: Buffer | undefined): boolean =>
   answer !== undefined && (answer.includes('NOSCRIPT') || answer.includes('\r\nIDS\r\n'));
 

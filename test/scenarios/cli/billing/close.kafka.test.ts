@@ -17,7 +17,9 @@ const lastMonth = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1,
   .slice(0, 7);
 const CLOSE = ['close', lastMonth, '--grace', '0s'];
 
-/** A month of agent sessions of a minute each, over what the Ship plan includes: a cent a minute. */
+/**
+ * A month of agent sessions of a minute each, over what the Ship plan includes: a cent a minute.
+ */
 async function publishSessions(
   tallyman: Installation,
   projects: readonly string[],
@@ -152,8 +154,8 @@ test('killed and run again, and run by two at once, it issues each invoice once'
   // As cron would: no month is named, so the first run must know that it was not finished.
   const due = ['close', '--grace', '0s'];
   const both = await Promise.all([tallyman.run(due), tallyman.run(due)]);
-  // One of them may take over from the other, which then says so last, and has done no harm. Before that it may have
-  // warned that it restored what only the ledger had: the killed one's invoices.
+  // One of them may take over from the other, which then says so last, and has done no harm. Before
+  // that it may have warned that it restored what only the ledger had: the killed one's invoices.
   expect(both.some(({ code }) => code === 0)).toBe(true);
   for (const { code, stderr } of both.filter((one) => one.code !== 0))
     expect([code, stderr]).toEqual([1, expect.stringMatching(/(^|\n)tallyman: .*\[CLOSE_FENCED\]\n$/)]);

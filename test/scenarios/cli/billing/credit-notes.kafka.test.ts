@@ -58,7 +58,10 @@ async function shownInvoices({ prefix }: Installation): Promise<Record<string, R
   return shown;
 }
 
-/** As a Redis that lost its tail: the documents went, and what says that they are shown went with them. */
+/**
+ * As a Redis that lost its tail: the documents went, and what says that they are shown went with
+ * them.
+ */
 async function loseInvoices({ prefix }: Installation): Promise<void> {
   const keys = await redis.keys(`${prefix}:billing:invoice*`);
   expect(keys.length).toBeGreaterThan(PROJECTS.length);

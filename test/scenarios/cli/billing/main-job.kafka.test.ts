@@ -6,7 +6,9 @@ import { installation } from '../../../kit/tallyman';
 const folder = mkdtempSync(join(tmpdir(), 'tallyman-main-job-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The month before this one: its records are young enough for Kafka to keep, and it may be closed. */
+/**
+ * The month before this one: its records are young enough for Kafka to keep, and it may be closed.
+ */
 const now = new Date();
 const lastMonth = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1))
   .toISOString()
@@ -91,7 +93,8 @@ test('events in, totals in Redis, a month closed, invoices out', async () => {
   ]);
   const before = await tallyman.ok('invoices', 'show', `ten-${lastMonth}`, '--json');
 
-  // Late usage stands in the open month, under its own; the closed month and its invoices stay as they are.
+  // Late usage stands in the open month, under its own; the closed month and its invoices stay as
+  // they are.
   await tallyman.ok('publish', eventsFile('late.ndjson', [session('e', 'ten', 10_000)]));
   await tallyman.ok('consume', '--until-caught-up');
   expect(await totals('ten')).toMatchObject({ totals: { 'session.webrtc': '60' } });

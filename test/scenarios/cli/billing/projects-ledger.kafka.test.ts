@@ -44,7 +44,8 @@ test('a plan that Redis loses after it was set is billed by the close', async ()
   await close('2026-10', '2026-11-02T00:00:00Z');
   expect(await totals()).toEqual({ 'acme-2026-10': '50.00', 'bolt-2026-10': '50.00' });
 
-  // A view that is older than its ledger is caught up by verify; one that lost a field is a difference.
+  // A view that is older than its ledger is caught up by verify; one that lost a field is a
+  // difference.
   await store.redis.hdel(store.keys.projects, 'bolt');
   expect((await tallyman.run(['verify'])).code).toBe(1);
   await store.redis.set(store.keys.projectsShown, lost.position);

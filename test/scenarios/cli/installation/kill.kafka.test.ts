@@ -33,7 +33,8 @@ test('consumers that are killed in mid-stream lose nothing and count nothing twi
     const consumer = tallyman.start('consume');
     const closed = once(consumer, 'close');
     try {
-      // In mid-stream: it has begun to apply, and there is more to do. The group first waits for its dead member.
+      // In mid-stream: it has begun to apply, and there is more to do. The group first waits for
+      // its dead member.
       await eventually(async () => (await counted(tallyman)) > before, { timeoutMs: 60_000 });
       expect(consumer.exitCode).toBeNull();
     } finally {

@@ -22,7 +22,10 @@ const monthBack = (months: number): string =>
   new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months, 1)).toISOString().slice(0, 7);
 const [month, earlier] = [monthBack(1), monthBack(2)];
 
-/** How far views are shown, how often a shard was written, which rebuild filled it: not what is counted. */
+/**
+ * How far views are shown, how often a shard was written, which rebuild filled it: not what is
+ * counted.
+ */
 const BOOKKEEPING = /:shown:|invoices-shown$|usage:(generation|evicted)$|}:writes$/;
 
 /** Everything in Redis but the ids, which a rebuild keeps for the last two periods only. */

@@ -9,7 +9,10 @@ import { startProbed, type Probed } from '../../../kit/probed';
 import { installation, type Installation } from '../../../kit/tallyman';
 import { openTestKafka } from '../../../kit/kafka/kafka-harness';
 
-/** Usage that waits while every consumer is content: readiness, metrics, doctor, catch-up and close must all see it. */
+/**
+ * Usage that waits while every consumer is content: readiness, metrics, doctor, catch-up and close
+ * must all see it.
+ */
 
 const now = new Date();
 const lastMonth = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 1))

@@ -74,7 +74,8 @@ test('close --verify holds what a recount of the log does not come to, and issue
   expect(first).toMatchObject({ code: 1, issued: 2 });
   expect(await redis.hexists(`${tallyman.prefix}:billing:invoices:large`, month)).toBe(0);
 
-  // While a close is unfinished, what is not issued yet is not a finding of verify's; what differs is.
+  // While a close is unfinished, what is not issued yet is not a finding of verify's; what differs
+  // is.
   const report = JSON.parse((await tallyman.run(['verify', month, '--json'])).stdout) as VerifyReport;
   expect(new Set(report.differences.map(({ kind }) => kind))).toEqual(
     new Set(['total', 'daily', 'not_listed']),

@@ -5,8 +5,9 @@ import { eventually } from '../../../kit/eventually';
 import { MemoryTotals, testTopic, type TestTopic } from '../../../kit/kafka/kafka-harness';
 
 /**
- * A batch that holds only transaction markers or aborted records never reaches kafkajs's `eachBatch`. The cursor would
- * stay before it: whoever waits for the log's end would wait for ever, and the next event would look like a gap.
+ * A batch that holds only transaction markers or aborted records never reaches kafkajs's
+ * `eachBatch`. The cursor would stay before it: whoever waits for the log's end would wait for
+ * ever, and the next event would look like a gap.
  */
 
 let usage: TestTopic;
@@ -97,7 +98,8 @@ it('counts no aborted record when the cursor stands inside two aborted transacti
     open.send({ topic, messages: [{ key: null, value: 'aborted', partition: 0 }] });
   const first = await producer.transaction();
   const second = await other.transaction();
-  // kafkajs strikes one transaction off its list a record, the earliest first: the record at the cursor is the second's.
+  // kafkajs strikes one transaction off its list a record, the earliest first: the record at the
+  // cursor is the second's.
   for (const open of [first, second, first, second, second, first]) await send(open);
   await first.abort();
   await second.abort();

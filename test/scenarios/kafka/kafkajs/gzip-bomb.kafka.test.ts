@@ -3,7 +3,10 @@ import { MAX_BATCH_BYTES } from '../../../../src/kafka/wire/codecs';
 import { eventually } from '../../../kit/eventually';
 import { countTo, fatalOf, MemoryTotals, testTopic } from '../../../kit/kafka/kafka-harness';
 
-/** tulios/kafkajs#1795: what a batch comes to when decompressed has no limit, and one message can end a process. */
+/**
+ * tulios/kafkajs#1795: what a batch comes to when decompressed has no limit, and one message can
+ * end a process.
+ */
 it('a batch that would take all memory stops the consumer, and says where it lies', async () => {
   const usage = await testTopic(1);
   const { topic } = usage;

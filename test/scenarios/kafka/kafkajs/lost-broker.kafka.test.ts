@@ -15,8 +15,9 @@ import {
 } from '../../../kit/kafka/kafka-harness';
 
 /**
- * When its only broker goes away, kafkajs's consumer crashes ("No broker available"), and with `restartOnFailure: false`
- * stays down. A broker that is restarted is everyday life: the runner rides it out.
+ * When its only broker goes away, kafkajs's consumer crashes ("No broker available"), and with
+ * `restartOnFailure: false` stays down. A broker that is restarted is everyday life: the runner
+ * rides it out.
  */
 let services: OwnServices;
 beforeAll(async () => (services = await ownServices()));

@@ -3,8 +3,8 @@ import { eventually } from '../../../kit/eventually';
 import { countTo, fatalOf, MemoryTotals, testTopic, type TestTopic } from '../../../kit/kafka/kafka-harness';
 
 /**
- * tulios/kafkajs#1119, #580: where the log no longer holds the offset that is fetched, kafkajs goes to the log's start and
- * says nothing. Usage would be skipped in silence.
+ * tulios/kafkajs#1119, #580: where the log no longer holds the offset that is fetched, kafkajs goes
+ * to the log's start and says nothing. Usage would be skipped in silence.
  */
 
 let usage: TestTopic;

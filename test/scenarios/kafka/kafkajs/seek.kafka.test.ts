@@ -2,8 +2,9 @@ import { eventually } from '../../../kit/eventually';
 import { countTo, MemoryTotals, testTopic, type TestTopic } from '../../../kit/kafka/kafka-harness';
 
 /**
- * kafkajs begins an assignment at the committed offset, and a seek that is asked for after something was awaited comes
- * too late for the first batch. So the first batch is compared with the cursor, whatever it is.
+ * kafkajs begins an assignment at the committed offset, and a seek that is asked for after
+ * something was awaited comes too late for the first batch. So the first batch is compared with the
+ * cursor, whatever it is.
  */
 
 let usage: TestTopic;

@@ -2,8 +2,9 @@ import { eventually } from '../../../kit/eventually';
 import { MemoryTotals, testTopic, type TestTopic } from '../../../kit/kafka/kafka-harness';
 
 /**
- * kafkajs stops nothing while a consumer is on its way into its group, as each is after a breakdown: it goes on over new
- * connections, which nobody closes any more, and keeps its partitions and its process.
+ * kafkajs stops nothing while a consumer is on its way into its group, as each is after a
+ * breakdown: it goes on over new connections, which nobody closes any more, and keeps its
+ * partitions and its process.
  */
 
 let usage: TestTopic;

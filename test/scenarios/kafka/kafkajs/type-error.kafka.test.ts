@@ -7,8 +7,8 @@ import {
 } from '../../../kit/kafka/kafka-harness';
 
 /**
- * A TypeError in a handler ends kafkajs's consumer, and leaves the process alive and idle; a plain Error is tried again for
- * ever. Both must reach the owner, once, at once.
+ * A TypeError in a handler ends kafkajs's consumer, and leaves the process alive and idle; a plain
+ * Error is tried again for ever. Both must reach the owner, once, at once.
  */
 
 let usage: TestTopic;

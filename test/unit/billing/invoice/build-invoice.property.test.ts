@@ -20,7 +20,10 @@ function catalogOf(document: CatalogDocument): Catalog {
 
 const sumOf = (amounts: bigint[]): bigint => amounts.reduce((a, b) => a + b, 0n);
 
-/** All a project pays over the months, less what credit notes gave back and the credit it still holds. */
+/**
+ * All a project pays over the months, less what credit notes gave back and the credit it still
+ * holds.
+ */
 function paid({ credits = [] }: ProjectDocument, outcomes: readonly InvoiceOutcome[]): bigint {
   const issued = outcomes.filter(({ status }) => status === 'issued').map(({ invoice }) => invoice);
   const open = cents(creditBalance(months.at(-1)!, credits, issued).toFixed(2));
@@ -43,7 +46,10 @@ test('the random documents are good ones', () => {
   );
 });
 
-/** More of them: `TALLYMAN_ORACLE_RUNS=20000 npx jest -c test/jest.config.js test/billing/build-invoice.property`. */
+/**
+ * More of them: `TALLYMAN_ORACLE_RUNS=20000 npx jest -c test/jest.config.js
+ * test/billing/build-invoice.property`.
+ */
 const ORACLE_RUNS = Number(process.env['TALLYMAN_ORACLE_RUNS'] ?? 1_000);
 
 test('every invoice and credit note of a thousand random projects and catalogs agrees with the oracle to the cent', () => {

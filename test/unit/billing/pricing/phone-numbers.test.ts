@@ -16,7 +16,10 @@ function invoiceOf(
   });
 }
 
-/** The lines of the numbers: description, period, unit, quantity, included, billable, price, per, amount. */
+/**
+ * The lines of the numbers: description, period, unit, quantity, included, billable, price, per,
+ * amount.
+ */
 const linesOf = ({ invoice }: InvoiceOutcome): (string | null | undefined)[][] =>
   invoice.lines
     .filter(({ description }) => description.includes('phone numbers'))

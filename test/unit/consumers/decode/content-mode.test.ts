@@ -24,7 +24,10 @@ const ceHeaders = {
 };
 const utf8 = (text: string): Buffer => Buffer.from(text);
 
-/** Which of the two readings a record with these headers is given: one value is a whole event, the other only data. */
+/**
+ * Which of the two readings a record with these headers is given: one value is a whole event, the
+ * other only data.
+ */
 function modeOf(headers: Fields): string {
   const more = { headers: headers as Record<string, string> };
   const asStructured = reasonOf(decode(event({}, data), more));

@@ -69,7 +69,9 @@ describe('what the native encoder wrote', () => {
 
 describe('frames by hand', () => {
   const abc = Buffer.from('abc');
-  /** Three literals; then a match of 9 three bytes back, which runs into itself, and one literal. */
+  /**
+   * Three literals; then a match of 9 three bytes back, which runs into itself, and one literal.
+   */
   const first = [0x30, ...abc];
   const repeating = [0x05, 3, 0, 0x10, 0x7a];
   const itself = [0x35, ...abc, 3, 0, 0x10, 0x7a];

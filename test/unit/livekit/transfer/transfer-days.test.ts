@@ -85,7 +85,10 @@ test('a clock that is behind another does not open a day again', () => {
 const step = fc.record({
   downstream: fc.bigInt({ min: 0n, max: 3n * 2n ** 40n }),
   upstream: fc.bigInt({ min: 0n, max: 1_000n }),
-  /** What happens to the server before: nothing, a restart with a new id, or a counter that begins again. */
+  /**
+   * What happens to the server before: nothing, a restart with a new id, or a counter that begins
+   * again.
+   */
   restart: fc.constantFrom(false, false, false, 'new id', 'same id'),
   answers: fc.boolean(),
   nextDay: fc.boolean(),
@@ -119,7 +122,8 @@ test('whatever restarts and missed readings there are, the events add up to all 
           counters = { downstream: 0n, upstream: 0n };
           if (restart === 'new id') node += 1;
         }
-        // A counter that fell below its last reading shows that it began again; one that did not cannot be told.
+        // A counter that fell below its last reading shows that it began again; one that did not
+        // cannot be told.
         if (restart === 'same id') read(true);
         counters = { downstream: counters.downstream + downstream, upstream: counters.upstream + upstream };
         transferred += downstream + upstream;

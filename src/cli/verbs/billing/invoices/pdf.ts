@@ -20,7 +20,8 @@ Examples:
     )
     .action(async (id: string, options: { output?: string }) => {
       await withContext(async (context) => {
-        // Fonts and their tools take 40 MB and a quarter of a second, so they are loaded only for a PDF.
+        // Fonts and their tools take 40 MB and a quarter of a second, so they are loaded only for a
+        // PDF.
         const { renderInvoicePdf } = await import('../../../../pdf/invoice-pdf.js');
         const pdf = await renderInvoicePdf(await findInvoice(context, id));
         const file = options.output ?? `${id}.pdf`;

@@ -64,7 +64,10 @@ async function showProject(context: Context, project: string, options: { json?: 
     printLine(`  balance   ${balance} of credit; invoices use it up, and it stays while nothing is due`);
 }
 
-/** The correction credits that the project holds today, as a decimal string in the catalog's currency. */
+/**
+ * The correction credits that the project holds today, as a decimal string in the catalog's
+ * currency.
+ */
 async function heldCredit({ store, calendar, config }: Context, document: ProjectDocument): Promise<string> {
   const { credits = [], project } = document;
   const { loadCatalog } = await import('../../../../installation/catalog-file.js');
