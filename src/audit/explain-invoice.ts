@@ -32,7 +32,8 @@ export interface Explained {
   readonly missing: readonly string[];
 }
 
-/** The lines of an invoice that are based on events: the requested one, or all.
+/**
+ * The lines of an invoice that are based on events: the requested one, or all.
  *
  * @param wanted a line's number, from 1
  * @throws TallymanError `NO_USAGE_LINE`
@@ -40,10 +41,10 @@ export interface Explained {
 export function linesToExplain(
   invoice: Invoice,
   wanted: number | undefined,
-  aliases: ReadonlyMap<string, string>,
+  aliasesIn: (month: string) => ReadonlyMap<string, string>,
 ): { number: number; subject: LineSubject }[] {
   const found = invoice.lines.flatMap((line, i) => {
-    const subject = subjectOf(invoice, line, aliases);
+    const subject = subjectOf(invoice, line, aliasesIn);
     return subject === undefined || (wanted ?? i + 1) !== i + 1 ? [] : [{ number: i + 1, subject }];
   });
   if (wanted === undefined || found.length > 0) return found;

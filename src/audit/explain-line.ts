@@ -53,15 +53,18 @@ export interface ExplainedEvent {
  * What a line of an invoice counts; undefined if it is not based on events (a fee, a credit, a
  * tax).
  *
- * @param aliases alias -> model
+ * @param aliasesIn the aliases that hold in a month: alias -> model. Late usage was priced by those
+ *   of its own month
  */
 export function subjectOf(
   invoice: Invoice,
   line: InvoiceLine,
-  aliases: ReadonlyMap<string, string>,
+  aliasesIn: (month: string) => ReadonlyMap<string, string>,
 ): LineSubject | undefined {
   const { kind, meter, model, period } = line;
   if (meter === undefined || (kind !== 'usage' && kind !== 'late')) return undefined;
+  const origin = kind === 'usage' ? invoice.month : monthOf(period!);
+  const aliases = aliasesIn(origin);
   const proper = model === undefined ? undefined : (aliases.get(model) ?? model);
   const ofModel = [proper, ...[...aliases].filter(([, of]) => of === proper).map(([name]) => name)];
   // A name that has a line of its own was not an alias of the model yet.
@@ -76,7 +79,7 @@ export function subjectOf(
   return {
     project: invoice.project,
     month: invoice.month,
-    origin: kind === 'usage' ? invoice.month : monthOf(period!),
+    origin,
     key: model === undefined ? meter : `${meter}/${model}`,
     names: new Set(names.map((name) => (name === undefined ? meter : `${meter}/${name}`))),
     ...(to !== undefined && { days: { from: from!, to } }),

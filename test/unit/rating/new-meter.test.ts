@@ -65,7 +65,7 @@ test('a meter that is added to the table is rated, priced, and shown everywhere 
 
   expect(lineGroups(invoice.lines).find(({ lines }) => lines.includes(line!))?.title).toBe('Realtime');
   expect(invoiceCsv(invoice)).toContain(',session.captions,,Live captions,minute,2,');
-  expect(subjectOf(invoice, line!, new Map())).toMatchObject({ key: CAPTIONS, quantity: 120n });
+  expect(subjectOf(invoice, line!, () => new Map())).toMatchObject({ key: CAPTIONS, quantity: 120n });
   const days = dailyUsage('2026-07', CAPTIONS, new Map([[`2026-07-01/${CAPTIONS}`, 120n]]));
   expect(days[0]!.quantity.toFixed()).toBe('2');
   expect(dailyChart(CAPTIONS, days).text).toContain('Live captions by day, in minutes');

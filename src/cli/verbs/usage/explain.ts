@@ -55,7 +55,7 @@ async function explain(
   await checkRebuilt(await context.store());
   const invoice = await findInvoice(context, id);
   const { catalog } = loadCatalog(context.config.catalogPath);
-  const subjects = linesToExplain(invoice, wanted, aliasesIn(catalog.aliases, invoice.month));
+  const subjects = linesToExplain(invoice, wanted, (month) => aliasesIn(catalog.aliases, month));
   const progress = createProgress(`explain ${id}`);
   const explainLine = createLineExplainer(context, invoice, progress);
   const out = json ? jsonWriter(invoice) : textWriter(invoice);
