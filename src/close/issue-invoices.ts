@@ -69,8 +69,8 @@ export interface InvoiceReport {
 }
 
 /**
- * Builds the invoices of every project with totals in the month or with a plan. Publishes credit
- * notes, and invoices with an amount due.
+ * Builds the invoices of every project with totals in the month, with a plan, or with rented phone
+ * numbers. Publishes credit notes, and invoices with an amount due.
  */
 export async function issueInvoices(plan: InvoicePlan): Promise<InvoiceReport> {
   const report: InvoiceReport = {
@@ -207,8 +207,8 @@ export async function invoiceOf(
 }
 
 /**
- * Projects with totals in the month, then those with a plan and no totals, because a plan's fee is
- * due without usage.
+ * Projects with totals in the month, then those with a plan or rented phone numbers and no totals,
+ * because a plan's fee and the rent are due without usage.
  */
 export async function* projectsToBill(store: Store, month: string): AsyncGenerator<string> {
   for await (const { projects } of pagesToBill(store, month)) {
@@ -231,7 +231,9 @@ async function* pagesToBill(
     // A damaged document may contain a plan, so it is included, and its project is held when it is
     // read.
     const begun = page.filter(
-      ({ plans, isUnreadable }) => isUnreadable || plans.some(({ from }) => monthOf(from) <= month),
+      ({ plans, profile, isUnreadable }) =>
+        isUnreadable ||
+        [...plans, ...(profile?.phoneNumbers ?? [])].some(({ from }) => monthOf(from) <= month),
     );
     const placed = await placeProjects(
       store,

@@ -26,14 +26,17 @@ async function use(project: string, totals: [string, string][]): Promise<void> {
   await writeFrozenPart(store, { shard: 0, month: MONTH, project, part: 0, totals, daily: [] });
 }
 
-function close(holds: Parameters<typeof issueInvoices>[0]['holds'] = []): Promise<InvoiceReport> {
+function close(
+  holds: Parameters<typeof issueInvoices>[0]['holds'] = [],
+  catalog = builtInCatalog,
+): Promise<InvoiceReport> {
   const publish = async (_topic: string, records: readonly PublishRecord[]): Promise<void> =>
     writeInvoices(
       store,
       records.map(({ key, value }) => ({ ...parseInvoiceId(String(key))!, json: String(value) })),
     );
   return issueInvoices({
-    ...{ store, catalog: builtInCatalog, calendar: createBillingCalendar('UTC') },
+    ...{ store, catalog, calendar: createBillingCalendar('UTC') },
     ...{ month: MONTH, issuedAt: '2026-08-01T01:00:00.000Z', holds },
     progress: { update: () => undefined, end: () => undefined },
     ledger: {
@@ -90,6 +93,20 @@ test('a plan without usage whose history cannot be read is not forgotten', async
     issued: HEALTHY.length + 1,
     held: [{ project: 'unused', code: 'UNREADABLE' }],
   });
+});
+
+test.each([
+  ['2026-07-31', 1],
+  ['2026-08-01', 0],
+])('numbers rented from %s on are due without usage and without a plan', async (from, issued) => {
+  await writeProject(store, {
+    ...{ project: 'renting', plans: [], profile: { phoneNumbers: [{ from, usLocal: 3 }] } },
+  });
+  expect(await close([], { ...builtInCatalog, defaultPlan: 'ship' })).toMatchObject({
+    issued: HEALTHY.length + 1 + issued,
+    held: [],
+  });
+  expect(await store.redis.hexists(store.keys.invoices('renting'), MONTH)).toBe(issued);
 });
 
 test('who is held from outside has no invoice', async () => {
