@@ -5,12 +5,13 @@ import { testBrokers } from '../services';
 
 /** Publishes the next records of a workload to an installation's topics, each topic in order. */
 export async function publishNext(
-  { prefix }: { readonly prefix: string },
+  { prefix, env }: { readonly prefix: string; readonly env?: NodeJS.ProcessEnv },
   workload: Iterator<WorkloadRecord>,
   count: number,
   onRecord?: (record: WorkloadRecord) => void,
 ): Promise<void> {
-  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+  const brokers = env?.['KAFKA_BROKERS']?.split(',') ?? testBrokers();
+  const client = openKafka({ brokers, clientId: 'test' });
   const publisher = await createPublisher(client);
   try {
     for (const [topic, records] of takeByTopic(workload, count, onRecord)) {

@@ -42,6 +42,28 @@ export async function startRedisCluster(...more: string[]): Promise<RedisCluster
   };
 }
 
+/** Adds a replica to the master at this place of `nodes`, and waits until it holds what that one holds. */
+export async function addReplica(cluster: RedisCluster, of: number): Promise<NativeService> {
+  const { service, busPort } = await startNode([]);
+  const [master, replica] = [cluster.nodes[of]!.port, service.port].map((port) => new Redis(port));
+  try {
+    const id = String(await master!.cluster('MYID'));
+    await master!.call('CLUSTER', 'MEET', '127.0.0.1', service.port, busPort);
+    await eventually(async () => String(await replica!.cluster('NODES')).includes(id));
+    await eventually(() =>
+      replica!.cluster('REPLICATE', id).then(
+        () => true,
+        () => false,
+      ),
+    );
+    await eventually(async () => (await replica!.info('replication')).includes('master_link_status:up'));
+  } finally {
+    master!.disconnect();
+    replica!.disconnect();
+  }
+  return service;
+}
+
 async function startNode(more: readonly string[]): Promise<{ service: NativeService; busPort: number }> {
   const folder = await mkdtemp(join(tmpdir(), 'tallyman-redis-cluster-'));
   const dataDir = join(folder, 'data');
