@@ -42,7 +42,10 @@ export async function startRedisCluster(...more: string[]): Promise<RedisCluster
   };
 }
 
-/** Adds a replica to the master at this place of `nodes`, and waits until it holds what that one holds. */
+/**
+ * Adds a replica to the master at this place of `nodes`, and waits until it holds what that one
+ * holds.
+ */
 export async function addReplica(cluster: RedisCluster, of: number): Promise<NativeService> {
   const { service, busPort } = await startNode([]);
   const [master, replica] = [cluster.nodes[of]!.port, service.port].map((port) => new Redis(port));
