@@ -15,6 +15,9 @@ export const usageConsumers: readonly UsageConsumer[] = [
 
 export const consumerNames: readonly string[] = usageConsumers.map(({ name }) => name);
 
+/** The types of usage events, for messages. */
+export const usageEventTypes = usageConsumers.map(({ eventType }) => eventType).join(', ');
+
 export function consumerNamed(name: string): UsageConsumer {
   const found = usageConsumers.find((consumer) => consumer.name === name);
   if (!found) throw new RangeError(`there is no consumer "${name}"`);

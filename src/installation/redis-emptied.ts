@@ -1,7 +1,6 @@
-import { usageConsumers } from '../../consumers';
 import { TallymanError } from '../lib/errors';
 import type { KafkaClient } from '../kafka/client';
-import { logEnds, topicName } from '../kafka/topics/topics';
+import { logEnds, topicName, usageTopics } from '../kafka/topics/topics';
 import { readCursors } from '../redis/cursors';
 import type { Store } from '../redis/store';
 
@@ -20,7 +19,7 @@ export async function isRedisEmptied(
   prefix: string,
   names: readonly string[] = LEDGERS,
 ): Promise<boolean> {
-  const topics = usageConsumers.map(({ topic }) => topicName(prefix, topic));
+  const topics = usageTopics(prefix);
   const partitions = [...(await logEnds(kafka, topics)).values()].map(({ length }) => length);
   for (let shard = 0; shard < Math.max(0, ...partitions); shard += 1) {
     const cursors = await readCursors(store, shard);

@@ -1,4 +1,3 @@
-import { usageConsumers } from '../../consumers';
 import {
   checkCountingSettings,
   countingSettings,
@@ -18,8 +17,8 @@ import {
   logEnds,
   logStarts,
   missingTopics,
-  topicName,
   type TimestampSource,
+  usageTopics,
 } from '../kafka/topics/topics';
 import { initCursor, readCursors } from '../redis/cursors';
 import { writeShardCount } from '../redis/usage/read-usage';
@@ -58,7 +57,7 @@ export async function initialise(context: Context, options: InitOptions): Promis
   if (deleted.length > 0) throw topicsDeleted(deleted);
   const created = await createTopics(kafka, config.prefix, options);
   const partitionCount = await checkCoPartitioned(kafka, config.prefix);
-  const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
+  const topics = usageTopics(config.prefix);
   await refuseEmptied(context, store);
   await noteTopicIds(kafka, store, topics);
   const offsets = await (options.from === 'earliest' ? logStarts : logEnds)(kafka, topics);

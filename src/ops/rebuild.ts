@@ -7,7 +7,7 @@ import { monthsWithFrozenTotals, restoreFrozenTotals } from '../close/frozen-tot
 import { readCloseRecords, restoreCloses } from '../installation/ledgers/restore-closes';
 import { restoreViews, type RestoredViews } from '../installation/ledgers/restore-views';
 import { TallymanError } from '../lib/errors';
-import { checkCoPartitioned, logRanges, topicName } from '../kafka/topics/topics';
+import { checkCoPartitioned, logRanges, usageTopics } from '../kafka/topics/topics';
 import { initCursor, readCursor, readTopicIds } from '../redis/cursors';
 import { emptyRedis } from '../redis/empty-redis';
 import { groupsWithMembers } from '../kafka/checks/check-groups';
@@ -114,7 +114,7 @@ async function noteTopics(
   store: Store,
   lastClose: CloseRecord | undefined,
 ): Promise<void> {
-  const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
+  const topics = usageTopics(config.prefix);
   await noteTopicIds(kafka(), store, topics, lastClose?.topicIds);
 }
 
@@ -182,7 +182,7 @@ async function coverageOf(
   closes: readonly CloseRecord[],
   month: string,
 ): Promise<{ topic: string; shard: number; start: number; begin: number; needed: number }[]> {
-  const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
+  const topics = usageTopics(config.prefix);
   const { futureMs } = config.limits;
   return [...(await logRanges(kafka(), topics))].flatMap(([topic, ranges]) =>
     ranges.map(({ start }, shard) => {

@@ -1,8 +1,7 @@
-import { usageConsumers } from '../../../consumers';
 import { checkCursor } from '../../ingest/resume-offset';
 import type { Context } from '../../installation/context';
 import { checkCloses } from '../../installation/ledgers/check-closes';
-import { logRanges, topicName } from '../../kafka/topics/topics';
+import { logRanges, usageTopics } from '../../kafka/topics/topics';
 import type { Finding } from '../../lib/finding';
 import { readCursors } from '../../redis/cursors';
 import { checkTopicIds } from './check-topic-ids';
@@ -13,7 +12,7 @@ const STUCK_AFTER_MS = 3_000;
 export async function checkCursors(context: Context): Promise<Finding[]> {
   const { prefix } = context.config;
   const store = await context.store();
-  const topics = usageConsumers.map(({ topic }) => topicName(prefix, topic));
+  const topics = usageTopics(prefix);
   const ranges = await logRanges(context.kafka(), topics);
   const findings: Finding[] = await checkTopicIds(context, store, topics);
   const behind: { topic: string; partition: number; cursor: number; end: number }[] = [];

@@ -1,6 +1,5 @@
-import { usageConsumers } from '../../../consumers';
 import type { Context } from '../../installation/context';
-import { logRanges, topicName } from '../../kafka/topics/topics';
+import { logRanges, usageTopics } from '../../kafka/topics/topics';
 import type { Finding } from '../../lib/finding';
 import { findTornShards, REBUILD_REMEDY } from '../../redis/checks/find-double-counts';
 import { isRebuilding } from '../../redis/rebuilding';
@@ -19,7 +18,7 @@ export async function checkFilled(store: Store): Promise<Finding[]> {
 }
 
 export async function checkTorn({ kafka, config, store }: Context): Promise<Finding[]> {
-  const topics = usageConsumers.map(({ topic }) => topicName(config.prefix, topic));
+  const topics = usageTopics(config.prefix);
   const partitions = [...(await logRanges(kafka(), topics)).values()].map(({ length }) => length);
   const torn = await findTornShards(await store(), Math.max(...partitions));
   return torn.map(({ shard, problem }) => ({

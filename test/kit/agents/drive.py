@@ -8,25 +8,10 @@ import types
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "integrations/livekit-agents/python"))
+sys.path.insert(0, str(Path(__file__).parent / "stand-ins"))
 sys.dont_write_bytecode = True
 import tallyman_usage  # noqa: E402
-
-
-class Emitter:
-    def __init__(self):
-        self.listeners = {}
-
-    def on(self, event, listener):
-        self.listeners.setdefault(event, []).append(listener)
-
-    def emit(self, event, argument):
-        for listener in self.listeners.get(event, []):
-            listener(argument)
-
-
-class Stream:
-    async def aclose(self):
-        pass
+from livekit.agents import Emitter, Stream  # noqa: E402
 
 
 class Stt(Emitter):

@@ -6,21 +6,12 @@ import { promisify } from 'node:util';
 import { freePort } from '../../../src/dev/services/free-port';
 import { eventually } from '../../kit/eventually';
 import { installation } from '../../kit/tallyman';
+import { documentedTotals } from '../../kit/usage/documented-totals';
 
 const run = promisify(execFile);
 const SAMPLES = join(__dirname, '../../../src/web/gateway/samples');
 /** A language is compiled, and a program tries again for a while. */
 const TIMEOUT_MS = 300_000;
-
-/** What the page promises of each program. */
-const counted = {
-  'session.webrtc': '120',
-  'transfer.downstream': '80000000',
-  'agent.session': '300',
-  'inference.llm.input/openai/gpt-4.1-mini': '200',
-  'inference.llm.cached_input/openai/gpt-4.1-mini': '1000',
-  'inference.llm.output/openai/gpt-4.1-mini': '80',
-};
 
 /** A program's file, and the command that runs it. */
 const programs = [
@@ -63,7 +54,7 @@ describe.each(programs)('the program for %s', (command, file, [interpreter, ...w
         rmSync(folder, { recursive: true, force: true });
       }
       await tallyman.ok('consume', '--until-caught-up');
-      expect((await tallyman.json<{ totals: object }>('totals', 'acme')).totals).toEqual(counted);
+      expect((await tallyman.json<{ totals: object }>('totals', 'acme')).totals).toEqual(documentedTotals);
     },
     TIMEOUT_MS,
   );

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { consumerOfType, usageConsumers } from '../../../../consumers';
+import { consumerOfType, usageConsumers, usageEventTypes } from '../../../../consumers';
 import { decodeEvent, VALUE_BYTES_MAX } from '../../../../consumers/decode/decode-event';
 import { VOID_TYPE } from '../../../../consumers/void';
 import { TallymanError } from '../../../lib/errors';
@@ -100,9 +100,8 @@ function routeOf(bytes: Buffer): Route | string {
   const { type: voidedType } = (data ?? {}) as { type?: unknown };
   const consumer = consumerOfType(type, () => voidedType);
   if (!consumer) {
-    const known = usageConsumers.map(({ eventType }) => eventType).join(', ');
     const given = type === VOID_TYPE ? `"data.type" is ${shown(voidedType)}` : `"type" is ${shown(type)}`;
-    return `${given}, and must be one of ${known}`;
+    return `${given}, and must be one of ${usageEventTypes}`;
   }
   if (typeof subject !== 'string') return `"subject" is ${shown(subject)}, and must be a project id`;
   return { topic: consumer.topic, project: subject };
