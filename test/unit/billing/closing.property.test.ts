@@ -81,6 +81,15 @@ class Books {
   }
 }
 
+/**
+ * What an invoice charges, before the project's credits are set against it. A late correction can
+ * bring the subtotal to 0 while a late credit line still leaves something due.
+ */
+function charged({ lines }: Invoice): bigint {
+  const charges = lines.filter(({ kind, period }) => kind !== 'credit' || period !== undefined);
+  return charges.reduce((sum, { amount }) => sum + cents(amount!), 0n);
+}
+
 const steps = fc.array(fc.tuple(fc.nat(months.length - 1), fc.boolean()), { maxLength: 8 });
 
 test('however often closes are repeated and whenever a price becomes known, all documents come to the price of what was used', () => {
@@ -125,7 +134,7 @@ test('however often closes are repeated and whenever a price becomes known, all 
         const issued = JSON.stringify(books.documents);
         for (const month of [...lastOrder, ...months]) books.close(month, late);
         expect(JSON.stringify(books.documents)).toBe(issued);
-        for (const { subtotal, tax } of books.invoices) expect([subtotal, tax]).not.toEqual(['0.00', '0.00']);
+        for (const invoice of books.invoices) expect(charged(invoice)).not.toBe(0n);
       },
     ),
     { numRuns: 400 },
