@@ -1,3 +1,4 @@
+import type { Logger } from '../logger';
 import { deferred } from './deferred';
 
 export interface StopSignal {
@@ -6,17 +7,41 @@ export interface StopSignal {
   dispose(): void;
 }
 
+/** A shell's code for Ctrl-C. A script must not take an interrupted job for a finished one. */
+export const EXIT_INTERRUPTED = 130;
+
+let onSignalWhileStarting: (() => void) | undefined;
+
+/**
+ * Until `signalled` is called, the first SIGINT or SIGTERM ends the process at once and in good
+ * order. A process that starts may wait minutes for its servers, and holds nothing yet that a stop
+ * would have to finish.
+ */
+export function stopsWhileStarting(logger: Pick<Logger, 'debug' | 'info'>, exitCode = 0): void {
+  onSignalWhileStarting = () => {
+    logger.info('stopped while starting');
+    process.exit(exitCode);
+  };
+  process.on('SIGINT', onSignalWhileStarting);
+  process.on('SIGTERM', onSignalWhileStarting);
+  logger.debug('starting');
+}
+
 /** The first SIGINT or SIGTERM requests an orderly stop. A second one ends the process at once. */
 export function signalled(): StopSignal {
   let stopped = false;
   const asked = deferred<void>();
   const onSignal = (): void => {
-    if (stopped) process.exit(130);
+    if (stopped) process.exit(EXIT_INTERRUPTED);
     stopped = true;
     asked.resolve();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  if (onSignalWhileStarting !== undefined) {
+    process.off('SIGINT', onSignalWhileStarting);
+    process.off('SIGTERM', onSignalWhileStarting);
+  }
   return {
     promise: asked.promise,
     stopped: () => stopped,

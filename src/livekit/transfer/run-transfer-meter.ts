@@ -18,7 +18,6 @@ export async function runTransferMeter(
 ): Promise<void> {
   const { config, calendar, logger } = context;
   const { source } = loadMappingRules(config.livekit.mappingPath);
-  const stopSignal = signalled();
   const publisher = publisherAtNeed(context.kafka());
   const meter = createTransferMeter({
     ...{ urls, project, source, publisher, calendar, logger },
@@ -26,6 +25,7 @@ export async function runTransferMeter(
     store: await context.store(),
     nowMs: Date.now,
   });
+  const stopSignal = signalled();
   try {
     logger.info({ nodes: urls.length, project }, 'counting transfer');
     while (!stopSignal.stopped()) {

@@ -23,7 +23,6 @@ export async function runGateway(
 ): Promise<void> {
   const { config, logger } = context;
   const kafka = context.kafka();
-  const stopSignal = signalled();
   const fatal = deferred<never>();
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -44,6 +43,7 @@ export async function runGateway(
     receiver: bridge?.receiver,
   });
   const health = await startHealth(context, registry);
+  const stopSignal = signalled();
   try {
     const address = await app.listen({ host: config.web.host, port: config.web.port });
     logger.info(

@@ -8,7 +8,7 @@ import { openOnceLog } from '../../../kafka/ledger/append-once-topic';
 import { listVerb, durationOption } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
-import { signalled } from '../../../lib/process/stop-signal';
+import { EXIT_INTERRUPTED, signalled, stopsWhileStarting } from '../../../lib/process/stop-signal';
 
 /**
  * How often every project is checked, changed or not: a new plan or budget also changes which
@@ -69,7 +69,7 @@ async function watch(
   { config, calendar, logger, kafka, store: openStore }: Context,
   { interval, once }: { readonly interval: number; readonly once?: true },
 ): Promise<void> {
-  const stopSignal = signalled();
+  stopsWhileStarting(logger, once ? EXIT_INTERRUPTED : 0);
   const store = await openStore();
   const { catalog } = loadCatalog(config.catalogPath);
   const views = followLedgers(kafka(), store, config.prefix);
@@ -84,6 +84,7 @@ async function watch(
   const sources = { store, catalog, calendar, views, log: sentBefore };
   let seen: SeenShards = new Map();
   let fullAt = 0;
+  const stopSignal = signalled();
   try {
     while (!stopSignal.stopped()) {
       const nowMs = Date.now();

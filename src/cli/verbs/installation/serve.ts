@@ -9,7 +9,7 @@ import { createTokens } from '../../../web/http/tokens';
 import { needAuthSecret } from '../../lib/auth-secret';
 import { withContext, type Context } from '../../../installation/context';
 import { groupOf } from '../../../ingest/run-consumers';
-import { signalled } from '../../../lib/process/stop-signal';
+import { signalled, stopsWhileStarting } from '../../../lib/process/stop-signal';
 
 export function verb(): Command {
   return new Command('serve')
@@ -29,10 +29,10 @@ Examples:
 async function serve(context: Context): Promise<void> {
   const { config, logger, calendar } = context;
   const authSecret = needAuthSecret(context);
+  stopsWhileStarting(logger);
   const { catalog } = loadCatalog(config.catalogPath);
   const store = await context.store();
   const kafka = context.kafka();
-  const stopSignal = signalled();
   const ledgerWatch = await watchLedgers(kafka, store, config.prefix, logger);
   const groupIds = usageConsumers.map(({ name }) => groupOf(config.prefix, name));
   const readers = (): Promise<Map<string, Set<number>>> => assignedPartitions(kafka, groupIds);
@@ -44,6 +44,7 @@ async function serve(context: Context): Promise<void> {
     tokens: createTokens(authSecret),
     nowMs: Date.now,
   });
+  const stopSignal = signalled();
   try {
     const address = await app.listen({ host: config.web.host, port: config.web.port });
     logger.info({ address }, 'serving');

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { withContext } from '../../../installation/context';
 import { TallymanError } from '../../../lib/errors';
+import { stopsWhileStarting } from '../../../lib/process/stop-signal';
 import { durationOption, projectArgument } from '../../lib/arguments';
 
 export function verb(): Command {
@@ -51,6 +52,7 @@ Examples:
             'Set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to the key that LiveKit signs its webhooks with.',
           );
         }
+        stopsWhileStarting(context.logger);
         // The web server is loaded only now, because help and completion load this file too.
         const { runGateway } = await import('../../../web/gateway/run-gateway.js');
         await runGateway(context, { authSecret: undefined, watches: options.watch ?? false });
@@ -88,6 +90,7 @@ Examples:
     )
     .action((urls: string[], options: TransferOptions) =>
       withContext(async (context) => {
+        stopsWhileStarting(context.logger);
         const { runTransferMeter } = await import('../../../livekit/transfer/run-transfer-meter.js');
         await runTransferMeter(context, { urls, project: options.project, everyMs: options.every });
       }),

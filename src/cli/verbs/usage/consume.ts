@@ -1,10 +1,7 @@
 import { Argument, Command } from 'commander';
 import { consumerNames, consumerNamed } from '../../../../consumers';
-import { runConsumers } from '../../../ingest/run-consumers';
 import { withContext } from '../../../installation/context';
-
-/** A shell's code for Ctrl-C. A script must not take an interrupted catch-up for a finished one. */
-const EXIT_INTERRUPTED = 130;
+import { EXIT_INTERRUPTED, stopsWhileStarting } from '../../../lib/process/stop-signal';
 
 export function verb(): Command {
   return new Command('consume')
@@ -22,12 +19,15 @@ Examples:
   tallyman consume --until-caught-up    for a batch job: applies what is there and exits`,
     )
     .action(async (names: string[], options: { untilCaughtUp?: true }) => {
-      const end = await withContext((context) =>
-        runConsumers(context, {
+      const end = await withContext(async (context) => {
+        stopsWhileStarting(context.logger, options.untilCaughtUp ? EXIT_INTERRUPTED : 0);
+        // Loaded only now, so that a signal meanwhile does not kill the process.
+        const { runConsumers } = await import('../../../ingest/run-consumers.js');
+        return runConsumers(context, {
           consumers: (names.length > 0 ? names : consumerNames).map(consumerNamed),
           untilCaughtUp: options.untilCaughtUp ?? false,
-        }),
-      );
+        });
+      });
       if (end === 'interrupted') process.exitCode = EXIT_INTERRUPTED;
     });
 }

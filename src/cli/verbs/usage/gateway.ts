@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { withContext } from '../../../installation/context';
+import { stopsWhileStarting } from '../../../lib/process/stop-signal';
 import { needAuthSecret } from '../../lib/auth-secret';
 
 export function verb(): Command {
@@ -21,6 +22,7 @@ Examples:
     .action(() =>
       withContext(async (context) => {
         const authSecret = needAuthSecret(context);
+        stopsWhileStarting(context.logger);
         // The web server is loaded only now, because help and completion load this file too.
         const { runGateway } = await import('../../../web/gateway/run-gateway.js');
         await runGateway(context, { authSecret });

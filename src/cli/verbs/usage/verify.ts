@@ -12,12 +12,11 @@ import { writeVerified } from '../../../redis/views/verified';
 import { monthArgument } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { followVerify } from '../../../audit/second-count/follow-verify';
+import { EXIT_INTERRUPTED, stopsWhileStarting } from '../../../lib/process/stop-signal';
 import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
 
 const EXIT_DIFFERENT = 1;
 const EXIT_NOT_JUDGED = 3;
-/** A shell's code for Ctrl-C. */
-const EXIT_INTERRUPTED = 130;
 const SHOWN = 50;
 
 export function verb(): Command {
@@ -75,6 +74,7 @@ function checkFlags(month: string | undefined, { follow, once }: VerifyFlags): v
 }
 
 async function follow(context: Context, { state, once, json }: VerifyFlags): Promise<void> {
+  stopsWhileStarting(context.logger, once ? EXIT_INTERRUPTED : 0);
   const { differences, hasSeenAll } = await followVerify(context, { state, once: once ?? false });
   if (json) printJson({ differences });
   else if (differences.length === 0 && !hasSeenAll) printLine('Stopped before everything was compared.');

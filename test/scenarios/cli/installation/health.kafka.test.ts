@@ -3,7 +3,11 @@ import { freePort } from '../../../../src/dev/services/free-port';
 import { startNativeRedis } from '../../../../src/dev/services/native-redis';
 import type { NativeService } from '../../../../src/dev/services/service';
 import type { Health } from '../../../../src/ingest/health/check-health';
+import { openStore } from '../../../../src/redis/store';
+import { beginRebuild } from '../../../../src/redis/rebuilding';
 import { eventually } from '../../../kit/eventually';
+import { startProbed } from '../../../kit/probed';
+import { testRedisUrl } from '../../../kit/services';
 import { installation } from '../../../kit/tallyman';
 
 let redis: NativeService;
@@ -57,5 +61,37 @@ test('readiness follows Redis: 503 while it is paused, 200 when it goes on, and 
     redis.resume();
     consumer.kill('SIGKILL');
     await ended;
+  }
+}, 180_000);
+
+test('readiness of serve follows the ledgers and the rebuild: 503 while either is wrong, 200 after the remedy', async () => {
+  const tallyman = installation();
+  await tallyman.ok('init', '--partitions', '2');
+  await tallyman.ok('projects', 'set', 'acme', '--plan', 'ship');
+  const store = await openStore({ url: testRedisUrl(), prefix: tallyman.prefix });
+  const serve = await startProbed(tallyman, ['serve']);
+  try {
+    expect(await serve.becomes(200)).toEqual({ ready: true, problems: [] });
+
+    const position = await store.redis.getset(store.keys.closesShown, '0 another-id run 0');
+    const unseen = await serve.becomes(503);
+    expect(unseen.problems).toMatchObject([
+      {
+        code: 'LEDGER_UNSEEN',
+        subject: `${tallyman.prefix}.billing.closes`,
+        detail: expect.stringContaining('its id was another-id'),
+      },
+    ]);
+    await store.redis.set(store.keys.closesShown, position!);
+    await serve.becomes(200);
+
+    await beginRebuild(store, 2);
+    const rebuilding = await serve.becomes(503);
+    expect(rebuilding.problems).toMatchObject([{ code: 'REBUILD_UNFINISHED', subject: 'Redis' }]);
+    await tallyman.ok('rebuild');
+    expect(await serve.becomes(200)).toEqual({ ready: true, problems: [] });
+  } finally {
+    await serve.kill();
+    await store.close();
   }
 }, 180_000);
