@@ -4,9 +4,6 @@ import { isDuration, isOptionalBoolean, isOptionalInteger } from './decode/prech
 import { durationOf, negativeDuration } from './timed-usage';
 import { usageConsumer } from './usage-consumer';
 
-/**
- * Agent sessions: their time, the time recorded or with voice isolation, and observability events.
- */
 export const agentConsumer = usageConsumer<AgentData>({
   name: 'agent',
   topic: 'usage.agent',

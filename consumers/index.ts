@@ -5,7 +5,6 @@ import { transferConsumer } from './transfer';
 import type { UsageConsumer } from './usage-consumer';
 import { VOID_TYPE } from './void';
 
-/** Every raw topic's consumer. */
 export const usageConsumers: readonly UsageConsumer[] = [
   sessionConsumer,
   transferConsumer,
@@ -25,10 +24,9 @@ export function consumerNamed(name: string): UsageConsumer {
 }
 
 /**
- * The consumer whose topic an event belongs to. A void belongs to the topic of the event that it
- * takes back, because it finds that event only there.
+ * The consumer of the topic that an event belongs to. A void belongs to the topic of the event that
+ * it takes back, because only there is it in order with that event.
  *
- * @param type the event's
  * @param voidedType `data.type` of a void
  * @returns undefined if no topic takes the type
  */

@@ -43,8 +43,8 @@ export const inferenceConsumer = usageConsumer<InferenceData>({
 });
 
 /**
- * Cached tokens are part of the input tokens, and have a price of their own: no token is in both
- * meters.
+ * Cached tokens are part of the input tokens but have their own price, so each token counts in one
+ * of the two meters only.
  */
 function llmUsages(data: Extract<InferenceData, { kind: 'llm' }>): Usage[] | Rejection {
   const { model } = data;

@@ -30,7 +30,6 @@ const VARIANTS = new Map<unknown, readonly unknown[]>([
   ['connector', Object.keys(CONNECTOR)],
 ]);
 
-/** Connections, stream imports and egresses: time by service and variant. */
 export const sessionConsumer = usageConsumer<SessionData>({
   name: 'session',
   topic: 'usage.session',

@@ -6,19 +6,18 @@ import { reject, type Rejection } from './decode/rejection';
 import { instantOf } from './decode/precheck';
 
 /**
- * `startedAt` and `endedAt`, which win where both are given, or `durationMs`; undefined if it ended
- * before it started.
+ * Uses `startedAt` and `endedAt` if both are given, otherwise `durationMs`. Undefined if the usage
+ * ended before it started.
  */
 export function durationOf({ startedAt, endedAt, durationMs }: TimedUsage): Duration | undefined {
   if (typeof startedAt !== 'string' || typeof endedAt !== 'string') return durationOfMs(Number(durationMs));
-  // The schema's pattern takes what parseInstant takes, no more and no less.
+  // The pattern in the schema takes exactly what parseInstant takes.
   return durationBetween(instantOf(startedAt)!, instantOf(endedAt)!);
 }
 
-/** The rejection of data of which `durationOf` is undefined. */
 export function negativeDuration({ startedAt, endedAt }: TimedUsage): Rejection {
   return reject(
     'negative_duration',
-    `data.endedAt is ${shown(endedAt)} and must not lie before data.startedAt, ${shown(startedAt)}`,
+    `data.endedAt is ${shown(endedAt)} and must not be before data.startedAt, ${shown(startedAt)}`,
   );
 }

@@ -4,7 +4,6 @@ import { usageConsumer } from './usage-consumer';
 
 const METERS = { downstream: 'transfer.downstream', upstream: 'transfer.upstream' } as const;
 
-/** Data transfer: bytes by direction. */
 export const transferConsumer = usageConsumer<TransferData>({
   name: 'transfer',
   topic: 'usage.transfer',

@@ -5,21 +5,19 @@ import { shown } from '../src/lib/text/describe';
 import { reject, type Rejection } from './decode/rejection';
 import type { Fields } from './decode/precheck';
 
-/** What is particular to one raw topic: the type of its events, and how one becomes usages. */
+/** What distinguishes one raw topic: the type of its events, and how an event becomes usages. */
 export interface UsageConsumer {
   readonly name: 'session' | 'transfer' | 'agent' | 'inference';
   /** Without the installation's prefix. */
   readonly topic: string;
   readonly eventType: string;
-  /** Checks an event's `data` and reads the usages off it. */
   usagesOf(data: unknown): Usage[] | Rejection;
 }
 
 /**
- * A consumer whose events' data are checked by the schema of their type before `usagesOf` sees
- * them.
+ * Makes a consumer that checks data by the schema of their type before `usagesOf` gets them.
  *
- * @param consumer.isSurelyGood true only of data that the schema takes, and quicker to say so
+ * @param consumer.isSurelyGood true only for data that the schema takes, and faster than it
  * @typeParam Data the schema's `data`, from `schemas/types.ts`
  */
 export function usageConsumer<Data>(
@@ -42,8 +40,8 @@ export function usageConsumer<Data>(
 }
 
 /**
- * The validator stops at the first rule that fails. Its last word is that rule; the words before
- * are of alternatives.
+ * The validator stops at the first rule that fails, which is the last error. The errors before it
+ * belong to alternatives.
  */
 function badData(data: unknown, errors: readonly ErrorObject[]): Rejection {
   const error = errors.filter(({ keyword }) => keyword !== 'if').at(-1);
@@ -55,7 +53,7 @@ function badData(data: unknown, errors: readonly ErrorObject[]): Rejection {
   );
 }
 
-/** The rejection of an event that has its data in base64 only; undefined for any other. */
+/** Rejects an event that has its data only in base64. */
 export function base64Data({ data, data_base64: base64 }: Fields, path = ''): Rejection | undefined {
   if ((data !== undefined && data !== null) || base64 === undefined || base64 === null) return undefined;
   return reject(

@@ -7,10 +7,9 @@ import { reject, type Rejection } from './decode/rejection';
 import { implausibleUsage } from './decode/plausible';
 import { base64Data, isJsonObject, type UsageConsumer } from './usage-consumer';
 
-/** Of an event that takes another one back; every usage topic takes it. */
+/** The type of an event that takes back another one. Every usage topic takes it. */
 export const VOID_TYPE = 'usage.void.v1';
 
-/** What a void says of the event that it takes back. */
 export interface VoidedEvent {
   readonly ok: true;
   readonly id: string;
@@ -22,7 +21,7 @@ export interface VoidedEvent {
 const isGood = compileSchema<VoidData>(`${VOID_TYPE}.json`, '#/properties/data');
 
 /**
- * Reads the event out of a void's data: it is repeated there as it was, so that it comes to the
+ * Reads the voided event from the data of a void. The void repeats the event, so that both give the
  * same quantities.
  */
 export function readVoided(consumer: UsageConsumer, data: unknown): VoidedEvent | Rejection {
@@ -45,14 +44,11 @@ export function readVoided(consumer: UsageConsumer, data: unknown): VoidedEvent 
   }
   const usages = consumer.usagesOf(data.data);
   if (!Array.isArray(usages)) return ofVoided(usages);
-  // The schema's pattern takes what parseInstant takes, no more and no less.
+  // The pattern in the schema takes exactly what parseInstant takes.
   return { ok: true, id: data.id, source: data.source, time: parseInstant(data.time)!, usages };
 }
 
-/**
- * A void repeats its event as it was: one whose event would be refused as too long takes nothing
- * back.
- */
+/** A void of an event that would be rejected as too long takes nothing back. */
 export function implausibleVoid(
   data: unknown,
   usages: readonly Usage[],

@@ -6,15 +6,15 @@ import { hasOnly } from './precheck';
 
 type HeaderValue = Buffer | string | null;
 
-/** A record's headers; of one given more than once, a list. */
+/** A header that is given more than once has a list of values. */
 export type RawHeaders = Readonly<Record<string, HeaderValue | HeaderValue[] | undefined>>;
 
-/** An event's CloudEvents attributes, by the rules of `schemas/usage-event.v1.json`. */
+/** The CloudEvents attributes of an event, by the rules of `schemas/usage-event.v1.json`. */
 export interface Attributes {
   readonly ok: true;
   readonly id: string;
   readonly source: string;
-  /** Any string: which one is right depends on the topic. */
+  /** Any string. The topic decides which one is right. */
   readonly type: string;
   readonly project: string;
   readonly time: Instant;
@@ -29,8 +29,8 @@ const SOURCE = /^[^\u0000-\u0020\u007f]{1,256}$/u;
 const PROJECT = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/;
 
 /**
- * Checks the attributes of one event. By hand, though the schema says the same: it runs for every
- * event, the time must be read anyhow, and a test holds the two together.
+ * Checks the attributes of one event by hand, because this runs for every event and has to parse
+ * the time anyway. A test compares it with the schema.
  */
 export function readAttributes(given: GivenAttributes): Attributes | Rejection {
   const { specversion, id, source, type, subject, time: timeText } = given;
@@ -53,8 +53,8 @@ export function readAttributes(given: GivenAttributes): Attributes | Rejection {
 }
 
 /**
- * In binary mode attribute `id` stands in header `ce_id`. Of a header given twice the last counts,
- * as in JSON.
+ * In binary mode, the attribute `id` is in the header `ce_id`. If a header is given twice, the last
+ * one counts, as in JSON.
  */
 export function attributesOfHeaders(headers: RawHeaders): GivenAttributes {
   return {
@@ -67,13 +67,13 @@ export function attributesOfHeaders(headers: RawHeaders): GivenAttributes {
   };
 }
 
-/** A header's last value as text; what is not UTF-8 stays bytes. */
+/** The last value of a header as text. Bytes that are not UTF-8 stay bytes. */
 export function headerText(values: RawHeaders[string]): unknown {
   const value = Array.isArray(values) ? values.at(-1) : values;
   return Buffer.isBuffer(value) && isUtf8(value) ? value.toString('utf8') : value;
 }
 
-/** Plain ASCII, which most are, needs no expression. */
+/** Most sources are plain ASCII, which is checked without a regular expression. */
 function isSource(source: string): boolean {
   const { length } = source;
   return (length > 0 && length <= SOURCE_LENGTH_MAX && hasOnly(source, 0x21, 0x7e)) || SOURCE.test(source);
@@ -85,8 +85,8 @@ function bad(attribute: string, value: unknown, rule: string): Rejection {
 }
 
 /**
- * True for a string of 1 to `most` code points. Counts only where the number of code units leaves
- * it open.
+ * True for a string of 1 to `most` code points. Code points are counted only if the number of code
+ * units does not decide.
  */
 function hasCodePoints(text: string, most: number): boolean {
   if (text.length === 0 || text.length > most * 2) return false;

@@ -1,6 +1,6 @@
 import { headerText, type RawHeaders } from './attributes';
 
-/** How a record holds its event: CloudEvents' Kafka protocol binding. */
+/** How a record holds its event, by CloudEvents' Kafka protocol binding. */
 export type ContentMode = 'structured' | 'binary' | 'batch';
 
 const CONTENT_TYPE = 'content-type';
@@ -8,9 +8,9 @@ const STRUCTURED_TYPE = 'application/cloudevents+json';
 export const BATCH_TYPE = 'application/cloudevents-batch+json';
 
 /**
- * The content type decides, because a structured event may carry `ce_` headers as well. Only
- * without a decisive one does the header `ce_specversion` tell binary mode. Runs for every event: a
- * record without headers costs one comparison.
+ * The content type decides, because a structured event may carry `ce_` headers as well. If it does
+ * not decide, the header `ce_specversion` means binary mode. This runs for every event, and costs
+ * one comparison for a record without headers.
  */
 export function contentModeOf(headers: RawHeaders | undefined): ContentMode {
   if (headers === undefined) return 'structured';
@@ -30,7 +30,7 @@ function contentTypeOf(headers: RawHeaders): RawHeaders[string] {
   return undefined;
 }
 
-/** The part before any parameters, in lower case: media types have no case. */
+/** The part before any parameters, in lower case, because media types are case-insensitive. */
 function mediaTypeOf(value: RawHeaders[string]): string | undefined {
   if (value === undefined) return undefined;
   const text = headerText(value);

@@ -9,14 +9,13 @@ import { reject, type Rejection } from './rejection';
 import { base64Data, isJsonObject, type UsageConsumer } from '../usage-consumer';
 import { implausibleVoid, readVoided, VOID_TYPE } from '../void';
 
-/** A record as Kafka has it. */
 export interface RawMessage {
   readonly offset: number;
   readonly timestampMs: number;
   readonly value: Buffer | null;
   /**
-   * How many bytes the value has, and how UTF-8 reads them, where that is cheaper than by way of
-   * `value`; of null: 0, empty.
+   * The number of bytes of the value, and its text as UTF-8, for records where both are cheaper to
+   * get than through `value`. A null value has 0 bytes and the empty text.
    */
   readonly valueBytes?: number;
   valueText?(): string;
@@ -24,14 +23,13 @@ export interface RawMessage {
 }
 
 export interface TimeLimits {
-  /** How far an event's time may lie after and before its record's timestamp. */
+  /** How far the time of an event may be after and before the timestamp of its record. */
   readonly futureMs: number;
   readonly pastMs: number;
-  /** The longest that one usage may be. */
   readonly durationMs: number;
 }
 
-/** A usage event, or the void of one, that is good in every respect. */
+/** A usage event, or the void of one, that breaks no rule. */
 export interface UsageEvent {
   readonly ok: true;
   readonly id: string;
@@ -39,7 +37,7 @@ export interface UsageEvent {
   readonly project: string;
   readonly time: Instant;
   readonly usages: readonly Usage[];
-  /** A void: `id`, `source`, `time` and `usages` are those of the event that it takes back. */
+  /** In a void, `id`, `source`, `time` and `usages` are those of the event that it takes back. */
   readonly isVoid?: true;
 }
 
@@ -50,7 +48,7 @@ export const VALUE_BYTES_MAX = 1_048_576;
 
 /**
  * Reads one record as a usage event, in CloudEvents' structured or binary mode. The first rule that
- * it breaks is the reason: the order of the steps is part of the contract.
+ * it breaks is the reason of its rejection, so the order of the steps is part of the contract.
  */
 export function decodeEvent(consumer: UsageConsumer, message: RawMessage, limits: TimeLimits): Decoded {
   const parsed = parseValue(message);
@@ -78,7 +76,7 @@ export function decodeEvent(consumer: UsageConsumer, message: RawMessage, limits
   if (type === VOID_TYPE) {
     const voided = readVoided(consumer, data);
     if (!voided.ok) return (binary ? undefined : base64Data(event)) ?? voided;
-    // The time of the void: how late the event itself was is no longer of interest.
+    // For a void, its own time counts: how late the voided event was no longer matters.
     return (
       beyondLimits(time, message.timestampMs, limits) ??
       implausibleVoid(data, voided.usages, limits.durationMs) ?? { ...voided, project, isVoid: true }
@@ -104,8 +102,8 @@ function parseValue(message: RawMessage): { ok: true; document: unknown } | Reje
     return reject('too_large', `the value is ${bytes} bytes and must be at most ${VALUE_BYTES_MAX}`);
   }
   const text = message.valueText?.() ?? message.value?.toString('utf8') ?? '';
-  // Decoding puts U+FFFD in the place of what is no UTF-8, and two ids might become one. A text
-  // without it, which nearly every one is, needs no second look at the bytes.
+  // Decoding replaces what is not UTF-8 by U+FFFD, and two ids could become the same. A text
+  // without U+FFFD, as almost all are, needs no check of its bytes.
   if (text.includes('\ufffd') && !isUtf8(message.value ?? Buffer.of()))
     return reject('malformed_json', 'the value is not valid UTF-8');
   if (text.startsWith(BYTE_ORDER_MARK)) {
@@ -117,13 +115,16 @@ function parseValue(message: RawMessage): { ok: true; document: unknown } | Reje
   try {
     return { ok: true, document: JSON.parse(text) as unknown };
   } catch (error) {
-    return reject('malformed_json', `the value is no JSON: ${shortened((error as Error).message, 200)}`);
+    return reject(
+      'malformed_json',
+      `the value is not valid JSON: ${shortened((error as Error).message, 200)}`,
+    );
   }
 }
 
 /**
- * Compared to the nanosecond, in whole milliseconds and a rest: as one number of milliseconds it
- * would be rounded.
+ * Compares to the nanosecond, in whole milliseconds and a rest, because a single number of
+ * milliseconds would be rounded.
  */
 function beyondLimits(time: Instant, recordMs: number, limits: TimeLimits): Rejection | undefined {
   const eventMs = time.seconds * 1000 + Math.floor(time.nanos / 1_000_000);
@@ -146,7 +147,7 @@ function isoOf(epochMs: number): string {
   return Number.isNaN(date.getTime()) ? `${epochMs} ms` : date.toISOString();
 }
 
-/** The whole data of a good event as parsed JSON, fields that nobody reads included. */
+/** The whole data of a valid event as parsed JSON, including fields that Tallyman does not use. */
 export function dataOf({ value, headers }: Pick<RawMessage, 'value' | 'headers'>): unknown {
   const document = JSON.parse(value?.toString('utf8') ?? 'null') as unknown;
   if (contentModeOf(headers) === 'binary') return document;

@@ -5,7 +5,7 @@ import { reject, type Rejection } from './rejection';
 
 const NANOS_PER_MS = 1_000_000;
 
-/** The rejection of data one of whose durations is longer than the limit; undefined if none is. */
+/** Rejects data with a duration that is longer than the limit. */
 export function implausibleUsage(
   data: unknown,
   usages: readonly Usage[],
@@ -18,8 +18,8 @@ export function implausibleUsage(
 }
 
 /**
- * Compared to the nanosecond, in whole milliseconds and a rest: one number of milliseconds would be
- * rounded.
+ * Compares to the nanosecond, in whole milliseconds and a rest, because a single number of
+ * milliseconds would be rounded.
  */
 function isLonger({ seconds, nanos }: Duration, limitMs: number): boolean {
   const overMs = seconds * 1000 + Math.floor(nanos / NANOS_PER_MS) - limitMs;
@@ -27,8 +27,8 @@ function isLonger({ seconds, nanos }: Duration, limitMs: number): boolean {
 }
 
 /**
- * Names the likely cause too: both kinds are mistakes of a producer far more often than long
- * usages.
+ * Names the likely cause too: either kind is far more often a mistake of the producer than a long
+ * usage.
  */
 function tooLong({ startedAt, endedAt, durationMs }: TimedUsage, limitMs: number): Rejection {
   return reject(

@@ -1,9 +1,8 @@
 import { parseInstant, type Instant } from '../../src/rating/instant';
 
 /**
- * Checks that are true only of data that the schemas take, and cost a third of the compiled schema
- * or less. Where one is false, nothing is said: the schema judges then, and words the error. A test
- * holds the two together.
+ * Checks that only valid data pass, at a third of the cost of the compiled schema or less. If a
+ * check fails, the schema decides, and words the error. A test compares the two.
  */
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -20,7 +19,7 @@ export function isOptionalBoolean(value: unknown): boolean {
   return value === undefined || value === null || typeof value === 'boolean';
 }
 
-/** A whole number, or one of up to 15 digits as text. */
+/** A whole number, or text of up to 15 digits. */
 export function isInteger(value: unknown): boolean {
   if (typeof value === 'number') return Number.isSafeInteger(value) && value >= 0;
   if (typeof value !== 'string') return false;
@@ -43,7 +42,7 @@ export function isDuration({ startedAt, endedAt, durationMs }: Fields): boolean 
   return isInstant(startedAt) && isInstant(endedAt) && isOptionalInteger(durationMs);
 }
 
-/** Whether all UTF-16 units of a text lie from `least` to `most`. */
+/** Whether every UTF-16 unit of a text is between `least` and `most`. */
 export function hasOnly(text: string, least: number, most: number): boolean {
   for (let i = 0; i < text.length; i += 1) {
     const unit = text.charCodeAt(i);
@@ -59,13 +58,13 @@ interface ReadInstant {
   instant: Instant | undefined;
 }
 
-/** The two that were read last, the newer one first. */
+/** The last two that were read, the newer one first. */
 let newer: ReadInstant = { text: '', instant: undefined };
 let older: ReadInstant = { text: '', instant: undefined };
 
 /**
- * As `parseInstant`. An event's start and end are checked first and measured then: they need not be
- * read twice.
+ * Like `parseInstant`, with a memory of two. An event's start and end are parsed by the check and
+ * then again for the duration.
  */
 export function instantOf(text: string): Instant | undefined {
   if (newer.text === text) return newer.instant;

@@ -7,8 +7,8 @@ import type { Rejection } from './rejection';
 import type { UsageConsumer } from '../usage-consumer';
 
 /**
- * What the verdict on an event depends on besides the event: settings only, so that a replay comes
- * to the same.
+ * What decides on an event besides the event itself. It is settings only, so that a replay gives
+ * the same result.
  */
 export interface RatingContext {
   readonly rounding: RoundingTable;
@@ -18,7 +18,6 @@ export interface RatingContext {
 
 export type RatedMessage = { readonly ok: true; readonly event: RatedEvent } | Rejection;
 
-/** Decodes one record and rates it: a rated event, or the reason why it cannot be counted. */
 export function rateMessage(
   consumer: UsageConsumer,
   message: RawMessage,

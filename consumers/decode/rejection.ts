@@ -8,14 +8,14 @@ export type RejectionReason =
   | 'from_the_future'
   | 'too_old'
   | 'implausible'
-  /** Only the totals can tell: they hold less than the void would take back. */
+  /** Found when the void is applied: the totals hold less than it would take back. */
   | 'void_mismatch';
 
-/** A bad event: no error, but a value that goes to the dead letters. */
+/** A bad event is a value, not an error. It goes to the dead letters. */
 export interface Rejection {
   readonly ok: false;
   readonly reason: RejectionReason;
-  /** Names the field, its value and the rule; at most some 300 characters. */
+  /** Names the field, its value and the rule, in about 300 characters at most. */
   readonly detail: string;
 }
 

@@ -12,11 +12,10 @@ import { uninitialised } from './stop-errors';
 import type { ApplyTarget } from './totals';
 import { Turns } from '../lib/process/mutex';
 
-/** What an applied chunk and refused events are measured by. */
 export interface ApplyMetrics {
-  /** A chunk was applied, or refused, after this long. */
+  /** Called for each chunk, applied or refused. */
   readonly observeApply: (topic: string, durationMs: number) => void;
-  /** Events published at this time are in the totals now. */
+  /** Events that were published at this time are now in the totals. */
   readonly observeDelay: (topic: string, publishedAtMs: number) => void;
   readonly observeDeadLetters: (letters: readonly RejectedRecord[]) => void;
 }
@@ -28,45 +27,41 @@ export interface RangeWork {
   readonly deadLetters: DeadLetters;
   readonly metrics?: ApplyMetrics;
   rate(message: RawMessage): RatedMessage;
-  /** How much is rated and applied together. */
   readonly chunkLimits?: ChunkLimits;
 }
 
-/** What the ledger knows is lost again after so many restores: no use in going on. */
+/** If cut-offs are still missing after this many restores, another one will not help. */
 const MAX_RESTORES = 3;
 
-/** What one chunk came to. */
 export interface ChunkOutcome extends AppliedCounts {
-  /** The offset after the chunk: all below is applied. */
+  /** The offset after the chunk. Everything before it is applied. */
   readonly next: number;
   readonly rejected: number;
-  /**
-   * When its first record was published, by that record's timestamp; undefined where it has none.
-   */
+  /** When its first record was published, by the timestamp of that record. */
   readonly publishedAtMs?: number | undefined;
 }
 
 /**
- * Of all partitions and topics, one chunk is made at a time: there is one thread to do it. Made
- * side by side, a dozen half made ones would stay in memory for as long as it takes to make them
- * all.
+ * Only one chunk is rated at a time, over all partitions and topics, because there is only one
+ * thread for it. If a dozen were rated side by side, all of them would stay in memory until all are
+ * done.
  */
 const rating = new Turns();
 
 /**
- * The more events a chunk holds, the more of them add up to one line of one total. But while it is
- * applied, some 15 ms, its Redis does nothing else.
+ * The more events a chunk holds, the more of them add up to one change of one total. But the chunk
+ * takes about 15 ms to apply, and its Redis does nothing else during that time.
  */
 const CHUNK_LIMITS: ChunkLimits = { maxRecords: 4_000, maxBytes: 4 * 1_048_576 };
 
 /**
- * Applies the records of [from, next), chunk by chunk. While one chunk is on its way to the totals,
- * the next one is unpacked and rated: the totals compare `from` with their cursor, so nothing can
- * be applied out of order.
+ * Applies the records of [from, next), chunk by chunk. While one chunk is being applied, the next
+ * one is unpacked and rated. Nothing can be applied out of order, because the totals compare `from`
+ * with their cursor.
  *
- * @param onChunk is told of each applied chunk, and answers whether to go on
- * @returns the totals' own cursor if it lies before the range (they lost their tail, and the log
- *   must be read again from there); undefined otherwise
+ * @param onChunk called for each applied chunk; returns whether to continue
+ * @returns the totals' own cursor if it is before the range, because they lost their tail and the
+ *   log must be read again from there; undefined otherwise
  * @throws TallymanError `UNINITIALISED`, `APPLY_REJECTED`, `UNDECODABLE_BATCH`; whatever publishing
  *   or applying throws
  */
@@ -86,13 +81,13 @@ export async function applyRange(
   };
   const send = async (range: ChunkRange, rated: RatedRecords): Promise<{ stop: boolean; gapAt?: number }> => {
     const { rejected } = rated;
-    // A letter must be safe before the cursor passes its event: after a crash in between it would
-    // be lost.
+    // A dead letter must be published before the cursor passes its event. A crash in between would
+    // lose it otherwise.
     await refuse(work, rejected);
     const settled = await settle();
     if (settled.stop) return settled;
     onItsWay = applyChunk(work, { topic: work.topic, ...range, events: rated.events }, rated);
-    // Settled in the next round, or below; until then its failure has nobody to go to.
+    // The next round, or the end, awaits it. Until then nothing else handles its failure.
     onItsWay.catch(() => undefined);
     return settled;
   };
@@ -121,21 +116,21 @@ export async function applyRange(
     return (await settle()).gapAt;
   } finally {
     endTurn();
-    // When unpacking, rating or publishing fails, the chunk before it is still on its way: nothing
-    // may move behind the caller's back.
+    // If unpacking, rating or publishing fails, the chunk before it may still be on its way. It
+    // must not be applied after this function has returned.
     await onItsWay?.catch(() => undefined);
   }
 }
 
 /**
- * What the records of a chunk came to. A record is rated when it is unpacked, and only one that may
- * still be asked for is kept: thousands at a time would outlive the young generation of the heap,
- * and its collector copies what lives.
+ * The outcomes of the records of a chunk. A record is rated when it is unpacked, and kept only if
+ * it may still be needed. If thousands were kept at a time, they would outlive the young generation
+ * of the heap, and the garbage collector would copy them.
  */
 class RatedRecords {
   readonly events: RatedEvent[] = [];
   readonly rejected: RejectedRecord[] = [];
-  /** The totals may yet refuse them. */
+  /** The totals may still reject them. */
   readonly voids: LogRecord[] = [];
   publishedAtMs: number | undefined;
 
@@ -194,7 +189,7 @@ async function applyChunk(
         const { offset, detail } = reply;
         const rejection = reject(
           'void_mismatch',
-          `${detail} of the project holds less than data.data comes to: the event must be repeated as it was`,
+          `${detail} of the project holds less than data.data amounts to: the event must be repeated as it was`,
         );
         const record = voids.find((one) => one.offset === offset)!;
         await refuse(work, [rejectedRecord(record, topic, partition, rejection)]);
@@ -222,7 +217,7 @@ async function applyChunk(
       case 'REJECTED':
         throw new TallymanError(
           'APPLY_REJECTED',
-          `The totals refuse offsets ${chunk.from} to ${next - 1} of ${topic} partition ${partition}, and wrote ` +
+          `Redis refuses offsets ${chunk.from} to ${next - 1} of ${topic} partition ${partition}, and wrote ` +
             `nothing: ${reply.detail}`,
           { ...place, detail: reply.detail },
         );
@@ -236,7 +231,7 @@ function unfrozen(
 ): TallymanError {
   return new TallymanError(
     'UNFROZEN',
-    `Shard ${place.partition} has lost the freeze of ${month}, and it cannot be put back.`,
+    `Shard ${place.partition} has lost the freeze of ${month}, and it cannot be restored.`,
     { ...place, month },
   );
 }

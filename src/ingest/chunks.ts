@@ -1,10 +1,10 @@
-/** What is read of a record. */
+/** The part of a record that cutting depends on. */
 interface Sized {
   readonly offset: number;
   readonly valueBytes: number;
 }
 
-/** The offsets of a run of records that is applied together: every one in [from, next). */
+/** A run of offsets that is applied together: every one in [from, next). */
 export interface ChunkRange {
   readonly from: number;
   readonly next: number;
@@ -12,27 +12,24 @@ export interface ChunkRange {
 
 export interface ChunkLimits {
   readonly maxRecords: number;
-  /** Of values together; a single record may be larger. */
+  /** The sum of all values. A single record may be larger. */
   readonly maxBytes: number;
 }
 
-/**
- * Cuts records, as they come, into chunks that leave no offset out: each begins where the one
- * before ended.
- */
+/** Cuts records into chunks that leave out no offset: each begins where the one before ended. */
 export class ChunkCutter {
   private records = 0;
   private bytes = 0;
 
-  /** @param from the first offset to answer for */
+  /** @param from the first offset of the range */
   constructor(
     private from: number,
     private readonly limits: ChunkLimits,
   ) {}
 
   /**
-   * Takes the next record, none that lies below the range, and gives the chunk that ends before it,
-   * if one does.
+   * Takes the next record, which must be in the range. Returns the chunk that ends before it, if
+   * one does.
    */
   add({ offset, valueBytes }: Sized): ChunkRange | undefined {
     const { records, bytes, limits } = this;
@@ -44,8 +41,8 @@ export class ChunkCutter {
   }
 
   /**
-   * The last chunk, up to `next`. It may be empty: the cursor has to pass a range without records
-   * too.
+   * The last chunk, up to `next`. It may be empty, because the cursor also has to pass a range
+   * without records.
    */
   end(next: number): ChunkRange {
     const range = { from: this.from, next };

@@ -4,16 +4,15 @@ import type { Logger } from '../lib/logger';
 const COMMIT_INTERVAL_MS = 1_000;
 
 /**
- * Tells Kafka how far a topic is applied. These offsets are never read back: they show the lag to
- * people and their tools. So nothing waits for them, and no failure matters.
+ * Commits to Kafka how far a topic is applied. People and tools see the lag by these offsets, and
+ * nothing reads them back. So nothing waits for a commit, and its failure does not matter.
  */
 export interface CommitHints {
   note(partition: number, next: number): void;
-  /** Commits in the background what is noted, about once a second. */
+  /** Commits in the background, about once per second. */
   tick(): void;
-  /** Commits what is left. */
   flush(): Promise<void>;
-  /** After a rebalance: the partitions may be another member's now. */
+  /** Called after a rebalance, when the partitions may belong to another member. */
   clear(): void;
 }
 

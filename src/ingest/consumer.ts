@@ -22,33 +22,32 @@ export type { PartitionStatus } from './partitions';
 export interface RunnerOptions extends Omit<RangeWork, 'partition'> {
   readonly client: KafkaClient;
   readonly groupId: string;
-  /** Of the topic when its cursors were made; undefined where the cluster has no ids. */
+  /**
+   * The id of the topic when its cursors were created; undefined if the cluster has no topic ids.
+   */
   readonly topicId?: string | undefined;
   readonly logger: Logger;
-  /**
-   * Told once, of what this runner cannot go on from. It does nothing any more then: its process
-   * must end.
-   */
+  /** Called once, with the error that stops this runner. Its process must end then. */
   onFatal(error: unknown): void;
 }
 
 export interface RunnerStatus extends AppliedCounts {
   readonly topic: string;
-  /** How long ago the consumer last came round in its loop, busy or idle. */
+  /** How long ago the consumer last completed a turn of its loop, busy or idle. */
   readonly idleMs: number;
   readonly partitions: readonly PartitionStatus[];
-  /** Since the start of this runner, as the other counts are. */
+  /** Since the start of this runner, like the other counts. */
   readonly rejected: number;
 }
 
 export interface Runner {
-  /** Resolves when the group is joined. What goes wrong later is told to `onFatal`. */
+  /** Resolves when the group is joined. Later errors go to `onFatal`. */
   start(): Promise<void>;
   /**
-   * Finishes the chunk at hand, commits, leaves the group, disconnects. May be called at any time,
-   * and again.
+   * Finishes the current chunk, commits, leaves the group and disconnects. May be called at any
+   * time, and repeatedly.
    *
-   * @param during is told of each part, to say which one does not end
+   * @param during is given each step, to report one that does not end
    */
   stop(during?: During): Promise<void>;
   status(): RunnerStatus;
@@ -57,23 +56,23 @@ export interface Runner {
 type During = (what: string, wait: Promise<unknown>) => Promise<unknown>;
 
 /**
- * An idle fetch returns after this long, so that a stop need not wait and the loop is seen to turn.
+ * An idle fetch returns after this long, so that a stop does not wait long, and the loop visibly
+ * turns.
  */
 const MAX_WAIT_MS = 1_000;
 const REVIEW_INTERVAL_MS = 5_000;
 const CONCURRENT_PARTITIONS = 3;
 /**
- * Compressed. All that a fetch answers is held until it is applied, and as much again while kafkajs
- * puts it together.
+ * Compressed. Everything that a fetch returns stays in memory until it is applied, and once more
+ * while kafkajs puts it together.
  */
 const MAX_FETCH_BYTES = 2 * 1_048_576;
 /**
- * Some two chunks: the second is rated while the first is on its way. (A larger batch is fetched
- * whole, all the same.)
+ * About two chunks, so that the second one is rated while the first one is applied. A larger batch
+ * is still fetched whole.
  */
 const MAX_PARTITION_BYTES = 524_288;
 
-/** Consumes one topic into the totals, as one member of its group. */
 export function createRunner(options: RunnerOptions): Runner {
   return new KafkaRunner(options);
 }
@@ -85,7 +84,7 @@ class KafkaRunner implements Runner {
   private readonly commitHints: CommitHints;
   private readonly mayRestart = createRestartPolicy();
   private readonly counts = { ...NOTHING_APPLIED, rejected: 0 };
-  /** By a clock that nobody sets, as all times here. */
+  /** Monotonic, like all times here. */
   private lastTickAt = performance.now();
   private lastReviewAt = Number.NEGATIVE_INFINITY;
   private reviewing: Promise<void> | undefined;
@@ -102,12 +101,12 @@ class KafkaRunner implements Runner {
       maxWaitTimeInMs: MAX_WAIT_MS,
       maxBytes: MAX_FETCH_BYTES,
       maxBytesPerPartition: MAX_PARTITION_BYTES,
-      // After a crash the partitions wait so long for their next owner. A Redis command times out
-      // sooner (totals/store.ts): kafkajs sends no heartbeat while a handler waits.
+      // After a crash, the partitions wait this long for their next owner. A Redis command times
+      // out sooner (redis/store.ts), because kafkajs sends no heartbeat while a handler waits.
       sessionTimeout: 10_000,
       rebalanceTimeout: 30_000,
-      // A member is told of a rebalance by the answer: until all know, the partitions of one that
-      // left stand still.
+      // A member learns of a rebalance by the reply to a heartbeat. Until all have learned of it,
+      // the partitions of a member that left wait.
       heartbeatInterval: 500,
       allowAutoTopicCreation: false,
       retry: { restartOnFailure: (error) => Promise.resolve(this.onBreakdown(error)) },
@@ -122,7 +121,7 @@ class KafkaRunner implements Runner {
       onChunk: (partition, outcome) => this.onChunk(partition, outcome),
     });
     const { GROUP_JOIN, FETCH, CRASH } = this.consumer.events;
-    // Called synchronously, before the first fetch for the new assignment.
+    // Called synchronously, before the first fetch of the new assignment.
     this.consumer.on(GROUP_JOIN, ({ payload }) => this.onAssigned(payload.memberAssignment[topic] ?? []));
     this.consumer.on(FETCH, () => {
       guard.noteFetch();
@@ -135,7 +134,7 @@ class KafkaRunner implements Runner {
     return (this.starting ??= this.startOnce());
   }
 
-  /** Begins nothing that a stop would not know of. */
+  /** Registers its work, so that a stop waits for it. */
   private async startOnce(): Promise<void> {
     await this.consumer.connect();
     if (this.isOver()) return;
@@ -144,7 +143,7 @@ class KafkaRunner implements Runner {
     await this.consumer.run({
       autoCommit: false,
       eachBatchAutoResolve: false,
-      // A small batch is one chunk: while it is on its way to the totals, another partition's is
+      // A small batch is one chunk. While it is being applied, the batch of another partition is
       // unpacked and rated.
       partitionsConsumedConcurrently: CONCURRENT_PARTITIONS,
       eachBatch: (payload) => this.noted(this.onBatch(payload)),
@@ -170,15 +169,15 @@ class KafkaRunner implements Runner {
     return { topic, idleMs, partitions: this.partitions.status(), ...this.counts };
   }
 
-  /** A stop waits for it. */
+  /** A stop waits for this work. */
   private noted(work: Promise<void>): Promise<void> {
     this.busy.add(work);
     return work.finally(() => this.busy.delete(work));
   }
 
   /**
-   * Only kafkajs's own errors reach kafkajs: it retries what it does not know, and dies silently of
-   * a TypeError.
+   * kafkajs only gets its own errors. It retries errors that it does not recognise, and dies
+   * silently of a TypeError.
    */
   private async onBatch(payload: EachBatchPayload): Promise<void> {
     if (this.isOver()) return;
@@ -218,14 +217,14 @@ class KafkaRunner implements Runner {
     this.reviewing = this.partitions
       .review()
       .catch((error: unknown) => {
-        // Faults of Kafka and of the totals are met again by the next batch, and judged there.
+        // If Kafka or Redis fails here, the next batch meets the same fault and handles it.
         if (error instanceof TallymanError) this.fail(error);
         else this.logger.warn({ err: error }, 'could not compare the cursors with the log');
       })
       .finally(() => (this.reviewing = undefined));
   }
 
-  /** kafkajs asks when a fault of its own outlasted its retries. */
+  /** kafkajs calls this when a fault of its own has outlasted its retries. */
   private onBreakdown(error: Error): boolean {
     const restarts = !this.isOver() && this.mayRestart(performance.now());
     this.logger.warn({ err: error, restarts }, 'the consumer broke down');
@@ -234,7 +233,7 @@ class KafkaRunner implements Runner {
 
   private onCrash({ payload: { error, restart } }: ConsumerCrashEvent): void {
     if (restart) return;
-    // kafkajs wraps what it does not retry; the cause says more.
+    // kafkajs wraps an error that it does not retry. The cause says more.
     const { cause } = error as { cause?: unknown };
     this.fail(cause instanceof TallymanError ? cause : error);
   }

@@ -20,8 +20,7 @@ export interface PartitionsOptions extends Omit<RangeWork, 'partition'> {
   readonly client: KafkaClient;
   readonly logger: Logger;
   /**
-   * Makes sure that what was fetched comes from the topic that the cursors belong to. See
-   * TopicGuard.
+   * Makes sure that what was fetched is from the topic that the cursors belong to. See TopicGuard.
    */
   checkTopic(): Promise<void>;
   /** Makes the consumer fetch a partition from this offset next. */
@@ -30,29 +29,29 @@ export interface PartitionsOptions extends Omit<RangeWork, 'partition'> {
 }
 
 interface State {
-  /** Undefined until it is first read from the totals: on every assignment anew. */
+  /** Undefined until it is read from the totals, which happens after every assignment. */
   cursor: number | undefined;
-  /** How often the consumer was sent to the cursor since a batch last fitted. */
+  /** How often the consumer was sent to the cursor since the last batch that began there. */
   seeks: number;
 }
 
-/** Present at run time, absent from kafkajs's types. */
+/** kafkajs has this field at run time, but not in its types. */
 type FetchedBatch = Batch & { readonly fetchedOffset: string };
 
 /**
- * The partitions that are assigned to a consumer: takes their batches through the offset chain into
+ * The partitions that are assigned to a consumer. Takes their batches through the offset chain into
  * the totals.
  */
 export class Partitions {
   private states = new Map<number, State>();
-  /** The last cursor that was seen, over all assignments. */
+  /** The latest cursors, across all assignments. */
   private readonly lastCursors = new Map<number, number>();
 
   constructor(private readonly options: PartitionsOptions) {}
 
   /**
-   * Forgets what was known of the partitions: another member may have moved on, or the totals gone
-   * back.
+   * Forgets the state of the partitions, because another member may have moved on, or the totals
+   * may have gone back.
    */
   assign(partitions: readonly number[]): void {
     this.states = new Map();
@@ -65,9 +64,10 @@ export class Partitions {
   }
 
   /**
-   * Takes a batch as far as the chain allows: applies it, or sends the consumer elsewhere.
+   * Handles a batch as far as the offset chain allows: applies it, or sends the consumer to another
+   * offset.
    *
-   * @param mayGoOn asked between chunks
+   * @param mayGoOn called between chunks
    * @throws TallymanError the codes of resume-offset.ts and apply-range.ts
    */
   async process(payload: EachBatchPayload, mayGoOn: () => boolean): Promise<void> {
@@ -94,7 +94,7 @@ export class Partitions {
           await payload.heartbeat();
           return payload.isRunning() && !payload.isStale() && mayGoOn();
         };
-        // What our own decoder of fetch responses puts where kafkajs has records.
+        // Our own decoder of fetch responses puts these in the place of kafkajs's records.
         const packed = batch.messages as unknown as PackedBatch[];
         const gapAt = await applyRange({ ...this.options, partition }, packed, decision, onChunk);
         if (gapAt === undefined) return;
@@ -105,8 +105,8 @@ export class Partitions {
   }
 
   /**
-   * Compares the partitions with their logs and the totals' cursors, whether or not there is
-   * anything to fetch.
+   * Compares the partitions with their logs and the totals' cursors, even if there is nothing to
+   * fetch.
    *
    * @throws TallymanError the codes of resume-offset.ts, `UNINITIALISED`
    */
@@ -125,11 +125,11 @@ export class Partitions {
       const cursor = cursors.get(partition);
       const range = ranges[partition];
       if (cursor === undefined || !range || this.states.get(partition) !== state) continue;
-      if (state.cursor !== known) continue; // A batch came meanwhile, and was judged by itself.
+      if (state.cursor !== known) continue; // A batch came meanwhile and was checked on its own.
       state.cursor = Math.max(known ?? 0, cursor);
       const verdict = review(known, cursor, range);
       if (verdict.do === 'seek') this.seek(partition, state, verdict.to);
-      // Events may have been applied, and then deleted, since the cursor was read.
+      // Events may have been applied and then deleted after the cursor was read.
       else if (verdict.do === 'stop' && checkCursor(await this.readCursor(partition), range)) {
         throw chainStopped(topic, partition, verdict);
       }
@@ -145,17 +145,17 @@ export class Partitions {
     const question = { cursor, batch, seeks: state.seeks };
     const first = decide(question);
     if (first.do !== 'ask') return first;
-    // Another owner of the partition may have moved on, and what it applied be deleted.
+    // Another owner of the partition may have moved on, and what it applied may have been deleted.
     const current = await this.readCursor(partition);
     if (current !== cursor) return { do: 'seek', to: current };
     const log = await this.askLog(partition, cursor, batch.fetchedOffset);
     const second = decide({ ...question, log });
     this.options.logger.warn(
       { partition, ...question, ...log, decision: second.do },
-      'fetched elsewhere than told',
+      'fetched from another offset than requested',
     );
     if (second.do === 'ask')
-      throw new TallymanError('BAD_DECISION', 'The log was asked already.', { partition });
+      throw new TallymanError('BAD_DECISION', 'The range of the log was requested twice.', { partition });
     return second;
   }
 
@@ -195,8 +195,8 @@ export class Partitions {
   }
 
   /**
-   * Totals that went back lost their tail. What the ledger knows is put back before the log is read
-   * again from there.
+   * If the totals went back, they lost their tail. What the ledger holds is restored before the log
+   * is read again from there.
    */
   private async noteCursor(partition: number, cursor: number): Promise<void> {
     const last = this.lastCursors.get(partition) ?? cursor;
@@ -204,7 +204,7 @@ export class Partitions {
     if (cursor >= last) return;
     this.options.logger.warn(
       { partition, cursor, last },
-      'the totals stand before what was applied: going back',
+      'the totals are behind what was applied: going back',
     );
     await this.options.totals.restore();
   }

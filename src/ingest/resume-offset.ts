@@ -1,30 +1,29 @@
 /**
- * Decides what a fetched batch may do to a partition's cursor. Pure, and the most dangerous page of
- * the project: a wrong answer here loses usage, or stands still for ever.
+ * Decides what a fetched batch may do to a partition's cursor. Pure, and the most dangerous code of
+ * the project: a wrong answer loses usage, or stops forever.
  *
- * The cursor says which offset is to be applied next. A batch answers for the whole range from the
- * position it was fetched at to its last offset, although offsets inside may be absent: transaction
- * markers, aborted records and compacted ones leave holes, and a hole is no gap. So what is
- * compared with the cursor is the position of the fetch, never the offset of the first record.
+ * The cursor is the offset to be applied next. A batch covers the whole range from the position it
+ * was fetched at to its last offset. Offsets inside may be absent, because transaction markers,
+ * aborted records and compacted ones leave holes, and a hole is not a gap. So the cursor is
+ * compared with the position of the fetch, never with the offset of the first record.
  */
 
-/** A batch as it was fetched. */
 export interface FetchedRange {
-  /** The position that was asked for. */
+  /** The position that was requested. */
   readonly fetchedOffset: number;
-  /** The last offset that the answer covers, visible or not. */
+  /** The last offset that the response covers, visible or not. */
   readonly lastOffset: number;
 }
 
-/** What the broker says of the log when asked. */
+/** The range of a log, as its broker reports it. */
 export interface LogFacts {
-  /** The first offset that is still there. */
+  /** The first offset that still exists. */
   readonly start: number;
   /** The offset that the next record will get. */
   readonly end: number;
   /**
-   * The first record at or after the cursor and before the batch that a consumer would see; absent
-   * if there is none.
+   * The first record visible to consumers at or after the cursor and before the batch; absent if
+   * there is none.
    */
   readonly firstUnapplied?: number;
 }
@@ -34,7 +33,8 @@ export interface ChainInput {
   readonly cursor: number;
   readonly batch: FetchedRange;
   /**
-   * How often the consumer was sent to its cursor since a batch last fitted, in this assignment.
+   * How often the consumer was sent to its cursor since the last batch that began there, in this
+   * assignment.
    */
   readonly seeks: number;
   /** Only after an `ask`. */
@@ -53,18 +53,18 @@ export interface ChainStop {
   readonly message: string;
 }
 
-/** A seek that is followed by another position so often will never succeed. */
+/** If the position is still wrong after this many seeks, another one will not help. */
 const MAX_SEEKS = 10;
 
 export function decide({ cursor, batch, seeks, log }: ChainInput): ChainDecision {
   const { fetchedOffset, lastOffset } = batch;
   const next = lastOffset + 1;
   if (fetchedOffset === cursor) return { do: 'apply', from: cursor, next };
-  // The committed position is only a hint, so the first batch of an assignment often starts
-  // elsewhere.
+  // The committed position is only a hint, so the first batch of an assignment often begins at
+  // another offset.
   if (seeks === 0) return { do: 'seek', to: cursor };
-  // Still elsewhere: either the log has no such offset, and the client was silently sent to its
-  // start, or the range between held nothing for a consumer, and the client went over it alone.
+  // The position is still wrong. Either the log has no such offset, and the client silently went to
+  // its start, or the range between contained nothing for consumers, and the client skipped it.
   if (!log) return { do: 'ask' };
   const stop = checkCursor(cursor, log);
   if (stop) return stop;
@@ -73,20 +73,19 @@ export function decide({ cursor, batch, seeks, log }: ChainInput): ChainDecision
   return {
     do: 'stop',
     code: 'SEEK_IGNORED',
-    message: `Sent to offset ${cursor} ${seeks} times, the consumer still reads at ${fetchedOffset}.`,
+    message: `The consumer was sent to offset ${cursor} ${seeks} times, and still reads at ${fetchedOffset}.`,
   };
 }
 
 /**
- * What a look at a partition says while nothing is fetched: on every assignment, and from time to
- * time. An idle partition shows no batch that could tell that its log was cut or made anew, or that
- * the totals went back.
+ * Checks a partition without a fetch, after every assignment and from time to time. An idle
+ * partition has no batch that would show that its log was cut or recreated, or that the totals went
+ * back.
  *
- * @param known the cursor that the consumer has in mind, from before `cursor` was read; undefined
- *   when it was assigned the partition and has fetched nothing yet: it reads at the committed
- *   offset then, and where that lies past the cursor and nothing is published, no batch would ever
- *   tell
- * @param cursor the totals' own cursor, from before `log` was asked for
+ * @param known the consumer's cursor from before `cursor` was read; undefined if it has fetched
+ *   nothing since it was assigned the partition. It then reads at the committed offset. If that is
+ *   past the cursor and nothing is published, no batch would ever show it.
+ * @param cursor the totals' own cursor, from before `log` was read
  */
 export function review(
   known: number | undefined,
@@ -99,7 +98,6 @@ export function review(
   return isBehind ? { do: 'seek', to: cursor } : { do: 'nothing' };
 }
 
-/** Whether the log still holds the offset that is to be applied next. */
 export function checkCursor(cursor: number, log: Pick<LogFacts, 'start' | 'end'>): ChainStop | undefined {
   if (cursor < log.start) {
     return {
@@ -115,8 +113,8 @@ export function checkCursor(cursor: number, log: Pick<LogFacts, 'start' | 'end'>
       do: 'stop',
       code: 'CURSOR_PAST_LOG_END',
       message:
-        `Offset ${cursor} is to be applied next, and the log ends at ${log.end}: the topic was made anew, or lost its ` +
-        'end in an unclean election. Its new events would pass for counted ones; see the operations guide.',
+        `Offset ${cursor} is to be applied next, and the log ends at ${log.end}: the topic was recreated, or lost its ` +
+        'end in an unclean election. Its new events would be taken for counted ones; see the operations guide.',
     };
   }
   return undefined;

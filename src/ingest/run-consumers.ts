@@ -49,25 +49,28 @@ import { watchHealth, type HealthWatch } from './health/watch-health';
 
 export interface ConsumeOptions {
   readonly consumers: readonly UsageConsumer[];
-  /** End when everything that was published before the start is applied; else run until stopped. */
+  /**
+   * Ends when everything published before the start is applied. Otherwise it runs until it is
+   * stopped.
+   */
   readonly untilCaughtUp: boolean;
-  /** What the progress is called. A rebuild alone may run on a Redis that is not filled yet. */
+  /** The label of the progress. Only a rebuild may run on a Redis that is not filled yet. */
   readonly purpose?: 'consume' | 'rebuild';
 }
 
 /**
- * `--until-caught-up` gives up after this long without progress: joining a group takes up to half
+ * `--until-caught-up` gives up after this long without progress. Joining a group takes up to half
  * of it.
  */
 const STALL_LIMIT_MS = 60_000;
 
 /**
- * Runs one runner a topic until a signal, the end of the backlog, or a fatal error.
+ * Runs one runner per topic until a signal, the end of the backlog, or a fatal error.
  *
- * @returns `interrupted` when a signal came before the end of the backlog
+ * A fatal error rejects. The process must end then, and its supervisor must restart it: a consumer
+ * that stays after its last fetch looks healthy from outside while usage piles up.
  *
- * A fatal error rejects: the process must end then, and be restarted by its supervisor. A consumer
- * that lingers after its last fetch looks healthy from outside while usage piles up.
+ * @returns `interrupted` if a signal came before the end of the backlog
  */
 export async function runConsumers(
   context: Context,
@@ -139,7 +142,7 @@ export async function runConsumers(
     watch.stop();
     logWatch.stop();
     await deadline.during('the health server', probes?.close() ?? Promise.resolve());
-    // Runners first, so that no dead letter is published after its publisher is gone.
+    // Runners end first, so that no dead letter is produced after its publisher is gone.
     await Promise.allSettled(
       runners.map((runner) => runner.stop((what, wait) => deadline.during(what, wait))),
     );
@@ -148,7 +151,6 @@ export async function runConsumers(
   }
 }
 
-/** Probes and scrapers find a consumer here, if a port is set. */
 async function serveHealth(
   { config, logger }: Context,
   watch: HealthWatch,
@@ -165,7 +167,7 @@ async function serveHealth(
   return server;
 }
 
-/** Follows the ledger of closes, after it has put back what Redis lacks. */
+/** Restores what Redis lacks, then follows the ledger of closes. */
 async function watchLedger({ config, logger, kafka, store }: Context): Promise<ClosesWatch> {
   const redis = await store();
   const topic = topicName(config.prefix, 'billing.closes');
@@ -180,7 +182,6 @@ async function watchLedger({ config, logger, kafka, store }: Context): Promise<C
   return watch;
 }
 
-/** The consumer group of one of our consumers. */
 export const groupOf = (prefix: string, consumerName: string): string =>
   topicName(prefix, `tallyman.${consumerName}`);
 
@@ -195,11 +196,11 @@ async function caughtUp(
     ends,
     progress,
     stallMs: Math.max(STALL_LIMIT_MS, config.health.stuckAfterMs),
-    // Kafka that is away is ridden out here as by the consumers, which end by themselves when it
-    // lasts.
+    // If Kafka is away, this wait continues as the consumers do. They end on their own if it stays
+    // away.
     findOpen: () =>
       openTransactions(kafka(), [...ends.keys()]).catch((error: unknown) => {
-        logger.debug({ err: error }, 'could not ask for open transactions');
+        logger.debug({ err: error }, 'could not list open transactions');
         return undefined;
       }),
     isStopped: () => stopSignal.stopped(),

@@ -1,7 +1,7 @@
 import { TallymanError } from '../lib/errors';
 import type { ChainStop } from './resume-offset';
 
-/** What a consumer cannot go on from, and a restart does not mend: see the operations guide. */
+/** Errors that stop a consumer and that a restart does not fix: see the operations guide. */
 
 export function uninitialised(topic: string, partition: number): TallymanError {
   return new TallymanError(
@@ -20,7 +20,7 @@ export function topicReplaced(topic: string, expectedId: string, id: string): Ta
   return new TallymanError(
     'TOPIC_REPLACED',
     `${topic} is not the topic that the cursors in Redis belong to (its id is ${id}, theirs ${expectedId}): it was ` +
-      'deleted and made anew, or this is another Kafka. Its events would pass for counted ones; see the operations guide.',
+      'deleted and recreated, or this is another Kafka. Its events would be taken for counted ones; see the operations guide.',
     { topic, expectedId, id },
   );
 }

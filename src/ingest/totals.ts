@@ -5,14 +5,14 @@ import { readCursor } from '../redis/cursors';
 import type { Store } from '../redis/store';
 import type { ClosesWatch } from './guards/watch-closes';
 
-/** Where rated events are counted. The shard has the partition's number. */
+/** Where rated events are counted. A shard has the number of its partition. */
 export interface ApplyTarget {
   apply(shard: number, chunk: Chunk): Promise<ApplyAnswer>;
-  /** The offset to apply next; undefined if no cursor was ever made. */
+  /** The offset to apply next; undefined if no cursor was ever created. */
   readCursor(shard: number, topic: string): Promise<number | undefined>;
   /**
-   * Sets the shards in which a topic's events are counted from now on: memory kept for others is
-   * freed.
+   * Sets the shards in which a topic's events are counted from now on, and frees the memory kept
+   * for others.
    */
   assign(topic: string, shards: readonly number[]): void;
   /** Restores what the ledger of closes holds, after the totals lost their tail. */
@@ -20,8 +20,8 @@ export interface ApplyTarget {
 }
 
 /**
- * The totals in Redis. Each chunk carries the latest closed month, so that a lost cut-off is
- * noticed.
+ * The totals in Redis. Each chunk carries the latest closed month, so that Redis notices a lost
+ * cut-off.
  */
 export function createTotals(
   store: Store,

@@ -10,34 +10,33 @@ import type { Store } from '../redis/store';
 
 const POLL_MS = 100;
 /**
- * Cursors that have stood this long are held back by something: Kafka is asked about open
+ * If cursors have not moved for this long, something holds them back, and Kafka is asked for open
  * transactions.
  */
 const STANDING_MS = 1_000;
 
 export interface CursorWait {
-  /** topic -> partition -> log end offset, noted at the start. */
+  /** topic -> partition -> the log's end offset at the start of the wait. */
   readonly ends: ReadonlyMap<string, readonly number[]>;
   /**
-   * Gives up when no cursor has moved for this long: the consumers are not running, or cannot read.
+   * Gives up when no cursor has moved for this long. The consumers are then not running, or cannot
+   * read.
    */
   readonly stallMs: number;
   /**
-   * The transactions that are open now; undefined while Kafka cannot say, which is no reason to
-   * give up.
+   * The open transactions; undefined if Kafka cannot list them, which is not a reason to give up.
    */
   readonly findOpen: () => Promise<readonly OpenTransaction[] | undefined>;
   readonly progress: Progress;
-  /** Ends the wait early. */
   readonly isStopped?: () => boolean;
 }
 
 /**
- * Waits until every cursor has reached the log end noted at the start: then all that was published
- * before is in the totals, and the month can be frozen without making timely usage late. What lies
- * behind an open transaction is published, although nobody can read it yet.
+ * Waits until every cursor has reached the end of its log as it was at the start. Everything
+ * published before is then in the totals, and freezing the month makes no timely usage late.
+ * Records behind an open transaction count as published, although nobody can read them yet.
  *
- * @throws TallymanError `NOT_CAUGHT_UP`; `TRANSACTION_OPEN` where a transaction holds back what is
+ * @throws TallymanError `NOT_CAUGHT_UP`; `TRANSACTION_OPEN` if a transaction holds back what is
  *   left
  */
 export async function waitForCursors(store: Store, wait: CursorWait): Promise<void> {

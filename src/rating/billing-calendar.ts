@@ -2,28 +2,25 @@ import type * as Luxon from 'luxon';
 import type { Instant } from './instant';
 import { monthOf, nextMonth, previousMonth, startInUtc } from './month';
 
-/** A day of the billing zone, and its month: `YYYY-MM-DD`, `YYYY-MM`. */
 export interface BillingDay {
   readonly day: string;
   readonly month: string;
 }
 
-/**
- * Months and days as they are billed: calendar months of one zone. A month is written `YYYY-MM`.
- */
+/** The calendar months and days of the billing zone. */
 export interface BillingCalendar {
   readonly zone: string;
   dayOf(instant: Instant): BillingDay;
-  /** The first millisecond of a month, since the epoch. */
+  /** In milliseconds since the epoch. */
   monthStart(month: string): number;
-  /** The first millisecond after a month. */
+  /** The first millisecond after the month. */
   monthEnd(month: string): number;
   nextMonth(month: string): string;
   previousMonth(month: string): string;
   monthOfMs(epochMs: number): string;
 }
 
-/** The seconds of one UTC day that are one billing day. */
+/** The part of a UTC day that belongs to one billing day, in seconds. */
 interface Span {
   readonly billingDay: BillingDay;
   readonly fromSeconds: number;
@@ -32,15 +29,12 @@ interface Span {
 }
 
 const SECONDS_PER_DAY = 86_400;
-/**
- * Nearly three years. Beyond it the cache is emptied, so that a stream of odd times cannot fill the
- * memory.
- */
+/** Nearly three years. A full cache is emptied, so that odd times cannot fill the memory. */
 const CACHED_DAYS_MAX = 1_000;
 
 /**
  * @param zone an IANA zone
- * @throws RangeError if there is no such zone, and where a month is asked for that is none
+ * @throws RangeError if there is no such zone; its methods throw one for an invalid month
  */
 export function createBillingCalendar(zone: string): BillingCalendar {
   if (!isZone(zone)) throw new RangeError(`there is no time zone "${zone}"`);
@@ -56,7 +50,7 @@ export function createBillingCalendar(zone: string): BillingCalendar {
     return spans;
   };
 
-  // Events come hundreds of thousands a second and mostly of one day: that one is kept at hand.
+  // Hundreds of thousands of events arrive per second, and most of them are from one day.
   let last: Span | undefined;
   const dayOfSecond = (seconds: number): BillingDay => {
     if (last === undefined || seconds < last.fromSeconds || seconds >= last.untilSeconds) {
@@ -68,7 +62,7 @@ export function createBillingCalendar(zone: string): BillingCalendar {
 
   const monthStart = (month: string): number => {
     const utcDay = startInUtc(month) / 1000 / SECONDS_PER_DAY;
-    // No zone is a day away from UTC: the month begins on this UTC day or on one beside it.
+    // No zone is a whole day away from UTC, so the month begins on this UTC day or a neighbour.
     const spans = [utcDay - 1, utcDay, utcDay + 1].flatMap(spansOf);
     return spans.find(({ billingDay }) => billingDay.month >= month)!.fromSeconds * 1000;
   };
@@ -85,8 +79,8 @@ export function createBillingCalendar(zone: string): BillingCalendar {
 }
 
 /**
- * Cuts a UTC day where a billing day begins. Days never go back: where a zone's clock was put back
- * over midnight, the day that had begun goes on.
+ * Splits a UTC day at the start of a billing day. Days never go back: if a zone turned its clocks
+ * back over midnight, the day that had begun continues.
  */
 function spansOfUtcDay(zone: string, utcDay: number): Span[] {
   const end = (utcDay + 1) * SECONDS_PER_DAY;
@@ -113,15 +107,11 @@ function localDay(zone: string, seconds: number): string {
   return luxon().DateTime.fromSeconds(seconds, { zone }).toFormat('yyyy-MM-dd');
 }
 
-/** Whether there is such an IANA zone. */
 export function isZone(zone: string): boolean {
   return zone === 'UTC' || luxon().IANAZone.isValidZone(zone);
 }
 
-/**
- * UTC needs neither luxon nor the zone data of Node: to load them takes longer than to read a
- * total.
- */
+/** Loading luxon and Node's zone data takes longer than reading a total, and UTC needs neither. */
 function luxon(): typeof Luxon {
   // eslint-disable-next-line @typescript-eslint/no-require-imports
   return require('luxon') as typeof Luxon;

@@ -3,7 +3,7 @@ import type { Duration } from './usage';
 
 const NANOS_PER_SECOND = 1_000_000_000;
 
-/** The time from `start` to `end`; undefined when `end` lies before `start`. */
+/** The time from `start` to `end`, or undefined if `end` is before `start`. */
 export function durationBetween(start: Instant, end: Instant): Duration | undefined {
   let seconds = end.seconds - start.seconds;
   let nanos = end.nanos - start.nanos;

@@ -1,6 +1,6 @@
 /**
- * A moment, exact to the nanosecond: whole seconds since 1970-01-01T00:00:00Z (floor), and
- * nanoseconds 0..999,999,999.
+ * A moment, exact to the nanosecond: whole seconds since 1970-01-01T00:00:00Z, rounded down, and
+ * nanoseconds from 0 to 999,999,999.
  */
 export interface Instant {
   readonly seconds: number;
@@ -14,16 +14,16 @@ const UPPER_T = 0x54;
 const LOWER_T = 0x74;
 const SECONDS_PER_DAY = 86_400;
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] as const;
-/** What a fraction of so many digits must be multiplied by to give nanoseconds. */
+/** The factor that turns a fraction of that many digits into nanoseconds. */
 const NANOS_OF_DIGITS = [0, 1e8, 1e7, 1e6, 1e5, 1e4, 1e3, 1e2, 10, 1] as const;
 
 /**
- * Reads an RFC 3339 timestamp with an offset and at most nine digits of a second; undefined if it
- * is none.
+ * Reads an RFC 3339 timestamp with an offset and at most nine digits of a second. Returns undefined
+ * for anything else.
  *
  * `t` and `z` may be lower case. A space for `T`, a leap second (`:60`), hour 24 and days that do
- * not exist are refused. By hand, because it runs up to three times an event: `Date.parse` takes
- * other formats too and stops at milliseconds.
+ * not exist are refused. This is written by hand because it runs up to three times per event.
+ * `Date.parse` takes other formats too, and stops at milliseconds.
  */
 export function parseInstant(text: string): Instant | undefined {
   const century = twoDigits(text, 0);
@@ -84,7 +84,7 @@ function isDigit(code: number): boolean {
   return code >= ZERO && code <= ZERO + 9;
 }
 
-/** The number in the two digits at `at`; -1 if one of them is no digit (or the text has ended). */
+/** The number in the two digits at `at`, or -1 if there are not two digits. */
 function twoDigits(text: string, at: number): number {
   const tens = text.charCodeAt(at) - ZERO;
   const ones = text.charCodeAt(at + 1) - ZERO;
@@ -97,8 +97,8 @@ function daysInMonth(year: number, month: number): number {
 }
 
 /**
- * Days from 1970-01-01 in the proleptic Gregorian calendar; years begin in March, so that the leap
- * day is the last.
+ * Days from 1970-01-01 in the proleptic Gregorian calendar. Years begin in March here, so that the
+ * leap day is the last.
  */
 function daysSinceEpoch(year: number, month: number, day: number): number {
   const marchYear = month > 2 ? year : year - 1;

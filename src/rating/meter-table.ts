@@ -1,20 +1,19 @@
 /**
- * Everything that is known of a meter: this is the only table. See "Adding a meter" in
- * CONTRIBUTING.md.
+ * The only table of what the code knows about a meter. See "Adding a meter" in CONTRIBUTING.md.
  *
- * Totals hold whole base units. A billing unit is what a price and an invoice line count in.
+ * Totals are whole base units. Prices and invoice lines count in billing units.
  */
 export const BILLING_UNITS = {
   second: { base: 'second', size: 1 },
   minute: { base: 'second', size: 60 },
-  /** 10^9 bytes, as the price page counts. 2^30 would make every gigabyte 7 % cheaper. */
+  /** 10^9 bytes, as on the price page. With 2^30, every gigabyte would be 7 % cheaper. */
   GB: { base: 'byte', size: 1_000_000_000 },
   event: { base: 'event', size: 1 },
   token: { base: 'token', size: 1 },
   character: { base: 'character', size: 1 },
 } as const;
 
-/** The headings of an invoice under which usage stands, in the order of the page. */
+/** The headings of usage on an invoice, in order. */
 export const METER_GROUPS = [
   'Agents',
   'Realtime',
@@ -23,25 +22,25 @@ export const METER_GROUPS = [
   'Inference',
 ] as const;
 
-/** How a single usage is rounded up. What each name means is in `rounding.ts`. */
+/** How a single usage is rounded up. `rounding.ts` defines each name. */
 export type RoundingRule = 'begun-minute' | 'begun-second' | 'hundredth-of-gb' | 'none';
 
 export interface MeterRow {
   readonly unit: keyof typeof BILLING_UNITS;
   readonly rounding: RoundingRule;
-  /** The name of the meter for whoever pays. */
+  /** The name that customers see. */
   readonly label: string;
   readonly group: (typeof METER_GROUPS)[number];
   /**
-   * A catalog may have no price for it: its price is not public, or catalogs were written before
-   * the meter existed. Its usage is held until there is a price.
+   * A catalog may lack a price for it, because the price is not public or the catalog is older than
+   * the meter. Its usage is held until there is a price.
    */
   readonly mayLackPrice?: true;
 }
 
 /**
- * Every meter, in the order of an invoice's lines. Meters that begin with `inference.` are kept by
- * model.
+ * Every meter, in the order of the lines of an invoice. Meters that begin with `inference.` are
+ * kept by model.
  */
 export const METERS = {
   'agent.session': {

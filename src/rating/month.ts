@@ -1,7 +1,6 @@
 /**
- * Arithmetic of months. A month is written `YYYY-MM` and a day `YYYY-MM-DD`, which sort as text in
- * the order of time. Which month a moment belongs to depends on the billing zone: see
- * `billing-calendar.ts`.
+ * Arithmetic of months. A month is written `YYYY-MM` and a day `YYYY-MM-DD`, so that they sort by
+ * time. The billing zone decides to which month a moment belongs: see `billing-calendar.ts`.
  */
 
 export const MONTH_PATTERN = '^[0-9]{4}-(0[1-9]|1[0-2])$';
@@ -10,7 +9,7 @@ const LENGTH = 'YYYY-MM'.length;
 
 export const isMonth = (text: string): boolean => pattern.test(text);
 
-/** The month of a day, or of any text that begins with one: a time in UTC, the field of a day. */
+/** The month of any text that begins with one, such as a day or a time in UTC. */
 export const monthOf = (day: string): string => day.slice(0, LENGTH);
 
 export const nextMonth = (month: string): string => monthAfter(month, 1);
@@ -23,7 +22,7 @@ function monthAfter(month: string, months: number): string {
 }
 
 /**
- * The first millisecond of a month in UTC, since the epoch.
+ * In milliseconds since the epoch.
  *
  * @throws RangeError if it is not a valid month
  */
@@ -36,14 +35,13 @@ export function daysIn(month: string): number {
   return (startInUtc(nextMonth(month)) - startInUtc(month)) / 86_400_000;
 }
 
-/** The field of usage that arrived after its month was closed: `<YYYY-MM>@<meter key>`. */
+/** The field of usage that arrived after its month was closed. */
 export const lateField = (month: string, meterKey: string): string => `${month}@${meterKey}`;
 
-/** Takes the field of late usage apart; undefined for a field of the month's own usage. */
+/** Undefined for a field of the month's own usage. */
 export function splitLateField(field: string): { month: string; key: string } | undefined {
   return isLateField(field) ? { month: monthOf(field), key: field.slice(LENGTH + 1) } : undefined;
 }
 
-/** Tells late usage of another month from the month's own. */
 export const isLateField = (field: string): boolean =>
   field[LENGTH] === '@' && field.length > LENGTH + 1 && isMonth(monthOf(field));

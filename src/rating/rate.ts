@@ -3,8 +3,8 @@ import { policyAt, roundUp, type RoundingTable } from './rounding';
 import type { RatedUsage, Usage } from './usage';
 
 /**
- * Rates one event's usages: each is rounded up on its own, by the policy in force at the event's
- * time. A usage of zero adds nothing and is left out.
+ * Rounds each usage of an event up on its own, by the policy in force at the time of the event. A
+ * usage of zero adds nothing and is left out.
  */
 export function rate(usages: readonly Usage[], time: Instant, rounding: RoundingTable): RatedUsage[] {
   const rated: RatedUsage[] = [];

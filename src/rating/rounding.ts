@@ -4,21 +4,20 @@ import type { Meter } from './meters';
 import type { Duration } from './usage';
 
 /**
- * How a single usage is rounded up: `used <= 0 ? 0 : max(minimum, ceil(used / increment) *
- * increment)`, in base units.
+ * How a single usage is rounded up, in base units: `used <= 0 ? 0 : max(minimum, ceil(used /
+ * increment) * increment)`.
  */
 export interface RoundingPolicy {
   readonly increment: number;
   readonly minimum: number;
 }
 
-/** A policy with the moment from which it holds, by the event's time. */
 export interface DatedRoundingPolicy extends RoundingPolicy {
   /** Seconds since the epoch, inclusive. */
   readonly fromSeconds: number;
 }
 
-/** Per meter, its policies with the newest first. */
+/** The policies of each meter, newest first. */
 export type RoundingTable = Readonly<Record<Meter, readonly DatedRoundingPolicy[]>>;
 
 export type RoundingName = 'per-minute' | 'per-second';
@@ -45,9 +44,9 @@ const perMinute: Policies = {
 };
 
 /**
- * The announced rule: whole seconds, at least ten, for everything that was metered by the minute.
- * The announcement names sessions, recording, WebRTC and SIP. Stream import, which it does not
- * name, is treated as a session.
+ * The announced rule: whole seconds, and at least ten, for everything that was metered by the
+ * minute. The announcement names sessions, recording, WebRTC and SIP. It does not name stream
+ * import, which is treated as a session.
  */
 const perSecond: Policies = {
   ...perMinute,
@@ -62,12 +61,10 @@ function tableOf(policies: Policies): RoundingTable {
 
 const tables = { 'per-minute': tableOf(perMinute), 'per-second': tableOf(perSecond) };
 
-/** The table of a `TALLYMAN_ROUNDING` setting. */
 export function roundingTable(name: RoundingName): RoundingTable {
   return tables[name];
 }
 
-/** The policy of a meter in force at a moment. */
 export function policyAt(table: RoundingTable, meter: Meter, time: Instant): RoundingPolicy {
   const policies = table[meter];
   for (const policy of policies) if (policy.fromSeconds <= time.seconds) return policy;
@@ -75,14 +72,12 @@ export function policyAt(table: RoundingTable, meter: Meter, time: Instant): Rou
 }
 
 /**
- * Rounds one usage up.
- *
  * @param used a duration, or a safe integer of base units
- * @returns base units as a canonical decimal integer; exact above 2^53 too, since 2^53-1 bytes are
- *   rounded up to more
+ * @returns base units as a canonical decimal integer, which is exact above 2^53 too, because 2^53-1
+ *   bytes are rounded up to more
  */
 export function roundUp(used: Duration | number, { increment, minimum }: RoundingPolicy): string {
-  // A fraction of a second is a begun second, and increments are whole seconds, so this is the same
+  // A fraction of a second is a begun second. Increments are whole seconds, so this gives the same
   // ceiling.
   const units = typeof used === 'number' ? used : used.nanos > 0 ? used.seconds + 1 : used.seconds;
   if (units <= 0) return '0';

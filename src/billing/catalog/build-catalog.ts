@@ -7,9 +7,9 @@ export type CatalogAnswer =
   | { readonly ok: false; readonly problems: readonly string[] };
 
 /**
- * Checks what a JSON Schema cannot (names that point nowhere, days that do not exist, rows that
- * contradict) and makes the catalog ready for lookups. `document` must already match
- * `schemas/catalog.v1.json`. Each problem names its row.
+ * Checks what a JSON Schema cannot check, such as references to names that do not exist, days that
+ * do not exist and contradicting rows. `document` must already match `schemas/catalog.v1.json`.
+ * Each problem names its row.
  */
 export function buildCatalog(document: CatalogDocument): CatalogAnswer {
   const problems = catalogProblems(document);

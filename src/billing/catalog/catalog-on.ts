@@ -9,7 +9,7 @@ import {
 } from './catalog';
 import { inInvoiceOrder, unitOf } from '../pricing/units';
 
-/** What a catalog says on one day: of every name the one row in force. */
+/** The rows of a catalog that are in force on one day, at most one per name. */
 export interface CatalogOn {
   readonly name: string;
   readonly currency: string;
@@ -25,7 +25,7 @@ export interface CatalogOn {
     readonly from: string;
   }[];
   readonly rates: readonly RateOn[];
-  /** Another name of a model -> the model. */
+  /** Alias -> model. */
   readonly aliases: Readonly<Record<string, string>>;
 }
 
@@ -33,15 +33,15 @@ export interface RateOn {
   readonly meter: string;
   readonly model?: string;
   readonly unit: string;
-  /** The units that a price is for. */
+  /** The number of units that a price is for. */
   readonly per: string;
-  /** By plan; null: none. */
+  /** By plan; null if the plan has no price. */
   readonly prices: Readonly<Record<string, PriceDocument | null>>;
   readonly from: string;
   readonly note?: string;
 }
 
-/** The rows in force on a day, in the order of an invoice; of one plan if `plan` is given. */
+/** The rows in force on a day, in the order of an invoice. `plan` limits them to one plan. */
 export function catalogOn(document: CatalogDocument, day: string, plan?: string): CatalogOn {
   const plans = rowsOn(document.plans, day, (row) => row.plan).filter(
     (row) => plan === undefined || row.plan === plan,
@@ -83,7 +83,6 @@ export function catalogOn(document: CatalogDocument, day: string, plan?: string)
 }
 
 interface PricedRow {
-  /** The meter, or `meter/model`. */
   readonly key: string;
   readonly per: string;
   readonly row: { readonly from: string; readonly note?: string };

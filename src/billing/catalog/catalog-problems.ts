@@ -6,10 +6,7 @@ import type { Overrides } from '../project/project';
 import { isInference, isMeter, meterNames, meterRow } from '../../rating/meters';
 import { unitOf } from '../pricing/units';
 
-/**
- * What is wrong with a catalog that has the right shape; each problem names its row. Empty when all
- * is well.
- */
+/** The problems of a catalog that matches the schema. Each names its row. */
 export function catalogProblems(document: CatalogDocument): string[] {
   const plans = new Set(document.plans.map((row) => row.plan));
   return [
@@ -25,7 +22,7 @@ export function catalogProblems(document: CatalogDocument): string[] {
   ];
 }
 
-/** Wrong digits would make every amount of money a hundred times too large or too small. */
+/** With wrong digits, every amount of money would be a hundred times too large or too small. */
 function digitProblems({ currency, minorDigits }: CatalogDocument): string[] {
   const digits = isoDigitsOf(currency);
   return digits === undefined || digits === minorDigits
@@ -33,13 +30,10 @@ function digitProblems({ currency, minorDigits }: CatalogDocument): string[] {
     : [`minorDigits: ${currency} has ${digits} digits after the decimal point, not ${minorDigits}`];
 }
 
-/**
- * The row as it stands in the file, with the name a reader looks for: `rates[3] (session.webrtc)`.
- */
 const rowName = (list: string, index: number, name: string): string => `${list}[${index}] (${name})`;
 
 /**
- * A day that does not exist, or a second row of one name from the same day: which of them holds?
+ * Days that do not exist, and rows of the same name and day, of which only one could be in force.
  */
 function datingProblems(
   rows: readonly { from: string }[],
@@ -69,8 +63,8 @@ function planProblems(document: CatalogDocument): string[] {
 }
 
 /**
- * Money that a plan, or an agreement in its place, charges or gives: unlike a unit price it stands
- * on invoices as it is.
+ * Fees and other money of a plan or agreement. Unlike unit prices, they appear on invoices
+ * unrounded.
  */
 export function planAmountProblems(
   { fee, inferenceCredits, minimumSpend }: Pick<Overrides, 'fee' | 'inferenceCredits' | 'minimumSpend'>,
@@ -101,7 +95,7 @@ function allowanceProblems({ allowances }: CatalogDocument, plans: ReadonlySet<s
   return problems;
 }
 
-/** Of the meters that share one included quantity: known, and counted alike. */
+/** Meters that share one included quantity must exist and have the same unit. */
 export function meterListProblems(meters: readonly string[], path: string): string[] {
   const unknown = meters.filter((meter) => !isMeter(meter)).map((meter) => `${path}: no meter "${meter}"`);
   const units = new Set(meters.filter(isMeter).map((meter) => unitOf(meter).name));
@@ -163,7 +157,7 @@ function inferenceProblems({ inference }: CatalogDocument, plans: ReadonlySet<st
   });
 }
 
-/** Every price of a row, with where it stands in it. */
+/** Every price of a row, with its path in the row. */
 function pricesIn(row: ModelRow | LlmRow): [string, PriceDocument][] {
   if ('price' in row) {
     const plans = Object.entries(row.plans ?? {});
@@ -180,7 +174,9 @@ function llmPrices({ input, cachedInput, output }: LlmPrices, path: string): [st
 
 const named = (path: string, price: PriceDocument): [string, PriceDocument] => [path, price];
 
-/** Tiers must rise, and all but the last must end: a gap would price usage at nothing. */
+/**
+ * Tiers must rise, and only the last one is open-ended. A gap would leave usage without a price.
+ */
 export function priceProblems(price: PriceDocument, path: string): string[] {
   if (typeof price === 'string') return [];
   if ('package' in price) return new Decimal(price.package).gt(0) ? [] : [`${path}.package: must be above 0`];
@@ -212,8 +208,8 @@ function aliasProblems({ inference }: CatalogDocument): string[] {
 }
 
 /**
- * A plan that charges over its quota needs a price for every meter that may not lack one: without
- * it its invoices would all stay drafts.
+ * A plan that charges overage needs a price for every meter, except for meters that may lack one.
+ * Without it, all its invoices would stay drafts.
  */
 function missingPrices({ plans, rates }: CatalogDocument): string[] {
   const charging = new Set(plans.filter((row) => row.atQuota === 'overage').map((row) => row.plan));

@@ -1,17 +1,14 @@
 import type { Decimal } from '../pricing/decimal';
 
-/**
- * A catalog file, as `schemas/catalog.v1.json` describes it. Amounts and quantities are decimal
- * strings.
- */
+/** A catalog file (`schemas/catalog.v1.json`). Amounts and quantities are decimal strings. */
 export interface CatalogDocument {
   readonly name: string;
   readonly notes?: readonly string[];
   /** ISO 4217. */
   readonly currency: string;
-  /** Digits of the currency's minor unit: 2 for cents. */
+  /** The digits of the currency's minor unit: 2 for cents. */
   readonly minorDigits: number;
-  /** The plan of a project without one, and of the days before its first. */
+  /** The plan of a project that has none, and of the days before its first one. */
   readonly defaultPlan: string;
   readonly plans: readonly PlanRow[];
   readonly allowances: readonly AllowanceRow[];
@@ -21,12 +18,12 @@ export interface CatalogDocument {
     readonly stt: { readonly per: string; readonly models: readonly ModelRow[] };
     readonly llm: { readonly per: string; readonly models: readonly LlmRow[] };
     readonly tts: { readonly per: string; readonly models: readonly ModelRow[] };
-    /** Another name -> the model it stands for. */
+    /** Alias -> model. */
     readonly aliases: Readonly<Record<string, string | DatedAlias>>;
   };
 }
 
-/** Another name of a model from a month on, so that what earlier months cost does not change. */
+/** An alias that begins with a month, so that the cost of earlier months does not change. */
 export interface DatedAlias {
   readonly model: string;
   /** The first day of a month. */
@@ -35,8 +32,8 @@ export interface DatedAlias {
 }
 
 /**
- * Every row holds from the start of the day `from` in the billing zone until the next row of the
- * same name.
+ * A row is in force from the start of the day `from` in the billing zone until the next row of the
+ * same name begins.
  */
 interface Dated {
   readonly from: string;
@@ -44,45 +41,45 @@ interface Dated {
 }
 
 /**
- * At the quota usage goes on and is charged, or it is blocked: what slips through is reported and
- * never charged.
+ * Usage beyond the quota is charged, or it is blocked. Usage that should have been blocked is
+ * reported and never charged.
  */
 export type AtQuota = 'overage' | 'block';
 
 export interface PlanRow extends Dated {
   readonly plan: string;
   readonly name: string;
-  /** A month. */
+  /** Per month. */
   readonly fee: string;
   readonly atQuota: AtQuota;
-  /** Money a month that inference uses up first. */
+  /** Money per month that inference uses up first. */
   readonly inferenceCredits?: string;
-  /** The least a month costs, before tax; fee and usage count towards it. */
+  /** The least that a month costs before tax. Fee and usage count towards it. */
   readonly minimumSpend?: string;
 }
 
-/** A quantity included each month, used by its meters in the order they are listed. */
+/** A quantity that is included each month. The listed meters use it up in their order. */
 export interface AllowanceRow extends Dated {
   readonly name: string;
   readonly meters: readonly string[];
-  /** By plan, in the billing unit of the meters. A plan that is not named includes nothing. */
+  /** By plan, in the billing unit of the meters. A plan that is missing here includes nothing. */
   readonly included: Readonly<Record<string, string>>;
 }
 
 export interface RateRow extends Dated {
   readonly meter: string;
-  /** Billing units the price is for; 1 by default. */
+  /** The number of billing units that the price is for, 1 by default. */
   readonly per?: string;
-  /** For every plan that `plans` does not name. */
+  /** For every plan that is missing in `plans`. */
   readonly price?: PriceDocument;
   readonly plans?: Readonly<Record<string, PriceDocument>>;
 }
 
-/** What a rented phone number costs per month. */
+/** The monthly price of a rented phone number. */
 export interface PhoneNumberRow extends Dated {
   readonly kind: 'usLocal' | 'usTollFree';
   readonly plans: Readonly<Record<string, string>>;
-  /** By plan, how many cost nothing. A plan that is not named includes none. */
+  /** By plan, how many are free. A plan that is missing here includes none. */
   readonly included?: Readonly<Record<string, number>>;
 }
 
@@ -94,7 +91,7 @@ export interface ModelRow extends Dated {
 
 export interface LlmPrices {
   readonly input: PriceDocument;
-  /** Without it cached input costs as much as input. */
+  /** If it is missing, cached input costs as much as input. */
   readonly cachedInput?: PriceDocument;
   readonly output: PriceDocument;
 }
@@ -105,8 +102,8 @@ export interface LlmRow extends Dated, LlmPrices {
 }
 
 /**
- * A flat amount; tiers that each price their own part (`graduated`) or of which one prices all
- * (`volume`); or an amount for each package begun.
+ * A flat amount, tiers, or an amount for each package begun. Each `graduated` tier prices its own
+ * part. With `volume`, the tier that is reached prices everything.
  */
 export type PriceDocument =
   | string
@@ -114,19 +111,13 @@ export type PriceDocument =
   | { readonly volume: readonly TierDocument[] }
   | { readonly package: string; readonly amount: string };
 
-/**
- * `upTo` (in billing units of what is charged, itself in the tier) is missing on the last tier
- * only.
- */
+/** `upTo` is inclusive, in billing units of what is charged. Only the last tier has none. */
 export interface TierDocument {
   readonly upTo?: string;
   readonly amount: string;
 }
 
-/**
- * A price ready to use: amount per `per` billing units, a rational that is never divided out before
- * the end.
- */
+/** An amount per `per` billing units. This rational number is not divided out before the end. */
 export interface UnitPrice {
   readonly per: Decimal;
   readonly price: Price;
@@ -142,7 +133,7 @@ export interface Tier {
   readonly amount: Decimal;
 }
 
-/** A rate row of one meter or model: what each plan pays from that day on. */
+/** What each plan pays for one meter or model from a day on. */
 export interface DatedUnitPrice {
   readonly from: string;
   readonly rate: UnitPrice | undefined;
@@ -150,7 +141,8 @@ export interface DatedUnitPrice {
 }
 
 /**
- * A checked catalog, made by `buildCatalog` only. Rows of one name stand in the order they begin.
+ * A checked catalog, which only `buildCatalog` makes. Rows of the same name are in the order of
+ * their days.
  */
 export interface Catalog {
   readonly currency: string;
@@ -165,7 +157,7 @@ export interface Catalog {
   readonly aliases: ReadonlyMap<string, string | DatedAlias>;
 }
 
-/** The aliases that hold in a month (`YYYY-MM`): another name -> the model. */
+/** The aliases in force in a month: alias -> model. */
 export function aliasesIn(
   aliases: Iterable<readonly [string, string | DatedAlias]>,
   month: string,
@@ -178,7 +170,7 @@ export function aliasesIn(
   return held;
 }
 
-/** The row in force on a day: the last that had begun. */
+/** The row in force on a day, which is the last one that had begun. */
 export function inForce<T extends { readonly from: string }>(
   rows: readonly T[] | undefined,
   day: string,

@@ -2,18 +2,20 @@ import { listedKeyOf } from '../pricing/month-terms';
 import type { Catalog } from './catalog';
 import agents from './livekit-agents-models.json';
 
-/** The model names of a version of livekit-agents that a catalog neither prices nor aliases. */
+/**
+ * The model names in a version of livekit-agents for which a catalog has neither price nor alias.
+ */
 export interface UnpricedByAgents {
   readonly package: string;
   readonly version: string;
-  /** When the names were read from the package. */
+  /** The day on which the names were read from the package. */
   readonly date: string;
   readonly unpriced: Readonly<
     Record<'stt' | 'llm' | 'tts', { readonly of: number; readonly names: readonly string[] }>
   >;
 }
 
-/** Aliases count whatever month they begin in. */
+/** Later than any alias begins. */
 const EVERY_MONTH = '9999-12';
 
 export function unpricedByAgents(catalog: Pick<Catalog, 'rates' | 'aliases'>): UnpricedByAgents {

@@ -24,24 +24,19 @@ import { taxLine } from './tax-line';
 
 export interface InvoiceInput extends LateUsageInput {
   readonly seller?: Seller;
-  /**
-   * All that the project was granted: `creditsAtHand` (credits.ts) decides what the invoice uses.
-   */
+  /** All credits of the project. `creditsAtHand` decides which of them the invoice uses. */
   readonly credits?: readonly Credit[];
-  /**
-   * The project's invoices issued before this one, in the order of their numbers. Only credits
-   * depend on them.
-   */
+  /** The project's earlier invoices, in the order of their numbers. Only credits depend on them. */
   readonly issued?: readonly IssuedInvoice[];
   readonly periodStart: string;
   readonly periodEnd: string;
-  /** The number it gets if it is issued; null for a preview. */
+  /** The number of the invoice if it is issued; null for a preview. */
   readonly number: string | null;
-  /** The same of the credit note. */
+  /** The number of the credit note if one is issued. */
   readonly creditNoteNumber?: string | null;
   /**
-   * An earlier run of the close has issued the month's credit note: late usage is settled by it,
-   * whatever comes out now.
+   * An earlier run of the close has issued the month's credit note, which settled the late usage,
+   * whatever its price would be now.
    */
   readonly hasCreditNote?: boolean;
   readonly issuedAt: string;
@@ -49,39 +44,40 @@ export interface InvoiceInput extends LateUsageInput {
 
 export interface InvoiceOutcome {
   /**
-   * `draft`: `problems` say why; the invoice has what could be priced all the same. `nothing_due`:
-   * it comes to 0 before correction credits, so it is a statement and no invoice, and no credit is
-   * used.
+   * `draft`: `problems` gives the reasons, and the invoice contains what could be priced.
+   * `nothing_due`: the total before correction credits is 0, so this is a statement instead of an
+   * invoice and uses no credit.
    */
   readonly status: 'issued' | 'draft' | 'nothing_due';
   readonly invoice: Invoice;
   /**
-   * What gives back more than there is to pay: all late usage of the month, which then is not on
-   * the invoice. Issued unless a draft.
+   * Contains all late usage of the month if this gives back more than there is to pay. The invoice
+   * then contains none of it. It is issued unless the invoice is a draft.
    */
   readonly creditNote?: Invoice;
-  /** Of a draft, and of no other. */
+  /** Empty unless this is a draft. */
   readonly problems: readonly InvoiceProblem[];
-  /** Meter keys (`inference.stt/<model>`) the catalog has no price for. */
+  /** Meter keys such as `inference.stt/<model>` for which the catalog has no price. */
   readonly unpricedModels: readonly string[];
   readonly overQuota: readonly OverQuota[];
 }
 
-/** Usage that a blocking plan should have stopped: reported, not charged. */
+/** Usage that a blocking plan should have stopped. It is reported and not charged. */
 export interface OverQuota {
   readonly month: string;
-  /** The allowance, or the meter that has none. */
+  /** The allowance, or a meter that has none. */
   readonly name: string;
   readonly unit: string;
   readonly over: string;
 }
 
 /**
- * The invoice of one project and month: plan fees and usage of the month, late usage of earlier
- * ones, credits and tax. Where late usage gives back more than the rest comes to, it goes onto a
- * credit note of its own, whole. Pure: the same input gives the same bytes, in whatever order its
- * maps were filled. It never throws: what cannot be priced makes a draft, with the reason among its
- * problems.
+ * Builds the invoice of one project and month: plan fees and usage of the month, late usage of
+ * earlier months, credits and tax. If late usage gives back more than the rest amounts to, all of
+ * it goes onto a credit note.
+ *
+ * This is pure: the same input gives the same bytes, in whatever order its maps were filled. It
+ * never throws: what cannot be priced makes a draft, whose problems give the reason.
  */
 export function buildInvoice(input: InvoiceInput): InvoiceOutcome {
   const { catalog, month, profile } = input;
@@ -114,7 +110,7 @@ export function buildInvoice(input: InvoiceInput): InvoiceOutcome {
   const charges = isCredited ? ownCharges : [...ownCharges, ...lateLinesOfAll];
   const credits = attempt(() => creditsAgainst(input, amountOf(charges))) ?? [];
 
-  // What a credit note has settled needs no price any more.
+  // What a credit note has settled does not need a price any more.
   const unpriced = unpricedIn(input, own.price, hasCreditNote ? [] : late);
   problems.push(...unpriced.map(({ key, of }) => noPrice(input, key, of)));
   const status = problems.length > 0 ? 'draft' : amountOf(charges).isZero() ? 'nothing_due' : 'issued';
@@ -147,10 +143,7 @@ function creditsAgainst(
 
 const unpriceable: Priced = { lines: [], unpriced: [], blocked: [] };
 
-/**
- * What is wrong with a project's document by the catalog it is billed with; checked when it was
- * set, by the catalog of then.
- */
+/** The project's document was checked when it was saved, but against the catalog of that time. */
 function documentProblems(input: InvoiceInput): InvoiceProblem[] {
   const { catalog, profile, credits = [], month } = input;
   const currency = profile?.currency ?? catalog.currency;
@@ -185,15 +178,15 @@ function ownPartOf(input: InvoiceInput): { plan: string; price: Priced } {
   return { plan: pricingPeriods.at(-1)!.plan, price };
 }
 
-/** The plan on the month's last day, even where the catalog does not have it then. */
+/** The plan on the last day of the month, even if the catalog does not have it on that day. */
 function planOf({ catalog, month, plans }: InvoiceInput): string {
   const sorted = plans.toSorted((a, b) => (a.from < b.from ? -1 : 1));
   return inForce(sorted, periodOfMonth(month).to)?.plan ?? catalog.defaultPlan;
 }
 
 /**
- * What has no price, of the month itself and of those with late usage: without it or with it, the
- * difference is unknown.
+ * What lacks a price, in the month itself and in months with late usage. Without a price, the
+ * difference that late usage makes is unknown.
  */
 function unpricedIn(
   { month }: InvoiceInput,
@@ -209,8 +202,8 @@ function unpricedIn(
 }
 
 /**
- * Whether late usage gives back all there is to pay, or more: set against that it would leave no
- * invoice to show it on, or one below 0.
+ * Whether late usage gives back all there is to pay, or more. If it were set against the invoice,
+ * no invoice would be left to show it on, or one below 0.
  */
 function givesBack(own: readonly PricedLine[], late: readonly PricedLine[]): boolean {
   const back = amountOf(late);
@@ -250,8 +243,8 @@ function documentOf(
 }
 
 /**
- * Who the profile names: tax rates and phone numbers show in their lines, and a budget is nobody's
- * business.
+ * The profile's name and address. Tax rates and phone numbers appear as lines, and the budget is
+ * not meant for the recipient.
  */
 function buyerOf(profile: Profile | undefined): { buyer?: Party } {
   const {

@@ -10,9 +10,9 @@ export interface PlanComparison {
 }
 
 /**
- * What the month's own usage would cost on each plan of the catalog, had it been in force for the
- * whole month and without anything agreed for the project alone. Earlier months' late usage and
- * correction credits stay out of it.
+ * What the month's own usage would cost on each plan of the catalog, if the plan had been in force
+ * for the whole month, without agreements. Late usage of earlier months and correction credits are
+ * left out.
  */
 export function comparePlans(input: InvoiceInput): PlanComparison[] {
   const totals = new Map([...input.totals].filter(([field]) => !isLateField(field)));

@@ -3,23 +3,21 @@ import type { Invoice } from './invoice';
 import { moneyLine, type PricedLine } from './priced-line';
 import type { Credit } from '../project/project';
 
-/** What credits need to know of an invoice that was issued. */
+/** The part of an issued invoice on which credits depend. */
 export type IssuedInvoice = Pick<Invoice, 'month' | 'lines'>;
 
-/** Corrections in the customer's favour that an invoice may use. */
 export interface CreditsAtHand {
-  /** What the invoice issued last left over. */
+  /** What the latest issued invoice left over. */
   readonly carried: string;
-  /** Credits that no issued invoice has taken in yet. */
+  /** Credits that are not on an issued invoice yet. */
   readonly granted: readonly Credit[];
 }
 
 /**
  * The credits that the invoice of a month may use. An invoice takes in the credits of all months
- * since the latest invoice before it, so a credit of a month without an invoice waits for the next
- * one, without any document.
+ * since the previous invoice, so a credit of a month without an invoice waits for the next one.
  *
- * @param credits all that the project was granted
+ * @param credits all credits of the project
  * @param issued the project's invoices, in the order of their numbers; credit notes do not move
  *   credits
  */
@@ -29,7 +27,7 @@ export function creditsAtHand(
   issued: readonly IssuedInvoice[],
 ): CreditsAtHand {
   const last = issued.at(-1);
-  const months = issued.map((invoice) => invoice.month).sort(); // Never holds `month` while its own invoice is made.
+  const months = issued.map((invoice) => invoice.month).sort(); // `month` itself is not among them yet.
   const before = months.findLast((one) => one <= month) ?? '';
   const later = issued.filter((invoice) => invoice.month > month);
   const granted = credits.filter((credit) => credit.month > before && credit.month <= month);
@@ -40,8 +38,8 @@ export function creditsAtHand(
 }
 
 /**
- * What a project holds in credits once the months up to `month` are invoiced as they are: carried,
- * or granted since.
+ * The credits that a project has left after the months up to `month` are invoiced: carried, or
+ * granted since.
  */
 export function creditBalance(...of: Parameters<typeof creditsAtHand>): Decimal {
   const { carried, granted } = creditsAtHand(...of);
@@ -49,8 +47,8 @@ export function creditBalance(...of: Parameters<typeof creditsAtHand>): Decimal 
 }
 
 /**
- * Where a draft is completed after a later month's invoice, that one may have taken in the draft's
- * credits.
+ * If a draft is completed after the invoice of a later month was issued, that invoice may contain
+ * the credits of the draft's month.
  */
 function notTakenIn(granted: readonly Credit[], later: readonly IssuedInvoice[]): Credit[] {
   const taken = later
@@ -66,8 +64,8 @@ function notTakenIn(granted: readonly Credit[], later: readonly IssuedInvoice[])
 }
 
 /**
- * The lines of the credits that are set against an invoice, after tax. It never falls below 0: what
- * exceeds the amount `due`, which is above 0, is carried to the next one.
+ * Sets credits against an invoice, after tax. The invoice never falls below 0: what exceeds the
+ * amount `due`, which is above 0, is carried to the next invoice.
  */
 export function creditLines(
   currency: string,
@@ -87,8 +85,8 @@ export function creditLines(
 }
 
 /**
- * What an invoice carries to the next: its credit line above 0. (Of late usage's credit lines each
- * names its period.)
+ * What an invoice carries to the next one: its positive credit line without a period. Credit lines
+ * of late usage have a period.
  */
 export function carriedCreditOf(invoice: Pick<Invoice, 'lines'>): string {
   const line = invoice.lines.find(

@@ -5,11 +5,11 @@ import { unitOf, unitSize } from '../pricing/units';
 import { isLateField } from '../../rating/month';
 
 /**
- * What a month that is under way will have used at its end if the rest goes on as it began: for
- * `buildInvoice`, to show where the bill is heading. The rest is rounded up to whole billing units
- * and stands on the last day. Late usage of earlier months stays as it is.
+ * What the current month will have used at its end if the rest continues like the beginning. The
+ * projected part is rounded up to whole billing units and is placed on the last day. Late usage of
+ * earlier months stays as it is.
  *
- * @param elapsedMs of the month so far, above 0
+ * @param elapsedMs the part of the month so far, above 0
  * @param monthMs the whole month
  */
 export function forecastUsage(

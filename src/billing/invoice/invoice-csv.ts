@@ -1,6 +1,5 @@
 import type { Invoice, InvoiceLine } from './invoice';
 
-/** A column and what stands in it. */
 type Column = readonly [name: string, of: (line: InvoiceLine, invoice: Invoice) => string];
 
 const columns: readonly Column[] = [
@@ -21,8 +20,8 @@ const columns: readonly Column[] = [
 ];
 
 /**
- * The lines of an invoice as CSV (RFC 4180: CRLF, quotes doubled) under one row of names. Without a
- * price a field is empty.
+ * The lines of an invoice as CSV (RFC 4180: CRLF, doubled quotes) below a row of names. A missing
+ * price is an empty field.
  */
 export function invoiceCsv(invoice: Invoice): string {
   return invoiceCsvHeader + invoiceCsvRows(invoice);
@@ -37,10 +36,7 @@ export function invoiceCsvRows(invoice: Invoice): string {
   return invoice.lines.map((line) => rowText(columns.map(([, of]) => of(line, invoice)))).join('');
 }
 
-/**
- * Producers choose model names: a spreadsheet must not take one such as `=HYPERLINK(...)` for a
- * formula.
- */
+/** Model names come from producers. A spreadsheet must not take `=HYPERLINK(...)` for a formula. */
 function harmless(text: string): string {
   return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
 }

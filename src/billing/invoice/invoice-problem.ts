@@ -1,9 +1,6 @@
 import { TallymanError, type HoldCode } from '../../lib/errors';
 
-/**
- * Why a project's invoice cannot be issued, and what to do. Each of the two texts is a whole
- * sentence.
- */
+/** Why a project's invoice cannot be issued, and what to do. Each text is a whole sentence. */
 export interface InvoiceProblem {
   readonly project: string;
   readonly code: HoldCode;
@@ -11,14 +8,12 @@ export interface InvoiceProblem {
   readonly remedy: string;
 }
 
-/** Where a problem was met. */
 export interface ProblemPlace {
   readonly project: string;
   /** The month to be invoiced. */
   readonly month: string;
 }
 
-/** A meter key that the catalog has no price for. */
 export function noPrice({ project, month }: ProblemPlace, meterKey: string, of: string): InvoiceProblem {
   return {
     project,
@@ -29,8 +24,8 @@ export function noPrice({ project, month }: ProblemPlace, meterKey: string, of: 
 }
 
 /**
- * What an error that was met while a project was read or priced means for it. Whatever the error
- * is, the other projects are invoiced: an unexpected one becomes a problem as well.
+ * Turns an error of one project into its problem, so that the other projects are invoiced. This
+ * includes unexpected errors.
  */
 export function problemOfError(place: ProblemPlace, error: unknown): InvoiceProblem {
   if (error instanceof TallymanError) return problemOf(place, error.code, error.message);
@@ -38,10 +33,7 @@ export function problemOfError(place: ProblemPlace, error: unknown): InvoiceProb
   return problemOf(place, 'PRICING_FAILED', `It cannot be priced: ${text}.`);
 }
 
-/**
- * A problem with the remedy of its code. This file is the only place that holds remedies of a
- * project's own problems.
- */
+/** A problem with the remedy of its code. Remedies of a project's own problems are only here. */
 export function problemOf(place: ProblemPlace, code: HoldCode, detail: string): InvoiceProblem {
   const remedy = remedies[code] ?? verifyAndCorrect;
   return { project: place.project, code, detail, remedy: remedy(place) };

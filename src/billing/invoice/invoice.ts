@@ -1,27 +1,27 @@
 /**
- * An invoice, or a credit note (`schemas/invoice.v1.json`). Money and quantities are decimal
- * strings; money has the currency's digits.
+ * An invoice or a credit note (`schemas/invoice.v1.json`). Money and quantities are decimal
+ * strings, and money has the digits of the currency.
  */
 export interface Invoice {
-  /** `<project>-<YYYY-MM>`; of a credit note `<project>-<YYYY-MM>-CN` */
+  /** `<project>-<YYYY-MM>`, or `<project>-<YYYY-MM>-CN` for a credit note. */
   readonly id: string;
-  /** Absent: an invoice. */
+  /** Absent for an invoice. */
   readonly kind?: 'credit_note';
-  /** Only an issued invoice has one, so that they run without gaps. */
+  /** Only issued invoices have numbers, so that they run without gaps. */
   readonly number: string | null;
   readonly project: string;
   /** The plan on the last day of the month. */
   readonly plan: string;
   readonly month: string;
   /**
-   * Of a credit note: the earlier months that it corrects, in order, each with its invoice if it
-   * had one.
+   * Only for a credit note: the earlier months that it corrects, in order, each with its invoice if
+   * there was one.
    */
   readonly corrects?: readonly Corrected[];
   readonly currency: string;
   /**
-   * Both as of the issue: a later move or change of name must not reach into a document that was
-   * sent.
+   * Both are as they were when the document was issued. A later move or change of name must not
+   * change a document that was sent.
    */
   readonly seller?: Seller;
   readonly buyer?: Party;
@@ -32,35 +32,33 @@ export interface Invoice {
   /** The sum of the plan, usage and late lines. */
   readonly subtotal: string;
   /**
-   * The sum of the credit lines: 0 or below, but for a credit carried on, and plan credits that a
-   * correction takes back.
+   * The sum of the credit lines. It is above 0 only for a credit that is carried on, or if a
+   * correction takes back credits of the plan.
    */
   readonly credits: string;
   readonly tax: string;
   /**
-   * subtotal + credits + tax, which is the sum of all lines. Never below 0, of a credit note
-   * always.
+   * subtotal + credits + tax, which is the sum of all lines. Never below 0 for an invoice, and
+   * always for a credit note.
    */
   readonly total: string;
 }
 
-/** A month that a credit note corrects. */
 export interface Corrected {
   readonly month: string;
   /** The number of the month's invoice. Absent if it had none. */
   readonly invoice?: string;
 }
 
-/** What kind of document it is, in a person's words. */
+/** The kind of document, for people. */
 export const titleOf = ({ kind }: Invoice): string => (kind === 'credit_note' ? 'Credit note' : 'Invoice');
 
-/** What a credit note corrects, in a person's words: `2026-06 (invoice acme-0003), 2026-07`. */
+/** What a credit note corrects, for people: `2026-06 (invoice acme-0003), 2026-07`. */
 export const correctsText = (corrects: readonly Corrected[]): string =>
   corrects
     .map(({ month, invoice }) => (invoice === undefined ? month : `${month} (invoice ${invoice})`))
     .join(', ');
 
-/** Who an invoice is from or made out to. */
 export interface Party {
   readonly name?: string;
   readonly email?: string;
@@ -71,24 +69,24 @@ export interface Party {
 /** Who issues the invoices (`schemas/seller.v1.json`). */
 export interface Seller extends Party {
   readonly name: string;
-  /** Stands under the total: how and until when to pay, say. */
+  /** Printed under the total, such as how and by when to pay. */
   readonly note?: string;
 }
 
 export type LineKind = 'plan' | 'usage' | 'late' | 'credit' | 'tax';
 
 /**
- * `amount = round(billable * unitPrice / per)` and `billable = quantity - included` (packages:
- * rounded up to whole ones; usage blocked at the quota: 0). Late lines are the difference a month's
- * late usage makes to that month's lines, so there only the sum over all invoices is such a
- * product, and `included` may fall where a meter of a shared allowance grew.
+ * `amount = round(billable * unitPrice / per)` and `billable = quantity - included`. Packages are
+ * rounded up to whole ones, and blocked usage is 0. A late line is the difference that late usage
+ * makes to the lines of its month, so only the sum over all invoices is such a product. `included`
+ * may fall in it if another meter of a shared allowance grew.
  */
 export interface InvoiceLine {
   readonly kind: LineKind;
   readonly meter?: string;
   readonly model?: string;
   /**
-   * What the line is for, where that is not the invoice's own whole month: `2026-05` or
+   * The period of the line if it is not the whole month of the invoice: `2026-05` or
    * `2026-05-01/2026-05-14`.
    */
   readonly period?: string;
@@ -97,7 +95,7 @@ export interface InvoiceLine {
   readonly quantity: string;
   readonly included: string;
   readonly billable: string;
-  /** null: the catalog has no price. The invoice is a draft then. */
+  /** null if the catalog has no price. The invoice is a draft then. */
   readonly unitPrice: string | null;
   readonly per: string;
   readonly amount: string | null;

@@ -9,7 +9,6 @@ import type { PlanEntry, Profile } from '../project/project';
 import { changesNothing, type PricedLine } from './priced-line';
 import { taxLine } from './tax-line';
 
-/** What the price of a project's late usage depends on. */
 export interface LateUsageInput extends StoredMonth {
   readonly project: string;
   readonly plans: readonly PlanEntry[];
@@ -17,9 +16,9 @@ export interface LateUsageInput extends StoredMonth {
   /** The month in which the usage arrived. */
   readonly month: string;
   /**
-   * The earlier months as the store holds them, their own late fields included. Every month from
-   * the earliest one with late usage (`lateMonthsIn`) up to the one before this must be there: a
-   * missing month counts as unused.
+   * The stored totals of earlier months, including their own late fields. Every month from the
+   * earliest of `lateMonthsIn` up to the one before `month` must be present, because a missing
+   * month counts as unused.
    */
   readonly history?: ReadonlyMap<string, StoredMonth>;
   readonly catalog: Catalog;
@@ -33,14 +32,14 @@ export function lateMonthsOf({ month, totals, daily, project }: LateUsageInput):
   const origins = lateMonthsIn(month, { totals, ...(daily && { daily }) });
   const origin = origins.find((one) => one >= month);
   if (origin === undefined) return origins;
-  throw new TallymanError('LATE_FIELD', `The totals of ${month} hold late usage of ${origin}.`, {
+  throw new TallymanError('LATE_FIELD', `The totals of ${month} contain late usage of ${origin}.`, {
     project,
     month,
     origin,
   });
 }
 
-/** A month with late usage: its price without that, and with it. */
+/** A month with late usage, priced without it and with it. */
 export interface LatePart {
   readonly origin: string;
   readonly before: Priced;
@@ -48,7 +47,7 @@ export interface LatePart {
 }
 
 /**
- * Late usage costs what it would have cost in time: the price of its month with it, less the price
+ * Late usage costs what it would have cost in time: the price of its month with it, minus the price
  * without it, line by line. Differences of rounded amounts add up, so what a project pays does not
  * depend on when its usage arrived.
  */
@@ -76,8 +75,8 @@ export function lateChargesOf(
 }
 
 /**
- * What late usage changes in the lines of the month it belongs to. Lines that stay as they were are
- * left out. Of a price that depends on the quantity, the one now reached is named.
+ * The changes that late usage makes to the lines of its month, without lines that stay the same. If
+ * a price depends on the quantity, the line has the price that is now reached.
  */
 function lateLines(
   origin: string,
@@ -86,7 +85,7 @@ function lateLines(
 ): PricedLine[] {
   const earlier = new Map(before.map((line) => [line.id, line]));
   const later = new Set(after.map(({ id }) => id));
-  // Where all usage of a meter was taken back, its line is gone: what it charged comes off.
+  // If all usage of a meter was taken back, its line is gone, and what it charged is given back.
   const gone = before.filter(({ id }) => !later.has(id));
   return [
     ...after.map((line) => differenceOf(origin, earlier.get(line.id), line)),
@@ -123,8 +122,7 @@ function differenceOf(origin: string, was: PricedLine | undefined, line: PricedL
 }
 
 /**
- * A difference with something unknown in it is unknown: usage without a price that is taken back is
- * not worth nothing.
+ * If one side is unknown, so is the difference: taking back usage that has no price is not worth 0.
  */
 function amountBetween(was: PricedLine | undefined, line: PricedLine): PricedLine['amount'] {
   if (line.amount === null || was?.amount === null) return null;

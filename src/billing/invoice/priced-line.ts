@@ -2,23 +2,23 @@ import { one, sum, zero, type Decimal } from '../pricing/decimal';
 import type { InvoiceLine, LineKind } from './invoice';
 import { second, type BillingUnit } from '../pricing/units';
 
-/** A line before it is written out: exact numbers, quantities in base units. */
+/** A line before it is formatted, with exact numbers, and quantities in base units. */
 export interface PricedLine {
   /** Finds the same line in another pricing of the same month. */
   readonly id: string;
   readonly kind: LineKind;
   readonly meter?: string | undefined;
   readonly model?: string | undefined;
-  /** As the invoice writes it: only of a part of the month, or of another month. */
+  /** Only for a part of the month, or for another month. */
   readonly period?: string | undefined;
   readonly description: string;
   readonly unit: BillingUnit;
   readonly quantity: Decimal;
   readonly included: Decimal;
   readonly billable: Decimal;
-  /** null: there is no price. */
+  /** null if there is no price. */
   readonly unitPrice: Decimal | null;
-  /** Billing units the price is for. */
+  /** The number of billing units that the price is for. */
   readonly per: Decimal;
   readonly amount: Decimal | null;
 }
@@ -29,7 +29,7 @@ export function moneyUnit(currency: string): BillingUnit {
   return { name: currency, size: one };
 }
 
-/** A line about money, of which `amount` is all there is to say. `sign` -1 takes it off. */
+/** A line that has only an amount. `sign` -1 deducts it. */
 export function moneyLine(
   line: Pick<PricedLine, 'id' | 'kind' | 'description' | 'period'>,
   currency: string,
@@ -54,9 +54,9 @@ export function moneyLine(
 }
 
 /**
- * Writes a line out in its billing unit. Seconds that are no whole minutes have no finite decimal
- * in minutes, so such a line counts in seconds and its price is for 60 times as many: exact,
- * instead of nearly right.
+ * Formats a line in its billing unit. Seconds that are not whole minutes have no finite decimal in
+ * minutes. Such a line counts seconds, and its price is for 60 times as many, so that it stays
+ * exact.
  */
 export function writtenLine(line: PricedLine, currency: string, digits: number): InvoiceLine {
   const money = line.unit.name === currency;
@@ -89,12 +89,12 @@ export function shownUnit(unit: BillingUnit, quantities: readonly Decimal[]): Bi
   return whole ? unit : second;
 }
 
-/** What lines come to; those without a price come to nothing yet. */
+/** The sum of the lines. Lines without a price count as 0. */
 export function amountOf(lines: readonly PricedLine[]): Decimal {
   return sum(lines.map((line) => line.amount ?? zero));
 }
 
-/** Whether a line can be left out: a difference of nothing, or a credit that was not used. */
+/** True for a difference of nothing, and for a credit that was not used. */
 export function changesNothing({ quantity, included, billable, amount }: PricedLine): boolean {
   return [quantity, included, billable, amount].every((number) => number?.isZero() ?? false);
 }

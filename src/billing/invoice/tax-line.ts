@@ -5,9 +5,11 @@ import { amountOf, moneyLine, type PricedLine } from './priced-line';
 import type { Profile } from '../project/project';
 
 /**
- * The tax of a month is the rounded tax on all it costs, by the rate in force on its last day; of
- * late usage it is what that adds to it. `before`: the month's lines without the late usage;
- * undefined for the invoice's own month.
+ * The tax of a month is one rounded amount on all that it costs, at the rate in force on its last
+ * day. The tax on late usage is what late usage adds to it.
+ *
+ * @param before the lines of the month without the late usage; undefined for the month of the
+ *   invoice
  */
 export function taxLine(
   catalog: Catalog,

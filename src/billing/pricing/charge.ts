@@ -2,26 +2,24 @@ import type { Price, UnitPrice, Tier } from '../catalog/catalog';
 import { Decimal, roundMoney, zero } from './decimal';
 
 /**
- * One priced part of what is charged of a meter; a graduated price has one for each tier it
- * reaches. Base units.
+ * One priced part of a meter's overage, in base units. A graduated price has one part for each tier
+ * that is reached.
  */
 export interface Charge {
-  /** What this part is for. */
   readonly used: Decimal;
   /** What is charged: `used`, or whole packages. */
   readonly billable: Decimal;
   /** For `per` billing units. */
   readonly unitPrice: Decimal;
   readonly per: Decimal;
-  /**
-   * `billable * unitPrice / per`, rounded half up to `digits` places: the only rounding there is.
-   */
+  /** `billable * unitPrice / per`, rounded half up to `digits` places. Nothing else is rounded. */
   readonly amount: Decimal;
 }
 
 /**
- * Prices what goes over the included quantity. `unitSize`: base units in a billing unit. Always
- * gives one part or more.
+ * Prices what exceeds the included quantity, and returns at least one part.
+ *
+ * @param unitSize the number of base units in a billing unit
  */
 export function chargesFor(rate: UnitPrice, used: Decimal, unitSize: Decimal, digits: number): Charge[] {
   const per = rate.price.kind === 'package' ? rate.price.size : rate.per;

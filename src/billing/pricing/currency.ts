@@ -1,6 +1,6 @@
 import { Decimal } from './decimal';
 
-/** Currencies whose minor unit has other digits than the usual two (ISO 4217, list one). */
+/** Currencies whose minor unit does not have the usual two digits (ISO 4217, list one). */
 const otherDigits: Readonly<Record<string, number>> = {
   ...{
     BIF: 0,
@@ -34,23 +34,17 @@ const twoDigits = new Set(
   ).split(' '),
 );
 
-/**
- * The digits of a currency's minor unit by ISO 4217; undefined for a code that it does not have.
- */
 export function isoDigitsOf(currency: string): number | undefined {
   if (Object.hasOwn(otherDigits, currency)) return otherDigits[currency];
   return twoDigits.has(currency) ? 2 : undefined;
 }
 
-/**
- * Whether an amount of money can be paid: it has no more digits than the currency. Zeros at its end
- * are none.
- */
+/** Whether an amount has at most the digits of the currency. Zeros at the end do not count. */
 export function hasDigitsOf(amount: string, minorDigits: number): boolean {
   return new Decimal(amount).decimalPlaces() <= minorDigits;
 }
 
-/** What is wrong with an amount of money that has too many digits; empty if nothing is. */
+/** The problem of an amount that has too many digits. */
 export function amountProblems(
   amount: string | undefined,
   path: string,

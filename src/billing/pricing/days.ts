@@ -1,11 +1,11 @@
 import { daysIn } from '../../rating/month';
 
 /**
- * Calendar days (`YYYY-MM-DD`) and months (`YYYY-MM`) as text, which sorts as time does. No zone is
- * needed here: usage comes to billing with its day in the billing zone already decided.
+ * Days (`YYYY-MM-DD`) and months (`YYYY-MM`) are text, which sorts by time. No zone is needed here,
+ * because usage already has its day in the billing zone.
  */
 
-/** Both ends are in it. */
+/** Both ends are inclusive. */
 export interface Period {
   readonly from: string;
   readonly to: string;
@@ -23,20 +23,17 @@ export function dayBefore(day: string): string {
   return dayText(Date.parse(`${day}T00:00:00Z`) - 86_400_000);
 }
 
-/** Of two days in one month. */
+/** Both days must be in the same month. */
 export function daysOf(period: Period): number {
   return Number(period.to.slice(8)) - Number(period.from.slice(8)) + 1;
 }
 
-/** As an invoice line names it: ISO 8601's interval of days. */
+/** As an invoice line names it, which is ISO 8601's interval of days. */
 export function periodText({ from, to }: Period): string {
   return `${from}/${to}`;
 }
 
-/**
- * Cuts a period into pieces at the days on which something begins: each piece starts with one of
- * them.
- */
+/** Cuts a period into pieces. Each of the given days starts a new piece. */
 export function cutAt(period: Period, beginnings: Iterable<string>): Period[] {
   const starts = [...new Set([period.from, ...beginnings])]
     .filter((day) => day >= period.from && day <= period.to)

@@ -1,10 +1,10 @@
 import DecimalJs from 'decimal.js';
 
 /**
- * The project's own decimal.js, so that nobody else's settings reach our money. With 100
- * significant digits every sum and product here is exact; only a division by `per` or by days can
- * be cut, some 80 digits behind the point, where it can no longer move a quotient of such short
- * numbers across a half cent.
+ * The project's own decimal.js, which is safe from settings that other packages make. With 100
+ * significant digits, every sum and product here is exact. Only a division by `per` or by days can
+ * be cut, about 80 digits after the decimal point. With numbers this short, that cannot move a
+ * quotient across half a cent.
  */
 export const Decimal = DecimalJs.clone({ defaults: true, precision: 100, rounding: DecimalJs.ROUND_HALF_UP });
 export type Decimal = DecimalJs;
@@ -13,8 +13,8 @@ export const zero = new Decimal(0);
 export const one = new Decimal(1);
 
 /**
- * Half up to `digits` places. Only for amounts of 0 and more: differences are taken between rounded
- * amounts.
+ * Rounds half up to `digits` places. It is only for amounts of at least 0: differences are taken
+ * between rounded amounts.
  */
 export function roundMoney(amount: Decimal, digits: number): Decimal {
   return amount.toDecimalPlaces(digits, Decimal.ROUND_HALF_UP);

@@ -9,28 +9,28 @@ import { unitOf } from './units';
 import { daysIn } from '../../rating/month';
 
 /**
- * What holds for one project over a run of days in a month: the whole month unless its plan or
- * terms change in it.
+ * The terms of one project for a run of days. This is the whole month unless the plan or its terms
+ * change within it.
  */
 export interface PricingPeriod {
   readonly period: Period;
   readonly plan: string;
   readonly planName: string;
-  /** For a whole month; the pricing period costs `fee * days / monthDays`. */
+  /** For a whole month. The pricing period costs `fee * days / monthDays`. */
   readonly fee: Decimal;
   readonly days: number;
   readonly monthDays: number;
   readonly atQuota: AtQuota;
-  /** For a whole month too; the parts of a month are added up before they are rounded. */
+  /** For a whole month too. The parts of a month are added up before they are rounded. */
   readonly minimumSpend: Decimal;
-  /** The pricing period's share of what the plan gives a month. */
+  /** The pricing period's share of the plan's monthly credits. */
   readonly inferenceCredits: Decimal;
   readonly allowances: readonly Allowance[];
-  /**
-   * The key that a meter key is priced and invoiced under: other names of a model are the model.
-   */
+  /** The key under which a meter key is priced and invoiced. It replaces an alias by its model. */
   readonly listed: (key: string) => string;
-  /** The prices of a meter in the pricing period, each with its days. `undefined`: none. */
+  /**
+   * The prices of a meter in the pricing period, each with its days. `undefined` if there is none.
+   */
   readonly unitPricesFor: (
     key: string,
   ) => readonly { readonly period: Period; readonly rate: UnitPrice | undefined }[];
@@ -39,24 +39,25 @@ export interface PricingPeriod {
 export interface Allowance {
   readonly name: string;
   readonly meters: readonly string[];
-  /** Base units. */
   readonly included: Decimal;
 }
 
 /**
- * The terms of a month, by the project's plan history and the catalog. A pricing period begins
- * where the plan or an agreement changes, and where the catalog changes what the plan costs or
- * includes: each then gets its days' share of fee and quantities. A new price only splits its own
- * meter's usage by day: the included quantity stays one. A row that begins and changes nothing of
- * what this project pays splits nothing, however it is written. Throws UNKNOWN_PLAN for a plan the
- * catalog does not have on those days.
+ * The terms of a month, from the project's plan history and the catalog.
+ *
+ * A pricing period begins where the plan or an agreement changes, and where the catalog changes
+ * what the plan costs or includes. Each period gets its share of fee and quantities by days. A new
+ * price only splits the usage of its own meter by day, and the included quantity stays one. A row
+ * that changes nothing of what this project pays splits nothing, however it is written.
+ *
+ * @throws TallymanError `UNKNOWN_PLAN` for a plan that the catalog does not have on those days
  */
 export function termsOfMonth(catalog: Catalog, plans: readonly PlanEntry[], month: string): PricingPeriod[] {
   const { from, to } = periodOfMonth(month);
   const sorted = plans.toSorted((a, b) => (a.from < b.from ? -1 : 1));
   const atStart = sorted.findLastIndex((entry) => entry.from <= from);
-  // What went before the month and what comes after it does not matter: so most projects of a plan
-  // have the same terms.
+  // What is before or after the month does not matter, so most projects of a plan share their
+  // terms.
   const history = sorted
     .slice(Math.max(0, atStart))
     .filter((entry) => entry.from <= to)
@@ -72,8 +73,7 @@ export function termsOfMonth(catalog: Catalog, plans: readonly PlanEntry[], mont
 }
 
 /**
- * Whether the usage of these meters in a month must be known by day to be priced: else its totals
- * are enough.
+ * Whether these meters can only be priced with their usage by day. Otherwise the totals are enough.
  */
 export function needsDays(
   catalog: Catalog,
@@ -88,11 +88,11 @@ export function needsDays(
 }
 
 /**
- * A close asks for the same terms a hundred thousand times; those of so many histories are kept,
- * with their prices.
+ * A close needs the same terms a hundred thousand times. This many histories are kept with their
+ * prices.
  */
 const TERMS_KEPT = 500;
-/** Models are named by producers, so there may be any number of them. */
+/** Producers name the models, so there can be any number of them. */
 const KEYS_KEPT = 1_000;
 const kept = new WeakMap<Catalog, Map<string, PricingPeriod[]>>();
 
@@ -116,10 +116,10 @@ function pricingPeriodsOf(whole: Catalog, history: readonly PlanEntry[], month: 
   return joined(catalog, pieces).map((run) => pricingPeriodOf(catalog, run, month));
 }
 
-/** A catalog with the aliases that hold in one month. */
+/** A catalog with the aliases that are in force in one month. */
 type MonthCatalog = Omit<Catalog, 'aliases'> & { readonly aliases: ReadonlyMap<string, string> };
 
-/** All that a day's plan says but the catalog's own prices. */
+/** The terms of a plan on a day, without the catalog's own prices. */
 interface Terms {
   readonly plan: string;
   readonly name: string;
@@ -133,7 +133,7 @@ interface Terms {
 
 type Rates = NonNullable<Overrides['rates']>;
 
-/** The terms of a run of days, and the agreed rates of each of its pieces. */
+/** The terms of a run of days, with the agreed rates of each piece. */
 interface Run {
   period: Period;
   terms: Terms;
@@ -176,10 +176,7 @@ function allowancesOn(
   });
 }
 
-/**
- * A row may begin in the month and change nothing for this project: its quota must not fall apart
- * for that.
- */
+/** A row that begins in the month and changes nothing for this project must not split its quota. */
 function joined(catalog: MonthCatalog, pieces: readonly { period: Period; terms: Terms }[]): Run[] {
   const runs: Run[] = [];
   for (const { period, terms } of pieces) {
@@ -204,7 +201,7 @@ function changesNothing(catalog: MonthCatalog, before: Terms, after: Terms, day:
 }
 
 /**
- * Terms without their rates, as text that is equal where they come to the same: a name alone is no
+ * Terms without rates as text, equal if their effect is equal. A different name alone is not a
  * change.
  */
 function comparable({ plan, fee, atQuota, inferenceCredits, minimumSpend, allowances }: Terms): string {
@@ -218,8 +215,8 @@ function comparable({ plan, fee, atQuota, inferenceCredits, minimumSpend, allowa
 }
 
 /**
- * The meter keys that agreed rates are for. One for all models of a meter is for those of the
- * catalog, and for others.
+ * The meter keys that agreed rates apply to. A rate for all models of a meter applies to those in
+ * the catalog and to any other.
  */
 function keysOfRates(catalog: MonthCatalog, rates: Rates): string[] {
   const keys = rates.flatMap(({ meter, model }) => {
@@ -249,7 +246,7 @@ function pricingPeriodOf(
     minimumSpend: new Decimal(terms.minimumSpend),
     inferenceCredits: roundMoney(credits, catalog.minorDigits),
     allowances: terms.allowances.map(({ name, meters, included }) => {
-      // A part of a month includes whole billing units, rounded up: nobody has to read 2258.06
+      // A part of a month includes whole billing units, rounded up, so that no invoice says 2258.06
       // minutes.
       const units = new Decimal(included);
       const shared = days === monthDays ? units : units.times(days).div(monthDays).ceil();
@@ -277,8 +274,8 @@ function unitPricesFor(
   };
 
   /**
-   * A part for each price, not for each row: one that charges what the row before did begins
-   * nothing anew.
+   * A part per price instead of per row: a row that charges the same as the one before does not
+   * begin a part.
    */
   function ratesOf(key: string): ReturnType<PricingPeriod['unitPricesFor']> {
     const listed = listedOf(catalog, key);
@@ -300,8 +297,8 @@ function unitPricesFor(
 }
 
 /**
- * What a meter costs on a day: as agreed for it, as agreed for all models of its kind, or by the
- * catalog.
+ * The price of a meter on a day: agreed for the meter, agreed for all models of its kind, or from
+ * the catalog.
  */
 function rateOn(
   catalog: MonthCatalog,
@@ -318,7 +315,7 @@ function rateOn(
   return row?.plans.get(plan) ?? row?.rate;
 }
 
-/** A model's own name, or that of the model which it is another name for in a month. */
+/** Replaces an alias by its model. */
 export function listedKeyOf(catalog: Pick<Catalog, 'rates' | 'aliases'>, key: string, month: string): string {
   return listedOf({ rates: catalog.rates, aliases: aliasesIn(catalog.aliases, month) }, key);
 }

@@ -3,18 +3,18 @@ import { periodOfMonth, type Period } from './days';
 import { Decimal, zero } from './decimal';
 import { monthOf, splitLateField } from '../../rating/month';
 
-/** A month's totals of one project just as the store holds them, in base units. */
+/** A project's stored totals of a month, in base units. */
 export interface StoredMonth {
-  /** By meter key; late usage of an earlier month by `<YYYY-MM>@<meter key>`. */
+  /** By meter key. Late usage of an earlier month is under `<YYYY-MM>@<meter key>`. */
   readonly totals: ReadonlyMap<string, bigint>;
   /**
-   * By `YYYY-MM-DD/<meter key>`, the day being that of the usage: late usage stands under its own,
-   * earlier day.
+   * By `YYYY-MM-DD/<meter key>`. The day is that of the usage, so late usage is under an earlier
+   * day.
    */
   readonly daily?: ReadonlyMap<string, bigint>;
 }
 
-/** All that is known to have been used in one month, whenever it arrived. */
+/** All usage of one month, whenever it arrived. */
 export interface MonthUsage {
   readonly month: string;
   /** By meter key. */
@@ -25,9 +25,9 @@ export interface MonthUsage {
 const dailyField = /^\d{4}-\d{2}-\d{2}\//;
 
 /**
- * The other months of which a month holds late usage, in order. The days decide where they are
- * known: late usage and late voids may add up to nothing, and their totals are gone then, while
- * some days cost more than others.
+ * The other months whose late usage this month contains, in order. If the days are known, they
+ * decide: late usage and late voids may add up to nothing, so that no total is left, while some
+ * days cost more than others.
  */
 export function lateMonthsIn(month: string, { totals, daily }: StoredMonth): string[] {
   const months = new Set<string>();
@@ -42,8 +42,7 @@ export function lateMonthsIn(month: string, { totals, daily }: StoredMonth): str
 }
 
 /**
- * What was used in `month`, gathered from the month's own totals and from what later months in
- * `stored` took in late.
+ * All usage of `month`: its own totals, and the late usage that later months in `stored` contain.
  */
 export function usageOfMonth(month: string, stored: ReadonlyMap<string, StoredMonth>): MonthUsage {
   const totals = new Map<string, bigint>();
@@ -66,9 +65,8 @@ function add(totals: Map<string, bigint>, key: string, quantity: bigint): void {
 }
 
 /**
- * What was used of one meter in a part of the month. The days are looked at only where the month
- * falls in parts, and must then add up to its total: else a plan change would make usage appear or
- * vanish.
+ * The usage of one meter in a part of the month. Days are used only if the month is split. They
+ * must then add up to the total, or else a plan change would make usage appear or vanish.
  */
 export function quantityIn(usage: MonthUsage, key: string, period: Period): Decimal {
   const total = usage.totals.get(key) ?? 0n;

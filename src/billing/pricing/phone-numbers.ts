@@ -10,8 +10,8 @@ const LABELS = { usLocal: 'US local phone numbers', usTollFree: 'US toll-free ph
 const KINDS = ['usLocal', 'usTollFree'] as const;
 
 /**
- * What rented phone numbers cost in a pricing period: a line for each run of days with one number
- * of them and one price, prorated by days as the plan's fee is.
+ * The cost of rented phone numbers in a pricing period, prorated by days like the plan's fee. There
+ * is one line for each run of days with the same count and price.
  */
 export function phoneNumberLines(
   catalog: Catalog,

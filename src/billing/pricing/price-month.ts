@@ -10,10 +10,7 @@ import { usageItemsIn } from './usage-items';
 import { priceUsage, type Priced } from './price-usage';
 import { amountOf, moneyLine, moneyUnit, type PricedLine } from '../invoice/priced-line';
 
-/**
- * Prices a month's usage by its pricing periods, each on its own; only a minimum spend looks at the
- * month as a whole.
- */
+/** Prices each pricing period on its own. Only a minimum spend depends on the whole month. */
 export function priceMonth(
   catalog: Catalog,
   pricingPeriods: readonly PricingPeriod[],

@@ -8,7 +8,7 @@ import type { PricedLine } from '../invoice/priced-line';
 import { isFree } from './unit-price';
 import { labelOf, unitOf, type BillingUnit } from './units';
 
-/** What usage costs under its terms: a function of the usage alone, whenever that arrived. */
+/** What usage costs under its terms. It depends on the usage alone, whenever that arrived. */
 export interface Priced {
   readonly lines: readonly PricedLine[];
   /** Meter keys without a price, in the order of the lines. */
@@ -17,8 +17,8 @@ export interface Priced {
 }
 
 /**
- * Usage past the quota of a plan that blocks there: not charged. Base units, or money for
- * inference.
+ * Usage beyond the quota of a plan that blocks it, which is not charged. In base units, or in money
+ * for inference.
  */
 export interface Blocked {
   readonly name: string;
@@ -27,8 +27,9 @@ export interface Blocked {
 }
 
 /**
- * Prices one item: a line, or one for each tier it reaches. `periodOfLines`: the pricing period's
- * days, if it is a part of a month.
+ * Prices one item, with a line for each tier that it reaches.
+ *
+ * @param periodOfLines the days of the pricing period if it is a part of the month
  */
 export function priceUsage(
   item: UsageItem,
@@ -43,7 +44,8 @@ export function priceUsage(
     item.period.from !== pricingPeriod.period.from || item.period.to !== pricingPeriod.period.to;
   const period = inParts ? periodText(item.period) : periodOfLines;
   const description = labelOf(meter, model);
-  // Written out field by field: spreading objects into one another takes half the time of a close.
+  // Written field by field, because spreading objects into each other takes half the time of a
+  // close.
   const lineOf = (part: LinePart, text = description, id = `${item.period.from} ${key}`): PricedLine => ({
     id,
     kind: 'usage',

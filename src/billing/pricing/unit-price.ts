@@ -1,7 +1,7 @@
 import type { Price, PriceDocument, UnitPrice, TierDocument } from '../catalog/catalog';
 import { Decimal } from './decimal';
 
-/** Makes a price of a catalog or an override ready to use. `per` is in billing units. */
+/** @param per in billing units */
 export function unitPriceOf(price: PriceDocument, per = '1'): UnitPrice {
   return { per: new Decimal(per), price: priceOf(price) };
 }
@@ -23,16 +23,16 @@ function tierOf(tier: TierDocument): { upTo: Decimal | undefined; amount: Decima
   };
 }
 
-/** A rate that costs nothing: no quota applies to it. */
+/** No quota applies to a rate that costs nothing. */
 export function isFree(rate: UnitPrice): boolean {
   const amounts = 'tiers' in rate.price ? rate.price.tiers.map((tier) => tier.amount) : [rate.price.amount];
   return amounts.every((amount) => amount.isZero());
 }
 
 /**
- * What a rate comes to, as text: equal for rates that charge the same for the same usage, however
- * they are written. `0.010` is `0.01`, 30 for 60 is 0.5 for 1, a tier that costs as much as the one
- * before is no tier, and nothing is nothing.
+ * A text that is equal for rates that always charge the same, however they are written. `0.010`
+ * equals `0.01`, 30 per 60 equals 0.5 per 1, a tier that costs the same as the one before does not
+ * count, and neither does a price of zero.
  */
 export function chargeKey(rate: UnitPrice | undefined): string {
   if (rate === undefined) return 'none';

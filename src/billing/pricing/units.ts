@@ -2,10 +2,7 @@ import { BILLING_UNITS } from '../../rating/meter-table';
 import { meterNames, meterRow, splitMeterKey } from '../../rating/meters';
 import { Decimal } from './decimal';
 
-/**
- * What a price and an invoice line count in. `size` is the number of base units (as totals hold
- * them) in one.
- */
+/** The unit of prices and invoice lines. `size` is the number of base units in one of them. */
 export interface BillingUnit {
   readonly name: string;
   readonly size: Decimal;
@@ -17,13 +14,10 @@ const units = new Map(
 export const second: BillingUnit = units.get('second')!;
 const unknownUnit: BillingUnit = { name: 'unit', size: new Decimal(1) };
 
-/** The base units in a billing unit, by the name that an invoice line has. */
+/** The number of base units in a billing unit, by the unit's name on invoice lines. */
 export const unitSize = (name: string): bigint => BigInt((units.get(name) ?? unknownUnit).size.toFixed());
 
-/**
- * The unit of a meter. An unknown meter is counted in base units: it has no price, and its line
- * says so.
- */
+/** An unknown meter counts in base units. It has no price, and its line shows that. */
 export function unitOf(meter: string): BillingUnit {
   return units.get(meterRow(meter)?.unit ?? '') ?? unknownUnit;
 }
@@ -34,8 +28,8 @@ export function labelOf(meter: string, model?: string): string {
 }
 
 /**
- * Meter keys in the order of an invoice's usage lines: by the table of meters, then by model, code
- * unit by code unit.
+ * Sorts meter keys like the usage lines of an invoice: by the table of meters, then by model in
+ * code units.
  */
 export function inInvoiceOrder(keys: Iterable<string>): string[] {
   const placed = Array.from(keys, (key) => ({

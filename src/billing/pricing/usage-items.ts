@@ -6,23 +6,22 @@ import type { PricingPeriod } from './month-terms';
 import { quantityIn, type MonthUsage } from './month-usage';
 import { inInvoiceOrder } from './units';
 
-/** What was used of one meter at one price. */
 export interface UsageItem {
-  /** As the catalog lists it. */
+  /** The key under which the catalog lists it. */
   readonly key: string;
   readonly meter: string;
   readonly model: string | undefined;
   readonly period: Period;
   readonly rate: UnitPrice | undefined;
-  /** Base units, as is what of it is included. */
+  /** In base units, like `included`. */
   readonly quantity: Decimal;
   readonly included: Decimal;
   readonly allowance: string | undefined;
 }
 
 /**
- * A pricing period's usage in the order of the invoice, with each item's part of the included
- * quantities.
+ * The usage of a pricing period in the order of the invoice, each item with its share of the
+ * included quantities.
  */
 export function usageItemsIn(pricingPeriod: PricingPeriod, usage: MonthUsage): UsageItem[] {
   const names = namesIn(pricingPeriod, usage);
@@ -31,7 +30,8 @@ export function usageItemsIn(pricingPeriod: PricingPeriod, usage: MonthUsage): U
   );
   const left = new Map(pricingPeriod.allowances.map((allowance) => [allowance.name, allowance.included]));
   const turns = turnsIn(pricingPeriod);
-  // Meters that share an allowance take from it in its own order, which need not be the invoice's.
+  // Meters that share an allowance use it up in the order of the allowance, which may differ from
+  // that of the invoice.
   const byTurn = items
     .filter(({ meter }) => turns.has(meter))
     .sort((a, b) => turns.get(a.meter)!.turn - turns.get(b.meter)!.turn);
@@ -47,8 +47,8 @@ export function usageItemsIn(pricingPeriod: PricingPeriod, usage: MonthUsage): U
 type Used = { -readonly [Field in keyof UsageItem]: UsageItem[Field] };
 
 /**
- * What was used, by the key that the catalog lists: usage under several names of a model is one
- * usage, and shares the model's tiers, packages and line.
+ * Usage by the key that the catalog lists. Usage under several names of a model is one usage, and
+ * shares the model's tiers, packages and line.
  */
 function namesIn(pricingPeriod: PricingPeriod, usage: MonthUsage): Map<string, string[]> {
   const names = new Map<string, string[]>();
@@ -62,14 +62,16 @@ function namesIn(pricingPeriod: PricingPeriod, usage: MonthUsage): Map<string, s
   return names;
 }
 
-/** What was used of one meter, a part for each of its prices. Nothing of it is included yet. */
+/**
+ * The usage of one meter, with a part for each of its prices. Nothing is marked as included yet.
+ */
 function used(
   pricingPeriod: PricingPeriod,
   usage: MonthUsage,
   key: string,
   names: readonly string[],
 ): Used[] {
-  // Under one name alone it is called by that; under several, by the model's own.
+  // A single name is shown as it is. Several names are shown as the model's own name.
   const { meter, model } = splitMeterKey(names.length === 1 ? names[0]! : key);
   const parts: Used[] = [];
   for (const { period, rate } of pricingPeriod.unitPricesFor(key)) {
@@ -80,7 +82,7 @@ function used(
   return parts;
 }
 
-/** Which allowance a meter takes from, and when its turn is. */
+/** Which allowance a meter uses up, and its place in the order. */
 function turnsIn(pricingPeriod: PricingPeriod): Map<string, { allowance: string; turn: number }> {
   const turns = new Map<string, { allowance: string; turn: number }>();
   for (const { name, meters } of pricingPeriod.allowances) {

@@ -1,19 +1,18 @@
 import type { ProjectDocument } from './project';
 
-/** Up to where a project's history can no longer be changed. */
 export interface ClosedMonths {
   /** The latest closed month. */
   readonly last: string;
-  /** The month after it: the first that can still be changed. */
+  /** The month after it, which is the first one that can still be changed. */
   readonly open: string;
 }
 
 /**
- * What a change would alter of the months that are closed. Their invoices are issued, so it would
- * have no effect there, and pricing them again would come to something else. Rows that say the same
- * as before in other words alter nothing.
+ * What a change would alter in closed months. Their invoices are issued, so the change would have
+ * no effect there, while pricing them again would give other amounts. Rows that mean the same as
+ * before alter nothing.
  *
- * @param before undefined for a project that was never set
+ * @param before undefined for a project that was never saved
  */
 export function closedMonthProblems(
   before: ProjectDocument | undefined,
@@ -51,8 +50,8 @@ function alteredRows(was: readonly DatedRow[], is: readonly DatedRow[], openDay:
 }
 
 /**
- * What held before a day: from -> what held from then on. A row that repeats the one before it
- * changes nothing.
+ * What was in force before a day: from -> content. A row that repeats the one before it changes
+ * nothing.
  */
 function pastRows(rows: readonly DatedRow[], openDay: string): Map<string, string> {
   const past = rows.filter(({ from }) => from < openDay).sort((a, b) => (a.from < b.from ? -1 : 1));
@@ -66,7 +65,7 @@ function pastRows(rows: readonly DatedRow[], openDay: string): Map<string, strin
   return held;
 }
 
-/** In their order, which is the one in which they are used up. */
+/** The order of credits matters, because they are used up in it. */
 function alteredCredits(
   was: NonNullable<ProjectDocument['credits']>,
   is: NonNullable<ProjectDocument['credits']>,
@@ -85,7 +84,7 @@ function alteredCredits(
   ];
 }
 
-/** The same text for the same value, in whatever order its fields were written. */
+/** The same text for the same value, whatever the order of its fields. */
 function inOneOrder(value: unknown): string {
   return JSON.stringify(value, (_name, field: unknown) =>
     typeof field !== 'object' || field === null || Array.isArray(field)

@@ -7,8 +7,8 @@ import type { Overrides, PlanEntry, ProjectDocument } from './project';
 import { isInference, isMeter } from '../../rating/meters';
 
 /**
- * What is wrong with a project document that has the right shape, by the catalog it will be billed
- * with.
+ * The problems of a project document that matches the schema, given the catalog that it will be
+ * billed with.
  */
 export function projectProblems(project: ProjectDocument, catalog: Catalog): string[] {
   return [
@@ -57,7 +57,7 @@ function overrideProblems(
   catalog: Catalog,
   month: string,
 ): string[] {
-  // Another name of a model is the model.
+  // An alias stands for its model.
   const listedOf = ({ meter, model }: { meter: string; model?: string | undefined }): string =>
     model === undefined ? meter : listedKeyOf(catalog, `${meter}/${model}`, month);
   return [
@@ -83,7 +83,7 @@ function overrideProblems(
   ];
 }
 
-/** One meter in two included quantities: which of them would it use up? */
+/** If a meter were in two included quantities, it would be undefined which one it uses up. */
 function sharedMeterProblems(
   agreed: NonNullable<Overrides['allowances']>,
   path: string,

@@ -1,6 +1,6 @@
 import type { AtQuota, PriceDocument } from '../catalog/catalog';
 
-/** What `billing.projects` holds of a project (`schemas/project.v1.json`). */
+/** The document of a project in `billing.projects` (`schemas/project.v1.json`). */
 export interface ProjectDocument {
   readonly project: string;
   readonly plans: readonly PlanEntry[];
@@ -9,8 +9,7 @@ export interface ProjectDocument {
 }
 
 /**
- * A plan from the start of a day in the billing zone on, with what was agreed for this project
- * alone.
+ * A plan from the start of a day in the billing zone, with what was agreed for this project alone.
  */
 export interface PlanEntry {
   readonly plan: string;
@@ -18,46 +17,50 @@ export interface PlanEntry {
   readonly overrides?: Overrides;
 }
 
-/** Each field replaces the catalog's; what is not named stays as the plan has it. */
+/** Each field replaces the one of the catalog. A missing field stays as the plan has it. */
 export interface Overrides {
   readonly fee?: string;
   readonly atQuota?: AtQuota;
   readonly inferenceCredits?: string;
   readonly minimumSpend?: string;
-  /** `meters` only where the catalog has no allowance of that name, or to regroup it. */
+  /** `meters` is needed only if the catalog has no allowance of that name, or to regroup it. */
   readonly allowances?: readonly {
     readonly name: string;
     readonly meters?: readonly string[];
     readonly included: string;
   }[];
   /**
-   * Of an inference meter without `model`: for all its models that have no override of their own.
+   * For an inference meter without `model`: the rate of all its models that have no override of
+   * their own.
    */
   readonly rates?: readonly {
     readonly meter: string;
     readonly model?: string;
     /**
-     * Billing units the price is for: never guessed, or a price per minute would be charged per
-     * second.
+     * The number of billing units that the price is for. It has no default, because a price per
+     * minute must not be charged per second.
      */
     readonly per: string;
     readonly price: PriceDocument;
   }[];
 }
 
-/** Who the invoice is made out to. */
+/** Who the invoice is addressed to. */
 export interface Profile {
   readonly name?: string;
   readonly email?: string;
   readonly address?: readonly string[];
   readonly taxId?: string;
-  /** The catalog's: invoices are written in no other. */
+  /** Must be the currency of the catalog, since all invoices are in it. */
   readonly currency?: string;
-  /** What the project means to spend a month at most; nothing is stopped by it. */
+  /** What the project intends to spend per month at most. It stops nothing. */
   readonly budget?: string;
-  /** How many phone numbers it rents, each row from the start of its day on. */
+  /** How many phone numbers it rents. Each row applies from the start of its day. */
   readonly phoneNumbers?: readonly PhoneNumbers[];
-  /** The tax of a month, late usage of it too, is by the row in force on the month's last day. */
+  /**
+   * The row in force on the last day of a month gives the tax of that month, including its late
+   * usage.
+   */
   readonly taxes?: readonly Tax[];
 }
 
@@ -69,13 +72,13 @@ export interface PhoneNumbers {
 
 export interface Tax {
   readonly from: string;
-  /** E.g. `VAT`. */
+  /** Such as `VAT`. */
   readonly name: string;
   /** A fraction: `0.21` is 21 %. */
   readonly rate: string;
 }
 
-/** A correction in the customer's favour, set against the invoice of `month` after tax. */
+/** A correction in the customer's favour, which is set against the invoice of `month` after tax. */
 export interface Credit {
   readonly month: string;
   readonly description: string;

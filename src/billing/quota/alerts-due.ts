@@ -4,12 +4,12 @@ import { termsOfMonth } from '../pricing/month-terms';
 import { usageOfMonth } from '../pricing/month-usage';
 import { quotaUsage } from './quota-usage';
 
-/** The parts of a limit whose reaching is told. */
+/** The percentages of a limit at which an alert is sent. */
 const PERCENTS = [80, 100] as const;
 
 /**
- * A limit that a project came near to or reached (`schemas/alert.v1.json`, without what the sender
- * adds).
+ * An alert that a project is near its limit or has reached it (`schemas/alert.v1.json`, without the
+ * fields that the sender adds).
  */
 export interface DueAlert {
   readonly id: string;
@@ -18,7 +18,7 @@ export interface DueAlert {
   readonly plan: string;
   readonly kind: 'included' | 'credits' | 'budget';
   readonly name: string;
-  /** The days that the limit is for, where the month falls in parts. */
+  /** The days of the limit if the month is split. */
   readonly period?: string;
   readonly percent: (typeof PERCENTS)[number];
   /** Decimal strings in `unit`. */
@@ -30,10 +30,10 @@ export interface DueAlert {
 type Limit = Omit<DueAlert, 'id' | 'percent'>;
 
 /**
- * Every alert that a month's usage so far calls for, sent before or not: the same usage always
- * calls for the same ids.
+ * Every alert that a month's usage so far calls for, whether or not it was sent before. The same
+ * usage always gives the same ids.
  *
- * A budget is held against the invoice as it would be now, plan fee, credits and tax included.
+ * A budget is compared with the current invoice, including plan fee, credits and tax.
  */
 export function alertsDue(input: InvoiceInput): DueAlert[] {
   return [...includedLimits(input), ...budgetLimit(input)].flatMap((limit) =>

@@ -11,35 +11,35 @@ import { amountOf, moneyUnit, shownUnit } from '../invoice/priced-line';
 import { isFree } from '../pricing/unit-price';
 
 /**
- * What becomes of usage beyond an included quantity: it is charged, it must be stopped, or it costs
- * nothing.
+ * What happens to usage beyond an included quantity: it is charged, it must be stopped, or it is
+ * free.
  */
 export type BeyondQuota = 'overage' | 'block' | 'free';
 
 /**
- * An included quantity of a month, or of a part of it, and what was used of it. Decimal strings in
- * `unit`.
+ * An included quantity of a month or of a part of it, and how much of it was used. Decimal strings
+ * in `unit`.
  */
 export interface QuotaUsage {
   readonly name: string;
-  /** Those that share it; of inference credits none, since all of inference does. */
+  /** The meters that share it. Empty for inference credits, since all of inference shares them. */
   readonly meters: readonly string[];
-  /** What it is for, where the month falls in parts: `2026-05-01/2026-05-14`. */
+  /** The days that it is for if the month is split: `2026-05-01/2026-05-14`. */
   readonly period?: string;
-  /** As an invoice has it; the currency for inference credits. */
+  /** The unit of the invoice, or the currency for inference credits. */
   readonly unit: string;
   readonly used: string;
   readonly included: string;
   /** Never below 0. */
   readonly remaining: string;
-  /** What goes beyond `included`. */
+  /** What exceeds `included`. */
   readonly over: string;
   readonly beyond: BeyondQuota;
 }
 
 /**
- * How a part of a month stands against what its plan includes: allowances first, then meters that
- * have none.
+ * How a part of a month compares with what its plan includes. Allowances come first, then the
+ * meters that have none.
  */
 export function quotaUsage(
   catalog: Catalog,
@@ -69,7 +69,7 @@ export function quotaUsage(
   return [...shared, inferenceCredits(catalog, pricingPeriod, items, period), ...alone];
 }
 
-/** Money that inference uses up, whatever its model. */
+/** Money that all models of inference use up. */
 function inferenceCredits(
   catalog: Catalog,
   pricingPeriod: PricingPeriod,

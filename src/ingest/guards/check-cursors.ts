@@ -11,18 +11,18 @@ export interface CheckedCursors {
   readonly partitionCount: number;
   /** topic -> partition -> the offset that the next record will get. */
   readonly ends: ReadonlyMap<string, readonly number[]>;
-  /** topic -> its id; empty where the cluster has none. */
+  /** topic -> its id. Empty if the cluster has no topic ids. */
   readonly topicIds: ReadonlyMap<string, string>;
 }
 
 /**
- * Makes sure that every partition has a cursor, that the cursors belong to the topics that are
- * there, and that they lie within their logs. Without this, a cursor beyond its log's end passes
- * for one that is caught up.
+ * Makes sure that every partition has a cursor, that the cursors belong to the existing topics, and
+ * that they are within their logs. Without this check, a cursor beyond the end of its log would
+ * look like one that is caught up.
  *
- * A missing cursor is never made here: made at the wrong offset it would skip usage, or count it
- * twice. The number of shards, which Redis may lose alone, is noted again: it is the number of
- * partitions.
+ * A missing cursor is never created here: at the wrong offset it would skip usage, or count it
+ * twice. The number of shards is the number of partitions. It is stored again, because Redis may
+ * lose it alone.
  *
  * @param topics full names
  * @throws TallymanError `TOPICS_MISSING`, `NOT_CO_PARTITIONED`, `UNINITIALISED`, `TOPIC_REPLACED`,
@@ -38,16 +38,17 @@ export async function checkCursors(
   const look = async (): Promise<{ ranges: Map<string, LogRange[]>; stop?: TallymanError }> => {
     const cursors: Map<string, number>[] = [];
     for (let shard = 0; shard < partitionCount; shard += 1) cursors.push(await readCursors(store, shard));
-    // Read after the cursors: one that moves on meanwhile is not beyond the end.
+    // Read after the cursors, so that a cursor that moves meanwhile does not look as if it were
+    // beyond the end.
     const ranges = await logRanges(kafka, topics);
     const stop = firstStop(cursors, ranges);
     return { ranges, ...(stop && { stop }) };
   };
   let { ranges, stop } = await look();
-  // Consumers may have moved a cursor, and retention removed what it passed, between the two
-  // readings.
+  // Between the two reads, consumers may have moved a cursor, and retention may have deleted what
+  // it passed.
   if (stop) ({ ranges, stop } = await look());
-  // After the ranges: ids do not come back, so a topic that has its own now had it then.
+  // Read after the ranges: ids are never reused, so a topic that has its own id now had it then.
   const topicIds = await checkTopicIds(kafka, store, topics);
   if (stop) throw stop;
   await restoreShardCount(store, partitionCount);

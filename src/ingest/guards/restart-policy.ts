@@ -1,17 +1,17 @@
 /**
- * Kafka may be away, or the group in disorder, for so long without a break before the consumer is
- * given up.
+ * A consumer gives up after this long without a break in the trouble, when Kafka is away or the
+ * group is in disorder.
  */
 const TROUBLE_LIMIT_MS = 300_000;
-/** Trouble that comes back sooner than this is the same as before. */
+/** Trouble that returns sooner than this counts as the same trouble. */
 const TROUBLE_BREAK_MS = 30_000;
 
 /**
- * Whether a consumer that broke down is started again. A broker that restarts must be ridden out,
- * and kafkajs breaks down when it is the only one; but a consumer that breaks down over and over
- * must not look alive for ever.
+ * Decides whether a consumer that broke down is started again. A consumer has to survive the
+ * restart of a broker, and kafkajs breaks down if it was the only one. But a consumer that breaks
+ * down over and over must not look alive forever.
  *
- * @returns a function to be asked at each breakdown, by a clock that nobody sets
+ * @returns a function that is called at each breakdown with a monotonic time
  */
 export function createRestartPolicy(): (nowMs: number) => boolean {
   let troubleSince = Number.NEGATIVE_INFINITY;

@@ -1,30 +1,30 @@
 import type { Socket } from 'node:net';
 import type { Logger } from '../../lib/logger';
 
-/** Longer than an orderly stop takes whose servers answer. */
+/** An orderly stop takes less than this if the servers answer. */
 const CUT_AFTER_MS = 4_000;
 /**
- * Well under the half a minute that supervisors wait before they kill; longer than a stop takes
- * after the cut.
+ * Well under the 30 s that supervisors wait before they kill. A stop takes less after its
+ * connections were cut.
  */
 const STOP_LIMIT_MS = 20_000;
 
 /**
- * Cuts short a stop that takes long, and ends a process that does not stop in time. Says what it
- * waited for.
+ * Cuts the connections of a stop that takes long, and ends a process that does not stop in time.
+ * Logs what it waited for.
  */
 export interface StopDeadline {
-  /** The time runs from the first call on. */
+  /** The time starts at the first call. */
   begin(): void;
-  /** Notes that the stop waits for something, until it is over. */
+  /** Registers that the stop waits for something. */
   during<T>(what: string, wait: Promise<T>): Promise<T>;
 }
 
 /**
- * An orderly stop waits for answers: of Redis to the chunks at hand, of Kafka to a goodbye. A
- * server that is away or starts may take longer than anybody waits, so the connections are cut
- * then, and every wait fails. Whatever was under way is done again by the next process. A process
- * that has nothing left to do ends before, and is not kept by this.
+ * An orderly stop waits for answers: Redis has to answer the current chunks, and Kafka the goodbye.
+ * A server that is away or starting may take too long. The connections are then cut, so that every
+ * wait fails, and the next process repeats what was unfinished. A process that has nothing left to
+ * do ends earlier: this does not keep it alive.
  *
  * @param cut ends every connection
  */
@@ -41,7 +41,7 @@ export function createStopDeadline(
       if (hasBegun) return;
       hasBegun = true;
       setTimeout(() => {
-        logger.warn({ waitsFor: waitsFor() }, 'the stop takes long: cutting the connections');
+        logger.warn({ waitsFor: waitsFor() }, 'the stop is taking long: cutting the connections');
         cut();
       }, CUT_AFTER_MS).unref();
       setTimeout(() => {
@@ -61,8 +61,8 @@ export function createStopDeadline(
 }
 
 /**
- * What keeps a process alive whose stop is over: connections by their address, the rest by its
- * kind.
+ * What keeps the process of a finished stop alive: connections by their address, everything else by
+ * its kind.
  */
 function openHandles(): string[] {
   const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles: () => Partial<Socket>[] };

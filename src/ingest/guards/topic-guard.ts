@@ -5,22 +5,22 @@ import type { Store } from '../../redis/store';
 import { noteTopicId } from '../../redis/cursors';
 import { topicReplaced } from '../stop-errors';
 
-/** Keeps a consumer from counting one topic's events under the offsets of another. */
+/** Keeps a consumer from counting events of one topic under the offsets of another. */
 export interface TopicGuard {
-  /** To be called after every answer to a fetch. */
+  /** Must be called after every response to a fetch. */
   noteFetch(): void;
   /**
-   * Makes sure that all that was fetched comes from the topic that the cursors belong to. It runs
-   * after the fetch: Kafka never uses an id twice, so a topic that has its id now had it then.
+   * Makes sure that everything fetched is from the topic that the cursors belong to. It runs after
+   * the fetch: Kafka never reuses an id, so a topic that has its id now had it then.
    *
-   * @throws TallymanError `TOPIC_REPLACED`; KafkaJSError when there is no such topic now
+   * @throws TallymanError `TOPIC_REPLACED`; KafkaJSError if the topic does not exist now
    */
   check(): Promise<void>;
 }
 
 /**
- * @param expectedId the topic's id when its cursors were made; undefined, and unchecked, if the
- *   cluster has no ids
+ * @param expectedId the topic's id when its cursors were created; undefined if the cluster has no
+ *   topic ids, and then nothing is checked
  */
 export function createTopicGuard(
   client: KafkaClient,
@@ -35,7 +35,7 @@ export function createTopicGuard(
       if (expectedId === undefined || checked === fetches) return;
       const covered = fetches;
       const id = await client.topicId(topic);
-      if (id === undefined) throw new KafkaJSError(`${topic} is not there`, { retriable: true });
+      if (id === undefined) throw new KafkaJSError(`${topic} does not exist`, { retriable: true });
       if (id !== expectedId) throw topicReplaced(topic, expectedId, id);
       checked = Math.max(checked, covered);
     },
@@ -43,10 +43,10 @@ export function createTopicGuard(
 }
 
 /**
- * Stores in Redis which topics the cursors belong to. Call it before the cursors are made: they
- * then belong to these topics, or to none.
+ * Stores in Redis which topics the cursors belong to. Call it before the cursors are created, so
+ * that a cursor never belongs to an unknown topic.
  *
- * @param known topic -> id, from a time before Redis was emptied
+ * @param known topic -> id, from before Redis was emptied
  * @throws RefusedError `TOPIC_REPLACED` if Redis holds other ids
  */
 export async function noteTopicIds(

@@ -1,18 +1,17 @@
-/** What a consumer must know of closed months: see docs/exactness.md, the freeze. */
+/** What a consumer needs to know about closed months: see docs/exactness.md, the freeze. */
 export interface ClosesWatch {
   /**
-   * The latest month known to be closed, asked of the ledger at most `maxAgeMs` ago; undefined for
-   * none.
+   * The latest closed month in the ledger, read at most `maxAgeMs` ago; undefined if there is none.
    */
   latest(): Promise<string | undefined>;
-  /** Puts back what Redis has lost. */
+  /** Restores what Redis has lost. */
   restore(): Promise<void>;
 }
 
 export interface ClosesWatchOptions {
-  /** Where the ledger of closes ends: another end than before means another close. */
+  /** The end of the ledger of closes. If it has moved, there is another close. */
   readonly ledgerEnd: () => Promise<number>;
-  /** Brings into Redis every freeze that the ledger knows; returns the closed months in order. */
+  /** Restores every freeze in the ledger to Redis. Returns the closed months in order. */
   readonly restore: () => Promise<readonly string[]>;
   readonly maxAgeMs?: number;
 }
@@ -21,9 +20,9 @@ export interface ClosesWatchOptions {
 const MAX_AGE_MS = 1_000;
 
 /**
- * Follows the ledger of closes. Asked before each chunk, it costs a request a second; a consumer
- * that learned of a close only at its next start would count on, if Redis lost the freeze
- * meanwhile, as if the month were open.
+ * Follows the ledger of closes. It is read before each chunk, which costs one request per second.
+ * Otherwise a consumer would learn of a close only at its next start. If Redis lost the freeze
+ * meanwhile, the consumer would continue to count as if the month were open.
  */
 export function watchCloses({ ledgerEnd, restore, maxAgeMs = MAX_AGE_MS }: ClosesWatchOptions): ClosesWatch {
   let months: readonly string[] = [];

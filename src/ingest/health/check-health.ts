@@ -13,43 +13,41 @@ export interface HealthProblem {
     | 'LOG_UNSEEN'
     | 'LEDGER_UNSEEN'
     | 'REBUILD_UNFINISHED';
-  /** `<topic>/<partition>`, a topic, or what is away. */
+  /** `<topic>/<partition>`, a topic, or the store that is away. */
   readonly subject: string;
   readonly detail: string;
 }
 
-/** What `/readyz` answers. */
+/** The body of `/readyz`. */
 export interface Health {
-  /** Whether usage is being counted as it comes. */
   readonly ready: boolean;
   readonly problems: readonly HealthProblem[];
 }
 
 export interface HealthInput {
-  /** How long ago each topic's consumer in this process last came round in its loop. */
+  /** How long ago each topic's consumer in this process last completed a turn of its loop. */
   readonly loops: readonly { readonly topic: string; readonly idleMs: number }[];
-  /** Why Redis does not answer; undefined when it does. */
+  /** Why Redis does not answer; undefined if it does. */
   readonly storeProblem: string | undefined;
-  /** Every partition of the topics, whoever reads it; undefined while it cannot be seen. */
+  /** Every partition of the topics, whoever reads it; undefined while it cannot be read. */
   readonly position: Pick<LogPosition, 'partitions'> | undefined;
-  /** Why the position cannot be seen. */
+  /** Why the position cannot be read. */
   readonly positionProblem: string | undefined;
-  /** What the watch of the ledgers reports, in a process that shows them. */
+  /** The problem that the watch of the ledgers reports, in a process that shows them. */
   readonly ledgerProblem?: HealthProblem | undefined;
   /** A partition with lag that has not moved for this long is stuck. */
   readonly stuckAfterMs: number;
 }
 
 /**
- * A consumer's loop comes round each second, and waits up to its rebalance time-out (30 s) for
- * other members.
+ * A consumer's loop turns once per second, but waits up to its rebalance timeout (30 s) for other
+ * members.
  */
 export const LOOP_LIMIT_MS = 40_000;
 
 /**
- * What is wrong, if anything. Pure. Judged by the ends of all partitions against the cursors in
- * Redis, not by what a consumer believes: a partition that nobody reads has no consumer to
- * complain.
+ * Finds what is wrong. Pure. It compares the ends of all partitions with the cursors in Redis
+ * instead of relying on the consumers: a partition that nobody reads has no consumer to report it.
  */
 export function checkHealth(input: HealthInput): Health {
   const { loops, storeProblem, position, positionProblem, ledgerProblem, stuckAfterMs } = input;
@@ -58,13 +56,13 @@ export function checkHealth(input: HealthInput): Health {
     problems.push({ code: 'STORE_AWAY', subject: 'Redis', detail: storeProblem });
   for (const { topic, idleMs } of loops) {
     if (idleMs <= LOOP_LIMIT_MS) continue;
-    const detail = `the consumer has not come round for ${seconds(idleMs)} s`;
+    const detail = `the consumer's loop has not turned for ${seconds(idleMs)} s`;
     problems.push({ code: 'LOOP_STOPPED', subject: topic, detail });
   }
   if (position !== undefined)
     problems.push(...position.partitions.flatMap((one) => partitionProblem(one, stuckAfterMs) ?? []));
   else if (storeProblem === undefined) {
-    const detail = `the ends of the logs cannot be compared with the cursors: ${positionProblem ?? 'not looked yet'}`;
+    const detail = `the ends of the logs cannot be compared with the cursors: ${positionProblem ?? 'not compared yet'}`;
     problems.push({ code: 'LOG_UNSEEN', subject: 'Kafka', detail });
   }
   if (ledgerProblem !== undefined && storeProblem === undefined) problems.push(ledgerProblem);
@@ -80,7 +78,7 @@ function partitionProblem(one: PartitionPosition, stuckAfterMs: number): HealthP
   }
   if (stillMs <= stuckAfterMs) return undefined;
   if (cursor > end) {
-    const detail = `the cursor stands at ${cursor}, and the log ends at ${end}`;
+    const detail = `the cursor is at ${cursor}, and the log ends at ${end}`;
     return { code: 'CURSOR_PAST_LOG_END', subject, detail };
   }
   if (cursor === end) return undefined;

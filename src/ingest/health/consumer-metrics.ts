@@ -13,7 +13,7 @@ const APPLY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 const DELAY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
 
 /**
- * What a consumer process tells Prometheus: its own counts, and all partitions of its topics.
+ * The metrics of a consumer process: its own counts, and all partitions of its topics.
  * docs/operating/monitor.md lists the names.
  */
 export function createConsumerMetrics(
@@ -32,14 +32,14 @@ export function createConsumerMetrics(
       help,
       labelNames: ['topic'],
       registers,
-      // The runners count by themselves; these only show it.
+      // The runners do the counting.
       collect() {
         this.reset();
         for (const status of statuses()) this.inc({ topic: status.topic }, of(status));
       },
     });
   counted('tallyman_events_counted_total', 'Events counted', ({ counted: count }) => count);
-  counted('tallyman_events_duplicate_total', 'Repeats of counted events', ({ duplicates }) => duplicates);
+  counted('tallyman_events_duplicate_total', 'Duplicates of counted events', ({ duplicates }) => duplicates);
   counted('tallyman_events_late_total', 'Counted events of a closed month', ({ late }) => late);
   counted('tallyman_events_voided_total', 'Counted events that were taken back', ({ voided }) => voided);
   counted(

@@ -2,7 +2,10 @@ import { Gauge, type Registry } from 'prom-client';
 import type { Health } from './check-health';
 import { behindOf, type LogPosition, type PartitionPosition } from './log-position';
 
-/** What is told of every partition, by consumers of their topics and by the server of all. */
+/**
+ * Metrics of every partition. Consumers report the partitions of their topics, and the server
+ * reports all.
+ */
 export function registerLogMetrics(
   registry: Registry,
   position: () => LogPosition | undefined,
@@ -26,7 +29,7 @@ export function registerLogMetrics(
   byPartition('tallyman_lag_events', 'Offsets published and not yet applied', behindOf);
   byPartition(
     'tallyman_lag_standing_seconds',
-    'How long the cursor has stood with something left to apply',
+    'How long the cursor has not moved with something left to apply',
     ({ stillMs }) => stillMs / 1000,
   );
   byPartition(

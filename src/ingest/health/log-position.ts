@@ -7,34 +7,31 @@ import type { Store } from '../../redis/store';
 export interface PartitionPosition {
   readonly topic: string;
   readonly partition: number;
-  /** The offset the next record will get. */
+  /** The offset that the next record will get. */
   readonly end: number;
-  /** The offset before which consumers read: below the end while a transaction is open. */
+  /** Consumers read up to this offset, which is below the end while a transaction is open. */
   readonly stable: number;
-  /** The next offset to apply; undefined where Redis holds none. */
+  /** The next offset to apply; undefined if Redis holds none. */
   readonly cursor: number | undefined;
   /**
-   * How long the cursor has been seen to stand with something left to apply; 0 while it moves or
-   * nothing is left.
+   * How long the cursor has not moved with something left to apply. It is 0 while the cursor moves
+   * or nothing is left.
    */
   readonly stillMs: number;
-  /**
-   * Whether a consumer is assigned to it; undefined where that was not asked, or cannot be told.
-   */
+  /** Whether a consumer is assigned to it; undefined if that was not requested, or is unknown. */
   readonly isRead?: boolean | undefined;
 }
 
-/** How far the totals have followed the log. */
 export interface LogPosition {
-  /** The date of the look: with nothing behind, all that was published before is in the totals. */
+  /** When this was read. If nothing is behind, everything published before is in the totals. */
   readonly atMs: number;
   readonly partitions: readonly PartitionPosition[];
   /**
-   * Offsets not applied yet, of all partitions: at least as many as events, since markers have
-   * offsets too.
+   * Offsets of all partitions that are not applied yet. Markers have offsets too, so there may be
+   * fewer events than that.
    */
   readonly behind: number;
-  /** Offsets applied a second, lately. */
+  /** Offsets applied per second, recently. */
   readonly perSecond: number;
   /** The same by topic. */
   readonly topics: readonly TopicPosition[];
@@ -48,42 +45,46 @@ export interface TopicPosition {
 
 export interface LogWatch {
   /**
-   * What was seen last; undefined before the first look and while Kafka or Redis does not answer.
+   * The latest position. It is undefined before the first look, and while Kafka or Redis does not
+   * answer.
    */
   position(): LogPosition | undefined;
-  /** Why there is no position. */
   problem(): string | undefined;
-  /** Resolves when the first look has ended, well or not, and at the latest after `ms`. */
+  /** Resolves when the first look has ended, successfully or not, and after `ms` at the latest. */
   firstLook(ms: number): Promise<void>;
-  /** A look that is under way comes to nothing. */
+  /** Discards a look that is under way. */
   stop(): void;
 }
 
 export interface LogSources {
   readonly kafka: KafkaClient;
   readonly store: Store;
-  /** Full names: all partitions of these are looked at, whoever reads them. */
+  /** Full names. All their partitions are watched, whoever reads them. */
   readonly topics: readonly string[];
-  /** topic -> the partitions that some consumer is assigned to. Asked while a cursor stands. */
+  /**
+   * topic -> the partitions that some consumer is assigned to. It is only called while a cursor
+   * does not move.
+   */
   readonly readers?: () => Promise<ReadonlyMap<string, ReadonlySet<number>>>;
 }
 
 const LOOK_EVERY_MS = 1_000;
-/** An older look tells nothing of how fresh the totals are. */
+/** After this long, a look no longer shows how fresh the totals are. */
 const STALE_MS = 10_000;
 const RATE_OVER_MS = 30_000;
-/** A cursor that stands for less is between two chunks, or two owners. */
+/** A cursor that has not moved for less than this is between two chunks, or two owners. */
 const ASK_READERS_AFTER_MS = 3_000;
 
 /**
- * Looks at the log's ends and the cursors each time it is called. The rates are those since the
- * calls of the last half minute, 0 at the first.
+ * Reads the ends of the log and the cursors at each call. Rates are over the calls of the last half
+ * minute, and 0 at the first call.
  */
 export function createLogLook(sources: LogSources): () => Promise<LogPosition> {
   const standing = new Map<string, Standing>();
   let history: { readonly takenAt: number; readonly applied: ReadonlyMap<string, number> }[] = [];
   return async () => {
-    // The ends first: a cursor that then stands at one has passed all that was published before.
+    // The ends are read first: a cursor that then reaches one has passed everything published
+    // before.
     const atMs = Date.now();
     const takenAt = performance.now();
     const partitions = await readPartitions(sources, standing);
@@ -109,7 +110,7 @@ export function createLogLook(sources: LogSources): () => Promise<LogPosition> {
   };
 }
 
-/** Looks every second, once for all readers: Kafka is not asked by each of them. */
+/** Looks once per second for all readers, so that they do not each send requests to Kafka. */
 export function watchLog(sources: LogSources, logger: Logger): LogWatch {
   const lookAtLog = createLogLook(sources);
   let latest: LogPosition | undefined;
@@ -125,12 +126,12 @@ export function watchLog(sources: LogSources, logger: Logger): LogWatch {
       latest = await lookAtLog();
       seenAt = takenAt;
       failure = undefined;
-      if (failing) logger.info('the log can be looked at again');
+      if (failing) logger.info('the position of the log can be read again');
       failing = false;
     } catch (error) {
       if (stopped) return;
-      // Told once, not every second. The page says that it does not know how fresh it is.
-      if (!failing) logger.warn({ err: error }, 'the log cannot be looked at');
+      // Logged once, not every second. The page shows that it does not know how fresh it is.
+      if (!failing) logger.warn({ err: error }, 'the position of the log cannot be read');
       failing = true;
       latest = undefined;
       failure = error instanceof Error ? error.message : String(error);
@@ -170,9 +171,7 @@ export function watchLog(sources: LogSources, logger: Logger): LogWatch {
   };
 }
 
-/**
- * What a partition's cursor stood at when last seen, and since when, by a clock that nobody sets.
- */
+/** A partition's cursor at the last look, and how long it has been there, by a monotonic clock. */
 interface Standing {
   readonly cursor: number | undefined;
   readonly since: number;
@@ -205,18 +204,17 @@ async function readPartitions(
   const read = longest < ASK_READERS_AFTER_MS ? undefined : await readers?.().catch(() => undefined);
   return found.map((one) => ({
     ...one,
-    // Asked later than the end: it may lie past it.
+    // Read after the end, so it may be beyond it.
     stable: Math.min(one.end, stable.get(one.topic)?.[one.partition] ?? one.end),
     isRead: read && (read.get(one.topic)?.has(one.partition) ?? false),
   }));
 }
 
-/** Partitions with something left to apply whose cursor has not moved for this long. */
+/** Partitions that have something left to apply, and whose cursor has not moved for this long. */
 export function stuckPartitions(position: LogPosition, forMs: number): PartitionPosition[] {
   return position.partitions.filter(({ end, cursor, stillMs }) => (cursor ?? 0) < end && stillMs > forMs);
 }
 
-/** Offsets that are not applied yet. */
 export const behindOf = ({ end, cursor }: PartitionPosition): number => Math.max(0, end - (cursor ?? 0));
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);

@@ -5,14 +5,13 @@ import { checkHealth, type Health } from './check-health';
 import type { LogWatch } from './log-position';
 
 export interface HealthWatchOptions {
-  /** Resolves when the store answers. */
   readonly ping: () => Promise<unknown>;
   readonly statuses: () => readonly RunnerStatus[];
-  /** Of all partitions of the topics that are consumed here, whoever is assigned to them. */
+  /** All partitions of the topics that are consumed here, whoever is assigned to them. */
   readonly logWatch: Pick<LogWatch, 'position' | 'problem'>;
   readonly stuckAfterMs: number;
   readonly logger: Logger;
-  /** Told once, when a loop has stood still for so long that only an end of the process helps. */
+  /** Called once, when a loop has been stuck until only ending the process helps. */
   readonly onFatal: (error: TallymanError) => void;
 }
 
@@ -22,17 +21,17 @@ export interface HealthWatch {
 }
 
 const LOOK_INTERVAL_MS = 1_000;
-/** Redis that has not answered for so long is away. */
+/** Redis counts as away if it has not answered for this long. */
 const PING_LIMIT_MS = 3_000;
 /**
- * Longer than a consumer rides out a Kafka that is away (restart-policy.ts): then it ends by
- * itself, and says why.
+ * Longer than a consumer waits for a Kafka that is away (restart-policy.ts). The consumer then ends
+ * on its own, and gives the reason.
  */
 const WATCHDOG_MS = 360_000;
 
 /**
- * Looks at the consumers once a second: logs what goes wrong and when it is well again, and gives
- * up on a loop that stands still for good, whatever holds it. A process that only looks alive is
+ * Checks the consumers once per second. It logs what goes wrong and when it is well again. If a
+ * loop is stuck for too long, it gives up, whatever the cause: a process that only looks alive is
  * worse than none.
  */
 export function watchHealth(options: HealthWatchOptions): HealthWatch {
@@ -83,7 +82,7 @@ export function watchHealth(options: HealthWatchOptions): HealthWatch {
     for (const { topic, idleMs } of statuses()) {
       if (idleMs <= WATCHDOG_MS) continue;
       clearInterval(timer);
-      const message = `The consumer of ${topic} has not come round for ${Math.floor(idleMs / 1000)} s: ending the process.`;
+      const message = `The consumer of ${topic} has been stuck for ${Math.floor(idleMs / 1000)} s: ending the process.`;
       onFatal(new TallymanError('LOOP_STOPPED', message, { topic, idleMs }));
       return;
     }

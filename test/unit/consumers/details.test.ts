@@ -83,7 +83,7 @@ describe('a detail names the field, the value and the rule', () => {
     ],
     [
       event({}, { service: 'sip', startedAt: TIME, endedAt: '2026-10-14T09:31:10Z' }),
-      `data.endedAt is "2026-10-14T09:31:10Z" and must not lie before data.startedAt, "${TIME}"`,
+      `data.endedAt is "2026-10-14T09:31:10Z" and must not be before data.startedAt, "${TIME}"`,
     ],
     [
       event({ time: '2026-10-14T11:00:00Z' }),
@@ -122,7 +122,7 @@ describe('a detail names the field, the value and the rule', () => {
   });
 
   test('JSON that is none: says where', () => {
-    expect(detailOf('{"id": NaN}')).toMatch(/^the value is no JSON: .*N/);
+    expect(detailOf('{"id": NaN}')).toMatch(/^the value is not valid JSON: .*N/);
   });
 });
 
