@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { printLine } from './lib/output';
 import { versionText } from './lib/version';
+import { SETTINGS, type Setting } from '../lib/settings-table';
 import { addVerbs, type VerbFile, type Verbs } from './verbs';
 
 /* eslint-disable @typescript-eslint/no-require-imports -- `import()` would start the loader of ES modules as well */
@@ -44,6 +45,7 @@ export function createProgram(called: readonly string[] = []): Command {
       printLine(versionText());
       throw new CommanderError(0, 'commander.version', '');
     })
+    .addHelpText('afterAll', ({ command }) => settingsHelp(command))
     .exitOverride();
   addVerbs(program, VERBS, called).commands.forEach(inheritExitOverride);
   return program;
@@ -55,4 +57,27 @@ export function createProgram(called: readonly string[] = []): Command {
 function inheritExitOverride(command: Command): void {
   command.exitOverride().showHelpAfterError(AFTER_ERROR);
   command.commands.forEach(inheritExitOverride);
+}
+
+/** The settings that a verb reads by name; those of the whole program with what they are for. */
+function settingsHelp(command: Command): string {
+  let verb = command;
+  while (verb.parent?.parent) verb = verb.parent;
+  const all = Object.entries<Setting<unknown>>(SETTINGS);
+  if (verb.parent) {
+    const read = all.filter(([, { verbs }]) => verbs.includes(verb.name())).map(([name]) => name);
+    return `\nSettings, from the environment (\`tallyman --help\` describes them):\n${wrapped(read.join(' '))}`;
+  }
+  const width = Math.max(...all.map(([name]) => name.length));
+  const lines = all.map(([name, { purpose, fallback }]) => {
+    const text = purpose.replaceAll('`', '');
+    return `  ${name.padEnd(width)}  ${text}${fallback ? ` (default: ${fallback})` : ''}`;
+  });
+  return ['\nSettings, from the environment:', ...lines].join('\n');
+}
+
+const HELP_WIDTH = 100;
+
+function wrapped(words: string): string {
+  return words.replace(new RegExp(`(.{1,${HELP_WIDTH - 2}})(?: |$)`, 'g'), '  $1\n').trimEnd();
 }

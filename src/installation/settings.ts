@@ -1,6 +1,7 @@
 import type { CountingSettings as RecordedSettings, Cursors } from '../../schemas/types';
-import { DEFAULT_DURATION_LIMIT, type Config } from '../lib/config';
+import type { Config } from '../lib/config';
 import { TallymanError } from '../lib/errors';
+import { DEFAULT_DURATION_LIMIT } from '../lib/settings-table';
 import { parseSpan } from '../lib/text/duration-text';
 import type { KafkaClient } from '../kafka/client';
 import { appendLedger, readLedger } from '../kafka/ledger/ledger';
