@@ -7,7 +7,7 @@ import { TallymanError } from '../lib/errors';
 import { compileSchema, problemOf } from '../lib/schema';
 
 /**
- * Reads and checks a catalog file, or the built-in catalog where `path` is undefined.
+ * Reads and checks a catalog file, or the built-in catalog if `path` is undefined.
  *
  * @throws TallymanError `BAD_CATALOG`, with every problem and the row it is in
  */
@@ -36,7 +36,9 @@ function badCatalog(path: string | undefined, problems: readonly string[]): Tall
   });
 }
 
-/** Of a value that no form of a price fits, the deepest complaint says most. */
+/**
+ * If a value matches no form of a price, the error with the deepest path is the most useful one.
+ */
 function schemaProblem(document: unknown, errors: readonly ErrorObject[]): string {
   const depthOf = (error: ErrorObject): number => error.instancePath.split('/').length;
   const told = errors.filter((error) => error.keyword !== 'anyOf');
@@ -50,8 +52,8 @@ function schemaProblem(document: unknown, errors: readonly ErrorObject[]): strin
 }
 
 /**
- * `/rates/3/price` -> `rates[3] (session.webrtc).price`: a row is looked for by its name, not by
- * counting.
+ * Turns `/rates/3/price` into `rates[3] (session.webrtc).price`: people search for a row by its
+ * name.
  */
 function rowPath(document: unknown, instancePath: string): string {
   let value = document;

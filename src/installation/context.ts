@@ -8,8 +8,8 @@ import type * as Logging from '../lib/logger';
 import { readConfig, type Config } from '../lib/config';
 
 /**
- * What a verb works with. Each part is opened, and its library loaded, when it is first asked for:
- * a verb that reads Redis waits neither for Kafka's client nor for the logger's.
+ * What a verb works with. Each part is opened, and its library loaded, at its first use: a verb
+ * that reads Redis does not wait for the client of Kafka.
  */
 export interface Context {
   readonly config: Config;
@@ -20,8 +20,8 @@ export interface Context {
 }
 
 /**
- * Runs a verb and closes what it opened, whether it succeeds or not: an open socket would keep the
- * process alive.
+ * Runs a verb and closes what it opened, whether it succeeds or not, because an open socket would
+ * keep the process alive.
  */
 export async function withContext<T>(
   run: (context: Context) => Promise<T>,
@@ -68,8 +68,9 @@ export async function withContext<T>(
 }
 
 /**
- * Says of a missing topic whether it was deleted, and of a missing cursor whether Redis was
- * emptied: then `init` is no remedy. A store may be away; the first error stands then.
+ * Adds to the error about a missing topic whether it was deleted, and to that about a missing
+ * cursor whether Redis was emptied. `init` is not a remedy then. If a store is away, the first
+ * error stays.
  */
 async function explained(error: unknown, { config, kafka, store }: Context): Promise<unknown> {
   if (!(error instanceof TallymanError)) return error;

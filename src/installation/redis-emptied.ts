@@ -4,9 +4,11 @@ import { logEnds, topicName, usageTopics } from '../kafka/topics/topics';
 import { readCursors } from '../redis/cursors';
 import type { Store } from '../redis/store';
 
-/** What an installation has only published after its first start. */
+/** Topics that an installation publishes to only after its first start. */
 const LEDGERS = ['billing.projects', 'billing.closes', 'billing.invoices'];
-/** And what `init` itself records: `doctor` advises a rebuild even if only events were lost. */
+/**
+ * `init` publishes to the last one. `doctor` recommends a rebuild even if only events were lost.
+ */
 export const ALL_LEDGERS = [...LEDGERS, 'billing.settings'];
 
 /**
@@ -38,8 +40,8 @@ export const EMPTIED_MESSAGE = `Redis: ${EMPTIED_PROBLEM}. Run \`tallyman rebuil
 const PATIENCE_MS = 10_000;
 
 /**
- * What to report of an error: one that only says that something is not there, on a Redis that was
- * emptied, says so. Then nobody is advised to run `init`, which refuses there.
+ * Replaces an error about something missing if the cause is that Redis was emptied. Otherwise the
+ * user would be sent to `init`, which refuses then.
  */
 export async function tellIfEmptied(
   error: TallymanError,

@@ -1,28 +1,28 @@
 import type { CloseRecord } from '../../schemas/types';
 import type { BillingCalendar } from '../rating/billing-calendar';
 
-/** What coverage follows from, of one partition. */
+/** What determines the coverage of one partition. */
 export interface Coverage {
   readonly topic: string;
   readonly shard: number;
   /** In order of month. */
   readonly closes: readonly CloseRecord[];
-  /** Where the first cursor was made. */
+  /** Where the first cursor was created. */
   readonly begin: number;
   readonly calendar: BillingCalendar;
   readonly futureMs: number;
 }
 
-/** A close is dated when it starts, and freezes when the consumers have caught up. */
+/** A close is dated when it starts, but freezes when the consumers have caught up. */
 const CLOSE_TAKES_AT_MOST_MS = 86_400_000;
 
 /**
- * The offset from which on a partition's log must be there for a month to be counted anew.
+ * The offset from which a partition's log must be kept so that a month can be counted again.
  *
- * Its usage lies behind the last freeze that was over before the month began: nothing earlier can
- * be of this month, or it would have been refused as being from the future. And whether that usage
- * is a repeat is told by the ids of its own period and of the one before: so it is the freeze
- * before that one.
+ * Usage of the month comes after the last freeze that was over before the month began. Earlier
+ * usage would have been rejected as being from the future. Its duplicates are recognised by the ids
+ * of its own dedup window and of the one before, so the log must reach back to the freeze before
+ * that one.
  */
 export function neededFrom(
   month: string,

@@ -4,7 +4,7 @@ import { TallymanError } from '../lib/errors';
 import { validatorOf } from '../lib/schema';
 
 /**
- * Reads and checks the file that says who issues the invoices; undefined where `path` is.
+ * Reads and checks the file with the issuer of the invoices. Undefined if `path` is.
  *
  * @throws TallymanError `BAD_SELLER`, with every problem
  */

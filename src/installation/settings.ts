@@ -8,18 +8,15 @@ import { appendLedger, readLedger } from '../kafka/ledger/ledger';
 import type { Publisher } from '../kafka/producer';
 import { topicName } from '../kafka/topics/topics';
 
-/** The settings that decide what an event counts. */
+/** The settings on which the count of an event depends. */
 export type CountingSettings = Readonly<Required<RecordedSettings>>;
 
-/** What `billing.settings` holds: what a recount of the log must know besides the log. */
+/** The contents of `billing.settings`: what a recount of the log needs besides the log. */
 export interface CountingRecord {
-  /**
-   * Undefined for an installation whose `init` did not record them yet; one of an older version
-   * lacks newer settings.
-   */
+  /** Undefined if `init` did not record any yet. Settings of an older version lack newer ones. */
   readonly settings: RecordedSettings | undefined;
   /**
-   * Shard -> topic -> the offset that its first cursor was made at: what lies before was never
+   * Shard -> topic -> the offset at which its first cursor was created. What is before was never
    * counted.
    */
   readonly begins: ReadonlyMap<number, ReadonlyMap<string, number>>;
@@ -77,17 +74,14 @@ export async function recordBegins(
 }
 
 /**
- * What holds where an older version's `init` recorded nothing: the same for every process, whatever
- * its environment.
+ * The settings of an installation whose `init` recorded nothing, as in older versions. They are the
+ * same for every process, whatever its environment.
  */
 const UNRECORDED: RecordedSettings = {
   TALLYMAN_DURATION_LIMIT: `${parseSpan(DEFAULT_DURATION_LIMIT)}ms`,
 };
 
-/**
- * `TALLYMAN_ROUNDING is per-second and was per-minute`, for each setting that is not as it was
- * recorded.
- */
+/** Such as `TALLYMAN_ROUNDING is per-second and was per-minute`, for each setting that differs. */
 export function settingsThatDiffer(
   recorded: CountingRecord['settings'],
   own: CountingSettings,
@@ -101,14 +95,13 @@ export function settingsThatDiffer(
     .map((name) => `${name} is ${own[name]} and was ${was[name]}`);
 }
 
-/** Whether every setting is recorded. */
 export function isComplete(settings: CountingRecord['settings']): settings is CountingSettings {
   return settings !== undefined && Object.keys(UNRECORDED).every((name) => name in settings);
 }
 
 /**
- * Refuses an environment that would count otherwise than the one the installation began with: half
- * of a month by one rule, half by another, and no replay would ever come to the same again.
+ * Refuses an environment that would count differently from the recorded one. Half of a month would
+ * follow one rule and half another, and no replay would give the same result again.
  *
  * @throws TallymanError `OTHER_SETTINGS`
  */
@@ -122,7 +115,7 @@ export async function checkCountingSettings(
   if (differing.length > 0) {
     throw new TallymanError(
       'OTHER_SETTINGS',
-      `This installation counts by other settings: ${differing.join('; ')}. Set the environment back; other settings need ` +
+      `This installation counts by other settings: ${differing.join('; ')}. Restore the environment. Other settings need ` +
         'an installation of their own (TALLYMAN_PREFIX).',
       { differing },
     );

@@ -3,9 +3,9 @@ import { findShardCount, writeShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
 
 /**
- * Compares the number of shards that Redis has noted with the number of partitions, which decides.
- * Redis may have lost the note alone, or gone back to a smaller number: readers would then leave
- * out whole shards.
+ * Compares the number of shards in Redis with the number of partitions, which decides. Redis may
+ * have lost this number alone, or gone back to a smaller one. Readers would then leave out whole
+ * shards.
  *
  * @throws TallymanError `FEWER_SHARDS` if there are fewer partitions than shards; `SHARDS_STALE`
  *   otherwise
@@ -23,8 +23,8 @@ export async function checkShardCount(store: Store, partitionCount: number): Pro
 }
 
 /**
- * Notes the number of partitions in Redis where it has lost it. Only after every partition was
- * found to have its cursor: new ones get theirs by `tallyman init`.
+ * Stores the number of partitions in Redis if Redis has lost it. It must only be called after every
+ * partition was found to have a cursor: new partitions get theirs by `tallyman init`.
  *
  * @returns whether Redis had another number
  * @throws TallymanError `FEWER_SHARDS`

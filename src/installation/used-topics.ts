@@ -11,9 +11,9 @@ export const DELETED_REMEDY =
   'let KAFKA_BROKERS name the right Kafka, or restore the topic with its offsets; see TOPICS_MISSING in docs/operating/repair.md';
 
 /**
- * Those of the missing topics that this installation has used: its cursors belong to them, or Redis
- * shows their records. They were deleted, or this is another Kafka. Created anew they would be
- * empty, and what they held would pass for counted.
+ * The missing topics that this installation has used: its cursors belong to them, or Redis shows
+ * their records. They were deleted, or this is another Kafka. If they were recreated, they would be
+ * empty, and their new events would be taken for counted ones.
  */
 export async function deletedTopics(
   kafka: KafkaClient,
@@ -44,7 +44,7 @@ export function topicsDeleted(topics: readonly string[]): TallymanError {
 }
 
 /**
- * @returns the error to report in the place of `TOPICS_MISSING`: another one where a topic was
+ * @returns the error to report in place of `TOPICS_MISSING`, which is another one if a topic was
  *   deleted
  */
 export async function missingOrDeleted(

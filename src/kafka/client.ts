@@ -13,49 +13,45 @@ import { createLogReader, type LogReader } from './log-reader';
 import { readTopicId } from './topics/topic-id';
 import { readTopics, type PartitionMetadata } from './topics/topic-metadata';
 
-/**
- * What the consumer needs of kafkajs, through this room: nothing outside of it imports kafkajs
- * itself.
- */
+/** What other rooms need of kafkajs. Nothing outside of this room imports kafkajs itself. */
 export { KafkaJSError, KafkaJSNonRetriableError } from 'kafkajs';
 export type { Batch, Consumer, ConsumerCrashEvent, EachBatchPayload } from 'kafkajs';
 
-/** An open door to one Kafka. Nothing is connected before it is used. */
+/** Access to one Kafka cluster. Connections are opened when they are first used. */
 export interface KafkaClient {
-  /** Where it connects first, as Kafka's own tools take it. */
+  /** Where it connects first, in the form that Kafka's own tools take. */
   readonly bootstrapServer: string;
-  /** kafkajs itself, for this folder only. */
+  /** kafkajs itself, for this room only. */
   readonly kafkajs: Kafka;
-  /** One admin connection, shared and kept until `close`. */
+  /** One admin connection, which is shared and kept until `close`. */
   admin(): Promise<Admin>;
-  /** Reads partitions without a group; shared and kept until `close`. */
+  /** Reads partitions without a group. It is shared and kept until `close`. */
   reader(): Promise<LogReader>;
   /** topic -> partition -> the offset of a point in its log. */
   listOffsets(topics: readonly string[], point: LogPoint): Promise<Map<string, number[]>>;
-  /** topic -> its partitions; a topic that does not exist is left out. */
+  /** topic -> its partitions. A topic that does not exist is left out. */
   topics(names: readonly string[]): Promise<Map<string, readonly PartitionMetadata[]>>;
   /**
-   * The id that Kafka gave a topic; undefined if there is no such topic, or the cluster has no ids.
+   * The id that Kafka gave a topic; undefined if the topic does not exist, or the cluster has no
+   * topic ids.
    */
   topicId(topic: string): Promise<string | undefined>;
-  /**
-   * Ends every connection at once. Requests under way fail, and so do later ones. May be called
-   * again.
-   */
+  /** Ends every connection at once. Current and later requests fail. It may be called again. */
   close(): Promise<void>;
 }
 
-/** An address that answers nothing is given up after this long. */
+/** An address that does not answer within this time counts as unreachable. */
 const CONNECTION_TIMEOUT_MS = 3_000;
 const REQUEST_TIMEOUT_MS = 30_000;
 /**
- * About six seconds in all. Spelled out, because kafkajs has other defaults under NODE_ENV=test.
+ * About six seconds in all. Every field is set because kafkajs has other defaults under
+ * NODE_ENV=test.
  */
 const RETRY = { initialRetryTime: 200, multiplier: 2, factor: 0.2, maxRetryTime: 5_000, retries: 5 };
 
 /**
- * Opens a client. kafkajs's own log lines go to `logger` for debugging: it reports as errors what
- * it then rides out, and what matters arrives as an error all the same.
+ * Opens a client. kafkajs's own log lines are logged at debug level: it logs errors that it then
+ * recovers from, and errors that matter are thrown as well.
  */
 export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
   installWorkarounds();
@@ -105,8 +101,8 @@ export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
           return await listOffsets(opened, topics, point);
         } catch (error) {
           await opened.refreshMetadata().catch(() => undefined);
-          // A broker may not have heard of a new topic yet. What else goes wrong, the caller waits
-          // for.
+          // A broker may not have heard of a new topic yet. The caller waits for any other failure
+          // to pass.
           if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
           return bail(error) as undefined;
         }
@@ -127,7 +123,7 @@ async function connectAdmin(kafkajs: Kafka): Promise<Admin> {
   return admin;
 }
 
-/** Opened when first asked for; asked for again after a failure, it is tried again. */
+/** Opens a connection at its first use, and tries again at the next use after a failure. */
 function sharedConnection<T>(
   open: () => Promise<T>,
   close: (opened: T) => Promise<void>,

@@ -4,11 +4,11 @@ import { TallymanError } from '../lib/errors';
 
 export const READ_UNCOMMITTED = 0;
 export const READ_COMMITTED = 1;
-/** A partition that was added is seen after this long. */
+/** A partition that was added is noticed within this time. */
 const METADATA_MAX_AGE_MS = 30_000;
 
 /**
- * kafkajs's own view of a cluster, on connections of its own: for the requests that its public face
+ * kafkajs's internal view of a cluster, on connections of its own, for requests that its public API
  * does not offer.
  */
 export async function openCluster(kafkajs: Kafka): Promise<Cluster> {
@@ -23,7 +23,7 @@ function createCluster(kafkajs: Kafka): Cluster {
   );
   const create = symbol && (kafkajs as unknown as Record<symbol, (options: object) => Cluster>)[symbol];
   if (!create)
-    throw new TallymanError('KAFKAJS_CHANGED', 'kafkajs is not the version that this program knows');
+    throw new TallymanError('KAFKAJS_CHANGED', 'kafkajs is not the version that this program supports');
   return create({
     allowAutoTopicCreation: false,
     metadataMaxAge: METADATA_MAX_AGE_MS,

@@ -5,21 +5,19 @@ import { unpackBatch, type PackedBatch } from './wire/fetch-response';
 
 export interface GroupConsumerOptions {
   readonly groupId: string;
-  /** Full name, with the prefix. */
   readonly topic: string;
   /**
-   * Is called again with the same values if it rejects, and after a crash: what it does must bear
-   * repeating.
+   * Called again with the same values if it rejects, and after a crash, so it must be repeatable.
    */
   readonly handle: (values: readonly (Buffer | null)[]) => Promise<void>;
-  /** Called once nothing is read any more. The process should end. */
+  /** Called when reading has ended for good. The process should end. */
   readonly onFatal: (error: Error) => void;
   readonly logger: Logger;
 }
 
 /**
  * Reads a topic as a member of a group, at least once: offsets are committed after `handle` has
- * resolved. Not for usage, whose offsets Redis keeps: see src/ingest.
+ * resolved. It is not meant for usage, whose offsets are in Redis: see src/ingest.
  */
 export async function startGroupConsumer(
   client: KafkaClient,
@@ -31,7 +29,7 @@ export async function startGroupConsumer(
     sessionTimeout: 10_000,
   });
   consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
-    if (restart) logger.warn({ err: error, topic }, 'a reader broke down and is started again');
+    if (restart) logger.warn({ err: error, topic }, 'a reader broke down and is being restarted');
     else onFatal(error);
   });
   await consumer.connect();
@@ -41,11 +39,11 @@ export async function startGroupConsumer(
     eachBatch: async (payload) => {
       const { batch } = payload;
       const { fetchedOffset } = batch as typeof batch & { readonly fetchedOffset: string };
-      // What our own decoder of fetch responses puts where kafkajs has records.
+      // Our own decoder of fetch responses puts these in the place of kafkajs's records.
       for (const packed of batch.messages as unknown as PackedBatch[]) {
         if (!payload.isRunning() || payload.isStale()) return;
         const { records } = await unpackBatch(packed);
-        // A batch comes whole, so it may begin before what was asked for.
+        // A batch is fetched whole, so it may begin before the requested offset.
         const unread = records.filter(({ offset }) => offset >= parseOffset(fetchedOffset));
         if (unread.length > 0) await handle(unread.map(({ value }) => value));
         payload.resolveOffset(packed.offset);

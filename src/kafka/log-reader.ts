@@ -14,25 +14,25 @@ export interface FetchOptions {
   readonly position: number;
   readonly maxWaitMs: number;
   readonly maxBytes: number;
-  /** Reads also what belongs to open and aborted transactions. */
+  /** Also reads records of open and aborted transactions. */
   readonly isUncommittedSeen?: boolean;
 }
 
 export interface Fetched {
-  /** Records from `position` on: committed ones, unless others were asked for. */
+  /** Records from `position` on. Only committed ones, unless others were requested. */
   readonly records: readonly LogRecord[];
-  /** Where to go on: above `position` unless there was nothing to read. */
+  /** Where to continue. It is above `position` unless there was nothing to read. */
   readonly next: number;
 }
 
-/** Fetches from partitions as told, with no consumer group and no position of its own. */
+/** Fetches from given partitions, without a consumer group and without a position of its own. */
 export interface LogReader {
   fetch(options: FetchOptions): Promise<Fetched>;
 }
 
 /**
- * kafkajs offers such reading only inside a group, which takes seconds to join and stays behind in
- * the broker; its parts can do without.
+ * kafkajs only offers this within a group, which takes seconds to join and remains in the broker.
+ * Its parts work without one.
  */
 export function createLogReader(cluster: Cluster, retry: RetryOptions): LogReader {
   return {
@@ -43,7 +43,7 @@ export function createLogReader(cluster: Cluster, retry: RetryOptions): LogReade
         } catch (error) {
           if (error instanceof KafkaJSOffsetOutOfRange) return bail(notInLog(options)) as undefined;
           if (error instanceof TallymanError) return bail(error) as undefined;
-          // The leader may have moved, or its broker come back elsewhere.
+          // The leader may have moved, or its broker may have a new address.
           await cluster.refreshMetadata().catch(() => undefined);
           throw error;
         }
@@ -71,8 +71,8 @@ async function fetchOnce(cluster: Cluster, options: FetchOptions): Promise<Fetch
 }
 
 /**
- * About what the records of one answer may take up in memory. What is over it is left for the next
- * fetch, as if the broker had cut its answer there; a first batch is read whatever it comes to.
+ * About how much memory the records of one answer may take up. The rest is left for the next fetch,
+ * as if the broker had ended its answer there. The first batch is always read.
  */
 const MAX_ANSWER_BYTES = MAX_BATCH_BYTES;
 
@@ -84,7 +84,7 @@ export async function unpackFrom(position: number, batches: readonly PackedBatch
     if (leftBytes <= 0) break;
     const unpacked = await unpackBatch(batch);
     leftBytes -= unpacked.memoryBytes;
-    // A batch comes whole, so it may begin before the position.
+    // A batch is fetched whole, so it may begin before the position.
     for (const record of unpacked.records) if (record.offset >= position) records.push(record);
     next = Math.max(next, parseOffset(batch.offset) + 1);
   }
@@ -94,7 +94,7 @@ export async function unpackFrom(position: number, batches: readonly PackedBatch
 function notInLog({ topic, partition, position }: FetchOptions): TallymanError {
   return new TallymanError(
     'EVENTS_GONE',
-    `${topic} partition ${partition} holds no offset ${position}: its events were deleted, or the topic was made anew.`,
+    `${topic} partition ${partition} holds no offset ${position}: its events were deleted, or the topic was recreated.`,
     { topic, partition, offset: position },
   );
 }

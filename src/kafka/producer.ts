@@ -4,26 +4,26 @@ import type { KafkaClient } from './client';
 export interface PublishRecord {
   readonly key: string | Buffer | null;
   readonly value: string | Buffer | null;
-  /** Of a header given more than once, a list. */
+  /** A header that is given more than once has a list of values. */
   readonly headers?: Readonly<Record<string, string | Buffer | (string | Buffer)[]>>;
   /** Milliseconds since the epoch; now by default. */
   readonly timestampMs?: number;
-  /** By the key by default, as Kafka's own clients do it. */
+  /** By the key if it is missing, as Kafka's own clients do. */
   readonly partition?: number;
 }
 
 export interface Publisher {
-  /** Resolves when every in-sync copy of the partitions has the records. */
+  /** Resolves when every in-sync replica of the partitions has the records. */
   publish(topic: string, records: readonly PublishRecord[]): Promise<void>;
   close(): Promise<void>;
 }
 
-/** One request carries about this much: well under what topics and brokers take. */
+/** The approximate size of a request, well under the limits of topics and brokers. */
 const REQUEST_BYTES = 512 * 1_024;
 
 /**
- * A publisher with acks=all. A retry inside it may write a record twice: usage is deduplicated by
- * its id, ledger records by their key.
+ * A publisher with acks=all. Its retries may write a record twice: usage is deduplicated by its id,
+ * and ledger records by their key.
  */
 export async function createPublisher(client: KafkaClient): Promise<Publisher> {
   const producer = client.kafkajs.producer({
@@ -42,8 +42,8 @@ export async function createPublisher(client: KafkaClient): Promise<Publisher> {
 }
 
 /**
- * A publisher that connects with its first records: a server starts, and serves its pages, while
- * Kafka is away.
+ * A publisher that connects when it first publishes, so that a server can start and serve its pages
+ * while Kafka is away.
  */
 export function publisherAtNeed(client: KafkaClient): Publisher {
   let opened: Promise<Publisher> | undefined;
@@ -60,7 +60,6 @@ export function publisherAtNeed(client: KafkaClient): Publisher {
   };
 }
 
-/** Cuts records into requests of REQUEST_BYTES. */
 export function* requestsOf(records: readonly PublishRecord[]): Generator<Message[]> {
   let messages: Message[] = [];
   let bytes = 0;

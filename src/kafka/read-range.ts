@@ -6,28 +6,26 @@ import { logRanges } from './topics/topics';
 export type { LogRecord } from './wire/record-batch';
 
 export interface RangeOptions {
-  /** Full name, with the prefix. */
   readonly topic: string;
   readonly partition: number;
-  /** The first offset to read. */
   readonly from: number;
-  /** The offset to stop before. */
+  /** Exclusive. */
   readonly to: number;
-  /** About how much is asked for at a time, as it lies in the log: compressed. */
+  /** About how much one fetch requests, in the compressed size of the log. */
   readonly fetchBytes?: number;
 }
 
-/** What a partition answers is waited for this long before it is asked again. */
+/** How long a broker may wait for records before it answers. */
 const MAX_WAIT_MS = 500;
 const FETCH_BYTES = 4 * 1_048_576;
-/** For single records: a batch comes whole in any case. */
+/** For single records. A batch is always fetched whole. */
 const JUMP_BYTES = 1_048_576;
-/** A log that shows nothing new for this long before the end of the range never will. */
+/** If the log shows nothing new for this long before the end of the range, it is stuck. */
 const STALL_LIMIT_MS = 30_000;
 
 /**
- * Reads the committed records of a partition's range, some thousand at a time, without a consumer
- * group: there is nothing to join, to wait for, or to clean up.
+ * Reads the committed records of a partition's range, about a thousand at a time. There is no
+ * consumer group to join, to wait for, or to clean up.
  *
  * @throws TallymanError `EVENTS_GONE` if the log starts after `from`; `LOG_STALLED` if it ends, or
  *   holds an unfinished transaction, before `to`
@@ -49,7 +47,7 @@ export async function* readRange(client: KafkaClient, options: RangeOptions): As
       throw new TallymanError(
         'LOG_STALLED',
         `${topic} partition ${partition} shows nothing from offset ${position} on, although it should reach ${to}: ` +
-          'is a transaction left open? `tallyman doctor` says which.',
+          'is a transaction left open? `tallyman doctor` names it.',
         { ...options, position },
       );
     }
@@ -60,10 +58,10 @@ export async function* readRange(client: KafkaClient, options: RangeOptions): As
 }
 
 /**
- * Reads single records of a partition, in one pass: near ones come in one fetch, and what lies
- * between far ones is not fetched. One that the log no longer holds is left out.
+ * Reads single records of a partition in one pass. Records close to each other share a fetch, and
+ * what is between distant ones is not fetched. Records that the log no longer holds are left out.
  *
- * @param offsets in order, each once
+ * @param offsets sorted, without repetition
  */
 export async function* readRecords(
   client: KafkaClient,
@@ -101,7 +99,7 @@ export async function* readRecords(
   }
 }
 
-/** The offset of the first record of the range that a consumer would see. */
+/** The offset of the first record in the range that consumers see. */
 export async function firstRecordBetween(
   client: KafkaClient,
   options: RangeOptions,

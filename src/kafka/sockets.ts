@@ -2,19 +2,19 @@ import type { Socket } from 'node:net';
 import type { ISocketFactory } from 'kafkajs';
 import createSocketFactory from 'kafkajs/src/network/socketFactory';
 
-/** All sockets that one client opens. */
+/** All sockets of one client. */
 export interface Sockets {
   readonly factory: ISocketFactory;
-  /** Cuts those that are open. Whatever waits for an answer fails. */
+  /** Cuts the open sockets. Whatever waits for an answer fails. */
   close(): void;
 }
 
 const closed = new WeakSet<ISocketFactory>();
 
 /**
- * kafkajs loses sockets: those of a broker that it forgot when a connection broke, and those that a
- * late heartbeat of an earlier group membership opens again. One lost socket keeps its process
- * alive, so the client counts them itself.
+ * kafkajs loses track of sockets: of those to a broker that it forgot when a connection broke, and
+ * of those that a late heartbeat of an earlier group membership opens again. One such socket keeps
+ * its process alive, so the client tracks all of them itself.
  */
 export function createSockets(): Sockets {
   const open = createSocketFactory();

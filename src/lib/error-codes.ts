@@ -189,7 +189,7 @@ export const ERRORS = {
     'Let KAFKA_BROKERS name the Kafka that was counted, or restore its topics.',
   ),
   NOT_CO_PARTITIONED: failed(
-    'The usage topics do not have equally many partitions.',
+    'The usage topics do not have the same number of partitions.',
     'Add partitions with `kafka-topics --alter --partitions`, then run `tallyman init`.',
   ),
   OTHER_SETTINGS: refused(

@@ -3,8 +3,8 @@ import type { Store } from '../../redis/store';
 import type { Context } from '../context';
 
 /**
- * Opens Redis after bringing these views up to the ends of their ledgers, so that what Redis lost
- * is back.
+ * Opens Redis and brings these views up to the ends of their ledgers, which restores what Redis
+ * lost.
  */
 export async function caughtUp(
   { config, kafka, store: openStore }: Context,

@@ -20,34 +20,32 @@ export interface ProjectsDependencies {
   readonly calendar: BillingCalendar;
 }
 
-/**
- * The projects as they are, for one change of them: nobody else changes them before it is saved.
- */
+/** The current projects, for one change. No other change can be saved before this one. */
 export interface ProjectsEditor {
-  /** What was set of these projects, in their order; undefined for one that was never set. */
+  /** The saved projects, in the order of the names; undefined for one that was never saved. */
   read(projects: readonly string[]): Promise<(ProjectDocument | undefined)[]>;
-  /** What of a change lies in closed months. */
+  /** The parts of a change that are in closed months. */
   problemsOf(before: ProjectDocument | undefined, after: ProjectDocument): string[];
-  /** Publishes those that are not as they stand in the ledger. */
+  /** Publishes those that differ from the ledger. */
   save(before: readonly (ProjectDocument | undefined)[], after: readonly ProjectDocument[]): Promise<void>;
 }
 
 /**
- * Somebody else has changed projects meanwhile, or Kafka did not answer: the change begins anew.
+ * Another process has changed projects meanwhile, or Kafka did not answer. The change starts again.
  */
 class ChangeLost extends Error {}
 
-/** If ten begin at once, the last one needs about five attempts. */
+/** If ten start at once, the last one needs about five attempts. */
 const ATTEMPTS = 12;
 const PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 4_000;
 
 /**
- * Changes projects on the ledger's latest state. If several change them at once, one is let through
- * at a time: Kafka shuts out whoever opened the ledger earlier, who then begins anew with what is
- * in the ledger by now.
+ * Changes projects on the latest state of the ledger. If several processes do so at once, they get
+ * through one at a time: Kafka shuts out whoever opened the ledger earlier. That process starts
+ * again with the ledger as it is by then.
  *
- * @param change may be called several times, so it must not build on what an earlier call has done
+ * @param change may be called several times, so it must not depend on an earlier call
  * @throws TallymanError `CHANGE_UNKNOWN`, `CHANGE_NOT_SHOWN`, and `REDIS_UNAVAILABLE` or
  *   `KAFKA_UNAVAILABLE` with what was saved until then
  */
@@ -59,7 +57,7 @@ export async function changeProjects<T>(
   const { projects: view } = followLedgers(kafka, store, prefix);
   const progress: { saved: number; lost?: ChangeLost } = { saved: 0 };
   try {
-    // Before others are shut out: if there is much to be shown, it is shown by then.
+    // Before others are shut out, so that a long catch-up does not keep them waiting.
     await view.catchUp();
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const result = await attemptChange(dependencies, view, progress, change);
@@ -75,7 +73,7 @@ export async function changeProjects<T>(
   throw unknownOutcome(progress.lost!);
 }
 
-/** @returns undefined if the change must begin anew */
+/** @returns undefined if the change must start again */
 async function attemptChange<T>(
   dependencies: ProjectsDependencies,
   view: LedgerFollower,
@@ -96,9 +94,9 @@ async function attemptChange<T>(
 }
 
 /**
- * Shuts out whoever changes projects now, and shows what they had saved. After a close was
- * published: a change that did not know of it is then either saved, and in the view, or begins anew
- * and is told that the month is closed.
+ * Shuts out processes that are changing projects, and shows what they had saved. A close calls this
+ * after it is published. A change that did not see the close is then either saved and in the view,
+ * or it starts again and is refused because the month is closed.
  */
 export async function settleProjects(
   kafka: KafkaClient,
@@ -123,8 +121,8 @@ async function openEditor(
   return {
     async read(projects) {
       const documents = await readProjectsNamed(store, projects);
-      // Redis may have gone back since: then these are older than the ledger.
-      if (!(await view.holds())) throw new ChangeLost('Redis lost what was read of it');
+      // Redis may have gone back meanwhile. These would then be older than the ledger.
+      if (!(await view.holds())) throw new ChangeLost('Redis lost what was read from it');
       return documents;
     },
     problemsOf: (before, after) => closedMonthProblems(before, after, closed),
@@ -132,7 +130,7 @@ async function openEditor(
       const changed = after.filter((document, i) => !isDeepStrictEqual(document, before[i]));
       const records = changed.map((document) => ({ key: document.project, value: JSON.stringify(document) }));
       await writer.append(records).catch((cause: unknown) => {
-        throw new ChangeLost('Kafka did not take it', { cause });
+        throw new ChangeLost('Kafka did not confirm it', { cause });
       });
       onSaved(records.length);
     },
@@ -154,7 +152,7 @@ async function showChanges(view: LedgerFollower): Promise<void> {
   }
 }
 
-/** A store that does not answer leaves the question whether anything was changed. */
+/** If a store does not answer, it is unknown whether anything was changed. */
 function toldWhatIsSaved(error: unknown, { saved, lost }: { saved: number; lost?: ChangeLost }): unknown {
   const isKafkas = error instanceof Error && error.name.startsWith('KafkaJS');
   if (!isKafkas && !(error instanceof RedisUnavailableError)) return error;

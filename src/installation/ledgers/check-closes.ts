@@ -13,14 +13,13 @@ export interface CheckedInstallation {
   readonly store: Store;
   readonly prefix: string;
   readonly calendar: BillingCalendar;
-  /** The number of partitions of the usage topics. */
   readonly shardCount: number;
   readonly nowMs: number;
 }
 
 /**
- * Whether Redis and the ledger speak of the same closed months, frozen at the same offsets, and of
- * as many shards as there are partitions.
+ * Compares the ledger with Redis: the same closed months, frozen at the same offsets, and as many
+ * shards as there are partitions.
  */
 export async function checkCloses({
   client,
@@ -61,7 +60,7 @@ export async function checkCloses({
           : 'Redis has lost its freeze: late usage would be counted in a month that is invoiced',
         remedy: freezes.has(month)
           ? 'look at REDIS_URL, KAFKA_BROKERS and TALLYMAN_PREFIX'
-          : 'start the consumers again, they put it back',
+          : 'start the consumers again, they restore it',
       });
     }
   }
@@ -90,7 +89,7 @@ async function checkShards(store: Store, shardCount: number): Promise<Finding[]>
       problem: `Redis has ${noted ?? 'no number'} of shards noted, and the usage topics have ${shardCount} partitions`,
       remedy:
         noted !== undefined && noted > shardCount
-          ? 'look at KAFKA_BROKERS and TALLYMAN_PREFIX: these are not the topics that were counted'
+          ? 'check KAFKA_BROKERS and TALLYMAN_PREFIX: these are not the topics that were counted'
           : 'tallyman init',
     },
   ];

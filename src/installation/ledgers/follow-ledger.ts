@@ -15,11 +15,11 @@ import {
 } from '../../redis/views/ledger-view';
 import type { Store } from '../../redis/store';
 
-/** Brings one view of Redis to the end of its ledger. */
+/** Brings one view in Redis up to the end of its ledger. */
 export interface LedgerFollower {
   /**
-   * Shows all that is in the ledger by now, in its order: if a key stands in it twice, the last
-   * record holds.
+   * Shows everything in the ledger, in its order: if a key is in it twice, the last record is
+   * shown.
    *
    * @returns how many keys Redis did not show before
    * @throws TallymanError `TOPIC_REPLACED`, `CURSOR_PAST_LOG_END` or `EVENTS_GONE` if the ledger is
@@ -27,13 +27,13 @@ export interface LedgerFollower {
    */
   catchUp(): Promise<number>;
   /**
-   * Whether all that `catchUp` found is still there: a Redis that loses its tail loses view and
-   * position together. What was read of the view in between is then as it was shown.
+   * Whether everything that `catchUp` found is still there. A Redis that loses its tail loses view
+   * and position together. If this is true, what was read in between was right.
    */
   holds(): Promise<boolean>;
 }
 
-/** The views of an installation. Nothing is decided by one that was not caught up before. */
+/** The views of an installation. They must be caught up before anything is decided by them. */
 export interface LedgerFollowers {
   readonly projects: LedgerFollower;
   readonly closes: LedgerFollower;
@@ -48,25 +48,23 @@ export function followLedgers(kafka: KafkaClient, store: Store, prefix: string):
   };
 }
 
-/** Brings all views to the ends of their ledgers. */
 export async function catchUpLedgers(kafka: KafkaClient, store: Store, prefix: string): Promise<void> {
   const { projects, closes, invoices } = followLedgers(kafka, store, prefix);
   await Promise.all([projects.catchUp(), closes.catchUp(), invoices.catchUp()]);
 }
 
-/** So many records are shown in one step, which blocks Redis. */
+/** How many records are shown in one step, which blocks Redis. */
 const PAGE = 200;
 
 /**
- * Follows a ledger. It alone writes the view, and remembers there how far it came: so what Redis
- * shows is what the ledger holds up to that position, whatever Redis has lost. Several may follow
- * at once.
+ * Follows a ledger. It is the only writer of the view, and stores its position beside it. So Redis
+ * shows the ledger up to that position, whatever it has lost. Several processes may follow at once.
  */
 export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: string): LedgerFollower {
   const topic = topicName(prefix, view.ledger);
   let reached: ViewPosition | undefined;
 
-  /** @returns false if the position was moved by another hand */
+  /** @returns false if another process moved the position */
   async function showUpTo(
     { start, end }: LogRange,
     found: FoundPosition,
@@ -93,7 +91,7 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
       }
     }
     progress.end();
-    // The log may end with a transaction's marker, which comes as no record.
+    // The log may end with the marker of a transaction, which is not a record.
     const isNoted = at.position?.next === end && at.position.topicId === begun.topicId;
     return isNoted || show(end, []);
   }
@@ -130,14 +128,14 @@ function checkSameLedger(
   if (shownId !== undefined && topicId !== shownId) {
     throw new TallymanError(
       'TOPIC_REPLACED',
-      `Redis shows another ${topic} than the one that is there: its id was ${shownId} and is ${topicId}. ${remedy}`,
+      `Redis shows another ${topic} than the one in Kafka: its id was ${shownId} and is ${topicId}. ${remedy}`,
       { topic, expectedId: shownId, id: topicId },
     );
   }
   if (next > end) {
     throw new TallymanError(
       'CURSOR_PAST_LOG_END',
-      `Redis shows ${topic} up to offset ${next}, but it ends at ${end}: it was created anew, or has lost its end. ${remedy}`,
+      `Redis shows ${topic} up to offset ${next}, but it ends at ${end}: it was recreated, or has lost its end. ${remedy}`,
       { topic, position: next, end },
     );
   }

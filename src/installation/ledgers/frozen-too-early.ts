@@ -5,9 +5,9 @@ import { readFreezes } from '../../redis/cut-offs';
 import type { Store } from '../../redis/store';
 
 /**
- * Those of some frozen months whose freeze was made before the month ended, and excludes records
- * that arrived in between: their usage of the month counts as late. If the log holds no such
- * record, a close after the month's end would have frozen it at the same offsets.
+ * The frozen months whose freeze was made before the month ended and excludes records that arrived
+ * in between. Their usage of the month counts as late. If the log holds no such record, a close
+ * after the end of the month would have frozen it at the same offsets.
  */
 export async function monthsFrozenTooEarly(
   client: KafkaClient,

@@ -6,10 +6,9 @@ import { readShardCount } from '../../redis/usage/read-usage';
 import type { Store } from '../../redis/store';
 import type { CloseRecord } from '../../../schemas/types';
 
-/** The months that the ledger knows to be closed, in order: month -> the record of its close. */
+/** The closed months in the ledger, in order: month -> the record of its close. */
 export type CloseRecords = ReadonlyMap<string, CloseRecord>;
 
-/** Reads the ledger of closes. */
 export async function readCloseRecords(kafka: KafkaClient, prefix: string): Promise<CloseRecords> {
   const records = new Map<string, CloseRecord>();
   await readLedger(kafka, prefix, 'billing.closes', ({ key: month, document }) => {
@@ -20,11 +19,11 @@ export async function readCloseRecords(kafka: KafkaClient, prefix: string): Prom
 }
 
 /**
- * Brings every freeze that the ledger knows into Redis. A Redis that lost its last second may have
- * lost a freeze with it; going on without that freeze would count late usage in a month that is
- * already invoiced.
+ * Restores every freeze in the ledger to Redis. A Redis that lost its last second may have lost a
+ * freeze with it. Without that freeze, late usage would be counted in a month that is already
+ * invoiced.
  *
- * @returns what the ledger knows
+ * @returns the ledger's closes
  * @throws TallymanError `FREEZE_LOST`, `FREEZE_CONFLICT`
  */
 export async function restoreCloses(
@@ -38,7 +37,7 @@ export async function restoreCloses(
   return records;
 }
 
-/** Brings the freezes of one closed month into Redis, and into shards that were added since. */
+/** Restores the freezes of one closed month, also to shards that were added later. */
 export async function restoreClose(
   store: Store,
   { month, cursors }: CloseRecord,

@@ -6,23 +6,21 @@ import { countSetProjects } from '../../redis/views/projects';
 import type { Store } from '../../redis/store';
 import { followLedger } from './follow-ledger';
 
-/** How many of each Redis shows now; of the invoices, those that it did not show before. */
+/** How many of each Redis shows now. For invoices, how many it did not show before. */
 export interface RestoredViews {
   readonly projects: number;
   readonly closes: number;
   readonly invoices: number;
 }
 
-/**
- * Shows all ledgers anew: projects, closes and invoices, each as it was last published. Repeatable.
- */
+/** Shows all ledgers again from their start. Repeatable. */
 export async function restoreViews(
   client: KafkaClient,
   store: Store,
   prefix: string,
 ): Promise<RestoredViews> {
   const showAnew = async (view: ReturnType<typeof closesView>): Promise<number> => {
-    await view.forget(); // A view may lack what its position does not tell.
+    await view.forget(); // A view may lack something before its position.
     return followLedger(client, view, prefix).catchUp();
   };
   await showAnew(projectsView(store));

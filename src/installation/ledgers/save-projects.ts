@@ -5,9 +5,7 @@ import { changeProjects, type ProjectsEditor } from './change-projects';
 import { validatorOf } from '../../lib/schema';
 import type { Context } from '../context';
 
-/**
- * A plan from a day on, and what of the profile is to change; undefined fields stay as they are.
- */
+/** A plan from a day on, and changes to the profile. Undefined fields stay as they are. */
 export interface ProjectChange {
   readonly project: string;
   readonly plan: string;
@@ -16,7 +14,7 @@ export interface ProjectChange {
   readonly tax?: Tax | undefined;
 }
 
-/** The project after a change: what it does not name stays, the plans before and after it too. */
+/** What the change does not name stays, including the plans before and after it. */
 export function changedProject(before: ProjectDocument | undefined, change: ProjectChange): ProjectDocument {
   const { project, plan, from, profile, tax } = change;
   const named = Object.fromEntries(Object.entries(profile).filter(([, value]) => value !== undefined));
@@ -32,13 +30,15 @@ export function changedProject(before: ProjectDocument | undefined, change: Proj
   };
 }
 
-/** In order, with the row in the place of one from the same day. */
+/** In order. The row replaces one from the same day. */
 function withRow<T extends { readonly from: string }>(rows: readonly T[] | undefined, row: T): T[] {
   const others = (rows ?? []).filter(({ from }) => from !== row.from);
   return [...others, row].sort((a, b) => (a.from < b.from ? -1 : 1));
 }
 
-/** A check of project documents by their schema and the catalog: what is wrong with one. */
+/**
+ * Makes a function that returns the problems of a project document, by its schema and the catalog.
+ */
 export function projectChecker({ config }: Context): (document: unknown) => string[] {
   const validator = validatorOf('project.v1.json');
   const { catalog } = loadCatalog(config.catalogPath);
@@ -48,7 +48,7 @@ export function projectChecker({ config }: Context): (document: unknown) => stri
   };
 }
 
-/** Changes projects, each on what the ledger holds of it by then; see `changeProjects`. */
+/** Changes projects on the latest state of the ledger: see `changeProjects`. */
 export async function editProjects<T>(
   { config, calendar, kafka, store }: Context,
   change: (editor: ProjectsEditor) => Promise<T>,

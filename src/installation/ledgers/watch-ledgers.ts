@@ -5,7 +5,7 @@ import { isRebuilding } from '../../redis/rebuilding';
 import type { Store } from '../../redis/store';
 import { followLedgers } from './follow-ledger';
 
-/** Why what Redis shows of the ledgers may be old, or of usage not all. */
+/** Why Redis may show old ledgers, or only a part of the usage. */
 export interface LedgerProblem {
   readonly code: 'LEDGER_UNSEEN' | 'REBUILD_UNFINISHED';
   readonly subject: string;
@@ -13,9 +13,9 @@ export interface LedgerProblem {
 }
 
 export interface LedgerWatch {
-  /** As of the last look; undefined if all is well. */
+  /** At the last look; undefined if all is well. */
   problem(): LedgerProblem | undefined;
-  /** A look that is under way comes to nothing. */
+  /** Discards a look that is under way. */
   stop(): void;
 }
 
@@ -29,8 +29,8 @@ const REBUILDING: LedgerProblem = {
 const FIRST_LOOK_MS = 5_000;
 
 /**
- * Follows the ledgers for a process that runs on: what Redis loses of its views is shown again
- * within seconds. Resolves after the first look, or when it takes too long.
+ * Follows the ledgers for a long-running process: what Redis loses of its views is shown again
+ * within seconds. Resolves after the first look, or if it takes too long.
  */
 export async function watchLedgers(
   kafka: KafkaClient,
@@ -51,7 +51,7 @@ export async function watchLedgers(
       for (const [view, follower] of views) {
         subject = topicName(prefix, `billing.${view}`);
         const added = await follower.catchUp();
-        if (added > 0) logger.info({ view, added }, 'showed what the ledger had');
+        if (added > 0) logger.info({ view, added }, 'showed new records of the ledger');
       }
       if (unseen !== undefined) logger.info('the ledgers can be followed again');
       unseen = undefined;
@@ -80,7 +80,6 @@ export async function watchLedgers(
   };
 }
 
-/** Until then, or until it is stopped. */
 function wait(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms);

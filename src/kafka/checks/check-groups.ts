@@ -2,7 +2,7 @@ import { AssignerProtocol, type GroupDescription } from 'kafkajs';
 import type { Finding } from '../../lib/finding';
 import type { KafkaClient } from '../client';
 
-/** Finds consumer groups in which nobody is: their topic's usage waits. */
+/** Finds consumer groups without members. The usage of their topics is not counted. */
 export async function checkGroups(client: KafkaClient, groupIds: readonly string[]): Promise<Finding[]> {
   const busy = await groupsWithMembers(client, groupIds);
   return groupIds
@@ -16,7 +16,8 @@ export async function checkGroups(client: KafkaClient, groupIds: readonly string
 }
 
 /**
- * Those of the groups that a consumer is in. One that was killed stays in until its session ends.
+ * The groups that have a member. A consumer that was killed remains a member until its session
+ * ends.
  */
 export async function groupsWithMembers(
   client: KafkaClient,
@@ -43,7 +44,8 @@ export async function assignedPartitions(
 }
 
 /**
- * Only groups that exist are described: where none ever was, a broker has no coordinator to ask.
+ * Describes only groups that exist: if there never was a group, a broker has no coordinator to send
+ * this to.
  */
 async function describeGroups(client: KafkaClient, groupIds: readonly string[]): Promise<GroupDescription[]> {
   const admin = await client.admin();

@@ -14,7 +14,10 @@ import {
 } from '../topics/topics';
 
 const DAY_MS = 86_400_000;
-/** The open month, and the two periods before it that tell its repeats: see close/coverage.ts. */
+/**
+ * The open month, and the two before it, which are needed to recognise its duplicates: see
+ * installation/replay-horizon.ts.
+ */
 const RETENTION_DAYS_NEEDED = 95;
 const RETENTION_DAYS_WANTED = 100;
 const COPIES_WANTED = 3;
@@ -28,7 +31,7 @@ interface Topic {
   readonly settings: ReadonlyMap<string, string>;
 }
 
-/** Checks the settings of the topics that exactness stands on; all of them must be there. */
+/** Checks the topic settings that exactness depends on. All topics must exist. */
 export async function checkTopics(client: KafkaClient, prefix: string): Promise<Finding[]> {
   const usage = usageTopics(prefix);
   const ledgers = ledgerTopics(prefix);
@@ -116,7 +119,7 @@ function checkUsageTopic(topic: Topic, most: number): Found[] {
   return [...findings, ...checkSize(topic, USAGE_MESSAGE_MAX_BYTES)];
 }
 
-/** A ledger is kept for good: what retention removed of it, no rebuild brings back. */
+/** A ledger must be kept forever: a rebuild cannot restore what retention has deleted. */
 function checkLedger(topic: Topic): Found[] {
   const policy = topic.settings.get('cleanup.policy') ?? '';
   const findings: Found[] = [];
@@ -149,7 +152,7 @@ function checkCopies(topic: Topic): Found[] {
   if (copies < COPIES_WANTED) {
     findings.push({
       level: 'warning',
-      problem: `it has ${copies} of each partition: with the broker's disk its records are gone`,
+      problem: `it has ${copies} of each partition: if the broker loses its disk, its records are gone`,
       remedy: 'raise the replication to 3 (kafka-reassign-partitions.sh)',
     });
   } else if (Number(settings.get('min.insync.replicas')) < 2) {
@@ -164,7 +167,7 @@ function checkCopies(topic: Topic): Found[] {
     findings.push({
       level: 'warning',
       problem: `${behind.length} of its partitions have a copy that is not in sync`,
-      remedy: 'look at the brokers: one is down, or cannot keep up',
+      remedy: 'check the brokers: one is down, or cannot keep up',
     });
   }
   if (settings.get('unclean.leader.election.enable') === 'true') {

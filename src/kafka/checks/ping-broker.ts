@@ -2,16 +2,14 @@ import { Kafka, logLevel } from 'kafkajs';
 
 const ANSWER_TIMEOUT_MS = 2_000;
 
-/**
- * True when a Kafka serves there: it answers, and at least one broker takes part in its cluster.
- */
+/** True if a Kafka broker answers, and its cluster has at least one broker. */
 export async function brokerAnswers(brokers: string[]): Promise<boolean> {
   const kafka = new Kafka({
     clientId: 'tallyman-ping',
     brokers,
     connectionTimeout: ANSWER_TIMEOUT_MS,
     requestTimeout: ANSWER_TIMEOUT_MS,
-    // Refused connections are what the caller waits out: no retries in here, and nothing to log.
+    // The caller waits while connections are refused, so this neither retries nor logs.
     retry: { retries: 0 },
     logLevel: logLevel.NOTHING,
   });

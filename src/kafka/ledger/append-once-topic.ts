@@ -3,25 +3,24 @@ import { topicName } from '../topics/topics';
 import { openLedgerWriter, readLedger, type LedgerDocuments, type LedgerName } from './ledger';
 
 /**
- * A topic to which each key is written once, ever: also over crashes, and with two writers at once.
+ * A topic to which each key is written at most once, across crashes and with two writers at once.
  */
 export interface OnceLog {
   has(key: string): boolean;
   /**
    * Writes the records whose keys are new, all or none.
    *
-   * A failure leaves open whether they were written: the caller ends, and whoever comes next reads
-   * what is there.
+   * If this fails, they may or may not have been written. The caller ends, and the next writer
+   * reads what is there.
    */
   append(records: readonly { readonly key: string; readonly value: string }[]): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Opens the topic as its only writer. Only then the topic is read, so what is known of it stays
- * complete.
+ * Opens the topic as its only writer, and reads it only then, so that what was read stays complete.
  *
- * @param keeps which keys will be asked for; the others need not be held in memory
+ * @param keeps which keys will be needed; the others are not held in memory
  */
 export async function openOnceLog<L extends LedgerName>(
   client: KafkaClient,

@@ -5,32 +5,30 @@ import { requestsOf, type Publisher } from '../producer';
 import { Turns } from '../../lib/process/mutex';
 
 /**
- * What brokers answer to a producer whose transactional id was taken over. kafkajs has no name for
- * the code 90.
+ * The errors of a producer whose transactional id was taken over. kafkajs has no name for code 90.
  */
 const FENCED = /INVALID_PRODUCER_EPOCH|PRODUCER_FENCED|INVALID_PRODUCER_ID_MAPPING|error code 90\b/;
 
 /**
- * Commits wait for markers to be written, a few milliseconds each, and the next transaction is
- * refused until then: the client's usual pause of 200 ms would be most of a close.
+ * Commits wait a few milliseconds each for their markers, and the next transaction is refused until
+ * then. The usual first pause of 200 ms would take up most of a close.
  */
 const RETRY = { initialRetryTime: 10, multiplier: 2, factor: 0.2, maxRetryTime: 2_000, retries: 12 };
 
 /**
- * A transaction takes milliseconds. One that a killed process left open is in the way of readers
- * until the broker ends it or the next publisher is opened.
+ * A transaction takes milliseconds. If a killed process left one open, readers wait until the
+ * broker ends it, or until the next publisher is opened.
  */
 const TRANSACTION_TIMEOUT_MS = 10_000;
 
 /**
- * Opens a publisher of which one at a time works, anywhere: Kafka fences by the transactional id.
- * Whoever held it before publishes nothing more, and a transaction that it left open is aborted. So
- * what a ledger holds when this has been opened stays all it holds, until this publisher adds to
- * it.
+ * Opens a publisher of which only one at a time works, anywhere: Kafka fences by the transactional
+ * id. The previous holder can publish nothing more, and its open transaction is aborted. So after
+ * this, only this publisher adds to the ledger.
  *
  * Each `publish` is one transaction: readers see all of its records or none.
  *
- * @param onFenced makes the error that ends the one who was taken over
+ * @param onFenced makes the error of a publisher that was taken over
  */
 export async function openFencedPublisher(
   client: KafkaClient,
@@ -55,7 +53,7 @@ export async function openFencedPublisher(
         await work(transaction);
         await transaction.commit();
       } catch (error) {
-        await transaction.abort().catch(() => undefined); // The first error says more.
+        await transaction.abort().catch(() => undefined); // The first error is the cause.
         throw error;
       }
     } catch (error) {
@@ -65,7 +63,7 @@ export async function openFencedPublisher(
     }
   };
   await producer.connect();
-  // The first transaction makes the producer known to the brokers; an empty one is enough.
+  // The first transaction registers the producer with the brokers. An empty one is enough.
   await inTransaction(() => Promise.resolve());
   return {
     publish: (topic, records) =>

@@ -15,16 +15,15 @@ import { requestsOf, type PublishRecord, type Publisher } from '../producer';
 import { readRange, type LogRecord, type RangeOptions } from '../read-range';
 import { logRanges, topicName } from '../topics/topics';
 
-/** Invoices shrink to a tenth in the log, so this is some megabytes of them. */
+/** Invoices compress to a tenth, so this is several megabytes of them. */
 const FETCH_BYTES = 512 * 1_024;
 
-/** What each ledger holds. */
 export interface LedgerDocuments {
   readonly 'billing.projects': ProjectDocument;
   readonly 'billing.closes': CloseRecord;
   readonly 'billing.invoices': Invoice;
   readonly 'billing.alerts': Alert;
-  /** undefined: the mark that all parts of a month are there. */
+  /** undefined: the mark that all parts of a month are present. */
   readonly 'billing.totals': FrozenPart | undefined;
   /** undefined: a key of another version. */
   readonly 'billing.settings': CountingSettings | Cursors | undefined;
@@ -41,7 +40,7 @@ export interface LedgerRecord<L extends LedgerName = LedgerName> {
   readonly offset: number;
 }
 
-/** The schema of what stands under a key, and the field that repeats the key. */
+/** The schema of each key's documents, and the field that repeats the key. */
 const SCHEMA_OF: Readonly<
   Record<LedgerName, (key: string) => { readonly schema: SchemaName; readonly keyField?: string } | undefined>
 > = {
@@ -58,9 +57,9 @@ const SCHEMA_OF: Readonly<
 };
 
 /**
- * Reads a range of a ledger, a fetch at a time. This is the only door of the ledgers: each record
- * is parsed and checked by its schema. A damaged record is skipped if its key is written again
- * later in the range.
+ * Reads a range of a ledger, one fetch at a time. Ledgers are read only through this function,
+ * which parses each record and checks it by its schema. A damaged record is skipped if its key is
+ * written again later in the range.
  *
  * @throws TallymanError `LEDGER_DAMAGED`; those of `readRange`
  */
@@ -111,11 +110,11 @@ async function isWrittenAgain(
 }
 
 /**
- * Reads a ledger topic from its start to its end at the time of the call, a fetch at a time.
- * Records come in the order of each partition, so the last one of a key is the one that holds.
+ * Reads a ledger topic from its start to its end at the time of the call, one fetch at a time.
+ * Records are in the order of each partition, so the last one of a key is in force.
  *
  * The end is the high watermark. Kafka acknowledges a commit before it writes the marker that makes
- * the records readable: a reader that stopped at the stable offset would miss a change whose writer
+ * the records readable. A reader that stopped at the stable offset would miss a change whose writer
  * was already told that it succeeded.
  *
  * @throws TallymanError `LOG_STALLED` if a transaction stays open longer than any writer of a
@@ -132,7 +131,7 @@ export async function* readLedgerPages<L extends LedgerName>(
     yield* readLedgerRange(client, ledger, { topic, partition, from: start, to: end });
 }
 
-/** As `readLedgerPages`, record by record. */
+/** Like `readLedgerPages`, but one record at a time. */
 export async function readLedger<L extends LedgerName>(
   client: KafkaClient,
   prefix: string,
@@ -156,23 +155,20 @@ export interface LedgerWriter {
   /**
    * Writes the records, all or none.
    *
-   * A failure leaves open whether they were written, also where another writer has taken over.
-   * Whoever opens the next writer and reads the ledger to its end knows.
+   * If this fails, they may or may not have been written, even if another writer has taken over. To
+   * find out, open the next writer and read the ledger to its end.
    */
   append(records: readonly PublishRecord[]): Promise<void>;
   close(): Promise<void>;
 }
 
-/**
- * A writer that is killed leaves its transaction open; readers of the topic wait until the broker
- * ends it.
- */
+/** If a writer is killed, readers of the topic wait until the broker ends its transaction. */
 const TRANSACTION_TIMEOUT_MS = 10_000;
 
 /**
- * Opens a topic as its only writer. Kafka fences by the transactional id: whoever held it before
- * can write no more, and a transaction it left open is aborted. What is read of the topic after
- * this stays complete until the own `append`.
+ * Opens a topic as its only writer. Kafka fences by the transactional id: the previous holder can
+ * write nothing more, and its open transaction is aborted. What is read of the topic after this
+ * stays complete until this writer's `append`.
  */
 export async function openLedgerWriter(client: KafkaClient, topic: string): Promise<LedgerWriter> {
   const producer = client.kafkajs.producer({
@@ -199,7 +195,7 @@ export async function openLedgerWriter(client: KafkaClient, topic: string): Prom
           await transaction.send({ topic, acks: -1, compression: CompressionTypes.LZ4, messages });
         await transaction.commit();
       } catch (error) {
-        await transaction.abort().catch(() => undefined); // The first error tells more.
+        await transaction.abort().catch(() => undefined); // The first error is the cause.
         throw error;
       }
     },
@@ -207,7 +203,7 @@ export async function openLedgerWriter(client: KafkaClient, topic: string): Prom
   };
 }
 
-/** kafkajs makes itself known to the broker with its first transaction, and not before. */
+/** kafkajs registers with the broker at its first transaction, not before. */
 async function fenceOthers(producer: Producer): Promise<void> {
   const empty = await producer.transaction();
   await empty.abort();

@@ -10,17 +10,19 @@ import fetchRequest from 'kafkajs/src/protocol/requests/fetch';
 import { isClosed } from '../sockets';
 import { decodeFetchResponse } from '../wire/fetch-response';
 
-/** An overloaded queue that is not throttled looks again after this long, as kafkajs has it. */
+/**
+ * How often an overloaded queue that is not throttled checks again. This is kafkajs's own value.
+ */
 const PENDING_CHECK_MS = 10;
-/** The size field in front of every response. */
+/** The size field before every response. */
 const RESPONSE_SIZE_BYTES = 4;
-/** The highest version that kafkajs speaks, and what every broker since Kafka 2.3 answers. */
+/** The highest version that kafkajs speaks. Every broker since Kafka 2.3 supports it. */
 const FETCH_VERSION = 11;
 
 let installed = false;
 
 /**
- * Mends kafkajs 2.2.4 at run time, once a process. Each repair has its test,
+ * Fixes kafkajs 2.2.4 at run time, once per process. Each fix has its test in
  * `test/scenarios/kafka/kafkajs/`.
  */
 export function installWorkarounds(): void {
@@ -36,8 +38,8 @@ export function installWorkarounds(): void {
 }
 
 /**
- * kafkajs sets its timer anew whether or not a request waits: some 2,600 calls a second in an idle
- * process. And it computes a negative delay, of which newer Nodes warn.
+ * kafkajs sets its timer again whether or not a request waits, about 2,600 times per second in an
+ * idle process. It also computes a negative delay, about which newer versions of Node warn.
  */
 function sleepWhenNothingIsPending(): void {
   RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
@@ -54,10 +56,10 @@ function sleepWhenNothingIsPending(): void {
 }
 
 /**
- * kafkajs opens a socket for each of several requests that meet a closed connection, and forgets
- * all but the last: the others keep the process alive. And it keeps the half of a response that it
- * had read when a socket broke, and reads the next socket's bytes as the other half. And it would
- * connect again after its client was closed.
+ * If several requests meet a closed connection, kafkajs opens a socket for each and forgets all but
+ * the last one. The others keep the process alive. If a socket breaks in the middle of a response,
+ * kafkajs keeps the first half, and takes the bytes of the next socket for the second one. It would
+ * also connect again after its client was closed.
  */
 function connectOnce(): void {
   const connecting = new WeakMap<Connection, Promise<boolean>>();
@@ -88,7 +90,7 @@ const timedOut = Symbol('timedOut');
 type TimedQueue = RequestQueue & { [timedOut]?: () => void };
 
 /**
- * kafkajs leaves the socket open when a request times out, so all that follows waits on the same
+ * kafkajs leaves the socket open when a request times out, so all later requests wait for the same
  * dead peer.
  */
 function closeSocketOnTimeout(): void {
@@ -120,9 +122,9 @@ function decodeFetchesOurselves(): void {
 }
 
 /**
- * kafkajs goes over a batch that holds only transaction markers or aborted records without a call
- * to `eachBatch`. The cursor would then lag behind the log's end for ever, and the next batch would
- * look like a gap. Shown to `eachBatch`, it is an empty range like any other.
+ * kafkajs skips a batch that holds only transaction markers or aborted records, without a call to
+ * `eachBatch`. The cursor would then lag behind the end of the log forever, and the next batch
+ * would look like a gap. If `eachBatch` gets it, it is an empty range like any other.
  */
 function showFilteredBatches(): void {
   Batch.prototype.isEmpty = function (this: Batch) {
@@ -132,10 +134,10 @@ function showFilteredBatches(): void {
 }
 
 /**
- * kafkajs stops no runner that is still on its way into its group, as each is after a breakdown: it
- * disconnects, and the runner goes on over new connections, which nobody closes any more. They keep
- * its process alive, and its place in the group. So a stop waits until the runner has joined, or
- * failed to.
+ * kafkajs does not stop a runner that is still joining its group, as every runner does after a
+ * breakdown. It disconnects, and the runner continues over new connections, which nothing closes
+ * any more. They keep its process alive, and its place in the group. So a stop waits until the
+ * runner has joined, or failed to join.
  */
 function stopAfterJoining(): void {
   const joining = new WeakMap<ConsumerGroup, Promise<unknown>>();
@@ -161,8 +163,8 @@ function stopAfterJoining(): void {
     'stop',
     (stop) =>
       async function (this: Runner) {
-        // A promise's end reaches the runner before it gets here: what it does next has begun by
-        // then.
+        // The runner sees the end of a promise before this code does, so its next step has begun by
+        // now.
         for (;;) {
           const over = joining.get(this.consumerGroup);
           if (!over || this.running) break;
@@ -174,10 +176,10 @@ function stopAfterJoining(): void {
 }
 
 /**
- * kafkajs measures by the wall clock. Set back by an hour, it sends no heartbeat for an hour, so
- * that its member is thrown out of the group and does not notice; lets no request time out; stays
- * throttled; and does not see new partitions. These moments are kept by a clock that nobody sets,
- * and told in the terms of the wall clock as it is when they are asked for.
+ * kafkajs measures time by the wall clock. If that is set back by an hour, kafkajs sends no
+ * heartbeat for an hour, so that the group removes its member, which does not notice. No request
+ * times out, throttling does not end, and new partitions are not noticed. These moments are kept by
+ * a monotonic clock here, and are converted to the current wall clock when they are read.
  */
 function measureBySteadyClock(): void {
   keepSteady(ConsumerGroup.prototype, 'lastRequest');

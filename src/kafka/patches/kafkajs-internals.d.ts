@@ -1,5 +1,5 @@
-// What this folder uses of kafkajs beyond its public face. kafkajs is pinned, and has had no
-// release since 2023: these shapes do not move. Each declares only what is used here.
+// What this folder uses of kafkajs beyond its public API. kafkajs is pinned, and has had no release
+// since 2023, so these shapes do not change. Each declares only what is used here.
 
 declare module 'kafkajs/src/protocol/decoder' {
   class Decoder {

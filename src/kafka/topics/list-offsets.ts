@@ -3,9 +3,9 @@ import { READ_COMMITTED, READ_UNCOMMITTED } from '../cluster';
 
 /**
  * A place in a partition's log:
- * - `start`: the first offset that is still there;
- * - `end`: the offset that the next record will get (the high watermark);
- * - `stable`: the first offset of an open transaction, before which consumers read; the end where
+ * - `start`: the first offset that still exists
+ * - `end`: the offset that the next record will get, the high watermark
+ * - `stable`: the first offset of an open transaction, up to which consumers read. Equals `end` if
  *   none is open.
  */
 export type LogPoint = 'start' | 'end' | 'stable';
@@ -19,9 +19,9 @@ const REQUESTS = {
 } as const;
 
 /**
- * Asks for one point of all partitions of the topics, with one request per broker. kafkajs's admin
- * asks for the stable offset alone, and calls it the end: what was committed behind an open
- * transaction is invisible to it.
+ * Requests one point of all partitions of the topics, with one request per broker. kafkajs's admin
+ * only requests the stable offset, and calls it the end. It does not see what was committed behind
+ * an open transaction.
  *
  * @returns topic -> partition -> offset
  */

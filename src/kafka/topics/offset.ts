@@ -1,12 +1,10 @@
 import { TallymanError } from '../../lib/errors';
 
-/**
- * Reads one of Kafka's 64-bit offsets. Beyond 2^53 a number would no longer tell two of them apart.
- */
+/** Parses one of Kafka's 64-bit offsets. Above 2^53, a number could not distinguish two of them. */
 export function parseOffset(text: string): number {
   const offset = Number(text);
   if (!Number.isSafeInteger(offset)) {
-    throw new TallymanError('BAD_OFFSET', `Kafka gave the offset "${text}".`, { offset: text });
+    throw new TallymanError('BAD_OFFSET', `Kafka returned the offset "${text}".`, { offset: text });
   }
   return offset;
 }

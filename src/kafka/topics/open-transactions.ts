@@ -2,18 +2,17 @@ import type { KafkaClient } from '../client';
 import { logEnds, stableEnds } from './topics';
 
 /**
- * A transaction that is neither committed nor aborted. Consumers read nothing from its first record
- * on.
+ * A transaction that is neither committed nor aborted. Consumers cannot read past its first record.
  */
 export interface OpenTransaction {
   readonly topic: string;
   readonly partition: number;
-  /** Its first record. */
+  /** The offset of its first record. */
   readonly offset: number;
-  /** The end of the log: what lies between is held back. */
+  /** The end of the log. Everything up to it is held back. */
   readonly end: number;
   /**
-   * The timestamp of its first record, which a producer may have set; undefined if that cannot be
+   * The timestamp of its first record, which the producer may have set; undefined if it cannot be
    * read.
    */
   readonly sinceMs: number | undefined;
@@ -27,7 +26,8 @@ export async function openTransactions(
   client: KafkaClient,
   topics: readonly string[],
 ): Promise<OpenTransaction[]> {
-  // The stable offsets first: a transaction that ends in between would seem to be open.
+  // Stable offsets are read first: otherwise a transaction that ends between the two requests would
+  // look open.
   const stable = await stableEnds(client, topics);
   const ends = await logEnds(client, topics);
   const held = [...stable].flatMap(([topic, offsets]) =>
@@ -59,11 +59,11 @@ async function timestampAt(
     });
     return records.find((record) => record.offset === offset)?.timestampMs;
   } catch {
-    return undefined; // It only says since when.
+    return undefined; // Only its age is missing then.
   }
 }
 
-/** One line for people: what is open, where, and what it holds back. */
+/** Describes for people what is open, where, and what it holds back. */
 export function describeOpenTransaction({ topic, partition, offset, end, sinceMs }: OpenTransaction): string {
   const since = sinceMs === undefined ? '' : ` since ${new Date(sinceMs).toISOString()}`;
   return (
@@ -72,7 +72,7 @@ export function describeOpenTransaction({ topic, partition, offset, end, sinceMs
   );
 }
 
-/** What ends it when its producer does not. */
+/** The command that ends the transaction if its producer does not. */
 export function abortCommand({ topic, partition, offset }: OpenTransaction): string {
   return (
     'kafka-transactions.sh --bootstrap-server <broker> abort ' +

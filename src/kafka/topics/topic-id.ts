@@ -4,19 +4,19 @@ import Decoder from 'kafkajs/src/protocol/decoder';
 import Encoder from 'kafkajs/src/protocol/encoder';
 
 const METADATA_API = 3;
-/** The first version that tells ids: every broker since Kafka 2.8. */
+/** The first version with topic ids, supported by every broker since Kafka 2.8. */
 const METADATA_VERSION = 10;
 const UUID_BYTES = 16;
-/** What a topic has that is not there, or that an old cluster made. */
+/** The id in a response for a topic that does not exist, or that a cluster without ids created. */
 const NO_ID = Buffer.alloc(UUID_BYTES).toString('base64url');
 
 /**
- * Asks for the id that Kafka gave a topic when it was made. A topic that is deleted and made anew
- * has the same name, the same offsets, and another id: it is the only thing that tells the two
- * apart. kafkajs speaks no version of the request that tells it, so it is written here.
+ * Reads the id that Kafka gave a topic when it was created. If a topic is deleted and recreated, it
+ * has the same name and the same offsets, and only its id is different. kafkajs does not speak a
+ * version of the request that returns it, so the request is written here.
  *
- * @returns the id as Kafka's own tools print it; undefined if there is no such topic, or the
- *   cluster has no ids
+ * @returns the id as Kafka's own tools print it; undefined if the topic does not exist, or the
+ *   cluster has no topic ids
  */
 export async function readTopicId(cluster: Cluster, topic: string): Promise<string | undefined> {
   await cluster.refreshMetadataIfNecessary();
@@ -36,8 +36,8 @@ export async function readTopicId(cluster: Cluster, topic: string): Promise<stri
 }
 
 /**
- * tags, [topic id, name, tags], allow auto-creation, cluster's and topics' authorized operations,
- * tags
+ * tags, [topic id, name, tags], allow auto-creation, authorized operations of the cluster, and of
+ * the topics, tags
  */
 function encodeRequest(topic: string): Encoder {
   return new Encoder()

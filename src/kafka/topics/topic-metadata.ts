@@ -4,21 +4,21 @@ import { TallymanError } from '../../lib/errors';
 
 export interface PartitionMetadata {
   readonly partitionId: number;
-  /** -1 while it has none. */
+  /** -1 if it has none. */
   readonly leader: number;
   readonly replicas: readonly number[];
   readonly isr: readonly number[];
 }
 
-/** The first version that can forbid a broker to create the topics that it is asked for. */
+/** The first version in which a request can keep the broker from creating the topics. */
 const METADATA_VERSION = 4;
 const UNKNOWN_TOPIC = 3;
 const LEADER_NOT_AVAILABLE = 5;
 
 /**
- * Describes topics by name. kafkajs's `listTopics` describes every topic of the cluster and fails
- * for any one that has no leader, whoever owns it; its `fetchTopicMetadata` fails where one topic
- * is missing, without its name.
+ * Describes topics by name. kafkajs's `listTopics` describes every topic of the cluster, and fails
+ * if any of them has no leader. Its `fetchTopicMetadata` fails if one topic is missing, without
+ * naming it.
  *
  * @returns topic -> its partitions; a topic that does not exist is left out
  */

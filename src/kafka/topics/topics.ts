@@ -18,16 +18,13 @@ const MIB = 1_048_576;
 const DAY_MS = 86_400_000;
 export const LOG_APPEND_TIME = 'LogAppendTime';
 /**
- * Above the 1 MiB that an event may have, so that one too large is seen, and becomes a dead letter.
+ * More than the 1 MiB that an event may have, so that larger events arrive and become dead letters.
  */
 export const USAGE_MESSAGE_MAX_BYTES = 2 * MIB;
 export const LEDGER_MESSAGE_MAX_BYTES = 4 * MIB;
-/**
- * A dead letter holds up to 1 MiB as base64, beside the key and the headers (see dead-letters.ts).
- */
+/** A dead letter holds up to 1 MiB as base64, with key and headers (see dead-letter.ts). */
 export const DEAD_LETTER_MESSAGE_MAX_BYTES = 8 * MIB;
 
-/** The topic's name in this installation: `acme.usage.session` with the prefix `acme`. */
 export const topicName = (prefix: string, topic: string): string =>
   prefix === '' ? topic : `${prefix}.${topic}`;
 
@@ -40,15 +37,13 @@ export const ledgerTopics = (prefix: string): string[] =>
 export type TimestampSource = 'append' | 'create';
 
 export interface TopicSettings {
-  /** Partitions of each usage topic. */
   readonly partitions: number;
-  /** Copies of each partition. */
   readonly replication: number;
-  /** How long the usage topics and the dead letters are kept. */
+  /** The retention of the usage topics and the dead letters. */
   readonly retentionDays: number;
   /**
-   * Whose clock dates the usage topics' records: the broker's (`append`, the default), or the
-   * producer's (`create`), which a replay of an old log needs.
+   * Whose clock dates the records of the usage topics: the broker's (`append`, the default) or the
+   * producer's (`create`), which replaying an old log needs.
    */
   readonly timestamps?: TimestampSource;
 }
@@ -57,8 +52,8 @@ export interface TopicSettings {
  * Creates the topics that are missing and leaves the others as they are.
  *
  * @returns the names of those it created
- * @throws TallymanError `TOPIC_TOO_NARROW` when a topic that was there takes smaller messages than
- *   it must: one large event would then stop its consumer for good
+ * @throws TallymanError `TOPIC_TOO_NARROW` if an existing topic takes only smaller messages than
+ *   required, so that one large event would stop its consumer
  */
 export async function createTopics(
   client: KafkaClient,
@@ -70,8 +65,7 @@ export async function createTopics(
   const present = await client.topics(wanted.map(({ topic }) => topic));
   const missing = wanted.filter(({ topic }) => !present.has(topic));
   if (missing.length > 0) {
-    // kafkajs's own waiting fails on the first answer of a broker that has not heard of the topic
-    // yet.
+    // kafkajs's own wait fails at the first answer of a broker that does not know the topic yet.
     await admin.createTopics({ topics: missing, waitForLeaders: false });
     await whileElecting(() => checkLeaders(client, missing));
   }
@@ -98,7 +92,8 @@ function topicConfigs(prefix: string, settings: TopicSettings): ITopicConfig[] {
     replicationFactor: replication,
     configEntries: Object.entries({
       'message.timestamp.type': 'CreateTime',
-      // With three copies, an acknowledged record is in two of them: one lost broker loses none.
+      // With three replicas, an acknowledged record is in at least two, so losing one broker loses
+      // nothing.
       'min.insync.replicas': replication >= 3 ? '2' : '1',
       ...config,
     }).map(([key, value]) => ({ name: key, value })),
@@ -114,23 +109,24 @@ function topicConfigs(prefix: string, settings: TopicSettings): ITopicConfig[] {
     ),
     topic(DEAD_LETTER_TOPIC, partitions, {
       ...kept,
-      // Retention goes by it: a consumer's wrong clock must not delete its dead letters.
+      // Retention depends on it: a consumer whose clock is wrong must not delete its dead letters.
       'message.timestamp.type': LOG_APPEND_TIME,
       'max.message.bytes': String(DEAD_LETTER_MESSAGE_MAX_BYTES),
     }),
-    // One partition: the records of all projects in one order, and few enough for it.
+    // One partition, so that the records of all projects are in one order. They are few enough for
+    // it.
     ...LEDGER_TOPICS.map((name) =>
       topic(name, 1, {
         'cleanup.policy': 'compact',
         'max.message.bytes': String(LEDGER_MESSAGE_MAX_BYTES),
-        // The one topic that tells the brokers' time: see broker-time.ts.
+        // Its records show the brokers' time: see broker-time.ts.
         ...(name === 'billing.settings' && { 'message.timestamp.type': LOG_APPEND_TIME }),
       }),
     ),
   ];
 }
 
-/** The topics of an installation that are not there, of all that it needs. */
+/** The topics that an installation needs and that do not exist. */
 export async function missingTopics(client: KafkaClient, prefix: string): Promise<string[]> {
   const wanted = [...usageTopics(prefix), ...ledgerTopics(prefix), topicName(prefix, DEAD_LETTER_TOPIC)];
   const found = await client.topics(wanted);
@@ -162,7 +158,7 @@ async function checkMessageSizes(client: KafkaClient, wanted: readonly ITopicCon
 }
 
 /**
- * Checks that the usage topics are there and have equally many partitions.
+ * Checks that the usage topics exist and have the same number of partitions.
  *
  * @returns the number of partitions, which is the number of shards
  * @throws TallymanError `TOPICS_MISSING` or `NOT_CO_PARTITIONED`
@@ -178,7 +174,7 @@ export async function checkCoPartitioned(client: KafkaClient, prefix: string): P
   if (fewer.length > 0) {
     throw new TallymanError(
       'NOT_CO_PARTITIONED',
-      `The usage topics must have equally many partitions. ${fewer.join(', ')}: add partitions up to ${most} ` +
+      `The usage topics must have the same number of partitions. ${fewer.join(', ')}: add partitions up to ${most} ` +
         '(kafka-topics --alter --partitions), then run `tallyman init` for their cursors.',
       { partitions: counts },
     );
@@ -186,7 +182,7 @@ export async function checkCoPartitioned(client: KafkaClient, prefix: string): P
   return most;
 }
 
-/** topic -> partition -> the first offset that is still there. */
+/** topic -> partition -> the first offset that still exists. */
 export function logStarts(client: KafkaClient, topics: readonly string[]): Promise<Map<string, number[]>> {
   return logOffsets(client, topics, 'start');
 }
@@ -197,8 +193,8 @@ export function logEnds(client: KafkaClient, topics: readonly string[]): Promise
 }
 
 /**
- * topic -> partition -> the offset before which consumers read: below the end while a transaction
- * is open there.
+ * topic -> partition -> the offset up to which consumers read, which is below the end while a
+ * transaction is open.
  */
 export function stableEnds(client: KafkaClient, topics: readonly string[]): Promise<Map<string, number[]>> {
   return logOffsets(client, topics, 'stable');
@@ -218,13 +214,12 @@ async function logOffsets(
   }
 }
 
-/** What offsets a partition's log holds: from `start` up to, and without, `end`. */
+/** The offsets that a partition's log holds, from `start` up to `end` exclusive. */
 export interface LogRange {
   readonly start: number;
   readonly end: number;
 }
 
-/** topic -> partition -> the offsets that its log holds. */
 export async function logRanges(
   client: KafkaClient,
   topics: readonly string[],
@@ -240,8 +235,8 @@ export async function logRanges(
 }
 
 /**
- * Where each partition's records of a time and later begin, by the records' own timestamps:
- * partition -> offset, which is the log's end where there are none.
+ * Where the records from a given time on begin in each partition, by their timestamps. It is the
+ * log's end if there are none.
  */
 export async function offsetsAt(client: KafkaClient, topic: string, timestampMs: number): Promise<number[]> {
   const admin = await client.admin();
@@ -269,8 +264,8 @@ const ELECTION_ATTEMPTS = 150;
 const ELECTION_RETRY_MS = 100;
 
 /**
- * A topic that was just made, or whose broker just went away, has no leader for a moment. kafkajs's
- * admin does not wait.
+ * A new topic, or one whose broker was just lost, has no leader for a moment. kafkajs's admin does
+ * not wait for it.
  */
 async function whileElecting<T>(ask: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
@@ -285,8 +280,8 @@ async function whileElecting<T>(ask: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Creates a topic beside those of `createTopics`, with the brokers' default of partitions and
- * copies. Repeatable.
+ * Creates a topic that `createTopics` does not, with the brokers' default partitions and replicas.
+ * Repeatable.
  */
 export async function createTopic(client: KafkaClient, topic: string): Promise<void> {
   const admin = await client.admin();

@@ -7,9 +7,9 @@ import { decompressLz4 } from './lz4-decoder';
 import { compressSnappy, decompressSnappy } from './snappy-codec';
 
 /**
- * The most that one batch may come to when decompressed. A topic takes batches of 2 MiB, which
- * usage events fill from some 40 MiB at best; what is above this limit is no usage but an accident
- * or an attack, and would cost a consumer its memory.
+ * The limit on the decompressed size of one batch. A topic takes batches of 2 MiB, which usage
+ * events fill from some 40 MiB at best. A larger batch is an accident or an attack, and would
+ * exhaust the consumer's memory.
  */
 export const MAX_BATCH_BYTES = 128 * 1_048_576;
 
@@ -19,7 +19,7 @@ interface Codec {
 }
 
 /**
- * Teaches kafkajs every compression that producers use. It knows gzip alone, and dies of the
+ * Registers every compression that producers use. kafkajs supports only gzip, and dies of the
  * others.
  */
 export function registerCodecs(): void {
@@ -28,7 +28,7 @@ export function registerCodecs(): void {
 }
 
 /**
- * @param type as it stands in a batch; 0 is none
+ * @param type as in a batch; 0 means no compression
  * @throws Error for one that Kafka does not have
  */
 export function codecOf(type: number): Codec | undefined {
@@ -65,15 +65,15 @@ export const snappyCodec: Codec = {
 };
 
 export const lz4Codec: Codec = {
-  // In this thread: a batch takes microseconds, and the way to the pool and back takes longer.
+  // In this thread: a batch takes microseconds, and a round trip to the thread pool takes longer.
   compress: ({ buffer }) => Promise.resolve(compressFrameSync(buffer)),
   // eslint-disable-next-line @typescript-eslint/require-await -- kafkajs awaits every codec
   decompress: async (buffer) => decompressLz4(buffer, MAX_BATCH_BYTES, tooLarge),
 };
 
 /**
- * Reads zstd without a native addon (Node has its own only from 22.15 on); writing it is not needed
- * here.
+ * Reads zstd without a native addon, because Node only supports it from 22.15 on. Nothing here
+ * writes it.
  */
 export const zstdCodec: Codec = {
   compress: () => Promise.reject(new Error('zstd is read, not written: use lz4')),
@@ -85,7 +85,7 @@ export const zstdCodec: Codec = {
     const stream = new Decompress((part) => {
       bytes += part.length;
       if (bytes > MAX_BATCH_BYTES) throw tooLarge();
-      // The decoder may use the same memory for its next part.
+      // The decoder may reuse this memory for its next part.
       parts.push(Buffer.from(part));
     });
     stream.push(buffer, true);
@@ -97,7 +97,7 @@ function tooLarge(): Error {
   return new Error(`it is larger than ${MAX_BATCH_BYTES} bytes when decompressed`);
 }
 
-/** The memory that a zstd frame asks its reader to set aside (RFC 8878, 3.1.1.1). */
+/** The memory that a zstd frame requires of its reader (RFC 8878, 3.1.1.1). */
 function zstdWindowBytes(frame: Buffer): number {
   if (frame.length < 14) return 0;
   const descriptor = frame.readUInt8(4);
@@ -107,7 +107,7 @@ function zstdWindowBytes(frame: Buffer): number {
     const base = 2 ** (10 + (window >> 3));
     return base + (base / 8) * (window & 7);
   }
-  // A single segment is its own window: the size of its content, after the dictionary id.
+  // A single segment's window is the size of its content, which follows the dictionary id.
   const at = 5 + ([0, 1, 2, 4][descriptor & 3] ?? 0);
   switch (descriptor >> 6) {
     case 0:

@@ -1,6 +1,6 @@
 /**
- * CRC-32C (Castagnoli), eight bytes a step: about 1 GB/s. Node's own `zlib.crc32` is another
- * polynomial.
+ * CRC-32C (Castagnoli), eight bytes per step, which is about 1 GB/s. Node's own `zlib.crc32` uses
+ * another polynomial.
  */
 const POLYNOMIAL = 0x82f63b78;
 const TABLES = makeTables();
@@ -29,7 +29,7 @@ export function crc32c(bytes: Uint8Array): number {
 type Tables = readonly [Table, Table, Table, Table, Table, Table, Table, Table];
 type Table = Int32Array;
 
-/** Table k: what a byte adds to the checksum when k bytes follow it. */
+/** Table k: the effect of a byte on the checksum if k bytes follow it. */
 function makeTables(): Tables {
   const tables = Array.from({ length: 8 }, () => new Int32Array(256));
   for (let byte = 0; byte < 256; byte += 1) {

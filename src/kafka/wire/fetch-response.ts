@@ -11,25 +11,25 @@ import {
 } from './record-batch';
 
 /**
- * A record batch that cannot be read: compressed in an unknown way, larger than the limit once
- * decompressed, or broken. Its records cannot be told apart, so none can be set aside alone: the
- * consumer stops before it.
+ * A record batch that cannot be read, because its compression is unknown, it is too large when
+ * decompressed, or it is damaged. Its records cannot be separated, so none can become a dead
+ * letter: the consumer stops before it.
  */
 class UndecodableBatchError extends TallymanError {
-  /** Read by kafkajs: the same bytes will be no better the next time. */
+  /** kafkajs reads this field. The same bytes would fail again. */
   readonly retriable = false;
 }
 
 /**
- * A record batch as it came, in the place where kafkajs expects its records: of a record it asks no
- * more than the offset and whether it is for a consumer. So no record is made before its batch's
- * turn comes (`unpackBatch`), and what a response unpacks to, which may be a thousand times its
- * size, is never held at once.
+ * An undecoded record batch in the place of kafkajs's records. kafkajs uses only the offset of a
+ * record and whether it is for consumers. So no record is created before it is needed
+ * (`unpackBatch`), and the contents of a response, which may be a thousand times its size, are
+ * never in memory at once.
  */
 export interface PackedBatch {
-  /** The last offset that it covers: the position moves past it. */
+  /** The last offset that it covers, which the position moves past. */
   readonly offset: string;
-  /** Transaction markers and aborted records: nothing in it is for a consumer. */
+  /** It holds only transaction markers or aborted records, so nothing for consumers. */
   readonly isControlRecord: boolean;
   readonly topic: string;
   readonly partition: number;
@@ -48,20 +48,20 @@ export interface FetchedPartition {
   readonly highWatermark: string;
   readonly lastStableOffset: string;
   readonly lastStartOffset: string;
-  /** Always empty: aborted batches are marked already. */
+  /** Always empty, because aborted batches are marked already. */
   readonly abortedTransactions: [];
   readonly preferredReadReplica: number;
   readonly messages: PackedBatch[];
 }
 
 /**
- * Decodes a fetch response of version 11. It stands in for kafkajs's own decoder, which
- * - copies a batch's records over the call stack, and dies of one with more than about 120,000;
- * - takes one aborted transaction off its list per record, and so shows aborted records to a fetch
- *   that begins inside several;
- * - drops a batch that compaction has emptied, and then asks for it again for ever;
- * - makes records of all that a response holds at once, some 300 bytes of heap each;
- * - does not say where in the log an unreadable batch lies.
+ * Decodes a fetch response of version 11, in place of kafkajs's own decoder. That one
+ * - copies the records of a batch over the call stack, and dies of more than about 120,000;
+ * - removes an aborted transaction from its list at each record, and so shows aborted records to a
+ *   fetch that begins inside several;
+ * - drops a batch that compaction has emptied, and then requests it again forever;
+ * - creates all records of a response at once, some 300 bytes of heap each;
+ * - does not say where in the log an unreadable batch is.
  */
 export async function decodeFetchResponse(payload: Buffer): Promise<unknown> {
   const decoder = new Decoder(payload);
@@ -113,7 +113,7 @@ async function cutBatches(
   const batches: PackedBatch[] = [];
   for (let at = 0; at + HEADER_BYTES <= bytes.length;) {
     const end = batchEnd(bytes, at);
-    // The broker cuts a response at its size limit, in the middle of a batch where it may be.
+    // The broker cuts a response at its size limit, possibly in the middle of a batch.
     if (end > bytes.length) break;
     const batch = bytes.subarray(at, end);
     try {
@@ -138,7 +138,7 @@ async function cutBatches(
 }
 
 /**
- * The records of one batch; none where nothing in it is for a consumer.
+ * The records of one batch, or none if it holds nothing for consumers.
  *
  * @throws UndecodableBatchError
  */
@@ -161,7 +161,7 @@ function undecodable(topic: string, partition: number, batch: Buffer, cause: unk
   );
 }
 
-/** The key of a transaction marker: a version, then its type as int16; 0 is abort. */
+/** The key of a transaction marker is a version, then its type as int16. Type 0 is abort. */
 function isAbortMarker({ key }: LogRecord): boolean {
   return key !== null && key.length >= 4 && key.readInt16BE(2) === 0;
 }

@@ -1,17 +1,19 @@
 /**
- * The LZ4 frame format, read (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md and
- * lz4_Block_format.md). The native addon that writes it has an allocator of its own, which keeps
- * what it once took: 18 batches of 120 MiB left a consumer with 3 GiB, however soon they were
- * collected. Here the output is an ordinary Buffer, as long as it must be.
+ * A reader of the LZ4 frame format (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md and
+ * lz4_Block_format.md).
  *
- * A block is a row of sequences: a token, literals to copy from the input, and a match, bytes to
- * copy from the output before. The last has literals alone. All is measured and checked in a first
- * pass, and copied in a second.
+ * The native addon that writes it has its own allocator, which never gives memory back: 18 batches
+ * of 120 MiB left a consumer with 3 GiB, however early they were collected. Here the output is an
+ * ordinary Buffer of the exact length.
+ *
+ * A block is a list of sequences: a token, literals to copy from the input, and a match, which are
+ * bytes to copy from earlier output. The last sequence has literals only. A first pass measures and
+ * checks everything, and a second one copies.
  */
 const MAGIC = 0x184d2204;
 const HEADER_BYTES = 7;
 const VERSION = 1;
-/** By the number that stands in the header. */
+/** By the code in the header. */
 const BLOCK_BYTES: Readonly<Record<number, number>> = { 4: 65_536, 5: 262_144, 6: 1_048_576, 7: 4_194_304 };
 
 const INDEPENDENT_BLOCKS = 0x20;
@@ -19,10 +21,10 @@ const BLOCK_CHECKSUMS = 0x10;
 const CONTENT_SIZE = 0x08;
 const DICTIONARY = 0x01;
 
-/** Four bits hold less; more follows then, a byte at a time, until one is not 255. */
+/** Four bits hold less than this. Otherwise more bytes follow, until one is not 255. */
 const LONG = 15;
 const MIN_MATCH_BYTES = 4;
-/** A loop copies fewer bytes than this faster than a call. */
+/** Below this number of bytes, a loop copies faster than a call. */
 const CALL_FROM_BYTES = 48;
 
 interface Block {
@@ -32,11 +34,11 @@ interface Block {
 }
 
 /**
- * Unpacks one frame. Its checksums are not looked at: Kafka's own covers the whole batch.
+ * Unpacks one frame. Its checksums are ignored, because Kafka's own covers the whole batch.
  *
- * @param tooLarge makes the error that is thrown when more than `maxBytes` would come out; nothing
- *   is unpacked then
- * @throws Error in whose message stands what is wrong
+ * @param tooLarge makes the error that is thrown if the output would be larger than `maxBytes`;
+ *   nothing is unpacked then
+ * @throws Error whose message says what is wrong
  */
 export function decompressLz4(frame: Buffer, maxBytes: number, tooLarge: () => Error): Buffer {
   const { blocks, blockBytes, areIndependent } = readFrame(frame);
@@ -60,11 +62,12 @@ export function decompressLz4(frame: Buffer, maxBytes: number, tooLarge: () => E
 }
 
 function readFrame(frame: Buffer): { blocks: Block[]; blockBytes: number; areIndependent: boolean } {
-  if (frame.length < HEADER_BYTES || frame.readUInt32LE(0) !== MAGIC) throw new Error('it is no LZ4 frame');
+  if (frame.length < HEADER_BYTES || frame.readUInt32LE(0) !== MAGIC)
+    throw new Error('it is not an LZ4 frame');
   const flags = frame.readUInt8(4);
   const blockBytes = BLOCK_BYTES[frame.readUInt8(5) >> 4];
   if (flags >> 6 !== VERSION || blockBytes === undefined)
-    throw new Error('its LZ4 frame is of no known version');
+    throw new Error('its LZ4 frame is of an unknown version');
   if ((flags & DICTIONARY) !== 0) throw new Error('its LZ4 frame needs a dictionary');
   const checksumBytes = (flags & BLOCK_CHECKSUMS) !== 0 ? 4 : 0;
   const blocks: Block[] = [];
@@ -82,10 +85,10 @@ function readFrame(frame: Buffer): { blocks: Block[]; blockBytes: number; areInd
 }
 
 /**
- * How much comes out of a block.
+ * The size of a block's output.
  *
- * @param before so many bytes of output before the block may be copied from
- * @throws Error where `unpackBlock` would read or write what is not the block's
+ * @param before how many bytes of earlier output the block may copy from
+ * @throws Error if `unpackBlock` would read or write outside of the block
  */
 function measureBlock(bytes: Buffer, { start, end }: Block, before: number): number {
   let at = start;
@@ -115,7 +118,7 @@ function measureBlock(bytes: Buffer, { start, end }: Block, before: number): num
   throw cutShort();
 }
 
-/** @returns where in `plain` the block ends, which begins at `to` */
+/** @returns where in `plain` the block ends; it begins at `to` */
 function unpackBlock(bytes: Buffer, { start, end }: Block, plain: Buffer, to: number): number {
   let at = start;
   for (;;) {
@@ -146,7 +149,7 @@ function unpackBlock(bytes: Buffer, { start, end }: Block, plain: Buffer, to: nu
 }
 
 /**
- * A match may run into its own output: what lies between `from` and `to` is repeated then, twice as
+ * A match may run into its own output. What is between `from` and `to` is then repeated, twice as
  * much each time.
  */
 function repeat(plain: Buffer, from: number, to: number, length: number): number {

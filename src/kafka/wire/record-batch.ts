@@ -1,17 +1,16 @@
 import { codecOf } from './codecs';
 import { crc32c } from './crc32c';
 
-/** A record of a log. */
 export interface LogRecord {
   readonly offset: number;
   readonly timestampMs: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  /** The value as UTF-8 reads it; empty for null. Cheaper than by way of `value`. */
+  /** The value decoded as UTF-8; empty for null. Cheaper than through `value`. */
   valueText(): string;
   /** 0 for null. */
   readonly valueBytes: number;
-  /** One that is given several times has a list. */
+  /** A header that is given several times has a list of values. */
   readonly headers: LogHeaders;
 }
 
@@ -19,14 +18,14 @@ export type LogHeaders = Readonly<Record<string, Buffer | null | (Buffer | null)
 
 export interface DecodedBatch {
   readonly records: LogRecord[];
-  /** About what the records take up in memory. */
+  /** The approximate memory of the records. */
   readonly memoryBytes: number;
 }
 
-/** What of a batch's header is read before, or without, decoding its records. */
+/** The part of a batch's header that can be read without decoding its records. */
 export interface BatchHeader {
   readonly firstOffset: number;
-  /** What the batch covers may end after its last record that is left. */
+  /** May be after the last record that is left, because the batch covers removed ones too. */
   readonly lastOffset: number;
   readonly isTransactional: boolean;
   readonly isControl: boolean;
@@ -34,15 +33,15 @@ export interface BatchHeader {
 }
 
 /**
- * The most records and headers that one batch may hold. 2 MiB of usage events come to some 200,000
- * even when they are compressed well. Each costs some 300 bytes of heap, however small it is: what
- * is above this limit is no usage but an accident or an attack, and would cost a consumer its life.
+ * The limit on the records and headers of one batch. 2 MiB of well compressed usage events are
+ * about 200,000. Each costs about 300 bytes of heap, however small it is. A larger batch is an
+ * accident or an attack, and would kill the consumer.
  */
 export const MAX_BATCH_PARTS = 1_000_000;
-/** Of heap, for each record and each header. */
+/** Heap for each record and each header. */
 const PART_BYTES = 300;
 
-/** The length of a batch's header: a batch that is cut shorter says nothing. */
+/** The length of a batch's header. A shorter batch cannot be read. */
 export const HEADER_BYTES = 61;
 const LENGTH_AT = 8;
 const AFTER_LENGTH = 12;
@@ -62,21 +61,21 @@ const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
 
 /**
- * Where the batch that begins at `at` ends: after the smallest part that shows its format, whatever
- * it says.
+ * The end of the batch that begins at `at`. Whatever the batch says, it is at least as long as the
+ * part that shows its format.
  */
 export function batchEnd(bytes: Buffer, at: number): number {
   return at + Math.max(AFTER_LENGTH + bytes.readInt32BE(at + LENGTH_AT), MAGIC_AT + 1);
 }
 
-/** The offsets that a batch covers, as far as it can be told of one that is broken. */
+/** The offsets that a batch covers, as far as they can be read from a damaged one. */
 export function batchRange(batch: Buffer): { offset: number; lastOffset: number } {
   const offset = Number(batch.readBigInt64BE(0));
   const isWhole = batch[MAGIC_AT] === MAGIC && batch.length >= HEADER_BYTES;
   return { offset, lastOffset: offset + (isWhole ? batch.readInt32BE(LAST_OFFSET_DELTA_AT) : 0) };
 }
 
-/** @throws Error for a batch of another format, or none at all */
+/** @throws Error for a batch of another format, and for anything else */
 export function readBatchHeader(batch: Buffer): BatchHeader {
   if (batch[MAGIC_AT] !== MAGIC) throw new Error(`message format ${batch[MAGIC_AT]} is not supported`);
   if (batch.length < HEADER_BYTES) throw new Error(`it is ${batch.length} bytes long`);
@@ -92,15 +91,14 @@ export function readBatchHeader(batch: Buffer): BatchHeader {
 }
 
 /**
- * Decodes a whole batch of message format 2, the one since Kafka 0.11. It stands in for kafkajs's
- * own decoder, which
- * - does not look at the checksum: a bit that a disk or a network turned would be billed;
- * - copies a record's headers once for each of them, so that one record with some 100,000 takes
- *   minutes;
+ * Decodes a whole batch of message format 2, which Kafka has used since 0.11, in place of kafkajs's
+ * own decoder. That one
+ * - ignores the checksum, so that a bit which a disk or a network flipped would be billed;
+ * - copies a record's headers once for each of them, so that one record with 100,000 takes minutes;
  * - takes a header called `constructor` or `__proto__` for one that was given before;
- * - makes as many records of a small batch as it holds, until the memory ends.
+ * - creates as many records as a small batch claims to hold, until the memory is full.
  *
- * @throws Error in whose message stands what is wrong
+ * @throws Error whose message says what is wrong
  */
 export async function decodeRecordBatch(batch: Buffer): Promise<DecodedBatch> {
   const { firstOffset } = readBatchHeader(batch);
@@ -126,16 +124,15 @@ export async function decodeRecordBatch(batch: Buffer): Promise<DecodedBatch> {
 interface BatchContext {
   readonly firstOffset: number;
   readonly firstTimestamp: number;
-  /** Set by the broker for all records alike, where the topic has it so. */
+  /** Set by the broker for all records alike, if the topic is configured so. */
   readonly appendTimestamp: number | undefined;
 }
 
 const NO_HEADERS = Object.freeze(Object.create(null) as object) as LogHeaders;
 
 /**
- * A record that stays where it is: Buffers are made of its key and its value when they are asked
- * for. A usage is read as text and its key not at all, and a Buffer costs more than all the rest of
- * a record.
+ * A record that stays in its batch: Buffers of its key and value are created on demand. A usage is
+ * read as text and its key not at all, and a Buffer costs more than the rest of a record.
  */
 class BatchRecord implements LogRecord {
   constructor(
@@ -168,10 +165,8 @@ class BatchRecord implements LogRecord {
   }
 }
 
-/** Reads records one after the other. */
 class RecordReader {
   private at = 0;
-  /** Records and headers. */
   private parts = 0;
 
   constructor(
@@ -184,11 +179,11 @@ class RecordReader {
     const records: LogRecord[] = [];
     for (let number = 0; number < count; number += 1) records.push(this.readRecord());
     if (this.at !== this.bytes.length)
-      throw new Error(`it holds more than the ${count} records that it says`);
+      throw new Error(`it holds more than the ${count} records that it claims`);
     return { records, memoryBytes: this.bytes.length + PART_BYTES * this.parts };
   }
 
-  /** Asked before anything is made of them. */
+  /** Called before anything is allocated for them. */
   private addParts(count: number): void {
     this.parts += count;
     if (this.parts > MAX_BATCH_PARTS)
@@ -196,8 +191,8 @@ class RecordReader {
   }
 
   /**
-   * length, attributes (unused), timestamp delta, offset delta, key, value, headers: as
-   * variable-length integers, and as such a length with as many bytes, -1 for null.
+   * The format is length, attributes (unused), timestamp delta, offset delta, key, value, headers.
+   * All numbers are varints. Key and value are a length with as many bytes, or -1 for null.
    */
   private readRecord(): LogRecord {
     const { firstOffset, firstTimestamp, appendTimestamp } = this.batch;
@@ -215,7 +210,7 @@ class RecordReader {
     const valueStart = this.at;
     this.at += Math.max(0, valueLength);
     const headers = this.readHeaders();
-    if (this.at !== end) throw new Error(`the record at offset ${offset} is not as long as it says`);
+    if (this.at !== end) throw new Error(`the record at offset ${offset} is not as long as it claims`);
     // prettier-ignore
     return new BatchRecord(this.bytes, offset, timestampMs, keyStart, keyLength, valueStart, valueLength, headers);
   }
@@ -224,7 +219,7 @@ class RecordReader {
     const count = this.readVarint();
     if (count <= 0) return NO_HEADERS;
     this.addParts(count);
-    // Without a prototype: a header may be called `constructor`.
+    // Without a prototype, because a header may be called `constructor`.
     const headers = Object.create(null) as Record<string, Buffer | null | (Buffer | null)[]>;
     for (let number = 0; number < count; number += 1) {
       const name = this.readBytes()?.toString('utf8') ?? '';
@@ -246,8 +241,8 @@ class RecordReader {
   }
 
   /**
-   * Zigzag, seven bits a byte, the lowest first. In floating point from the 29th bit on: a time may
-   * take 64.
+   * Zigzag, with seven bits per byte, the lowest first. From the 29th bit on it uses floating
+   * point, because a time may take 64 bits.
    */
   private readVarint(): number {
     const { bytes } = this;

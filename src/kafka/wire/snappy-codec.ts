@@ -1,9 +1,9 @@
 import { compress, uncompress } from 'snappy';
 
 /**
- * Snappy as Kafka's clients write it: raw blocks, each behind its length, behind the header of the
- * Java library (`\x82SNAPPY\0`, a version and the lowest compatible version). Some clients write
- * one raw block without that.
+ * Snappy as Kafka's clients write it: the header of the Java library (`\x82SNAPPY\0`, a version and
+ * the lowest compatible version), then raw blocks with their lengths. Some clients write a single
+ * raw block instead.
  */
 const MAGIC = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
 const VERSIONS = Buffer.from([0, 0, 0, 1, 0, 0, 0, 1]);
@@ -23,8 +23,8 @@ export async function compressSnappy(plain: Buffer): Promise<Buffer> {
 }
 
 /**
- * @param tooLarge makes the error that is thrown when more than `maxBytes` would come out; nothing
- *   is unpacked then
+ * @param tooLarge makes the error that is thrown if the output would be larger than `maxBytes`;
+ *   nothing is unpacked then
  */
 export async function decompressSnappy(
   packed: Buffer,
@@ -50,9 +50,7 @@ function blocksOf(packed: Buffer): Buffer[] {
   return blocks;
 }
 
-/**
- * A raw block begins with the length of what comes out of it: seven bits a byte, the lowest first.
- */
+/** A raw block begins with the length of its output, with seven bits per byte, the lowest first. */
 function plainLength(block: Buffer): number {
   let length = 0;
   for (let at = 0; at < 5; at += 1) {

@@ -52,7 +52,7 @@ fault(
     ]) {
       expect(await tallyman.run(words)).toMatchObject({
         code: 1,
-        stderr: expect.stringContaining('must have equally many partitions') as string,
+        stderr: expect.stringContaining('must have the same number of partitions') as string,
       });
     }
     await grow(['session', 'transfer', 'inference']);

@@ -106,10 +106,10 @@ describe('frames by hand', () => {
       '65536',
     ],
     ['a dictionary', frameOf(0x61, [itself]), 'dictionary'],
-    ['another version', frameOf(0x80, [itself]), 'no known version'],
-    ['a block size that is none', frameOf(0x60, [itself], 0x30), 'no known version'],
-    ['no frame', Buffer.from('this was never compressed'), 'no LZ4 frame'],
-    ['nothing', Buffer.alloc(0), 'no LZ4 frame'],
+    ['another version', frameOf(0x80, [itself]), 'of an unknown version'],
+    ['a block size that is none', frameOf(0x60, [itself], 0x30), 'of an unknown version'],
+    ['no frame', Buffer.from('this was never compressed'), 'not an LZ4 frame'],
+    ['nothing', Buffer.alloc(0), 'not an LZ4 frame'],
   ])('refuses %s', (_, frame, reason) => {
     expect(() => unpack(frame)).toThrow(reason);
   });

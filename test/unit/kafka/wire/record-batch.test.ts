@@ -72,7 +72,7 @@ it('makes nothing of more records or headers than memory could hold', async () =
 
 it.each([
   ['fewer records than it says', { count: 2 }, 'ends inside a record'],
-  ['more records than it says', { offsets: [7, 8], count: 1 }, 'more than the 1 records that it says'],
+  ['more records than it says', { offsets: [7, 8], count: 1 }, 'more than the 1 records that it claims'],
 ])('refuses a batch that holds %s', async (_, options, problem) => {
   await expect(decodeRecordBatch(batchBytes({ ...one, ...options }))).rejects.toThrow(problem);
 });
