@@ -6,6 +6,8 @@ const { dirname } = require('node:path');
  * path or pattern.
  */
 const namesFaults = process.argv.slice(2).some((argument) => /\bfault/.test(argument));
+/** Tests of the chart build Helm, which takes minutes, so they have a command of their own. */
+const namesDeploy = process.argv.includes('deploy');
 
 const shared = {
   rootDir: dirname(__dirname),
@@ -37,7 +39,7 @@ module.exports = {
       ...shared,
       displayName: 'unit',
       testMatch: ['<rootDir>/test/**/*.test.ts'],
-      testPathIgnorePatterns: ['\\.(redis|kafka|browser|fault)\\.test\\.ts$'],
+      testPathIgnorePatterns: ['\\.(redis|kafka|browser|fault|deploy)\\.test\\.ts$'],
       setupFilesAfterEnv: ['<rootDir>/test/kit/unit-timeout.js'],
     },
     {
@@ -66,5 +68,15 @@ module.exports = {
       displayName: 'fault',
       testMatch: [`<rootDir>/test/fault/**/*${namesFaults ? '' : '.quick'}.fault.test.ts`],
     },
+    ...(namesDeploy
+      ? [
+          {
+            ...shared,
+            displayName: 'deploy',
+            testMatch: ['<rootDir>/test/**/*.deploy.test.ts'],
+            globalSetup: '<rootDir>/test/kit/deploy/obtain-helm.ts',
+          },
+        ]
+      : []),
   ],
 };

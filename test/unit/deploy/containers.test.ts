@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse, parseAllDocuments } from 'yaml';
+import { parse } from 'yaml';
 
 const root = join(__dirname, '../../..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -36,36 +36,8 @@ test('the image runs as nobody special, and holds only what it is told to', () =
   }
 });
 
-test.each(['tallyman.yaml', 'autoscale.yaml'])('%s is YAML, each part in the namespace', (file) => {
-  const documents = parseAllDocuments(read(`deploy/kubernetes/${file}`));
-  for (const document of documents) {
-    expect(document.errors).toEqual([]);
-    const { kind, metadata } = document.toJS() as {
-      kind: string;
-      metadata: { name: string; namespace?: string };
-    };
-    expect(kind === 'Namespace' ? metadata.name : metadata.namespace).toBe('tallyman');
-  }
-});
-
-test('every container of Kubernetes runs unprivileged, and all but the close are probed', () => {
-  const workloads = parseAllDocuments(read('deploy/kubernetes/tallyman.yaml'))
-    .map((document) => document.toJS() as { kind: string; spec: never })
-    .filter(({ kind }) => ['Deployment', 'StatefulSet', 'Job', 'CronJob'].includes(kind));
-  expect(workloads).toHaveLength(5);
-  for (const workload of workloads) {
-    const text = JSON.stringify(workload);
-    expect(text).toContain('"runAsNonRoot":true');
-    expect(text).toContain('"readOnlyRootFilesystem":true');
-    if (['Deployment', 'StatefulSet'].includes(workload.kind)) expect(text).toContain('"readinessProbe"');
-  }
-});
-
 test('scheduled closes recount the month before they issue, and a second count runs beside the consumers', () => {
   const compose = read('docker-compose.yml');
-  const kubernetes = read('deploy/kubernetes/tallyman.yaml');
   expect(compose).toContain('tallyman close --verify;');
-  expect(kubernetes).toContain('args: [close, --verify]');
   expect(compose).toContain('command: verify --follow --state /var/lib/tallyman/verify');
-  expect(kubernetes).toContain('args: [verify, --follow, --state, /var/lib/tallyman/verify]');
 });

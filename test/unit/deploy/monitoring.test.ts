@@ -101,7 +101,7 @@ test('rules, dashboard and autoscaling name only metrics that exist', async () =
   const rules = [...readFileSync(rulesFile, 'utf8').matchAll(/expr: (.*)/g)]
     .map(([, expr]) => expr)
     .join('\n');
-  const scaling = readFileSync(join(deploy, 'kubernetes/autoscale.yaml'), 'utf8');
+  const scaling = readFileSync(join(deploy, 'helm/tallyman/templates/consume.yaml'), 'utf8');
   const used = [...namesIn(expressions), ...namesIn(rules), ...namesIn(scaling)];
   expect(used.length).toBeGreaterThan(15);
   expect(used.filter((name) => !exposed.has(name))).toEqual([]);
