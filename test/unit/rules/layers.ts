@@ -15,6 +15,7 @@ export interface Breach {
  */
 export const LAYERS: readonly string[] = [
   'src/dev',
+  'src/exports',
   'src/cli',
   'src/web',
   'src/pdf',

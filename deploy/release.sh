@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Publishes the version of package.json to npm: deploy/release.sh [--dry-run]
+# Run it in a CI job that may request an identity token. npm then attests from which commit and by
+# which job the package was built (publishConfig.provenance); elsewhere it refuses to publish.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+refuse() { echo "not released: $1" >&2; exit 3; }
+version=$(node -p 'require("./package.json").version')
+[ -z "$(git status --porcelain)" ] || refuse "commit or remove what 'git status' lists"
+grep -q "^## $version - [0-9]" CHANGELOG.md || refuse "date the section $version of CHANGELOG.md"
+[ "$(git tag --list "v$version")" = '' ] || refuse "the tag v$version exists, so raise the version in package.json"
+
+npm ci
+npm run -s check
+npm test
+npm run -s test:package
+npm publish "$@"
+case " $* " in *' --dry-run '*) ;; *) git tag --annotate "v$version" --message "Tallyman $version" ;; esac
