@@ -1,10 +1,10 @@
 import type { Store } from './store';
 
 /**
- * Creates the cursor of a topic in a shard. Never moves one: to count from elsewhere,
- * Redis is rebuilt.
+ * Creates the cursor of a topic in a shard. It never moves one: to count from another offset, Redis
+ * is rebuilt.
  *
- * @returns whether it was created; false when there is one already
+ * @returns whether it was created; false if there was one already
  */
 export async function initCursor(
   store: Store,
@@ -15,13 +15,13 @@ export async function initCursor(
   return (await store.redis.hsetnx(store.keys.shard(shard).cursor, topic, offset)) === 1;
 }
 
-/** The next offset of the topic to be applied to the shard; undefined if none was created. */
+/** The next offset of the topic to be applied to the shard; undefined if there is no cursor. */
 export async function readCursor(store: Store, shard: number, topic: string): Promise<number | undefined> {
   const cursor = await store.redis.hget(store.keys.shard(shard).cursor, topic);
   return cursor === null ? undefined : Number(cursor);
 }
 
-/** The cursors of all topics in a shard: topic -> next offset. */
+/** topic -> next offset. */
 export async function readCursors(store: Store, shard: number): Promise<Map<string, number>> {
   const cursors = await store.redis.hgetall(store.keys.shard(shard).cursor);
   return new Map(Object.entries(cursors).map(([topic, offset]) => [topic, Number(offset)]));

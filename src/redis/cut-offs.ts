@@ -3,13 +3,12 @@ import { TallymanError } from '../lib/errors';
 import type { Store } from './store';
 
 /**
- * Freezes a month in a shard: what is applied after this counts as late, in a later month.
- * Repeatable: a frozen month stays as it was frozen first.
+ * Freezes a month in a shard. What is applied afterwards counts as late, in a later month.
+ * Repeatable: a frozen month keeps its first freeze.
  *
  * @returns the shard's cursors at the freeze: topic -> next offset. The month's totals hold exactly
- *   what lies before.
- * @throws TallymanError `LATER_MONTH_FROZEN`
- * @throws TallymanError `UNINITIALISED`, `BEHIND_FREEZE`
+ *   what is before them.
+ * @throws TallymanError `LATER_MONTH_FROZEN`, `UNINITIALISED`, `BEHIND_FREEZE`
  */
 export async function freeze(store: Store, shard: number, month: string): Promise<Map<string, number>> {
   const { cursor, closed } = store.keys.shard(shard);
@@ -20,7 +19,7 @@ export async function freeze(store: Store, shard: number, month: string): Promis
     case 'LATER_FROZEN':
       throw new TallymanError(
         'LATER_MONTH_FROZEN',
-        `Shard ${shard} has frozen ${detail} already: months are frozen in order, ${month} can no longer be.`,
+        `Shard ${shard} has already frozen ${detail}. Months are frozen in order, so ${month} can no longer be frozen.`,
         { shard, month, frozen: detail },
       );
     case 'UNINITIALISED':
@@ -30,7 +29,7 @@ export async function freeze(store: Store, shard: number, month: string): Promis
     case 'BEHIND':
       throw new TallymanError(
         'BEHIND_FREEZE',
-        `Shard ${shard} stands before the freeze of ${detail} in ${topic}: let the consumers catch up first.`,
+        `Shard ${shard} is before the freeze of ${detail} in ${topic}: let the consumers catch up first.`,
         { shard, month, frozen: detail, topic },
       );
     default:
@@ -39,14 +38,13 @@ export async function freeze(store: Store, shard: number, month: string): Promis
 }
 
 /**
- * Puts back a freeze that the ledger knows, for a shard that may have lost it.
+ * Restores a freeze that is in the ledger to a shard that may have lost it.
  *
  * @param cursors as `freeze` returned them
  * @returns whether it was missing
- * @throws TallymanError `FREEZE_CONFLICT` when the shard has frozen this month, or a neighbouring
+ * @throws TallymanError `FREEZE_CONFLICT` if the shard has frozen this month, or a neighbouring
  *   one, at offsets that cannot both be true: ledger and Redis are of different installations, or
- *   one of them was edited. `FREEZE_LOST` when usage was counted past the freeze while it was
- *   missing
+ *   one of them was edited. `FREEZE_LOST` if usage was counted past the freeze while it was missing
  */
 export async function restoreFreeze(
   store: Store,
@@ -66,14 +64,14 @@ export async function restoreFreeze(
   if (answer === 'PASSED') {
     throw new TallymanError(
       'FREEZE_LOST',
-      `Shard ${shard} has lost the freeze of ${month} and counted on: ${detail} stands at ${passed}, the month was frozen ` +
-        `at ${cursors.get(String(detail))}. Late usage may stand in the closed month. ` +
-        'Stop the consumers, then run `tallyman rebuild --empty`: it comes out right.',
+      `Shard ${shard} has lost the freeze of ${month} and continued to count: ${detail} is at ${passed}, the month was frozen ` +
+        `at ${cursors.get(String(detail))}. Late usage may be in the closed month. ` +
+        'Stop the consumers, then run `tallyman rebuild --empty`, which counts it again.',
       { shard, month, topic: detail, cursor: passed },
     );
   }
   const problem =
-    answer === 'DIFFERENT' ? `is frozen at ${detail} already` : `does not fit beside its freeze of ${detail}`;
+    answer === 'DIFFERENT' ? `is frozen at ${detail} already` : `contradicts its freeze of ${detail}`;
   throw new TallymanError(
     'FREEZE_CONFLICT',
     `Shard ${shard}: the freeze of ${month} at ${JSON.stringify(sorted)} cannot be restored, the month ${problem}.`,
@@ -81,7 +79,7 @@ export async function restoreFreeze(
   );
 }
 
-/** The months frozen in a shard: month -> topic -> next offset at the freeze. In order of month. */
+/** The months frozen in a shard, in order: month -> topic -> next offset at the freeze. */
 export async function readFreezes(store: Store, shard: number): Promise<Map<string, Map<string, number>>> {
   const closed = await store.redis.hgetall(store.keys.shard(shard).closed);
   const months = Object.entries(closed).sort(([a], [b]) => (a < b ? -1 : 1));
@@ -93,13 +91,13 @@ export async function readFreezes(store: Store, shard: number): Promise<Map<stri
   );
 }
 
-/** How long a run of a close may take. Its marks are then forgotten, and it has to be run again. */
+/** How long a run of a close may take. Its marks then expire, and it has to be run again. */
 const MARK_SECONDS = 86_400;
 
 /**
- * Marks a shard whose month is frozen, and complete up to the freeze, for one run of a close. Reads
- * of the month's totals that are followed by `holdsMark` have seen what was frozen: a Redis that
- * went back in between has lost the mark.
+ * Marks a shard for one run of a close, if its month is frozen and complete up to the freeze. If
+ * `holdsMark` is true after a read of the month's totals, the read has seen what was frozen: a
+ * Redis that went back in between would have lost the mark.
  *
  * @param run a name that no other run has
  * @returns the shard's cursors at the freeze
@@ -125,7 +123,7 @@ export async function markFrozen(
     case 'BEHIND':
       throw new TallymanError(
         'BEHIND_FREEZE',
-        `Shard ${shard} stands before the freeze of ${month} in ${detail}: Redis lost its tail and is being filled from ` +
+        `Shard ${shard} is before the freeze of ${month} in ${detail}: Redis lost its tail and is being filled from ` +
           'the log. Let the consumers catch up, and run the close again.',
         { shard, month, topic: detail },
       );
@@ -139,7 +137,6 @@ export async function holdsMark(store: Store, shard: number, run: string): Promi
   return (await store.redis.hexists(store.keys.shard(shard).seals, run)) === 1;
 }
 
-/** Takes the mark of a run away. */
 export async function removeMark(store: Store, shard: number, run: string): Promise<void> {
   await store.redis.hdel(store.keys.shard(shard).seals, run);
 }

@@ -3,20 +3,21 @@ import { eachPageOfKeys } from './scan';
 import type { Store } from './store';
 
 /**
- * Deletes all keys of this installation but the marks of a rebuild, which must follow. The marks
- * say that Redis is being emptied: a rebuild that finds them empties it to the end first.
+ * Deletes all keys of this installation except for the marks of a rebuild, which must follow. The
+ * marks show that Redis is being emptied. A rebuild that finds them finishes the emptying first.
  */
 export async function emptyRedis(store: Store, shardCount: number): Promise<void> {
   const { keys } = store;
   const shards = Array.from({ length: shardCount }, (_, shard) => keys.shard(shard));
   await beginEmptying(store, shardCount);
-  // First: without its cursor, nothing is counted in a shard, not even by a consumer that nobody
-  // sees.
+  // The cursors go first: without them, nothing is counted in a shard, not even by an unknown
+  // consumer.
   await unlink(
     store,
     shards.map(({ cursor }) => cursor),
   );
-  // Last: a server fills the views again from where these say, and would not fill what goes later.
+  // These go last: a server refills the views from these positions, and would not refill what is
+  // deleted later.
   const shown = [keys.projectsShown, keys.closesShown, keys.invoicesShown];
   const kept = new Set([keys.rebuilding, ...shards.map(({ rebuilding }) => rebuilding), ...shown]);
   for (const pattern of keys.patterns) {
@@ -29,7 +30,7 @@ export async function emptyRedis(store: Store, shardCount: number): Promise<void
   await unlink(store, shown);
 }
 
-/** Each by a command of its own: on a cluster, one command takes keys of one slot only. */
+/** One command per key, because on a cluster a command only takes keys of one slot. */
 async function unlink(store: Store, keys: readonly string[]): Promise<void> {
   await store.send(keys.map((key) => ['unlink', key]));
 }

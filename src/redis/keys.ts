@@ -1,8 +1,8 @@
 import { TallymanError } from '../lib/errors';
 
 /**
- * The keys of one shard. All hold the hash tag `{n}`: one slot of a Redis Cluster, so that one
- * script may write them together.
+ * The keys of one shard. All contain the hash tag `{n}`, so that they are in one slot of a Redis
+ * Cluster, and one script may write them together.
  */
 export interface ShardKeys {
   /** Hash: topic -> next offset to apply. */
@@ -10,34 +10,33 @@ export interface ShardKeys {
   /** Hash: frozen month -> JSON of topic -> next offset at the freeze. */
   readonly closed: string;
   /**
-   * Hash: `begun`, `ended` -> how many writes of counted events were begun, and ended: see
+   * Hash: `begun` and `ended` -> how many writes of counted events were begun and ended: see
    * writes.lua.
    */
   readonly writes: string;
-  /** Hash: run of a close -> its month. Only while a close runs: see seal-freeze.lua. */
+  /** Hash: run of a close -> its month. Only exists during a close: see seal-freeze.lua. */
   readonly seals: string;
-  /** String: there while a rebuild has not finished this shard. */
+  /** String: exists while a rebuild has not finished this shard. */
   readonly rebuilding: string;
   /**
-   * To be completed by `<month>:<project>`. Hash: meter, or `<month of a late usage>@<meter>` ->
-   * integer in base units.
+   * Followed by `<month>:<project>`. Hash: meter, or `<month of the late usage>@<meter>` -> integer
+   * in base units.
    */
   readonly totalsStem: string;
   /**
-   * To be completed by `<month>:<project>`. Hash: `<day of the usage>/<meter>` -> integer in base
-   * units.
+   * Followed by `<month>:<project>`. Hash: `<day of the usage>/<meter>` -> integer in base units.
    */
   readonly dailyStem: string;
-  /** To be completed by `<month>`. Set of the projects with totals in the month. */
+  /** Followed by `<month>`. Set of the projects with totals in the month. */
   readonly projectsStem: string;
   /**
-   * To be completed by `<period>`: hash: topic -> how many; or by `<period>:<topic>:<segment>`:
-   * string of fingerprints.
+   * Followed by `<period>`. Hash: topic -> number of ids. Or followed by
+   * `<period>:<topic>:<segment>`. String of fingerprints.
    */
   readonly idsStem: string;
 }
 
-/** Every key of an installation. This is the only place that names keys. */
+/** Every key of an installation. Keys are named only here. */
 export interface Keys {
   shard(shard: number): ShardKeys;
   totals(shard: number, month: string, project: string): string;
@@ -50,26 +49,26 @@ export interface Keys {
    * `billing`.
    */
   owns(key: string): boolean;
-  /** What finds all keys of this installation, and maybe others: for SCAN. */
+  /** Patterns for SCAN. They match all keys of this installation, and may match others. */
   readonly patterns: readonly string[];
-  /** String: how many shards there are. */
+  /** String: the number of shards. */
   readonly shardCount: string;
-  /** Hash: topic -> the id that Kafka gave it, when its cursors were made. */
+  /** Hash: topic -> the id that Kafka gave it, when its cursors were created. */
   readonly topicIds: string;
-  /** String: there while a rebuild is not finished. */
+  /** String: exists while a rebuild is not finished. */
   readonly rebuilding: string;
-  /** Set: sids of the LiveKit rooms with sessions whose end has not come. */
+  /** Set: sids of the LiveKit rooms with sessions that have not ended. */
   readonly openRooms: string;
   /** Hash: participant's sid -> JSON of such a session. */
   openSessions(roomSid: string): string;
   /** Hash: address of a LiveKit node's metrics -> what was counted of its transfer, as JSON. */
   readonly transferCounts: string;
   /**
-   * String, for a day: a LiveKit session that has ended, so that a late start does not open it
+   * String: a LiveKit session that has ended, kept for a day, so that a late start does not open it
    * again.
    */
   endedSession(sid: string): string;
-  /** String: names the last rebuild that came to its end. */
+  /** String: identifies the last rebuild that finished. */
   readonly generation: string;
   /** Hash: run id of a Redis server -> how many keys it had evicted when a rebuild began on it. */
   readonly evicted: string;
@@ -77,16 +76,16 @@ export interface Keys {
   readonly projects: string;
   /** Hash: month -> JSON of its close. */
   readonly closes: string;
-  /** Hash: month -> JSON of what its last verification came to. */
+  /** Hash: month -> JSON of the result of its last verification. */
   readonly verified: string;
   /**
-   * String: how far `projects` shows its ledger. In the slot of `projects`, so that both are lost
-   * together.
+   * String: how far `projects` shows its ledger. It is in the slot of `projects`, so that both are
+   * lost together.
    */
   readonly projectsShown: string;
-  /** String: how far `closes` shows its ledger. In the slot of `closes`. */
+  /** String: how far `closes` shows its ledger. It is in the slot of `closes`. */
   readonly closesShown: string;
-  /** String: how far the invoices show their ledger. Not on a cluster. */
+  /** String: how far the invoices show their ledger. It is not used on a cluster. */
   readonly invoicesShown: string;
   /** Hash: month -> the project's invoice as JSON; `<month>-CN` -> its credit note. */
   invoices(project: string): string;
@@ -94,23 +93,23 @@ export interface Keys {
   invoiced(month: string): string;
 }
 
-/** What follows the prefix in a key of ours. */
+/** What may follow the prefix in a key of this installation. */
 const OWN_KEY =
   /^(usage:(\{\d+\}:|(shards|topics|rebuilding|generation|evicted)$)|billing:((projects|closes|verified|invoices-shown)$|shown:\{|invoices:|invoiced:))/;
 
-/** Digits of a segment's number in a key, so that keys sort as segments do. */
+/** Digits of a segment's number in a key, so that keys sort in the order of segments. */
 const SEGMENT_DIGITS = 8;
 
 /**
  * @param prefix of the installation, `''` for none
- * @throws TallymanError `BAD_PREFIX` for a prefix with braces: its hash tag would replace the
- *   shard's
+ * @throws TallymanError `BAD_PREFIX` for a prefix with braces, which would replace the hash tag of
+ *   the shard
  */
 export function createKeys(prefix: string): Keys {
   if (/[{}]/.test(prefix))
-    throw new TallymanError('BAD_PREFIX', `The prefix "${prefix}" must not hold braces.`, { prefix });
+    throw new TallymanError('BAD_PREFIX', `The prefix "${prefix}" must not contain braces.`, { prefix });
   const root = prefix === '' ? '' : `${prefix}:`;
-  /** Braces around the whole name of another key put this one into the other's slot. */
+  /** Braces around the whole name of another key put this one into that key's slot. */
   const shownKey = (view: string): string => `${root}billing:shown:{${view}}`;
   const shards: ShardKeys[] = [];
   const shard = (number: number): ShardKeys => (shards[number] ??= shardKeys(`${root}usage:{${number}}:`));
@@ -158,7 +157,7 @@ function shardKeys(stem: string): ShardKeys {
   };
 }
 
-/** The keys that may hold something of a project in a month, for a person with `redis-cli`. */
+/** The keys that may contain something of a project in a month, for `redis-cli`. */
 export function keysOfProject(keys: Keys, shardCount: number, project: string, month: string): string[] {
   const found: string[] = [];
   for (let shard = 0; shard < shardCount; shard += 1) {

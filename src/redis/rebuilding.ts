@@ -3,8 +3,8 @@ import { TallymanError } from '../lib/errors';
 import type { Store } from './store';
 
 /**
- * Marks Redis as being filled: what it holds is not all yet. Each shard is marked too, before it
- * gets its cursors: no node of a cluster can lose its mark and keep what was filled in after it.
+ * Marks Redis as being filled, and so incomplete. Each shard is marked too, before it gets its
+ * cursors, so that no node of a cluster can lose its mark and keep what was filled in after it.
  */
 export async function beginRebuild(store: Store, shardCount: number): Promise<void> {
   const at = new Date().toISOString();
@@ -13,7 +13,7 @@ export async function beginRebuild(store: Store, shardCount: number): Promise<vo
 
 const EMPTYING = 'emptying';
 
-/** Marks Redis as being emptied: what it holds is no longer all, and must go. */
+/** Marks Redis as being emptied, and so incomplete. The rest must be deleted. */
 export async function beginEmptying(store: Store, shardCount: number): Promise<void> {
   await store.send(marksOf(store, shardCount).map((key) => ['set', key, EMPTYING]));
 }
@@ -28,14 +28,15 @@ export async function isRebuilding(store: Store): Promise<boolean> {
 }
 
 export async function endRebuild(store: Store, shardCount: number): Promise<void> {
-  // Before the marks go: whoever has read of the Redis before sees that this is another one.
+  // Set before the marks are removed, so that a process which has read the earlier Redis sees the
+  // change.
   await store.redis.set(store.keys.generation, randomUUID());
   const [mark = '', ...marks] = marksOf(store, shardCount);
   await store.send(marks.map((key) => ['unlink', key]));
   await store.redis.unlink(mark);
 }
 
-/** The installation's mark first. */
+/** The mark of the installation comes first. */
 function marksOf({ keys }: Store, shardCount: number): string[] {
   return [keys.rebuilding, ...shardsOf(shardCount).map((shard) => keys.shard(shard).rebuilding)];
 }
@@ -44,14 +45,13 @@ const shardsOf = (count: number): number[] => Array.from({ length: count }, (_, 
 
 interface Look {
   readonly isRebuilding: boolean;
-  /** The first shard without a cursor. */
   readonly emptied: number | undefined;
   readonly generation: string;
 }
 
 /**
- * Readers look before and after each reading, so all of it goes in one write if the number of
- * shards is as it was.
+ * Readers check this before and after each read, so it is one write if the number of shards is
+ * unchanged.
  */
 async function look(store: Store): Promise<Look> {
   const { keys } = store;
@@ -80,10 +80,10 @@ async function look(store: Store): Promise<Look> {
 const lastShardCount = new WeakMap<Store, number>();
 
 /**
- * Refuses to work on a Redis that is not whole: filled half, or emptied. What is read of it would
- * pass for all there is.
+ * Refuses to work on a Redis that is incomplete, because it is half filled or was emptied. What it
+ * holds would look like all there is.
  *
- * @returns names what this Redis was filled by: another name later on means that it was emptied and
+ * @returns the name of what this Redis was filled by; if the name changes, Redis was emptied and
  *   rebuilt in between
  * @throws TallymanError `REBUILD_UNFINISHED`, `UNINITIALISED`
  */
@@ -93,10 +93,10 @@ export async function checkRebuilt(store: Store): Promise<string> {
     throw new TallymanError(
       'REBUILD_UNFINISHED',
       'This Redis is being rebuilt, or a rebuild of it was stopped: it does not hold all usage. Wait for it, or run ' +
-        '`tallyman rebuild` again, which goes on where it was.',
+        '`tallyman rebuild` again, which continues where it stopped.',
     );
   }
-  // Where the number of shards is lost too, whoever asks for it says so.
+  // If the number of shards is lost too, the reader of that number reports it.
   if (emptied !== undefined) {
     throw new TallymanError(
       'UNINITIALISED',
@@ -109,7 +109,7 @@ export async function checkRebuilt(store: Store): Promise<string> {
 }
 
 /**
- * Reads of a Redis that was whole from the beginning of the reading to its end.
+ * Reads of a Redis that was whole from the beginning to the end of the read.
  *
  * @throws TallymanError `REBUILD_UNFINISHED`, `UNINITIALISED`, `REDIS_WENT_BACK`
  */

@@ -1,8 +1,8 @@
 import { TallymanError, type ErrorCode } from '../lib/errors';
 
 /**
- * Redis cannot be reached, is still loading, or does not answer in time. Whether a command under
- * way took effect is unknown.
+ * Redis cannot be reached, is still loading, or does not answer in time. It is unknown whether a
+ * command that was under way took effect.
  */
 export class RedisUnavailableError extends TallymanError {
   constructor(address: string, cause: unknown) {
@@ -16,7 +16,7 @@ export class RedisUnavailableError extends TallymanError {
   }
 }
 
-/** What a Redis that refuses says first, the code that we give it, and what to do. */
+/** The first word of Redis's error, our code for it, and what to do. */
 const REFUSALS: readonly (readonly [word: string, code: ErrorCode, problem: string, remedy: string])[] = [
   [
     'OOM',
@@ -50,7 +50,7 @@ const REFUSALS: readonly (readonly [word: string, code: ErrorCode, problem: stri
   [
     'NOREPLICAS',
     'REDIS_NO_REPLICAS',
-    'has fewer replicas than min-replicas-to-write asks for',
+    'has fewer replicas than min-replicas-to-write requires',
     'Start its replicas',
   ],
   [
@@ -68,9 +68,9 @@ const REFUSALS: readonly (readonly [word: string, code: ErrorCode, problem: stri
 ];
 
 /**
- * The refusal of a Redis as an error with a code and what to do; undefined for any other error.
+ * The refusal of a Redis as an error with a code and a remedy; undefined for any other error.
  *
- * The word that tells may also stand behind what the client puts in front of it.
+ * The client may put other words before the one that decides.
  */
 export function refusalOf(address: string, error: unknown): TallymanError | undefined {
   const text = error instanceof Error ? error.message : String(error);

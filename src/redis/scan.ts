@@ -21,14 +21,13 @@ export async function* eachPageOfKeys(
   }
 }
 
-/** A hash of totals, as its key names it. */
 export interface TotalsKey {
   readonly shard: number;
   readonly month: string;
   readonly project: string;
 }
 
-/** All totals that Redis holds, page by page, whether or not a month's set names their project. */
+/** All totals in Redis, page by page, whether or not a month's set lists their project. */
 export async function* eachPageOfTotalsKeys(store: Store): AsyncGenerator<TotalsKey[], void, undefined> {
   const stem = store.keys.shard(0).totalsStem;
   const [before, after] = stem.split('{0}') as [string, string];
@@ -42,7 +41,7 @@ export async function* eachPageOfTotalsKeys(store: Store): AsyncGenerator<Totals
 }
 
 /**
- * The members of a set, each once, in no order, page by page. All are kept in memory, because SSCAN
+ * The members of a set, each once, unordered, page by page. All are kept in memory, because SSCAN
  * may return one twice.
  */
 export async function* eachPageOfMembers(
@@ -58,7 +57,7 @@ export async function* eachPageOfMembers(
   } while (position !== '0');
 }
 
-/** As `eachPageOfMembers`, one by one. */
+/** Like `eachPageOfMembers`, one by one. */
 export async function* eachMember(store: Store, key: string): AsyncGenerator<string, void, undefined> {
   for await (const page of eachPageOfMembers(store, key)) yield* page;
 }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cluster, Redis, Result } from 'ioredis';
 
-/** An answer of one of our scripts: its name and its values. */
+/** The answer of a script: its name and its values. */
 export type ScriptAnswer = readonly [string, ...(string | number)[]];
 
 declare module 'ioredis' {
@@ -39,7 +39,7 @@ declare module 'ioredis' {
   }
 }
 
-/** A script is its files one behind the other: Lua in Redis has no other way to share code. */
+/** A script is a concatenation of files, because Lua in Redis has no other way to share code. */
 const SCRIPTS = [
   { name: 'applyChunk', files: ['open-month.lua', 'ids.lua', 'writes.lua', 'apply.lua'], numberOfKeys: 7 },
   { name: 'voidEvent', files: ['open-month.lua', 'ids.lua', 'writes.lua', 'void.lua'], numberOfKeys: 7 },
@@ -55,7 +55,8 @@ const SCRIPTS = [
 ];
 
 /**
- * Teaches a connection our scripts. They are sent by hash, and whole when Redis has forgotten them.
+ * Defines our scripts on a connection. They are sent by hash, and whole if Redis has forgotten
+ * them.
  */
 export function defineScripts(redis: Redis | Cluster): void {
   for (const { name, files, ...keys } of SCRIPTS) {

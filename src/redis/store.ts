@@ -17,14 +17,14 @@ export interface Store {
   readonly fingerprinter: Fingerprinter;
   readonly dedupIndex: DedupIndex;
   /**
-   * Sends commands in one write, which takes a third of the time of so many single ones, and
-   * answers in their order. (On a cluster each goes to its own node.) Rejects with the first error;
-   * the others may have taken effect.
+   * Sends commands in one write, which takes a third of the time of single ones, and returns the
+   * replies in order. On a cluster, each command goes to its own node. Rejects with the first
+   * error; the others may have taken effect.
    */
   send(commands: readonly Command[]): Promise<unknown[]>;
-  /** Waits for the commands under way and closes the connections. May be called again. */
+  /** Waits for the current commands and closes the connections. It may be called again. */
   close(): Promise<void>;
-  /** Ends the connections at once. Commands under way fail: Redis may have executed them. */
+  /** Ends the connections at once. Current commands fail, although Redis may have executed them. */
   cut(): void;
 }
 
@@ -34,42 +34,44 @@ export interface StoreOptions {
   readonly url: string;
   readonly prefix: string;
   /**
-   * For a process that writes nothing: a Redis that started anew need not rewrite its append-only
+   * For a process that writes nothing: a restarted Redis does not have to rewrite its append-only
    * file first.
    */
   readonly onlyReads?: boolean;
-  /** Told when connections wait for a Redis that started anew. */
+  /** Called when connections wait for a Redis that was restarted. */
   readonly onWait?: (text: string) => void;
 }
 
 /**
- * How long a command may take, waiting for a connection included. Shorter than a consumer's Kafka
- * session (10 s): one that waits longer loses its partitions without knowing it.
+ * How long a command may take, including the wait for a connection. It is shorter than a consumer's
+ * Kafka session (10 s), because a consumer that waits longer loses its partitions without noticing.
  */
 const COMMAND_TIMEOUT_MS = 6_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const LONGEST_RETRY_MS = 1_000;
 const WAITING_FOR_REWRITE =
-  'it started anew, and rewrites its append-only file before anything is written to it';
+  'it was restarted, and rewrites its append-only file before anything is written to it';
 
 /**
- * Opens Redis and makes sure that it answers. A Redis that started anew rewrites its append-only
- * file first, however long that takes: see RewriteGate.
+ * Opens Redis and makes sure that it answers. A restarted Redis rewrites its append-only file
+ * first, however long that takes: see RewriteGate.
  *
  * @param options.url `redis://[user:password@]host[:port][/db]`, `rediss://...`; a cluster's nodes
- *   separated by commas, or `redis+cluster://host:port` for one that is asked for the others
+ *   separated by commas, or `redis+cluster://host:port` for one node that lists the others
  * @throws RedisUnavailableError; TallymanError `REDIS_FILE_NOT_REWRITTEN`, or what `refusalOf`
  *   makes of its answer
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
   const keys = createKeys(options.prefix);
-  const makingFingerprinter = createFingerprinter(); // While the connection is made.
+  const makingFingerprinter = createFingerprinter(); // In parallel with the connection.
   const gate = new RewriteGate((address) =>
-    options.onWait?.(`Redis at ${address} started anew: waiting until it has rewritten its append-only file`),
+    options.onWait?.(
+      `Redis at ${address} was restarted: waiting until it has rewritten its append-only file`,
+    ),
   );
   const redis = connect(options.url, options.onlyReads ? undefined : gate);
-  // Every failed command rejects with its reason; without a listener, a lost connection would end
-  // the process as well.
+  // Every failed command rejects with its reason. Without a listener, a lost connection would also
+  // end the process.
   let lastError: unknown;
   redis.on('error', (error: unknown) => (lastError = error));
   redis.on('ready', () => (lastError = undefined));
@@ -110,16 +112,16 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       if (failure) throw told(failure);
       return answers.map(([, answer]) => answer);
     },
-    // Without a connection to say goodbye on, the attempts to get one must be ended.
+    // Without a connection for QUIT, the attempts to connect must be ended.
     close: () => (closing ??= redis.quit().then(() => gate.close(), cut)),
     cut,
   };
 }
 
 /**
- * By a command that waits for the gate, as those that Redis takes while it loads do not; and not by
- * PING, which a Redis answers with an error while it cannot write to its disk: `doctor` must get
- * in.
+ * Waits with a command that passes the gate, unlike those that Redis takes while it loads. It is
+ * not PING, because a Redis that cannot write to its disk answers PING with an error, and `doctor`
+ * must get in.
  */
 async function waitUntilOpen(redis: Redis | Cluster, gate: RewriteGate): Promise<void> {
   for (;;) {
@@ -137,7 +139,7 @@ function connect(url: string, gate: RewriteGate | undefined): Redis | Cluster {
   const nodes = url.split(',').map((node) => node.trim());
   const options: RedisOptions = {
     connectTimeout: CONNECT_TIMEOUT_MS,
-    maxRetriesPerRequest: null, // The command timeout is the only limit: one rule is easier to reason about than two.
+    maxRetriesPerRequest: null, // The command timeout is the only limit, because one is easier to reason about than two.
     ...(gate && { Connector: connectorThrough(gate) }),
     retryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RETRY_MS),
   };
@@ -152,7 +154,7 @@ function connect(url: string, gate: RewriteGate | undefined): Redis | Cluster {
       clusterRetryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RETRY_MS),
       redisOptions: {
         ...options,
-        commandTimeout: COMMAND_TIMEOUT_MS, // Of what is sent to one node, past answerInTime.
+        commandTimeout: COMMAND_TIMEOUT_MS, // For commands to one node, which bypass answerInTime.
         ...(first.username && { username: decodeURIComponent(first.username) }),
         ...(first.password && { password: decodeURIComponent(first.password) }),
         ...(first.protocol === 'rediss:' && { tls: {} }),
@@ -162,20 +164,20 @@ function connect(url: string, gate: RewriteGate | undefined): Redis | Cluster {
 }
 
 /**
- * Ends every command after COMMAND_TIMEOUT_MS, and rejects one that got no answer with
- * RedisUnavailableError, which `told` makes of the reason. The client's own limit holds for one
- * server, not for a cluster that cannot be reached: there it waits for ever. What Redis answers,
- * errors too, passes as it is.
+ * Ends every command after COMMAND_TIMEOUT_MS. A command without an answer rejects with
+ * RedisUnavailableError, which `told` makes of the reason. The client's own limit works for a
+ * single server, but not for a cluster that cannot be reached, for which it waits forever. Answers
+ * of Redis, including errors, pass unchanged.
  */
 function answerInTime(redis: Redis | Cluster, told: (error: unknown) => unknown): void {
-  const target = redis as Cluster; // Whose method takes one parameter more.
+  const target = redis as Cluster; // Its method takes one parameter more.
   const send = target.sendCommand.bind(target);
   target.sendCommand = (...sent: Parameters<typeof send>): unknown => {
     sent[0].setTimeout(COMMAND_TIMEOUT_MS);
     const reply = Promise.resolve(send(...sent)).catch((error: unknown) => {
       throw told(error);
     });
-    // The client sends waiting commands again by itself, and looks at the first promise only.
+    // The client repeats waiting commands on its own, and handles only the first promise.
     reply.catch(() => undefined);
     return reply;
   };

@@ -15,16 +15,16 @@ const NOTHING_PACKED: PackedChunk = {
  * their billing months and moves the topic's cursor. A chunk may be sent again, or by two processes
  * at once: only one of them is APPLIED.
  *
- * Some chunks take several steps, each atomic. If a month was frozen inside a chunk, which only a
- * replay meets, the chunk is split there. Every void is a step of its own, so that it finds what
- * came before it. The first step that is not APPLIED gives the answer, and the steps before it
+ * Some chunks take several steps, each atomic. If a month was frozen inside a chunk, as happens
+ * only in a replay, the chunk is split there. Every void is a step of its own, so that it finds
+ * what came before it. The first step that is not APPLIED gives the answer, and the steps before it
  * stay.
  *
  * The promise rejects if Redis cannot write. Nothing was written then, unless no answer came at
- * all; in both cases the same chunk may be sent again.
+ * all. In both cases the same chunk may be sent again.
  *
- * @param lastClosed the latest month that the caller knows to be closed. A shard that has lost the
- *   cut-off of that month would take late usage for timely, so it answers UNFROZEN
+ * @param lastClosed the latest closed month that the caller has seen. A shard that has lost the
+ *   cut-off of that month would count late usage as timely, so it answers UNFROZEN.
  */
 export async function apply(
   store: Store,
@@ -57,7 +57,7 @@ export async function apply(
   return { answer: 'APPLIED', ...sum };
 }
 
-/** Runs of usages, and voids by themselves. They leave no offset out. */
+/** Runs of usages, and each void on its own, without a gap between them. */
 function* stepsOf(chunk: Chunk): Generator<Chunk> {
   const { topic, from, next, events } = chunk;
   const voids = events.filter(({ isVoid }) => isVoid);
@@ -93,11 +93,12 @@ async function applyUsages(
 ): Promise<ApplyAnswer> {
   const { topic, from, next } = chunk;
   if (!(Number.isSafeInteger(from) && Number.isSafeInteger(next) && from >= 0 && next >= from)) {
-    return { answer: 'REJECTED', detail: `from ${from} to ${next} is no range of offsets` };
+    return { answer: 'REJECTED', detail: `from ${from} to ${next} is not a range of offsets` };
   }
   const keys = store.keys.shard(shard);
   const answer = await withDedupIndex(store, shard, topic, async (known): Promise<ScriptAnswer> => {
-    // Before the index is read, an empty chunk asks the script for its size, and counts nothing.
+    // Before the index is read, an empty chunk makes the script return the size of the index. It
+    // counts nothing.
     const packed = known ? packChunk(store.fingerprinter, chunk, known) : NOTHING_PACKED;
     if (typeof packed === 'string') return ['REJECTED', packed];
     const sent = await store.redis.applyChunk(
@@ -110,7 +111,7 @@ async function applyUsages(
     );
     if (sent[0] !== 'APPLIED') return sent;
     known?.own.ids.addAll(packed.halves);
-    // The script does not count events: packChunk did.
+    // packChunk counted the events, not the script.
     return ['APPLIED', packed.counted, packed.duplicates, packed.late];
   });
   if (answer[0] === 'SPLIT') return applySplit(store, shard, chunk, lastClosed, Number(answer[1]));

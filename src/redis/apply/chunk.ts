@@ -2,13 +2,14 @@ import type { RatedEvent } from '../../rating/usage';
 import type { ScriptAnswer } from '../scripts';
 
 /**
- * A run of one partition's events. Chunks leave no hole: `next` of one is `from` of the following.
+ * A run of one partition's events. There is no gap between chunks: each begins at the `next` of the
+ * one before.
  */
 export interface Chunk {
   readonly topic: string;
-  /** The first offset that this chunk answers for. */
+  /** The first offset of the chunk. */
   readonly from: number;
-  /** The offset after the last one that this chunk answers for. */
+  /** The offset after the last one of the chunk. */
   readonly next: number;
   /**
    * In offset order; every offset is in [from, next). Bad events and filtered records are absent.
@@ -16,20 +17,18 @@ export interface Chunk {
   readonly events: readonly RatedEvent[];
 }
 
-/** How many events of a chunk ended in which way. */
+/** How many events of a chunk had which outcome. */
 export interface AppliedCounts {
-  /** Usages that were added, the late ones among them. */
+  /** Usages that were added, including late ones. */
   readonly counted: number;
-  /** Duplicates, of usages and of voids. */
+  /** Duplicates of usages and of voids. */
   readonly duplicates: number;
   readonly late: number;
-  /** Usages that were taken back. */
   readonly voided: number;
-  /** Voids of an event that the dedup index does not hold: they took nothing back. */
+  /** Voids of an event that the dedup index does not contain. They took nothing back. */
   readonly unknownVoids: number;
 }
 
-/** The answer to a chunk, whichever script gave it. */
 export type ApplyAnswer =
   | ({ readonly answer: 'APPLIED' } & AppliedCounts)
   | { readonly answer: 'ALREADY_APPLIED'; readonly cursor: number }
@@ -39,7 +38,7 @@ export type ApplyAnswer =
   | { readonly answer: 'UNFROZEN'; readonly month: string }
   | { readonly answer: 'REJECTED'; readonly detail: string }
   /**
-   * The void at `offset` would take back more than there is. The counts are of what lies before it.
+   * The void at `offset` would take back more than there is. The counts cover what is before it.
    */
   | ({ readonly answer: 'VOID_MISMATCH'; readonly offset: number; readonly detail: string } & AppliedCounts);
 
@@ -61,7 +60,7 @@ export function addCounts(a: AppliedCounts, b: AppliedCounts): AppliedCounts {
   };
 }
 
-/** Reads the answers that apply.lua and void.lua have in common: those that count nothing. */
+/** Reads the answers that apply.lua and void.lua share, which count nothing. */
 export function readRefusal([answer, value]: ScriptAnswer): ApplyAnswer {
   switch (answer) {
     case 'ALREADY_APPLIED':

@@ -6,16 +6,16 @@ import { FingerprintSet } from './fingerprint-set';
 import type { Keys } from '../keys';
 import type { Store } from '../store';
 
-/** The ids of one topic in one shard that were counted between two closes, as Redis holds them. */
+/** The ids of one topic in one shard that were counted between two closes, as Redis stores them. */
 interface DedupWindow {
-  /** A month, or `first` before any was closed. */
+  /** A month, or `first` before any month was closed. */
   readonly period: string;
   readonly ids: FingerprintSet;
 }
 
 /**
- * The ids that the next events of a topic in a shard are compared with: the open window and the one
- * before.
+ * The ids that the next events of a topic in a shard are compared with, in the open window and the
+ * one before.
  */
 export interface DedupWindows {
   readonly own: DedupWindow;
@@ -27,12 +27,12 @@ export interface DedupWindows {
 export const FIRST_WINDOW = 'first';
 /** As in ids.lua. */
 const IDS_PER_SEGMENT = 8_190;
-/** How much one command reads: 2 MiB. */
+/** One command reads up to 2 MiB. */
 const SEGMENTS_AT_ONCE = 32;
 
 /**
- * Whether an event was counted before: in the open window, in the one before, or in its own chunk.
- * If it was not, it is added to `chunk`. This runs for every event.
+ * Whether an event was counted before: in the open window, in the one before, or earlier in its
+ * chunk. If it was not, it is added to `chunk`. This runs for every event.
  */
 export function isDuplicate(
   low: number,
@@ -45,10 +45,10 @@ export function isDuplicate(
 
 /**
  * The ids that this process has read, by topic and shard. Redis stores them, and adds to them in
- * one step with totals and cursor; duplicates are looked up here. Each call of a script says which
- * ids its events were compared with. If Redis holds other ids, the script answers `IDS`, and they
- * are read again. So an event is only ever compared with the ids that belong to the cursor,
- * whatever happens to Redis or to this process.
+ * the same step as to totals and cursor. Duplicates are looked up here. Each call of a script
+ * states which ids its events were compared with. If Redis holds other ids, the script answers
+ * `IDS`, and they are read again. So an event is only ever compared with the ids that belong to the
+ * cursor, whatever happens to Redis or to this process.
  */
 export class DedupIndex {
   private readonly known = new Map<string, DedupWindows>();
@@ -64,7 +64,7 @@ export class DedupIndex {
   }
 
   /**
-   * Reads the windows that a script's answer `IDS` names. A window that is known already is not
+   * Reads the windows that a script's answer `IDS` names. A window that was read already is not
    * read again.
    */
   async read(shard: number, topic: string, answer: readonly (string | number)[]): Promise<void> {
@@ -82,7 +82,7 @@ export class DedupIndex {
     });
   }
 
-  /** Forgets a topic's ids in all other shards: another process adds to them now. */
+  /** Forgets a topic's ids in all other shards, because another process adds to them now. */
   keepOnly(topic: string, shards: readonly number[]): void {
     const kept = new Set(shards.map((shard) => nameOf(shard, topic)));
     for (const name of this.known.keys()) {
@@ -90,7 +90,7 @@ export class DedupIndex {
     }
   }
 
-  /** The first `count` ids. If Redis holds fewer by now, the next answer of a script says so. */
+  /** The first `count` ids. If Redis holds fewer by now, the next answer of a script reports it. */
   private async readPeriod(
     shard: number,
     topic: string,
@@ -114,15 +114,19 @@ export class DedupIndex {
   }
 }
 
-/** Another process may add ids between two reads, but not for long: it has lost its partition. */
+/**
+ * Another process may add ids between two reads, but not for long, because it has lost its
+ * partition.
+ */
 const MAX_READS = 10;
 
 /**
- * Sends what was compared with the index, until the index is the one that Redis holds.
+ * Sends what was compared with the index, until the index equals that of Redis.
  *
- * @param send gets the known windows, undefined if none is known, and returns the script's answer
+ * @param send takes the windows that were read, or undefined if there are none, and returns the
+ *   script's answer
  * @returns the first answer that is not `IDS`
- * @throws TallymanError `IDS_UNSETTLED` when the ids change again and again
+ * @throws TallymanError `IDS_UNSETTLED` if the ids change again and again
  */
 export async function withDedupIndex(
   store: Store,
@@ -137,13 +141,14 @@ export async function withDedupIndex(
   }
   throw new TallymanError(
     'IDS_UNSETTLED',
-    `The ids of ${topic} in shard ${shard} were others at each of ${MAX_READS} looks. Is Redis being restored, or are its keys edited?`,
+    `The ids of ${topic} in shard ${shard} changed at each of ${MAX_READS} reads. Is Redis being restored, or are its keys edited?`,
     { topic, shard },
   );
 }
 
 /**
- * Tells a script which ids were compared: the names of both windows and the number of ids in each.
+ * The arguments that tell a script which ids were compared: the names of both windows, and the
+ * number of ids in each.
  */
 export function windowState(known: DedupWindows | undefined): [string, string, string, string] {
   if (!known) return ['', '', '', ''];
@@ -151,7 +156,6 @@ export function windowState(known: DedupWindows | undefined): [string, string, s
   return [own.period, previous?.period ?? '', String(own.ids.size), String(previous?.ids.size ?? 0)];
 }
 
-/** How many segments this many ids take. */
 export const segmentCount = (ids: number): number => Math.ceil(ids / IDS_PER_SEGMENT);
 
 /** The first `count` fingerprints of a segment. */

@@ -1,7 +1,9 @@
-/** Above this load the table grows: a search would take too many steps. */
+/** Above this load the table grows, because a search would take too many steps. */
 const FULL = 0.8;
 const GROWTH = 1.4;
-/** Room left in a table that is made for a known number, because it will grow. */
+/**
+ * A table that is made for a given number of fingerprints has this much room, because it will grow.
+ */
 const SPARE = 1.2;
 const FIRST_SLOTS = 64;
 const HALF_RANGE = 2 ** 32;
@@ -11,12 +13,12 @@ const HALF_RANGE = 2 ** 32;
  * take ten times as much.
  */
 export class FingerprintSet {
-  /** Slot after slot: lower half, upper half. An upper half is never 0: that marks a free slot. */
+  /** Slot after slot: lower half, upper half. An upper half of 0 marks a free slot. */
   private table: Uint32Array;
   protected slots: number;
   private count = 0;
 
-  /** @param expected how many it has room for from the start */
+  /** @param expected how many fingerprints it has room for at first */
   constructor(expected = 0) {
     this.slots = Math.max(FIRST_SLOTS, Math.ceil((expected / FULL) * SPARE));
     this.table = new Uint32Array(this.slots * 2);
@@ -54,7 +56,7 @@ export class FingerprintSet {
     this.count = 0;
   }
 
-  /** The place of a fingerprint in the table, or the free place where it belongs. */
+  /** The slot of a fingerprint, or the free slot where it belongs. */
   protected find(low: number, high: number): number {
     const { table } = this;
     let at = Math.floor((low / HALF_RANGE) * this.slots) * 2;
@@ -81,16 +83,16 @@ export class FingerprintSet {
   }
 }
 
-/** The same set with the offset of the event that brought each fingerprint, in 8 bytes more. */
+/** The same set with the offset of the event of each fingerprint, which takes another 8 bytes. */
 export class FingerprintOffsets extends FingerprintSet {
   private offsets = new Float64Array(this.slots);
 
-  /** The offset that a fingerprint was added with; undefined if it is unknown. */
+  /** The offset that a fingerprint was added with; undefined if it is not in the set. */
   offsetOf(low: number, high: number): number | undefined {
     return this.has(low, high) ? this.offsets[this.find(low, high) / 2] : undefined;
   }
 
-  /** Adds a fingerprint. One that is known keeps its offset. */
+  /** Adds a fingerprint. If it is already in the set, it keeps its offset. */
   addAt(low: number, high: number, offset: number): void {
     if (this.add(low, high)) this.offsets[this.find(low, high) / 2] = offset;
   }

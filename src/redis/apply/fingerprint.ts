@@ -1,26 +1,23 @@
 import type { XXHashAPI } from 'xxhash-wasm' with { 'resolution-mode': 'import' };
 
-// Its types are those of its ES module only; this is the same for require.
+// The package has types for its ES module only. They also fit require.
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 const xxhash = require('xxhash-wasm') as () => Promise<XXHashAPI>;
 
 /**
- * A fingerprint is two numbers of 32 bits, the lower half first. In Redis it takes so many bytes,
- * little-endian.
+ * The size of a fingerprint in Redis. It is two numbers of 32 bits, little-endian, the lower half
+ * first.
  */
 export const FINGERPRINT_BYTES = 8;
 
-/** The halves of one fingerprint. */
 export type Fingerprint = readonly [low: number, high: number];
 
-/** Takes the fingerprints of one topic's events. */
 export interface Fingerprinter {
-  /** That of a single event. */
   of(
     topic: string,
     event: { readonly project: string; readonly source: string; readonly id: string },
   ): Fingerprint;
-  /** Names the topic of the events that follow. */
+  /** Sets the topic of the events that follow. */
   begin(topic: string): void;
   /**
    * Writes the halves of an event's fingerprint to `halves` at `at` and `at + 1`. The upper half is
@@ -30,26 +27,26 @@ export interface Fingerprinter {
 }
 
 /**
- * An event's identity (topic, project, source, id) as the 64 bits of xxHash64. Among n ids of a
- * partition in two periods, n^2 / 2^65 pairs are expected to share a fingerprint (10 million: 3 in
- * a million), and the second of such a pair would be taken for a repeat. (An upper half of 0
- * becomes 1, so that a table can mark its free slots: too rare to change that.)
+ * The xxHash64 of an event's identity (topic, project, source, id). Among n ids of a partition in
+ * two dedup windows, n^2 / 2^65 pairs are expected to share a fingerprint: 3 in a million for 10
+ * million ids. The second one of such a pair would count as a duplicate. An upper half of 0 becomes
+ * 1, so that a table can mark its free slots. This is too rare to change the odds.
  *
- * Hashed are UTF-16 code units, each string behind its length: so no two identities feed the same
- * bytes, not even those that hold half a surrogate pair, which UTF-8 cannot tell apart. Two 32-bit
- * hashes with different seeds would be faster, but not 64 bits: what collides under one seed of
+ * The input is UTF-16 code units, each string after its length. So no two identities feed the same
+ * bytes, not even if they contain half a surrogate pair, which UTF-8 cannot represent. Two 32-bit
+ * hashes with different seeds would be faster, but are not 64 bits: what collides under one seed of
  * xxHash32 often collides under another.
  *
- * Fingerprints are stored: changing this function forgets all ids.
+ * Fingerprints are stored, so a change of this function would forget all ids.
  */
 export async function createFingerprinter(): Promise<Fingerprinter> {
   const hasher = await xxhash();
   let units = new Uint16Array(1024);
-  /** `views[n]`: the first n units as bytes. Making such a view costs more than hashing it. */
+  /** `views[n]` is the first n units as bytes. Making such a view costs more than hashing it. */
   let views: Uint8Array[] = [];
   let topicEnd = 0;
   const hash = new BigUint64Array(1);
-  const hashHalves = new Uint32Array(hash.buffer); // Little-endian, as on every machine that Node is built for but one.
+  const hashHalves = new Uint32Array(hash.buffer); // Little-endian, as on all but one of the machines that Node is built for.
 
   function reserve(length: number): void {
     if (length <= units.length) return;

@@ -4,21 +4,23 @@ import { FIRST_WINDOW, segmentCount } from './dedup-index';
 import type { Store } from '../store';
 import { nextMonth } from '../../rating/month';
 
-/** How many segments one command deletes: it must not block Redis for long. */
+/** The number of segments that one command deletes. It must not block Redis for long. */
 const STEP = 500;
 
 /**
- * Deletes the ids of a shard that no event can meet any more: all dedup windows before the previous
- * one. An event is compared with the window that is open at its offset and with the one before.
+ * Deletes the ids of a shard that no event is compared with any more: all dedup windows before the
+ * previous one. An event is compared with the window that is open at its offset and with the one
+ * before.
  *
- * It may stop half-way and run again: a window's own key, which holds its number of ids, goes last.
+ * It may stop half-way and run again, because the key with a window's number of ids is deleted
+ * last.
  *
  * @returns the windows that were deleted
  */
 export async function forgetIds(store: Store, shard: number): Promise<string[]> {
   const freezes = [...(await readFreezes(store, shard))];
   const periods = dedupWindows(freezes.map(([month]) => month));
-  // In a replay a topic may still be before the last cut-off, so the oldest window counts.
+  // In a replay, a topic may still be before the last cut-off, so the oldest window counts.
   const cursors = [...(await readCursors(store, shard))];
   const passed = cursors.map(
     ([topic, cursor]) => freezes.filter(([, frozenAt]) => (frozenAt.get(topic) ?? 0) <= cursor).length,
@@ -31,7 +33,7 @@ export async function forgetIds(store: Store, shard: number): Promise<string[]> 
   return forgotten;
 }
 
-/** The windows that ids may be kept under, given the frozen months in order. */
+/** The windows that ids may be stored under, given the frozen months in order. */
 export function dedupWindows(frozenMonths: readonly string[]): string[] {
   return [FIRST_WINDOW, ...frozenMonths.map(nextMonth)];
 }

@@ -6,7 +6,7 @@ import { FingerprintSet } from './fingerprint-set';
 import { FIRST_WINDOW, isDuplicate, type DedupWindows } from './dedup-index';
 import { isMonth, lateField } from '../../rating/month';
 
-/** A chunk without its duplicates, as apply.lua reads it, with its counts. */
+/** A chunk without its duplicates, in the form that apply.lua reads, with its counts. */
 export interface PackedChunk {
   /**
    * Fingerprints of the events that are counted, in order: lower half, upper half, lower half ...
@@ -19,19 +19,19 @@ export interface PackedChunk {
   readonly late: number;
 }
 
-/** A day of usage of one meter. */
+/** One meter on one day. */
 interface Field {
-  /** The name of the total, as JSON; of late usage with its month in front. */
+  /** The name of the total, as JSON. For late usage it begins with the month. */
   readonly totalsField: string;
   /** `<day>/<meter>` as JSON. */
   readonly dailyField: string;
   /** The month in whose totals it is counted. */
   readonly bill: string;
-  /** Project -> its line, to which the project's next quantity is added. */
+  /** Project -> the line to which the project's next quantity is added. */
   readonly lines: Map<string, Line>;
 }
 
-/** What one project used on one day of one meter. */
+/** The usage of one project, meter and day. */
 interface Line {
   readonly project: string;
   readonly field: Field;
@@ -44,8 +44,8 @@ interface Day {
   readonly isLate: boolean;
   readonly bill: string;
   /**
-   * By the name of the meter, without its model: a name is one string for all events, and so its
-   * hash is known.
+   * By the name of the meter, without its model. Such a name is the same string for all events, so
+   * its hash is computed only once.
    */
   readonly fields: Map<Meter, Field>;
   readonly models: Map<Meter, Map<string, Field>>;
@@ -53,18 +53,17 @@ interface Day {
 
 const MAX_TOTAL = 2n ** 63n - 1n;
 /**
- * The ids of the chunk that is being packed. One set serves all chunks, because packing never
- * waits.
+ * The ids of the chunk that is being packed. All chunks share one set, because packing never waits.
  */
 const seenInChunk = new FingerprintSet();
 
 /**
- * Leaves out the duplicates of a chunk, adds up the rest and packs it for apply.lua. Whatever can
- * be done here is done here: a script blocks its Redis while it runs.
+ * Leaves out the duplicates of a chunk, adds up the rest and packs it for apply.lua. Everything
+ * that can be done here is done here, because a script blocks its Redis while it runs.
  *
- * @param known the ids that the events are compared with; their window is named after the open
- *   month
- * @returns a string for a malformed chunk: what is wrong with it
+ * @param known the ids that the events are compared with; the current window is named after the
+ *   open month
+ * @returns a string that describes the problem if the chunk is malformed
  */
 export function packChunk(
   fingerprinter: Fingerprinter,
@@ -94,8 +93,8 @@ export function packChunk(
   }
 
   /**
-   * Adds to the line of a project and a field, or to a new one where the sum would leave Lua's
-   * exact numbers.
+   * Adds to the line of a project and a field, or to a new one if the sum would exceed Lua's exact
+   * numbers.
    */
   function add(project: string, field: Field, quantity: number): void {
     let line = field.lines.get(project);
@@ -113,11 +112,11 @@ export function packChunk(
   for (const event of events) {
     const { offset, project, source, id } = event;
     if (!(offset > lastOffset && offset < next && Number.isInteger(offset))) {
-      return `offset ${offset} does not lie between ${lastOffset} and ${next}`;
+      return `offset ${offset} is not between ${lastOffset} and ${next}`;
     }
     lastOffset = offset;
     const day = dayOf(event.day, event.month);
-    if (!day) return `offset ${offset}: "${event.day}" is no day of "${event.month}"`;
+    if (!day) return `offset ${offset}: "${event.day}" is not a day of "${event.month}"`;
 
     const at = counted * 2;
     fingerprinter.write(halves, at, project, source, id);
@@ -133,7 +132,7 @@ export function packChunk(
         continue;
       }
       const exact = exactPartsOf(usage.quantity);
-      if (!exact) return `offset ${offset}: "${usage.quantity}" is no quantity from 1 to 2^63-1`;
+      if (!exact) return `offset ${offset}: "${usage.quantity}" is not a quantity from 1 to 2^63-1`;
       for (const one of exact) add(project, field, one);
     }
   }
@@ -146,7 +145,7 @@ export function packChunk(
   };
 }
 
-/** The bytes that Redis keeps of fingerprints. */
+/** The fingerprints as Redis stores them. */
 export function fingerprintBytes(halves: Uint32Array): Buffer {
   return Buffer.from(halves.buffer, halves.byteOffset, (halves.length / 2) * FINGERPRINT_BYTES);
 }
@@ -165,8 +164,8 @@ function fieldOf(name: string, day: Day, { meter, model }: RatedUsage): Field {
 }
 
 function makeField(name: string, { month, isLate, bill }: Day, key: string): Field {
-  // Half a surrogate pair in a model's name has no form in UTF-8; cjson refuses the escape that
-  // JSON has for it.
+  // Half a surrogate pair in the name of a model cannot be written in UTF-8, and cjson refuses its
+  // escape in JSON.
   const meter = wellFormed(key);
   return {
     totalsField: JSON.stringify(isLate ? lateField(month, meter) : meter),
@@ -176,15 +175,15 @@ function makeField(name: string, { month, isLate, bill }: Day, key: string): Fie
   };
 }
 
-/** What a project's usage in one month comes to. */
+/** One project's usage in one month. */
 interface ProjectUsages {
-  /** By field; a field may have several sums, so that none leaves Lua's exact numbers. */
+  /** By field. A field may have several sums, so that none exceeds Lua's exact numbers. */
   readonly totals: Map<string, number>;
   totalsJson: string;
   dailyJson: string;
 }
 
-/** The lines as apply.lua takes them: by month and project, as sums of days and of all days. */
+/** The lines in the form of apply.lua: by month and project, as sums of days and of all days. */
 function usagesOf(lines: readonly Line[]): string {
   const months = new Map<string, Map<string, ProjectUsages>>();
   for (const { project, field, sum } of lines) {
@@ -219,7 +218,7 @@ function usagesOf(lines: readonly Line[]): string {
 export function isDayOf(day: string, month: string): boolean {
   return isMonth(month) && /^\d\d$/.test(day.slice(8)) && day.startsWith(`${month}-`);
 }
-/** A canonical decimal integer of 1 to 15 digits as a number; undefined for all else. */
+/** A canonical decimal integer of 1 to 15 digits as a number; undefined for anything else. */
 function smallQuantity(text: string): number | undefined {
   const length = text.length;
   if (length === 0 || length > 15 || text.charCodeAt(0) === 48) return undefined;
@@ -233,8 +232,8 @@ function smallQuantity(text: string): number | undefined {
 }
 
 /**
- * A canonical decimal integer of 1 to 2^63-1 as parts that are exact numbers; undefined for all
- * else.
+ * A canonical decimal integer of 1 to 2^63-1 as parts that are exact numbers; undefined for
+ * anything else.
  */
 function exactPartsOf(text: string): number[] | undefined {
   if (!/^[1-9]\d{0,18}$/.test(text)) return undefined;
@@ -247,7 +246,7 @@ function exactPartsOf(text: string): number[] | undefined {
   return parts;
 }
 
-/** As UTF-8 can write it: half a surrogate pair becomes U+FFFD. */
+/** Replaces half a surrogate pair by U+FFFD, as UTF-8 does. */
 export function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, '\ufffd');
 }

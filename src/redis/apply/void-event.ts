@@ -6,7 +6,9 @@ import { windowState, withDedupIndex, type DedupWindows } from './dedup-index';
 import { fingerprintBytes, isDayOf, wellFormed } from './pack-chunk';
 import type { Store } from '../store';
 
-/** No topic's name contains this sign, so the fingerprint of a void equals no event's. */
+/**
+ * No topic's name contains this sign, so the fingerprint of a void never equals that of an event.
+ */
 const VOID_MARK = '#void';
 
 /**
@@ -14,7 +16,7 @@ const VOID_MARK = '#void';
  * event is taken back once, however many voids name it. An event that comes after its void is not
  * counted.
  *
- * @param lastClosed as `apply` takes it
+ * @param lastClosed see `apply`
  */
 export async function voidEvent(
   store: Store,
@@ -25,9 +27,9 @@ export async function voidEvent(
 ): Promise<ApplyAnswer> {
   const { offset, project, month, day } = event;
   if (!(Number.isSafeInteger(offset) && offset >= 0))
-    return { answer: 'REJECTED', detail: `${offset} is no offset` };
+    return { answer: 'REJECTED', detail: `${offset} is not an offset` };
   if (!isDayOf(day, month))
-    return { answer: 'REJECTED', detail: `offset ${offset}: "${day}" is no day of "${month}"` };
+    return { answer: 'REJECTED', detail: `offset ${offset}: "${day}" is not a day of "${month}"` };
   const quantities = quantitiesOf(event);
   if (typeof quantities === 'string')
     return { answer: 'REJECTED', detail: `offset ${offset}: ${quantities}` };
@@ -62,20 +64,20 @@ export async function voidEvent(
 }
 
 /**
- * Each meter once, with its whole quantity: meter, quantity, meter, quantity. A string says what is
- * wrong.
+ * Each meter once, with its whole quantity: meter, quantity, meter, quantity. Returns a string that
+ * describes the problem if there is one.
  */
 function quantitiesOf({ usages }: RatedEvent): string[] | string {
   const sums = new Map<string, bigint>();
   for (const { meter, model, quantity } of usages) {
-    if (!/^[1-9]\d{0,18}$/.test(quantity)) return `"${quantity}" is no quantity above 0`;
+    if (!/^[1-9]\d{0,18}$/.test(quantity)) return `"${quantity}" is not a quantity above 0`;
     const key = wellFormed(meterKey(meter, model));
     sums.set(key, (sums.get(key) ?? 0n) + BigInt(quantity));
   }
   return [...sums].flatMap(([key, sum]) => [key, String(sum)]);
 }
 
-/** Of the event, by the ids that are known. */
+/** The state of the voided event, by the dedup index. */
 function stateOf(
   known: DedupWindows | undefined,
   own: Fingerprint,

@@ -4,32 +4,32 @@ import { AbstractConnector, Redis, ReplyError, type RedisOptions } from 'ioredis
 import { TallymanError } from '../../lib/errors';
 
 /**
- * Has a Redis that started anew rewrite its append-only file before anything is written to it.
+ * Makes a Redis that was restarted rewrite its append-only file before anything is written to it.
  *
- * A crash may cut the file inside the writes of a script. Redis then keeps the first half of them,
- * without their end: it has no effect in memory, and at any later restart, a clean one too, it is
- * executed together with what was written after it. Usage is counted twice then. A rewritten file
- * holds what is in memory, and no such half.
+ * A crash may cut the file inside the writes of a script. Redis then keeps the first half of them
+ * without their end. This half has no effect in memory, but every later restart, even a clean one,
+ * executes it together with what was written after it. Usage is then counted twice. A rewritten
+ * file holds what is in memory, and no such half.
  *
- * A connection belongs to one run of one server, so the connection is the place to look: none is
- * used before the server reports that its file was rewritten since it started. Commands wait
- * meanwhile, also those that were under way when the server died. An event costs nothing more.
+ * A connection belongs to one run of one server, so this is checked per connection: none is used
+ * before the server reports that its file was rewritten since it started. Commands wait meanwhile,
+ * including those that were under way when the server died. This costs nothing per event.
  */
 export class RewriteGate {
   /**
-   * Servers that started anew and have not rewritten their file yet: address -> the rewrite, once
-   * one was asked for.
+   * Servers that were restarted and have not rewritten their file yet: address -> the rewrite, once
+   * it was requested.
    */
   private readonly pending = new Map<string, Promise<void> | undefined>();
-  /** Runs of servers that keep the rewrite to themselves, as hosted ones do. */
+  /** Runs of servers that do not permit the rewrite, such as hosted ones. */
   private readonly refusing = new Set<string>();
-  /** Why the last rewrite did not come to its end. */
+  /** Why the last rewrite failed. */
   failure: TallymanError | undefined;
   private readonly rewriting = new Set<Redis>();
 
   constructor(private readonly onRewrite: (address: string) => void) {}
 
-  /** Whether connections wait for a rewrite, which has not failed. */
+  /** Whether connections wait for a rewrite that has not failed. */
   get isWaiting(): boolean {
     return this.pending.size > 0 && this.failure === undefined;
   }
@@ -61,7 +61,7 @@ export class RewriteGate {
     await rewrite;
   }
 
-  /** Waits for no rewrite any more. The server goes on with it. */
+  /** Stops waiting for rewrites. The server continues its own. */
   close(): void {
     for (const redis of this.rewriting) redis.disconnect();
   }
@@ -69,7 +69,7 @@ export class RewriteGate {
   private async rewrite(address: string, options: RedisOptions): Promise<void> {
     const { Connector: _, ...plain } = options;
     const redis = new Redis({ ...plain, lazyConnect: true, retryStrategy: () => null, readOnly: false });
-    redis.on('error', () => undefined); // A command that fails says so itself.
+    redis.on('error', () => undefined); // A command that fails rejects on its own.
     this.rewriting.add(redis);
     try {
       await redis.connect();
@@ -81,7 +81,7 @@ export class RewriteGate {
         this.failure = error;
         throw error;
       }
-      // It went away again: whoever connects next finds out what is there.
+      // The server went away again. The next connection finds out its state.
     } finally {
       redis.disconnect();
       this.rewriting.delete(redis);
@@ -90,20 +90,17 @@ export class RewriteGate {
   }
 }
 
-/** What INFO answers, by field. */
+/** The answer to INFO, by field. */
 type ServerInfo = Readonly<Record<string, string | undefined>>;
 
-/** How long between two looks at a rewrite. */
+/** How often a rewrite is checked. */
 const LOOK_MS = 100;
-/**
- * After a rewrite that failed the next attempt waits so long: each one may copy all of Redis's
- * memory.
- */
+/** The pause after a rewrite that failed. Each attempt may copy all of Redis's memory. */
 const PAUSE_AFTER_FAILURE_MS = 2_000;
 
 /**
- * Whether the file was rewritten since the server started, the last time with success; or there is
- * none.
+ * Whether the file was rewritten since the server started, and the last rewrite succeeded. True
+ * without a file.
  */
 export function isRewritten(info: ServerInfo): boolean {
   if (info['aof_enabled'] !== '1') return true;
@@ -111,7 +108,7 @@ export function isRewritten(info: ServerInfo): boolean {
 }
 
 /**
- * @returns the run of a server that does not let its file be rewritten; undefined once it is
+ * @returns the run of a server that does not permit the rewrite; undefined once the file is
  *   rewritten
  */
 async function rewriteFile(redis: Redis, address: string): Promise<string | undefined> {
@@ -131,7 +128,7 @@ async function rewriteFile(redis: Redis, address: string): Promise<string | unde
         if (!(error instanceof ReplyError)) throw error;
         const { message } = error as Error;
         if (/^NOPERM|unknown command/i.test(message)) return info['run_id'];
-        // Another process may have been a moment faster.
+        // Another process may have been faster.
         if (!/in progress|scheduled/i.test(message)) {
           await delay(PAUSE_AFTER_FAILURE_MS);
           throw notRewritten(address, message);
@@ -145,7 +142,7 @@ async function rewriteFile(redis: Redis, address: string): Promise<string | unde
 function notRewritten(address: string, reason: string): TallymanError {
   return new TallymanError(
     'REDIS_FILE_NOT_REWRITTEN',
-    `Redis at ${address} started anew and cannot rewrite its append-only file: ${reason}. A file torn by a crash would ` +
+    `Redis at ${address} was restarted and cannot rewrite its append-only file: ${reason}. A file torn by a crash would ` +
       "count usage twice at a later restart, so nothing is written to it. Check Redis's log, the free space of its disk " +
       'and vm.overcommit_memory, then try again.',
     { address },
@@ -177,13 +174,12 @@ export function connectorThrough(gate: RewriteGate): NonNullable<RedisOptions['C
 
     async connect(): Promise<Socket> {
       this.connecting = true;
-      // Without a ready check, it is one of the client's own connections, which asks a cluster for
-      // its slots.
+      // Without a ready check, it is a connection by which the client asks a cluster for its slots.
       if (this.options.enableReadyCheck !== false) {
         try {
           await gate.pass(this.address, this.options);
         } catch (error) {
-          // As if the connection had been lost: it is tried again, until the file can be rewritten.
+          // Treated like a lost connection: it is retried until the file can be rewritten.
           this.firstError = error as Error;
           return new Socket().destroy();
         }
@@ -195,8 +191,8 @@ export function connectorThrough(gate: RewriteGate): NonNullable<RedisOptions['C
     }
 
     /**
-     * Given what INFO answered on this connection, before anything else is sent. False: close, and
-     * connect again.
+     * Called with the answer to INFO on this connection, before anything else is sent. If it
+     * returns false, the connection is closed and opened again.
      */
     override check(info: ServerInfo): boolean {
       return gate.mayWrite(this.address, info);

@@ -9,7 +9,7 @@ const MEMORY_SHARE_WARNED = 0.8;
 const MEMORY_SHARE_FULL = 0.95;
 const CLUSTER_SLOTS = 16_384;
 
-/** Checks the settings that exactness stands on, on every node that may hold a shard. */
+/** Checks the settings that exactness depends on, on every node that may hold a shard. */
 export async function checkRedis(store: Store): Promise<Finding[]> {
   const nodes = store.redis instanceof Cluster ? store.redis.nodes('master') : [store.redis];
   const dropped = (await findDroppedKeys(store)).map(({ node: subject, ...found }): Finding => ({
@@ -38,7 +38,7 @@ async function checkNode(node: Redis): Promise<Finding[]> {
 
 type Found = Omit<Finding, 'subject'>;
 type Facts = ReadonlyMap<string, string>;
-/** Undefined where the server keeps CONFIG to itself. */
+/** Undefined if the server does not permit CONFIG. */
 type Settings = Facts | undefined;
 
 function checkVersion(info: Facts): Found[] {
@@ -56,7 +56,7 @@ function checkVersion(info: Facts): Found[] {
 const settingsHidden: Found = {
   level: 'warning',
   problem: 'CONFIG is refused, so its settings cannot be checked',
-  remedy: 'see to it that appendonly is yes and maxmemory-policy noeviction',
+  remedy: 'make sure that appendonly is yes and maxmemory-policy is noeviction',
 };
 
 function checkSettings(settings: Facts): Found[] {
@@ -81,8 +81,8 @@ function checkSettings(settings: Facts): Found[] {
 
 /**
  * A torn append-only file may be counted from twice, and a rewrite after each start prevents that.
- * The fix was merged into Valkey in August 2026; which releases have it is not known, so every
- * version is taken for one without.
+ * The fix was merged into Valkey in August 2026. It is not known which releases contain it, so
+ * every version is assumed to lack it.
  */
 async function checkRewrite(node: Redis, info: Facts, settings: Settings): Promise<Found[]> {
   if (isRewritten(Object.fromEntries(info)) || settings?.get('aof-load-truncated') === 'no') return [];
@@ -105,14 +105,14 @@ async function mayRewrite(node: Redis): Promise<boolean> {
     const user = String(await node.call('ACL', 'WHOAMI'));
     return String(await node.call('ACL', 'DRYRUN', user, 'BGREWRITEAOF')) === 'OK';
   } catch {
-    // An old server, or one that keeps ACL to itself: whether it knows the command at all is all
-    // that can be asked.
+    // On an old server, or one that does not permit ACL, it can only be checked whether the command
+    // exists.
     const known = await node.call('COMMAND', 'INFO', 'BGREWRITEAOF').catch(() => [null]);
     return Array.isArray(known) && known[0] !== null;
   }
 }
 
-/** A setting says what should be written; these say whether it was. */
+/** A setting states what should be written. These fields state whether it was. */
 function checkPersistence(info: Facts): Found[] {
   const findings: Found[] = [];
   if (info.get('aof_enabled') === '1' && info.get('aof_last_write_status') !== 'ok') {
@@ -120,7 +120,7 @@ function checkPersistence(info: Facts): Found[] {
       level: 'error',
       code: 'REDIS_CANNOT_PERSIST',
       problem: 'the last write to its AOF failed: it refuses writes, and a crash loses what is not on disk',
-      remedy: 'look at its log and at the free space of its disk',
+      remedy: 'check its log and the free space of its disk',
     });
   }
   for (const [status, what] of [
@@ -131,15 +131,15 @@ function checkPersistence(info: Facts): Found[] {
     findings.push({
       level: 'warning',
       problem: `its last ${what} failed: it may refuse writes, and its AOF grows without end`,
-      remedy: 'look at its log, at the free space of its disk and at vm.overcommit_memory',
+      remedy: 'check its log, the free space of its disk and vm.overcommit_memory',
     });
   }
   return findings;
 }
 
 /**
- * Without eviction a full Redis refuses writes: consumers stop, and nothing is lost, but nothing is
- * counted either.
+ * Without eviction, a full Redis refuses writes. Consumers then stop: nothing is lost, but nothing
+ * is counted either.
  */
 function checkMemory(info: Facts): Found[] {
   const limit = Number(info.get('maxmemory') ?? 0);
@@ -171,7 +171,7 @@ function checkReplication(info: Facts, settings: Facts | undefined): Found[] {
       {
         level: 'warning',
         problem:
-          'min-replicas-to-write is 0: cut off from its replicas it goes on, and a failover drops what it took in. The ' +
+          'min-replicas-to-write is 0: if it is cut off from its replicas, it continues, and a failover drops what it took in. The ' +
           'log is replayed from there then, but what was shown meanwhile goes back',
         remedy: 'redis-cli CONFIG SET min-replicas-to-write 1; and in redis.conf',
       },
@@ -206,7 +206,7 @@ function checkClock(redisMs: number): Found[] {
 
 const factsOf = (text: string): Facts => new Map(Object.entries(infoOf(text)));
 
-/** undefined where the server keeps CONFIG to itself, as hosted ones do. */
+/** undefined if the server does not permit CONFIG, as hosted ones do not. */
 async function readSettings(node: Redis): Promise<Map<string, string> | undefined> {
   const names = ['appendonly', 'appendfsync', 'aof-load-truncated', 'min-replicas-to-write'];
   try {

@@ -3,7 +3,7 @@ import { TallymanError } from '../../lib/errors';
 import { infoOf } from './append-only-file';
 import type { Store } from '../store';
 
-/** A server that has thrown keys away, or may do so at any moment. */
+/** A server that has dropped keys, or may do so at any moment. */
 export interface DroppedKeys {
   readonly node: string;
   readonly code: 'REDIS_EVICTED' | 'REDIS_MAY_EVICT';
@@ -13,16 +13,17 @@ export interface DroppedKeys {
 
 interface Evictions {
   readonly node: string;
-  /** Of this start of the server. */
+  /** Identifies this start of the server. */
   readonly run: string;
   readonly evicted: number;
-  /** Undefined where the server does not report it. */
+  /** Undefined if the server does not report it. */
   readonly policy: string | undefined;
 }
 
 /**
- * The servers that dropped keys since they started, besides what a rebuild has brought back since,
- * and those that may. Which keys are gone nobody can tell: totals, cursors or ids of any project.
+ * The servers that have dropped keys since they started, except for keys that a rebuild has
+ * restored since, and the servers that may drop keys. It is unknown which keys are gone: they may
+ * be totals, cursors or ids of any project.
  */
 export async function findDroppedKeys(store: Store): Promise<DroppedKeys[]> {
   const noted = new Map(Object.entries(await store.redis.hgetall(store.keys.evicted)));
@@ -33,7 +34,7 @@ export async function findDroppedKeys(store: Store): Promise<DroppedKeys[]> {
         {
           node,
           code: 'REDIS_EVICTED',
-          problem: `it has evicted ${dropped} keys since it started: usage is missing, and nobody can tell whose`,
+          problem: `it has evicted ${dropped} keys since it started: usage is missing, and it is unknown whose`,
           remedy:
             'redis-cli CONFIG SET maxmemory-policy noeviction, and in redis.conf; give it more memory; then stop ' +
             'the consumers, and run tallyman rebuild --empty',
@@ -45,7 +46,7 @@ export async function findDroppedKeys(store: Store): Promise<DroppedKeys[]> {
       {
         node,
         code: 'REDIS_MAY_EVICT',
-        problem: `maxmemory-policy is ${policy}: a full Redis throws totals away`,
+        problem: `maxmemory-policy is ${policy}: a full Redis deletes totals`,
         remedy: 'redis-cli CONFIG SET maxmemory-policy noeviction; and in redis.conf',
       },
     ];
@@ -65,8 +66,8 @@ export async function checkNothingDropped(store: Store): Promise<void> {
 }
 
 /**
- * Notes what was evicted up to now: for a rebuild that begins on an empty Redis and brings all of
- * it back.
+ * Records what was evicted up to now. A rebuild calls this on an empty Redis, because it restores
+ * all of that.
  */
 export async function noteEvictions(store: Store): Promise<void> {
   const entries = (await readEvictions(store)).flatMap(({ run, evicted }) => [run, evicted]);
@@ -84,7 +85,7 @@ async function evictionsOf(node: Redis): Promise<Evictions[]> {
   try {
     info = infoOf(await node.info());
   } catch (error) {
-    // `doctor` reports a server that keeps INFO to itself.
+    // `doctor` reports a server that does not permit INFO.
     if (error instanceof Error && /NOPERM|unknown command/.test(error.message)) return [];
     throw error;
   }

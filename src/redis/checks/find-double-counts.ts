@@ -7,16 +7,15 @@ import { readShard } from '../usage/read-shard';
 import type { Store } from '../store';
 
 /**
- * Finds what was counted twice, or in part, whatever the cause was. A count that is right adds the
- * same usage to totals and to days, stores 8 bytes for each id that it counts, and ends each write
- * that it begins: where one of these does not hold, nothing of the shard, or of the project, may be
- * invoiced.
+ * Finds what was counted twice, or in part, whatever the cause was. A correct count adds the same
+ * usage to totals and to days, stores 8 bytes for each id that it counts, and ends each write that
+ * it begins. If one of these is violated, nothing of the shard, or of the project, may be invoiced.
  */
 
 /** A shard in which a script's writes took effect in part, or some of them twice. */
 export interface TornShard {
   readonly shard: number;
-  /** What differs, in words. */
+  /** The difference, in words. */
   readonly problem: string;
 }
 
@@ -24,19 +23,18 @@ export interface TornShard {
 export interface ProjectThatDiffers {
   readonly project: string;
   readonly shard: number;
-  /** The totals that differ, by name and in order: meter, or `<month>@<meter>`. */
+  /** The names of the totals that differ, in order: meter, or `<month>@<meter>`. */
   readonly fields: readonly string[];
 }
 
 const PAGE_PROJECTS = 50;
-/** What to do about a torn shard. */
 export const REBUILD_REMEDY = 'Stop the consumers, then run `tallyman rebuild --empty`.';
 
 /**
  * The shards that are torn. An installation that was filled before writes were counted holds
- * neither number: they are equal.
+ * neither number, so the two are equal.
  *
- * @param shardCount how many shards there are, by Kafka's partitions
+ * @param shardCount the number of Kafka's partitions
  */
 export async function findTornShards(store: Store, shardCount: number): Promise<TornShard[]> {
   const shards = Array.from({ length: shardCount }, (_, shard) => shard);
@@ -45,7 +43,7 @@ export async function findTornShards(store: Store, shardCount: number): Promise<
 }
 
 /**
- * Refuses to go on with shards that are torn.
+ * Refuses to continue with shards that are torn.
  *
  * @throws TallymanError `SHARD_TORN`
  */
@@ -66,8 +64,8 @@ function refuseTorn(torn: readonly TornShard[]): void {
 }
 
 /**
- * Refuses to go on with shards whose writes were begun and not ended, or ended twice: the quick
- * half of `checkNotTorn`.
+ * Refuses to continue with shards whose writes were begun and not ended, or ended twice. This is
+ * the quick half of `checkNotTorn`.
  *
  * @throws TallymanError `SHARD_TORN`
  */
@@ -104,8 +102,8 @@ async function problemOf(store: Store, shard: number): Promise<string | undefine
 }
 
 /**
- * The projects whose days of a month do not add up to their totals, shard by shard. Reads totals
- * and days of some projects at one point of the log, so it may be asked while consumers count.
+ * The projects whose days of a month do not add up to their totals, shard by shard. It reads totals
+ * and days of some projects at one point of the log, so it may run while consumers count.
  */
 export async function* eachProjectThatDiffers(
   store: Store,
@@ -127,7 +125,7 @@ export async function* eachProjectThatDiffers(
 }
 
 /**
- * The names of the totals of a month that its days do not add up to, in order. A total that is not
+ * The names of a month's totals to which its days do not add up, in order. A total that is not
  * stored is 0.
  */
 export function totalsThatDiffer(
@@ -144,8 +142,8 @@ export function totalsThatDiffer(
 }
 
 /**
- * `2026-11-05/agent.session` -> `agent.session`, or `2026-11@agent.session` in the totals of
- * another month.
+ * Turns `2026-11-05/agent.session` into `agent.session`, or into `2026-11@agent.session` in the
+ * totals of another month.
  */
 function totalOf(month: string, dailyField: string): string {
   const slash = dailyField.indexOf('/');

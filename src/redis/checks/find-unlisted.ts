@@ -2,9 +2,9 @@ import { eachPageOfTotalsKeys, type TotalsKey } from '../scan';
 import type { Store } from '../store';
 
 /**
- * Finds totals whose project is missing from its month's set of projects. A close bills the
- * projects of that set, so these would be on no invoice. One script writes both, so consumers that
- * count meanwhile cause no false alarm.
+ * Finds totals whose project is missing in its month's set of projects. A close bills the projects
+ * of that set, so these would be on no invoice. One script writes both, so consumers that count
+ * meanwhile cause no false alarm.
  */
 export async function findUnlistedTotals(store: Store): Promise<TotalsKey[]> {
   const unlisted: TotalsKey[] = [];

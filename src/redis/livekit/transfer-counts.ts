@@ -1,14 +1,14 @@
 import type { Store } from '../store';
 
-/** What is noted of each node's transfer, by the address of its metrics. */
+/** The counts of each node's transfer, by the address of its metrics. */
 export async function readTransferCounts(store: Store): Promise<Map<string, string>> {
   return new Map(Object.entries(await store.redis.hgetall(store.keys.transferCounts)));
 }
 
 /**
- * Replaces what is noted of a node.
+ * Replaces the counts of a node.
  *
- * @param before what was read; undefined: nothing
+ * @param before what was read; undefined if there was nothing
  * @returns false if another process has replaced it since; nothing is written then
  */
 export async function swapTransferCount(

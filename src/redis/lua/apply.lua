@@ -1,8 +1,8 @@
 --[[
 Applies one chunk of one topic's rated events to one shard: whole, or not at all.
 
-KEYS  all hold the shard's hash tag. 3 to 6 are stems: the script appends the rest, which it cannot know before it
-      has read KEYS[2]. On a Redis Cluster that is sound, because a key's slot depends on its hash tag alone.
+KEYS  all contain the shard's hash tag. 3 to 6 are stems: the script appends the rest, which depends on what it reads
+      from KEYS[2]. On a Redis Cluster this is safe, because a key's slot depends on its hash tag alone.
   1  cursor    hash: topic -> next offset to apply
   2  closed    hash: frozen month -> JSON of topic -> next offset at the freeze
   3  totals    .. <month>:<project>    hash: [<late month>@]<meter> -> integer
@@ -14,24 +14,25 @@ KEYS  all hold the shard's hash tag. 3 to 6 are stems: the script appends the re
 
 ARGV
   1  topic
-  2  from      first offset that the chunk answers for
-  3  next      the offset after its last
-  4  period, 5 period before, 6 ids known of the one, 7 of the other: what the chunk went by, see agreeOnIds
-  8  fingerprints  of the events that the chunk adds, 8 bytes each: none is a repeat
-  9  usages    JSON, see readUsages: what these events come to
- 10  closed    the latest month that the sender knows to be closed; empty or absent if it knows of none
+  2  from      the first offset of the chunk
+  3  next      the offset after its last one
+  4  period, 5 period before, 6 and 7 number of ids in each: what the chunk was compared with, see agreeOnIds
+  8  fingerprints  of the events that the chunk adds, 8 bytes each, without duplicates
+  9  usages    the sums of these events as JSON, see readUsages
+ 10  closed    the latest closed month that the sender has seen; empty or absent if there is none
 
 Answers
   APPLIED
   ALREADY_APPLIED cursor | OVERLAP cursor | GAP cursor | UNINITIALISED
-  UNFROZEN month    the shard has lost the freeze of that closed month: put it back and send again. Nothing was written
-  SPLIT offset      a month was frozen at this offset, inside the chunk: send the two parts. Nothing was written
-  IDS period before ownCount previousCount    the ids are others: get to know them and send again. Nothing was written
-  REJECTED detail   malformed, or a total would pass 2^63-1. Nothing was written
-An error that Redis itself raises (OOM, READONLY, MISCONF, WRONGTYPE ...) is passed on. Nothing was written then either.
+  UNFROZEN month    the shard has lost the freeze of that closed month: restore it and send again
+  SPLIT offset      a month was frozen at this offset, inside the chunk: send the two parts
+  IDS period before ownCount previousCount    the ids are different: read them and send again
+  REJECTED detail   malformed, or a total would pass 2^63-1
+Only APPLIED writes. An error that Redis itself raises (OOM, READONLY, MISCONF, WRONGTYPE ...) is passed on, and
+nothing is written then either.
 
-Amounts are decimal strings; of those that are written here none is above 2^53 - 1 (pack-chunk.ts sees to it), so that
-Lua's numbers hold them exactly. The totals, which may be larger, are only ever touched by HINCRBY.
+Amounts are decimal strings. Those in ARGV are at most 2^53 - 1 (see pack-chunk.ts), so that Lua's numbers are exact.
+The totals may be larger, and are changed by HINCRBY only.
 ]]
 local cursorKey, closedKey = KEYS[1], KEYS[2]
 local totalsStem, dailyStem, projectsStem, idsStem, writesKey = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -43,18 +44,18 @@ local function reject(detail)
 end
 
 --[[
-What a chunk adds: lists { totals, daily }, in each of them a list { '<month>:<project>', field, sum, field, sum ... }
-for each project. Sums stand as strings: cjson reads a string in half the time of a number, and HINCRBY takes one.
+What a chunk adds: two lists { totals, daily }. Each has a list { '<month>:<project>', field, sum, field, sum ... }
+per project. Sums are strings: cjson reads a string in half the time of a number, and HINCRBY takes strings.
 ]]
 local function readUsages(text)
   local read, usages = pcall(cjson.decode, text)
   if not read or type(usages) ~= 'table' or type(usages[1]) ~= 'table' or type(usages[2]) ~= 'table' then
-    reject('usages are no two lists')
+    reject('usages are not two lists')
   end
   return usages[1], usages[2]
 end
 
--- The two lists; how many of their sums this call has added so far, and the projects it has added
+-- The two lists, how many of their sums this call has added so far, and the projects it has added
 -- (project, key ...).
 local totals, daily
 local hasBegun, addedSums, joined = false, 0, {}
@@ -65,18 +66,18 @@ local function increment(stem, list)
     local key = stem .. ofProject[1]
     for j = 2, #ofProject, 2 do
       local field, sum = ofProject[j], ofProject[j + 1]
-      -- A sign is the one thing that HINCRBY would take and we do not.
+      -- A sign is the only thing that HINCRBY would accept and we do not.
       if type(sum) ~= 'string' or byte(sum) <= ZERO or #sum > 16 then
-        reject('the sum of ' .. field .. ' is of no use')
+        reject('the sum of ' .. field .. ' is not a positive integer')
       end
       local total = call('HINCRBY', key, field, sum)
       addedSums = addedSums + 1
-      -- Only where void.lua has taken late usage below zero. A zero is never stored, or undo could
-      -- not tell what was new.
+      -- Only if void.lua has taken late usage below zero. A zero is never stored, because undo
+      -- could not tell what was new.
       if total == 0 then
         call('HDEL', key, field)
       end
-      -- If the project is new in this month, then so is the first field that is met of it.
+      -- If the project is new in this month, so is its first field.
       if j == 2 then
         ofProject.isNew = total == tonumber(sum)
       end
@@ -113,8 +114,7 @@ local function decrement(stem, list)
   end
 end
 
--- Redis does not roll back. This does, in the order in which it was added, and leaves every key as
--- it was.
+-- Redis does not roll back. This undoes in the order of adding, and leaves every key as it was.
 local function undo()
   for i = 1, #joined, 2 do
     call('SREM', joined[i + 1], joined[i])
@@ -131,7 +131,7 @@ end
 local function applyChunk(ids)
   local fingerprints = ARGV[8]
   if #fingerprints % ID_BYTES ~= 0 then
-    reject('fingerprints are not ' .. ID_BYTES .. ' bytes an event')
+    reject('fingerprints are not ' .. ID_BYTES .. ' bytes per event')
   end
   local damage = checkIds(ids)
   if damage then
@@ -143,7 +143,7 @@ local function applyChunk(ids)
   increment(totalsStem, totals)
   increment(dailyStem, daily)
   addProjects(totals)
-  -- Cannot fail any more: both were read above.
+  -- This cannot fail any more, because both keys were read above.
   addIds(ids, fingerprints)
   call('HSET', cursorKey, topic, ARGV[3])
   endWrites(writesKey)
@@ -155,7 +155,7 @@ if not cursor then
 end
 local at = tonumber(cursor)
 if not (at and from and upto) then
-  return { 'REJECTED', 'cursor ' .. cursor .. ' or range ' .. ARGV[2] .. ' to ' .. ARGV[3] .. ' is no offset' }
+  return { 'REJECTED', 'cursor ' .. cursor .. ' or range ' .. ARGV[2] .. ' to ' .. ARGV[3] .. ' is not an offset' }
 end
 if upto <= at then
   return { 'ALREADY_APPLIED', cursor }

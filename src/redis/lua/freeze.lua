@@ -1,5 +1,5 @@
 --[[
-Freezes a month in one shard: notes the cursors up to which its totals are complete. What comes after them is late.
+Freezes a month in one shard: stores the cursors up to which its totals are complete. What comes after them is late.
 
 KEYS
   1  cursor  hash: topic -> next offset to apply
@@ -11,8 +11,8 @@ ARGV
 Answers
   FROZEN cursors        JSON; the same again for a month that is frozen already
   UNINITIALISED         the shard has no cursor
-  LATER_FROZEN month    a later month is frozen: this one's late usage is already counted elsewhere
-  BEHIND month topic    the topic's cursor lies before the freeze of an earlier month: the log must be replayed first
+  LATER_FROZEN month    a later month is frozen, so this month's late usage is already counted in another one
+  BEHIND month topic    the topic's cursor is before the freeze of an earlier month: the log must be replayed first
 ]]
 local cursorKey, closedKey, month = KEYS[1], KEYS[2], ARGV[1]
 
@@ -45,8 +45,8 @@ for i = 1, #closed, 2 do
   end
 end
 
--- Written by hand: cjson prints numbers with 14 digits, an offset may have 16. Sorted: the same
--- state, the same bytes.
+-- Written by hand, because cjson prints numbers with 14 digits, and an offset may have 16. Sorted,
+-- so that the same state gives the same bytes.
 table.sort(topics)
 local entries = {}
 for i, topic in ipairs(topics) do

@@ -1,16 +1,16 @@
 --[[
-The dedup index as Redis stores it: the ids that a shard has counted of a topic in one dedup window. It is a log of
-fingerprints of 8 bytes, in the order of counting, cut into segments. It is put in front of the scripts that count
-events (see scripts.ts).
+The dedup index in Redis: the ids that a shard has counted of a topic in one dedup window. It is a log of fingerprints
+of 8 bytes, in the order of counting, cut into segments. This file precedes the scripts that count events (see
+scripts.ts).
 
-No script looks an id up. The sender holds the same ids in memory (dedup-index.ts), leaves out duplicates itself, and
-states which ids it compared with: the windows, and how many ids of each. If Redis holds others, the script answers so
-and writes nothing. Ids are only ever added together with a move of the cursor, and a log of events gives them in one
-order: where window, number and cursor are equal, the ids are equal.
+No script looks up an id. The sender holds the same ids in memory (dedup-index.ts), leaves out duplicates itself, and
+states what it compared with: the windows, and the number of ids in each. If Redis holds others, the script answers IDS
+and writes nothing. Ids are only added together with a move of the cursor, and the log gives them in one order. So if
+window, number and cursor are equal, the ids are equal.
 ]]
 local ID_BYTES = 8
--- With what Redis adds to a string and to a request for memory, a segment takes up 64 KiB and no
--- more: see dedup-index.ts.
+-- With the overhead of strings and of memory allocation, a segment takes up 64 KiB at most: see
+-- dedup-index.ts.
 local IDS_PER_SEGMENT = 8190
 
 local call, byte, sub, tonumber = redis.call, string.byte, string.sub, tonumber
@@ -25,10 +25,10 @@ local function openIds(idsStem, period, topic)
 end
 
 --[[
-The ids that an event at this offset is compared with, if the sender went by the same; else what to answer him.
+Returns the ids that an event at this offset is compared with, if the sender used the same; otherwise nil and an answer.
   open, openBefore            see findOpenMonth
-  period, before              what the sender takes for the open period and the one before; '' for none
-  ownCount, previousCount     how many ids of each he knows
+  period, before              the sender's open period and the one before; '' for none
+  ownCount, previousCount     how many ids of each the sender holds
 ]]
 local function agreeOnIds(idsStem, topic, open, openBefore, period, before, ownCount, previousCount)
   local openPeriod = open or 'first'
@@ -46,8 +46,8 @@ local function agreeOnIds(idsStem, topic, open, openBefore, period, before, ownC
   return nil, { 'IDS', openPeriod, periodBefore, own.count, previous.count }
 end
 
--- Is all there that the number says? Asked before the first write, so that adding cannot fail after
--- it.
+-- Whether as many ids are stored as were counted. Called before the first write, so that adding
+-- cannot fail after it.
 local function checkIds(ids)
   local inSegment = ids.count % IDS_PER_SEGMENT
   local length = call('STRLEN', segmentKey(ids, (ids.count - inSegment) / IDS_PER_SEGMENT))
@@ -64,7 +64,7 @@ local function addIds(ids, fingerprints)
     local part = sub(fingerprints, at, at + (IDS_PER_SEGMENT - inSegment) * ID_BYTES - 1)
     local added = #part / ID_BYTES
     if inSegment + added == IDS_PER_SEGMENT then
-      -- Written whole: a string that was appended to keeps room for as much again.
+      -- Written whole, because a string that was appended to reserves as much space again.
       call('SET', key, (call('GET', key) or '') .. part)
     else
       call('APPEND', key, part)

@@ -1,4 +1,4 @@
--- Which month is open at an offset. Put in front of the scripts that count events (see scripts.ts).
+-- Finds which month is open at an offset. Precedes the scripts that count events (see scripts.ts).
 local function monthAfter(month)
   local year, number = tonumber(string.sub(month, 1, 4)), tonumber(string.sub(month, 6))
   if number == 12 then
@@ -8,10 +8,10 @@ local function monthAfter(month)
 end
 
 --[[
-Which month was open at `from`: the one after the latest month frozen at or before that offset, nil if none was.
-Also the month open before that one, and the first offset inside the chunk where a month was frozen.
-By offset and not by "now", so that a replay of the log finds what the first run found. A topic that had no cursor at a
-freeze began after it: its freeze lies at 0.
+Returns the month that was open at `from`, which is the one after the latest month frozen at or before that offset, or
+nil if none was. Also returns the month open before that one, and the first offset inside the chunk where a month was
+frozen. It depends on offsets instead of the time, so that a replay of the log gives what the first run gave. A topic
+without a cursor at a freeze began after it, as if it were frozen at 0.
 ]]
 local function findOpenMonth(closedKey, topic, from, upto)
   local months, frozenAt = {}, {}

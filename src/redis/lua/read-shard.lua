@@ -1,15 +1,15 @@
 --[[
-Reads the totals of some projects together with the shard's cursors and freezes: one point of the log, however busy the
-consumers are.
+Reads the totals of some projects together with the shard's cursors and freezes, at one point of the log, however busy
+the consumers are.
 
 KEYS
   1    cursor    hash: topic -> next offset to apply
   2    closed    hash: frozen month -> JSON of topic -> next offset at the freeze
   3    projects  set of the projects with totals in the month
-  4..  hashes    totals and daily sums, as many as asked for
+  4..  hashes    totals and daily sums, any number of them
 
 ARGV
-  projects whose membership in KEYS[3] is asked for
+  projects whose membership in KEYS[3] is returned
 
 Answers { cursors, closed, memberships (1 or 0), hash, hash ... }, each hash as a flat list
 ]]

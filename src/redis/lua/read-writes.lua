@@ -1,6 +1,6 @@
 --[[
-Reads how many writes of a shard were begun and ended, and of each topic and period how many ids were counted beside the
-bytes that are stored of them: at one point of the log, however busy the consumers are.
+Reads how many writes of a shard were begun and ended, and for each topic and period how many ids were counted and how
+many bytes are stored of them, at one point of the log, however busy the consumers are.
 
 KEYS
   1  writes  hash: begun, ended -> integer

@@ -1,5 +1,5 @@
 --[[
-Puts back a freeze that the ledger knows and this shard has lost.
+Restores a freeze that is in the ledger and that this shard has lost.
 
 KEYS
   1  closed  hash: frozen month -> JSON of topic -> next offset at the freeze
@@ -13,13 +13,13 @@ Answers
   RESTORED
   PRESENT                 the month is frozen at these cursors already
   DIFFERENT cursors       the month is frozen at other cursors (JSON)
-  OUT_OF_ORDER month      beside the freeze of that month, a topic would have been frozen later for an earlier month
-  PASSED topic cursor     what came after the freeze is counted already, without it: late usage stands in the closed month
+  OUT_OF_ORDER month      with the freeze of that month, a topic would have been frozen later for an earlier month
+  PASSED topic cursor     what comes after the freeze was counted without it, so late usage is in the closed month
 ]]
 local closedKey, cursorKey, month, json = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local cursors = cjson.decode(json)
 
--- Is no topic of `earlier` frozen at a higher offset than in `later`?
+-- Whether every topic of `earlier` is frozen at the offset in `later` or before it.
 local function inOrder(earlier, later)
   for topic, offset in pairs(earlier) do
     if offset > (later[topic] or 0) then
@@ -42,7 +42,7 @@ for i = 1, #closed, 2 do
     return { 'OUT_OF_ORDER', closed[i] }
   end
 end
--- A topic that the freeze does not name got its cursor later.
+-- A topic that is missing in the freeze got its cursor later.
 for topic, offset in pairs(cursors) do
   local cursor = redis.call('HGET', cursorKey, topic)
   if cursor and tonumber(cursor) > offset then

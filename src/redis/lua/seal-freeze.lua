@@ -1,6 +1,6 @@
 --[[
-Marks a shard whose month is frozen and complete. A Redis that goes back to before the mark loses it: while the mark is
-there, whatever was read of the month since is what was frozen.
+Marks a shard whose month is frozen and complete. A Redis that goes back to before the mark loses it. So while the mark
+exists, whatever was read of the month since is what was frozen.
 
 KEYS
   1  cursor  hash: topic -> next offset to apply
@@ -10,12 +10,12 @@ KEYS
 ARGV
   1  month
   2  run      names this run of the close
-  3  seconds  the marks of all runs are forgotten so long after the last of them
+  3  seconds  the marks of all runs expire this long after the last one
 
 Answers
   SEALED cursors   JSON of the freeze
   UNFROZEN         the month is not frozen
-  BEHIND topic     the freeze was put back, and the log is still being replayed up to it
+  BEHIND topic     the freeze was restored, and the log is still being replayed up to it
 ]]
 local cursorKey, closedKey, sealsKey, month = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 

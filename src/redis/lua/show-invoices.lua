@@ -1,6 +1,6 @@
 --[[
-Shows a range of the invoice ledger: writes its documents and moves the position that says how far the ledger is shown.
-Both at once, so that a Redis that goes back loses them together and the range is read again.
+Shows a range of the invoice ledger: writes its documents and moves the position up to which the ledger is shown. Both
+change in one step, so a Redis that goes back loses them together and the range is read again.
 
 KEYS
   1                position  string: `<next offset> <topic id> <run>`

@@ -1,6 +1,6 @@
 --[[
-Shows a range of a ledger in one hash: writes its records and moves the position that tells how far the ledger is shown.
-Both change in one step, so a Redis that goes back loses them together and the range is read again.
+Shows a range of a ledger in one hash: writes its records and moves the position up to which the ledger is shown. Both
+change in one step, so a Redis that goes back loses them together and the range is read again.
 
 KEYS (in one slot)
   1  position  string: `<next offset> <topic id> <run> <fields>`
@@ -9,7 +9,7 @@ KEYS (in one slot)
 ARGV
   1          the position as it was read; empty: there was none
   2          the new position, without the number of fields
-  3          `anew` to empty the view first; empty otherwise
+  3          `restart` to empty the view first; empty otherwise
   2i, 2i+1   from i = 2: a key and its value; an empty value withdraws the key
 
 Answers
@@ -20,7 +20,7 @@ if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then
   return { 'ELSEWHERE' }
 end
 
-if ARGV[3] == 'anew' then
+if ARGV[3] == 'restart' then
   redis.call('UNLINK', KEYS[2])
 end
 local added = 0

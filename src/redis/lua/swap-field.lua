@@ -11,7 +11,7 @@ ARGV
 
 Answers
   SWAPPED   the field holds the new value
-  CHANGED   somebody else was faster; nothing was written
+  CHANGED   another process was faster; nothing was written
 ]]
 if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then
   return { 'CHANGED' }

@@ -1,28 +1,28 @@
 --[[
-Takes one usage event back: off the totals of its month, or, if that month is no longer open, as late usage below zero.
-Whether the event was counted is told by its id; the quantities come with the void.
+Takes one usage event back from the totals of its month. If that month is no longer open, it is taken back as late
+usage below zero. The id of the event shows whether it was counted, and the void repeats its quantities.
 
 KEYS  as in apply.lua
 ARGV
   1  topic
   2  offset        of the void
-  3  period, 4 period before, 5 ids known of the one, 6 of the other: what the void went by, see agreeOnIds
+  3  period, 4 period before, 5 and 6 number of ids in each: what the void was compared with, see agreeOnIds
   7  state         of the event, by these ids: COUNTED, UNKNOWN, or VOIDED if it was taken back already
-  8  fingerprints  to remember: that of its being void, and the event's own where the open period lacks it
+  8  fingerprints  to store: that of the void, and the event's own if the open period lacks it
   9  project
  10  month         of the event
  11  day           of the event
- 12  closed        the latest month that the sender knows to be closed; empty if it knows of none
+ 12  closed        the latest closed month that the sender has seen; empty if there is none
  13  meter, quantity, meter, quantity ...: what the event was counted as, each meter once
 
 Answers
   VOIDED
   DUPLICATE        it was taken back already
-  UNKNOWN          it was not counted in this period or the one before. Its id is taken: should it still come, it counts
-                   nothing, so that it does not matter which of the two comes first
-  MISMATCH field   that day does not hold as much: the void does not repeat the event as it was. Nothing was written
+  UNKNOWN          it was not counted in this period or the one before. Its id is stored, so that the event counts
+                   nothing if it comes later: the order of the two does not matter
+  MISMATCH field   that day holds less, so the void does not repeat the event as it was. Nothing was written
   ALREADY_APPLIED cursor | GAP cursor | UNINITIALISED | UNFROZEN month | IDS ... | REJECTED detail   as in apply.lua
-Everything is checked before the first write, so there is nothing to undo.
+Everything is checked before the first write, so nothing has to be undone.
 ]]
 local cursorKey, closedKey = KEYS[1], KEYS[2]
 local totalsStem, dailyStem, projectsStem, idsStem, writesKey = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
@@ -30,8 +30,8 @@ local topic, offset = ARGV[1], tonumber(ARGV[2])
 local state, fingerprints = ARGV[7], ARGV[8]
 local project, month, day = ARGV[9], ARGV[10], ARGV[11]
 local FIRST_USAGE = 13
--- Nothing can have been counted so long ago: the limit on an event's age, and two periods. Keeps
--- the search short.
+-- Nothing that old can have been counted, given the limit on an event's age and two periods. This
+-- keeps the search short.
 local YEARS_BACK = 10
 
 local cursor = call('HGET', cursorKey, topic)
@@ -40,7 +40,7 @@ if not cursor then
 end
 local at = tonumber(cursor)
 if not (at and offset) then
-  return { 'REJECTED', 'cursor ' .. cursor .. ' or ' .. ARGV[2] .. ' is no offset' }
+  return { 'REJECTED', 'cursor ' .. cursor .. ' or ' .. ARGV[2] .. ' is not an offset' }
 end
 if offset < at then
   return { 'ALREADY_APPLIED', cursor }
@@ -65,8 +65,8 @@ end
 local isLate = open and month < open
 local bill = isLate and open or month
 
--- Is what a day's usage comes to, over all months that took it in, at least `quantity`? By halves:
--- Lua holds 2^53.
+-- Whether the usage of a day, over all months that contain it, is at least `quantity`. It is added
+-- in halves, because Lua's numbers are exact up to 2^53.
 local function holds(field, quantity)
   local high, low = 0, 0
   local function add(text, sign)
@@ -108,7 +108,7 @@ if state == 'COUNTED' then
     end
   end
   totalsKey, dailyKey = totalsStem .. bill .. ':' .. project, dailyStem .. bill .. ':' .. project
-  -- Of a wrong type: found now, or the other keys would be written without it.
+  -- A key of a wrong type must fail here, or else the other keys would be written without it.
   call('HLEN', totalsKey)
   call('SISMEMBER', projectsStem .. bill, project)
 end

@@ -5,14 +5,14 @@ import type { Store } from '../store';
 
 const PAGE_PROJECTS = 50;
 /**
- * A name has at most 150 code points or so: a part stays well under a MiB even if all are of four
+ * A name has at most about 150 code points. A part stays well under 1 MiB even if each takes four
  * bytes.
  */
 const FIELDS_A_PART = 1_000;
 
 /**
- * What a frozen month holds in a shard, some projects at a time. It no longer moves: read twice it
- * is the same.
+ * What a frozen month holds in a shard, some projects at a time. It no longer changes, so every
+ * read gives the same.
  */
 export async function* readFrozenMonth(
   store: Store,
@@ -42,7 +42,6 @@ function partsOf(
   });
 }
 
-/** Removes what a shard holds of a month. */
 export async function clearMonth(store: Store, shard: number, month: string): Promise<void> {
   const listed = store.keys.projectsOfMonth(shard, month);
   for await (const projects of eachPageOfMembers(store, listed)) {

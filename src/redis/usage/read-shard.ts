@@ -2,10 +2,9 @@ import { parseCopy } from '../../lib/document';
 import type { PlacedProject } from './read-usage';
 import type { Store } from '../store';
 
-/** What a shard holds of one project's month. */
 export interface ShardMonth {
   readonly project: string;
-  /** Whether the month's set of projects names it: only then a close bills it. */
+  /** Whether the month's set of projects lists it. A close bills only listed projects. */
   readonly isListed: boolean;
   /** Meter, or `<month>@<meter>` -> integer in base units. */
   readonly totals: ReadonlyMap<string, bigint>;
@@ -15,16 +14,16 @@ export interface ShardMonth {
 
 /** A shard's totals at one point of the log. */
 export interface ShardSnapshot {
-  /** Topic -> next offset: the totals hold exactly what lies before. */
+  /** Topic -> next offset. The totals hold exactly what is before it. */
   readonly cursors: ReadonlyMap<string, number>;
-  /** Frozen month -> topic -> next offset at the freeze. In order of month. */
+  /** Frozen month -> topic -> next offset at the freeze, in order of month. */
   readonly freezes: ReadonlyMap<string, ReadonlyMap<string, number>>;
   readonly months: readonly ShardMonth[];
 }
 
 /**
- * Reads some projects' totals of a month with the cursors and freezes that they stand at, in one
- * atomic step. It blocks Redis while it reads: ask for some dozen projects at a time.
+ * Reads some projects' totals of a month with the cursors and freezes that belong to them, in one
+ * atomic step. It blocks Redis while it reads, so it should get a few dozen projects at a time.
  */
 export async function readShard(
   store: Store,
@@ -62,9 +61,9 @@ export async function readShard(
 }
 
 /**
- * A project's month summed over its shards, as `readTotals` and `readDaily` have it, totals and
- * days of each shard in one step: read one after the other, while events are counted, they do not
- * add up to the same.
+ * A project's month summed over its shards, in the forms of `readTotals` and `readDaily`. Totals
+ * and days of a shard are read in one step: if events were counted between two reads, they would
+ * not add up to the same.
  */
 export async function readTotalsAndDaily(
   store: Store,

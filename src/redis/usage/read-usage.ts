@@ -13,9 +13,9 @@ export function readTotals(store: Store, project: string, month: string): Promis
 }
 
 /**
- * A project's usage by day, of all that is billed in a month, summed over all shards. Late usage
- * stands under its own day, which then lies in another month; so all days of a meter add up to its
- * totals, late ones included.
+ * A project's usage by day of all that is billed in a month, summed over all shards. Late usage is
+ * under its own day, which is in another month. So all days of a meter add up to its totals,
+ * including late ones.
  *
  * @returns `<YYYY-MM-DD>/<meter key>` -> integer in base units
  */
@@ -37,15 +37,15 @@ function sumOf(hashes: readonly unknown[]): Map<string, bigint> {
 }
 
 /**
- * A project with the shards that hold totals of it in a month: one, unless its events came under
- * several keys.
+ * A project with the shards that hold totals of it in a month. It is one shard, unless its events
+ * came under several keys.
  */
 export interface PlacedProject {
   readonly project: string;
   readonly shards: readonly number[];
 }
 
-/** Finds the shards of each project: none where a project has no totals in the month. */
+/** Finds the shards of each project. There are none if a project has no totals in the month. */
 export async function placeProjects(
   store: Store,
   month: string,
@@ -62,7 +62,7 @@ export async function placeProjects(
   }));
 }
 
-/** The totals, as `readTotals` has them, of several projects; in their order. */
+/** `readTotals` for several projects, in their order. */
 export function readTotalsOf(
   store: Store,
   month: string,
@@ -71,7 +71,7 @@ export function readTotalsOf(
   return sumEach(store, projects, (shard, project) => store.keys.totals(shard, month, project));
 }
 
-/** The usage by day, as `readDaily` has it, of several projects; in their order. */
+/** `readDaily` for several projects, in their order. */
 export function readDailyOf(
   store: Store,
   month: string,
@@ -94,9 +94,9 @@ async function sumEach(
 }
 
 /**
- * The projects that have totals in a month, each once, in no order, page by page. Holds the names
- * of one shard's projects at a time. One whose first usage of the month is applied meanwhile may be
- * missed.
+ * The projects that have totals in a month, each once, unordered, page by page. It holds the names
+ * of one shard's projects at a time. It may miss a project whose first usage of the month is
+ * applied meanwhile.
  */
 export async function* eachPageOfProjectsWithTotals(
   store: Store,
@@ -105,7 +105,7 @@ export async function* eachPageOfProjectsWithTotals(
   const shardCount = await readShardCount(store);
   for (let shard = 0; shard < shardCount; shard += 1) {
     for await (const page of eachPageOfProjectsIn(store, shard, month)) {
-      // One that stands in an earlier shard too was shown with that.
+      // A project that is also in an earlier shard was returned with that shard.
       const placed = page.filter(({ shards }) => shards[0] === shard);
       if (placed.length > 0) yield placed;
     }
@@ -126,24 +126,24 @@ export async function* eachPageOfProjectsIn(
   }
 }
 
-/** As `eachPageOfProjectsWithTotals`, the names one by one. */
+/** Like `eachPageOfProjectsWithTotals`, one name at a time. */
 export async function* projectsOf(store: Store, month: string): AsyncGenerator<string, void, undefined> {
   for await (const page of eachPageOfProjectsWithTotals(store, month)) {
     for (const { project } of page) yield project;
   }
 }
 
-/** How many projects have totals in a month; one that stands in several shards counts in each. */
+/** How many projects have totals in a month. A project in several shards counts in each. */
 export async function countProjects(store: Store, month: string): Promise<number> {
   const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
   const counts = await store.send(shards.map((shard) => ['scard', store.keys.projectsOfMonth(shard, month)]));
   return (counts as number[]).reduce((sum, count) => sum + count, 0);
 }
 
-/** So many keys are asked for in one command. */
+/** How many keys one command reads. */
 const MONTHS_AT_ONCE = 120;
 
-/** Those of the months in which any project has totals, in their order. */
+/** The given months in which any project has totals, in their order. */
 export async function monthsWithUsage(
   store: Store,
   shardCount: number,
@@ -159,15 +159,15 @@ export async function monthsWithUsage(
   const found: string[] = [];
   for (let from = 0; from < months.length; from += MONTHS_AT_ONCE) {
     const some = months.slice(from, from + MONTHS_AT_ONCE);
-    if (!(await hasUsage(some))) continue; // Nearly all are long past.
+    if (!(await hasUsage(some))) continue; // Nearly all months have none.
     for (const month of some) if (await hasUsage([month])) found.push(month);
   }
   return found;
 }
 
 /**
- * The number of shards that Redis has noted; undefined for none. What decides is Kafka's number of
- * partitions.
+ * The number of shards in Redis; undefined if there is none. Kafka's number of partitions is what
+ * decides.
  */
 export async function findShardCount(store: Store): Promise<number | undefined> {
   const count = await store.redis.get(store.keys.shardCount);
@@ -175,8 +175,9 @@ export async function findShardCount(store: Store): Promise<number | undefined> 
 }
 
 /**
- * The number of shards, which is the usage topics' number of partitions. For readers of Redis
- * alone: a note that was lost, or is older than the last shard, is told by the shard beyond it.
+ * The number of shards, for readers of Redis alone. It should equal the partitions of the usage
+ * topics. If Redis lost the number, or holds an older one, there is a shard beyond it, which shows
+ * this.
  *
  * @throws TallymanError `UNINITIALISED`, `SHARDS_STALE`
  */
@@ -202,10 +203,10 @@ export async function readShardCount(store: Store): Promise<number> {
 }
 
 /**
- * Notes the number of shards. It may grow, as partitions may.
+ * Stores the number of shards. It may grow, as partitions may.
  *
- * @throws TallymanError `FEWER_SHARDS` for a smaller one: readers would no longer see the totals of
- *   the others
+ * @throws TallymanError `FEWER_SHARDS` for a smaller number, with which readers would miss the
+ *   totals of the other shards
  */
 export async function writeShardCount(store: Store, count: number): Promise<void> {
   const before = (await findShardCount(store)) ?? 0;

@@ -11,12 +11,11 @@ import { parsePosition, positionText, type LedgerRecord, type LedgerView, type S
 import type { Command, Store } from '../store';
 import { monthOf } from '../../rating/month';
 
-/** An invoice or a credit note to be shown. */
 export interface ShownInvoice {
   readonly project: string;
   /** The month of an invoice, or a month's `creditNoteEntry`. */
   readonly entry: string;
-  /** As published, byte for byte; null where it was withdrawn. */
+  /** As published, byte for byte; null if it was withdrawn. */
   readonly json: string | null;
 }
 
@@ -35,9 +34,9 @@ export async function writeInvoices(store: Store, documents: readonly ShownInvoi
 }
 
 /**
- * The invoices and credit notes, by their ids. On a cluster they lie in many slots, whose nodes
- * lose their tails each on its own, so no position could be relied on: there each view begins at
- * the start of its ledger.
+ * The invoices and credit notes, by their ids. On a cluster they are in many slots, whose nodes may
+ * each lose their tail. No position could be relied on there, so each view begins at the start of
+ * its ledger.
  */
 export function invoicesView(store: Store): LedgerView {
   const key = store.keys.invoicesShown;
@@ -87,27 +86,25 @@ async function showInvoices(
   return answer === 'SHOWN' ? { added: Number(added), text: next } : undefined;
 }
 
-/** What a project was invoiced when a month is closed. */
+/** What was invoiced to a project before a month is closed. */
 export interface InvoicedBefore {
-  /** All its invoices. */
   readonly count: number;
-  /** All its credit notes. */
   readonly creditNoteCount: number;
   /** The month's own invoice as JSON, if it was issued already. */
   readonly own?: string;
   /** Whether the month's credit note was issued already. */
   readonly hasCreditNote: boolean;
   /**
-   * The invoice issued before it, by its number, as JSON. Normally that of an earlier month; but a
-   * month whose invoice was a draft for long may come after a later one, and what that one carried
-   * on must not be taken twice.
+   * The invoice issued before it, by its number, as JSON. This is normally that of an earlier
+   * month. But if a month's invoice was a draft for long, it may be issued after a later one, and
+   * what that one carried on must not be used twice.
    */
   readonly last?: string;
 }
 
 /**
- * What several projects were invoiced so far; in their order. Normally reads two invoices of each
- * at most.
+ * What several projects were invoiced so far, in their order. Normally it reads at most two
+ * invoices of each.
  */
 export async function readInvoicedBefore(
   store: Store,
@@ -142,8 +139,8 @@ export async function readInvoicedBefore(
 }
 
 /**
- * The numbers of a project's invoices of these months: month -> number. A month without one is left
- * out.
+ * The numbers of a project's invoices of these months: month -> number. A month without an invoice
+ * is left out.
  */
 export async function readInvoiceNumbers(
   store: Store,
@@ -161,7 +158,7 @@ export async function readInvoiceNumbers(
   );
 }
 
-/** One field of each hash, where one is named. */
+/** One field of each hash, if a field is given for it. */
 async function readFields(
   store: Store,
   keys: readonly string[],
@@ -174,13 +171,13 @@ async function readFields(
   return fields.map((field) => (field === undefined ? undefined : (found[next++] as string)));
 }
 
-/** The running number of an issued invoice: 3 of `acme-0003`. NaN of a credit note. */
+/** The running number of an issued invoice: 3 for `acme-0003`, and NaN for a credit note. */
 function numberOf(json: string): number {
   return runningNumber(parseCopy('invoice.v1.json', json, 'an invoice').number!);
 }
 
 /**
- * A project's invoice or credit note as JSON; undefined where there is none.
+ * A project's invoice or credit note as JSON; undefined if there is none.
  *
  * @param entry the month of an invoice, or a month's `creditNoteEntry`
  */
@@ -203,7 +200,7 @@ export async function readInvoices(store: Store, project: string): Promise<Map<s
   return new Map(invoices.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The projects with an invoice or a credit note in a month, each once, in no order. */
+/** The projects with an invoice or a credit note in a month, each once, unordered. */
 export function invoicedProjects(store: Store, month: string): AsyncGenerator<string, void, undefined> {
   return eachMember(store, store.keys.invoiced(month));
 }

@@ -1,21 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import type { Store } from '../store';
 
-/** How far a view shows its ledger. Kept beside the view and written in the same step. */
+/** How far a view shows its ledger. It is stored beside the view and written in the same step. */
 export interface ViewPosition {
   /** The offset to show next. */
   readonly next: number;
-  /** The id of the ledger's topic; undefined where the cluster has no ids. */
+  /** The id of the ledger's topic; undefined if the cluster has no topic ids. */
   readonly topicId: string | undefined;
-  /** Names the run that began the view: a view that was begun anew meanwhile has another one. */
+  /** Identifies the run that began the view. If the view is restarted, it gets another one. */
   readonly run: string;
 }
 
-/** A position as it was read. */
 export interface FoundPosition {
-  /** As it is stored; empty where there is none. */
+  /** As it is stored; empty if there is none. */
   readonly text: string;
-  /** undefined where the ledger must be shown from its start. */
+  /** undefined if the ledger must be shown from its start. */
   readonly position: ViewPosition | undefined;
 }
 
@@ -40,7 +39,7 @@ export interface LedgerView {
   /**
    * Shows records and moves the position in one step.
    *
-   * @param found as the position was read; where it holds none, the view is begun anew
+   * @param found as the position was read; if it holds none, the view is restarted
    * @returns undefined if the position moved meanwhile, and nothing was written
    */
   show(
@@ -48,7 +47,7 @@ export interface LedgerView {
     next: ViewPosition,
     records: readonly LedgerRecord[],
   ): Promise<Shown | undefined>;
-  /** Has the whole ledger shown anew. */
+  /** Makes the view show its whole ledger again. */
   forget(): Promise<void>;
 }
 
@@ -65,8 +64,8 @@ export function positionText({ next, topicId, run }: ViewPosition): string {
 }
 
 /**
- * A position of a version that noted the offset alone is read as it is, and gets its id with the
- * next page.
+ * Older versions stored only the offset. Such a position is accepted, and gets its id with the next
+ * page.
  */
 export function parsePosition(text: string): ViewPosition | undefined {
   const [next = '', topicId = NO_ID, run = ''] = text.split(' ');
@@ -74,25 +73,23 @@ export function parsePosition(text: string): ViewPosition | undefined {
   return { next: Number(next), topicId: topicId === NO_ID ? undefined : topicId, run };
 }
 
-/** The plans and profiles of projects, by project. */
 export function projectsView(store: Store): LedgerView {
   const { projects, projectsShown } = store.keys;
   return hashView(store, 'billing.projects', projects, projectsShown);
 }
 
-/** The records of closes, by month. */
 export function closesView(store: Store): LedgerView {
   const { closes, closesShown } = store.keys;
   return hashView(store, 'billing.closes', closes, closesShown);
 }
 
-/** Nothing but the ledger's records is in the hash, so the number of its fields shows a loss. */
+/** The hash holds only the ledger's records, so its number of fields shows a loss. */
 function hashView(store: Store, ledger: LedgerView['ledger'], view: string, position: string): LedgerView {
   return {
     ledger,
     async find() {
-      // In this order: what is shown in between moves the position, and is never taken for a view
-      // that lost a field.
+      // In this order: what is shown in between moves the position, and does not look like a lost
+      // field.
       const [text, fields] = (await store.send([
         ['get', position],
         ['hlen', view],
@@ -107,7 +104,7 @@ function hashView(store: Store, ledger: LedgerView['ledger'], view: string, posi
         view,
         text,
         positionText(next),
-        before === undefined ? 'anew' : '',
+        before === undefined ? 'restart' : '',
         ...records.flatMap(({ key, value }) => (key === '' ? [] : [key, value ?? ''])),
       );
       return answer === 'SHOWN' ? { added: Number(added), text: String(stored) } : undefined;

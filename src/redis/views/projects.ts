@@ -2,18 +2,18 @@ import { parseCopy } from '../../lib/document';
 import type { ProjectDocument } from '../../billing/project/project';
 import type { Store } from '../store';
 
-/** Puts a project's plan history and profile in the place of what stood there. */
+/** Replaces a project's plan history and profile. */
 export async function writeProject(store: Store, document: ProjectDocument): Promise<void> {
   await store.redis.hset(store.keys.projects, document.project, JSON.stringify(document));
 }
 
-/** A project's plan history and profile; undefined for one that was never set. */
+/** A project's plan history and profile; undefined if it was never saved. */
 export async function readProject(store: Store, project: string): Promise<ProjectDocument | undefined> {
   const json = await store.redis.hget(store.keys.projects, project);
   return json === null ? undefined : parseProject(project, json);
 }
 
-/** What was set of several projects, in their order; undefined for one that was never set. */
+/** The documents of several projects, in their order; undefined for one that was never saved. */
 export async function readProjectsNamed(
   store: Store,
   projects: readonly string[],
@@ -26,22 +26,20 @@ export async function readProjectsNamed(
 const parseProject = (project: string, json: string): ProjectDocument =>
   parseCopy('project.v1.json', json, `project ${project}`);
 
-/** How many projects were set. */
 export function countSetProjects(store: Store): Promise<number> {
   return store.redis.hlen(store.keys.projects);
 }
 
-/** A project as it is listed: one whose document is damaged is in the list as well. */
+/** A project in a list, which also contains projects whose document is damaged. */
 export interface ListedProject extends ProjectDocument {
   readonly isUnreadable?: true;
 }
 
 /**
- * All projects that were set, each once, in no order, page by page. One that is set meanwhile may
- * be missed.
+ * All saved projects, each once, unordered, page by page. It may miss one that is saved meanwhile.
  */
 export async function* eachPageOfProjects(store: Store): AsyncGenerator<ListedProject[], void, undefined> {
-  const seen = new Set<string>(); // HSCAN may show a field twice.
+  const seen = new Set<string>(); // HSCAN may return a field twice.
   let position = '0';
   do {
     const [next, entries] = await store.redis.hscan(store.keys.projects, position, 'COUNT', 500);
@@ -56,7 +54,7 @@ export async function* eachPageOfProjects(store: Store): AsyncGenerator<ListedPr
   } while (position !== '0');
 }
 
-/** As `eachPageOfProjects`, one by one. */
+/** Like `eachPageOfProjects`, one by one. */
 export async function* eachProject(store: Store): AsyncGenerator<ProjectDocument, void, undefined> {
   for await (const page of eachPageOfProjects(store)) yield* page;
 }

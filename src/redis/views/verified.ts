@@ -2,12 +2,11 @@ import type { Verified } from '../../../schemas/types';
 import { parseCopy } from '../../lib/document';
 import type { Store } from '../store';
 
-/** Notes what a verification came to, in the place of the month's last one. */
+/** Stores the result of a verification in place of the month's last one. */
 export async function writeVerified(store: Store, verified: Verified): Promise<void> {
   await store.redis.hset(store.keys.verified, verified.month, JSON.stringify(verified));
 }
 
-/** The months that were verified, in order. */
 export async function readVerified(store: Store): Promise<Verified[]> {
   const found = Object.values(await store.redis.hgetall(store.keys.verified));
   return found

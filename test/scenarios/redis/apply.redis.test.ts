@@ -250,29 +250,29 @@ describe('a rejected chunk leaves every key as it was, byte by byte', () => {
   test.each([
     ['a total that is there', [...some, event(14, { project: 'full', ...webrtc(101) }), event(15)], overflow],
     ['usage of one chunk', [...some, event(14, webrtc(MOST)), event(15, webrtc(MOST))], overflow],
-    ['quantity zero', [...some, event(14, webrtc(0))], 'offset 14: "0" is no quantity from 1 to 2^63-1'],
-    ['quantity -1', [...some, event(14, webrtc(-1))], 'offset 14: "-1" is no quantity from 1 to 2^63-1'],
-    ['quantity 007', [event(11, webrtc('007'))], 'offset 11: "007" is no quantity from 1 to 2^63-1'],
-    ['quantity 1e3', [event(11, webrtc('1e3'))], 'offset 11: "1e3" is no quantity from 1 to 2^63-1'],
-    ['no quantity', [event(11, webrtc(''))], 'offset 11: "" is no quantity from 1 to 2^63-1'],
+    ['quantity zero', [...some, event(14, webrtc(0))], 'offset 14: "0" is not a quantity from 1 to 2^63-1'],
+    ['quantity -1', [...some, event(14, webrtc(-1))], 'offset 14: "-1" is not a quantity from 1 to 2^63-1'],
+    ['quantity 007', [event(11, webrtc('007'))], 'offset 11: "007" is not a quantity from 1 to 2^63-1'],
+    ['quantity 1e3', [event(11, webrtc('1e3'))], 'offset 11: "1e3" is not a quantity from 1 to 2^63-1'],
+    ['no quantity', [event(11, webrtc(''))], 'offset 11: "" is not a quantity from 1 to 2^63-1'],
     [
       'quantity 2^63',
       [event(11, webrtc(MOST + 1n))],
-      `offset 11: "${MOST + 1n}" is no quantity from 1 to 2^63-1`,
+      `offset 11: "${MOST + 1n}" is not a quantity from 1 to 2^63-1`,
     ],
-    ['an offset before the chunk', [event(10)], 'offset 10 does not lie between 10 and 19'],
-    ['an offset twice', [event(11), event(11)], 'offset 11 does not lie between 11 and 19'],
-    ['offsets that go down', [event(12), event(11)], 'offset 11 does not lie between 12 and 19'],
-    ['a broken offset', [event(11.5)], 'offset 11.5 does not lie between 10 and 19'],
+    ['an offset before the chunk', [event(10)], 'offset 10 is not between 10 and 19'],
+    ['an offset twice', [event(11), event(11)], 'offset 11 is not between 11 and 19'],
+    ['offsets that go down', [event(12), event(11)], 'offset 11 is not between 12 and 19'],
+    ['a broken offset', [event(11.5)], 'offset 11.5 is not between 10 and 19'],
     [
       'a day of another month',
       [event(11, { day: '2026-08-15' })],
-      'offset 11: "2026-08-15" is no day of "2026-07"',
+      'offset 11: "2026-08-15" is not a day of "2026-07"',
     ],
     [
       'no month',
       [event(11, { month: '2026-13', day: '2026-13-01' })],
-      'offset 11: "2026-13-01" is no day of "2026-13"',
+      'offset 11: "2026-13-01" is not a day of "2026-13"',
     ],
   ])('%s', async (_, events, detail) => {
     await apply(store, 0, chunk(TOPIC, 10, [full]));
@@ -290,17 +290,17 @@ describe('a rejected chunk leaves every key as it was, byte by byte', () => {
     [10, 2 ** 53],
   ])('no range: %s to %s', async (from, next) => {
     const before = await dumpAll(store, prefix);
-    const detail = `from ${from} to ${next} is no range of offsets`;
+    const detail = `from ${from} to ${next} is not a range of offsets`;
     expect(await apply(store, 0, chunk(TOPIC, from, [], next))).toEqual({ answer: 'REJECTED', detail });
     expect(await dumpAll(store, prefix)).toEqual(before);
   });
 
   const project = (...fields: unknown[]): string => JSON.stringify([[['2026-07:acme', ...fields]], []]);
   test.each([
-    ['no JSON', { usages: '{' }, /no two lists/],
-    ['JSON of another shape', { usages: '7' }, /no two lists/],
-    ['a list missing', { usages: '[[]]' }, /no two lists/],
-    ['a field without a sum', { usages: project('a', '60', 'b') }, /the sum of b is of no use/],
+    ['no JSON', { usages: '{' }, /not two lists/],
+    ['JSON of another shape', { usages: '7' }, /not two lists/],
+    ['a list missing', { usages: '[[]]' }, /not two lists/],
+    ['a field without a sum', { usages: project('a', '60', 'b') }, /the sum of b is not a positive integer/],
     ['a bad sum behind a good one', { usages: project('a', '60', 'b', 7) }, /the sum of b/],
     ['a negative sum', { usages: project('a', '-60') }, /the sum of a/],
     ['a sum of zero', { usages: project('a', '0') }, /the sum of a/],
