@@ -240,8 +240,9 @@ export const ERRORS = {
     'Restore the topic with its offsets; the operations guide describes the other ways.',
   ),
   IDS_UNSETTLED: failed(
-    'The ids in Redis change while they are read.',
-    'Wait until Redis is restored, and let nothing else edit its keys.',
+    'The ids in Redis change while they are read, or their number and their list differ.',
+    'Wait if Redis is being restored. If `tallyman doctor` finds a shard that was written in part, stop the consumers, ' +
+      'then run `tallyman rebuild --empty`.',
   ),
   INTERRUPTED: failed(
     'A rebuild was stopped before its end.',

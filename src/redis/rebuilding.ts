@@ -64,7 +64,7 @@ async function look(store: Store): Promise<Look> {
       ...marks,
       ...cursors,
     ])) as [string | null, string | null, ...number[]];
-    const shardCount = Number(count ?? 0);
+    const shardCount = shardCountOf(count) ?? 0;
     if (shardCount === expected) {
       const emptied = found.slice(marks.length).indexOf(0);
       return {
@@ -76,6 +76,10 @@ async function look(store: Store): Promise<Look> {
     lastShardCount.set(store, (expected = shardCount));
   }
 }
+
+/** Reads Redis's note of the number of shards. A note that is not a number counts as lost. */
+export const shardCountOf = (noted: string | null): number | undefined =>
+  noted !== null && /^[1-9]\d{0,5}$/.test(noted) ? Number(noted) : undefined;
 
 const lastShardCount = new WeakMap<Store, number>();
 

@@ -141,7 +141,8 @@ export async function withDedupIndex(
   }
   throw new TallymanError(
     'IDS_UNSETTLED',
-    `The ids of ${topic} in shard ${shard} changed at each of ${MAX_READS} reads. Is Redis being restored, or are its keys edited?`,
+    `The ids of ${topic} in shard ${shard} changed during each of ${MAX_READS} reads, so Redis is being restored, ` +
+      'or its ids are damaged. Run `tallyman doctor`, which says what to do.',
     { topic, shard },
   );
 }

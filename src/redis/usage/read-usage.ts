@@ -1,4 +1,5 @@
 import { TallymanError } from '../../lib/errors';
+import { shardCountOf } from '../rebuilding';
 import { eachPageOfMembers } from '../scan';
 import type { Store } from '../store';
 
@@ -170,8 +171,7 @@ export async function monthsWithUsage(
  * decides.
  */
 export async function findShardCount(store: Store): Promise<number | undefined> {
-  const count = await store.redis.get(store.keys.shardCount);
-  return count === null ? undefined : Number(count);
+  return shardCountOf(await store.redis.get(store.keys.shardCount));
 }
 
 /**

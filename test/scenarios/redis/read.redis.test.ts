@@ -27,6 +27,7 @@ import {
   readTotalsOf,
   writeShardCount,
 } from '../../../src/redis/usage/read-usage';
+import { checkRebuilt } from '../../../src/redis/rebuilding';
 import { openStore, type Store } from '../../../src/redis/store';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
 import { chunk, event } from '../../kit/redis/rated-events';
@@ -135,6 +136,20 @@ test('a number of shards that was lost, or is too small, hides no shard in silen
   await writeShardCount(store, 4);
   expect(await readShardCount(store)).toBe(4);
 });
+
+test.each(['abc', '', '1.5', '-2', '1e1', '99999999999'])(
+  'a number of shards that reads %j counts as lost',
+  async (noted) => {
+    for (const shard of [0, 1]) await initCursor(store, shard, TOPIC, 0);
+    await store.redis.set(store.keys.shardCount, noted);
+    await expect(checkRebuilt(store).then(() => readShardCount(store))).rejects.toThrow(
+      refused('SHARDS_STALE'),
+    );
+    await writeShardCount(store, 2);
+    await checkRebuilt(store);
+    expect(await readShardCount(store)).toBe(2);
+  },
+);
 
 test('a cursor is created once', async () => {
   expect(await readCursor(store, 5, TOPIC)).toBeUndefined();
