@@ -15,7 +15,7 @@ import { Process, type World } from './process';
 import { recount, type Sums, type UsageValue } from './recount';
 
 export const TOPIC = 'usage.session';
-/** Of the topic that the cursors were made for. */
+/** The id of the topic that the cursors were created for. */
 const TOPIC_ID = new ModelKafka({}).topicId;
 const CLOSES = 'billing.closes';
 const DEAD_LETTERS = 'usage.dead-letters';
@@ -54,7 +54,7 @@ export type Fault =
    * docs/exactness.md.
    */
   | { do: 'lose end'; partition: number; share: number; refill: number }
-  | { do: 'make anew'; entries: number };
+  | { do: 'recreate'; entries: number };
 
 interface Member {
   process: Process;
@@ -249,7 +249,7 @@ export class Installation implements World {
     if (!this.isDone()) await this.kafkaRestore(world).catch((error: unknown) => this.onError(error));
   }
 
-  /** All start anew and look: nothing that was fetched before a loss is on its way any more. */
+  /** Restarts all, so that nothing fetched before a loss is still under way, and checks. */
   private async look(world: Process): Promise<void> {
     await this.settle(world);
     if (this.isDone()) return;
@@ -337,7 +337,7 @@ export class Installation implements World {
         if (refill > 0) this.publish(fault.partition, Array<'event'>(refill).fill('event'));
         return;
       }
-      case 'make anew':
+      case 'recreate':
         this.mustStop = true;
         this.kafka.makeAnew(TOPIC);
         for (const partition of this.logs().keys())

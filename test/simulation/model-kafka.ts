@@ -16,7 +16,7 @@ export type Entry = { readonly key: string | null; readonly value: string } | 'h
 export class ModelLog {
   entries: Entry[] = [];
   start = 0;
-  /** What stood in it before it lost its end or was made anew. */
+  /** Its entries before it lost its end or was recreated. */
   private before: Entry[] | undefined;
 
   get end(): number {
@@ -41,7 +41,7 @@ export class ModelLog {
     this.entries.splice(end);
   }
 
-  /** Deleted and made anew: the same offsets again, for other records. */
+  /** Deletes and recreates it, with the same offsets for other records. */
   makeAnew(): void {
     this.loseEnd(0);
     this.start = 0;
@@ -61,7 +61,7 @@ export class ModelLog {
 /** A broker: logs, a group with its assignment and its committed offsets. */
 export class ModelKafka {
   readonly logs = new Map<string, ModelLog[]>();
-  /** Of usage topics made anew: how often. Their ids go by it. */
+  /** How often usage topics were created, which determines their ids. */
   private timesMade = 1;
   private generation = 0;
   private assignment = new Map<ModelConsumer, number[]>();
@@ -92,8 +92,8 @@ export class ModelKafka {
   }
 
   /**
-   * Deals the partitions out anew. Members find out when they next talk to the group: until then
-   * they are zombies.
+   * Assigns the partitions again. Members find out at their next request to the group, and are
+   * zombies until then.
    */
   rebalance(members: readonly ModelConsumer[], shift: number): void {
     this.generation += 1;

@@ -32,7 +32,7 @@ export class ModelRedis {
     this.shards = Array.from({ length: shardCount }, () => newShard(topic));
   }
 
-  /** Goes back by so many writes. What is left then is on disk. */
+  /** Goes back by this many writes. What is left is on disk. */
   loseTail(writes: number): void {
     for (const write of this.undo.splice(-writes).reverse()) write.back();
     this.undo = [];
@@ -68,7 +68,7 @@ export class ModelRedis {
     const shardOf = (key: string): number => Number(/\{(\d+)\}/.exec(key)![1]);
     const redis = {
       get: () => read('get', () => String(this.shards.length)),
-      exists: () => read('exists', () => 0), // Of the shard beyond the last.
+      exists: () => read('exists', () => 0), // For the shard beyond the last one.
       hdel: (key: string, run: string) =>
         write('hdel', () => this.onShard(shardOf(key), ({ seals }) => seals.delete(run))),
       hexists: (key: string, run: string) =>

@@ -17,9 +17,9 @@ const HOW_MANY = {
 };
 
 /**
- * Two loud stops that a rebuild mends: usage was counted past a freeze that Redis had lost; or
- * Redis lost a freeze while a second close was at work, which then froze elsewhere than the ledger
- * says.
+ * Two loud stops that a rebuild repairs. Either usage was counted past a freeze that Redis had
+ * lost, or Redis lost a freeze during a second close, which then froze at other offsets than the
+ * ledger.
  */
 const REBUILT_AFTER = ['FREEZE_LOST', 'FREEZE_CONFLICT'];
 
@@ -142,12 +142,12 @@ test.each<[loss: string, stops: string[], fc.Arbitrary<Fault>]>([
     fc.record({ do: fc.constant('lose end'), partition, share, refill: fc.nat({ max: 12 }) }),
   ],
   [
-    'the topic was made anew, and is as long as you like',
+    'the topic was recreated, with any length',
     ['TOPIC_REPLACED', 'CURSOR_PAST_LOG_END'],
-    fc.record({ do: fc.constant('make anew'), entries: fc.nat({ max: 40 }) }),
+    fc.record({ do: fc.constant('recreate'), entries: fc.nat({ max: 40 }) }),
   ],
 ])(
-  '%s: nobody goes over it in silence, and no other event passes for it',
+  '%s: no process skips it silently, and no other event is taken for it',
   async (_, stops, loss) => {
     let stopped = 0;
     const lossAmongFaults = fc
@@ -160,7 +160,7 @@ test.each<[loss: string, stops: string[], fc.Arbitrary<Fault>]>([
       fc.asyncProperty(fc.scheduler(), lossAmongFaults, choices, async (scheduler, faults, chosen) => {
         const world = new Installation(scheduler, false, chosen);
         await world.run(faults);
-        if (REBUILT_AFTER.includes(world.stopped ?? '')) return; // Of a Redis that lost its tail, before anything else.
+        if (REBUILT_AFTER.includes(world.stopped ?? '')) return; // Redis lost its tail before anything else.
         // Without a stop all that is there is applied, which a run waits for, and nothing that was
         // counted is lost.
         if (world.stopped === undefined) expect(world.mustStop).toBe(false);
@@ -170,16 +170,16 @@ test.each<[loss: string, stops: string[], fc.Arbitrary<Fault>]>([
       }),
       HOW_MANY,
     );
-    // Else it would have shown nothing.
+    // Otherwise the test would have shown nothing.
     expect(stopped).toBeGreaterThan(HOW_MANY.numRuns / 10);
   },
   120_000,
 );
 
-test('a freeze that is lost after its close is put back before late usage comes', async () => {
+test('a freeze that is lost after its close is restored before late usage comes', async () => {
   const lossAfterClose = fc
     .tuple(publish, publish, loseTail, publish, publish)
-    // Between: consumers have learned of the close, and the freeze is lost all the same.
+    // Between: consumers have learned of the close, and the freeze is still lost.
     .map(([first, between, loss, second, third]): Fault[] => [
       ...[first, settle, close, settle],
       ...[between, settle, loss, second, third],

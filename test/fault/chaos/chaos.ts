@@ -40,7 +40,7 @@ export const CHANGING = ['soylent', 'stark'];
 
 export interface ChaosOptions {
   readonly seed: number;
-  /** Faults go on until so many processes were killed. */
+  /** Faults continue until this many processes were killed. */
   readonly kills: number;
   readonly faults: readonly FaultName[];
 }

@@ -67,7 +67,7 @@ export class AofWatch {
   }
 }
 
-/** Of a Redis that is down. */
+/** The Redis must be down. */
 export function removeFiles({ dataDir }: NativeService): void {
   rmSync(join(dataDir, 'appendonlydir'), { recursive: true, force: true });
   rmSync(join(dataDir, 'dump.rdb'), { force: true });

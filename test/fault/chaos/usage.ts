@@ -53,18 +53,14 @@ export class UsageSource {
   ) {}
 
   /**
-   * A close of so many months begins: what was published before must be applied before they are
-   * over.
+   * A close of this many months begins. Everything published before must be applied before it ends.
    */
   closing(months: number): void {
     this.asked += months;
     this.repeatable = this.repeatable.filter(({ epoch }) => this.asked - epoch <= 1);
   }
 
-  /**
-   * What is made from now on comes after so many freezes; the others that were asked for may come
-   * after it.
-   */
+  /** Later usage comes after this many freezes. Other freezes may still come after it. */
   hasFrozen(months: number): void {
     this.frozen = Math.max(this.frozen, months);
   }
@@ -83,7 +79,7 @@ export class UsageSource {
     if (this.repeatable.length > 0 && random.chance(0.06)) {
       const event = random.pick(this.repeatable);
       if (random.chance(0.25)) return this.voidOf(event);
-      // A producer that mends its event without a new id: the first one counts all the same.
+      // If a producer corrects its event without a new id, the first one still counts.
       const data = random.chance(0.1) ? this.draft(event.topic, event.project).data : event.data;
       return usageRecord({ ...event, data });
     }

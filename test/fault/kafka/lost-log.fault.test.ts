@@ -23,7 +23,7 @@ for (const [what, events] of [
   ['shorter than', 100],
   ['longer than', 3 * EVENTS],
 ] as const) {
-  fault(`a topic made anew, its log ${what} the cursor: nothing runs on it`, async (run) => {
+  fault(`nothing runs on a recreated topic whose log is ${what} the cursor`, async (run) => {
     const tallyman = await counted(run);
     const before = await contentOf(run, tallyman);
     await replaceTopic(run, tallyman, events);
@@ -107,7 +107,7 @@ fault('records deleted after they were counted: nothing happens', async (run) =>
   expect(await contentOf(run, tallyman)).toEqual(before);
 });
 
-fault('rebuild refuses a topic that was made anew since the last close', async (run) => {
+fault('rebuild refuses a topic that was recreated since the last close', async (run) => {
   const tallyman = await counted(run);
   await tallyman.ok('close', MONTH_BEFORE, '--grace', '0s');
   await replaceTopic(run, tallyman, 100);

@@ -6,7 +6,7 @@ import { contentOf, counted, EVENTS, expectStop, pausedConsumer, replaceTopic } 
  */
 const fault = faultSuite('kafka: lost log, quick');
 
-fault('a topic made anew behind a consumer that stood still meanwhile', async (run) => {
+fault('a topic is recreated behind a consumer that was suspended meanwhile', async (run) => {
   const tallyman = await counted(run);
   const before = await contentOf(run, tallyman);
   const consumer = await pausedConsumer(run, tallyman);

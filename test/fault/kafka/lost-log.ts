@@ -25,7 +25,7 @@ export const sessionOf = ({ prefix }: FaultInstallation): string => `${prefix}.u
 export const contentOf = (run: FaultRun, { prefix }: FaultInstallation): Promise<RedisContent> =>
   readContent(run.world.direct.REDIS_URL, prefix);
 
-/** Deletes the topic of sessions and makes it anew, with so many records of other events. */
+/** Recreates the topic of sessions with this many records of other events. */
 export function replaceTopic(run: FaultRun, tallyman: FaultInstallation, events: number): Promise<void> {
   return withKafka(run.world, async (client) => {
     const admin = await client.admin();

@@ -105,6 +105,6 @@ export const poisons: readonly Poison[] = [
     ...session, name: `header ${name}, and bad`, headers: Object.fromEntries([[name, 'x']]), value: Buffer.from('x'), reason: 'malformed_json',
   })),
   { ...session, name: 'binary among 10,000 headers', ...binary(draft('binary')), headers: manyHeaders(10_000, binary(draft('binary')).headers), counts: minute() },
-  { ...session, name: 'binary, an attribute that is no UTF-8', ...binary(draft('b')), headers: { ...binary(draft('b')).headers, ce_id: Buffer.from([0xff]) }, reason: 'schema_violation' },
+  { ...session, name: 'binary, an attribute that is not UTF-8', ...binary(draft('b')), headers: { ...binary(draft('b')).headers, ce_id: Buffer.from([0xff]) }, reason: 'schema_violation' },
   { ...session, name: 'binary, null value', headers: binary(draft('n')).headers, value: null, reason: 'malformed_json' },
 ]; // prettier-ignore

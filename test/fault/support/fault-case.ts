@@ -26,8 +26,8 @@ export interface CaseCounts {
 }
 
 /**
- * Of the whole run: `SEED=... npm run test:faults` repeats it, as far as processes and networks let
- * themselves be repeated.
+ * The seed of the whole run. `SEED=... npm run test:faults` repeats it, as far as processes and
+ * networks can be repeated.
  */
 export const RUN_SEED = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
 

@@ -165,7 +165,7 @@ export class FaultRun {
     });
   }
 
-  /** Waits until the running consumers have applied so many records in all. */
+  /** Waits until the running consumers have applied this many records in total. */
   async settle(tallyman: Installation, records: number): Promise<void> {
     await eventually(async () => (await this.applied(tallyman)) >= records, {
       timeoutMs: SETTLE_TIMEOUT_MS,

@@ -25,7 +25,7 @@ export interface Load {
   readonly done: Promise<void>;
   /** Ends it early; `published` is final then. */
   stop(): Promise<void>;
-  /** Waits until so many are published, or all. */
+  /** Waits until this many are published, or all. */
   reached(records: number): Promise<void>;
 }
 

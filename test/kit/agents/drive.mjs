@@ -20,7 +20,7 @@ class Adapter extends EventEmitter {
     this.sttInstances = sttInstances;
   }
   stream() {
-    throw new Error('the stream of an adapter is no connection');
+    throw new Error('the stream of an adapter is not a connection');
   }
 }
 

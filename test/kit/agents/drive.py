@@ -30,7 +30,7 @@ class Adapter(Emitter):
         self._stt_instances = instances
 
     def stream(self):
-        raise AssertionError("the stream of an adapter is no connection")
+        raise AssertionError("the stream of an adapter is not a connection")
 
 
 class Fields:

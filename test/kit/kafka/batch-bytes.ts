@@ -15,16 +15,16 @@ export interface BatchOptions {
   readonly control?: 'abort' | 'commit';
   readonly gzip?: boolean;
   readonly codec?: number;
-  /** Of every record; its offset by default. */
+  /** The value of every record. By default, a record's value is its offset. */
   readonly value?: Buffer | null;
-  /** Of each record, in the place of `value`. */
+  /** The value by record, instead of `value`. */
   readonly valueFor?: (offset: number) => Buffer;
   readonly firstTimestamp?: number;
-  /** Of every record. */
+  /** The same for every record. */
   readonly headers?: readonly (readonly [name: string, value: Buffer | null])[];
   /** The time that the broker set for all records alike. */
   readonly appendTimestamp?: number;
-  /** How many records the batch says it holds. */
+  /** How many records the batch claims to hold. */
   readonly count?: number;
 }
 

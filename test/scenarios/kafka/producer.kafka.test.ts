@@ -83,7 +83,7 @@ it('fails on a record that the topic does not take, and on a topic that is not t
   ).rejects.toThrow();
 });
 
-it('publishing nothing is no error', async () => {
+it('publishing nothing succeeds', async () => {
   await usage.publisher.publish(usage.topic, []);
   expect(await readAll()).toEqual([[], [], []]);
 });

@@ -191,7 +191,7 @@ describe('what the totals answer', () => {
     expect(runner.status().counted).toBe(50);
   });
 
-  it('GAP: they lost their tail, so what the ledger knows is put back and the log is read again', async () => {
+  it('GAP: they lost their tail, so what the ledger holds is restored and the log is read again', async () => {
     const totals = new MemoryTotals(3);
     await usage.fill(0, 3_000);
     let chunks = 0;

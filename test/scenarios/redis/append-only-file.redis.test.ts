@@ -45,10 +45,9 @@ async function countOne(store: Store, offset: number): Promise<void> {
 }
 
 /**
- * Leaves a file that ends within a record of the last chunk's writes, after so many whole ones of
- * them.
+ * Leaves a file that ends within a record of the last chunk's writes, after this many whole ones.
  *
- * @returns false where there are not as many
+ * @returns false if there are fewer
  */
 async function tearAfter(records: number): Promise<boolean> {
   const { path } = appendOnlyFile(redis);
@@ -57,7 +56,7 @@ async function tearAfter(records: number): Promise<boolean> {
   return torn !== undefined;
 }
 
-test('a Redis that started anew has rewritten its file before a store is open', async () => {
+test('a restarted Redis has rewritten its file before a store is open', async () => {
   expect(isRewritten(await info())).toBe(false);
   await open();
   expect(isRewritten(await info())).toBe(true);

@@ -305,7 +305,7 @@ describe('a rejected chunk leaves every key as it was, byte by byte', () => {
     ['a negative sum', { usages: project('a', '-60') }, /the sum of a/],
     ['a sum of zero', { usages: project('a', '0') }, /the sum of a/],
     ['an overlong sum', { usages: project('a', '1'.repeat(17)) }, /the sum of a/],
-    ['a sum that is no integer', { usages: project('a', '6.5') }, /not an integer/],
+    ['a sum that is not an integer', { usages: project('a', '6.5') }, /not an integer/],
     ['fingerprints cut off', { fingerprints: Buffer.alloc(9, 1) }, /8 bytes/],
   ])('malformed in the packing: %s', async (_, changes, detail) => {
     const keys = store.keys.shard(0);

@@ -47,7 +47,7 @@ const segmentKeys = (period: string): Promise<string[]> =>
 /** Knows no more than what is in Redis. */
 const forgetHere = (): void => store.dedupIndex.keepOnly(TOPIC, []);
 
-test('every id is found again, here and by who reads them anew, at every size on the way', async () => {
+test('every id is found again, in this process and in one that reads them from Redis, at every size', async () => {
   let known = 0;
   for (const size of [1, 2, 8_189, 8_190, 8_191, 16_380, 16_400, 40_950]) {
     expect(await applyIds(known, size)).toEqual({ counted: size - known, duplicates: 0 });

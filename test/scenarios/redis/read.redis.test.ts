@@ -285,7 +285,7 @@ describe('the views of the ledger', () => {
     expect(await view.find()).toEqual({ text: '', position: undefined });
   });
 
-  test('a view of projects that lacks a field, or holds one too many, is shown anew', async () => {
+  test('a view of projects that lacks a field, or holds one too many, is shown again', async () => {
     const view = projectsView(store);
     await view.forget();
     const begun = { next: 2, topicId: undefined, run: 'run' };

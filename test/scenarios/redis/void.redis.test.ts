@@ -103,7 +103,7 @@ test('one that would take back more than there is, is told apart and writes noth
   });
   next = 3;
   expect(await totals(JULY)).toEqual({ 'session.webrtc': 180n });
-  // It took no identity: mended, it counts.
+  // It did not use up its id, so it counts once it is corrected.
   expect(await send(voidOf('a'))).toEqual(applied({ voided: 1 }));
 });
 

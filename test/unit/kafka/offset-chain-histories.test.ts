@@ -2,10 +2,10 @@ import { fc, test } from '@fast-check/jest';
 import { decide, review, type ChainStop } from '../../../src/ingest/resume-offset';
 
 /**
- * Histories of one partition, in small and without a broker: a log that grows, is cut and made
- * anew, a client that jumps over what it hides, resets silently and loses seeks, totals that lose
- * their tail, members that come and go. Whatever happens, all events below the totals' cursor are
- * counted exactly once, or the chain has stopped and said why.
+ * Small histories of one partition, without a broker: a log that grows, is cut and recreated, a
+ * client that skips what the log hides, resets silently and loses seeks, totals that lose their
+ * tail, members that come and go. Whatever happens, all events below the totals' cursor are counted
+ * exactly once, or the chain has stopped with a reason.
  */
 
 type Entry = 'event' | 'hidden';
@@ -263,7 +263,7 @@ describe.each([
     (steps) => {
       const world = run(steps, hides);
       expect(world.members.map(({ stopped }) => stopped)).toEqual([undefined, undefined]);
-      // A hidden tail is no event; one event after it shows that the partition is not stuck.
+      // A hidden tail is not an event. One event after it shows that the partition is not stuck.
       world.log.entries.push('event');
       world.published.push(world.log.end - 1);
       pollToTheEnd(world);
@@ -285,7 +285,7 @@ describe.each([
   });
 
   test.prop([harmless, fc.nat({ max: 20 })], { numRuns: 300 })(
-    'a topic made anew, and shorter than the cursor, stops',
+    'a recreated topic that is shorter than the cursor stops',
     (steps, newLength) => {
       const { log, totals, members } = run(steps, hides);
       members[0].poll(1_000);

@@ -83,14 +83,14 @@ test('the day on which clocks change is one day, 23 or 25 hours long', () => {
   expect(dayAt('2026-11-02T00:00:00-05:00')).toBe('2026-11-02');
 });
 
-test('a day that a zone left out is no day', () => {
+test('a day that a zone skipped does not exist', () => {
   const calendar = createBillingCalendar('Pacific/Apia');
   const before = Date.parse('2011-12-30T10:00:00Z') / 1000;
   expect(calendar.dayOf({ seconds: before - 1, nanos: 0 }).day).toBe('2011-12-29');
   expect(calendar.dayOf({ seconds: before, nanos: 0 }).day).toBe('2011-12-31');
 });
 
-test('days never go back, even where clocks were put back over the first midnight of a month', () => {
+test('days never go back, even if clocks were turned back over the first midnight of a month', () => {
   // In 2009 Newfoundland went from 00:01 on November 1 to 23:01 on October 31.
   const calendar = createBillingCalendar('America/St_Johns');
   let last = '';
@@ -125,12 +125,12 @@ test('months follow each other over the end of a year', () => {
   expect(calendar.previousMonth('2026-03')).toBe('2026-02');
 });
 
-test.each(['2026-13', '2026-00', '2026-1', '202610', '2026-10-01', ''])('%j is no month', (month) => {
+test.each(['2026-13', '2026-00', '2026-1', '202610', '2026-10-01', ''])('%j is not a month', (month) => {
   const calendar = createBillingCalendar('UTC');
   expect(() => calendar.monthStart(month)).toThrow(RangeError);
   expect(() => calendar.nextMonth(month)).toThrow(RangeError);
 });
 
-test('a zone that there is none of is refused at once', () => {
+test('an unknown zone is refused at once', () => {
   expect(() => createBillingCalendar('Europe/Atlantis')).toThrow('there is no time zone "Europe/Atlantis"');
 });

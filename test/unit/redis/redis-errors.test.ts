@@ -28,7 +28,7 @@ test.each([
 });
 
 test.each(['WRONGTYPE Operation against a key', 'ERR unknown command', 'connect ECONNREFUSED', 'OOMPH', ''])(
-  '"%s" is no refusal that we know',
+  '"%s" is not a known refusal',
   (text) => expect(refusalOf(ADDRESS, new Error(text))).toBeUndefined(),
 );
 

@@ -18,18 +18,20 @@ const PATTERNS: readonly { readonly pattern: RegExp; readonly instead: string }[
     instead: 'a subject',
   },
 ];
-const ROOTS = ['src', 'consumers', 'schemas', 'bench', 'deploy', 'docs'];
-const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'test/fault/README.md'];
+const ROOTS = ['src', 'consumers', 'schemas', 'bench', 'deploy', 'integrations', 'docs', 'test'];
+const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'];
+/** This file quotes the phrases. */
+const SELF = 'test/unit/rules/english.test.ts';
 /** The titles of cases as they were called when the results were written. */
 const RESULTS = /<!-- fault results: begin -->[^]*<!-- fault results: end -->/;
-const READ = /\.(ts|js|lua|md|ya?ml|sh)$|^schemas\/.*\.json$/;
+const READ = /\.(ts|m?js|py|lua|md|ya?ml|sh)$|^schemas\/.*\.json$/;
 
 const files = [
   ...PAGES,
   ...ROOTS.flatMap((root) =>
     readdirSync(root, { recursive: true, encoding: 'utf8' })
       .map((name) => join(root, name))
-      .filter((path) => READ.test(path)),
+      .filter((path) => READ.test(path) && path !== SELF),
   ),
 ];
 
@@ -43,7 +45,7 @@ const findingsIn = (path: string, text: string): string[] =>
       ),
     );
 
-test('comments, messages and documents keep to the English of the house', () => {
+test('comments, messages, documents and tests keep to the English of the house', () => {
   expect(files.length).toBeGreaterThan(250);
   expect(files.flatMap((path) => findingsIn(path, readFileSync(path, 'utf8')))).toEqual([]);
 });

@@ -203,7 +203,7 @@ test('one project that cannot be priced is held and named, and the others are is
     .toISOString()
     .slice(0, 7);
   await tallyman.ok('close', monthBefore, '--grace', '0s');
-  // Of a log that was mirrored: before the catalog's first row.
+  // From a mirrored log, with a time before the catalog's first row.
   await publisher.publish(topic, [
     record('acme', 's-2023', '2023-12-15T12:00:00Z'),
     record('globex', 's-ok', `${lastMonth}-25T10:00:00Z`),
@@ -263,8 +263,8 @@ test('a draft is taken up by every close until its model has a price', async () 
   const catalog = structuredClone(builtInDocument) as unknown as { inference: { stt: { models: object[] } } };
   catalog.inference.stt.models.push({ model: 'a/new', from: '2024-01-01', price: '1' });
   useCatalog(tallyman, catalog);
-  const mended = await tallyman.json<Report>('close', '--grace', '0s');
-  expect(mended.closes).toMatchObject([{ issued: 1, alreadyIssued: 1, drafts: [] }]);
+  const corrected = await tallyman.json<Report>('close', '--grace', '0s');
+  expect(corrected.closes).toMatchObject([{ issued: 1, alreadyIssued: 1, drafts: [] }]);
   // 3 minutes at 1.00, all paid by the credits.
   expect(await tallyman.json('invoices', 'show', `acme-${lastMonth}`)).toMatchObject({ total: '50.00' });
   expect(await tallyman.ok('close', '--grace', '0s')).toContain('No month is due');

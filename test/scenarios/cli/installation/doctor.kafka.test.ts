@@ -52,8 +52,8 @@ test('doctor finds what endangers usage, and says what to type', async () => {
     const past = broken.findings.find(({ subject }) => subject.endsWith('usage.agent/1'))!;
     const [, key, field, offset] = /redis-cli HSET '(.*)' (\S+) (\d+)$/.exec(past.remedy)!;
     await redis.hset(key!, field!, offset!);
-    const mended = await examine();
-    expect(mended.findings.map(({ subject }) => subject)).not.toContain(past.subject);
+    const repaired = await examine();
+    expect(repaired.findings.map(({ subject }) => subject)).not.toContain(past.subject);
   } finally {
     redis.disconnect();
     await own.stop();

@@ -191,13 +191,13 @@ describe('a Redis that refuses', () => {
         await redis.config('SET', 'save', '');
       },
     ],
-  ])('with %s ends each verb with a code and one line', async (_, says, spoil, mend) => {
+  ])('with %s ends each verb with a code and one line', async (_, says, spoil, repair) => {
     await spoil();
     await expectOneLine(CLOSE, { code: 1, says });
     // The ledger took it, and no repeat is needed: that is what the user must know first.
     await expectOneLine(CHANGE, { code: 1, says: 'CHANGE_NOT_SHOWN' });
     await errors(); // Doctor gets in.
-    await mend();
+    await repair();
     await tallyman.ok(...CLOSE);
   });
 

@@ -198,13 +198,13 @@ const FAULTS: readonly [
 ];
 
 test.each(FAULTS)('%s', async (_name, make, expected) => {
-  const mend = await make();
+  const repair = await make();
   try {
     const { code, differences } = await follow();
     expect(differences).toContainEqual(expect.objectContaining(expected()));
     expect(code).toBe(1);
   } finally {
-    await mend();
+    await repair();
   }
 });
 

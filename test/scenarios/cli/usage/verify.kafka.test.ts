@@ -116,7 +116,7 @@ describe('a log and a Redis that agree, then do not', () => {
     expected: readonly Partial<Record<keyof Difference, unknown>>[],
     words: readonly string[] = [],
   ): Promise<void> {
-    const mend = await broken();
+    const repair = await broken();
     try {
       const { code, differences, months } = await verify(tallyman, ...words);
       for (const difference of expected)
@@ -124,7 +124,7 @@ describe('a log and a Redis that agree, then do not', () => {
       expect(code).toBe(1);
       expect(months.some(({ result }) => result === 'different')).toBe(true);
     } finally {
-      await mend();
+      await repair();
     }
   }
 

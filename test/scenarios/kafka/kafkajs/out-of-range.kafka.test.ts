@@ -77,7 +77,7 @@ it('deleted events that were counted are no loss', async () => {
   expect(runner.fatal).toEqual([]);
 });
 
-it('a topic that was made anew stops the consumer, with events in it or without', async () => {
+it('a topic that was recreated stops the consumer, with or without events in it', async () => {
   const totals = new MemoryTotals(1);
   await usage.fill(0, 100);
   const before = usage.runner(totals);

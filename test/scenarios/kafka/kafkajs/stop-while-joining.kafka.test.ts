@@ -30,7 +30,7 @@ it.each(['JoinGroup', 'SyncGroup'])(
       if (payload.apiName === api) stopped ??= consumer.disconnect().then(() => void (gone = true));
     });
     await consumer.run({ eachBatch: () => Promise.resolve() });
-    // A broker that has only just started has no coordinator yet: kafkajs begins anew then.
+    // A broker that has only just started has no coordinator yet, and kafkajs starts over.
     await eventually(() => gone);
     expect(late).toEqual([]);
     expect(await members()).toBe(0);

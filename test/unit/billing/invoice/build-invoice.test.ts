@@ -367,8 +367,8 @@ describe('tax and correction credits', () => {
   test('a correction credit comes off after tax, and what is left is carried until it is used up', () => {
     const credits = [
       { month: '2026-07', description: 'For the outage', amount: '70.00' },
-      { month: '2026-06', description: 'Of a month that was invoiced', amount: '5.00' },
-      { month: '2026-08', description: 'Of a later month', amount: '5.00' },
+      { month: '2026-06', description: 'For an invoiced month', amount: '5.00' },
+      { month: '2026-08', description: 'For a later month', amount: '5.00' },
     ];
     const june = { month: '2026-06', lines: [] };
     const july = build({ profile, credits, issued: [june] });
@@ -449,7 +449,7 @@ describe('credit notes', () => {
   const profile = { taxes: [{ from: '2026-06-01', name: 'VAT', rate: '0.21' }] };
   const history = new Map([['2026-06', stored({ 'agent.session': 20_000n * minute })]]);
   const free = [{ plan: 'ship', from: '2025-01-01', overrides: { fee: '0' } }];
-  /** So many minutes of June, a cent each, are taken back. */
+  /** Takes back this many minutes of June, at a cent each. */
   const takenBack = (minutes: bigint): StoredMonth => stored({ '2026-06@agent.session': -minutes * minute });
 
   test('what is taken back where nothing is due, tax and all', () => {

@@ -13,7 +13,7 @@ it('gives up when breakdowns follow each other for five minutes', () => {
   expect(answers.indexOf(false)).toBe(30);
 });
 
-it('begins anew after half a minute of peace', () => {
+it('starts over after half a minute without trouble', () => {
   const mayRestart = createRestartPolicy();
   for (let nowMs = 0; nowMs < 4 * MINUTE; nowMs += 10_000) mayRestart(nowMs);
   expect(mayRestart(5 * MINUTE)).toBe(true);

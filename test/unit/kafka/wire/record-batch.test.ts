@@ -4,11 +4,11 @@ import { batchBytes, withChecksum } from '../../../kit/kafka/batch-bytes';
 
 const one = { offsets: [7] };
 
-it('refuses a batch of which any single bit was turned', async () => {
+it('refuses a batch with any single bit flipped', async () => {
   const batch = batchBytes({ offsets: [7, 8], value: Buffer.from('{"durationMs":60000}') });
   await expect(decodeRecordBatch(batch)).resolves.toBeDefined();
-  // Offset, length, leader epoch and format lie before what the checksum covers: a broker writes
-  // them anew.
+  // Offset, length, leader epoch and format are before what the checksum covers, because brokers
+  // rewrite them.
   for (let at = 17; at < batch.length; at += 1) {
     for (let bit = 0; bit < 8; bit += 1) {
       batch[at]! ^= 1 << bit;

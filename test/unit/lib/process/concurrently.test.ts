@@ -8,7 +8,7 @@ async function* numbers(count: number, taken: number[] = []): AsyncGenerator<num
   }
 }
 
-test('every item is worked on once, never more than so many at a time', async () => {
+test('every item is processed once, with a limit on how many at a time', async () => {
   let now = 0;
   let most = 0;
   const done: number[] = [];

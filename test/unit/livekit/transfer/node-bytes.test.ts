@@ -34,7 +34,7 @@ test.each([
   expect(nodeBytesIn(line('outgoing', text))).toMatchObject({ downstream: bytes, upstream: 0n });
 });
 
-test.each(['NaN', '+Inf', '-1', '', '1e400'])('"%s" is no number of bytes', (text) => {
+test.each(['NaN', '+Inf', '-1', '', '1e400'])('"%s" is not a number of bytes', (text) => {
   expect(() => nodeBytesIn(line('outgoing', text === '' ? '""' : text))).toThrow('must be a number of bytes');
 });
 

@@ -79,7 +79,7 @@ test('what is not known is said to be so, not shown as 0', () => {
   expect(topDocument(blind)).not.toHaveProperty('freshness.behind');
 });
 
-/** A terminal of so many columns and rows that keeps what was written to it. */
+/** A terminal of this size that keeps what was written to it. */
 function terminal(columns: number, rows: number): { stream: NodeJS.WriteStream; written: () => string } {
   const stream = Object.assign(new PassThrough({ encoding: 'utf8' }), { columns, rows, isTTY: true });
   let text = '';
