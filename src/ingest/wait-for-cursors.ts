@@ -1,4 +1,5 @@
 import { TallymanError } from '../lib/errors';
+import { pause } from '../lib/process/poller';
 import type { Progress } from '../lib/progress';
 import {
   abortCommand,
@@ -76,7 +77,7 @@ export async function waitForCursors(store: Store, wait: CursorWait): Promise<vo
     const places = `${behind.length} partitions behind: ${someOf(behind)}`;
     progress.update(first - left, first, held[0] ? `${places}; ${describeOpenTransaction(held[0])}` : places);
     if (performance.now() - movedAt > stallMs) throw notCaughtUp(left, behind, held, stallMs);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    await pause(POLL_MS);
   }
 }
 

@@ -1,4 +1,5 @@
 import { TallymanError } from '../lib/errors';
+import { within } from '../lib/process/poller';
 import type { KafkaClient } from '../kafka/client';
 import { logEnds, topicName, usageTopics } from '../kafka/topics/topics';
 import { readCursors } from '../redis/cursors';
@@ -49,12 +50,6 @@ export async function tellIfEmptied(
   store: Store,
   prefix: string,
 ): Promise<TallymanError> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), PATIENCE_MS);
-  });
   const asked = isRedisEmptied(kafka, store, prefix).catch(() => false);
-  const isEmptied = await Promise.race([asked, patience]);
-  clearTimeout(timer);
-  return isEmptied ? new TallymanError('REDIS_EMPTIED', EMPTIED_MESSAGE) : error;
+  return (await within(PATIENCE_MS, asked)) ? new TallymanError('REDIS_EMPTIED', EMPTIED_MESSAGE) : error;
 }

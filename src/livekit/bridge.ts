@@ -1,7 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import type { Config } from '../lib/config';
 import type { Logger } from '../lib/logger';
+import { pause, repeat, type Repetition } from '../lib/process/poller';
 import { KafkaJSError, type KafkaClient } from '../kafka/client';
 import { startGroupConsumer } from '../kafka/group-consumer';
 import type { Publisher } from '../kafka/producer';
@@ -119,20 +119,10 @@ export function createBridge(options: BridgeOptions): Bridge {
     await publishUsages(usages);
     await watch?.settle(places);
   };
-  const lookOnce = async (): Promise<void> => {
-    try {
-      const ended = await watch!.look();
-      await publishUsages(ended.usages);
-      await watch!.settle(ended.places);
-    } catch (error) {
-      logger.warn({ err: error }, 'cannot check the open sessions; they will be checked again');
-    }
-  };
 
   const closing = new AbortController();
   let mapper: { stop(): Promise<void> } | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let looking: Promise<void> | undefined;
+  let looks: Repetition | undefined;
   return {
     receiver,
     async startMapping() {
@@ -146,19 +136,24 @@ export function createBridge(options: BridgeOptions): Bridge {
           if (!(error instanceof KafkaJSError)) throw error;
           // A bridge that ended here could not keep webhooks while Kafka is away.
           logger.warn({ err: error }, 'Kafka is away: webhooks are kept, and mapped once it answers');
-          await delay(MAP_AGAIN_MS, undefined, closing).catch(() => undefined);
+          await pause(MAP_AGAIN_MS, closing.signal);
         }
       }
       if (watch === undefined) return;
-      timer = setInterval(() => {
-        looking ??= lookOnce().finally(() => (looking = undefined));
-      }, LOOK_EVERY_MS);
-      timer.unref();
+      looks = repeat({
+        everyMs: LOOK_EVERY_MS,
+        async turn() {
+          const ended = await watch.look();
+          await publishUsages(ended.usages);
+          await watch.settle(ended.places);
+        },
+        onFailure: (error) =>
+          logger.warn({ err: error }, 'cannot check the open sessions; they will be checked again'),
+      });
     },
     async close() {
       closing.abort();
-      clearInterval(timer);
-      await looking;
+      await looks?.stop();
       await mapper?.stop();
       await receiver.close();
     },

@@ -1,4 +1,5 @@
 import type { Logger } from '../lib/logger';
+import { repeat, within } from '../lib/process/poller';
 import type { LiveKitMetrics } from './livekit-metrics';
 import type { Spool, SpooledRecord } from './spool';
 import { signatureProblem, type ApiKeys, type SignatureProblem } from './verify-signature';
@@ -42,27 +43,26 @@ const DRAIN_EVERY_MS = 1_000;
 
 export function createWebhookReceiver(options: ReceiverOptions): WebhookReceiver {
   const { keys, publish, spool, metrics, logger, nowSeconds } = options;
-  let draining: Promise<void> | undefined;
   /**
    * While the spool holds anything, new webhooks are appended to it, so that a session's start is
    * read before its end.
    */
-  const drain = async (): Promise<void> => {
-    if (spool === undefined || spool.bytes === 0) return;
-    try {
-      const count = await spool.drain(publish);
-      if (count > 0) logger.info({ count }, 'the spool is empty: Kafka has its webhooks');
-    } catch (error) {
-      logger.warn(
-        { err: error, bytes: spool.bytes },
-        'Kafka does not acknowledge; webhooks stay in the spool',
-      );
-    }
-  };
-  const timer = setInterval(() => {
-    draining ??= drain().finally(() => (draining = undefined));
-  }, DRAIN_EVERY_MS);
-  timer.unref();
+  const drains =
+    spool &&
+    repeat({
+      everyMs: DRAIN_EVERY_MS,
+      async turn() {
+        if (spool.bytes === 0) return;
+        const count = await spool.drain(publish);
+        if (count > 0) logger.info({ count }, 'the spool is empty: Kafka has its webhooks');
+      },
+      onFailure: (error, isFirst) =>
+        isFirst &&
+        logger.warn(
+          { err: error, bytes: spool.bytes },
+          'Kafka does not acknowledge; webhooks stay in the spool',
+        ),
+    });
 
   const keep = async (record: SpooledRecord): Promise<'kafka' | 'spool' | 'kept_nowhere'> => {
     if (spool === undefined || spool.bytes === 0) {
@@ -70,8 +70,7 @@ export function createWebhookReceiver(options: ReceiverOptions): WebhookReceiver
         () => true,
         () => false,
       );
-      const inTime =
-        spool === undefined ? published : Promise.race([published, after(KAFKA_PATIENCE_MS, false)]);
+      const inTime = spool === undefined ? published : within(KAFKA_PATIENCE_MS, published);
       // If Kafka accepts the webhook after all, it is in the log twice and counts once.
       if (await inTime) return 'kafka';
     }
@@ -97,8 +96,7 @@ export function createWebhookReceiver(options: ReceiverOptions): WebhookReceiver
       return { status: fate === 'kept_nowhere' ? 503 : 200 };
     },
     async close() {
-      clearInterval(timer);
-      await draining;
+      await drains?.stop();
       await spool?.close();
     },
   };
@@ -130,8 +128,4 @@ function roomNameOf(webhook: Readonly<Record<string, unknown>>): string | null {
     if (typeof name === 'string' && name !== '') return name;
   }
   return null;
-}
-
-function after<T>(ms: number, value: T): Promise<T> {
-  return new Promise((resolve) => setTimeout(() => resolve(value), ms).unref());
 }

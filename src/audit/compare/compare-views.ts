@@ -3,6 +3,7 @@ import { parseInvoiceId } from '../../billing/invoice/invoice-id';
 import type { KafkaClient } from '../../kafka/client';
 import { readLedger, type LedgerRecord } from '../../kafka/ledger/ledger';
 import { parseCopy } from '../../lib/document';
+import { pause } from '../../lib/process/poller';
 import { readCloses } from '../../redis/views/closes';
 import { followLedger } from '../../installation/ledgers/follow-ledger';
 import { closesView, projectsView } from '../../redis/views/ledger-view';
@@ -69,7 +70,7 @@ export async function compareViews(comparison: ViewComparison): Promise<void> {
   let standing = await mismatches(comparison, comparison.onDifference);
   for (const waitMs of LOOKS_AFTER_MS) {
     if (standing.size === 0) return;
-    await new Promise((resolve) => setTimeout(resolve, waitMs));
+    await pause(waitMs);
     const now = await mismatches(comparison);
     standing = new Map([...now].filter(([key, { label }]) => standing.get(key)?.label === label));
   }

@@ -11,6 +11,7 @@ import { usageTopics } from '../../kafka/topics/topics';
 import { createFollowerMetrics } from './follower-metrics';
 import { probeRoutes, startHealthServer, type HealthServer, type Readiness } from '../../lib/health-server';
 import type { Context } from '../../installation/context';
+import { pause } from '../../lib/process/poller';
 import { signalled } from '../../lib/process/stop-signal';
 
 export interface FollowOptions {
@@ -59,7 +60,7 @@ export async function followVerify(
     while (!stop.stopped() && !(once && follower.hasSeenAll)) {
       await follower.round();
       await checkTopicIds(context, topics, topicIds);
-      if (!follower.isBusy) await Promise.race([stop.promise, pause(ROUND_MS)]);
+      if (!follower.isBusy) await pause(ROUND_MS, stop.signal);
     }
     await follower.commit();
     return { differences: follower.differences.list(), hasSeenAll: follower.hasSeenAll };
@@ -132,5 +133,3 @@ function problemsOf({ status, differences }: Follower): Readiness['problems'] {
 }
 
 const secondsSince = (at: number): number => Math.floor((performance.now() - at) / 1000);
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

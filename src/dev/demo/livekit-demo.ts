@@ -1,10 +1,10 @@
 import { createHash, createHmac } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Invoice } from '../../billing/invoice/invoice';
 import { printLine } from '../../cli/lib/output';
 import { readConfig } from '../../lib/config';
+import { pause } from '../../lib/process/poller';
 import { createOracle, type Oracle } from '../../oracle/usage-oracle';
 import { monthOf, previousMonth } from '../../rating/month';
 import { openStore } from '../../redis/store';
@@ -207,7 +207,7 @@ async function until(what: string, holds: () => Promise<unknown>): Promise<void>
       printLine(`  not within ${PATIENCE_MS / 1000} s: ${what}`);
       return;
     }
-    await delay(100);
+    await pause(100);
   }
 }
 
@@ -245,6 +245,6 @@ async function callOn(url: string, stories: readonly Story[], isStopped: () => b
       );
       await post(url, again, RECORDED_SECRET);
     }
-    await delay(CALL_EVERY_MS);
+    await pause(CALL_EVERY_MS);
   }
 }

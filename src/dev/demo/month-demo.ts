@@ -7,6 +7,7 @@ import { createPublisher, type Publisher } from '../../kafka/producer';
 import { topicName } from '../../kafka/topics/topics';
 import { readConfig } from '../../lib/config';
 import { createLogger } from '../../lib/logger';
+import { pause } from '../../lib/process/poller';
 import { createProgress } from '../../lib/progress';
 import { createRandom, zipf } from '../../oracle/random';
 import { draftEvent } from '../../oracle/usage-draft';
@@ -186,6 +187,6 @@ async function trickle(publisher: Publisher, prefix: string, isStopped: () => bo
       const draft = draftEvent(random, random.pick(TOPICS), `live-${number}`, pickProject(), nowMs);
       await publisher.publish(topicName(prefix, draft.topic), [writeRecord(random, draft, nowMs)]);
     }
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await pause(1_000);
   }
 }

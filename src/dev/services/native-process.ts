@@ -2,9 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { TallymanError } from '../../lib/errors';
 import type { NativeService } from './service';
+import { pause } from '../../lib/process/poller';
 import { createWatchdog } from '../../lib/process/watchdog';
 
 /** How to run a server as a process. */
@@ -71,7 +71,7 @@ export async function startNative(spec: NativeSpec): Promise<NativeService> {
       if (isDown) throw await failure(spec, logPath, 'ended while it was starting');
       if (performance.now() > deadline)
         throw await failure(spec, logPath, `did not answer in ${spec.readyTimeoutMs} ms`);
-      await delay(ASK_INTERVAL_MS);
+      await pause(ASK_INTERVAL_MS);
     }
   };
 

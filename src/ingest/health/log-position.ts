@@ -1,4 +1,5 @@
 import type { Logger } from '../../lib/logger';
+import { polled, repeat, within } from '../../lib/process/poller';
 import type { KafkaClient } from '../../kafka/client';
 import { logEnds, stableEnds } from '../../kafka/topics/topics';
 import { readCursors } from '../../redis/cursors';
@@ -112,62 +113,25 @@ export function createLogLook(sources: LogSources): () => Promise<LogPosition> {
 
 /** Looks once per second for all readers, so that they do not each send requests to Kafka. */
 export function watchLog(sources: LogSources, logger: Logger): LogWatch {
-  const lookAtLog = createLogLook(sources);
-  let latest: LogPosition | undefined;
-  let seenAt = performance.now();
-  let failure: string | undefined;
-  let failing = false;
-  let stopped = false;
-  let wake: () => void = () => undefined;
-
-  const look = async (): Promise<void> => {
-    try {
-      const takenAt = performance.now();
-      latest = await lookAtLog();
-      seenAt = takenAt;
-      failure = undefined;
-      if (failing) logger.info('the position of the log can be read again');
-      failing = false;
-    } catch (error) {
-      if (stopped) return;
-      // Logged once, not every second. The page shows that it does not know how fresh it is.
-      if (!failing) logger.warn({ err: error }, 'the position of the log cannot be read');
-      failing = true;
-      latest = undefined;
-      failure = error instanceof Error ? error.message : String(error);
-    }
-  };
-
-  const firstLook = look();
-  void (async () => {
-    await firstLook;
-    while (!stopped) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, LOOK_EVERY_MS);
-        wake = () => (clearTimeout(timer), resolve());
-      });
-      if (!stopped) await look();
-    }
-  })();
-
-  const position = (): LogPosition | undefined =>
-    performance.now() - seenAt < STALE_MS ? latest : undefined;
+  const look = polled(0, createLogLook(sources));
+  const looks = repeat({
+    everyMs: LOOK_EVERY_MS,
+    turn: () => look.refresh(),
+    // Logged once, not every second. The page shows that it does not know how fresh it is.
+    onFailure: (error, isFirst) =>
+      isFirst && logger.warn({ err: error }, 'the position of the log cannot be read'),
+    onRecovery: () => logger.info('the position of the log can be read again'),
+  });
+  const firstLook = looks.now();
+  const position = (): LogPosition | undefined => look.latest(STALE_MS);
   return {
     position,
     problem() {
       if (position() !== undefined) return undefined;
-      return failure ?? `no answer for ${Math.floor((performance.now() - seenAt) / 1000)} s`;
+      return look.failure()?.message ?? `no answer for ${Math.floor(look.ageMs() / 1000)} s`;
     },
-    async firstLook(ms) {
-      let timer: NodeJS.Timeout | undefined;
-      const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
-      await Promise.race([firstLook, limit]);
-      clearTimeout(timer);
-    },
-    stop() {
-      stopped = true;
-      wake();
-    },
+    firstLook: (ms) => within(ms, firstLook),
+    stop: () => void looks.stop(),
   };
 }
 

@@ -1,5 +1,6 @@
 import { TallymanError } from '../../lib/errors';
 import type { Logger } from '../../lib/logger';
+import { polled, repeat } from '../../lib/process/poller';
 import type { RunnerStatus } from '../consumer';
 import { checkHealth, type Health } from './check-health';
 import type { LogWatch } from './log-position';
@@ -36,29 +37,14 @@ const WATCHDOG_MS = 360_000;
  */
 export function watchHealth(options: HealthWatchOptions): HealthWatch {
   const { ping, statuses, logWatch, stuckAfterMs, logger, onFatal } = options;
-  let answeredAt = performance.now();
-  let storeError: string | undefined;
-  let asking = false;
+  const answer = polled(0, ping);
   let known = new Map<string, string>();
 
-  const ask = (): void => {
-    if (asking) return;
-    asking = true;
-    ping()
-      .then(
-        () => {
-          answeredAt = performance.now();
-          storeError = undefined;
-        },
-        (error: unknown) => (storeError = error instanceof Error ? error.message : String(error)),
-      )
-      .finally(() => (asking = false));
-  };
-
   const health = (): Health => {
-    const silentMs = performance.now() - answeredAt;
+    const silentMs = answer.ageMs();
     const storeProblem =
-      storeError ?? (silentMs > PING_LIMIT_MS ? `no answer for ${Math.floor(silentMs / 1000)} s` : undefined);
+      answer.failure()?.message ??
+      (silentMs > PING_LIMIT_MS ? `no answer for ${Math.floor(silentMs / 1000)} s` : undefined);
     return checkHealth({
       loops: statuses(),
       storeProblem,
@@ -69,7 +55,7 @@ export function watchHealth(options: HealthWatchOptions): HealthWatch {
   };
 
   const look = (): void => {
-    ask();
+    answer.refresh().catch(() => undefined); // `health` reports it.
     const { problems } = health();
     const current = new Map(problems.map(({ code, subject }) => [`${code} ${subject}`, subject]));
     for (const { code, subject, detail } of problems) {
@@ -81,12 +67,17 @@ export function watchHealth(options: HealthWatchOptions): HealthWatch {
     known = current;
     for (const { topic, idleMs } of statuses()) {
       if (idleMs <= WATCHDOG_MS) continue;
-      clearInterval(timer);
+      void looks.stop();
       const message = `The consumer of ${topic} has been stuck for ${Math.floor(idleMs / 1000)} s: ending the process.`;
       onFatal(new TallymanError('LOOP_STOPPED', message, { topic, idleMs }));
       return;
     }
   };
-  const timer = setInterval(look, LOOK_INTERVAL_MS);
-  return { health, stop: () => clearInterval(timer) };
+  const looks = repeat({
+    everyMs: LOOK_INTERVAL_MS,
+    turn: look,
+    onFailure: (error) => logger.error({ err: error }, 'cannot check the health'),
+    keepsAlive: true,
+  });
+  return { health, stop: () => void looks.stop() };
 }

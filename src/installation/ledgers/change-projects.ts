@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { closedMonthProblems, type ClosedMonths } from '../../billing/project/closed-months';
 import type { ProjectDocument } from '../../billing/project/project';
 import { TallymanError } from '../../lib/errors';
+import { pause } from '../../lib/process/poller';
 import type { BillingCalendar } from '../../rating/billing-calendar';
 import type { KafkaClient } from '../../kafka/client';
 import { openLedgerWriter, type LedgerWriter } from '../../kafka/ledger/ledger';
@@ -179,5 +180,3 @@ function unknownOutcome({ cause }: ChangeLost): TallymanError {
     { cause },
   );
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

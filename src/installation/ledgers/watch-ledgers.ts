@@ -1,4 +1,5 @@
 import type { Logger } from '../../lib/logger';
+import { repeat, within } from '../../lib/process/poller';
 import type { KafkaClient } from '../../kafka/client';
 import { topicName } from '../../kafka/topics/topics';
 import { isRebuilding } from '../../redis/rebuilding';
@@ -40,49 +41,32 @@ export async function watchLedgers(
 ): Promise<LedgerWatch> {
   const { projects, closes, invoices } = followLedgers(kafka, store, prefix);
   const views = Object.entries({ projects, closes, invoices });
-  const stopping = new AbortController();
+  let subject = '';
   let unseen: LedgerProblem | undefined;
   let rebuilding: LedgerProblem | undefined;
 
   const look = async (): Promise<void> => {
-    let subject = '';
-    try {
-      rebuilding = (await isRebuilding(store)) ? REBUILDING : undefined;
-      for (const [view, follower] of views) {
-        subject = topicName(prefix, `billing.${view}`);
-        const added = await follower.catchUp();
-        if (added > 0) logger.info({ view, added }, 'showed new records of the ledger');
-      }
-      if (unseen !== undefined) logger.info('the ledgers can be followed again');
-      unseen = undefined;
-    } catch (error) {
-      if (stopping.signal.aborted) return;
-      // Logged once, not every time.
-      if (unseen === undefined)
+    subject = '';
+    rebuilding = (await isRebuilding(store)) ? REBUILDING : undefined;
+    for (const [view, follower] of views) {
+      subject = topicName(prefix, `billing.${view}`);
+      const added = await follower.catchUp();
+      if (added > 0) logger.info({ view, added }, 'showed new records of the ledger');
+    }
+    unseen = undefined;
+  };
+  const looks = repeat({
+    everyMs: LOOK_EVERY_MS,
+    turn: look,
+    onFailure(error, isFirst) {
+      if (isFirst)
         logger.error({ err: error }, 'the ledgers cannot be followed: plans and invoices may be old');
       const reason = error instanceof Error ? error.message : String(error);
       const detail = `it cannot be followed, so what is shown of it may be old: ${reason}`;
       unseen = { code: 'LEDGER_UNSEEN', subject, detail };
-    }
-  };
-
-  const first = look();
-  void first.then(async () => {
-    while (!stopping.signal.aborted) {
-      await wait(LOOK_EVERY_MS, stopping.signal);
-      if (!stopping.signal.aborted) await look();
-    }
+    },
+    onRecovery: () => logger.info('the ledgers can be followed again'),
   });
-  await Promise.race([first, wait(FIRST_LOOK_MS, stopping.signal)]);
-  return {
-    problem: () => rebuilding ?? unseen,
-    stop: () => stopping.abort(),
-  };
-}
-
-function wait(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  });
+  await within(FIRST_LOOK_MS, looks.now());
+  return { problem: () => rebuilding ?? unseen, stop: () => void looks.stop() };
 }

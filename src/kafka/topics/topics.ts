@@ -1,4 +1,5 @@
 import { ConfigResourceTypes, KafkaJSError, type ITopicConfig } from 'kafkajs';
+import { pause } from '../../lib/process/poller';
 import { TallymanError } from '../../lib/errors';
 import type { KafkaClient } from '../client';
 import type { LogPoint } from './list-offsets';
@@ -274,7 +275,7 @@ async function whileElecting<T>(ask: () => Promise<T>): Promise<T> {
     } catch (error) {
       const { retriable } = error as { retriable?: boolean };
       if (retriable !== true || attempt === ELECTION_ATTEMPTS) throw error;
-      await new Promise((resolve) => setTimeout(resolve, ELECTION_RETRY_MS));
+      await pause(ELECTION_RETRY_MS);
     }
   }
 }

@@ -1,7 +1,9 @@
 import type { Logger } from '../logger';
-import { deferred } from './deferred';
 
 export interface StopSignal {
+  /** Aborted when the stop is requested. */
+  readonly signal: AbortSignal;
+  /** Resolves then. */
   readonly promise: Promise<void>;
   stopped(): boolean;
   dispose(): void;
@@ -29,12 +31,11 @@ export function stopsWhileStarting(logger: Pick<Logger, 'debug' | 'info'>, exitC
 
 /** The first SIGINT or SIGTERM requests an orderly stop. A second one ends the process at once. */
 export function signalled(): StopSignal {
-  let stopped = false;
-  const asked = deferred<void>();
+  const stop = new AbortController();
+  const { signal } = stop;
   const onSignal = (): void => {
-    if (stopped) process.exit(EXIT_INTERRUPTED);
-    stopped = true;
-    asked.resolve();
+    if (signal.aborted) process.exit(EXIT_INTERRUPTED);
+    stop.abort();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
@@ -43,10 +44,11 @@ export function signalled(): StopSignal {
     process.off('SIGTERM', onSignalWhileStarting);
   }
   return {
-    promise: asked.promise,
-    stopped: () => stopped,
+    signal,
+    promise: new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
+    stopped: () => signal.aborted,
     dispose() {
-      stopped = true;
+      stop.abort();
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
     },

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Context } from '../../installation/context';
 import { publisherAtNeed } from '../../kafka/producer';
+import { pause } from '../../lib/process/poller';
 import { signalled } from '../../lib/process/stop-signal';
 import { loadMappingRules } from '../mapping-file';
 import { createTransferMeter } from './transfer-meter';
@@ -34,9 +34,7 @@ export async function runTransferMeter(
       } catch (error) {
         logger.warn({ err: error }, 'transfer could not be counted: it is counted with the next reading');
       }
-      const pause = new AbortController();
-      await Promise.race([delay(everyMs, undefined, pause), stopSignal.promise]);
-      pause.abort();
+      await pause(everyMs, stopSignal.signal);
     }
   } finally {
     await publisher.close();

@@ -3,6 +3,7 @@ import type { Context } from '../../installation/context';
 import { checkCloses } from '../../installation/ledgers/check-closes';
 import { logRanges, usageTopics } from '../../kafka/topics/topics';
 import type { Finding } from '../../lib/finding';
+import { pause } from '../../lib/process/poller';
 import { readCursors } from '../../redis/cursors';
 import { checkTopicIds } from './check-topic-ids';
 
@@ -47,7 +48,7 @@ export async function checkCursors(context: Context): Promise<Finding[]> {
     const installation = { client: context.kafka(), store, prefix, calendar: context.calendar, shardCount };
     findings.push(...(await checkCloses({ ...installation, nowMs: Date.now() })));
   }
-  if (behind.length > 0) await new Promise((resolve) => setTimeout(resolve, STUCK_AFTER_MS));
+  if (behind.length > 0) await pause(STUCK_AFTER_MS);
   for (const { topic, partition, cursor, end } of behind) {
     if ((await readCursors(store, partition)).get(topic) !== cursor) continue;
     findings.push({

@@ -2,6 +2,7 @@ import { connect as connectSocket, Socket, type NetConnectOpts } from 'node:net'
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { AbstractConnector, Redis, ReplyError, type RedisOptions } from 'ioredis';
 import { TallymanError } from '../../lib/errors';
+import { pause } from '../../lib/process/poller';
 
 /**
  * Makes a Redis that was restarted rewrite its append-only file before anything is written to it.
@@ -118,7 +119,7 @@ async function rewriteFile(redis: Redis, address: string): Promise<string | unde
     if (isRewritten(info)) return undefined;
     if (info['aof_rewrite_in_progress'] === '0' && info['aof_rewrite_scheduled'] === '0') {
       if (hasAsked) {
-        await delay(PAUSE_AFTER_FAILURE_MS);
+        await pause(PAUSE_AFTER_FAILURE_MS);
         throw notRewritten(address, 'the rewrite failed');
       }
       hasAsked = true;
@@ -130,12 +131,12 @@ async function rewriteFile(redis: Redis, address: string): Promise<string | unde
         if (/^NOPERM|unknown command/i.test(message)) return info['run_id'];
         // Another process may have been faster.
         if (!/in progress|scheduled/i.test(message)) {
-          await delay(PAUSE_AFTER_FAILURE_MS);
+          await pause(PAUSE_AFTER_FAILURE_MS);
           throw notRewritten(address, message);
         }
       }
     }
-    await delay(LOOK_MS);
+    await pause(LOOK_MS);
   }
 }
 
@@ -155,8 +156,6 @@ export function infoOf(text: string): Record<string, string> {
     lines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]),
   );
 }
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Makes the connections of a client, or of each node of a cluster, pass a gate. */
 export function connectorThrough(gate: RewriteGate): NonNullable<RedisOptions['Connector']> {

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { usageAnswer } from './answers';
 import type { WebDependencies } from '../http/dependencies';
+import { repeat, type Repetition } from '../../lib/process/poller';
 import { readMonthView } from '../pages/month-view';
 import { ProblemError } from '../http/problems';
 import type { Session } from '../http/tokens';
@@ -32,32 +33,37 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 interface Watched {
   readonly watchers: Set<Watcher>;
-  /** The last document, and the part of it that is compared. */
-  json: string | undefined;
-  meaning: string | undefined;
-  timer: NodeJS.Timeout | undefined;
+  readonly looks: Repetition;
+  /** The last document. */
+  readonly json: () => string | undefined;
 }
 
 export function createUsageStreams(web: WebDependencies): UsageStreams {
   const watched = new Map<string, Watched>();
 
-  const look = async (project: string, one: Watched): Promise<void> => {
-    try {
-      const month = web.calendar.monthOfMs(web.nowMs());
-      const answer = usageAnswer(await readMonthView(web, project, month), web.logWatch.position());
-      // The forecast and the time of the reading change every second. Neither is a change of usage.
-      const { behind } = answer.freshness;
-      const meaning = JSON.stringify({ ...answer, freshness: behind, forecast: null });
-      if (meaning !== one.meaning) {
-        one.meaning = meaning;
-        one.json = JSON.stringify(answer);
-        for (const { onUsage } of one.watchers) onUsage(one.json);
-      }
-    } catch (error) {
+  const watchProject = (project: string): Watched => {
+    const watchers = new Set<Watcher>();
+    let json: string | undefined;
+    let shown: string | undefined;
+    const looks = repeat({
+      everyMs: LOOK_EVERY_MS,
+      async turn() {
+        const month = web.calendar.monthOfMs(web.nowMs());
+        const answer = usageAnswer(await readMonthView(web, project, month), web.logWatch.position());
+        // The forecast and the time of the reading change every second. Neither is usage.
+        const { behind } = answer.freshness;
+        const meaning = JSON.stringify({ ...answer, freshness: behind, forecast: null });
+        if (meaning === shown) return;
+        shown = meaning;
+        json = JSON.stringify(answer);
+        for (const { onUsage } of watchers) onUsage(json);
+      },
       // Redis may come back. The watchers keep the last numbers until then.
-      web.logger.warn({ err: error, project }, 'cannot read a watched project');
-    }
-    if (watched.get(project) === one) one.timer = setTimeout(() => void look(project, one), LOOK_EVERY_MS);
+      onFailure: (error, isFirst) =>
+        isFirst && web.logger.warn({ err: error, project }, 'cannot read a watched project'),
+    });
+    void looks.now();
+    return { watchers, looks, json: () => json };
   };
 
   const mayWatch = (subject: string): boolean => {
@@ -69,27 +75,23 @@ export function createUsageStreams(web: WebDependencies): UsageStreams {
   return {
     watch(project, watcher) {
       if (!mayWatch(watcher.subject)) return undefined;
-      let one = watched.get(project);
-      if (one === undefined) {
-        one = { watchers: new Set(), meaning: undefined, json: undefined, timer: undefined };
-        watched.set(project, one);
-        void look(project, one);
-      }
-      const { watchers, timer } = one;
-      watchers.add(watcher);
-      if (one.json !== undefined) watcher.onUsage(one.json);
+      const one = watched.get(project) ?? watchProject(project);
+      watched.set(project, one);
+      one.watchers.add(watcher);
+      const json = one.json();
+      if (json !== undefined) watcher.onUsage(json);
       return () => {
-        watchers.delete(watcher);
-        if (watchers.size > 0 || watched.get(project)?.watchers !== watchers) return;
-        clearTimeout(watched.get(project)?.timer ?? timer);
+        one.watchers.delete(watcher);
+        if (one.watchers.size > 0 || watched.get(project) !== one) return;
+        void one.looks.stop();
         watched.delete(project);
       };
     },
     close() {
       const all = [...watched.values()];
       watched.clear();
-      for (const { watchers, timer } of all) {
-        clearTimeout(timer);
+      for (const { watchers, looks } of all) {
+        void looks.stop();
         for (const { onEnd } of [...watchers]) onEnd();
       }
     },

@@ -8,6 +8,7 @@ import { openOnceLog } from '../../../kafka/ledger/append-once-topic';
 import { listVerb, durationOption } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
+import { pause } from '../../../lib/process/poller';
 import { EXIT_INTERRUPTED, signalled, stopsWhileStarting } from '../../../lib/process/stop-signal';
 
 /**
@@ -83,21 +84,18 @@ async function watch(
   );
   const sources = { store, catalog, calendar, views, log: sentBefore };
   let seen: SeenShards = new Map();
-  let fullAt = 0;
+  let fullAt = Number.NEGATIVE_INFINITY;
   const stopSignal = signalled();
   try {
     while (!stopSignal.stopped()) {
-      const nowMs = Date.now();
-      const isFull = nowMs - fullAt >= FULL_PASS_MS;
-      if (isFull) fullAt = nowMs;
-      const pass = await alertPass(sources, nowMs, isFull ? new Map() : seen);
+      const startedAt = performance.now();
+      const isFull = startedAt - fullAt >= FULL_PASS_MS;
+      if (isFull) fullAt = startedAt;
+      const pass = await alertPass(sources, Date.now(), isFull ? new Map() : seen);
       seen = pass.seen;
       for (const alert of pass.sent) logger.info({ alert }, 'alert sent');
       if (once) break;
-      await Promise.race([
-        stopSignal.promise,
-        new Promise((resolve) => setTimeout(resolve, interval).unref()),
-      ]);
+      await pause(interval, stopSignal.signal);
     }
   } finally {
     await sentBefore.close();

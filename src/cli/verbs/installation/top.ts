@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { followLedgers } from '../../../installation/ledgers/follow-ledger';
 import { loadCatalog } from '../../../installation/catalog-file';
@@ -9,7 +8,7 @@ import { readSpend } from '../../../ops/spend';
 import { durationOption, spanArgument } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { printJson, printLine } from '../../lib/output';
-import { polled } from '../../../lib/process/poller';
+import { pause, polled } from '../../../lib/process/poller';
 import { openScreen } from '../../lib/screen';
 import { signalled, type StopSignal } from '../../../lib/process/stop-signal';
 import { topDocument, topLines, type TopView } from '../../lib/top-view';
@@ -68,7 +67,7 @@ async function top(context: Context, options: TopOptions, isLive: boolean): Prom
     if (isLive) await drawUntilStopped(watched, options.interval, stopSignal);
     else if (options.once || options.json) {
       await watched.refresh();
-      await untilNext(LOOK_EVERY_MS, stopSignal);
+      await pause(LOOK_EVERY_MS, stopSignal.signal);
       await watched.refresh();
       if (options.json) printJson(topDocument(watched.view()));
       else print(watched.view());
@@ -77,7 +76,7 @@ async function top(context: Context, options: TopOptions, isLive: boolean): Prom
         await watched.refresh();
         print(watched.view());
         printLine();
-        await untilNext(options.interval, stopSignal);
+        await pause(options.interval, stopSignal.signal);
       }
     }
   } finally {
@@ -144,21 +143,14 @@ async function drawUntilStopped(
   try {
     while (!stopSignal.stopped()) {
       const refreshed = watched.refresh().catch(() => undefined); // The view shows it as a problem.
-      await Promise.race([refreshed, untilNext(intervalMs, stopSignal)]);
+      await Promise.race([refreshed, pause(intervalMs, stopSignal.signal)]);
       draw();
-      await untilNext(intervalMs, stopSignal);
+      await pause(intervalMs, stopSignal.signal);
     }
   } finally {
     process.stdout.off('resize', draw);
     screen.close();
   }
-}
-
-async function untilNext(ms: number, stopSignal: StopSignal): Promise<void> {
-  const ended = new AbortController();
-  const waited = delay(ms, undefined, { signal: ended.signal }).catch(() => undefined);
-  await Promise.race([stopSignal.promise, waited]);
-  ended.abort();
 }
 
 function print(view: TopView): void {
