@@ -1,75 +1,82 @@
-import { parseCopy } from '../lib/document';
-import type { Config } from '../lib/config';
-import type { Logger } from '../lib/logger';
-import type { KafkaClient } from '../kafka/client';
 import { readCloseState } from '../close/close-state';
 import { readRecentDeadLetters, type RecentDeadLetters } from '../dead-letters/recent-dead-letters';
-import { readCloses } from '../redis/views/closes';
-import { countProjects } from '../redis/usage/read-usage';
+import type { LogPosition } from '../ingest/health/log-position';
+import type { KafkaClient } from '../kafka/client';
+import { parseCopy } from '../lib/document';
+import { polled, type Polled } from '../lib/process/poller';
 import { readWhole } from '../redis/rebuilding';
-import type { LogPosition, LogWatch } from '../ingest/health/log-position';
+import { countProjects } from '../redis/usage/read-usage';
+import { readCloses } from '../redis/views/closes';
 import { readSpend, type Spend, type SpendSources } from './spend';
 
-/** The installation, for the people who run it. */
-export interface OpsView {
+/**
+ * The installation at one moment, for the people who run it. A field is undefined if it is not
+ * known yet, or no longer known.
+ */
+export interface Overview {
+  readonly nowMs: number;
   readonly month: string;
   readonly currency: string;
   readonly position: LogPosition | undefined;
-  /** undefined if Kafka does not answer. */
   readonly deadLetters: RecentDeadLetters | undefined;
-  readonly spend: Spend;
-  readonly months: readonly {
-    readonly month: string;
-    readonly closedAt: string | undefined;
-    readonly projects: number;
-  }[];
+  readonly spend: Spend | undefined;
 }
 
-/** The sources of the overview. */
+export interface MonthState {
+  readonly month: string;
+  readonly closedAt: string | undefined;
+  readonly projects: number;
+}
+
 export interface OverviewSources extends SpendSources {
-  readonly logger: Logger;
-  readonly config: Config;
   readonly kafka: KafkaClient;
-  readonly logWatch: LogWatch;
+  readonly prefix: string;
+  readonly position: () => LogPosition | undefined;
+  /** Brings the views of the ledgers up to date, before projects are priced by them. */
+  readonly catchUp?: () => Promise<unknown>;
 }
 
-const SPEND_KEPT_MS = 30_000;
+/** What `top` and the page share. Expensive parts are read rarely, for all viewers together. */
+export interface OverviewReader {
+  readonly deadLetters: Polled<RecentDeadLetters>;
+  readonly spend: Polled<Spend>;
+  /** By the last answers. */
+  overview(): Overview;
+  /** The newest first. */
+  readMonths(): Promise<readonly MonthState[]>;
+}
+
+const LETTERS_EVERY_MS = 2_000;
 const LETTERS_PER_PARTITION = 100;
+/** Pricing every project takes long if there are many. */
+const SPEND_EVERY_MS = 30_000;
 const MONTHS_SHOWN = 12;
 
-/**
- * Reads the content of the installation's page. Expensive parts are read at most once per half
- * minute, for all viewers.
- */
-export function createOpsReader(web: OverviewSources): { read(): Promise<OpsView>; forgetLetters(): void } {
-  const spend = keptFor(SPEND_KEPT_MS, () => readSpend(web));
-  const letters = keptFor(2_000, () =>
-    readRecentDeadLetters(web.kafka, web.config.prefix, LETTERS_PER_PARTITION),
+export function createOverviewReader(sources: OverviewSources): OverviewReader {
+  const { kafka, prefix, store, calendar, catalog, nowMs, position, catchUp } = sources;
+  const deadLetters = polled(LETTERS_EVERY_MS, () =>
+    readRecentDeadLetters(kafka, prefix, LETTERS_PER_PARTITION),
   );
+  const spend = polled(SPEND_EVERY_MS, async () => {
+    await catchUp?.();
+    return readSpend(sources);
+  });
   return {
-    forgetLetters: () => letters.forget(),
-    async read() {
-      const [spent, deadLetters, months] = await Promise.all([
-        spend.get(),
-        letters.get().catch((error: unknown) => {
-          web.logger.warn({ err: error }, 'cannot read the dead letters');
-          return undefined;
-        }),
-        readWhole(web.store, () => readMonths(web)),
-      ]);
-      return {
-        month: web.calendar.monthOfMs(web.nowMs()),
-        currency: web.catalog.currency,
-        position: web.logWatch.position(),
-        deadLetters,
-        spend: spent,
-        months,
-      };
-    },
+    deadLetters,
+    spend,
+    overview: () => ({
+      nowMs: nowMs(),
+      month: calendar.monthOfMs(nowMs()),
+      currency: catalog.currency,
+      position: position(),
+      deadLetters: deadLetters.latest(),
+      spend: spend.latest(),
+    }),
+    readMonths: () => readWhole(store, () => readMonths(sources)),
   };
 }
 
-async function readMonths({ store, calendar, nowMs }: OverviewSources): Promise<OpsView['months']> {
+async function readMonths({ store, calendar, nowMs }: OverviewSources): Promise<MonthState[]> {
   const [state, closes] = await Promise.all([readCloseState(store, calendar, nowMs()), readCloses(store)]);
   const current = calendar.monthOfMs(nowMs());
   const months = [...new Set([current, ...state.openMonthsWithUsage, ...state.closedMonths])]
@@ -88,20 +95,4 @@ async function readMonths({ store, calendar, nowMs }: OverviewSources): Promise<
       };
     }),
   );
-}
-
-/** Caches an answer for `ms`. A failure is not cached. */
-function keptFor<T>(ms: number, ask: () => Promise<T>): { get(): Promise<T>; forget(): void } {
-  let kept: { readonly at: number; readonly answer: Promise<T> } | undefined;
-  const forget = (): void => void (kept = undefined);
-  return {
-    forget,
-    get() {
-      if (kept === undefined || performance.now() - kept.at > ms) {
-        kept = { at: performance.now(), answer: ask() };
-        kept.answer.catch(forget);
-      }
-      return kept.answer;
-    },
-  };
 }

@@ -1,20 +1,11 @@
 import type { RecentDeadLetters } from '../../dead-letters/recent-dead-letters';
-import { behindOf, stuckPartitions, type LogPosition } from '../../ingest/health/log-position';
-import type { Spend } from '../../ops/spend';
+import { behindOf, stuckPartitions } from '../../ingest/health/log-position';
+import type { Overview } from '../../ops/overview';
 import { formatTable, groupDigits, printable, type Column } from './output';
 import type { Line } from './screen';
 
-/**
- * What `tallyman top` shows at one moment. A field is undefined if it is not known yet, or no
- * longer known.
- */
-export interface TopView {
-  readonly nowMs: number;
-  readonly month: string;
-  readonly currency: string;
-  readonly position: LogPosition | undefined;
-  readonly deadLetters: RecentDeadLetters | undefined;
-  readonly spend: Spend | undefined;
+/** What `tallyman top` shows at one moment. */
+export interface TopView extends Overview {
   /** Why a field is not known. */
   readonly problems: readonly string[];
 }

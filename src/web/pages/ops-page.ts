@@ -3,9 +3,15 @@ import type { DeadLetter } from '../../dead-letters/dead-letter';
 import { groupDigits } from '../../lib/text/number-text';
 import { html, type Html } from './html';
 import { behindOf, type LogPosition } from '../../ingest/health/log-position';
-import type { OpsView } from '../../ops/overview';
+import type { MonthState, Overview } from '../../ops/overview';
+import type { Spend } from '../../ops/spend';
 import { replayForm } from './replay-page';
 import { clock, money, monthName } from './number-text';
+
+export interface OpsView extends Overview {
+  readonly spend: Spend;
+  readonly months: readonly MonthState[];
+}
 
 const LETTERS_SHOWN = 50;
 const VALUE_SHOWN = 4_000;

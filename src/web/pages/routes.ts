@@ -10,7 +10,7 @@ import { invoicePage } from './invoice-page';
 import { page, projectUrl, sendPage } from './layout';
 import { readMonthView } from './month-view';
 import { opsPage } from './ops-page';
-import { createOpsReader } from '../../ops/overview';
+import { createOverviewReader } from '../../ops/overview';
 import { problemDocument, ProblemError } from '../http/problems';
 import { LOGIN_LIMIT } from '../http/rate-limit';
 import { askedReplay, createReplay } from '../api/replay';
@@ -80,12 +80,25 @@ export function registerPages(app: FastifyInstance, web: WebDependencies): void 
     );
   });
 
-  const ops = createOpsReader(web);
+  const installation = createOverviewReader({
+    ...web,
+    prefix: web.config.prefix,
+    position: () => web.logWatch.position(),
+  });
   app.get('/ops', async (request, reply) => {
     const session = opsSessionOf(request);
     await web.logWatch.firstLook(1_000);
+    const [months, spend, deadLetters] = await Promise.all([
+      installation.readMonths(),
+      installation.spend.refresh(),
+      installation.deadLetters.refresh().catch((error: unknown) => {
+        web.logger.warn({ err: error }, 'cannot read the dead letters');
+        return undefined;
+      }),
+    ]);
     const frame = { title: 'Installation', session, formProof: request.formProof };
-    return sendPage(reply, page(frame, opsPage(await ops.read(), request.formProof)));
+    const view = { ...installation.overview(), months, spend, deadLetters };
+    return sendPage(reply, page(frame, opsPage(view, request.formProof)));
   });
 
   const replay = createReplay(web);
@@ -94,7 +107,7 @@ export function registerPages(app: FastifyInstance, web: WebDependencies): void 
     checkForm(request);
     const asked = askedReplay(request.body);
     const outcome = await replay(asked);
-    ops.forgetLetters();
+    installation.deadLetters.forget();
     request.log.warn({ subject: session.subject, ...asked, replayed: outcome.report.replayed }, 'replayed');
     const frame = { title: 'Replay', session, formProof: request.formProof };
     return sendPage(reply, page(frame, replayPage(asked, outcome)));

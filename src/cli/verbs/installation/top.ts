@@ -1,10 +1,9 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { followLedgers } from '../../../installation/ledgers/follow-ledger';
 import { loadCatalog } from '../../../installation/catalog-file';
-import { readRecentDeadLetters } from '../../../dead-letters/recent-dead-letters';
 import { usageTopics } from '../../../kafka/topics/topics';
 import { createLogLook } from '../../../ingest/health/log-position';
-import { readSpend } from '../../../ops/spend';
+import { createOverviewReader } from '../../../ops/overview';
 import { durationOption, spanArgument } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { printJson, printLine } from '../../lib/output';
@@ -20,10 +19,6 @@ interface TopOptions {
 }
 
 const LOOK_EVERY_MS = 1_000;
-const LETTERS_EVERY_MS = 5_000;
-/** Pricing every project takes long if there are many. */
-const SPEND_EVERY_MS = 30_000;
-const LETTERS_PER_PARTITION = 100;
 /** An older answer does not show how fresh the totals are. */
 const STALE_MS = 10_000;
 const INTERVAL_MIN_MS = 100;
@@ -103,31 +98,21 @@ async function openTop({
     LOOK_EVERY_MS / 2,
     createLogLook({ kafka, store, topics: usageTopics(config.prefix) }),
   );
-  const letters = polled(LETTERS_EVERY_MS, () =>
-    readRecentDeadLetters(kafka, config.prefix, LETTERS_PER_PARTITION),
-  );
   const { projects, invoices } = followLedgers(kafka, store, config.prefix);
-  const spend = polled(SPEND_EVERY_MS, async () => {
-    await Promise.all([projects.catchUp(), invoices.catchUp()]);
-    return readSpend({ store, calendar, catalog, nowMs: Date.now });
+  const installation = createOverviewReader({
+    ...{ kafka, store, calendar, catalog, prefix: config.prefix, nowMs: Date.now },
+    position: () => position.latest(STALE_MS),
+    catchUp: () => Promise.all([projects.catchUp(), invoices.catchUp()]),
   });
-  const all = [position, letters, spend];
+  const all = [position, installation.deadLetters, installation.spend];
   return {
     async refresh() {
       await Promise.all(all.map((one) => one.refresh()));
     },
-    view() {
-      const nowMs = Date.now();
-      return {
-        nowMs,
-        month: calendar.monthOfMs(nowMs),
-        currency: catalog.currency,
-        position: position.latest(STALE_MS),
-        deadLetters: letters.latest(),
-        spend: spend.latest(),
-        problems: [...new Set(all.flatMap((one) => one.failure()?.message ?? []))],
-      };
-    },
+    view: () => ({
+      ...installation.overview(),
+      problems: [...new Set(all.flatMap((one) => one.failure()?.message ?? []))],
+    }),
   };
 }
 

@@ -1,7 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { cutTo, openScreen } from '../../../../../src/cli/lib/screen';
 import { topDocument, topLines, type TopView } from '../../../../../src/cli/lib/top-view';
-import { polled } from '../../../../../src/lib/process/poller';
 import { toned } from '../../../../../src/cli/lib/output';
 
 const NOW_MS = Date.parse('2026-11-24T12:00:00Z');
@@ -120,16 +119,4 @@ describe('colours', () => {
     process.env['NO_COLOR'] = '1';
     expect(toned('bad', 'stuck', stream)).toBe('stuck');
   });
-});
-
-test('what is polled is asked once at a time, and a failure takes the old answer away', async () => {
-  const answers = [Promise.resolve(1), Promise.reject(new Error('gone')), Promise.resolve(3)];
-  let asked = 0;
-  const number = polled(0, () => answers[asked++]!);
-  await Promise.all([number.refresh(), number.refresh()]);
-  expect([asked, number.latest()]).toEqual([1, 1]);
-  await expect(number.refresh()).rejects.toThrow('gone');
-  expect([number.latest(), number.failure()?.message]).toEqual([undefined, 'gone']);
-  await number.refresh();
-  expect([number.latest(), number.failure()]).toEqual([3, undefined]);
 });
