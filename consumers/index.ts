@@ -2,6 +2,7 @@ import { agentConsumer } from './agent';
 import { inferenceConsumer } from './inference';
 import { sessionConsumer } from './session';
 import { transferConsumer } from './transfer';
+import { shown } from '../src/lib/text/describe';
 import type { UsageConsumer } from './usage-consumer';
 import { VOID_TYPE } from './void';
 
@@ -14,9 +15,6 @@ export const usageConsumers: readonly UsageConsumer[] = [
 
 export const consumerNames: readonly string[] = usageConsumers.map(({ name }) => name);
 
-/** The types of usage events, for messages. */
-export const usageEventTypes = usageConsumers.map(({ eventType }) => eventType).join(', ');
-
 export function consumerNamed(name: string): UsageConsumer {
   const found = usageConsumers.find((consumer) => consumer.name === name);
   if (!found) throw new RangeError(`there is no consumer "${name}"`);
@@ -28,9 +26,13 @@ export function consumerNamed(name: string): UsageConsumer {
  * it takes back, because only there is it in order with that event.
  *
  * @param voidedType `data.type` of a void
- * @returns undefined if no topic takes the type
+ * @returns what is wrong with the type if no topic takes it
  */
-export function consumerOfType(type: unknown, voidedType: () => unknown): UsageConsumer | undefined {
-  const routed = type === VOID_TYPE ? voidedType() : type;
-  return usageConsumers.find(({ eventType }) => eventType === routed);
+export function consumerOfType(type: unknown, voidedType: () => unknown): UsageConsumer | string {
+  const isVoid = type === VOID_TYPE;
+  const routed = isVoid ? voidedType() : type;
+  const found = usageConsumers.find(({ eventType }) => eventType === routed);
+  if (found !== undefined) return found;
+  const types = usageConsumers.map(({ eventType }) => eventType).join(', ');
+  return `${isVoid ? 'data.type' : 'type'} is ${shown(routed)} and must be one of ${types}`;
 }

@@ -2,11 +2,10 @@
  * The package's entry `tallyman/rating`: what an event adds to the totals, without Kafka or Redis.
  * The consumers rate by the same code.
  */
-import { consumerOfType, usageEventTypes } from '../../consumers';
+import { consumerOfType } from '../../consumers';
 import { rateMessage } from '../../consumers/decode/rate-message';
 import { reject, type Rejection } from '../../consumers/decode/rejection';
 import { isJsonObject } from '../../consumers/usage-consumer';
-import { shown } from '../lib/text/describe';
 import { createBillingCalendar } from '../rating/billing-calendar';
 import { roundingTable, type RoundingName } from '../rating/rounding';
 import type { RatedEvent } from '../rating/usage';
@@ -54,8 +53,7 @@ export function createRater({ zone = 'UTC', rounding = 'per-minute', limits }: R
   return (document, publishedAt) => {
     const { type, data } = isJsonObject(document) ? document : {};
     const consumer = consumerOfType(type, () => (isJsonObject(data) ? data['type'] : undefined));
-    if (consumer === undefined)
-      return reject('schema_violation', `type is ${shown(type)} and must be one of ${usageEventTypes}`);
+    if (typeof consumer === 'string') return reject('schema_violation', consumer);
     const value = Buffer.from(JSON.stringify(document));
     const rated = rateMessage(consumer, { offset: 0, timestampMs: publishedAt.getTime(), value }, context);
     if (!rated.ok) return rated;

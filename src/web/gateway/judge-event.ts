@@ -1,5 +1,5 @@
 import { decodeEvent, type TimeLimits } from '../../../consumers/decode/decode-event';
-import { consumerOfType, usageEventTypes } from '../../../consumers';
+import { consumerOfType } from '../../../consumers';
 import type { RejectedEvent } from '../../../schemas/types';
 import { shown } from '../../lib/text/describe';
 import { isJsonObject } from '../../../consumers/usage-consumer';
@@ -27,8 +27,7 @@ export function judgeEvent(
     rejected: { ...(typeof event.id === 'string' && { id: event.id }), reason, detail },
   });
   const consumer = consumerOfType(event.type, () => voidedTypeOf(event));
-  if (consumer === undefined)
-    return rejected('schema_violation', `type is ${shown(event.type)} and must be one of ${usageEventTypes}`);
+  if (typeof consumer === 'string') return rejected('schema_violation', consumer);
   // This is checked first, so that nothing else is told about an event of another project.
   if (typeof event.subject === 'string' && !mayPublish(event.subject)) {
     return rejected('forbidden', `The token is not for a producer of ${shown(event.subject)}.`);

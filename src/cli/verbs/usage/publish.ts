@@ -1,7 +1,6 @@
 import { Command } from 'commander';
-import { consumerOfType, usageConsumers, usageEventTypes } from '../../../../consumers';
+import { consumerOfType, usageConsumers } from '../../../../consumers';
 import { decodeEvent, VALUE_BYTES_MAX } from '../../../../consumers/decode/decode-event';
-import { VOID_TYPE } from '../../../../consumers/void';
 import { TallymanError } from '../../../lib/errors';
 import { inputFile, type InputFile } from '../../../lib/text/input-file';
 import { createProgress } from '../../../lib/progress';
@@ -99,11 +98,8 @@ function routeOf(bytes: Buffer): Route | string {
   const { type, subject, data } = (event ?? {}) as { type?: unknown; subject?: unknown; data?: unknown };
   const { type: voidedType } = (data ?? {}) as { type?: unknown };
   const consumer = consumerOfType(type, () => voidedType);
-  if (!consumer) {
-    const given = type === VOID_TYPE ? `"data.type" is ${shown(voidedType)}` : `"type" is ${shown(type)}`;
-    return `${given}, and must be one of ${usageEventTypes}`;
-  }
-  if (typeof subject !== 'string') return `"subject" is ${shown(subject)}, and must be a project id`;
+  if (typeof consumer === 'string') return consumer;
+  if (typeof subject !== 'string') return `subject is ${shown(subject)} and must be a project id`;
   return { topic: consumer.topic, project: subject };
 }
 

@@ -116,8 +116,8 @@ test.each<[string, string[], number, string]>([
   ['a missing file after a good one', [fileOf('first.ndjson', line('a')), join(folder, 'none')], 2, 'there is no such file'],
   ['a line that is too long', [fileOf('long.ndjson', `${line('a')}\n${'x'.repeat(1_048_577)}\n`)], 1, 'long.ndjson:2 has 1048577 bytes'],
   ['a line that is not JSON', [fileOf('broken.ndjson', `${line('a')}\n{\n`)], 1, 'broken.ndjson:2 is not JSON'],
-  ['another type', [fileOf('typed.ndjson', line('a', { type: 'fax' }))], 1, 'typed.ndjson:1 "type" is "fax"'],
-  ['no project', [fileOf('nobody.ndjson', line('a', { subject: 5 }))], 1, 'nobody.ndjson:1 "subject" is 5'],
+  ['another type', [fileOf('typed.ndjson', line('a', { type: 'fax' }))], 1, 'typed.ndjson:1 type is "fax"'],
+  ['no project', [fileOf('nobody.ndjson', line('a', { subject: 5 }))], 1, 'nobody.ndjson:1 subject is 5'],
   ['UTF-16', [fileOf('utf16.ndjson', Buffer.from(`\ufeff${line('a')}`, 'utf16le'))], 1, 'utf16.ndjson:1 is not valid UTF-8'],
 ])('%s: one clear message, and nothing is published', async (_, files, exitCode, message) => {
   const published = await publishedBy(async () => {
