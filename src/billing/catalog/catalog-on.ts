@@ -4,6 +4,7 @@ import {
   inForce,
   type CatalogDocument,
   type LlmPrices,
+  type PhoneNumberRow,
   type PlanRow,
   type PriceDocument,
 } from './catalog';
@@ -25,6 +26,15 @@ export interface CatalogOn {
     readonly from: string;
   }[];
   readonly rates: readonly RateOn[];
+  readonly phoneNumbers: readonly {
+    readonly kind: PhoneNumberRow['kind'];
+    /** By plan, how many are free. */
+    readonly included: Readonly<Record<string, number>>;
+    /** By plan, for a month; null if the plan has no price. */
+    readonly prices: Readonly<Record<string, string | null>>;
+    readonly from: string;
+    readonly note?: string;
+  }[];
   /** Alias -> model. */
   readonly aliases: Readonly<Record<string, string>>;
 }
@@ -78,6 +88,13 @@ export function catalogOn(document: CatalogDocument, day: string, plan?: string)
       from: row.from,
     })),
     rates: inInvoiceOrder(rates.keys()).map((key) => rates.get(key)!),
+    phoneNumbers: rowsOn(document.phoneNumbers ?? [], day, (row) => row.kind).map((row) => ({
+      kind: row.kind,
+      included: byPlan((name) => row.included?.[name] ?? 0),
+      prices: byPlan((name) => row.plans[name] ?? null),
+      from: row.from,
+      ...(row.note !== undefined && { note: row.note }),
+    })),
     aliases: Object.fromEntries(aliasesIn(Object.entries(document.inference.aliases), day.slice(0, 7))),
   };
 }

@@ -1,6 +1,13 @@
 import { TallymanError } from '../../lib/errors';
 import { isInference, splitMeterKey } from '../../rating/meters';
-import { aliasesIn, inForce, type AtQuota, type Catalog, type UnitPrice } from '../catalog/catalog';
+import {
+  aliasesIn,
+  inForce,
+  type AtQuota,
+  type Catalog,
+  type PhoneNumberRow,
+  type UnitPrice,
+} from '../catalog/catalog';
 import { cutAt, daysOf, periodOfMonth, type Period } from './days';
 import { Decimal, roundMoney } from './decimal';
 import type { Overrides, PlanEntry } from '../project/project';
@@ -34,6 +41,17 @@ export interface PricingPeriod {
   readonly unitPricesFor: (
     key: string,
   ) => readonly { readonly period: Period; readonly rate: UnitPrice | undefined }[];
+  /** The prices of a rented phone number in the pricing period, each with its days. */
+  readonly numberPricesFor: (
+    kind: PhoneNumberRow['kind'],
+  ) => readonly { readonly period: Period; readonly rate: NumberPrice }[];
+}
+
+export interface NumberPrice {
+  /** For a whole month; undefined if there is none. */
+  readonly price: Decimal | undefined;
+  /** How many numbers are free. */
+  readonly included: number;
 }
 
 export interface Allowance {
@@ -129,15 +147,21 @@ interface Terms {
   readonly minimumSpend: string;
   readonly allowances: readonly { name: string; meters: readonly string[]; included: string }[];
   readonly rates: Rates;
+  readonly phoneNumbers: AgreedNumbers;
 }
 
 type Rates = NonNullable<Overrides['rates']>;
+type AgreedNumbers = NonNullable<Overrides['phoneNumbers']>;
 
 /** The terms of a run of days, with the agreed rates of each piece. */
 interface Run {
   period: Period;
   terms: Terms;
-  readonly agreements: { readonly from: string; readonly rates: Rates }[];
+  readonly agreements: {
+    readonly from: string;
+    readonly rates: Rates;
+    readonly phoneNumbers: AgreedNumbers;
+  }[];
 }
 
 function termsOn(catalog: Catalog, history: readonly PlanEntry[], day: string): Terms {
@@ -157,6 +181,7 @@ function termsOn(catalog: Catalog, history: readonly PlanEntry[], day: string): 
     minimumSpend: overrides.minimumSpend ?? row.minimumSpend ?? '0',
     allowances: allowancesOn(catalog, plan, overrides, day),
     rates: overrides.rates ?? [],
+    phoneNumbers: overrides.phoneNumbers ?? [],
   };
 }
 
@@ -180,7 +205,7 @@ function allowancesOn(
 function joined(catalog: MonthCatalog, pieces: readonly { period: Period; terms: Terms }[]): Run[] {
   const runs: Run[] = [];
   for (const { period, terms } of pieces) {
-    const agreement = { from: period.from, rates: terms.rates };
+    const agreement = { from: period.from, rates: terms.rates, phoneNumbers: terms.phoneNumbers };
     const last = runs.at(-1);
     if (last !== undefined && changesNothing(catalog, last.terms, terms, period.from)) {
       last.period = { from: last.period.from, to: period.to };
@@ -195,6 +220,9 @@ function joined(catalog: MonthCatalog, pieces: readonly { period: Period; terms:
 
 function changesNothing(catalog: MonthCatalog, before: Terms, after: Terms, day: string): boolean {
   if (comparable(before) !== comparable(after)) return false;
+  const isSameNumber = (kind: PhoneNumberRow['kind']): boolean =>
+    isSameNumberPrice(numberPriceOn(catalog, before, kind, day), numberPriceOn(catalog, after, kind, day));
+  if (![...before.phoneNumbers, ...after.phoneNumbers].every(({ kind }) => isSameNumber(kind))) return false;
   return keysOfRates(catalog, [...before.rates, ...after.rates]).every(
     (key) => chargeKey(rateOn(catalog, before, key, day)) === chargeKey(rateOn(catalog, after, key, day)),
   );
@@ -254,6 +282,7 @@ function pricingPeriodOf(
     }),
     listed: (key) => listedOf(catalog, key),
     unitPricesFor: unitPricesFor(catalog, terms.plan, period, agreements),
+    numberPricesFor: (kind) => numberPricesIn(catalog, terms.plan, period, agreements, kind),
   };
 }
 
@@ -294,6 +323,48 @@ function unitPricesFor(
     }
     return parts;
   }
+}
+
+function numberPricesIn(
+  catalog: MonthCatalog,
+  plan: string,
+  period: Period,
+  agreements: Run['agreements'],
+  kind: PhoneNumberRow['kind'],
+): ReturnType<PricingPeriod['numberPricesFor']> {
+  const beginnings = [...(catalog.phoneNumbers.get(kind) ?? []), ...agreements].map(({ from }) => from);
+  const parts: { period: Period; rate: NumberPrice }[] = [];
+  for (const { from, to } of cutAt(period, beginnings)) {
+    const { phoneNumbers } = inForce(agreements, from)!;
+    const rate = numberPriceOn(catalog, { plan, phoneNumbers }, kind, from);
+    const last = parts.at(-1);
+    if (last !== undefined && isSameNumberPrice(last.rate, rate))
+      last.period = { from: last.period.from, to };
+    else parts.push({ period: { from, to }, rate });
+  }
+  return parts;
+}
+
+/** The price of a rented phone number on a day: agreed, or from the catalog. */
+function numberPriceOn(
+  catalog: MonthCatalog,
+  { plan, phoneNumbers }: Pick<Terms, 'plan' | 'phoneNumbers'>,
+  kind: PhoneNumberRow['kind'],
+  day: string,
+): NumberPrice {
+  const agreed = phoneNumbers.find((one) => one.kind === kind);
+  const row = inForce(catalog.phoneNumbers.get(kind), day);
+  const price = agreed?.price ?? row?.plans[plan];
+  return {
+    price: price === undefined ? undefined : new Decimal(price),
+    included: agreed?.included ?? row?.included?.[plan] ?? 0,
+  };
+}
+
+function isSameNumberPrice(a: NumberPrice, b: NumberPrice): boolean {
+  const isSamePrice =
+    a.price === undefined || b.price === undefined ? a.price === b.price : a.price.eq(b.price);
+  return isSamePrice && a.included === b.included;
 }
 
 /**

@@ -1,12 +1,15 @@
-import { inForce, type Catalog, type PhoneNumberRow } from '../catalog/catalog';
+import { inForce, type Catalog } from '../catalog/catalog';
 import type { PricedLine } from '../invoice/priced-line';
 import type { PhoneNumbers } from '../project/project';
 import { cutAt, daysOf, periodText, type Period } from './days';
 import { Decimal, one, roundMoney, zero } from './decimal';
-import type { PricingPeriod } from './month-terms';
+import type { NumberPrice, PricingPeriod } from './month-terms';
 import type { Priced } from './price-usage';
 
-const LABELS = { usLocal: 'US local phone numbers', usTollFree: 'US toll-free phone numbers' } as const;
+export const PHONE_NUMBER_LABELS = {
+  usLocal: 'US local phone numbers',
+  usTollFree: 'US toll-free phone numbers',
+} as const;
 const KINDS = ['usLocal', 'usTollFree'] as const;
 
 /**
@@ -20,16 +23,15 @@ export function phoneNumberLines(
 ): Priced {
   const sorted = rented.toSorted((a, b) => (a.from < b.from ? -1 : 1));
   const parts = KINDS.flatMap((kind) => {
-    const rows = catalog.phoneNumbers.get(kind) ?? [];
     // A row that changes only the other kind splits nothing here.
     const changes = sorted.filter((row, at) => (row[kind] ?? 0) !== (sorted[at - 1]?.[kind] ?? 0));
-    const beginnings = [...changes, ...rows].map(({ from }) => from);
-    return cutAt(pricingPeriod.period, beginnings).flatMap((period) => {
-      const count = inForce(changes, period.from)?.[kind] ?? 0;
-      return count === 0
-        ? []
-        : [partOf(catalog, pricingPeriod, kind, period, count, inForce(rows, period.from))];
-    });
+    const beginnings = changes.map(({ from }) => from);
+    return pricingPeriod.numberPricesFor(kind).flatMap(({ period: priced, rate }) =>
+      cutAt(priced, beginnings).flatMap((period) => {
+        const count = inForce(changes, period.from)?.[kind] ?? 0;
+        return count === 0 ? [] : [partOf(catalog, pricingPeriod, kind, period, count, rate)];
+      }),
+    );
   });
   return {
     lines: parts.flatMap((part) => part.lines),
@@ -40,11 +42,11 @@ export function phoneNumberLines(
 
 function partOf(
   { minorDigits }: Catalog,
-  { plan, atQuota, monthDays }: PricingPeriod,
+  { atQuota, monthDays }: PricingPeriod,
   kind: (typeof KINDS)[number],
   period: Period,
   count: number,
-  row: PhoneNumberRow | undefined,
+  { price, included: free }: NumberPrice,
 ): Priced {
   const days = daysOf(period);
   const isWhole = days === monthDays;
@@ -52,9 +54,8 @@ function partOf(
   const per = new Decimal(isWhole ? 1 : monthDays);
   const unit = { name: isWhole ? 'month' : 'day', size: one };
   const quantity = new Decimal(count).times(times);
-  const included = Decimal.min(quantity, new Decimal(row?.included?.[plan] ?? 0).times(times));
+  const included = Decimal.min(quantity, new Decimal(free).times(times));
   const over = quantity.minus(included);
-  const price = row?.plans[plan];
   const about = {
     id: `${period.from} phone ${kind}`,
     kind: 'plan' as const,
@@ -63,18 +64,20 @@ function partOf(
   };
   if (over.isZero() || atQuota === 'block') {
     const isOver = !over.isZero();
-    const description = isOver ? `${LABELS[kind]} (over the quota, not charged)` : LABELS[kind];
+    const description = isOver
+      ? `${PHONE_NUMBER_LABELS[kind]} (over the quota, not charged)`
+      : PHONE_NUMBER_LABELS[kind];
     return {
       lines: [{ ...about, description, billable: zero, unitPrice: zero, per: one, amount: zero }],
       unpriced: [],
-      blocked: isOver ? [{ name: LABELS[kind], unit, over }] : [],
+      blocked: isOver ? [{ name: PHONE_NUMBER_LABELS[kind], unit, over }] : [],
     };
   }
   const charged: PricedLine = {
     ...about,
-    description: LABELS[kind],
+    description: PHONE_NUMBER_LABELS[kind],
     billable: over,
-    unitPrice: price === undefined ? null : new Decimal(price),
+    unitPrice: price ?? null,
     per,
     amount: price === undefined ? null : roundMoney(over.times(price).div(per), minorDigits),
   };

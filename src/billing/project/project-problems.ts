@@ -52,7 +52,7 @@ function entryProblems({ plan, from, overrides }: PlanEntry, path: string, catal
 }
 
 function overrideProblems(
-  { allowances = [], rates = [] }: Overrides,
+  { allowances = [], rates = [], phoneNumbers = [] }: Overrides,
   path: string,
   catalog: Catalog,
   month: string,
@@ -69,6 +69,11 @@ function overrideProblems(
         : [`${allowancePath}: the catalog has no such allowance, so it needs meters`];
     }),
     ...sharedMeterProblems(allowances, path, catalog),
+    ...phoneNumbers.flatMap(({ kind }, index) =>
+      phoneNumbers.findIndex((one) => one.kind === kind) < index
+        ? [`${path}.phoneNumbers[${index}] (${kind}): there is another row for it`]
+        : [],
+    ),
     ...rates.flatMap(({ meter, model, price }, index) => {
       const ratePath = `${path}.rates[${index}] (${meter})`;
       return [

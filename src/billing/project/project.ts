@@ -1,4 +1,4 @@
-import type { AtQuota, PriceDocument } from '../catalog/catalog';
+import type { AtQuota, PhoneNumberRow, PriceDocument } from '../catalog/catalog';
 
 /** The document of a project in `billing.projects` (`schemas/project.v1.json`). */
 export interface ProjectDocument {
@@ -42,6 +42,12 @@ export interface Overrides {
      */
     readonly per: string;
     readonly price: PriceDocument;
+  }[];
+  /** A monthly price per rented number, and how many are free. */
+  readonly phoneNumbers?: readonly {
+    readonly kind: PhoneNumberRow['kind'];
+    readonly price?: string;
+    readonly included?: number;
   }[];
 }
 

@@ -193,6 +193,16 @@ const overrides = (rising: boolean): fc.Arbitrary<Overrides> =>
           { maxLength: 3, selector: ({ meter, model }) => `${meter}/${model}` },
         ),
       ),
+      phoneNumbers: optional(
+        fc.uniqueArray(
+          fc.record({
+            kind: fc.constantFrom('usLocal' as const, 'usTollFree' as const),
+            price: optional(numberPrice),
+            included: optional(fc.integer({ min: 0, max: 2 })),
+          }),
+          { maxLength: 2, selector: ({ kind }) => kind },
+        ),
+      ),
     })
     .map((value) => clean(value) as Overrides);
 

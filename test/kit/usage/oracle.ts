@@ -1,5 +1,5 @@
 import type { CatalogDocument, PriceDocument } from '../../../src/billing/catalog/catalog';
-import type { PlanEntry, ProjectDocument } from '../../../src/billing/project/project';
+import type { Overrides, PlanEntry, ProjectDocument } from '../../../src/billing/project/project';
 import type { DatedUsage } from './usages';
 
 /**
@@ -119,7 +119,7 @@ function costOf(
   let minimum = none;
   for (const { terms, days: run } of runs) {
     cost += costOfRun(document, terms, run, days.length, usages);
-    if (!terms.blocks) cost += costOfNumbers(document, project, terms.plan, [...run.keys()], days.length);
+    if (!terms.blocks) cost += costOfNumbers(document, project, run, days.length);
     const share = times(fraction(terms.minimum), [BigInt(run.size), BigInt(days.length)]);
     minimum = minus(minimum, times(share, [-1n, 1n]));
   }
@@ -130,29 +130,39 @@ function costOf(
 function costOfNumbers(
   { phoneNumbers: rows = [] }: CatalogDocument,
   { profile }: ProjectDocument,
-  plan: string,
-  days: readonly string[],
+  days: ReadonlyMap<string, Terms>,
   monthDays: number,
 ): bigint {
   let cost = 0n;
   for (const kind of ['usLocal', 'usTollFree'] as const) {
     const runs = new Map<string, Fraction>();
     let [run, last] = [0, ''];
-    for (const day of days) {
-      const row = latest(
-        rows.filter((one) => one.kind === kind),
-        day,
-      )!;
+    for (const [day, terms] of days) {
+      const { price, included } = numberOn(rows, terms, kind, day);
       const count = latest(profile?.phoneNumbers ?? [], day)?.[kind] ?? 0;
-      if (`${count} ${row.from}` !== last) [run, last] = [run + 1, `${count} ${row.from}`];
-      const over = BigInt(Math.max(0, count - (row.included?.[plan] ?? 0)));
-      const share = times(fraction(row.plans[plan]!), [over, BigInt(monthDays)]);
+      const sign = `${count} ${reduced(price)} ${included}`;
+      if (sign !== last) [run, last] = [run + 1, sign];
+      const share = times(fraction(price), [BigInt(Math.max(0, count - included)), BigInt(monthDays)]);
       const sum = runs.get(String(run)) ?? none;
       runs.set(String(run), minus(sum, times(share, [-1n, 1n])));
     }
     for (const amount of runs.values()) cost += toCents(amount);
   }
   return cost;
+}
+
+function numberOn(
+  rows: NonNullable<CatalogDocument['phoneNumbers']>,
+  { plan, numbers }: Terms,
+  kind: 'usLocal' | 'usTollFree',
+  day: string,
+): { price: string; included: number } {
+  const own = numbers.find((one) => one.kind === kind);
+  const row = latest(
+    rows.filter((one) => one.kind === kind),
+    day,
+  )!;
+  return { price: own?.price ?? row.plans[plan]!, included: own?.included ?? row.included?.[plan] ?? 0 };
 }
 
 /**
@@ -171,6 +181,11 @@ function isSame(document: CatalogDocument, a: Terms, b: Terms, day: string): boo
         .sort(),
     ]);
   if (plain(a) !== plain(b)) return false;
+  for (const { kind } of [...a.numbers, ...b.numbers]) {
+    const [before, after] = [a, b].map((terms) => numberOn(document.phoneNumbers ?? [], terms, kind, day));
+    if (reduced(before!.price) !== reduced(after!.price) || before!.included !== after!.included)
+      return false;
+  }
   const models = [
     ...document.inference.stt.models,
     ...document.inference.llm.models,
@@ -221,6 +236,7 @@ interface Terms {
   minimum: string;
   quotas: { meters: readonly string[]; included: string }[];
   agreed: { meter: string; model?: string; per: string; price: PriceDocument }[];
+  numbers: NonNullable<Overrides['phoneNumbers']>;
 }
 
 function termsOn(document: CatalogDocument, plans: readonly PlanEntry[], day: string): Terms {
@@ -253,6 +269,7 @@ function termsOn(document: CatalogDocument, plans: readonly PlanEntry[], day: st
     minimum: own.minimumSpend ?? row.minimumSpend ?? '0',
     quotas,
     agreed: [...(own.rates ?? [])],
+    numbers: own.phoneNumbers ?? [],
   };
 }
 

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { catalogOn, type CatalogOn, type RateOn } from '../../../billing/catalog/catalog-on';
 import { unpricedByAgents, type UnpricedByAgents } from '../../../billing/catalog/unpriced-by-agents';
 import type { CatalogDocument, PriceDocument, TierDocument } from '../../../billing/catalog/catalog';
+import { PHONE_NUMBER_LABELS } from '../../../billing/pricing/phone-numbers';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { TallymanError } from '../../../lib/errors';
 import { dayArgument } from '../../lib/arguments';
@@ -155,7 +156,7 @@ function show(document: CatalogDocument, day: string, { plan, json }: ShowOption
 }
 
 function print(shown: CatalogOn): void {
-  const { plans, allowances, rates, currency, day } = shown;
+  const { plans, allowances, rates, phoneNumbers, currency, day } = shown;
   const names = plans.map(({ plan }) => plan);
   printLine(
     `Catalog ${shown.name} on ${day}, in ${currency}. A project without a plan has ${shown.defaultPlan}.`,
@@ -197,6 +198,24 @@ function print(shown: CatalogOn): void {
     'price of a model',
     rates.filter(({ model }) => model !== undefined),
     names,
+  );
+  if (phoneNumbers.length === 0) return;
+  printLine();
+  printTable(
+    [
+      { title: 'phone number', of: (row) => PHONE_NUMBER_LABELS[row.kind] },
+      { title: 'for', of: () => 'per month' },
+      ...names.map((name): Column<CatalogOn['phoneNumbers'][number]> => ({
+        title: name,
+        of: ({ prices, included }) => {
+          const price = prices[name] ?? '-';
+          return included[name] === 0 ? price : `${included[name]} free, then ${price}`;
+        },
+        align: 'right',
+      })),
+      { title: 'from', of: ({ from }) => from },
+    ],
+    phoneNumbers,
   );
 }
 

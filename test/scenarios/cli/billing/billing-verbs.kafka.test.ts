@@ -85,6 +85,7 @@ describe('catalog', () => {
     expect(await nova('2026-05-31')).toEqual({ build: '0.0077', ship: '0.0077', scale: '0.0065' });
     expect(await nova('2026-06-01')).toEqual({ build: '0.0048', ship: '0.0048', scale: '0.0042' });
     const text = await tallyman.ok('catalog', 'show', '--plan', 'ship');
+    expect(text).toMatch(/US local phone numbers +per month +1 free, then 1\.00/);
     expect(text).toMatch(/^ship +50 +charges overage +5 +- +2024-01-01$/m);
     expect(text).toMatch(/^WebRTC participant minutes +minute +150,000 +session\.webrtc$/m);
     expect(text).not.toContain('scale');

@@ -72,3 +72,42 @@ test('a catalog without a price for a number holds the invoice', () => {
   });
   expect(outcome).toMatchObject({ status: 'draft', unpricedModels: ['phoneNumbers.usTollFree'] });
 });
+
+test('what was agreed for the project alone replaces the price and the free numbers of its plan', () => {
+  const phoneNumbers = [
+    { kind: 'usLocal', price: '0.80', included: 2 },
+    { kind: 'usTollFree', price: '1.50' },
+  ] as const;
+  const outcome = invoiceOf(
+    [{ from: '2026-01-01', usLocal: 5, usTollFree: 1 }],
+    [{ ...ship, overrides: { phoneNumbers } }],
+  );
+  expect(linesOf(outcome)).toEqual([
+    ['US local phone numbers', undefined, 'month', '5', '2', '3', '0.8', '1', '2.40'],
+    ['US toll-free phone numbers', undefined, 'month', '1', '0', '1', '1.5', '1', '1.50'],
+  ]);
+});
+
+test('an agreement that changes nothing for the project splits neither the fee nor its numbers', () => {
+  const agreed = { phoneNumbers: [{ kind: 'usLocal', price: '1', included: 1 }] } as const;
+  const outcome = invoiceOf(
+    [{ from: '2026-01-01', usLocal: 3 }],
+    [ship, { plan: 'ship', from: '2026-07-11', overrides: agreed }],
+  );
+  expect(outcome.invoice.lines.map(({ description, amount }) => [description, amount])).toEqual([
+    ['Ship plan', '50.00'],
+    ['US local phone numbers', '2.00'],
+  ]);
+});
+
+test('an agreement within the month is charged from its day on', () => {
+  const agreed = { phoneNumbers: [{ kind: 'usLocal', included: 3 }] } as const;
+  const outcome = invoiceOf(
+    [{ from: '2026-01-01', usLocal: 3 }],
+    [ship, { plan: 'ship', from: '2026-07-11', overrides: agreed }],
+  );
+  expect(linesOf(outcome)).toEqual([
+    ['US local phone numbers', '2026-07-01/2026-07-10', 'day', '30', '10', '20', '1', '31', '0.65'],
+    ['US local phone numbers', '2026-07-11/2026-07-31', 'day', '63', '63', '0', '0', '1', '0.00'],
+  ]);
+});
