@@ -14,15 +14,15 @@ import { assignedPartitions } from '../kafka/checks/check-groups';
 import { openTransactions } from '../kafka/topics/open-transactions';
 import { stableEnds, topicName } from '../kafka/topics/topics';
 import { checkRebuilt } from '../redis/rebuilding';
-import { createConsumerMetrics, type ConsumerMetrics } from './health/consumer-metrics';
-import { probeRoutes, startHealthServer, type HealthServer } from '../lib/health-server';
+import { createConsumerMetrics } from './health/consumer-metrics';
+import { serveProbes, type HealthServer } from '../lib/health-server';
 import { createTotals } from './totals';
 import { watchLog } from './health/log-position';
 import type { Context } from '../installation/context';
 import { deferred } from '../lib/process/deferred';
 import { signalled, type StopSignal } from '../lib/process/stop-signal';
 import { createStopDeadline } from './guards/stop-deadline';
-import { watchHealth, type HealthWatch } from './health/watch-health';
+import { watchHealth } from './health/watch-health';
 
 /*
  * The way of one event, in reading order (a test holds the names to the code):
@@ -129,7 +129,7 @@ export async function runConsumers(
   });
   let probes: HealthServer | undefined;
   try {
-    probes = await serveHealth(context, watch, metrics);
+    probes = await serveProbes(config.health, () => watch.health(), metrics.registry, logger);
     const ended = Promise.race([stopSignal.promise, fatal.promise]);
     await Promise.race([Promise.all(runners.map((runner) => runner.start())), ended]);
     const caught = options.untilCaughtUp && caughtUp(context, ends, stopSignal, options.purpose);
@@ -149,22 +149,6 @@ export async function runConsumers(
     await deadline.during('the publisher', Promise.allSettled([publisher.close()]));
     stopSignal.dispose();
   }
-}
-
-async function serveHealth(
-  { config, logger }: Context,
-  watch: HealthWatch,
-  { registry }: ConsumerMetrics,
-): Promise<HealthServer | undefined> {
-  const { host, port } = config.health;
-  if (port === undefined) return undefined;
-  const server = await startHealthServer({
-    host,
-    port,
-    routes: probeRoutes(() => watch.health(), registry),
-  });
-  logger.info({ host, port: server.port }, 'answering probes');
-  return server;
 }
 
 /** Restores what Redis lacks, then follows the ledger of closes. */

@@ -1,6 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { TallymanError } from './errors';
+import type { Logger } from './logger';
 
 export interface HealthServerOptions {
   readonly host: string;
@@ -30,8 +31,23 @@ export interface Readiness {
 /** What `/healthz` answers while the process works. */
 export const ALIVE = { alive: true } as const;
 
+/**
+ * Serves the probes, and metrics, of a process that has no other server, if a port is set for them.
+ */
+export async function serveProbes(
+  { host, port }: { readonly host: string; readonly port: number | undefined },
+  readiness: () => Readiness,
+  metrics: { readonly contentType: string; metrics(): Promise<string> },
+  logger: Logger,
+): Promise<HealthServer | undefined> {
+  if (port === undefined) return undefined;
+  const server = await startHealthServer({ host, port, routes: probeRoutes(readiness, metrics) });
+  logger.info({ host, port: server.port }, 'answering probes');
+  return server;
+}
+
 /** The three routes that probes and scrapers ask any process for. */
-export function probeRoutes(
+function probeRoutes(
   readiness: () => Readiness,
   metrics: { readonly contentType: string; metrics(): Promise<string> },
 ): HealthServerOptions['routes'] {
@@ -56,7 +72,7 @@ const jsonAnswer = (status: number, document: unknown): HealthAnswer => ({
  *
  * @throws TallymanError `HEALTH_PORT_TAKEN` when it cannot listen there
  */
-export async function startHealthServer({ host, port, routes }: HealthServerOptions): Promise<HealthServer> {
+async function startHealthServer({ host, port, routes }: HealthServerOptions): Promise<HealthServer> {
   const server = createServer((request, response) => {
     const [path = ''] = (request.url ?? '').split('?');
     const route = Object.hasOwn(routes, path) ? routes[path] : undefined;

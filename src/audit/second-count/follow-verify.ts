@@ -9,7 +9,7 @@ import type { CountState } from './own-count';
 import { SumStore } from './sum-store';
 import { usageTopics } from '../../kafka/topics/topics';
 import { createFollowerMetrics } from './follower-metrics';
-import { probeRoutes, startHealthServer, type HealthServer, type Readiness } from '../../lib/health-server';
+import { serveProbes, type HealthServer, type Readiness } from '../../lib/health-server';
 import type { Context } from '../../installation/context';
 import { pause } from '../../lib/process/poller';
 import { signalled } from '../../lib/process/stop-signal';
@@ -56,7 +56,7 @@ export async function followVerify(
   }, ROUND_MS);
   let probes: HealthServer | undefined;
   try {
-    probes = await serveProbes(context, follower);
+    probes = await serveFollower(context, follower);
     while (!stop.stopped() && !(once && follower.hasSeenAll)) {
       await follower.round();
       await checkTopicIds(context, topics, topicIds);
@@ -93,27 +93,16 @@ async function checkTopicIds(
   }
 }
 
-async function serveProbes(
-  { config, logger }: Context,
-  follower: Follower,
-): Promise<HealthServer | undefined> {
-  const { host, port } = config.health;
-  if (port === undefined) return undefined;
-  const registry = createFollowerMetrics({
+function serveFollower({ config, logger }: Context, follower: Follower): Promise<HealthServer | undefined> {
+  const metrics = createFollowerMetrics({
     status: () => follower.status,
     countByKind: () => follower.differences.countByKind(),
   });
-  const server = await startHealthServer({
-    host,
-    port,
-    routes: probeRoutes(() => {
-      const problems = problemsOf(follower);
-      const readiness = { ready: problems.length === 0, problems };
-      return { ...readiness, differences: follower.differences.list() };
-    }, registry),
-  });
-  logger.info({ host, port: server.port }, 'answering probes');
-  return server;
+  const readiness = (): Readiness & { readonly differences: readonly Difference[] } => {
+    const problems = problemsOf(follower);
+    return { ready: problems.length === 0, problems, differences: follower.differences.list() };
+  };
+  return serveProbes(config.health, readiness, metrics, logger);
 }
 
 function problemsOf({ status, differences }: Follower): Readiness['problems'] {

@@ -19,11 +19,15 @@ export interface TransferMeterOptions {
   readonly publisher: Publisher;
   readonly calendar: BillingCalendar;
   readonly logger: Logger;
+  /** Reports the reading of an address. @param problem why it was not counted, if so */
+  readonly onReading: (address: string, problem: string | undefined) => void;
   readonly nowMs: () => number;
 }
 
 /** Counts what LiveKit's nodes transfer, for a deployment with one project. */
 export interface TransferMeter {
+  /** The addresses of the nodes, without passwords. */
+  readonly addresses: readonly string[];
   /** Reads every node once, and publishes the days that are over. */
   read(): Promise<void>;
 }
@@ -31,7 +35,7 @@ export interface TransferMeter {
 const REQUEST_TIMEOUT_MS = 5_000;
 
 export function createTransferMeter(options: TransferMeterOptions): TransferMeter {
-  const { urls, project, source, prefix, store, publisher, calendar, logger, nowMs } = options;
+  const { urls, project, source, prefix, store, publisher, calendar, logger, onReading, nowMs } = options;
   const targets = new Map(urls.map((url) => [withoutPassword(url), url]));
 
   const publish = async (count: TransferCount): Promise<void> => {
@@ -47,12 +51,15 @@ export function createTransferMeter(options: TransferMeterOptions): TransferMete
     );
   };
 
-  const readOne = async (address: string, before: string | undefined): Promise<void> => {
+  /** @returns why the node was not read, if so */
+  const readOne = async (address: string, before: string | undefined): Promise<string | undefined> => {
     const url = targets.get(address);
     let reading: NodeBytes | 'none' | undefined;
+    let problem: string | undefined;
     try {
       reading = url === undefined ? undefined : await scrape(url);
     } catch (error) {
+      problem = describe(error);
       logger.warn({ err: error, address }, 'a node did not return its counters: they are read again');
     }
     const atMs = nowMs();
@@ -62,21 +69,29 @@ export function createTransferMeter(options: TransferMeterOptions): TransferMete
         ? undefined
         : parseCopy('transfer-count.v1.json', before, `the count of ${address}`);
     const next = countUp(count, { day, atMs }, reading);
-    if (next === undefined) return;
+    if (next === undefined) return problem;
     // First Redis, then Kafka: a day changes no more once anybody may have published it.
     const text = JSON.stringify(next);
-    if (!(await swapTransferCount(store, address, before, text)) || next.finished.length === 0) return;
+    if (!(await swapTransferCount(store, address, before, text)) || next.finished.length === 0)
+      return problem;
     await publish(next);
     await swapTransferCount(store, address, text, JSON.stringify({ ...next, finished: [] }));
+    return problem;
   };
 
   return {
+    addresses: [...targets.keys()],
     async read() {
       // Before the nodes are asked: an answer that is older than what another process noted is
       // dropped.
       const counts = await readTransferCounts(store);
       const addresses = new Set([...targets.keys(), ...counts.keys()]);
-      await Promise.all([...addresses].map((address) => readOne(address, counts.get(address))));
+      await Promise.all(
+        [...addresses].map(async (address) => {
+          const problem = await readOne(address, counts.get(address));
+          if (targets.has(address)) onReading(address, problem);
+        }),
+      );
     },
   };
 }
@@ -92,6 +107,12 @@ async function scrape(url: string): Promise<NodeBytes | 'none'> {
   });
   if (!response.ok) throw new Error(`the node answered ${response.status}`);
   return nodeBytesIn(await response.text()) ?? 'none';
+}
+
+/** `fetch failed` alone says nothing: the cause has the reason. */
+function describe(error: unknown): string {
+  const { message, cause } = error as Error;
+  return cause instanceof Error ? `${message}: ${cause.message}` : message;
 }
 
 function withoutPassword(url: string): string {

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Context } from '../../installation/context';
 import { publisherAtNeed } from '../../kafka/producer';
-import { probeRoutes, startHealthServer } from '../../lib/health-server';
+import { serveProbes } from '../../lib/health-server';
 import { deferred } from '../../lib/process/deferred';
 import { signalled } from '../../lib/process/stop-signal';
 import { createBridge } from '../../livekit/bridge';
@@ -42,7 +42,9 @@ export async function runGateway(
     ...(authSecret !== undefined && { events: { gateway, tokens: createTokens(authSecret), authSecret } }),
     receiver: bridge?.receiver,
   });
-  const health = await startHealth(context, registry);
+  // Readiness does not depend on Kafka: a gateway that is taken out of service could not keep
+  // webhooks while Kafka is away.
+  const health = await serveProbes(config.health, () => ({ ready: true, problems: [] }), registry, logger);
   const stopSignal = signalled();
   try {
     const address = await app.listen({ host: config.web.host, port: config.web.port });
@@ -61,21 +63,4 @@ export async function runGateway(
     await health?.close();
     stopSignal.dispose();
   }
-}
-
-/**
- * Readiness does not depend on Kafka: a gateway that is taken out of service could not keep
- * webhooks while Kafka is away.
- */
-async function startHealth(
-  { config }: Context,
-  registry: Registry,
-): Promise<{ close(): Promise<void> } | undefined> {
-  const { host, port } = config.health;
-  if (port === undefined) return undefined;
-  return startHealthServer({
-    host,
-    port,
-    routes: probeRoutes(() => ({ ready: true, problems: [] }), registry),
-  });
 }

@@ -46,6 +46,9 @@ afterAll(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
+/** What was reported of the last reading. */
+let problem: string | undefined;
+
 function meter(own: Partial<Publisher> = {}): TransferMeter {
   const { port } = server.address() as AddressInfo;
   return createTransferMeter({
@@ -57,6 +60,7 @@ function meter(own: Partial<Publisher> = {}): TransferMeter {
       ...own,
     },
     calendar: createBillingCalendar('UTC'),
+    onReading: (_, reported) => (problem = reported),
     nowMs: () => nowMs,
   });
 }
@@ -100,9 +104,11 @@ test('restarts of the node, missed readings, a kill after publishing, and two at
   node.isDown = true;
   clock('2026-10-01T12:00:00Z');
   await first.read();
+  expect(problem).toBe('the node answered 503');
   node.isDown = false;
   clock('2026-10-01T13:00:00Z');
   await second.read();
+  expect(problem).toBeUndefined();
   // Begins again, as a new node.
   Object.assign(node, { id: 'ND_2', outgoing: 80_000_000, incoming: 0 });
   clock('2026-10-01T14:00:00Z');

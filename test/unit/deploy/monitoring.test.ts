@@ -2,6 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConsumerMetrics } from '../../../src/ingest/health/consumer-metrics';
+import { Registry } from 'prom-client';
+import { createLiveKitMetrics } from '../../../src/livekit/livekit-metrics';
+import { createTransferProbes } from '../../../src/livekit/transfer/transfer-probes';
 import { createFollowerMetrics } from '../../../src/audit/second-count/follower-metrics';
 import { checkHealth } from '../../../src/ingest/health/check-health';
 import { needTestProgram } from '../../kit/servers/need-program';
@@ -52,7 +55,11 @@ async function metricsText(): Promise<string> {
     status: () => ({ left: 3, total: 9, read: 6, roundAt: 1, sweptAt: 1, sweepMs: 250 }),
     countByKind: () => new Map([['daily', 2]]),
   });
-  return (await metrics.registry.metrics()) + (await follower.metrics());
+  const bridge = new Registry();
+  createLiveKitMetrics(bridge, () => 0);
+  const transfer = createTransferProbes(['http://10.0.0.4:6789/metrics'], () => 1_000).registry;
+  const texts = await Promise.all([metrics.registry, follower, bridge, transfer].map((one) => one.metrics()));
+  return texts.join('\n');
 }
 
 /** Every name that is exposed, the parts of histograms included. */
