@@ -87,7 +87,7 @@ export default tseslint.config(
       'src/ops/spend.ts',
       'src/livekit/bridge.ts',
       'src/livekit/transfer/run-transfer-meter.ts',
-      'src/livekit/watch/room-api.ts',
+      'src/livekit/watch/server-api.ts',
       'src/web/gateway/run-gateway.ts',
       'src/web/http/base-app.ts',
       'src/web/api/usage-stream.ts',

@@ -148,6 +148,7 @@ export interface SchemaFiles {
   'invoice.v1.json': Invoice;
   'livekit-mapping.v1.json': LiveKitMapping;
   'open-session.v1.json': OpenSession;
+  'open-stream.v1.json': OpenStream;
   'project.v1.json': ProjectDocument;
   'seller.v1.json': Seller;
   'settings.v1.json': CountingSettings;
@@ -1135,6 +1136,21 @@ export interface OpenSession {
   missedAtMs?: number;
 }
 /**
+ * A LiveKit egress or ingress whose end has not arrived: enough to make the webhook that would report it. Kept in Redis.
+ */
+export interface OpenStream {
+  kind: 'egress' | 'ingress';
+  /**
+   * egressInfo or ingressInfo of its webhooks, without what its usage does not need.
+   */
+  info: {};
+  lastSeenMs: number;
+  /**
+   * When the server was first queried since then and did not list it as active.
+   */
+  missedAtMs?: number;
+}
+/**
  * What billing knows of a project: its plan history, who its invoices are made out to, and corrections. One record of `billing.projects`.
  */
 export interface ProjectDocument {
@@ -1237,6 +1253,17 @@ export interface Overrides {
            */
           amount: string;
         };
+  }[];
+  phoneNumbers?: {
+    kind: 'usLocal' | 'usTollFree';
+    /**
+     * be a decimal string such as "0.0004", of at most 12 digits on either side
+     */
+    price?: string;
+    /**
+     * be a whole number of phone numbers, 0 to 1000000
+     */
+    included?: number;
   }[];
 }
 export interface PhoneNumbers {

@@ -12,9 +12,11 @@ import { mapWebhook, webhooksIn } from './map-webhooks';
 import { createWebhookReceiver, type WebhookReceiver } from './receive-webhooks';
 import { openSpool } from './spool';
 import type { LiveKitUsage } from './usage-of-webhook';
-import { createRoomApi, type RoomApi } from './watch/room-api';
+import { createServerApi, type ServerApi } from './watch/server-api';
 import { createSessionWatch } from './watch/session-watch';
-import type { SessionPlace } from '../redis/livekit/open-sessions';
+import { createStreamWatch } from './watch/stream-watch';
+import type { Endings, Watch, WatchOptions } from './watch/watch';
+import { noteEnded, type OpenPlace } from '../redis/livekit/open-sessions';
 import type { Store } from '../redis/store';
 
 /**
@@ -22,6 +24,8 @@ import type { Store } from '../redis/store';
  * mapping.
  */
 export const WEBHOOKS_TOPIC = 'livekit.webhooks';
+/** More than the receiver takes, so that no webhook is too large to be stored. */
+const MESSAGE_BYTES_MAX = 5 * 1_024 * 1_024;
 const LOOK_EVERY_MS = 30_000;
 const MAP_AGAIN_MS = 2_000;
 const TOPIC_OF: Readonly<Record<LiveKitUsage['type'], string>> = {
@@ -34,8 +38,7 @@ export interface BridgeOptions {
   readonly kafka: KafkaClient;
   readonly publisher: Publisher;
   /**
-   * Where open sessions are recorded, to end those whose end never comes; undefined without a
-   * watch.
+   * Where it is recorded what is open, to end what LiveKit never ends; undefined without a watch.
    */
   readonly store: Store | undefined;
   readonly registry: Registry;
@@ -81,16 +84,17 @@ export function createBridge(options: BridgeOptions): Bridge {
     nowSeconds: () => Math.floor(Date.now() / 1000),
     ...{ spool, metrics, logger },
   });
-  const watch =
-    store === undefined
-      ? undefined
-      : createSessionWatch({
-          ...{ store, rules, logger },
-          api: roomApiOf(config.livekit),
-          limitMs: config.livekit.sessionLimitMs,
-          onEnded: (by) => metrics.endedBy(by),
-          nowMs: Date.now,
-        });
+  const watches = store === undefined ? [] : watchesOf(store);
+  function watchesOf(recorded: Store): Watch[] {
+    const watching: WatchOptions = {
+      ...{ store: recorded, rules, logger },
+      api: serverApiOf(config.livekit),
+      limitMs: config.livekit.sessionLimitMs,
+      onEnded: (by) => metrics.endedBy(by),
+      nowMs: Date.now,
+    };
+    return [createSessionWatch(watching), createStreamWatch(watching)];
+  }
 
   const publishUsages = async (usages: readonly LiveKitUsage[]): Promise<void> => {
     for (const type of ['usage.session.v1', 'usage.agent.v1'] as const) {
@@ -106,30 +110,36 @@ export function createBridge(options: BridgeOptions): Bridge {
       );
     }
   };
+  const publishEndings = async ({ usages, places }: Endings): Promise<void> => {
+    await publishUsages(usages);
+    // Only now: whatever is killed before ends it again, under the same id.
+    for (const place of places) await noteEnded(store!, place);
+  };
   const handle = async (values: readonly (Buffer | null)[]): Promise<void> => {
     const usages: LiveKitUsage[] = [];
-    const places: SessionPlace[] = [];
+    const places: OpenPlace[] = [];
     for (const webhook of webhooksIn(values, metrics, logger)) {
       const usage = mapWebhook(webhook, rules, metrics, logger);
       if (usage !== undefined) usages.push(usage);
-      const ended = await watch?.note(webhook);
-      usages.push(...(ended?.usages ?? []));
-      places.push(...(ended?.places ?? []));
+      for (const watch of watches) {
+        const ended = await watch.note(webhook);
+        usages.push(...ended.usages);
+        places.push(...ended.places);
+      }
     }
-    await publishUsages(usages);
-    await watch?.settle(places);
+    await publishEndings({ usages, places });
   };
 
   const closing = new AbortController();
   let mapper: { stop(): Promise<void> } | undefined;
-  let looks: Repetition | undefined;
+  let looks: readonly Repetition[] = [];
   return {
     receiver,
     async startMapping() {
       const groupId = topicName(config.prefix, 'tallyman-livekit');
       while (mapper === undefined) {
         try {
-          await createTopic(kafka, topic);
+          await createTopic(kafka, topic, { 'max.message.bytes': String(MESSAGE_BYTES_MAX) });
           mapper = await startGroupConsumer(kafka, { groupId, topic, handle, onFatal, logger });
         } catch (error) {
           if (closing.signal.aborted) return;
@@ -139,29 +149,26 @@ export function createBridge(options: BridgeOptions): Bridge {
           await pause(MAP_AGAIN_MS, closing.signal);
         }
       }
-      if (watch === undefined) return;
-      looks = repeat({
-        everyMs: LOOK_EVERY_MS,
-        async turn() {
-          const ended = await watch.look();
-          await publishUsages(ended.usages);
-          await watch.settle(ended.places);
-        },
-        onFailure: (error) =>
-          logger.warn({ err: error }, 'cannot check the open sessions; they will be checked again'),
-      });
+      looks = watches.map((watch) =>
+        repeat({
+          everyMs: LOOK_EVERY_MS,
+          turn: async () => publishEndings(await watch.look()),
+          onFailure: (error) =>
+            logger.warn({ err: error }, 'cannot check what is open; it will be checked again'),
+        }),
+      );
     },
     async close() {
       closing.abort();
-      await looks?.stop();
+      await Promise.all(looks.map((look) => look.stop()));
       await mapper?.stop();
       await receiver.close();
     },
   };
 }
 
-/** The server's API, if its URL is set. It uses the first key, which may list rooms. */
-function roomApiOf({ url, keys }: Config['livekit']): RoomApi | undefined {
+/** The server's API, if its URL is set. It uses the first key, which may list everything. */
+function serverApiOf({ url, keys }: Config['livekit']): ServerApi | undefined {
   const [first] = keys;
-  return url === undefined || first === undefined ? undefined : createRoomApi(url, first);
+  return url === undefined || first === undefined ? undefined : createServerApi(url, first);
 }

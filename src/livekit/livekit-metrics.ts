@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { SignatureProblem } from './verify-signature';
-import type { EndedBy } from './watch/session-watch';
+import type { EndedBy } from './watch/watch';
 
 /** The fate of a delivery: stored in Kafka or in the spool, refused, or to be sent again. */
 export type DeliveryFate = 'kafka' | 'spool' | 'refused' | 'kept_nowhere';
@@ -28,9 +28,7 @@ export function createLiveKitMetrics(registry: Registry, spoolBytes: () => numbe
   const unknown = counter('unknown_total', 'Webhooks of an unknown kind, which are ignored', ['field']);
   const unattributed = counter('unattributed_total', 'Usages whose room belongs to no project', []);
   const damaged = counter('spool_damaged_total', 'Records of the spool that the disk damaged', []);
-  const ended = counter('sessions_ended_total', 'Sessions that were ended without a webhook, by cause', [
-    'by',
-  ]);
+  const ended = counter('sessions_ended_total', 'Usages that were ended without a webhook, by cause', ['by']);
   for (const fate of ['kafka', 'spool', 'refused', 'kept_nowhere'] as const) deliveries.inc({ fate }, 0);
   new Gauge({
     name: 'tallyman_livekit_spool_bytes',

@@ -40,6 +40,8 @@ export interface WebhookReceiver {
  */
 const KAFKA_PATIENCE_MS = 2_000;
 const DRAIN_EVERY_MS = 1_000;
+/** With the first anybody relays through LiveKit, with the second anybody sends to the ingress. */
+const SECRETS = new Set(['turnPassword', 'streamKey']);
 
 export function createWebhookReceiver(options: ReceiverOptions): WebhookReceiver {
   const { keys, publish, spool, metrics, logger, nowSeconds } = options;
@@ -103,16 +105,16 @@ export function createWebhookReceiver(options: ReceiverOptions): WebhookReceiver
 }
 
 /**
- * The webhook, keyed by the name of its room, without the room's TURN password, which is a secret.
+ * The webhook, keyed by the name of its room, without its secrets.
  */
 function recordOf(body: Buffer): SpooledRecord {
   const text = body.toString('utf8');
   try {
     const webhook = JSON.parse(text) as Readonly<Record<string, unknown>>;
-    const withoutSecret = JSON.stringify(webhook, (name, value: unknown) =>
-      name === 'turnPassword' ? undefined : value,
+    const withoutSecrets = JSON.stringify(webhook, (name, value: unknown) =>
+      SECRETS.has(name) ? undefined : value,
     );
-    return { key: roomNameOf(webhook), value: withoutSecret };
+    return { key: roomNameOf(webhook), value: withoutSecrets };
   } catch {
     return { key: null, value: text }; // It is signed, so it is from LiveKit. It is stored as it is, for people to check.
   }

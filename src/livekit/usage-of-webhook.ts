@@ -66,6 +66,8 @@ const NOT_AN_END = new Set([
 ]);
 const NS_PER_SECOND = 1_000_000_000n;
 const NS_PER_MS = 1_000_000n;
+/** The end of the year 9999, after which RFC 3339 has no times. */
+const LAST_NS = 253_402_300_799n * NS_PER_SECOND;
 
 /**
  * Maps one webhook in LiveKit's JSON, where 64-bit integers are strings and zeros and empty
@@ -103,8 +105,8 @@ function ofParticipant(webhook: Json, rules: MappingRules): WebhookOutcome {
   const participant = messageIn(webhook, 'participant');
   const kind = textIn(participant, 'participant.kind', 'kind') ?? 'STANDARD';
   const startNs =
-    scaled(integerIn(participant, 'participant.joinedAtMs', 'joinedAtMs'), NS_PER_MS) ??
-    scaled(integerIn(participant, 'participant.joinedAt', 'joinedAt'), NS_PER_SECOND);
+    timeIn(participant, 'participant.joinedAtMs', 'joinedAtMs', NS_PER_MS) ??
+    timeIn(participant, 'participant.joinedAt', 'joinedAt', NS_PER_SECOND);
   const usage = (type: LiveKitUsage['type'], data: LiveKitUsage['data']): WebhookOutcome => {
     const id = requiredText(participant, 'participant.sid', 'sid');
     if (startNs === undefined) throw new MalformedField('participant.joinedAt', undefined);
@@ -148,12 +150,12 @@ function sipVariant(participant: Json, rules: MappingRules): string {
 
 function ofEgress(webhook: Json, rules: MappingRules): WebhookOutcome {
   const info = messageIn(webhook, 'egressInfo');
-  const startNs = integerIn(info, 'egressInfo.startedAt', 'startedAt');
+  const startNs = nanosIn(info, 'egressInfo.startedAt', 'startedAt');
   if (!startNs) return noUsage('never_began');
   // After a kill, a server may report no end, or one before the start.
   const ends = [
-    integerIn(info, 'egressInfo.endedAt', 'endedAt'),
-    integerIn(info, 'egressInfo.updatedAt', 'updatedAt'),
+    nanosIn(info, 'egressInfo.endedAt', 'endedAt'),
+    nanosIn(info, 'egressInfo.updatedAt', 'updatedAt'),
   ];
   const endNs = ends.find((end) => end !== undefined && end >= startNs) ?? createdAtNs(webhook);
   const room = { name: textIn(info, 'egressInfo.roomName', 'roomName') ?? roomOf(webhook).name };
@@ -193,34 +195,42 @@ function egressVariant(info: Json): 'video' | 'audio_only' | 'track' {
 function ofIngress(webhook: Json, rules: MappingRules): WebhookOutcome {
   const info = messageIn(webhook, 'ingressInfo');
   const state = isMessage(info['state']) ? info['state'] : {};
-  const startNs = integerIn(state, 'ingressInfo.state.startedAt', 'startedAt');
+  const startNs = nanosIn(state, 'ingressInfo.state.startedAt', 'startedAt');
   if (!startNs) return noUsage('never_began');
   const ends = [
-    integerIn(state, 'ingressInfo.state.endedAt', 'endedAt'),
-    integerIn(state, 'ingressInfo.state.updatedAt', 'updatedAt'),
+    nanosIn(state, 'ingressInfo.state.endedAt', 'endedAt'),
+    nanosIn(state, 'ingressInfo.state.updatedAt', 'updatedAt'),
   ];
   const endNs = ends.find((end) => end !== undefined && end >= startNs) ?? createdAtNs(webhook);
   const inputType = textIn(info, 'ingressInfo.inputType', 'inputType') ?? 'RTMP_INPUT';
   const isTranscoded = info['enableTranscoding'] ?? inputType !== 'WHIP_INPUT';
-  // An ingress that is used again keeps its id, but each use has an id of its own.
-  const resourceId = textIn(state, 'ingressInfo.state.resourceId', 'resourceId');
   const room = { name: textIn(info, 'ingressInfo.roomName', 'roomName') ?? roomOf(webhook).name };
   return usageFrom(rules, room, {
     type: 'usage.session.v1',
-    id: resourceId ?? `${requiredText(info, 'ingressInfo.ingressId', 'ingressId')}/${startNs}`,
+    id: idOfIngress(info) ?? requiredText(info, 'ingressInfo.ingressId', 'ingressId'),
     startNs,
     endNs,
     data: { service: 'ingress', variant: isTranscoded === true ? 'transcoded' : 'passthrough' },
   });
 }
 
+/** An ingress that is used again keeps its id, so each use has another. */
+export function idOfIngress(info: Json): string | undefined {
+  const { resourceId, startedAt } = isMessage(info['state']) ? info['state'] : {};
+  if (isName(resourceId)) return String(resourceId);
+  const hasBegun = !['undefined', 'null', '0'].includes(String(startedAt));
+  return hasBegun && isName(info['ingressId'])
+    ? `${String(info['ingressId'])}/${String(startedAt)}`
+    : undefined;
+}
+
 function ofAgentJob(webhook: Json, rules: MappingRules): WebhookOutcome {
   if (rules.agentUsageFrom !== 'job') return noUsage('counted_elsewhere');
   const job = messageIn(webhook, 'job');
   const state = isMessage(job['state']) ? job['state'] : {};
-  const startNs = integerIn(state, 'job.state.startedAt', 'startedAt');
+  const startNs = nanosIn(state, 'job.state.startedAt', 'startedAt');
   if (!startNs) return noUsage('never_began');
-  const endedNs = integerIn(state, 'job.state.endedAt', 'endedAt');
+  const endedNs = nanosIn(state, 'job.state.endedAt', 'endedAt');
   return usageFrom(rules, roomOf(isMessage(webhook['room']) ? webhook : job), {
     type: 'usage.agent.v1',
     id: requiredText(job, 'job.id', 'id'),
@@ -273,9 +283,9 @@ function usageFrom(rules: MappingRules, room: Room, finished: Finished): Webhook
  * The time of the event on the server. Unlike the receiver's clock, it is the same in each attempt.
  */
 function createdAtNs(webhook: Json): bigint {
-  const seconds = integerIn(webhook, 'createdAt', 'createdAt');
-  if (seconds === undefined) throw new MalformedField('createdAt', undefined);
-  return seconds * NS_PER_SECOND;
+  const endNs = timeIn(webhook, 'createdAt', 'createdAt', NS_PER_SECOND);
+  if (endNs === undefined) throw new MalformedField('createdAt', undefined);
+  return endNs;
 }
 
 /** An RFC 3339 time with nanoseconds, which a Date would lose. */
@@ -303,8 +313,6 @@ const noUsage = (why: (WebhookOutcome & { kind: 'no_usage' })['why']): WebhookOu
 const isMessage = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 const isName = (value: unknown): boolean => typeof value === 'string' && value !== '';
-const scaled = (value: bigint | undefined, factor: bigint): bigint | undefined =>
-  value === undefined ? undefined : value * factor;
 
 function messageIn(message: Json, field: string): Json {
   const value = message[field];
@@ -325,14 +333,24 @@ function requiredText(message: Json, path: string, field: string): string {
   return value;
 }
 
-/**
- * Protobuf's JSON writes 64-bit integers as strings and leaves zeros out. Dates after the year 9999
- * are not valid.
- */
+/** Protobuf's JSON writes 64-bit integers as strings and leaves zeros out. */
 function integerIn(message: Json, path: string, field: string): bigint | undefined {
   const value = message[field];
   if (value === undefined || value === null) return undefined;
   const text = typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : value;
   if (typeof text !== 'string' || !/^(0|[1-9]\d{0,18})$/.test(text)) throw new MalformedField(path, value);
   return BigInt(text) === 0n ? undefined : BigInt(text);
+}
+
+function timeIn(message: Json, path: string, field: string, unitNs: bigint): bigint | undefined {
+  const value = integerIn(message, path, field);
+  if (value === undefined) return undefined;
+  if (value * unitNs > LAST_NS) throw new MalformedField(path, message[field]);
+  return value * unitNs;
+}
+
+/** Go's zero time is negative in nanoseconds. It stands for a time that is not set. */
+function nanosIn(message: Json, path: string, field: string): bigint | undefined {
+  const value = message[field];
+  return typeof value === 'string' && /^-\d+$/.test(value) ? undefined : timeIn(message, path, field, 1n);
 }

@@ -61,13 +61,15 @@ export interface Keys {
   readonly openRooms: string;
   /** Hash: participant's sid -> JSON of such a session. */
   openSessions(roomSid: string): string;
+  /** Hash: id of the usage -> JSON of a LiveKit egress or ingress whose end has not come. */
+  readonly openStreams: string;
   /** Hash: address of a LiveKit node's metrics -> what was counted of its transfer, as JSON. */
   readonly transferCounts: string;
   /**
-   * String: a LiveKit session that has ended, kept for a day, so that a late start does not open it
-   * again.
+   * String: a LiveKit session, egress or ingress that has ended, kept for a day, so that a late
+   * start does not open it again.
    */
-  endedSession(sid: string): string;
+  endedSession(id: string): string;
   /** String: identifies the last rebuild that finished. */
   readonly generation: string;
   /** Hash: run id of a Redis server -> how many keys it had evicted when a rebuild began on it. */
@@ -127,8 +129,9 @@ export function createKeys(prefix: string): Keys {
     topicIds: `${root}usage:topics`,
     openRooms: `${root}livekit:open`,
     openSessions: (roomSid) => `${root}livekit:open:${roomSid}`,
+    openStreams: `${root}livekit:open-streams`,
     transferCounts: `${root}livekit:transfer`,
-    endedSession: (sid) => `${root}livekit:ended:${sid}`,
+    endedSession: (id) => `${root}livekit:ended:${id}`,
     rebuilding: `${root}usage:rebuilding`,
     generation: `${root}usage:generation`,
     evicted: `${root}usage:evicted`,

@@ -284,9 +284,14 @@ async function whileElecting<T>(ask: () => Promise<T>): Promise<T> {
  * Creates a topic that `createTopics` does not, with the brokers' default partitions and replicas.
  * Repeatable.
  */
-export async function createTopic(client: KafkaClient, topic: string): Promise<void> {
+export async function createTopic(
+  client: KafkaClient,
+  topic: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const admin = await client.admin();
-  const wanted = [{ topic, numPartitions: -1, replicationFactor: -1 }];
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+  const wanted = [{ topic, numPartitions: -1, replicationFactor: -1, configEntries }];
   await admin.createTopics({ topics: wanted, waitForLeaders: false });
   await whileElecting(() => checkLeaders(client, [{ topic }]));
 }

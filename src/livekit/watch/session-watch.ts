@@ -4,72 +4,38 @@ import { eachConcurrently } from '../../lib/process/concurrently';
 import type { Logger } from '../../lib/logger';
 import {
   forgetOpenRoom,
-  noteEndedSession,
-  noteOpenSession,
+  noteEnded,
+  noteOpen,
+  readOpen,
   readOpenRooms,
-  readOpenSessions,
-  updateOpenSession,
-  type SessionPlace,
+  updateOpen,
+  type OpenPlace,
 } from '../../redis/livekit/open-sessions';
 import type { Store } from '../../redis/store';
-import { usageOfWebhook, type LiveKitUsage, type MappingRules } from '../usage-of-webhook';
-import type { RoomApi } from './room-api';
-
-/** Why a session was ended without a `participant_left`. Its usage has it as `endedBy`. */
-export type EndedBy = 'room_finished' | 'watch' | 'limit';
-
-export interface SessionWatchOptions {
-  readonly store: Store;
-  readonly rules: MappingRules;
-  /** Lists the participants. Without it, only `room_finished` and the limit end a session. */
-  readonly api: RoomApi | undefined;
-  /** If nobody has seen a session for this long, it ended when it was last seen. */
-  readonly limitMs: number;
-  readonly onEnded: (by: EndedBy) => void;
-  readonly logger: Logger;
-  readonly nowMs: () => number;
-}
-
-/** The sessions that a watch has ended. */
-export interface Endings {
-  readonly usages: readonly LiveKitUsage[];
-  /** Pass it to `settle` once the usages are in Kafka. */
-  readonly places: readonly SessionPlace[];
-}
-
-/**
- * Ends sessions whose end never comes, because a killed server sends nothing more. A session has
- * the same id whoever ends it, so an end that arrives after all is a duplicate.
- */
-export interface SessionWatch {
-  /** Processes a webhook, in the order in which they were stored. */
-  note(webhook: Json): Promise<Endings>;
-  /** Queries the server once about all rooms. */
-  look(): Promise<Endings>;
-  /** Until this is called, a session stays open, and is ended again after a kill. */
-  settle(places: readonly SessionPlace[]): Promise<void>;
-}
-
-type Json = Readonly<Record<string, unknown>>;
+import type { LiveKitUsage } from '../usage-of-webhook';
+import type { ServerApi } from './server-api';
+import {
+  NOTHING,
+  usageEndedBy,
+  verdictOn,
+  type EndedBy,
+  type Json,
+  type Watch,
+  type WatchOptions,
+} from './watch';
 
 type Room = OpenSession['room'];
 
-const NOTHING: Endings = { usages: [], places: [] };
 const ROOMS_AT_ONCE = 8;
-/** Two queries that are closer than this count as one, for example from two bridges. */
-const LOOKS_APART_MS = 10_000;
 
-export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
-  const { store, rules, api, limitMs, onEnded, logger, nowMs } = options;
+/** Ends the sessions of participants. */
+export function createSessionWatch(options: WatchOptions): Watch {
+  const { store, api, limitMs, logger, nowMs } = options;
 
-  /** The webhook that did not arrive, in whole seconds, as the server would have sent it. */
   const usageOf = ({ room, participant }: OpenSession, endMs: number, endedBy: EndedBy): LiveKitUsage[] => {
+    // In whole seconds, as the server would have sent it.
     const createdAt = String(Math.floor(endMs / 1000));
-    const outcome = usageOfWebhook({ event: 'participant_left', createdAt, room, participant }, rules);
-    if (outcome.kind !== 'usage') return [];
-    onEnded(endedBy);
-    const { usage } = outcome;
-    return [{ ...usage, data: { ...usage.data, endedBy } }];
+    return usageEndedBy(endedBy, { event: 'participant_left', createdAt, room, participant }, options);
   };
 
   return {
@@ -93,23 +59,23 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
         const sessions = await sessionsIn(store, roomSid);
         return {
           usages: [...sessions.values()].flatMap((session) => usageOf(session, atMs, 'room_finished')),
-          places: [...sessions.keys()].map((one) => ({ roomSid, sid: one })),
+          places: [...sessions.keys()].map((one) => ({ roomSid, id: one })),
         };
       }
       if (typeof sid !== 'string') return NOTHING;
       if (event === 'participant_joined') {
         const session: OpenSession = { room: roomKept(room), participant: participant!, lastSeenMs: atMs };
-        await noteOpenSession(store, { roomSid, sid }, JSON.stringify(session));
+        await noteOpen(store, { roomSid, id: sid }, JSON.stringify(session));
       } else if (event === 'participant_left' || event === 'participant_connection_aborted') {
-        await noteEndedSession(store, { roomSid, sid });
+        await noteEnded(store, { roomSid, id: sid });
       }
       return NOTHING;
     },
 
     async look() {
       const usages: LiveKitUsage[] = [];
-      const places: SessionPlace[] = [];
-      const end = (place: SessionPlace, session: OpenSession, by: EndedBy): void => {
+      const places: OpenPlace[] = [];
+      const end = (place: OpenPlace, session: OpenSession, by: EndedBy): void => {
         usages.push(...usageOf(session, session.lastSeenMs, by));
         places.push(place);
       };
@@ -120,34 +86,25 @@ export function createSessionWatch(options: SessionWatchOptions): SessionWatch {
         const askedAtMs = nowMs();
         const present = await presentIn(api, sessions, logger);
         for (const [sid, session] of sessions) {
-          const place = { roomSid, sid };
-          if (present?.has(sid) === true) {
+          const place = { roomSid, id: sid };
+          const verdict = verdictOn(session, present?.has(sid), askedAtMs, limitMs);
+          if (verdict === 'seen') {
             const { missedAtMs: _, ...seen } = session;
-            await updateOpenSession(store, place, JSON.stringify({ ...seen, lastSeenMs: askedAtMs }));
-          } else if (present !== undefined && session.missedAtMs === undefined) {
-            // Once is not enough, because the server may have just started. It is queried a second
-            // time.
-            await updateOpenSession(store, place, JSON.stringify({ ...session, missedAtMs: askedAtMs }));
-          } else if (present !== undefined) {
-            if (askedAtMs - session.missedAtMs! >= LOOKS_APART_MS) end(place, session, 'watch');
-          } else if (askedAtMs - session.lastSeenMs >= limitMs) {
-            end(place, session, 'limit');
-          }
+            await updateOpen(store, place, JSON.stringify({ ...seen, lastSeenMs: askedAtMs }));
+          } else if (verdict === 'missed') {
+            await updateOpen(store, place, JSON.stringify({ ...session, missedAtMs: askedAtMs }));
+          } else if (verdict !== 'unknown') end(place, session, verdict);
         }
       });
       return { usages, places };
-    },
-
-    async settle(places) {
-      for (const place of places) await noteEndedSession(store, place);
     },
   };
 }
 
 /** Opens sessions whose start was missed: those that the server lists and that are not recorded. */
 async function noteRoomsOf(
-  api: RoomApi | undefined,
-  { store, logger, nowMs }: SessionWatchOptions,
+  api: ServerApi | undefined,
+  { store, logger, nowMs }: WatchOptions,
 ): Promise<void> {
   if (api === undefined) return;
   try {
@@ -160,8 +117,8 @@ async function noteRoomsOf(
           participant: { ...participant },
           lastSeenMs: nowMs(),
         };
-        const place = { roomSid: room.sid, sid: participant.sid };
-        await noteOpenSession(store, place, JSON.stringify(session));
+        const place = { roomSid: room.sid, id: participant.sid };
+        await noteOpen(store, place, JSON.stringify(session));
       }
     });
   } catch (error) {
@@ -177,7 +134,7 @@ async function noteRoomsOf(
  * answer.
  */
 async function presentIn(
-  api: RoomApi | undefined,
+  api: ServerApi | undefined,
   sessions: ReadonlyMap<string, OpenSession>,
   logger: Logger,
 ): Promise<ReadonlySet<string> | undefined> {
@@ -197,7 +154,7 @@ async function presentIn(
 
 async function sessionsIn(store: Store, roomSid: string): Promise<Map<string, OpenSession>> {
   const sessions = new Map<string, OpenSession>();
-  for (const [sid, json] of await readOpenSessions(store, roomSid)) {
+  for (const [sid, json] of await readOpen(store, roomSid)) {
     sessions.set(sid, parseCopy('open-session.v1.json', json, `the LiveKit session ${sid}`));
   }
   return sessions;

@@ -6,35 +6,39 @@ import type { Store } from '../store';
  */
 const ENDED_SECONDS = 86_400;
 
-export interface SessionPlace {
-  readonly roomSid: string;
-  readonly sid: string;
+/** Where an open session, egress or ingress is noted. */
+export interface OpenPlace {
+  /** undefined for an egress or ingress, which may have no room. */
+  readonly roomSid: string | undefined;
+  /** The id of its usage. */
+  readonly id: string;
 }
 
-/** Stores a session as open, unless it is stored already or has ended. */
-export async function noteOpenSession(store: Store, place: SessionPlace, json: string): Promise<void> {
+const hashOf = ({ keys }: Store, roomSid: string | undefined): string =>
+  roomSid === undefined ? keys.openStreams : keys.openSessions(roomSid);
+
+/** Notes that something is open, unless it is noted already or has ended. */
+export async function noteOpen(store: Store, place: OpenPlace, json: string): Promise<void> {
   const { redis, keys } = store;
-  if ((await redis.exists(keys.endedSession(place.sid))) === 1) return;
+  // The server may list what has ended for as long as it likes, so the mark is renewed.
+  if ((await redis.expire(keys.endedSession(place.id), ENDED_SECONDS)) === 1) return;
   // In this order, because a room that is listed and holds nothing does no harm.
-  await redis.sadd(keys.openRooms, place.roomSid);
-  await redis.hsetnx(keys.openSessions(place.roomSid), place.sid, json);
+  if (place.roomSid !== undefined) await redis.sadd(keys.openRooms, place.roomSid);
+  await redis.hsetnx(hashOf(store, place.roomSid), place.id, json);
 }
 
-export async function updateOpenSession(
-  store: Store,
-  { roomSid, sid }: SessionPlace,
-  json: string,
-): Promise<void> {
-  await store.redis.hset(store.keys.openSessions(roomSid), sid, json);
+/** Replaces what is noted of something open. */
+export async function updateOpen(store: Store, { roomSid, id }: OpenPlace, json: string): Promise<void> {
+  await store.redis.hset(hashOf(store, roomSid), id, json);
 }
 
 /**
- * In this order: a process that is killed in between leaves a session that is open, and ends it
+ * In this order: a process that is killed in between leaves something that is open, and ends it
  * once more.
  */
-export async function noteEndedSession(store: Store, { roomSid, sid }: SessionPlace): Promise<void> {
-  await store.redis.set(store.keys.endedSession(sid), '1', 'EX', ENDED_SECONDS);
-  await store.redis.hdel(store.keys.openSessions(roomSid), sid);
+export async function noteEnded(store: Store, { roomSid, id }: OpenPlace): Promise<void> {
+  await store.redis.set(store.keys.endedSession(id), '1', 'EX', ENDED_SECONDS);
+  await store.redis.hdel(hashOf(store, roomSid), id);
 }
 
 /** The sids of the rooms that may hold open sessions. */
@@ -42,9 +46,9 @@ export function readOpenRooms(store: Store): Promise<string[]> {
   return store.redis.smembers(store.keys.openRooms);
 }
 
-/** By their participants' sids. */
-export async function readOpenSessions(store: Store, roomSid: string): Promise<Map<string, string>> {
-  return new Map(Object.entries(await store.redis.hgetall(store.keys.openSessions(roomSid))));
+/** What is open in a room; every open egress and ingress if it is undefined. By the ids. */
+export async function readOpen(store: Store, roomSid: string | undefined): Promise<Map<string, string>> {
+  return new Map(Object.entries(await store.redis.hgetall(hashOf(store, roomSid))));
 }
 
 /** Forgets a room that is empty. */

@@ -1,11 +1,9 @@
 import { createLogger } from '../../../src/lib/logger';
 import { DEFAULT_PROJECT_PATTERN } from '../../../src/livekit/project-of-room';
-import type { ListedParticipant, RoomApi } from '../../../src/livekit/watch/room-api';
-import {
-  createSessionWatch,
-  type Endings,
-  type SessionWatch,
-} from '../../../src/livekit/watch/session-watch';
+import type { ListedParticipant, ServerApi } from '../../../src/livekit/watch/server-api';
+import { createSessionWatch } from '../../../src/livekit/watch/session-watch';
+import type { Endings, Watch } from '../../../src/livekit/watch/watch';
+import { noteEnded } from '../../../src/redis/livekit/open-sessions';
 import { openStore, type Store } from '../../../src/redis/store';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
 
@@ -17,14 +15,14 @@ let prefix: string;
 let nowMs: number;
 /** Room name -> who is in it; undefined: the server does not answer. */
 let server: Map<string, ListedParticipant[]> | undefined;
-let watch: SessionWatch;
+let watch: Watch;
 
 beforeEach(async () => {
   prefix = uniquePrefix();
   store = await openStore({ url: testRedisUrl(), prefix });
   nowMs = START_SECONDS * SECOND_MS;
   server = new Map();
-  watch = watchOf(api);
+  watch = watchOf(api as ServerApi);
 });
 afterEach(async () => {
   const keys = await store.redis.keys(`${prefix}:*`);
@@ -33,7 +31,7 @@ afterEach(async () => {
 });
 
 /** Steers who is there; LiveKit's API itself is not what is tested here. */
-const api: RoomApi = {
+const api: Pick<ServerApi, 'listRooms' | 'listParticipants'> = {
   listRooms: () =>
     server === undefined
       ? Promise.reject(new Error('away'))
@@ -42,7 +40,7 @@ const api: RoomApi = {
     server === undefined ? Promise.reject(new Error('away')) : Promise.resolve(server.get(room) ?? []),
 };
 
-const watchOf = (asked: RoomApi | undefined): SessionWatch =>
+const watchOf = (asked: ServerApi): Watch =>
   createSessionWatch({
     store,
     rules: {
@@ -81,6 +79,10 @@ async function lookAfter(afterSeconds: number): Promise<Endings> {
   return watch.look();
 }
 
+async function settle({ places }: Endings): Promise<void> {
+  for (const place of places) await noteEnded(store, place);
+}
+
 test('a session of a server that was killed ends when it was last seen, once', async () => {
   await watch.note(webhook('participant_joined', 'PA_1'));
   server = new Map([['acme.x', [listed('PA_1')]]]);
@@ -91,7 +93,7 @@ test('a session of a server that was killed ends when it was last seen, once', a
   expect(ended(endings)).toEqual([['PA_1', 'acme', 'watch', 30]]);
   // Killed before it was settled, the watch ends it again, under the same id.
   expect(ended(await lookAfter(30))).toEqual([['PA_1', 'acme', 'watch', 30]]);
-  await watch.settle(endings.places);
+  await settle(endings);
   expect(ended(await lookAfter(30))).toEqual([]);
 });
 
@@ -174,7 +176,7 @@ test('ten thousand sessions, half of them of a killed server, all end once and a
   server = new Map();
   await lookAfter(30);
   const endings = await lookAfter(30);
-  await watch.settle(endings.places);
+  await settle(endings);
   const found = new Map(endings.usages.map((usage) => [usage.id, [usage.subject, seconds(usage.data)]]));
   // All were last seen 30 s after the start.
   const expected = all

@@ -168,6 +168,7 @@ describe('egress', () => {
   test.each([
     ['no end', {}, '2026-11-18T11:08:10Z'],
     ['an end before its start', { endedAt: '1794000000000000000' }, '2026-11-18T11:08:10Z'],
+    ["Go's zero time as its end", { endedAt: '-6795364578871345152' }, '2026-11-18T11:08:10Z'],
     ['no end but an update', { updatedAt: '1795000060000000000' }, '2026-11-18T11:07:40Z'],
   ])('%s: the next best time is the end', (_, info, time) => {
     expect(usageIn(egress(info))['time']).toBe(time);
@@ -189,6 +190,8 @@ describe('what is wrong is named', () => {
     [left({ sid: '' }), 'participant.sid', 'missing'],
     [left({ joinedAtMs: -1 }), 'participant.joinedAtMs', '-1'],
     [left({}, { participant: [] }), 'participant', '[]'],
+    [left({ joinedAtMs: '253402300800000' }), 'participant.joinedAtMs', '"253402300800000"'],
+    [left({}, { createdAt: '999999999999999999' }), 'createdAt', '"999999999999999999"'],
     [egress({ egressId: undefined }), 'egressInfo.egressId', 'missing'],
   ])('%j', (webhook, field, value) => {
     expect(usageOfWebhook(webhook, rules)).toEqual({ kind: 'malformed', field, value });

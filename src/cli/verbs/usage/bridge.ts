@@ -24,7 +24,7 @@ function livekit(): Command {
     )
     .option(
       '--watch',
-      'end sessions whose end never comes: record open ones in Redis, and ask LiveKit who is still there',
+      'end what LiveKit never ends: record open sessions, egress and ingress in Redis, and ask LiveKit for them',
     )
     .addHelpText(
       'after',
@@ -33,8 +33,7 @@ LIVEKIT_API_KEY and LIVEKIT_API_SECRET check the signatures (several keys: LIVEK
 TALLYMAN_SPOOL names a folder that keeps webhooks while Kafka is away, up to TALLYMAN_SPOOL_MIB (256 MiB).
 TALLYMAN_LIVEKIT_MAPPING names a file that assigns rooms to projects (schemas/livekit-mapping.v1.json). By default the
 room acme.standup belongs to acme.
---watch asks the server at LIVEKIT_URL every 30 s. A session that nobody has seen for TALLYMAN_LIVEKIT_SESSION_LIMIT (24h)
-has ended. TALLYMAN_HOST and TALLYMAN_PORT set where to listen.
+--watch asks the server at LIVEKIT_URL every 30 s. What nobody has seen for TALLYMAN_LIVEKIT_SESSION_LIMIT (24h) has ended. TALLYMAN_HOST and TALLYMAN_PORT set where to listen.
 
 In LiveKit's own configuration:
   webhook:

@@ -1,0 +1,86 @@
+import type { OpenPlace } from '../../redis/livekit/open-sessions';
+import type { Store } from '../../redis/store';
+import type { Logger } from '../../lib/logger';
+import { usageOfWebhook, type LiveKitUsage, type MappingRules } from '../usage-of-webhook';
+import type { ServerApi } from './server-api';
+
+/** Why a usage was ended without a webhook. The usage has it as `endedBy`. */
+export type EndedBy = 'room_finished' | 'watch' | 'limit';
+
+export type Json = Readonly<Record<string, unknown>>;
+
+export interface WatchOptions {
+  readonly store: Store;
+  readonly rules: MappingRules;
+  /** Lists what goes on. Without it, only `room_finished` and the limit end anything. */
+  readonly api: ServerApi | undefined;
+  /** What nobody has seen for this long ended when it was last seen. */
+  readonly limitMs: number;
+  readonly onEnded: (by: EndedBy) => void;
+  readonly logger: Logger;
+  readonly nowMs: () => number;
+}
+
+/** What a watch has ended. */
+export interface Endings {
+  readonly usages: readonly LiveKitUsage[];
+  /** To be noted as ended once the usages are in Kafka: until then they are ended again. */
+  readonly places: readonly OpenPlace[];
+}
+
+/**
+ * Ends usages whose end never comes, because a killed server sends nothing more. A usage has the
+ * same id whoever ends it, so an end that arrives after all is a duplicate.
+ */
+export interface Watch {
+  /** Processes a webhook, in the order in which they were stored. */
+  note(webhook: Json): Promise<Endings>;
+  /** Queries the server once about everything that is open. */
+  look(): Promise<Endings>;
+}
+
+export const NOTHING: Endings = { usages: [], places: [] };
+
+/** Two queries that are closer than this count as one, for example from two bridges. */
+const LOOKS_APART_MS = 10_000;
+
+/** What an open usage is: seen, missed for the first time, over, or nothing new. */
+type Verdict = 'seen' | 'missed' | 'unknown' | Extract<EndedBy, 'watch' | 'limit'>;
+
+/**
+ * Once is not enough to end a usage, because the server may have just started. It is queried a
+ * second time.
+ *
+ * @param isPresent undefined if the server did not answer
+ */
+export function verdictOn(
+  { lastSeenMs, missedAtMs }: { readonly lastSeenMs: number; readonly missedAtMs?: number },
+  isPresent: boolean | undefined,
+  askedAtMs: number,
+  limitMs: number,
+): Verdict {
+  if (isPresent === undefined) return askedAtMs - lastSeenMs >= limitMs ? 'limit' : 'unknown';
+  if (isPresent) return 'seen';
+  if (missedAtMs === undefined) return 'missed';
+  return askedAtMs - missedAtMs >= LOOKS_APART_MS ? 'watch' : 'unknown';
+}
+
+/** The usage of the webhook that did not arrive, as the server would have sent it. */
+export function usageEndedBy(
+  endedBy: EndedBy,
+  webhook: Json,
+  { rules, onEnded, logger }: Pick<WatchOptions, 'rules' | 'onEnded' | 'logger'>,
+): LiveKitUsage[] {
+  const outcome = usageOfWebhook(webhook, rules);
+  if (outcome.kind === 'malformed') {
+    const { field, value } = outcome;
+    logger.error(
+      { field, value },
+      'what LiveKit listed lacks fields that its usage needs; it counts nothing',
+    );
+  }
+  if (outcome.kind !== 'usage') return [];
+  onEnded(endedBy);
+  const { usage } = outcome;
+  return [{ ...usage, data: { ...usage.data, endedBy } }];
+}
