@@ -73,9 +73,10 @@ export function validatorOf(fileName: string): (value: unknown) => string[] {
 export function problemOf(error: Ajv.ErrorObject, root = ''): string {
   const field = `${root}${error.instancePath.replaceAll('/', '.')}`.replace(/^\./, '');
   const params = error.params as Record<string, unknown>;
-  if (error.keyword === 'required') {
-    return `${field === '' ? '' : `${field}.`}${String(params['missingProperty'])} is missing`;
-  }
+  const inside = field === '' ? '' : `${field}.`;
+  if (error.keyword === 'required') return `${inside}${String(params['missingProperty'])} is missing`;
+  if (error.keyword === 'additionalProperties')
+    return `${inside}${String(params['additionalProperty'])} is not a known field`;
   return `${field || 'the value'} is ${shown(error.data)} and must ${ruleOf(error, params)}`;
 }
 

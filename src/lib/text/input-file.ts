@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { TallymanError } from '../errors';
 
 /** A file argument of a verb; `-` is stdin. */
@@ -21,6 +22,15 @@ export async function inputFile(file: string): Promise<InputFile> {
   });
   if (found.isDirectory()) throw unreadable(file, { code: 'EISDIR' });
   return { name: file, isRepeatable: found.isFile(), chunks: () => chunksOf(file) };
+}
+
+/** As `inputFile`, but input that could be read only once is read now and kept in memory. */
+export async function repeatableFile(file: string): Promise<InputFile> {
+  const input = await inputFile(file);
+  if (input.isRepeatable) return input;
+  const kept: Buffer[] = [];
+  for await (const chunk of input.chunks()) kept.push(chunk);
+  return { ...input, isRepeatable: true, chunks: () => Readable.from(kept) };
 }
 
 async function* chunksOf(file: string): AsyncGenerator<Buffer, void, undefined> {

@@ -172,6 +172,25 @@ describe('projects', () => {
     });
   });
 
+  test('documents are imported from stdin, and a field that is not known is named', async () => {
+    const plans = [{ plan: 'ship', from: '2026-03-01' }];
+    const lines = (...documents: object[]): string =>
+      documents.map((one) => `${JSON.stringify(one)}\n`).join('');
+    const piped = lines({ project: 'piped-1', plans }, { project: 'piped-2', plans });
+    expect(await tallyman.run(['projects', 'import', '-'], piped)).toMatchObject({
+      code: 0,
+      stdout: 'Imported 2 projects.\n',
+    });
+    expect(await tallyman.json('projects', 'show', 'piped-2')).toMatchObject({ plans });
+
+    const wrong = lines({ project: 'piped-1', plans: [] }, { project: 'piped-2', plans, taxes: [] });
+    expect(await tallyman.run(['projects', 'import', '-'], wrong)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('stdin:2: taxes is not a known field'),
+    });
+    expect(await tallyman.json('projects', 'show', 'piped-1')).toMatchObject({ plans });
+  });
+
   test('a bad CSV header or row is told', async () => {
     const header = fileOf('header.csv', 'project,plann,from\nx,ship,2026-01-01\n');
     expect((await tallyman.run(['projects', 'import', header])).stderr).toContain(

@@ -5,7 +5,7 @@ import type { ProjectDocument } from '../../../../billing/project/project';
 import { readCsv } from '../../../../lib/text/csv';
 import type { ProjectsEditor } from '../../../../installation/ledgers/change-projects';
 import { TallymanError } from '../../../../lib/errors';
-import { inputFile } from '../../../../lib/text/input-file';
+import { repeatableFile, type InputFile } from '../../../../lib/text/input-file';
 import { createProgress } from '../../../../lib/progress';
 import { NotUtf8Error, utf8Text } from '../../../../lib/text/text-lines';
 import { withContext, type Context } from '../../../../installation/context';
@@ -39,7 +39,10 @@ export function verb(): Command {
     .description(
       'Import projects from NDJSON or CSV. If any line is invalid, every problem is listed and nothing is imported.',
     )
-    .argument('<file>', 'a .csv file, or NDJSON with one document per line (schemas/project.v1.json)')
+    .argument(
+      '<file>',
+      'a .csv file, or NDJSON with one document per line (schemas/project.v1.json); - for NDJSON from stdin',
+    )
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
@@ -71,12 +74,14 @@ type Line = EntryLine | { readonly line: number; readonly problem: string };
 
 async function importProjects(context: Context, file: string, options: { json?: true }): Promise<void> {
   const problemsOf = projectChecker(context);
+  // It is read twice, and again if another writer came first.
+  const input = await repeatableFile(file);
   const imported = await editProjects(context, async (editor) => {
-    await check(file, problemsOf, editor);
+    await check(input, problemsOf, editor);
     const progress = createProgress('import');
     let done = 0;
     try {
-      for await (const page of pagesOf(linesOf(file))) {
+      for await (const page of pagesOf(linesOf(input))) {
         const { before, after } = await documentsOf(editor, page);
         await editor.save(before, after);
         progress.update((done += page.length));
@@ -92,7 +97,7 @@ async function importProjects(context: Context, file: string, options: { json?: 
 
 /** Reads the whole file before anything is written, and reports every problem. */
 async function check(
-  file: string,
+  input: InputFile,
   problemsOf: (document: unknown) => string[],
   editor: ProjectsEditor,
 ): Promise<void> {
@@ -101,10 +106,10 @@ async function check(
   const problems: string[] = [];
   const closed: string[] = [];
   let checked = 0;
-  for await (const page of pagesOf(linesOf(file))) {
+  for await (const page of pagesOf(linesOf(input))) {
     const good: EntryLine[] = [];
     for (const one of page) {
-      const tell = (problem: string): unknown => problems.push(`${file}:${one.line}: ${problem}`);
+      const tell = (problem: string): unknown => problems.push(`${input.name}:${one.line}: ${problem}`);
       if ('problem' in one) tell(one.problem);
       else {
         const { entry, project, line } = one;
@@ -122,7 +127,7 @@ async function check(
     const { before, after } = await documentsOf(editor, good);
     for (const [i, { line }] of good.entries())
       for (const problem of editor.problemsOf(before[i], after[i]!))
-        closed.push(`${file}:${line}: ${problem}`);
+        closed.push(`${input.name}:${line}: ${problem}`);
   }
   progress.end();
   const all = [...problems, ...closed];
@@ -149,10 +154,10 @@ async function documentsOf(
   return { before, after };
 }
 
-async function* linesOf(file: string): AsyncGenerator<Line> {
-  const text = utf8Text((await inputFile(file)).chunks());
+async function* linesOf(input: InputFile): AsyncGenerator<Line> {
+  const text = utf8Text(input.chunks());
   try {
-    if (file.endsWith('.csv')) yield* csvLines(text);
+    if (input.name.endsWith('.csv')) yield* csvLines(text);
     else yield* jsonLines(Readable.from(text));
   } catch (error) {
     if (!(error instanceof NotUtf8Error)) throw error;
