@@ -51,6 +51,7 @@ export interface ChainStop {
   readonly do: 'stop';
   readonly code: 'EVENTS_GONE' | 'CURSOR_PAST_LOG_END' | 'SEEK_IGNORED';
   readonly message: string;
+  readonly fields: Readonly<Record<string, number>>;
 }
 
 /** If the position is still wrong after this many seeks, another one will not help. */
@@ -74,6 +75,7 @@ export function decide({ cursor, batch, seeks, log }: ChainInput): ChainDecision
     do: 'stop',
     code: 'SEEK_IGNORED',
     message: `The consumer was sent to offset ${cursor} ${seeks} times, and still reads at ${fetchedOffset}.`,
+    fields: { cursor, fetchedOffset, seeks },
   };
 }
 
@@ -106,6 +108,7 @@ export function checkCursor(cursor: number, log: Pick<LogFacts, 'start' | 'end'>
       message:
         `Offset ${cursor} is to be applied next, and the log starts at ${log.start}: events were deleted before they ` +
         'were counted. Restore the topic, or accept the loss by setting the cursor; see the operations guide.',
+      fields: { cursor, start: log.start },
     };
   }
   if (cursor > log.end) {
@@ -115,6 +118,7 @@ export function checkCursor(cursor: number, log: Pick<LogFacts, 'start' | 'end'>
       message:
         `Offset ${cursor} is to be applied next, and the log ends at ${log.end}: the topic was recreated, or lost its ` +
         'end in an unclean election. Its new events would be taken for counted ones; see the operations guide.',
+      fields: { cursor, end: log.end },
     };
   }
   return undefined;

@@ -12,8 +12,16 @@ export function uninitialised(topic: string, partition: number): TallymanError {
   );
 }
 
-export function chainStopped(topic: string, partition: number, { code, message }: ChainStop): TallymanError {
-  return new TallymanError(code, `${topic} partition ${partition}: ${message}`, { topic, partition });
+export function chainStopped(
+  topic: string,
+  partition: number,
+  { code, message, fields }: ChainStop,
+): TallymanError {
+  return new TallymanError(code, `${topic} partition ${partition}: ${message}`, {
+    topic,
+    partition,
+    ...fields,
+  });
 }
 
 export function topicReplaced(topic: string, expectedId: string, id: string): TallymanError {

@@ -146,7 +146,7 @@ function notRewritten(address: string, reason: string): TallymanError {
     `Redis at ${address} was restarted and cannot rewrite its append-only file: ${reason}. A file torn by a crash would ` +
       "count usage twice at a later restart, so nothing is written to it. Check Redis's log, the free space of its disk " +
       'and vm.overcommit_memory, then try again.',
-    { address },
+    { address, reason },
   );
 }
 

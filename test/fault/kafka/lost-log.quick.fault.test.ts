@@ -14,6 +14,6 @@ fault('a topic is recreated behind a consumer that was suspended meanwhile', asy
   // on.
   await replaceTopic(run, tallyman, 3 * EVENTS);
   consumer.resume();
-  expectStop(await consumer.ended(), 'is not the topic that the cursors in Redis belong to');
+  expectStop(await consumer.ended(), 'TOPIC_REPLACED');
   expect(await contentOf(run, tallyman)).toEqual(before);
 });

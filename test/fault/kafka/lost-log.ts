@@ -2,6 +2,7 @@ import { statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createTopics } from '../../../src/kafka/topics/topics';
+import type { ErrorCode } from '../../../src/lib/error-codes';
 import { eventually } from '../../kit/eventually';
 import type { Answer } from '../../kit/tallyman';
 import type { FaultInstallation, FaultRun } from '../support/fault-suite';
@@ -81,9 +82,9 @@ export async function pausedConsumer(run: FaultRun, tallyman: FaultInstallation)
   return consumer;
 }
 
-export function expectStop(answer: Pick<Answer, 'code' | 'stderr'>, problem: string, code = 1): void {
-  expect({ code: answer.code, stderr: answer.stderr }).toEqual({
-    code,
-    stderr: expect.stringContaining(problem) as string,
+export function expectStop(answer: Pick<Answer, 'code' | 'stderr'>, error: ErrorCode, exit = 1): void {
+  expect({ exit: answer.code, stderr: answer.stderr }).toEqual({
+    exit,
+    stderr: expect.stringContaining(`[${error}]`) as string,
   });
 }

@@ -52,13 +52,13 @@ fault(
     ]) {
       expect(await tallyman.run(words)).toMatchObject({
         code: 1,
-        stderr: expect.stringContaining('must have the same number of partitions') as string,
+        stderr: expect.stringContaining('[NOT_CO_PARTITIONED]') as string,
       });
     }
     await grow(['session', 'transfer', 'inference']);
     expect(await tallyman.run(['consume'])).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/Redis holds no cursor of .* partition 2/) as string,
+      stderr: expect.stringMatching(/partition 2.*\[UNINITIALISED\]/) as string,
     });
     await tallyman.ok('init', '--partitions', '3');
     const more = run.load(tallyman, { events: 1_000, seed: run.seed + 1 });

@@ -104,8 +104,7 @@ test('of a pipe, what lies before the bad line is published, and the message say
   const published = await publishedBy(() => {
     const { status, stderr } = shell(`cat '${input}' | "$NODE" "$CLI" publish -`);
     expect(status).toBe(1);
-    expect(stderr).toContain('stdin:4 is not valid UTF-8');
-    expect(stderr).toContain('The 2 events before it were published');
+    expect(stderr).toMatch(/^(?=[^]*stdin:4 )(?=[^]* 2 events)[^]*\[BAD_LINE\]/);
     return Promise.resolve();
   });
   expect(published).toEqual([first, second].map((one) => Buffer.from(one)));

@@ -70,7 +70,6 @@ test('close --verify holds what a recount of the log does not come to, and issue
     { project: 'large', code: 'RECOUNT_DIFFERS' },
     { project: 'tiny', code: 'PROJECT_UNLISTED' },
   ]);
-  expect(first.held[0]!.detail).toContain('by a recount of the log');
   expect(first).toMatchObject({ code: 1, issued: 2 });
   expect(await redis.hexists(`${tallyman.prefix}:billing:invoices:large`, month)).toBe(0);
 
