@@ -15,7 +15,9 @@ import type { Store } from '../../redis/store';
 import type { LiveKitUsage } from '../usage-of-webhook';
 import type { ServerApi } from './server-api';
 import {
+  messageIn,
   NOTHING,
+  secondsToMs,
   usageEndedBy,
   verdictOn,
   type EndedBy,
@@ -40,21 +42,12 @@ export function createSessionWatch(options: WatchOptions): Watch {
 
   return {
     async note(webhook) {
-      const {
-        event,
-        room = {},
-        participant,
-        createdAt,
-      } = webhook as {
-        event?: unknown;
-        room?: Room;
-        participant?: Json;
-        createdAt?: unknown;
-      };
-      const atMs = Number(createdAt) * 1000;
-      const sid = participant?.['sid'];
-      if (typeof room.sid !== 'string' || !Number.isFinite(atMs)) return NOTHING;
-      const roomSid = room.sid;
+      const { event } = webhook;
+      const [room, participant] = [messageIn(webhook, 'room'), messageIn(webhook, 'participant')];
+      const { sid } = participant;
+      const atMs = secondsToMs(webhook['createdAt']);
+      if (typeof room['sid'] !== 'string' || atMs === undefined) return NOTHING;
+      const roomSid = room['sid'];
       if (event === 'room_finished') {
         const sessions = await sessionsIn(store, roomSid);
         return {
@@ -64,7 +57,7 @@ export function createSessionWatch(options: WatchOptions): Watch {
       }
       if (typeof sid !== 'string') return NOTHING;
       if (event === 'participant_joined') {
-        const session: OpenSession = { room: roomKept(room), participant: participant!, lastSeenMs: atMs };
+        const session: OpenSession = { room: roomKept(room), participant, lastSeenMs: atMs };
         await noteOpen(store, { roomSid, id: sid }, JSON.stringify(session));
       } else if (event === 'participant_left' || event === 'participant_connection_aborted') {
         await noteEnded(store, { roomSid, id: sid });
@@ -113,7 +106,7 @@ async function noteRoomsOf(
         // Before it is ACTIVE, no media flows, and no webhook reports it.
         if (participant.state !== 'ACTIVE') continue;
         const session: OpenSession = {
-          room: roomKept(room),
+          room: roomKept({ ...room }),
           participant: { ...participant },
           lastSeenMs: nowMs(),
         };
@@ -161,10 +154,7 @@ async function sessionsIn(store: Store, roomSid: string): Promise<Map<string, Op
 }
 
 /** Removes the room's TURN password, which is a secret, and fields that nobody needs. */
-function roomKept({ sid, name, metadata }: Room): Room {
-  return {
-    ...(sid !== undefined && { sid }),
-    ...(name !== undefined && { name }),
-    ...(metadata !== undefined && { metadata }),
-  };
+function roomKept(room: Json): Room {
+  const fields = ['sid', 'name', 'metadata'].filter((name) => typeof room[name] === 'string');
+  return Object.fromEntries(fields.map((name) => [name, room[name]]));
 }

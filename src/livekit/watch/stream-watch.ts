@@ -6,7 +6,9 @@ import { noteEnded, noteOpen, readOpen, updateOpen, type OpenPlace } from '../..
 import { idOfIngress, type LiveKitUsage } from '../usage-of-webhook';
 import type { ServerApi } from './server-api';
 import {
+  messageIn,
   NOTHING,
+  secondsToMs,
   usageEndedBy,
   verdictOn,
   type EndedBy,
@@ -52,11 +54,11 @@ export function createStreamWatch(options: WatchOptions): Watch {
   return {
     async note(webhook) {
       const { event } = webhook;
-      const seenMs = Number(webhook['createdAt']) * 1000;
-      if (typeof event !== 'string' || !Number.isFinite(seenMs)) return NOTHING;
+      const seenMs = secondsToMs(webhook['createdAt']);
+      if (typeof event !== 'string' || seenMs === undefined) return NOTHING;
       if (event === 'room_finished') {
         // Nothing streams on without its room. Its own end, which is later, is waited for.
-        const roomId = (webhook['room'] as Json | undefined)?.['sid'];
+        const roomId = messageIn(webhook, 'room')['sid'];
         for (const [id, stream] of await streamsIn(options)) {
           if (stateOf(stream.kind, stream.info)['roomId'] !== roomId) continue;
           await updateOpen(store, placeOf(id), JSON.stringify({ ...stream, lastSeenMs: seenMs }));
@@ -64,7 +66,7 @@ export function createStreamWatch(options: WatchOptions): Watch {
         return NOTHING;
       }
       const kind = KINDS.find((one) => event.startsWith(`${one}_`));
-      const info = kind && (webhook[`${kind}Info`] as Json | undefined);
+      const info = kind && messageIn(webhook, `${kind}Info`);
       const id = kind && info && idOf(kind, info);
       if (!id) return NOTHING;
       const place = placeOf(id);

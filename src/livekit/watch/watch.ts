@@ -44,6 +44,18 @@ export const NOTHING: Endings = { usages: [], places: [] };
 /** Two queries that are closer than this count as one, for example from two bridges. */
 const LOOKS_APART_MS = 10_000;
 
+/** A message of a webhook; empty if it is not one. */
+export function messageIn(webhook: Json, field: string): Json {
+  const value = webhook[field];
+  return typeof value === 'object' && value !== null ? (value as Json) : {};
+}
+
+/** @returns undefined for what is not a time */
+export function secondsToMs(seconds: unknown): number | undefined {
+  const ms = Number(/^\d+$/.exec(String(seconds))?.[0]) * 1000;
+  return Number.isSafeInteger(ms) ? ms : undefined;
+}
+
 /** What an open usage is: seen, missed for the first time, over, or nothing new. */
 type Verdict = 'seen' | 'missed' | 'unknown' | Extract<EndedBy, 'watch' | 'limit'>;
 

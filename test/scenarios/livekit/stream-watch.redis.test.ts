@@ -1,8 +1,10 @@
+import fc from 'fast-check';
 import { createLogger } from '../../../src/lib/logger';
 import { DEFAULT_PROJECT_PATTERN } from '../../../src/livekit/project-of-room';
 import type { ListedStream, ServerApi } from '../../../src/livekit/watch/server-api';
+import { createSessionWatch } from '../../../src/livekit/watch/session-watch';
 import { createStreamWatch } from '../../../src/livekit/watch/stream-watch';
-import type { Endings, Watch } from '../../../src/livekit/watch/watch';
+import type { Endings, Watch, WatchOptions } from '../../../src/livekit/watch/watch';
 import { noteEnded } from '../../../src/redis/livekit/open-sessions';
 import { openStore, type Store } from '../../../src/redis/store';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
@@ -44,23 +46,23 @@ const api = {
     answer(server?.rooms.get(room)?.map((identity) => ({ sid: 'PA', identity })) ?? (server && [])),
 } satisfies Partial<ServerApi>;
 
-const watchOf = (asked: object | undefined): Watch =>
-  createStreamWatch({
-    store,
-    rules: {
-      source: '/livekit',
-      projects: { pattern: DEFAULT_PROJECT_PATTERN, usesMetadata: false, unattributed: 'unattributed' },
-      sipVariants: new Map(),
-      agentsAre: 'agent',
-      connectorsAre: 'connector',
-      agentUsageFrom: 'participant',
-    },
-    api: asked as ServerApi | undefined,
-    limitMs: 3_600 * SECOND_MS,
-    onEnded: () => undefined,
-    logger: createLogger('silent'),
-    nowMs: () => nowMs,
-  });
+const optionsOf = (asked: object | undefined): WatchOptions => ({
+  store,
+  rules: {
+    source: '/livekit',
+    projects: { pattern: DEFAULT_PROJECT_PATTERN, usesMetadata: false, unattributed: 'unattributed' },
+    sipVariants: new Map(),
+    agentsAre: 'agent',
+    connectorsAre: 'connector',
+    agentUsageFrom: 'participant',
+  },
+  api: asked as ServerApi | undefined,
+  limitMs: 3_600 * SECOND_MS,
+  onEnded: () => undefined,
+  logger: createLogger('silent'),
+  nowMs: () => nowMs,
+});
+const watchOf = (asked: object | undefined): Watch => createStreamWatch(optionsOf(asked));
 
 const nanos = (afterSeconds: number): string => String(BigInt(START_SECONDS + afterSeconds) * 1_000_000_000n);
 const egress = (status: string, fields: object = {}): ListedStream => ({
@@ -202,4 +204,30 @@ test('no secret is noted', async () => {
   const noted = JSON.stringify(await store.redis.hgetall(store.keys.openStreams));
   expect(noted).toContain('IN_1');
   expect(noted).not.toContain('secret');
+});
+
+test('no JSON that is signed stops a watch: what is not a webhook opens nothing', async () => {
+  const sessions = createSessionWatch(optionsOf(undefined));
+  const value = fc.oneof(fc.jsonValue(), fc.constantFrom('1795000000', 'RM_1', { sid: 'RM_1', name: 5 }));
+  const events = [
+    'room_finished',
+    'participant_joined',
+    'participant_left',
+    'egress_updated',
+    'ingress_started',
+  ];
+  const names = ['room', 'participant', 'egressInfo', 'ingressInfo', 'createdAt'];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...events),
+      fc.record(Object.fromEntries(names.map((name) => [name, value])), { requiredKeys: [] }),
+      async (event, fields) => {
+        for (const one of [sessions, watch]) {
+          await one.note({ event, ...fields });
+          await one.look();
+        }
+      },
+    ),
+    { numRuns: 200 },
+  );
 });

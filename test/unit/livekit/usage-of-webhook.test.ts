@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { DEFAULT_PROJECT_PATTERN } from '../../../src/livekit/project-of-room';
 import { rfc3339, usageOfWebhook, type MappingRules } from '../../../src/livekit/usage-of-webhook';
 import { expectedUsages, recordedWebhooks } from '../../kit/usage/livekit-webhooks';
@@ -208,4 +209,38 @@ describe('what is wrong is named', () => {
 
 test('times keep nanoseconds that a double would lose', () => {
   expect(rfc3339(1_795_000_001_123_456_789n)).toBe('2026-11-18T11:06:41.123456789Z');
+});
+
+test('no JSON that is signed stops the mapping', () => {
+  const value = fc.oneof(fc.jsonValue(), fc.constantFrom('9', '999999999999999999', '-1', { sid: 'PA_1' }));
+  const message = fc.dictionary(
+    fc.constantFrom(
+      'sid',
+      'kind',
+      'joinedAt',
+      'egressId',
+      'startedAt',
+      'endedAt',
+      'state',
+      'ingressId',
+      'id',
+    ),
+    value,
+  );
+  const events = ['participant_left', 'egress_ended', 'ingress_ended', 'agent_job_ended', 'room_finished'];
+  const webhook = fc.record({
+    event: fc.oneof(fc.constantFrom(...events), value),
+    createdAt: value,
+    room: fc.oneof(message, value),
+    participant: fc.oneof(message, value),
+    egressInfo: fc.oneof(message, value),
+    ingressInfo: fc.oneof(fc.record({ state: message }), message, value),
+    job: fc.oneof(fc.record({ state: message, id: fc.constant('AJ_1') }), message, value),
+  });
+  fc.assert(
+    fc.property(webhook, fc.constantFrom('participant' as const, 'job' as const), (given, agentUsageFrom) => {
+      usageOfWebhook(given, { ...rules, agentUsageFrom });
+    }),
+    { numRuns: 2_000 },
+  );
 });
