@@ -167,8 +167,9 @@ export const ERRORS = {
     'Correct the credit with `tallyman projects import`, then close again.',
   ),
   CURRENCY_MISMATCH: failed(
-    'The currency of the project is not that of the catalog.',
-    'Correct the project with `tallyman projects import`, or name the right file in TALLYMAN_CATALOG.',
+    'The currency of the project, or of its last invoice, is not that of the catalog.',
+    'Correct the project with `tallyman projects import`, or name the right file in TALLYMAN_CATALOG. Another currency ' +
+      'needs another installation (TALLYMAN_PREFIX).',
   ),
   DAILY_MISMATCH: failed(
     'The days of a month do not add up to its total.',

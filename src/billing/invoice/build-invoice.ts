@@ -145,17 +145,28 @@ const unpriceable: Priced = { lines: [], unpriced: [], blocked: [] };
 
 /** The project's document was checked when it was saved, but against the catalog of that time. */
 function documentProblems(input: InvoiceInput): InvoiceProblem[] {
-  const { catalog, profile, credits = [], month } = input;
-  const currency = profile?.currency ?? catalog.currency;
-  const wrongCurrency = new TallymanError(
-    'CURRENCY_MISMATCH',
-    `The profile says ${currency}, and the catalog is in ${catalog.currency}.`,
-  );
+  const { catalog, profile, credits = [], issued = [], month } = input;
+  // Carried credit and late usage are amounts in the currency of the earlier invoices.
+  const currencies = [
+    ['The profile', profile?.currency],
+    ['The last invoice', issued.at(-1)?.currency],
+  ] as const;
+  const wrongCurrency = currencies.find(([, one]) => one !== undefined && one !== catalog.currency);
   const badCredit = credits.find(
     (credit) => credit.month <= month && !hasDigitsOf(credit.amount, catalog.minorDigits),
   );
   return [
-    ...(currency === catalog.currency ? [] : [problemOfError(input, wrongCurrency)]),
+    ...(wrongCurrency === undefined
+      ? []
+      : [
+          problemOfError(
+            input,
+            new TallymanError(
+              'CURRENCY_MISMATCH',
+              `${wrongCurrency[0]} is in ${wrongCurrency[1]}, and the catalog is in ${catalog.currency}.`,
+            ),
+          ),
+        ]),
     ...(badCredit === undefined
       ? []
       : [

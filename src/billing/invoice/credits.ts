@@ -3,8 +3,8 @@ import type { Invoice } from './invoice';
 import { moneyLine, type PricedLine } from './priced-line';
 import type { Credit } from '../project/project';
 
-/** The part of an issued invoice on which credits depend. */
-export type IssuedInvoice = Pick<Invoice, 'month' | 'lines'>;
+/** The part of an issued invoice on which the next ones depend. */
+export type IssuedInvoice = Pick<Invoice, 'month' | 'currency' | 'lines'>;
 
 export interface CreditsAtHand {
   /** What the latest issued invoice left over. */

@@ -64,5 +64,5 @@ const remedies: Readonly<Partial<Record<HoldCode, Remedy>>> = {
     `Write the amount with the digits of the currency, set ${project} by \`tallyman projects import\`, and ${closeAgain(month)}.`,
   CURRENCY_MISMATCH: ({ project, month }) =>
     `Correct the currency of ${project} by \`tallyman projects import\`, or name the catalog of that currency in ` +
-    `TALLYMAN_CATALOG, and ${closeAgain(month)}.`,
+    `TALLYMAN_CATALOG, and ${closeAgain(month)}. Another currency needs another installation (TALLYMAN_PREFIX).`,
 };

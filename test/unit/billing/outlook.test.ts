@@ -17,6 +17,7 @@ const input: InvoiceInput = {
   issued: [
     {
       month: '2026-06',
+      currency: 'USD',
       lines: [
         {
           ...{

@@ -148,6 +148,13 @@ describe('what cannot be priced is a draft that says why and what to do', () => 
     ]);
   });
 
+  test('a currency that is not that of the last invoice', () => {
+    const inEuro = { month: '2026-05', currency: 'EUR', lines: [] };
+    const inDollars = { month: '2026-06', currency: 'USD', lines: [] };
+    expect(codes(build({ issued: [inDollars, inEuro] }))).toEqual(['CURRENCY_MISMATCH']);
+    expect(build({ issued: [inEuro, inDollars] })).toMatchObject({ status: 'issued', problems: [] });
+  });
+
   test('a document that was damaged', () => {
     const overrides = { fee: 'a lot' };
     expect(codes(build({ plans: [{ plan: 'ship', from: '2026-01-01', overrides }] }))).toEqual([
@@ -370,7 +377,7 @@ describe('tax and correction credits', () => {
       { month: '2026-06', description: 'For an invoiced month', amount: '5.00' },
       { month: '2026-08', description: 'For a later month', amount: '5.00' },
     ];
-    const june = { month: '2026-06', lines: [] };
+    const june = { month: '2026-06', currency: 'USD', lines: [] };
     const july = build({ profile, credits, issued: [june] });
     expect(july).toMatchObject({
       status: 'issued',
