@@ -2,6 +2,7 @@
 import { CommanderError } from 'commander';
 import { printsStacks } from '../lib/config';
 import { EXIT } from '../lib/error-codes';
+import { TallymanError } from '../lib/errors';
 import { describeError } from './lib/describe-error';
 import { toned } from './lib/output';
 import { createProgram } from './program';
@@ -21,11 +22,26 @@ function report(error: unknown): void {
     process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
 }
 
+function end(error: unknown): never {
+  report(error);
+  process.exit(exitCodeOf(error));
+}
+
 // A reader that goes away (`tallyman ... | head`) is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  end(
+    new TallymanError(
+      'FILE_UNUSABLE',
+      `Cannot write to stdout: ${error.message}. Check the free space where the output goes.`,
+      {},
+      { cause: error },
+    ),
+  );
 });
+// Nothing else can be told where stderr cannot be written.
+process.stderr.on('error', () => undefined);
+process.on('uncaughtException', end);
 
 createProgram(process.argv.slice(2))
   .parseAsync(process.argv)

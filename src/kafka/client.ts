@@ -5,6 +5,7 @@ import { TallymanError } from '../lib/errors';
 import type { KafkaOptions } from '../lib/config';
 import type { Logger } from '../lib/logger';
 import { openCluster } from './cluster';
+import { openedInTime } from './opening';
 import { createSockets } from './sockets';
 import { registerCodecs } from './wire/codecs';
 import { installWorkarounds } from './patches/install';
@@ -69,14 +70,14 @@ export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
     ...(options.ssl && { ssl: { ...options.ssl } }),
     ...(options.sasl && { sasl: { ...options.sasl } as NonNullable<KafkaConfig['sasl']> }),
   });
-  const admin = sharedConnection(
-    () => connectAdmin(kafkajs),
-    (opened) => opened.disconnect(),
-  );
-  const cluster = sharedConnection(
-    () => openCluster(kafkajs),
-    (opened) => opened.disconnect(),
-  );
+  const bootstrapServer = options.brokers.join(',');
+  const shared = <T extends { disconnect(): Promise<void> }>(open: () => Promise<T>) =>
+    sharedConnection(
+      () => openedInTime(bootstrapServer, open(), (opened) => opened.disconnect()),
+      (opened) => opened.disconnect(),
+    );
+  const admin = shared(() => connectAdmin(kafkajs));
+  const cluster = shared(() => openCluster(kafkajs));
   const retried = async <T>(ask: (opened: Cluster) => Promise<T>): Promise<T> => {
     const opened = await cluster.get();
     return createRetry(RETRY)(async (bail) => {
@@ -90,7 +91,7 @@ export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
     });
   };
   return {
-    bootstrapServer: options.brokers.join(','),
+    bootstrapServer,
     kafkajs,
     admin: admin.get,
     reader: async () => createLogReader(await cluster.get(), RETRY),

@@ -1,5 +1,6 @@
 import { CompressionTypes, Partitioners, type Message } from 'kafkajs';
 import type { KafkaClient } from './client';
+import { openedInTime } from './opening';
 
 export interface PublishRecord {
   readonly key: string | Buffer | null;
@@ -30,7 +31,7 @@ export async function createPublisher(client: KafkaClient): Promise<Publisher> {
     allowAutoTopicCreation: false,
     createPartitioner: Partitioners.DefaultPartitioner,
   });
-  await producer.connect();
+  await openedInTime(client.bootstrapServer, producer.connect(), () => producer.disconnect());
   return {
     async publish(topic, records) {
       for (const messages of requestsOf(records)) {

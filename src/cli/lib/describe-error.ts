@@ -20,7 +20,7 @@ export function describeError(error: unknown): TallymanError {
   if (first?.name.startsWith('KafkaJS')) {
     return new TallymanError(
       'KAFKA_UNAVAILABLE',
-      `Kafka did not do what was asked: ${message}. Check that the brokers in KAFKA_BROKERS are running, then run this again.`,
+      `Kafka did not do what was asked: ${message}. ${kafkaRemedy(message)}`,
       {},
       { cause: error },
     );
@@ -29,18 +29,52 @@ export function describeError(error: unknown): TallymanError {
   if (syscall === 'listen')
     return new TallymanError(
       'PORT_TAKEN',
-      `Cannot listen on ${address}:${port}: ${message}.`,
+      `Cannot listen on ${address}:${port}: ${message}. Set TALLYMAN_HOST and TALLYMAN_PORT to a free address.`,
       {},
       { cause: error },
     );
   if (syscall !== undefined && path !== undefined)
-    return new TallymanError('FILE_UNUSABLE', `${message}.`, { path }, { cause: error });
+    return new TallymanError(
+      'FILE_UNUSABLE',
+      `${message}. Check the path, its permissions and the free space.`,
+      { path },
+      { cause: error },
+    );
   return new TallymanError(
     'UNEXPECTED',
     `${message}. This is a fault of Tallyman; LOG_LEVEL=debug shows where it happened.`,
     {},
     { cause: error },
   );
+}
+
+/** What the text of an error of kafkajs contains, and what to do then. */
+const KAFKA_REMEDIES: readonly (readonly [pattern: RegExp, remedy: string])[] = [
+  [
+    /before secure TLS|wrong version number|packet length too long/,
+    'KAFKA_SSL asks for TLS, which this port does not speak: unset KAFKA_SSL, or name the TLS port in KAFKA_BROKERS.',
+  ],
+  [
+    /self-signed|self signed|unable to (verify|get)/,
+    'Let KAFKA_SSL_CA name a PEM file with the authority that signed the certificate of the brokers.',
+  ],
+  [/altnames/, 'Name the brokers in KAFKA_BROKERS as their certificate does.'],
+  [/certificate|PEM|key values mismatch|alert/, 'Check KAFKA_SSL_CA, KAFKA_SSL_CERT and KAFKA_SSL_KEY.'],
+  [
+    /current SASL state/,
+    'This port does not use SASL: unset KAFKA_SASL_MECHANISM, or name the SASL port in KAFKA_BROKERS.',
+  ],
+  [/mechanism/, 'Set KAFKA_SASL_MECHANISM to a mechanism that the brokers have enabled.'],
+  [/SASL|[Aa]uthentication/, 'Correct KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.'],
+  [
+    /Closed connection|disconnected/,
+    'Check the port in KAFKA_BROKERS. If it speaks TLS, set KAFKA_SSL=true; if it asks for a user, set KAFKA_SASL_MECHANISM.',
+  ],
+];
+
+function kafkaRemedy(message: string): string {
+  const found = KAFKA_REMEDIES.find(([pattern]) => pattern.test(message));
+  return found?.[1] ?? 'Check that the brokers in KAFKA_BROKERS are running, then run this again.';
 }
 
 /** What Node says of a port that cannot be listened on. */
