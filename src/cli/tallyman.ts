@@ -43,9 +43,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.stderr.on('error', () => undefined);
 process.on('uncaughtException', end);
 
-createProgram(process.argv.slice(2))
-  .parseAsync(process.argv)
-  .catch((error: unknown) => {
-    report(error);
-    process.exitCode = exitCodeOf(error);
-  });
+// A client that lost its server may keep timers for a while: an error has nothing to wait for.
+createProgram(process.argv.slice(2)).parseAsync(process.argv).catch(end);

@@ -6,14 +6,27 @@ import { TallymanError, type ErrorCode } from '../lib/errors';
  */
 export class RedisUnavailableError extends TallymanError {
   constructor(address: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\.+$/, '');
     super(
       'REDIS_UNAVAILABLE',
-      `Redis at ${address} does not answer: ${reason}. Check REDIS_URL and that Redis runs.`,
+      `Redis at ${address} does not answer: ${reason}. ${remedyOf(address, reason)}`,
       { address },
       { cause },
     );
   }
+}
+
+/** What most likely keeps a Redis from answering, by its address and the client's reason. */
+function remedyOf(address: string, reason: string): string {
+  if (/ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(reason)) return 'Check REDIS_URL and that Redis runs.';
+  if (/slots cache/.test(reason))
+    return 'Check that it is a cluster: for a single Redis, set REDIS_URL to redis://HOST:PORT.';
+  if (address.startsWith('rediss'))
+    return 'Check its certificate, or set REDIS_URL to redis://HOST:PORT if it does not speak TLS.';
+  return (
+    'Check that REDIS_URL names the port of Redis. If the port speaks TLS, use rediss://. A Redis in protected mode ' +
+    'refuses other machines until it has a password.'
+  );
 }
 
 /** The first word of Redis's error, our code for it, and what to do. */

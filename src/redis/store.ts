@@ -73,7 +73,12 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   // Every failed command rejects with its reason. Without a listener, a lost connection would also
   // end the process.
   let lastError: unknown;
-  redis.on('error', (error: unknown) => (lastError = error));
+  let selectError: Error | undefined;
+  redis.on('error', (error: Error & { command?: { name: string } }) => {
+    lastError = error;
+    // The client goes on with database 0, where another installation may be.
+    if (error.command?.name === 'select') selectError = error;
+  });
   redis.on('ready', () => (lastError = undefined));
   const address = withoutPassword(options.url);
   const told = (error: unknown): unknown => {
@@ -88,6 +93,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   defineScripts(redis);
   try {
     await waitUntilOpen(redis, gate);
+    if (selectError) throw noDatabase(address, selectError);
   } catch (error) {
     redis.disconnect();
     throw told(error);
@@ -135,13 +141,23 @@ async function waitUntilOpen(redis: Redis | Cluster, gate: RewriteGate): Promise
   }
 }
 
+function noDatabase(address: string, cause: Error): TallymanError {
+  return new TallymanError(
+    'REDIS_REFUSED',
+    `Redis at ${address} does not have this database: ${cause.message}. Correct the number at the end of REDIS_URL.`,
+    { address },
+    { cause },
+  );
+}
+
 function connect(url: string, gate: RewriteGate | undefined): Redis | Cluster {
   const nodes = url.split(',').map((node) => node.trim());
+  const delayBefore = (attempt: number): number => Math.min(attempt * 50, LONGEST_RETRY_MS);
   const options: RedisOptions = {
     connectTimeout: CONNECT_TIMEOUT_MS,
     maxRetriesPerRequest: null, // The command timeout is the only limit, because one is easier to reason about than two.
     ...(gate && { Connector: connectorThrough(gate) }),
-    retryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RETRY_MS),
+    retryStrategy: delayBefore,
   };
   if (nodes.length === 1 && !nodes[0]!.includes('+cluster://'))
     return new Redis(withScheme(nodes[0]!), options);
@@ -151,7 +167,7 @@ function connect(url: string, gate: RewriteGate | undefined): Redis | Cluster {
   return new Cluster(
     urls.map((node): ClusterNode => ({ host: node.hostname, port: Number(node.port || 6379) })),
     {
-      clusterRetryStrategy: (attempt) => Math.min(attempt * 50, LONGEST_RETRY_MS),
+      clusterRetryStrategy: delayBefore,
       redisOptions: {
         ...options,
         commandTimeout: COMMAND_TIMEOUT_MS, // For commands to one node, which bypass answerInTime.
