@@ -8,8 +8,8 @@ import type { ProjectDocument } from '../billing/project/project';
 import type { BillingCalendar } from '../rating/billing-calendar';
 import { readInvoicedBefore, readInvoices, type InvoicedBefore } from '../redis/views/invoices';
 import { readProjectsNamed } from '../redis/views/projects';
-import { placeProjects, readDailyOf, readTotalsOf, type PlacedProject } from '../redis/usage/read-usage';
-import { readTotalsAndDaily } from '../redis/usage/read-shard';
+import { placeProjects, type PlacedProject } from '../redis/usage/read-usage';
+import { readUsage } from '../redis/usage/read-shard';
 import type { Store } from '../redis/store';
 
 /** The part of the input that is the same for all projects of a month. */
@@ -40,20 +40,16 @@ export async function readInvoiceInput(
     readInvoicedBefore(terms.store, terms.month, [project]),
   ]);
   const billable = { ...placed!, before: before!, number };
-  return (await readInvoiceInputs(terms, [billable], 'moving'))[0]!;
+  return (await readInvoiceInputs(terms, [billable]))[0]!;
 }
 
 /**
  * Collects everything that the invoices of several projects depend on, in their order. Each step is
  * done for all of them together.
- *
- * @param state a close reads a `frozen` month, whose totals and days do not change. Those of a
- *   `moving` month add up only if they are read in one step, project by project
  */
 export async function readInvoiceInputs(
   terms: InvoiceTerms,
   billables: readonly Billable[],
-  state: 'moving' | 'frozen',
 ): Promise<InvoiceInput[]> {
   const { store, month } = terms;
   const readings = billables.map((billable): Reading => ({ billable, placed: new Map(), months: new Map() }));
@@ -62,12 +58,12 @@ export async function readInvoiceInputs(
     billables.map(({ project }) => project),
   );
   for (const reading of readings) reading.placed.set(month, reading.billable);
-  await readMonthInto(readings, month, store, state);
+  await readMonthInto(readings, month, store);
   for (const [earlier, late] of historiesOf(terms, readings)) {
     const names = late.map(({ billable }) => billable.project);
     const placed = await placeProjects(store, earlier, names);
     late.forEach((reading, i) => reading.placed.set(earlier, placed[i]!));
-    await readMonthInto(late, earlier, store, state);
+    await readMonthInto(late, earlier, store);
   }
   const documents = await documentsRead;
   const issued = await Promise.all(
@@ -110,23 +106,10 @@ interface Reading {
   readonly months: Map<string, StoredMonth>;
 }
 
-async function readMonthInto(
-  readings: readonly Reading[],
-  month: string,
-  store: Store,
-  state: 'moving' | 'frozen',
-): Promise<void> {
+async function readMonthInto(readings: readonly Reading[], month: string, store: Store): Promise<void> {
   const places = readings.map(({ placed }) => placed.get(month)!);
-  if (state === 'moving') {
-    const held = await Promise.all(places.map((place) => readTotalsAndDaily(store, month, place)));
-    held.forEach((stored, i) => readings[i]!.months.set(month, stored));
-    return;
-  }
-  const [totals, daily] = await Promise.all([
-    readTotalsOf(store, month, places),
-    readDailyOf(store, month, places),
-  ]);
-  readings.forEach(({ months }, i) => months.set(month, { totals: totals[i]!, daily: daily[i]! }));
+  const usages = await readUsage(store, month, places);
+  readings.forEach(({ months }, i) => months.set(month, usages[i]!));
 }
 
 /**

@@ -127,7 +127,7 @@ async function billPage(
   const holding = new Set(held.map(({ project }) => project));
   const free = due.filter(({ project }) => !holding.has(project));
   const read = await doForEach(free, month, async (some) => {
-    const inputs = await readInvoiceInputs(plan, some, 'frozen');
+    const inputs = await readInvoiceInputs(plan, some);
     return inputs.map((input, i) => ({
       ...input,
       issuedAt: dateAfter(some[i]!.before.last, input.issuedAt),

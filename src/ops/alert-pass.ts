@@ -89,7 +89,7 @@ async function dueOf(
     const names = some.map(({ project }) => project);
     const before = await readInvoicedBefore(store, month, names);
     const billables = some.map((placed, i) => ({ ...placed, number: null, before: before[i]! }));
-    return readInvoiceInputs(terms, billables, 'moving');
+    return readInvoiceInputs(terms, billables);
   });
   return done.flatMap((input) => {
     const due = orHeld(input.project, month, () => alertsDue(input));

@@ -2,14 +2,22 @@ import { parseCopy } from '../../lib/document';
 import type { PlacedProject } from './read-usage';
 import type { Store } from '../store';
 
-export interface ShardMonth {
+/** A project's usage of a month. */
+export interface ProjectUsage {
+  /** Meter, or `<month>@<meter>` for late usage of that month -> integer in base units. */
+  readonly totals: ReadonlyMap<string, bigint>;
+  /**
+   * `<day>/<meter>` -> integer in base units. Late usage is under its own day, which is in another
+   * month. So all days of a meter add up to its totals, including late ones.
+   */
+  readonly daily: ReadonlyMap<string, bigint>;
+}
+
+/** What one shard holds of it. */
+export interface ShardMonth extends ProjectUsage {
   readonly project: string;
   /** Whether the month's set of projects lists it. A close bills only listed projects. */
   readonly isListed: boolean;
-  /** Meter, or `<month>@<meter>` -> integer in base units. */
-  readonly totals: ReadonlyMap<string, bigint>;
-  /** `<day>/<meter>` -> integer in base units. */
-  readonly daily: ReadonlyMap<string, bigint>;
 }
 
 /** A shard's totals at one point of the log. */
@@ -60,30 +68,47 @@ export async function readShard(
   };
 }
 
+/** Redis is blocked while it reads this many projects of a shard. */
+const PROJECTS_AT_ONCE = 50;
+
 /**
- * A project's month summed over its shards, in the forms of `readTotals` and `readDaily`. Totals
- * and days of a shard are read in one step: if events were counted between two reads, they would
- * not add up to the same.
+ * The usage of several projects in a month, in their order. Totals and days of a shard are read in
+ * one step: read one after the other while events are counted, they do not add up to the same.
  */
-export async function readTotalsAndDaily(
+export async function readUsage(
   store: Store,
   month: string,
-  { project, shards }: PlacedProject,
-): Promise<{ totals: Map<string, bigint>; daily: Map<string, bigint> }> {
-  const snapshots = await Promise.all(shards.map((shard) => readShard(store, shard, month, [project])));
-  const held = snapshots.flatMap(({ months }) => months);
-  return {
-    totals: sumOf(held.map(({ totals }) => totals)),
-    daily: sumOf(held.map(({ daily }) => daily)),
+  projects: readonly PlacedProject[],
+): Promise<ProjectUsage[]> {
+  const found = projects.map(() => ({ totals: new Map<string, bigint>(), daily: new Map<string, bigint>() }));
+  const byShard = new Map<number, { readonly project: string; readonly at: number }[]>();
+  for (const [at, { project, shards }] of projects.entries()) {
+    for (const shard of shards) {
+      const members = byShard.get(shard);
+      if (members === undefined) byShard.set(shard, [{ project, at }]);
+      else members.push({ project, at });
+    }
+  }
+  const read = async (shard: number, some: readonly { project: string; at: number }[]): Promise<void> => {
+    const names = some.map(({ project }) => project);
+    const { months } = await readShard(store, shard, month, names);
+    months.forEach(({ totals, daily }, i) => {
+      const usage = found[some[i]!.at]!;
+      addTo(usage.totals, totals);
+      addTo(usage.daily, daily);
+    });
   };
+  const reads: Promise<void>[] = [];
+  for (const [shard, members] of byShard) {
+    for (let from = 0; from < members.length; from += PROJECTS_AT_ONCE)
+      reads.push(read(shard, members.slice(from, from + PROJECTS_AT_ONCE)));
+  }
+  await Promise.all(reads);
+  return found;
 }
 
-function sumOf(parts: readonly ReadonlyMap<string, bigint>[]): Map<string, bigint> {
-  const sums = new Map<string, bigint>();
-  for (const part of parts) {
-    for (const [field, quantity] of part) sums.set(field, (sums.get(field) ?? 0n) + quantity);
-  }
-  return sums;
+function addTo(sums: Map<string, bigint>, part: ReadonlyMap<string, bigint>): void {
+  for (const [field, quantity] of part) sums.set(field, (sums.get(field) ?? 0n) + quantity);
 }
 
 function* pairsOf(flat: readonly string[]): Generator<[string, string]> {

@@ -9,30 +9,15 @@ import type { Store } from '../store';
  * @returns meter key, or `<month>@<meter key>` for late usage of that month -> integer in base
  *   units
  */
-export function readTotals(store: Store, project: string, month: string): Promise<Map<string, bigint>> {
-  return sumOverShards(store, (shard) => store.keys.totals(shard, month, project));
-}
-
-/**
- * A project's usage by day of all that is billed in a month, summed over all shards. Late usage is
- * under its own day, which is in another month. So all days of a meter add up to its totals,
- * including late ones.
- *
- * @returns `<YYYY-MM-DD>/<meter key>` -> integer in base units
- */
-export function readDaily(store: Store, project: string, month: string): Promise<Map<string, bigint>> {
-  return sumOverShards(store, (shard) => store.keys.daily(shard, month, project));
-}
-
-async function sumOverShards(store: Store, keyOf: (shard: number) => string): Promise<Map<string, bigint>> {
+export async function readTotals(store: Store, project: string, month: string): Promise<Map<string, bigint>> {
   const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
-  return sumOf(await store.send(shards.map((shard) => ['hgetall', keyOf(shard)])));
-}
-
-function sumOf(hashes: readonly unknown[]): Map<string, bigint> {
+  const hashes = await store.send(
+    shards.map((shard) => ['hgetall', store.keys.totals(shard, month, project)]),
+  );
   const sums = new Map<string, bigint>();
   for (const hash of hashes as Record<string, string>[]) {
-    for (const field of Object.keys(hash)) sums.set(field, (sums.get(field) ?? 0n) + BigInt(hash[field]!));
+    for (const [field, quantity] of Object.entries(hash))
+      sums.set(field, (sums.get(field) ?? 0n) + BigInt(quantity));
   }
   return sums;
 }
@@ -61,37 +46,6 @@ export async function placeProjects(
     project,
     shards: shards.filter((shard) => answers[shard]![i] === 1),
   }));
-}
-
-/** `readTotals` for several projects, in their order. */
-export function readTotalsOf(
-  store: Store,
-  month: string,
-  projects: readonly PlacedProject[],
-): Promise<Map<string, bigint>[]> {
-  return sumEach(store, projects, (shard, project) => store.keys.totals(shard, month, project));
-}
-
-/** `readDaily` for several projects, in their order. */
-export function readDailyOf(
-  store: Store,
-  month: string,
-  projects: readonly PlacedProject[],
-): Promise<Map<string, bigint>[]> {
-  return sumEach(store, projects, (shard, project) => store.keys.daily(shard, month, project));
-}
-
-async function sumEach(
-  store: Store,
-  projects: readonly PlacedProject[],
-  keyOf: (shard: number, project: string) => string,
-): Promise<Map<string, bigint>[]> {
-  const commands = projects.flatMap(({ project, shards }) =>
-    shards.map((shard) => ['hgetall', keyOf(shard, project)] as const),
-  );
-  const hashes = await store.send(commands);
-  let next = 0;
-  return projects.map(({ shards }) => sumOf(hashes.slice(next, (next += shards.length))));
 }
 
 /**

@@ -14,7 +14,7 @@ import { readInvoice } from '../../redis/views/invoices';
 import { readProject } from '../../redis/views/projects';
 import { placeProjects, readTotals } from '../../redis/usage/read-usage';
 import { readWhole } from '../../redis/rebuilding';
-import { readTotalsAndDaily } from '../../redis/usage/read-shard';
+import { readUsage } from '../../redis/usage/read-shard';
 import type { WebDependencies } from '../http/dependencies';
 
 export type MonthStatus = 'open' | 'issued' | 'draft' | 'nothing_due';
@@ -149,7 +149,8 @@ async function readQuotasOf(
   let usage = usageOfMonth(month, new Map([[month, { totals }]]));
   if (needsDays(catalog, plans, month, usage.totals.keys())) {
     const [placed] = await placeProjects(store, month, [project]);
-    usage = usageOfMonth(month, new Map([[month, await readTotalsAndDaily(store, month, placed!)]]));
+    const [stored] = await readUsage(store, month, [placed!]);
+    usage = usageOfMonth(month, new Map([[month, stored!]]));
   }
   return { month, quotas: quotaUsage(catalog, segment, usage, segments.length === 1) };
 }

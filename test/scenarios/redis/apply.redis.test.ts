@@ -4,10 +4,11 @@ import { apply } from '../../../src/redis/apply/apply-chunk';
 import { initCursor } from '../../../src/redis/cursors';
 import { FingerprintSet } from '../../../src/redis/apply/fingerprint-set';
 import { freeze, restoreFreeze } from '../../../src/redis/cut-offs';
-import { readDaily, readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
+import { readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
 import { dumpAll } from '../../kit/redis/dump';
+import { readDaily } from '../../kit/redis/read-daily';
 import { chunk, event } from '../../kit/redis/rated-events';
 
 const TOPIC = 'usage.session';

@@ -20,16 +20,15 @@ import {
   monthsWithUsage,
   placeProjects,
   projectsOf,
-  readDaily,
-  readDailyOf,
   readShardCount,
   readTotals,
-  readTotalsOf,
   writeShardCount,
 } from '../../../src/redis/usage/read-usage';
+import { readUsage } from '../../../src/redis/usage/read-shard';
 import { checkRebuilt } from '../../../src/redis/rebuilding';
 import { openStore, type Store } from '../../../src/redis/store';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
+import { readDaily } from '../../kit/redis/read-daily';
 import { chunk, event } from '../../kit/redis/rated-events';
 
 const TOPIC = 'usage.session';
@@ -92,16 +91,13 @@ test('several projects are read together, each from the shards that hold it', as
     { project: 'none', shards: [] },
     { project: 'a', shards: [0] },
   ]);
-  const one = await readTotals(store, 'a', '2026-07');
-  const two = await readTotals(store, 'b', '2026-07');
-  expect(two.get('session.webrtc')).toBe(2n * one.get('session.webrtc')!);
-  expect(await readTotalsOf(store, '2026-07', placed)).toEqual([one, two, new Map(), one]);
-  expect(await readDailyOf(store, '2026-07', placed)).toEqual([
-    await readDaily(store, 'd', '2026-07'),
-    await readDaily(store, 'b', '2026-07'),
-    new Map(),
-    await readDaily(store, 'a', '2026-07'),
-  ]);
+  const usage = (quantity: bigint): object => ({
+    totals: new Map([['session.webrtc', quantity]]),
+    daily: new Map([['2026-07-15/session.webrtc', quantity]]),
+  });
+  const none = { totals: new Map(), daily: new Map() };
+  expect(await readUsage(store, '2026-07', placed)).toEqual([usage(60n), usage(120n), none, usage(60n)]);
+  expect(await readTotals(store, 'b', '2026-07')).toEqual(new Map([['session.webrtc', 120n]]));
   const pages = await all(eachPageOfProjectsWithTotals(store, '2026-07'));
   expect(pages.flat().sort((a, b) => (a.project < b.project ? -1 : 1))).toEqual([
     { project: 'a', shards: [0] },
@@ -110,6 +106,18 @@ test('several projects are read together, each from the shards that hold it', as
     { project: 'd', shards: [2] },
   ]);
   expect(await countProjects(store, '2026-07')).toBe(5);
+});
+
+test('the usage of more projects than one step reads is read in their order', async () => {
+  await writeShardCount(store, 1);
+  const names = Array.from({ length: 120 }, (_, i) => `p-${(i * 7) % 120}`);
+  for (const name of names)
+    await store.redis.hset(store.keys.totals(0, '2026-07', name), 'session.webrtc', name.slice(2));
+  const placed = names.map((project) => ({ project, shards: [0] }));
+  const usages = await readUsage(store, '2026-07', placed);
+  expect(usages.map(({ totals }) => totals.get('session.webrtc'))).toEqual(
+    names.map((name) => BigInt(name.slice(2))),
+  );
 });
 
 test('more projects than a page are all listed, once each', async () => {

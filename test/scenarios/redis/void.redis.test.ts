@@ -2,9 +2,10 @@ import type { RatedEvent } from '../../../src/rating/usage';
 import { apply } from '../../../src/redis/apply/apply-chunk';
 import { initCursor } from '../../../src/redis/cursors';
 import { freeze } from '../../../src/redis/cut-offs';
-import { readDaily, readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
+import { readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
+import { readDaily } from '../../kit/redis/read-daily';
 import { chunk, event } from '../../kit/redis/rated-events';
 
 const TOPIC = 'usage.session';
