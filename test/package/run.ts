@@ -56,11 +56,7 @@ function nodeOf(major: string, folder: string): string {
 }
 
 function runWith(node: string, tarball: string, folder: string, settings: NodeJS.ProcessEnv): void {
-  const env = {
-    PATH: `${node}${delimiter}${process.env['PATH'] ?? ''}`,
-    HOME: process.env['HOME'],
-    ...settings,
-  };
+  const env = { ...process.env, PATH: `${node}${delimiter}${process.env['PATH'] ?? ''}`, ...settings };
   const run = (command: string): string => {
     say(`  $ ${command}`);
     return execFileSync('sh', ['-c', command], { cwd: folder, env, encoding: 'utf8' });
@@ -84,7 +80,7 @@ function runWith(node: string, tarball: string, folder: string, settings: NodeJS
   expectText(readFileSync(join(folder, 'invoice.pdf'), 'latin1'), '%PDF-');
 
   writeFileSync(join(folder, 'example.mjs'), codeBlocks('library.md', 'js')[0]!);
-  expectText(run('node example.mjs'), codeBlocks('library.md', 'text')[0]!.trim());
+  expectText(run('node example.mjs').replaceAll('\r', ''), codeBlocks('library.md', 'text')[0]!.trim());
 }
 
 /** The README's event, in last month. */

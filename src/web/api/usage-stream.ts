@@ -4,7 +4,7 @@ import type { WebDependencies } from '../http/dependencies';
 import { repeat, type Repetition } from '../../lib/process/poller';
 import { readMonthView } from '../pages/month-view';
 import { ProblemError } from '../http/problems';
-import type { Session } from '../http/tokens';
+import { holderOf, type Session } from '../http/tokens';
 
 /** All watchers of projects' usage. One reader per project reads Redis, however many watch. */
 export interface UsageStreams {
@@ -12,7 +12,7 @@ export interface UsageStreams {
    * Calls `onUsage` with the document now and whenever it changes, and `onEnd` when the server
    * closes.
    *
-   * @returns a function that stops watching; undefined if this subject, or all together, watch too
+   * @returns a function that stops watching; undefined if this holder, or all together, watch too
    *   many already
    */
   watch(project: string, watcher: Watcher): (() => void) | undefined;
@@ -20,7 +20,8 @@ export interface UsageStreams {
 }
 
 export interface Watcher {
-  readonly subject: string;
+  /** `holderOf` a session. */
+  readonly holder: string;
   readonly onUsage: (json: string) => void;
   readonly onEnd: () => void;
 }
@@ -66,15 +67,15 @@ export function createUsageStreams(web: WebDependencies): UsageStreams {
     return { watchers, looks, json: () => json };
   };
 
-  const mayWatch = (subject: string): boolean => {
+  const mayWatch = (holder: string): boolean => {
     const all = [...watched.values()].flatMap(({ watchers }) => [...watchers]);
-    const own = all.filter((watcher) => watcher.subject === subject);
+    const own = all.filter((watcher) => watcher.holder === holder);
     return all.length < WATCHERS_MAX && own.length < WATCHERS_OF_ONE_MAX;
   };
 
   return {
     watch(project, watcher) {
-      if (!mayWatch(watcher.subject)) return undefined;
+      if (!mayWatch(watcher.holder)) return undefined;
       const one = watched.get(project) ?? watchProject(project);
       watched.set(project, one);
       one.watchers.add(watcher);
@@ -121,7 +122,7 @@ export async function openUsageStream(
     if (json !== undefined) send(json);
   };
   const stopWatching = streams.watch(project, {
-    subject: session.subject,
+    holder: holderOf(session),
     onUsage: send,
     onEnd: () => end(),
   });

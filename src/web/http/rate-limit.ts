@@ -1,11 +1,11 @@
-import { createHash } from 'node:crypto';
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ProblemError } from './problems';
+import { holderOf } from './tokens';
 
 /**
- * Requests per minute for one token, or for one address without a valid token. Each process counts
- * for itself.
+ * Requests per minute for one subject with the same projects, or for one address without a valid
+ * token. Each process counts for itself.
  */
 const LIMIT = { max: 600, timeWindow: 60_000 };
 /** A program that admits sessions asks for every new one. */
@@ -31,5 +31,5 @@ export async function registerRateLimit(app: FastifyInstance): Promise<void> {
 function keyOf(request: FastifyRequest): string {
   const answer = request.tokenAnswer;
   if (answer?.ok !== true) return request.ip;
-  return `token ${createHash('sha256').update(answer.session.subject).digest('base64url')}`;
+  return `token ${holderOf(answer.session)}`;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createSigner, createVerifier, TokenError } from 'fast-jwt';
 
 /** A member may see a project's usage, an admin its invoices as well. */
@@ -107,6 +108,15 @@ export function projectsSeenBy(session: Session): [project: string, role: Role][
   return [...session.projects]
     .flatMap(([project, role]): [string, Role][] => (role === 'producer' ? [] : [[project, role]]))
     .sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/**
+ * Whom limits are counted for. The subject is not enough: it is often a role's name, which the
+ * tokens of all tenants share.
+ */
+export function holderOf({ subject, isOps, isProducer, projects }: Session): string {
+  const holder = JSON.stringify([subject, isOps, isProducer, [...projects.keys()].sort()]);
+  return createHash('sha256').update(holder).digest('base64url');
 }
 
 /** Whether a session may publish usage of a project. */

@@ -260,7 +260,7 @@ test('answers may be kept only by the reader, and must be asked about', async ()
   expect((await get('/quota')).headers['cache-control']).toBe('no-store');
 });
 
-test('too many requests of one subject are refused, and those of another are not', async () => {
+test('too many requests of one subject are refused, and not those of another or of the same name elsewhere', async () => {
   const greedy = harness.bearer({ acme: 'admin' }, { subject: 'greedy' });
   let answer = await get('/invoices', {}, greedy);
   for (let asked = 1; asked < 2_000 && answer.statusCode === 200; asked += 1) {
@@ -270,6 +270,10 @@ test('too many requests of one subject are refused, and those of another are not
   expect(answer.json()).toMatchObject({ status: 429, code: 'RATE_LIMITED' });
   expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
   expect((await get('/invoices')).statusCode).toBe(200);
+  const namesake = harness.bearer({ small: 'admin' }, { subject: 'greedy' });
+  expect((await harness.inject({ url: '/v1/projects/small/invoices', headers: namesake })).statusCode).toBe(
+    200,
+  );
 });
 
 test.each([

@@ -62,14 +62,17 @@ test('one subject opens twenty; who hangs up makes room, and takes no room from 
   const refused = await open(headers);
   expect(refused.status).toBe(429);
   expect(refused.headers['retry-after']).toBe('30');
-  const other = await open(harness.bearer({ acme: 'member' }, { subject: 'modest' }));
-  expect(other.status).toBe(200);
+  const others = await Promise.all([
+    open(harness.bearer({ acme: 'member' }, { subject: 'modest' })),
+    open(harness.bearer({ small: 'member' }, { subject: 'greedy' }), 'small'),
+  ]);
+  expect(others.map(({ status }) => status)).toEqual([200, 200]);
   streams[0]!.hangUp();
   const again = await eventually(async () => {
     const stream = await open(headers);
     return stream.status === 200 ? stream : undefined;
   });
-  for (const stream of [...streams, other, again]) stream.hangUp();
+  for (const stream of [...streams, ...others, again]) stream.hangUp();
 });
 
 test('ends with its token', async () => {
@@ -92,7 +95,7 @@ test('watchers share one reader; the last who leaves ends it; closing ends all',
   let ends = 0;
   const watch = (i: number): (() => void) =>
     streams.watch('shared', {
-      subject: 'someone',
+      holder: 'someone',
       onUsage: (json) => void seen[i]!.push(json),
       onEnd: () => (ends += 1),
     })!;
