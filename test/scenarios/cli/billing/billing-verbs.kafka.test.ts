@@ -107,6 +107,7 @@ describe('projects', () => {
         '{"project":"q","plans":[],"profile":{"currency":"EUR"}}',
       ].join('\n'),
     );
+    const before = await tallyman.json('projects', 'list');
     const answer = await tallyman.run(['projects', 'import', file]);
     expect(answer.code).toBe(1);
     for (const problem of [
@@ -117,7 +118,7 @@ describe('projects', () => {
       `${file}:6: profile.currency: "EUR", but the catalog`,
     ])
       expect(answer.stderr).toContain(problem);
-    expect(await tallyman.json('projects', 'list')).toEqual({ projects: [] });
+    expect(await tallyman.json('projects', 'list')).toEqual(before);
   });
 
   test('CSV rows change what was set; documents replace it', async () => {
@@ -204,25 +205,17 @@ describe('projects', () => {
 });
 
 describe('what a month costs', () => {
-  beforeAll(async () => {
-    await tallyman.ok(
-      'projects',
-      'set',
-      'acme',
-      '--plan',
-      'ship',
-      '--from',
-      `${lastMonth}-01`,
-      '--budget',
-      '99',
-    );
+  const ship = ['--plan', 'ship', '--from', `${lastMonth}-01`];
+  const useAgents = async (customer: Installation): Promise<void> => {
+    await customer.ok('projects', 'set', 'acme', ...ship, '--budget', '99');
     const events = [
       ...Array.from({ length: 6 }, (_, i) => minutes('acme', `old-${i}`, `${lastMonth}-10T10:00:00Z`, 1_000)),
       minutes('acme', 'new', `${thisMonth}-01T00:00:00Z`, 30),
     ];
-    await tallyman.ok('publish', fileOf('usage.ndjson', events.join('\n')));
-    await tallyman.ok('consume', '--until-caught-up');
-  });
+    await customer.ok('publish', fileOf('usage.ndjson', events.join('\n')));
+    await customer.ok('consume', '--until-caught-up');
+  };
+  beforeAll(() => useAgents(tallyman));
 
   test('compare prices the same usage on each plan', async () => {
     const compared = await tallyman.json<{ current: string; plans: unknown[] }>(
@@ -267,15 +260,20 @@ describe('what a month costs', () => {
   });
 
   test('csv writes the lines of one invoice, or of a month', async () => {
-    await tallyman.ok('close', lastMonth, '--grace', '0s');
-    const one = await tallyman.ok('invoices', 'csv', `acme-${lastMonth}`);
+    // A closed month refuses changes, so this installation is not the one of the other tests.
+    const closed = installation();
+    await closed.ok('init', '--partitions', '1');
+    await closed.ok('projects', 'set', 'second', ...ship);
+    await useAgents(closed);
+    await closed.ok('close', lastMonth, '--grace', '0s');
+    const one = await closed.ok('invoices', 'csv', `acme-${lastMonth}`);
     const rows = one.split('\r\n');
     expect(rows).toHaveLength(4);
     expect(rows[0]).toMatch(/^invoice,kind,period,meter/);
     expect(rows[2]).toBe(
       `acme-${lastMonth},usage,${lastMonth},agent.session,,Agent sessions,minute,6000,5000,1000,0.01,1,10.00,USD`,
     );
-    const month = await tallyman.ok('invoices', 'csv', '--month', lastMonth);
+    const month = await closed.ok('invoices', 'csv', '--month', lastMonth);
     expect(month.split('\r\n').filter((row) => row.startsWith('invoice,'))).toHaveLength(1);
     expect(month).toContain(rows[2]);
     expect(month).toContain(`second-${lastMonth},plan`);

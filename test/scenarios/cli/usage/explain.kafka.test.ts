@@ -101,11 +101,13 @@ test('late usage is behind the line of late usage, with the duplicates that came
 test('a line that differs from its events gives exit code 1', async () => {
   const redis = new Redis(testRedisUrl());
   const key = `${tallyman.prefix}:billing:invoices:acme`;
-  const invoice = JSON.parse((await redis.hget(key, earlier))!) as Invoice;
+  const issued = (await redis.hget(key, earlier))!;
+  const invoice = JSON.parse(issued) as Invoice;
   const lines = invoice.lines.map((line) => (line.kind === 'usage' ? { ...line, quantity: '4' } : line));
   await redis.hset(key, earlier, JSON.stringify({ ...invoice, lines }));
-  await redis.quit();
   const answer = await tallyman.run(['explain', `acme-${earlier}`, '2', '--json']);
+  await redis.hset(key, earlier, issued);
+  await redis.quit();
   expect(answer.code).toBe(1);
   expect((JSON.parse(answer.stdout) as Explained).lines).toMatchObject([
     { sum: '180', quantity: '240', agrees: false },
