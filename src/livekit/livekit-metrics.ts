@@ -30,6 +30,9 @@ export function createLiveKitMetrics(registry: Registry, spoolBytes: () => numbe
   const damaged = counter('spool_damaged_total', 'Records of the spool that the disk damaged', []);
   const ended = counter('sessions_ended_total', 'Usages that were ended without a webhook, by cause', ['by']);
   for (const fate of ['kafka', 'spool', 'refused', 'kept_nowhere'] as const) deliveries.inc({ fate }, 0);
+  for (const by of ['room_finished', 'watch', 'limit'] as const) ended.inc({ by }, 0);
+  for (const outcome of ['usage', 'malformed']) mapped.inc({ outcome }, 0);
+  for (const cause of ['unknown_key', 'wrong_signature'] as const) refused.inc({ cause }, 0);
   new Gauge({
     name: 'tallyman_livekit_spool_bytes',
     help: 'Webhooks on disk that are not in Kafka yet',

@@ -3,6 +3,8 @@ import type { BillingCalendar } from '../rating/billing-calendar';
 import { readCloses } from '../redis/views/closes';
 import { countProjects } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
+import { readRedisMemory } from '../redis/checks/redis-memory';
+import { parseCopy } from '../lib/document';
 import { readVerified } from '../redis/views/verified';
 import type { Health } from '../ingest/health/check-health';
 import type { LogWatch } from '../ingest/health/log-position';
@@ -12,6 +14,11 @@ export interface InstallationMetrics {
   readonly registry: Registry;
   /** Reads the values. Call it before the registry is read. */
   refresh(): Promise<void>;
+}
+
+interface WaitingMonth {
+  readonly month: string;
+  readonly state: 'due' | 'unfinished';
 }
 
 /** The metrics of the whole installation. docs/operating/monitor.md lists the names. */
@@ -35,28 +42,83 @@ export function createInstallationMetrics(
   const closedMonth = byMonth('tallyman_last_closed_month_info', 'The last month that is closed');
   const conflicts = byMonth('tallyman_conflicts', 'Duplicates with other data, by the last verification');
   const differences = byMonth('tallyman_verify_differences', 'Differences found by the last verification');
+  const waiting = new Gauge({
+    name: 'tallyman_close_waiting_seconds',
+    help: 'Time since the end of a month that is not closed (due), or has invoices left (unfinished)',
+    labelNames: ['month', 'state'],
+    registers,
+  });
+  const byNode = (name: string, help: string): Gauge<'node'> =>
+    new Gauge({ name, help, labelNames: ['node'], registers });
+  const redisUsed = byNode('tallyman_redis_memory_used_bytes', 'Memory that Redis uses');
+  const redisLimit = byNode(
+    'tallyman_redis_memory_limit_bytes',
+    'maxmemory of Redis, or the memory of its machine',
+  );
   const up = new Gauge({ name: 'tallyman_up', help: '1 while Redis answers the server', registers });
+  const refreshMonths = async (): Promise<void> => {
+    try {
+      const closes = await readCloses(store);
+      const last = [...closes.keys()].at(-1);
+      closedMonth.reset();
+      if (last !== undefined) closedMonth.set({ month: last }, 1);
+      projects.reset();
+      invoices.reset();
+      for (const month of new Set([...(last === undefined ? [] : [last]), calendar.monthOfMs(nowMs())])) {
+        projects.set({ month }, await countProjects(store, month));
+        invoices.set({ month }, await store.redis.scard(store.keys.invoiced(month)));
+      }
+      for (const { month, ...found } of await readVerified(store)) {
+        conflicts.set({ month }, found.conflicts);
+        differences.set({ month }, found.differences);
+      }
+      up.set(1);
+    } catch {
+      up.set(0);
+    }
+  };
+  const refreshWaiting = async (): Promise<void> => {
+    const months = await waitingMonths(store, calendar, nowMs());
+    waiting.reset();
+    for (const { month, state } of months)
+      waiting.set({ month, state }, (nowMs() - calendar.monthEnd(month)) / 1000);
+  };
+  const refreshMemory = async (): Promise<void> => {
+    const nodes = await readRedisMemory(store);
+    redisUsed.reset();
+    redisLimit.reset();
+    for (const { node, usedBytes, limitBytes } of nodes) {
+      redisUsed.set({ node }, usedBytes);
+      redisLimit.set({ node }, limitBytes);
+    }
+  };
   return {
     registry,
-    async refresh() {
-      try {
-        const last = [...(await readCloses(store)).keys()].sort().at(-1);
-        closedMonth.reset();
-        if (last !== undefined) closedMonth.set({ month: last }, 1);
-        projects.reset();
-        invoices.reset();
-        for (const month of new Set([...(last === undefined ? [] : [last]), calendar.monthOfMs(nowMs())])) {
-          projects.set({ month }, await countProjects(store, month));
-          invoices.set({ month }, await store.redis.scard(store.keys.invoiced(month)));
-        }
-        for (const { month, ...found } of await readVerified(store)) {
-          conflicts.set({ month }, found.conflicts);
-          differences.set({ month }, found.differences);
-        }
-        up.set(1);
-      } catch {
-        up.set(0); // The scrape itself must not fail, because the lag matters most when something else is wrong.
-      }
-    },
+    // The scrape itself must not fail, because the lag matters most when something else is wrong.
+    refresh: async () =>
+      void (await Promise.allSettled([refreshMonths(), refreshWaiting(), refreshMemory()])),
   };
+}
+
+/**
+ * The months that wait for a close. Before the first close, only the month that ended last is looked
+ * at: `close` itself finds older ones.
+ */
+async function waitingMonths(
+  store: Store,
+  calendar: BillingCalendar,
+  nowMs: number,
+): Promise<WaitingMonth[]> {
+  const closes = await readCloses(store);
+  const waiting = [...closes]
+    .filter(([month, json]) => !parseCopy('close.v1.json', json, `the close of ${month}`).completed)
+    .map(([month]): WaitingMonth => ({ month, state: 'unfinished' }));
+  const current = calendar.monthOfMs(nowMs);
+  const lastClosed = [...closes.keys()].at(-1);
+  const lastOver = calendar.previousMonth(current);
+  if (lastClosed === undefined && (await countProjects(store, lastOver)) === 0) return waiting;
+  const firstDue = lastClosed === undefined ? lastOver : calendar.nextMonth(lastClosed);
+  for (let month = firstDue; month < current; month = calendar.nextMonth(month))
+    waiting.push({ month, state: 'due' });
+  return waiting;
 }

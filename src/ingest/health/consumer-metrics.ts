@@ -1,3 +1,4 @@
+import { REJECTION_REASONS } from '../../../consumers/decode/rejection';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ApplyMetrics } from '../apply-range';
 import type { RunnerStatus } from '../consumer';
@@ -64,6 +65,11 @@ export function createConsumerMetrics(
     help: 'Events published to usage.dead-letters',
     labelNames: ['topic', 'reason'],
     registers,
+    // Born at zero: an increase is only seen from one value to the next.
+    collect() {
+      for (const { topic } of statuses())
+        for (const reason of REJECTION_REASONS) this.inc({ topic, reason }, 0);
+    },
   });
   const apply = new Histogram({
     name: 'tallyman_apply_duration_seconds',

@@ -1,7 +1,8 @@
-import { Cluster, type Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Finding } from '../../lib/finding';
 import { infoOf, isRewritten } from './append-only-file';
 import { findDroppedKeys } from './dropped-keys';
+import { memoryOf, nodesOf } from './redis-memory';
 import type { Store } from '../store';
 
 const CLOCK_SKEW_MAX_MS = 60_000;
@@ -11,7 +12,7 @@ const CLUSTER_SLOTS = 16_384;
 
 /** Checks the settings that exactness depends on, on every node that may hold a shard. */
 export async function checkRedis(store: Store): Promise<Finding[]> {
-  const nodes = store.redis instanceof Cluster ? store.redis.nodes('master') : [store.redis];
+  const nodes = nodesOf(store);
   const dropped = (await findDroppedKeys(store)).map(({ node: subject, ...found }): Finding => ({
     level: 'error',
     subject,
@@ -142,8 +143,9 @@ function checkPersistence(info: Facts): Found[] {
  * is counted either.
  */
 function checkMemory(info: Facts): Found[] {
-  const limit = Number(info.get('maxmemory') ?? 0);
-  const share = limit === 0 ? 0 : Number(info.get('used_memory') ?? 0) / limit;
+  if (Number(info.get('maxmemory') ?? 0) === 0) return [];
+  const { usedBytes, limitBytes } = memoryOf(Object.fromEntries(info));
+  const share = usedBytes / limitBytes;
   if (share < MEMORY_SHARE_WARNED) return [];
   return [
     {

@@ -1,3 +1,4 @@
+import { REJECTION_REASONS } from '../../../consumers/decode/rejection';
 import { Counter, Gauge, type Registry } from 'prom-client';
 
 /** The counters of a gateway's requests. */
@@ -27,6 +28,7 @@ export function createGatewayMetrics(registry: Registry, waitingBytes: () => num
     labelNames: ['cause'],
     registers,
   });
+  for (const reason of ['forbidden', ...REJECTION_REASONS]) rejected.inc({ reason }, 0);
   for (const cause of ['full', 'kafka_unavailable']) refused.inc({ cause }, 0);
   new Gauge({
     name: 'tallyman_gateway_waiting_bytes',

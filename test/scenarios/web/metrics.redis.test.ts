@@ -26,6 +26,9 @@ test('the installation as a whole, without a token and naming no project', async
   expect(answer.body).toContain('tallyman_close_invoices{month="2026-07"} 0');
   expect(answer.body).toContain('tallyman_conflicts{month="2026-06"} 3');
   expect(answer.body).toContain('tallyman_verify_differences{month="2026-06"} 2');
+  // June is over and nobody has closed it: the clock of the harness is in July.
+  expect(answer.body).toMatch(/^tallyman_redis_memory_used_bytes\{node="\S+:\d+"\} [1-9]\d+$/m);
+  expect(answer.body).toMatch(/^tallyman_redis_memory_limit_bytes\{node="\S+:\d+"\} [1-9]\d+$/m);
   expect(answer.body).toContain('tallyman_up 1');
   expect(answer.body).not.toContain('acme');
   const ours = answer.body.split('\n\n').filter((family) => family.includes('tallyman_'));
