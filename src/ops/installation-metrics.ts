@@ -101,8 +101,8 @@ export function createInstallationMetrics(
 }
 
 /**
- * The months that wait for a close. Before the first close, only the month that ended last is looked
- * at: `close` itself finds older ones.
+ * The months that wait for a close. Before the first close, only the month that ended last is
+ * looked at: `close` itself finds older ones.
  */
 async function waitingMonths(
   store: Store,

@@ -26,7 +26,6 @@ test('the installation as a whole, without a token and naming no project', async
   expect(answer.body).toContain('tallyman_close_invoices{month="2026-07"} 0');
   expect(answer.body).toContain('tallyman_conflicts{month="2026-06"} 3');
   expect(answer.body).toContain('tallyman_verify_differences{month="2026-06"} 2');
-  // June is over and nobody has closed it: the clock of the harness is in July.
   expect(answer.body).toMatch(/^tallyman_redis_memory_used_bytes\{node="\S+:\d+"\} [1-9]\d+$/m);
   expect(answer.body).toMatch(/^tallyman_redis_memory_limit_bytes\{node="\S+:\d+"\} [1-9]\d+$/m);
   expect(answer.body).toContain('tallyman_up 1');
@@ -35,4 +34,29 @@ test('the installation as a whole, without a token and naming no project', async
   expect(() =>
     execFileSync('promtool', ['check', 'metrics'], { input: `${ours.join('\n\n')}\n` }),
   ).not.toThrow();
+});
+
+test('months that wait for a close, since their end', async () => {
+  const waiting = async (closed: Record<string, object>): Promise<string[]> => {
+    const { redis, keys } = harness.store;
+    await redis.del(keys.closes);
+    for (const [month, record] of Object.entries(closed))
+      await redis.hset(
+        keys.closes,
+        month,
+        JSON.stringify({ month, closedAt: '2026-07-01T01:00:00.000Z', cursors: {}, ...record }),
+      );
+    const { body } = await harness.inject({ url: '/metrics' });
+    return body.match(/^tallyman_close_waiting_seconds.*$/gm) ?? [];
+  };
+  // It is the 16th of July, 12:00. Before the first close, nothing is due that holds no usage.
+  expect(await waiting({})).toEqual([]);
+  expect(await waiting({ '2026-06': { completed: true } })).toEqual([]);
+  expect(await waiting({ '2026-06': {} })).toEqual([
+    'tallyman_close_waiting_seconds{month="2026-06",state="unfinished"} 1339200',
+  ]);
+  expect(await waiting({ '2026-04': { completed: true } })).toEqual([
+    'tallyman_close_waiting_seconds{month="2026-05",state="due"} 3931200',
+    'tallyman_close_waiting_seconds{month="2026-06",state="due"} 1339200',
+  ]);
 });

@@ -96,14 +96,17 @@ test('promtool accepts the configuration', () => {
   expect(execFileSync('promtool', ['check', 'config', file], { encoding: 'utf8' })).toContain('SUCCESS');
 });
 
+const ruleTests = ['rules.test.yml', 'rules-of-days.test.yml'].map((name) => join(__dirname, name));
+
 test('each alert fires when it should, and only then', () => {
-  const file = join(__dirname, 'rules.test.yml');
-  expect(execFileSync('promtool', ['test', 'rules', file], { encoding: 'utf8' })).toContain('SUCCESS');
-  // promtool evaluates days of samples.
+  expect(execFileSync('promtool', ['test', 'rules', ...ruleTests], { encoding: 'utf8' })).toContain(
+    'SUCCESS',
+  );
+  // promtool evaluates hours of samples.
 }, 60_000);
 
 test('every alert has a test, except those that only compare one metric with a limit', () => {
-  const tested = readFileSync(join(__dirname, 'rules.test.yml'), 'utf8');
+  const tested = ruleTests.map((file) => readFileSync(file, 'utf8')).join('');
   const alerts = [...readFileSync(rulesFile, 'utf8').matchAll(/alert: (\w+)/g)].map(([, name]) => name!);
   expect(alerts.filter((name) => !tested.includes(name))).toEqual([
     ...['TallymanNotReady', 'TallymanPartitionStands', 'TallymanTransactionOpen', 'TallymanTotalsNotFresh'],
