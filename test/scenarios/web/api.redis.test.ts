@@ -110,9 +110,10 @@ test('a month before the price list is not found', async () => {
 });
 
 test('a plan that blocks admits until nothing remains; one that charges always does', async () => {
+  const headers = harness.bearer({ small: 'member', charged: 'member' });
   const admits = async (project: string): Promise<Record<string, [string, boolean]>> =>
     Object.fromEntries(
-      (await get('/quota', { project }))
+      (await get('/quota', { project }, headers))
         .json<QuotaAnswer>()
         .quotas.map(({ name, remaining, admit }) => [name, [remaining, admit]]),
     );
@@ -135,7 +136,10 @@ test('a plan that blocks admits until nothing remains; one that charges always d
     'Agent session minutes': ['0', false],
     'Inference credits': ['0.00', false],
   });
-  expect((await admits('acme'))['Agent session minutes']).toEqual(['0', true]);
+  await writeProject(harness.store, { project: 'charged', plans: [{ plan: 'ship', from: '2026-01-01' }] });
+  const usages = [{ meter: 'agent.session', quantity: String(6_000 * 60) }] as const;
+  await harness.count({ project: 'charged', usages });
+  expect((await admits('charged'))['Agent session minutes']).toEqual(['0', true]);
 });
 
 describe('invoices', () => {
