@@ -15,7 +15,7 @@ import { checkRebuilt } from '../redis/rebuilding';
 import type { Store } from '../redis/store';
 import { waitForCursors } from '../ingest/wait-for-cursors';
 import { settleProjects } from '../installation/ledgers/change-projects';
-import { checkCursors } from '../ingest/guards/check-cursors';
+import { checkCursors, type CheckedCursors } from '../ingest/guards/check-cursors';
 import type { CloseRecord } from '../../schemas/types';
 import { countDeadLetters, type DeadLetterCount } from '../dead-letters/dead-letters-of-month';
 import { followLedgers } from '../installation/ledgers/follow-ledger';
@@ -68,25 +68,7 @@ export async function closeMonth(
 ): Promise<CloseReport> {
   const { kafka, store, publisher, totalsPublisher, prefix, calendar, catalog, seller, logger } =
     dependencies;
-
-  // The barrier: everything that was published before now counts as in time.
-  const waiting = createProgress(`close ${month}: waiting for the consumers`);
-  const checked = await checkCursors(kafka, store, prefix, usageTopics(prefix));
-  await traced('close.wait', { month }, () =>
-    waitForCursors(store, {
-      ends: checked.ends,
-      stallMs: dependencies.stallMs,
-      // A broker that restarts is waited for: while it is away no cursor moves, and the stall has
-      // its limit.
-      findOpen: () =>
-        openTransactions(kafka, usageTopics(prefix)).catch((error: unknown) => {
-          logger.debug({ err: error, month }, 'could not ask for open transactions');
-          return [];
-        }),
-      progress: waiting,
-    }),
-  );
-  waiting.end();
+  const checked = await waitForConsumers(dependencies, month);
   // During a rebuild, cursors reach the barrier before everything is restored.
   const generation = await checkRebuilt(store);
   await checkRedisIsWhole(store, checked.partitionCount);
@@ -144,6 +126,31 @@ export async function closeMonth(
   for (let shard = 0; shard < checked.partitionCount; shard += 1) await forgetIds(store, shard);
   const deadLetters = await deadLettersOf(dependencies, month);
   return { month, closedAt: record.closedAt, dryRun: false, ...report, deadLetters };
+}
+
+/** The barrier of a close: everything that was published before now counts as in time. */
+async function waitForConsumers(
+  { kafka, store, prefix, stallMs, logger }: CloseDependencies,
+  month: string,
+): Promise<CheckedCursors> {
+  const waiting = createProgress(`close ${month}: waiting for the consumers`);
+  const checked = await checkCursors(kafka, store, prefix, usageTopics(prefix));
+  await traced('close.wait', { month }, () =>
+    waitForCursors(store, {
+      ends: checked.ends,
+      stallMs,
+      // A broker that restarts is waited for: while it is away no cursor moves, and the stall has
+      // its limit.
+      findOpen: () =>
+        openTransactions(kafka, usageTopics(prefix)).catch((error: unknown) => {
+          logger.debug({ err: error, month }, 'could not ask for open transactions');
+          return [];
+        }),
+      progress: waiting,
+    }),
+  );
+  waiting.end();
+  return checked;
 }
 
 /** Called last: until the record says so, every close of due months runs this one again. */

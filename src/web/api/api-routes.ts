@@ -66,14 +66,16 @@ const unchanged = { 304: { description: 'Not modified since the given `ETag`.', 
 type ProjectRequest = FastifyRequest<{ Params: { project: string }; Querystring: { month?: string } }>;
 type InvoiceRequest = FastifyRequest<{ Params: { project: string; id: string } }>;
 
+type Get = (
+  url: string,
+  schema: FastifySchema & { operationId: string; summary: string; tags: string[] },
+  handler: (request: never, reply: FastifyReply) => Promise<unknown>,
+  options?: object,
+) => void;
+
 /** The routes under /v1. Each one first checks the token and its rights to the project. */
 export function registerApi(app: FastifyInstance, web: WebDependencies, streams: UsageStreams): void {
-  const get = (
-    url: string,
-    schema: FastifySchema & { operationId: string; summary: string; tags: string[] },
-    handler: (request: never, reply: FastifyReply) => Promise<unknown>,
-    options: object = {},
-  ): void =>
+  const get: Get = (url, schema, handler, options = {}) =>
     void app.route({
       method: 'GET',
       url: `/v1/projects/:project${url}`,
@@ -81,7 +83,12 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
       handler: handler as never,
       ...options,
     });
+  registerUsage(get, web, streams);
+  registerInvoiceList(get, web);
+  registerInvoiceFiles(get, web);
+}
 
+function registerUsage(get: Get, web: WebDependencies, streams: UsageStreams): void {
   get(
     '/usage',
     {
@@ -141,7 +148,9 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
     },
     { config: { rateLimit: QUOTA_LIMIT } },
   );
+}
 
+function registerInvoiceList(get: Get, web: WebDependencies): void {
   get(
     '/invoices',
     {
@@ -191,7 +200,9 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
       );
     },
   );
+}
 
+function registerInvoiceFiles(get: Get, web: WebDependencies): void {
   get(
     `/invoices/${INVOICE}`,
     {

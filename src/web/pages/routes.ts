@@ -35,6 +35,12 @@ type PageRequest = FastifyRequest<{ Params: { project: string }; Querystring: Pa
 
 /** The pages for people. None of them needs a script. */
 export function registerPages(app: FastifyInstance, web: WebDependencies): void {
+  registerSignIn(app, web);
+  registerInstallation(app, web);
+  registerProjects(app, web);
+}
+
+function registerSignIn(app: FastifyInstance, web: WebDependencies): void {
   app.get('/', (request, reply) => {
     const session = sessionOf(request);
     const [first] = projectsSeenBy(session);
@@ -79,7 +85,9 @@ export function registerPages(app: FastifyInstance, web: WebDependencies): void 
       ),
     );
   });
+}
 
+function registerInstallation(app: FastifyInstance, web: WebDependencies): void {
   const installation = createOverviewReader({
     ...web,
     prefix: web.config.prefix,
@@ -112,7 +120,9 @@ export function registerPages(app: FastifyInstance, web: WebDependencies): void 
     const frame = { title: 'Replay', session, formProof: request.formProof };
     return sendPage(reply, page(frame, replayPage(asked, outcome)));
   });
+}
 
+function registerProjects(app: FastifyInstance, web: WebDependencies): void {
   app.get('/projects/:project/billing', (request: PageRequest, reply) => {
     projectOf(request, 'admin');
     return showMonth(web, request, reply, 'billing');
