@@ -130,7 +130,7 @@ test('a rewrite that fails stops every command with a code, and goes on when it 
   writeFileSync(folder, '');
   await expect(open()).rejects.toMatchObject({
     code: 'REDIS_FILE_NOT_REWRITTEN',
-    fields: { address: expect.any(String) as string, reason: 'the rewrite failed' },
+    fields: { address: expect.any(String) as string, reason: expect.any(String) as string },
   });
   await expect(open({ onlyReads: true })).resolves.toBeDefined();
   rmSync(folder);

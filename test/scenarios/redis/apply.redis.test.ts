@@ -355,6 +355,9 @@ describe('an error of Redis is an error, and leaves every key as it was', () => 
     beforeAll(async () => {
       redis = await startNativeRedis((line) => process.stderr.write(`${line}\n`));
       own = await openStore({ url: `redis://${redis.address}`, prefix: 'own' });
+    });
+    beforeEach(async () => {
+      await own.redis.flushall();
       await initCursor(own, 0, TOPIC, 10);
     });
     afterAll(async () => {
