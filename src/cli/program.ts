@@ -24,6 +24,7 @@ const VERBS: Verbs = {
   verify: () => require('./verbs/usage/verify') as VerbFile,
   top: () => require('./verbs/installation/top') as VerbFile,
   doctor: () => require('./verbs/installation/doctor') as VerbFile,
+  healthcheck: () => require('./verbs/installation/healthcheck') as VerbFile,
   serve: () => require('./verbs/installation/serve') as VerbFile,
   token: () => require('./verbs/installation/token') as VerbFile,
   completion: () => require('./verbs/installation/completion') as VerbFile,

@@ -15,6 +15,11 @@ async function demo(): Promise<void> {
   const startedAt = performance.now();
   heading('Kafka and Redis');
   const services = await startServices({ docker: 'compose', log: (line) => printLine(`  ${line}`) });
+  for (const [name, { origin, address }] of [
+    ['Kafka', services.kafka],
+    ['Redis', services.redis],
+  ] as const)
+    printLine(`  ${name}: ${origin}, ${address}`);
   const folder = await mkdtemp(join(tmpdir(), 'tallyman-demo-'));
   const setUpAt = performance.now();
   try {

@@ -75,6 +75,10 @@ export const ERRORS = {
     'Leave the month out.',
   ),
   NEEDS_FOLLOW: usage('`--once` was given without `--follow`.', 'Run `tallyman verify --follow --once`.'),
+  NOT_HEALTHY: failed(
+    'The process that `tallyman healthcheck` asked does not work, or is not ready.',
+    'Read its log. The message names the address that was asked and what it answered.',
+  ),
   NO_FILE: usage('A file cannot be read.', 'Check its path and its permissions.'),
   NO_LIVEKIT_KEYS: usage(
     'The key that LiveKit signs its webhooks with is not set.',

@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import { TallymanError } from './errors';
 import type { Logger } from './logger';
 
@@ -44,6 +45,13 @@ export async function serveProbes(
   const server = await startHealthServer({ host, port, routes: probeRoutes(readiness, metrics) });
   logger.info({ host, port: server.port }, 'answering probes');
   return server;
+}
+
+/** What a process that counts nothing of its own serves as metrics. */
+export function processMetrics(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return registry;
 }
 
 /** The three routes that probes and scrapers ask any process for. */

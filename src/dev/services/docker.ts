@@ -1,14 +1,20 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { brokerAnswers } from '../../kafka/checks/ping-broker';
 import { TallymanError } from '../../lib/errors';
 import { freePort } from './free-port';
 import { runCommand } from '../run-command';
+import { redisAnswers } from './redis-ping';
 import type { ServiceHandle } from './service';
 import { createWatchdog } from '../../lib/process/watchdog';
 
 const ENGINE_TIMEOUT_MS = 5_000;
+const ASK_INTERVAL_MS = 100;
 /** Pulling both images for the first time takes longest. */
 const UP_TIMEOUT_MS = 600_000;
+/** Compose refuses its file without a secret, also for services that take none. */
+const UNUSED_SECRET = 'unused';
 
 /** True if a Docker engine answers. The client alone is not enough. */
 export async function dockerAnswers(): Promise<boolean> {
@@ -26,16 +32,20 @@ export async function startWithCompose(service: 'kafka' | 'redis'): Promise<Serv
   const port = await freePort();
   const project = `tallyman-${service}-${port}`;
   const down = ['compose', '--project-name', project, 'down', '--volumes', '--timeout', '2'];
-  const watchdog = createWatchdog('read -r stopped || docker "$@"', down);
+  const watchdog = createWatchdog(
+    `read -r stopped || TALLYMAN_AUTH_SECRET=${UNUSED_SECRET} docker "$@"`,
+    down,
+  );
+  const env = { ...process.env, TALLYMAN_AUTH_SECRET: UNUSED_SECRET };
   const stop = async (): Promise<void> => {
-    await runCommand('docker', down);
+    await runCommand('docker', down, { env });
     watchdog.say('stopped');
   };
   const { ok, output } = await runCommand(
     'docker',
     ['compose', '--file', composeFile(), '--project-name', project, 'up', '--detach', '--wait', service],
     {
-      env: { ...process.env, [`TALLYMAN_${service.toUpperCase()}_PORT`]: String(port) },
+      env: { ...env, [`TALLYMAN_${service.toUpperCase()}_PORT`]: String(port) },
       timeoutMs: UP_TIMEOUT_MS,
     },
   );
@@ -49,31 +59,59 @@ export async function startWithCompose(service: 'kafka' | 'redis'): Promise<Serv
   return { origin: 'Docker Compose', address: `127.0.0.1:${port}`, stop };
 }
 
-const KAFKA_IMAGE = 'confluentinc/cp-kafka:8.1.0';
-const REDIS_IMAGE = 'redis:7.2-alpine';
+/** A service of docker-compose.yml, as far as testcontainers needs it. */
+interface ComposeService {
+  readonly image: string;
+  readonly hostname?: string;
+  readonly command?: string;
+  readonly environment?: Readonly<Record<string, string | number>>;
+}
+
+const PORT_INSIDE = { kafka: 9092, redis: 6379 };
+/** Includes pulling the image for the first time. */
+const CONTAINER_LIMIT_MS = 180_000;
 
 /**
  * Starts Kafka or Redis with testcontainers, whose reaper removes the container however this
- * process ends. It is a development dependency, so it is loaded only here, and only when it is
- * used.
+ * process ends, with the image and the settings of docker-compose.yml. It is a development
+ * dependency, so it is loaded only here, and only when it is used.
+ *
+ * @throws TallymanError `SERVICE_NOT_STARTED` when it does not answer within three minutes
  */
 export async function startContainer(service: 'kafka' | 'redis'): Promise<ServiceHandle> {
-  const stopOf = (container: { stop(): Promise<unknown> }) => async (): Promise<void> =>
-    void (await container.stop());
-  if (service === 'kafka') {
-    const { KafkaContainer } = await import('@testcontainers/kafka');
-    const container = await new KafkaContainer(KAFKA_IMAGE)
-      .withEnvironment({ KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false', KAFKA_MESSAGE_MAX_BYTES: '4194304' })
-      .start();
-    const address = `${container.getHost()}:${container.getMappedPort(9093)}`;
-    return { origin: `Docker, ${KAFKA_IMAGE}`, address, stop: stopOf(container) };
+  const { GenericContainer } = await import('testcontainers');
+  // The port is chosen here, because Kafka has to know it when it starts.
+  const port = await freePort();
+  const { image, hostname, command, environment } = await composeService(service, port);
+  const container = new GenericContainer(image)
+    .withEnvironment(Object.fromEntries(Object.entries(environment ?? {}).map(([k, v]) => [k, String(v)])))
+    .withExposedPorts({ container: PORT_INSIDE[service], host: port })
+    .withStartupTimeout(CONTAINER_LIMIT_MS);
+  if (hostname !== undefined) container.withHostname(hostname);
+  if (command !== undefined)
+    container.withCommand(command.split(' ').map((word) => (word === '""' ? '' : word)));
+  const started = await container.start();
+  const stop = async (): Promise<void> => void (await started.stop());
+  const answers = (): Promise<boolean> =>
+    service === 'kafka' ? brokerAnswers([`127.0.0.1:${port}`]) : redisAnswers(port);
+  const giveUpAt = performance.now() + CONTAINER_LIMIT_MS;
+  while (!(await answers())) {
+    if (performance.now() > giveUpAt) {
+      await stop();
+      throw new TallymanError('SERVICE_NOT_STARTED', `${image} does not answer on 127.0.0.1:${port}`);
+    }
+    await delay(ASK_INTERVAL_MS);
   }
-  const { RedisContainer } = await import('@testcontainers/redis');
-  const container = await new RedisContainer(REDIS_IMAGE)
-    .withCommand(['redis-server', '--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction'])
-    .start();
-  const address = `${container.getHost()}:${container.getPort()}`;
-  return { origin: `Docker, ${REDIS_IMAGE}`, address, stop: stopOf(container) };
+  return { origin: `Docker, ${image}`, address: `127.0.0.1:${port}`, stop };
+}
+
+async function composeService(service: 'kafka' | 'redis', port: number): Promise<ComposeService> {
+  const { parse } = await import('yaml');
+  const text = readFileSync(composeFile(), 'utf8').replace(
+    /\$\{TALLYMAN_(KAFKA|REDIS)_PORT:-\d+\}/g,
+    String(port),
+  );
+  return (parse(text) as { services: Record<string, ComposeService> }).services[service]!;
 }
 
 /**

@@ -27,9 +27,8 @@ export async function obtainService(ways: Ways, log: (line: string) => void): Pr
     try {
       return await ways.docker.start();
     } catch (error) {
-      log(
-        `${ways.name}: Docker answers but could not start it, ${error instanceof Error ? error.message : String(error)}`,
-      );
+      const reason = error instanceof Error ? error.message : String(error);
+      log(`${ways.name}: the Docker engine did not start it (${reason}). Starting it without Docker.`);
     }
   }
   return ways.startNative();

@@ -8,6 +8,7 @@ import { openOnceLog } from '../../../kafka/ledger/append-once-topic';
 import { listVerb, durationOption } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
+import { processMetrics, serveProbes, type Readiness } from '../../../lib/health-server';
 import { pause } from '../../../lib/process/poller';
 import { EXIT_INTERRUPTED, signalled, stopsWhileStarting } from '../../../lib/process/stop-signal';
 
@@ -16,6 +17,8 @@ import { EXIT_INTERRUPTED, signalled, stopsWhileStarting } from '../../../lib/pr
  * alerts are due.
  */
 const FULL_PASS_MS = 10 * 60_000;
+/** If the last check is older than the interval and this, readiness fails. */
+const PASS_LIMIT_MS = 60_000;
 
 export function verb(): Command {
   return new Command('alerts')
@@ -37,7 +40,8 @@ Examples:
         .addHelpText(
           'after',
           `
-Run one watcher per installation: a second one takes over, and the first one exits.
+Run one watcher per installation: a second one takes over, and the first one exits. TALLYMAN_HEALTH_PORT serves
+/healthz, /readyz and /metrics, except with --once.
 
 Examples:
   tallyman alerts watch
@@ -85,6 +89,14 @@ async function watch(
   const sources = { store, catalog, calendar, views, log: sentBefore };
   let seen: SeenShards = new Map();
   let fullAt = Number.NEGATIVE_INFINITY;
+  let passedAt = performance.now();
+  const readiness = (): Readiness => {
+    const ageMs = performance.now() - passedAt;
+    if (ageMs <= interval + PASS_LIMIT_MS) return { ready: true, problems: [] };
+    const detail = `the last check ended ${Math.floor(ageMs / 1000)} s ago`;
+    return { ready: false, problems: [{ code: 'CHECK_LATE', subject: 'alerts', detail }] };
+  };
+  const probes = once ? undefined : await serveProbes(config.health, readiness, processMetrics(), logger);
   const stopSignal = signalled();
   try {
     while (!stopSignal.stopped()) {
@@ -93,11 +105,13 @@ async function watch(
       if (isFull) fullAt = startedAt;
       const pass = await alertPass(sources, Date.now(), isFull ? new Map() : seen);
       seen = pass.seen;
+      passedAt = performance.now();
       for (const alert of pass.sent) logger.info({ alert }, 'alert sent');
       if (once) break;
       await pause(interval, stopSignal.signal);
     }
   } finally {
+    await probes?.close();
     await sentBefore.close();
     stopSignal.dispose();
   }

@@ -24,7 +24,8 @@ import { usageTopics } from '../../../kafka/topics/topics';
 import { checkNothingDropped } from '../../../redis/checks/dropped-keys';
 import { checkRebuilt } from '../../../redis/rebuilding';
 import { monthArgument, durationOption, timeArgument } from '../../lib/arguments';
-import { withContext, type Context } from '../../../installation/context';
+import type { Context } from '../../../installation/context';
+import { everyOption, runEvery } from '../../run-every';
 import { groupDigits, printable, printJson, printLine, printTable, toned } from '../../lib/output';
 
 interface CloseOptions {
@@ -33,6 +34,7 @@ interface CloseOptions {
   readonly stall: number;
   readonly dryRun?: true;
   readonly verify?: true;
+  readonly every?: number;
   readonly json?: true;
 }
 
@@ -51,6 +53,7 @@ export function verb(): Command {
     )
     .option('--dry-run', 'show what would be issued, and change nothing')
     .option('--verify', 'recount the month from the log before issuing, and hold the projects that differ')
+    .addOption(everyOption().conflicts(['now', 'dryRun']))
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
@@ -65,11 +68,12 @@ or something is left, 3 if it was refused (the month is not over, or an earlier 
 
 Examples:
   tallyman close                  every month that is over and not closed, for cron
+  tallyman close --verify --every 1h    the same without cron: runs until stopped
   tallyman close 2026-10 --grace 24h
   tallyman close 2026-11 --now 2026-12-01T02:00:00Z --dry-run`,
     )
     .action(async (month: string | undefined, options: CloseOptions) => {
-      await withContext((context) => close(context, month, options));
+      await runEvery(options.every, 'close', (context) => close(context, month, options));
     });
 }
 

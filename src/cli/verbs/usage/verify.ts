@@ -10,9 +10,10 @@ import { checkCoPartitioned } from '../../../kafka/topics/topics';
 import { readWhole } from '../../../redis/rebuilding';
 import { writeVerified } from '../../../redis/views/verified';
 import { monthArgument } from '../../lib/arguments';
-import { withContext, type Context } from '../../../installation/context';
+import type { Context } from '../../../installation/context';
 import { followVerify } from '../../../audit/second-count/follow-verify';
 import { EXIT_INTERRUPTED, stopsWhileStarting } from '../../../lib/process/stop-signal';
+import { everyOption, runEvery } from '../../run-every';
 import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
 
 const EXIT_DIFFERENT = 1;
@@ -29,6 +30,7 @@ export function verb(): Command {
     .option('--follow', 'keep a second count beside the consumers and compare it, until stopped')
     .option('--state <dir>', 'the directory where --follow keeps its count', 'verify-state')
     .option('--once', 'with --follow: exit when everything was compared once')
+    .addOption(everyOption().conflicts('follow'))
     .addHelpText(
       'after',
       `
@@ -41,11 +43,12 @@ nothing behind. Exits with 0 if all is equal, 1 if something differs, 3 if the l
 Examples:
   tallyman verify 2026-10
   tallyman verify --json | jq .differences
+  tallyman verify --every 24h           a recount per day without cron: runs until stopped
   tallyman verify --follow --state /var/lib/tallyman/verify`,
     )
     .action(async (month: string | undefined, options: VerifyFlags) => {
       checkFlags(month, options);
-      await withContext(async (context) => {
+      await runEvery(options.every, 'verify', async (context) => {
         if (options.follow) {
           await follow(context, options);
           return;
@@ -62,6 +65,7 @@ interface VerifyFlags {
   readonly json?: true;
   readonly follow?: true;
   readonly once?: true;
+  readonly every?: number;
   readonly state: string;
 }
 
