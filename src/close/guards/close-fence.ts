@@ -1,5 +1,6 @@
 import { TallymanError } from '../../lib/errors';
 import { openFencedPublisher } from '../../kafka/ledger/fenced-publisher';
+import { appendLedger } from '../../kafka/ledger/ledger';
 import type { KafkaClient } from '../../kafka/client';
 import type { Publisher } from '../../kafka/producer';
 import { topicName } from '../../kafka/topics/topics';
@@ -22,7 +23,7 @@ export async function openCloseFence(kafka: KafkaClient, prefix: string): Promis
     closeFenced,
   );
   try {
-    await publisher.publish(topicName(prefix, 'billing.closes'), [{ key: PROBE_KEY, value: null }]);
+    await appendLedger(publisher, topicName(prefix, 'billing.closes'), [{ key: PROBE_KEY, value: null }]);
   } catch (error) {
     await publisher.close();
     throw error instanceof TallymanError ? error : ledgerRefused(prefix, error);

@@ -31,7 +31,20 @@ export interface LedgerFollower {
    * and position together. If this is true, what was read in between was right.
    */
   holds(): Promise<boolean>;
+  /** Why `catchUp` would refuse this ledger. Shows nothing. */
+  refusal(): Promise<LedgerRefusal | undefined>;
 }
+
+/** Why a ledger is not the one that Redis has shown. */
+export interface LedgerRefusal {
+  readonly code: 'TOPIC_REPLACED' | 'CURSOR_PAST_LOG_END' | 'EVENTS_GONE';
+  readonly topic: string;
+  readonly problem: string;
+}
+
+/** What to do about each refusal. */
+export const LEDGER_REMEDY =
+  'Restore the topic from a copy. If what it holds now is right, stop the consumers, then run `tallyman rebuild --empty`.';
 
 /** The views of an installation. They must be caught up before anything is decided by them. */
 export interface LedgerFollowers {
@@ -96,15 +109,21 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
     return isNoted || show(end, []);
   }
 
+  async function look(): Promise<LedgerLook> {
+    const found = await view.find();
+    const topicId = await kafka.topicId(topic);
+    // Up to the high watermark: see readLedgerPages.
+    const range = (await logRanges(kafka, [topic])).get(topic)![0]!;
+    const refusal = found.position && refusalOf(topic, found.position, { topicId, ...range });
+    return { found, topicId, range, refusal };
+  }
+
   return {
     async catchUp() {
       let total = 0;
       for (;;) {
-        const found = await view.find();
-        const topicId = await kafka.topicId(topic);
-        // Up to the high watermark: see readLedgerPages.
-        const range = (await logRanges(kafka, [topic])).get(topic)![0]!;
-        if (found.position !== undefined) checkSameLedger(topic, found.position, { topicId, ...range });
+        const { found, topicId, range, refusal } = await look();
+        if (refusal !== undefined) throw errorOf(refusal);
         const begun = found.position ? { ...found.position, topicId } : beginning(topicId);
         if (!(await showUpTo(range, found, begun, (added) => (total += added)))) continue;
         reached = { ...begun, next: range.end };
@@ -115,35 +134,37 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
       const { position } = await view.find();
       return reached === undefined || (position?.run === reached.run && position.next >= reached.next);
     },
+    refusal: async () => (await look()).refusal,
   };
 }
 
-function checkSameLedger(
+interface LedgerLook {
+  readonly found: FoundPosition;
+  readonly topicId: string | undefined;
+  readonly range: LogRange;
+  readonly refusal: LedgerRefusal | undefined;
+}
+
+function refusalOf(
   topic: string,
   { next, topicId: shownId }: ViewPosition,
   { topicId, start, end }: LogRange & { readonly topicId: string | undefined },
-): void {
-  const remedy =
-    'Restore the topic from a copy. If what it holds now is right, stop the consumers, then run `tallyman rebuild --empty`.';
+): LedgerRefusal | undefined {
   if (shownId !== undefined && topicId !== shownId) {
-    throw new TallymanError(
-      'TOPIC_REPLACED',
-      `Redis shows another ${topic} than the one in Kafka: its id was ${shownId} and is ${topicId}. ${remedy}`,
-      { topic, expectedId: shownId, id: topicId },
-    );
+    const problem = `Redis shows another ${topic} than the one in Kafka: its id was ${shownId} and is ${topicId}.`;
+    return { code: 'TOPIC_REPLACED', topic, problem };
   }
+  const shown = `Redis shows ${topic} up to offset ${next}`;
   if (next > end) {
-    throw new TallymanError(
-      'CURSOR_PAST_LOG_END',
-      `Redis shows ${topic} up to offset ${next}, but it ends at ${end}: it was recreated, or has lost its end. ${remedy}`,
-      { topic, position: next, end },
-    );
+    const problem = `${shown}, but it ends at ${end}: it was recreated, or has lost its end.`;
+    return { code: 'CURSOR_PAST_LOG_END', topic, problem };
   }
   if (next > 0 && next < start) {
-    throw new TallymanError(
-      'EVENTS_GONE',
-      `Redis shows ${topic} up to offset ${next}, but it begins at ${start}: records between were deleted. ${remedy}`,
-      { topic, position: next, start },
-    );
+    const problem = `${shown}, but it begins at ${start}: records between were deleted.`;
+    return { code: 'EVENTS_GONE', topic, problem };
   }
+  return undefined;
 }
+
+const errorOf = ({ code, topic, problem }: LedgerRefusal): TallymanError =>
+  new TallymanError(code, `${problem} ${LEDGER_REMEDY}`, { topic });

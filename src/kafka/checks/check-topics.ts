@@ -8,9 +8,11 @@ import {
   LEDGER_MESSAGE_MAX_BYTES,
   ledgerTopics,
   LOG_APPEND_TIME,
+  logRanges,
   topicName,
   USAGE_MESSAGE_MAX_BYTES,
   usageTopics,
+  type LogRange,
 } from '../topics/topics';
 
 const DAY_MS = 86_400_000;
@@ -29,6 +31,8 @@ interface Topic {
   readonly name: string;
   readonly partitions: readonly PartitionMetadata[];
   readonly settings: ReadonlyMap<string, string>;
+  /** How much each partition holds, from its start to its end. */
+  readonly ranges: readonly LogRange[];
 }
 
 /** Checks the topic settings that exactness depends on. All topics must exist. */
@@ -54,6 +58,7 @@ export async function checkTopics(client: KafkaClient, prefix: string): Promise<
 async function describe(client: KafkaClient, names: readonly string[]): Promise<Topic[]> {
   const admin = await client.admin();
   const metadata = await client.topics(names);
+  const ranges = await logRanges(client, names);
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: names.map((name) => ({ type: ConfigResourceTypes.TOPIC, name })),
@@ -64,6 +69,7 @@ async function describe(client: KafkaClient, names: readonly string[]): Promise<
       server: client.bootstrapServer,
       name,
       partitions,
+      ranges: ranges.get(name) ?? [],
       settings: new Map(entries.map(({ configName, configValue }) => [configName, configValue])),
     };
   });
@@ -128,6 +134,18 @@ function checkLedger(topic: Topic): Found[] {
       level: 'error',
       problem: `its cleanup.policy is ${policy}: old plans, closes and invoices are deleted, and a rebuild lacks them`,
       remedy: alter(topic, 'cleanup.policy=compact'),
+    });
+  }
+  const astray = topic.ranges.flatMap(({ start, end }, partition) =>
+    partition > 0 && end > start ? [partition] : [],
+  );
+  if (astray.length > 0) {
+    findings.push({
+      level: 'error',
+      problem:
+        `it has records in partition ${astray.join(', ')}, and a ledger is partition 0 alone: these plans, closes or ` +
+        'invoices do not count',
+      remedy: 'publish the records that are right again, under their keys, to partition 0 (kcat -P -p 0)',
     });
   }
   return [...findings, ...checkSize(topic, LEDGER_MESSAGE_MAX_BYTES)];

@@ -141,13 +141,20 @@ export async function readLedger<L extends LedgerName>(
   for await (const records of readLedgerPages(client, prefix, ledger)) records.forEach(onRecord);
 }
 
+/**
+ * A ledger is its topic's first partition. If partitions were added, the keys would choose others,
+ * which nobody follows.
+ */
+const inLedger = (records: readonly PublishRecord[]): PublishRecord[] =>
+  records.map((record) => ({ ...record, partition: 0 }));
+
 /** Publishes records to a ledger topic; resolves when every in-sync copy has them. */
 export function appendLedger(
   publisher: Publisher,
   topic: string,
   records: readonly PublishRecord[],
 ): Promise<void> {
-  return publisher.publish(topic, records);
+  return publisher.publish(topic, inLedger(records));
 }
 
 /** The only writer of a ledger topic, until the next one is opened. */
@@ -191,7 +198,7 @@ export async function openLedgerWriter(client: KafkaClient, topic: string): Prom
       if (records.length === 0) return;
       const transaction = await producer.transaction();
       try {
-        for (const messages of requestsOf(records))
+        for (const messages of requestsOf(inLedger(records)))
           await transaction.send({ topic, acks: -1, compression: CompressionTypes.LZ4, messages });
         await transaction.commit();
       } catch (error) {

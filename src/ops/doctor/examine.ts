@@ -9,6 +9,7 @@ import type { Finding } from '../../lib/finding';
 import { checkRedis } from '../../redis/checks/check-redis';
 import { checkBrokerClock } from './check-broker-clock';
 import { checkCursors } from './check-cursors';
+import { checkLedgers } from './check-ledgers';
 import { checkMissingTopics } from './check-missing-topics';
 import { checkSettings } from './check-settings';
 import { checkTransactions } from './check-transactions';
@@ -38,6 +39,7 @@ export async function examine(context: Context): Promise<Finding[]> {
     ...(await checkFilled(store)),
     ...(await checkTorn(context)),
     ...(await checkCursors(context)),
+    ...(await checkLedgers(context)),
     ...(await checkTransactions(context)),
     ...(await checkGroups(
       kafka(),

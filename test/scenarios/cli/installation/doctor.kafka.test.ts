@@ -235,3 +235,57 @@ test('a topic that was deleted is named, and nobody is told to recreate it', asy
     await client.close();
   }
 });
+
+test('a ledger keeps to its first partition, and doctor names what others publish beside it', async () => {
+  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+  const publisher = await createPublisher(client);
+  try {
+    const tallyman = installation();
+    await tallyman.ok('init', '--partitions', '1');
+    const ledger = `${tallyman.prefix}.billing.projects`;
+    const admin = await client.admin();
+    await admin.createPartitions({ topicPartitions: [{ topic: ledger, count: 4 }] });
+    await eventually(async () => (await client.topics([ledger])).get(ledger)?.length === 4);
+    const names = ['p1', 'p2', 'p3', 'p4', 'p5', 'p6'];
+    for (const name of names) await tallyman.ok('projects', 'set', name, '--plan', 'ship');
+    const { projects } = await tallyman.json<{ projects: { project: string }[] }>('projects', 'list');
+    expect(projects.map(({ project }) => project)).toEqual(names);
+    expect((await tallyman.run(['doctor'])).code).toBe(0);
+
+    const value = JSON.stringify({ project: 'astray', plans: [{ plan: 'ship', from: '2026-10-01' }] });
+    await publisher.publish(ledger, [{ key: 'astray', value, partition: 2 }]);
+    const { code, stdout } = await tallyman.run(['doctor', '--json']);
+    expect(code).toBe(1);
+    expect((JSON.parse(stdout) as Findings).findings).toContainEqual(
+      expect.objectContaining({
+        ...{ level: 'error', subject: ledger },
+        problem: expect.stringContaining('records in partition 2') as string,
+      }),
+    );
+  } finally {
+    await publisher.close();
+    await client.close();
+  }
+});
+
+test('a ledger that was recreated is an error, as it is for a close', async () => {
+  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+  try {
+    const tallyman = installation();
+    await tallyman.ok('init', '--partitions', '1');
+    await tallyman.ok('projects', 'set', 'acme', '--plan', 'ship');
+    const topic = `${tallyman.prefix}.billing.projects`;
+    const admin = await client.admin();
+    await admin.deleteTopics({ topics: [topic] });
+    await eventually(async () => !(await client.topics([topic])).has(topic));
+    const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
+    await admin.createTopics({ topics: [{ topic, numPartitions: 1, configEntries }] });
+    const { code, stdout } = await tallyman.run(['doctor', '--json']);
+    expect(code).toBe(1);
+    expect((JSON.parse(stdout) as Findings).findings).toContainEqual(
+      expect.objectContaining({ level: 'error', code: 'TOPIC_REPLACED', subject: topic }),
+    );
+  } finally {
+    await client.close();
+  }
+});
