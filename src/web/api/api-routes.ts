@@ -2,10 +2,9 @@ import { parseCopy } from '../../lib/document';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import { parseInvoiceId } from '../../billing/invoice/invoice-id';
 import { invoiceCsv } from '../../billing/invoice/invoice-csv';
-import { renderInvoicePdf } from '../../pdf/invoice-pdf';
 import { readInvoice, readInvoices } from '../../redis/views/invoices';
 import { invoiceSummary, quotaAnswer, usageAnswer } from './answers';
-import { sendConditional } from '../http/conditional';
+import { sendConditional, sendConditionally } from '../http/conditional';
 import type { WebDependencies } from '../http/dependencies';
 import { readMonthView, readQuotas } from '../pages/month-view';
 import { ProblemError } from '../http/problems';
@@ -256,12 +255,13 @@ function registerInvoiceFiles(get: Get, web: WebDependencies): void {
     },
     async (request: InvoiceRequest, reply) => {
       const { id, document } = await invoiceDocument(web, request);
-      void reply.type('application/pdf').header('content-disposition', `attachment; filename="${id}.pdf"`);
-      return sendConditional(
-        request,
-        reply,
-        await renderInvoicePdf(parseCopy('invoice.v1.json', document, 'the invoice')),
-      );
+      return sendConditionally(request, reply, document, async () => {
+        const pdf = await web.pdfs.render(document);
+        if (pdf === undefined)
+          throw new ProblemError('RATE_LIMITED', 'Too many PDFs are being made.', { 'retry-after': '5' });
+        void reply.type('application/pdf').header('content-disposition', `attachment; filename="${id}.pdf"`);
+        return pdf;
+      });
     },
   );
 }

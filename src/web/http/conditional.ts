@@ -14,16 +14,30 @@ export function sendConditional(
   body: string | Buffer,
   meaning?: string,
 ): FastifyReply {
-  const digest = createHash('sha256')
-    .update(meaning ?? body)
-    .digest('base64url')
-    .slice(0, 27);
-  const tag = `"${digest}"`;
-  void reply.header('etag', meaning === undefined ? tag : `W/${tag}`);
-  void reply.header('cache-control', 'private, no-cache');
-  void reply.header('vary', 'Authorization, Cookie');
-  if (hasTag(request.headers['if-none-match'], tag)) return reply.code(304).send();
-  return reply.send(body);
+  const tag = tagOf(meaning ?? body);
+  writeTag(reply, meaning === undefined ? tag : `W/${tag}`);
+  return hasTag(request.headers['if-none-match'], tag) ? reply.code(304).send() : reply.send(body);
+}
+
+/** The same for a body that is made from `source`. It is not made for a reader who has it already. */
+export async function sendConditionally(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  source: string,
+  bodyOf: () => Promise<Buffer>,
+): Promise<FastifyReply> {
+  const tag = tagOf(source);
+  const body = hasTag(request.headers['if-none-match'], tag) ? undefined : await bodyOf();
+  writeTag(reply, `W/${tag}`);
+  return body === undefined ? reply.code(304).send() : reply.send(body);
+}
+
+function tagOf(content: string | Buffer): string {
+  return `"${createHash('sha256').update(content).digest('base64url').slice(0, 27)}"`;
+}
+
+function writeTag(reply: FastifyReply, tag: string): void {
+  void reply.headers({ etag: tag, 'cache-control': 'private, no-cache', vary: 'Authorization, Cookie' });
 }
 
 /** RFC 9110: weak comparison, any of a list, or `*`. */

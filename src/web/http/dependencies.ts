@@ -5,6 +5,7 @@ import type { BillingCalendar } from '../../rating/billing-calendar';
 import type { KafkaClient } from '../../kafka/client';
 import type { Store } from '../../redis/store';
 import type { LedgerWatch } from '../../installation/ledgers/watch-ledgers';
+import type { PdfRenderer } from '../../pdf/pdf-renderer';
 import type { LogWatch } from '../../ingest/health/log-position';
 import type { Tokens } from './tokens';
 
@@ -19,6 +20,7 @@ export interface WebDependencies {
   readonly logWatch: LogWatch;
   readonly ledgerWatch: Pick<LedgerWatch, 'problem'>;
   readonly tokens: Tokens;
+  readonly pdfs: Pick<PdfRenderer, 'render'>;
   /** Signs the proof that a session's forms carry besides the cookie. */
   readonly authSecret: string;
   readonly nowMs: () => number;

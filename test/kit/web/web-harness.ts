@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Invoice } from '../../../src/billing/invoice/invoice';
 import { loadCatalog } from '../../../src/installation/catalog-file';
 import { invoiceOf } from '../../../src/close/issue-invoices';
+import { renderInvoicePdf } from '../../../src/pdf/invoice-pdf';
 import { readConfig } from '../../../src/lib/config';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 import type { RatedEvent } from '../../../src/rating/usage';
@@ -58,6 +59,7 @@ export async function webHarness(logger: Logger = createLogger('silent')): Promi
   const logWatch = watchLog({ kafka, store, topics: usageTopics(prefix) }, createLogger('silent'));
   const web: WebDependencies = {
     ...{ config, logger, calendar, catalog, kafka, store, logWatch, tokens },
+    pdfs: { render: (document) => renderInvoicePdf(JSON.parse(document) as Invoice) },
     ledgerWatch: { problem: () => undefined },
     authSecret: SECRET,
     nowMs: () => Date.parse(NOW),

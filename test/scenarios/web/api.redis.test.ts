@@ -225,6 +225,21 @@ describe('invoices', () => {
     }
   });
 
+  test('whoever has a PDF already is told so, and it is not made again', async () => {
+    const id = { id: 'acme-2026-01' };
+    const { etag } = (await get('/invoices/{id}.pdf', id)).headers;
+    const rendering = jest.spyOn(harness.web.pdfs, 'render');
+    const headers = { ...harness.bearer({ acme: 'admin' }), 'if-none-match': etag! };
+    expect((await get('/invoices/{id}.pdf', id, headers)).statusCode).toBe(304);
+    expect(rendering).not.toHaveBeenCalled();
+    rendering.mockReturnValueOnce(undefined);
+    const refused = await get('/invoices/{id}.pdf', id);
+    expect(refused.headers).toMatchObject({ 'retry-after': '5', 'cache-control': 'no-store' });
+    expect(refused.json()).toMatchObject({ status: 429, code: 'RATE_LIMITED' });
+    expect(refused.headers['content-disposition']).toBeUndefined();
+    rendering.mockRestore();
+  });
+
   test('whoever has an invoice already is told so', async () => {
     const { etag } = (await get('/invoices/{id}', { id: 'acme-2026-01' })).headers;
     const ask = (tag: string): Promise<HttpAnswer> =>

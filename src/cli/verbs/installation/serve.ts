@@ -5,6 +5,7 @@ import { usageConsumers } from '../../../../consumers';
 import { assignedPartitions } from '../../../kafka/checks/check-groups';
 import { usageTopics } from '../../../kafka/topics/topics';
 import { watchLog } from '../../../ingest/health/log-position';
+import { createPdfRenderer } from '../../../pdf/pdf-renderer';
 import { createTokens } from '../../../web/http/tokens';
 import { needAuthSecret } from '../../lib/auth-secret';
 import { withContext, type Context } from '../../../installation/context';
@@ -37,10 +38,11 @@ async function serve(context: Context): Promise<void> {
   const groupIds = usageConsumers.map(({ name }) => groupOf(config.prefix, name));
   const readers = (): Promise<Map<string, Set<number>>> => assignedPartitions(kafka, groupIds);
   const logWatch = watchLog({ kafka, store, topics: usageTopics(config.prefix), readers }, logger);
-  // Loaded only now, with the fonts for its PDFs, because help and completion load this file too.
+  // Loaded only now, because help and completion load this file too.
   const { createServer } = await import('../../../web/http/server.js');
+  const pdfs = createPdfRenderer();
   const app = await createServer({
-    ...{ config, logger, calendar, catalog, kafka, store, logWatch, ledgerWatch, authSecret },
+    ...{ config, logger, calendar, catalog, kafka, store, logWatch, ledgerWatch, authSecret, pdfs },
     tokens: createTokens(authSecret),
     nowMs: Date.now,
   });
@@ -51,6 +53,7 @@ async function serve(context: Context): Promise<void> {
     await stopSignal.promise;
   } finally {
     await app.close();
+    await pdfs.close();
     logWatch.stop();
     ledgerWatch.stop();
     stopSignal.dispose();

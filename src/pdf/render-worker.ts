@@ -1,0 +1,27 @@
+import { parentPort } from 'node:worker_threads';
+import { parseCopy } from '../lib/document';
+import { renderInvoicePdf } from './invoice-pdf';
+
+/** The thread of `pdf-renderer.ts`. */
+
+export interface RenderRequest {
+  readonly request: number;
+  readonly document: string;
+}
+
+export interface Rendered {
+  readonly request: number;
+  readonly pdf?: Uint8Array;
+  readonly error?: string;
+}
+
+const answer = (rendered: Rendered): void => parentPort?.postMessage(rendered);
+
+parentPort?.on('message', ({ request, document }: RenderRequest) => {
+  void Promise.resolve()
+    .then(() => renderInvoicePdf(parseCopy('invoice.v1.json', document, 'the invoice')))
+    .then(
+      (pdf) => answer({ request, pdf }),
+      (error: unknown) => answer({ request, error: String(error) }),
+    );
+});
