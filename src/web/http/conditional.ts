@@ -19,7 +19,7 @@ export function sendConditional(
   return hasTag(request.headers['if-none-match'], tag) ? reply.code(304).send() : reply.send(body);
 }
 
-/** The same for a body that is made from `source`. It is not made for a reader who has it already. */
+/** Does the same for a body that is rendered from `source`, only if the reader does not have it. */
 export async function sendConditionally(
   request: FastifyRequest,
   reply: FastifyReply,

@@ -225,7 +225,7 @@ describe('invoices', () => {
     }
   });
 
-  test('whoever has a PDF already is told so, and it is not made again', async () => {
+  test('a reader who has a PDF already gets 304, and nothing is rendered', async () => {
     const id = { id: 'acme-2026-01' };
     const { etag } = (await get('/invoices/{id}.pdf', id)).headers;
     const rendering = jest.spyOn(harness.web.pdfs, 'render');
