@@ -5,6 +5,7 @@ import type { Catalog, CatalogDocument } from '../billing/catalog/catalog';
 import builtIn from '../billing/catalog/livekit-cloud.json';
 import { TallymanError } from '../lib/errors';
 import { compileSchema, problemOf } from '../lib/schema';
+import { readFailure } from '../lib/text/input-file';
 
 /**
  * Reads and checks a catalog file, or the built-in catalog if `path` is undefined.
@@ -13,8 +14,8 @@ import { compileSchema, problemOf } from '../lib/schema';
  */
 export function loadCatalog(path?: string): { catalog: Catalog; document: CatalogDocument } {
   const document = path === undefined ? builtIn : readJson(path);
-  const validate = compileSchema<CatalogDocument>('catalog.v1.json');
-  if (!validate(document)) throw badCatalog(path, [schemaProblem(document, validate.errors!)]);
+  const validate = compileSchema<CatalogDocument>('catalog.v1.json', '', { allErrors: true });
+  if (!validate(document)) throw badCatalog(path, schemaProblems(document, validate.errors!));
   const answer = buildCatalog(document);
   if (!answer.ok) throw badCatalog(path, answer.problems);
   return { catalog: answer.catalog, document };
@@ -24,7 +25,7 @@ function readJson(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
   } catch (error) {
-    throw badCatalog(path, [(error as Error).message]);
+    throw badCatalog(path, [readFailure(error)]);
   }
 }
 
@@ -37,12 +38,24 @@ function badCatalog(path: string | undefined, problems: readonly string[]): Tall
 }
 
 /**
- * If a value matches no form of a price, the error with the deepest path is the most useful one.
+ * Every problem once. If a value fits no form of a price, each form complains, and the deepest
+ * complaint says most.
  */
-function schemaProblem(document: unknown, errors: readonly ErrorObject[]): string {
+function schemaProblems(document: unknown, errors: readonly ErrorObject[]): string[] {
+  const choices = errors.filter(({ keyword }) => keyword === 'anyOf').map((error) => error.instancePath);
   const depthOf = (error: ErrorObject): number => error.instancePath.split('/').length;
-  const told = errors.filter((error) => error.keyword !== 'anyOf');
-  const deepest = told.reduce((best, error) => (depthOf(error) > depthOf(best) ? error : best));
+  const deepest = new Map<string, ErrorObject>();
+  for (const error of errors.filter(({ keyword }) => keyword !== 'anyOf')) {
+    const { instancePath, keyword, params } = error;
+    const choice = choices.find((path) => instancePath === path || instancePath.startsWith(`${path}/`));
+    const about = choice ?? JSON.stringify([instancePath, keyword, params]);
+    const best = deepest.get(about);
+    if (best === undefined || depthOf(error) > depthOf(best)) deepest.set(about, error);
+  }
+  return [...deepest.values()].map((error) => schemaProblem(document, error));
+}
+
+function schemaProblem(document: unknown, deepest: ErrorObject): string {
   const path = rowPath(document, deepest.instancePath);
   if (deepest.keyword === 'additionalProperties') {
     const { additionalProperty } = deepest.params as { additionalProperty: string };
@@ -72,3 +85,6 @@ function nameOf(row: unknown): string {
   const found = plan ?? meter ?? model ?? name;
   return typeof found === 'string' ? ` (${found})` : '';
 }
+
+/** The built-in catalog as the text of a file. */
+export const builtInCatalogText = (): string => `${JSON.stringify(builtIn, null, 2)}\n`;

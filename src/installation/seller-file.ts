@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Seller } from '../billing/invoice/invoice';
 import { TallymanError } from '../lib/errors';
+import { readFailure } from '../lib/text/input-file';
 import { validatorOf } from '../lib/schema';
 
 /**
@@ -23,6 +24,6 @@ function readJson(path: string): { value: unknown; problems: string[] } {
     const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
     return { value, problems: validatorOf('seller.v1.json')(value) };
   } catch (error) {
-    return { value: undefined, problems: [(error as Error).message] };
+    return { value: undefined, problems: [readFailure(error)] };
   }
 }

@@ -14,7 +14,13 @@ export interface SchemaCheck<T> {
   errors?: Ajv.ErrorObject[] | null | undefined;
 }
 
+interface SchemaOptions {
+  /** Reports every problem, for files of people. Otherwise a check ends with the first one. */
+  readonly allErrors?: boolean;
+}
+
 let ajv: Ajv.Ajv2020 | undefined;
+let thoroughAjv: Ajv.Ajv2020 | undefined;
 
 /**
  * A check by a schema of `schemas/`; `pointer` picks a part of it, e.g. `#/properties/data`. `T` is
@@ -23,10 +29,14 @@ let ajv: Ajv.Ajv2020 | undefined;
  *
  * The check throws a RangeError if there is no such schema.
  */
-export function compileSchema<T>(fileName: string, pointer = ''): SchemaCheck<T> {
+export function compileSchema<T>(
+  fileName: string,
+  pointer = '',
+  { allErrors = false }: SchemaOptions = {},
+): SchemaCheck<T> {
   let compiled: Ajv.ValidateFunction<T> | undefined;
   const check: SchemaCheck<T> = (value): value is T => {
-    compiled ??= compiledSchema<T>(`https://tallyman.dev/schemas/${fileName}${pointer}`);
+    compiled ??= compiledSchema<T>(`https://tallyman.dev/schemas/${fileName}${pointer}`, allErrors);
     const isGood = compiled(value);
     check.errors = compiled.errors;
     return isGood;
@@ -34,25 +44,29 @@ export function compileSchema<T>(fileName: string, pointer = ''): SchemaCheck<T>
   return check;
 }
 
-function compiledSchema<T>(id: string): Ajv.ValidateFunction<T> {
-  if (ajv === undefined) {
-    // Loading it takes as long as loading a Redis client.
-    // eslint-disable-next-line @typescript-eslint/no-require-imports
-    const { Ajv2020 } = require('ajv/dist/2020') as typeof Ajv;
-    ajv = new Ajv2020({
-      verbose: true, // Errors contain the value, so that the message can show it.
-      strictTypes: false, // A case behind `if` does not repeat the types of its parent.
-      strictRequired: false,
-      unevaluated: false, // No schema uses it, and it would cost time for every event.
-      dynamicRef: false,
-    });
-    for (const name of readdirSync(SCHEMAS_FOLDER).filter((file) => file.endsWith('.json'))) {
-      ajv.addSchema(readSchema(name));
-    }
-  }
-  const validate = ajv.getSchema<T>(id);
+function compiledSchema<T>(id: string, allErrors: boolean): Ajv.ValidateFunction<T> {
+  const checker = allErrors ? (thoroughAjv ??= createAjv(true)) : (ajv ??= createAjv(false));
+  const validate = checker.getSchema<T>(id);
   if (validate === undefined) throw new RangeError(`there is no schema ${id}`);
   return validate as Ajv.ValidateFunction<T>;
+}
+
+function createAjv(allErrors: boolean): Ajv.Ajv2020 {
+  // Loading it takes as long as loading a Redis client.
+  // eslint-disable-next-line @typescript-eslint/no-require-imports
+  const { Ajv2020 } = require('ajv/dist/2020') as typeof Ajv;
+  const created = new Ajv2020({
+    allErrors,
+    verbose: true, // Errors contain the value, so that the message can show it.
+    strictTypes: false, // A case behind `if` does not repeat the types of its parent.
+    strictRequired: false,
+    unevaluated: false, // No schema uses it, and it would cost time for every event.
+    dynamicRef: false,
+  });
+  for (const name of readdirSync(SCHEMAS_FOLDER).filter((file) => file.endsWith('.json'))) {
+    created.addSchema(readSchema(name));
+  }
+  return created;
 }
 
 /** A schema file of `schemas/`, parsed. */

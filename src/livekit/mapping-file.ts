@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { LiveKitMapping } from '../../schemas/types';
 import { TallymanError } from '../lib/errors';
+import { readFailure } from '../lib/text/input-file';
 import { validatorOf } from '../lib/schema';
 import { DEFAULT_PROJECT_PATTERN } from './project-of-room';
 import type { MappingRules } from './usage-of-webhook';
@@ -27,7 +28,7 @@ export function loadMappingRules(path: string | undefined): MappingRules {
       }
     }
   } catch (error) {
-    problems.push((error as Error).message);
+    problems.push(readFailure(error));
   }
   if (problems.length === 0) return rulesOf(document, pattern);
   throw new TallymanError(

@@ -11,6 +11,11 @@ export function printLine(text = ''): void {
   process.stdout.write(`${text}\n`);
 }
 
+/** What is not the result: it must not reach the next program of a pipe. */
+export function printNote(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
 export interface Column<Row> {
   readonly title: string;
   readonly of: (row: Row) => string;

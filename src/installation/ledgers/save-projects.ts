@@ -5,10 +5,13 @@ import { changeProjects, type ProjectsEditor } from './change-projects';
 import { validatorOf } from '../../lib/schema';
 import type { Context } from '../context';
 
-/** A plan from a day on, and changes to the profile. Undefined fields stay as they are. */
+/**
+ * A plan from a day on, if one is named, and changes to the profile. Undefined fields stay as they
+ * are.
+ */
 export interface ProjectChange {
   readonly project: string;
-  readonly plan: string;
+  readonly plan?: string | undefined;
   readonly from: string;
   readonly profile: { readonly [Field in keyof Profile]: Profile[Field] | undefined };
   readonly tax?: Tax | undefined;
@@ -21,7 +24,7 @@ export function changedProject(before: ProjectDocument | undefined, change: Proj
   return {
     ...before,
     project,
-    plans: withRow(before?.plans, { plan, from }),
+    plans: plan === undefined ? (before?.plans ?? []) : withRow(before?.plans, { plan, from }),
     profile: {
       ...before?.profile,
       ...named,

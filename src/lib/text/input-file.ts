@@ -48,7 +48,12 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'this user may not read it',
 };
 
+/** Why a file cannot be read, for people. */
+export function readFailure(error: unknown): string {
+  const { code = '', message = '' } = error as NodeJS.ErrnoException;
+  return REASONS[code] ?? message;
+}
+
 function unreadable(file: string, error: unknown): TallymanError {
-  const { code = '', message = '' } = error as { code?: string; message?: string };
-  return new TallymanError('NO_FILE', `Cannot read ${file}: ${REASONS[code] ?? message}.`, { file });
+  return new TallymanError('NO_FILE', `Cannot read ${file}: ${readFailure(error)}.`, { file });
 }

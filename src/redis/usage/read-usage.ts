@@ -176,3 +176,9 @@ export async function writeShardCount(store: Store, count: number): Promise<void
   }
   await store.redis.set(store.keys.shardCount, count);
 }
+
+/** Those of `keys` that exist, in their order. */
+export async function existingKeys(store: Store, keys: readonly string[]): Promise<string[]> {
+  const counts = await store.send(keys.map((key) => ['exists', key]));
+  return keys.filter((_, i) => counts[i] === 1);
+}

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CatalogDocument } from '../../../src/billing/catalog/catalog';
-import { loadCatalog } from '../../../src/installation/catalog-file';
+import { builtInCatalogText, loadCatalog } from '../../../src/installation/catalog-file';
 import { TallymanError } from '../../../src/lib/errors';
 import { builtInDocument } from '../../kit/built-in-catalog';
 import { thrownBy } from '../../kit/thrown-by';
@@ -40,8 +40,22 @@ test('a file is read like the built-in catalog', () => {
 
 test('a file that is not there or no JSON is named', () => {
   const missing = thrownBy(() => loadCatalog(join(folder, 'none.json'))) as TallymanError;
-  expect(missing.message).toMatch(/none\.json is not a valid catalog:\n {2}ENOENT/);
+  expect(missing.message).toMatch(/none\.json is not a valid catalog:\n {2}there is no such file$/);
   expect(thrownBy(() => loadCatalog(fileOf('{ "plans": ')))).toMatchObject({ code: 'BAD_CATALOG' });
+});
+
+test('every mistake is named at once, a value that fits no form of a price once', () => {
+  expect(
+    problemsOf([['plans', 1, 'fee'], 50], [['rates', 3, 'plans', 'ship'], '5e-4'], [['currency'], 'usd']),
+  ).toEqual([
+    expect.stringMatching(/^currency /),
+    expect.stringMatching(/^plans\[1\] \(ship\)\.fee /),
+    expect.stringMatching(/^rates\[3\] \(session\.webrtc\)\.plans\.ship is "5e-4"/),
+  ]);
+});
+
+test('the file to start from is valid', () => {
+  expect(loadCatalog(fileOf(builtInCatalogText())).document).toEqual(builtInDocument);
 });
 
 test.each<[string, Path, unknown, RegExp]>([

@@ -1,9 +1,10 @@
+import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { catalogOn, type CatalogOn, type RateOn } from '../../../billing/catalog/catalog-on';
 import { unpricedByAgents, type UnpricedByAgents } from '../../../billing/catalog/unpriced-by-agents';
 import type { CatalogDocument, PriceDocument, TierDocument } from '../../../billing/catalog/catalog';
 import { PHONE_NUMBER_LABELS } from '../../../billing/pricing/phone-numbers';
-import { loadCatalog } from '../../../installation/catalog-file';
+import { builtInCatalogText, loadCatalog } from '../../../installation/catalog-file';
 import { TallymanError } from '../../../lib/errors';
 import { dayArgument } from '../../lib/arguments';
 import { withContext } from '../../../installation/context';
@@ -11,7 +12,7 @@ import { groupDigits, printJson, printLine, printTable, type Column } from '../.
 
 export function verb(): Command {
   return new Command('catalog')
-    .description('Check or show plans, included quantities and prices.')
+    .description('Check, show or begin a catalog of plans, included quantities and prices.')
     .addHelpText(
       'after',
       `
@@ -49,6 +50,28 @@ Examples:
             return Promise.resolve();
           }),
         ),
+    )
+    .addCommand(
+      new Command('init')
+        .description('Write the built-in catalog as a file, to start your own from.')
+        .argument('<file>', 'the file to write, which must not exist; - for stdout')
+        .addHelpText(
+          'after',
+          `
+Change the file, check it, and let TALLYMAN_CATALOG name it.
+
+Examples:
+  tallyman catalog init catalog.json
+  tallyman catalog check catalog.json`,
+        )
+        .action(async (file: string) => {
+          if (file === '-') {
+            process.stdout.write(builtInCatalogText());
+            return;
+          }
+          await writeFile(file, builtInCatalogText(), { flag: 'wx' });
+          printLine(file);
+        }),
     )
     .addCommand(
       new Command('show')

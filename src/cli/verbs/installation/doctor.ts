@@ -23,14 +23,21 @@ Examples:
     });
 }
 
+/** Equal problems are printed once, with all that have them. */
 function printFindings(findings: readonly Finding[]): void {
   if (findings.length === 0) {
     printLine('No problems found.');
     return;
   }
-  for (const { level, subject, problem, remedy } of findings) {
+  const groups = new Map<string, Finding[]>();
+  for (const finding of findings) {
+    const kind = `${finding.level} ${finding.problem}`;
+    groups.set(kind, [...(groups.get(kind) ?? []), finding]);
+  }
+  for (const group of groups.values()) {
+    const { level, problem } = group[0]!;
     const mark = level === 'error' ? toned('bad', 'ERROR  ') : toned('careful', 'warning');
-    printLine(`${mark}  ${subject}: ${problem}`);
-    printLine(`         -> ${remedy}`);
+    printLine(`${mark}  ${group.map(({ subject }) => subject).join(', ')}: ${problem}`);
+    for (const remedy of new Set(group.map((finding) => finding.remedy))) printLine(`         -> ${remedy}`);
   }
 }

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { keysOfProject } from '../../../redis/keys';
-import { readShardCount } from '../../../redis/usage/read-usage';
+import { existingKeys, readShardCount } from '../../../redis/usage/read-usage';
 import { checkRebuilt } from '../../../redis/rebuilding';
 import { projectMonthVerb } from '../../lib/arguments';
 import { withContext } from '../../../installation/context';
-import { printJson, printLine } from '../../lib/output';
+import { printJson, printLine, printNote } from '../../lib/output';
 
 export function verb(): Command {
   return projectMonthVerb('keys', 'Print the Redis keys that hold the usage of a project, for redis-cli.')
@@ -13,15 +13,17 @@ export function verb(): Command {
       `
 Examples:
   tallyman keys acme-voice
-  tallyman keys acme-voice --month 2026-10 | xargs -n 1 redis-cli HGETALL`,
+  tallyman keys acme-voice --month 2026-10 | grep :totals: | xargs -n 1 redis-cli -u $REDIS_URL HGETALL`,
     )
     .action(async (project: string, options: { month?: string; json?: true }) => {
       await withContext(async ({ store: openStore, calendar }) => {
         const store = await openStore();
         const month = options.month ?? calendar.monthOfMs(Date.now());
         await checkRebuilt(store);
-        const keys = keysOfProject(store.keys, await readShardCount(store), project, month);
+        const possible = keysOfProject(store.keys, await readShardCount(store), project, month);
+        const keys = await existingKeys(store, possible);
         if (options.json) printJson({ project, month, keys });
+        else if (keys.length === 0) printNote(`Redis has no keys of ${project} in ${month}.`);
         else keys.forEach((key) => printLine(key));
       });
     });

@@ -8,6 +8,8 @@ import { forecastUsage } from '../../../../billing/invoice/forecast';
 import { loadCatalog } from '../../../../installation/catalog-file';
 import { readInvoiceInput } from '../../../../close/invoice-inputs';
 import { loadSeller } from '../../../../installation/seller-file';
+import { TallymanError } from '../../../../lib/errors';
+import { readProject } from '../../../../redis/views/projects';
 import { readWhole } from '../../../../redis/rebuilding';
 import { projectMonthVerb } from '../../../lib/arguments';
 import { caughtUp } from '../../../../installation/ledgers/caught-up';
@@ -42,6 +44,13 @@ Examples:
           issuedAt: new Date(nowMs).toISOString(),
         };
         const input = await readWhole(store, () => readInvoiceInput(terms, project, null));
+        if (input.totals.size === 0 && (await readProject(store, project)) === undefined) {
+          throw new TallymanError(
+            'NO_PROJECT',
+            `${project} was never set, and has no usage in ${month}. \`tallyman projects list\` shows the projects.`,
+            { project, month },
+          );
+        }
         const sofar = buildInvoice(input);
         const forecast = forecastOf(input, nowMs - calendar.monthStart(month), monthMs(calendar, month));
         if (options.json) printJson(documentOf(sofar, forecast));

@@ -7,7 +7,7 @@ import { describePlans } from '../../../lib/describe-plans';
 import { changedProject, editProjects, projectChecker } from '../../../../installation/ledgers/save-projects';
 
 interface SetOptions {
-  readonly plan: string;
+  readonly plan?: string;
   readonly from?: string;
   readonly name?: string;
   readonly email?: string;
@@ -16,17 +16,18 @@ interface SetOptions {
   readonly taxRate?: string;
   readonly taxName?: string;
   readonly budget?: string;
+  readonly dryRun?: true;
   readonly json?: true;
 }
 
 export function verb(): Command {
   return new Command('set')
-    .description("Set a project's plan from a day onwards, and its profile.")
+    .description("Set a project's plan from a day onwards, or its profile.")
     .argument('<project>', 'project id', projectArgument)
-    .requiredOption('--plan <plan>', 'build, ship, scale, or another plan of the catalog')
+    .option('--plan <plan>', 'build, ship, scale, or another plan of the catalog; needed for a new project')
     .option(
       '--from <day>',
-      'first day of the plan, YYYY-MM-DD in the billing zone; today by default',
+      'first day of the plan and the tax rate, YYYY-MM-DD in the billing zone; today by default',
       dayArgument,
     )
     .option('--name <name>', 'who the invoice is made out to')
@@ -36,10 +37,16 @@ export function verb(): Command {
     .option('--tax-rate <fraction>', 'tax rate from the same day onwards: 0.21 is 21 %')
     .option('--tax-name <name>', 'what the invoice calls the tax, e.g. VAT')
     .option('--budget <amount>', 'monthly amount at which the project is alerted, e.g. 500.00')
+    .option('--dry-run', 'show the result, and change nothing')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
-      '\nExamples:\n  tallyman projects set acme --plan ship --from 2026-10-01 --name "Acme Inc."',
+      `
+Without --plan, the plans stay as they are.
+
+Examples:
+  tallyman projects set acme --plan ship --from 2026-10-01 --name "Acme Inc."
+  tallyman projects set acme --email billing@acme.example`,
     )
     .action((project: string, options: SetOptions) =>
       withContext((context) => setProject(context, project, options)),
@@ -55,16 +62,22 @@ async function setProject(context: Context, project: string, options: SetOptions
   const problemsOf = projectChecker(context);
   const document = await editProjects(context, async (editor) => {
     const [before] = await editor.read([project]);
+    if (plan === undefined && before === undefined) {
+      throw badProject(project, ['it was never set, so --plan is needed']);
+    }
     const changed = changedProject(before, change);
     const problems = problemsOf(changed);
     if (problems.length > 0) throw badProject(project, problems);
     const closed = editor.problemsOf(before, changed);
     if (closed.length > 0) throw closedMonthEdit(project, closed);
-    await editor.save([before], [changed]);
+    if (!options.dryRun) await editor.save([before], [changed]);
     return changed;
   });
   if (options.json) printJson(document);
-  else printLine(`${project}: ${describePlans(document.plans)}`);
+  else
+    printLine(
+      `${project}: ${describePlans(document.plans)}${options.dryRun ? ' (dry run, nothing was changed)' : ''}`,
+    );
 }
 
 function badProject(project: string, problems: readonly string[]): TallymanError {
