@@ -20,7 +20,7 @@ export function readRedisMemory(store: Store): Promise<RedisMemory[]> {
   );
 }
 
-/** Of an answer to INFO. */
+/** @param info the answer to INFO */
 export function memoryOf(info: Readonly<Record<string, string>>): Omit<RedisMemory, 'node'> {
   const limit = Number(info['maxmemory'] ?? 0);
   return {
