@@ -19,6 +19,12 @@ export interface PriceList {
     included: Record<string, string>;
   }[];
   readonly rates: readonly Rated[];
+  readonly phoneNumbers: readonly {
+    kind: string;
+    from: string;
+    plans: Record<string, string>;
+    included?: Record<string, number>;
+  }[];
   readonly inference: {
     readonly stt: { readonly per: string; readonly models: readonly (Rated & { model: string })[] };
     readonly tts: { readonly per: string; readonly models: readonly (Rated & { model: string })[] };
@@ -56,6 +62,13 @@ interface Fraction {
 
 type Totals = ReadonlyMap<string, bigint>;
 
+/** How many phone numbers a project rents from a day on, by kind. */
+export interface RentedNumbers {
+  readonly from: string;
+  readonly usLocal?: number;
+  readonly usTollFree?: number;
+}
+
 /** The base units of a billing unit. */
 function unitSize(meter: string): bigint {
   if (meter.startsWith('session.') || (meter.startsWith('agent.') && meter !== 'agent.events')) return 60n;
@@ -74,18 +87,21 @@ export function centsDue(...input: Parameters<typeof linesDue>): bigint {
  *
  * @param plan the project's plan in every month
  * @param months the project's totals by month as they are kept, late usage as `<month>@<meter>`
+ * @param rented its phone numbers; their lines are `usLocal` and `usTollFree`
  */
 export function linesDue(
   prices: PriceList,
   plan: string | undefined,
   month: string,
   months: ReadonlyMap<string, Totals>,
+  rented: readonly RentedNumbers[] = [],
 ): Map<string, bigint> {
   const terms = plan ?? prices.defaultPlan;
   const linesOf = (origin: string, until: string): Totals =>
     monthLines(prices, terms, origin, billed(months, origin, until));
   const lines = new Map<string, bigint>();
   for (const [line, cents] of linesOf(month, month)) add(lines, line, cents);
+  for (const [line, cents] of numberLines(prices, terms, month, rented)) add(lines, line, cents);
   const names = [...(months.get(month)?.keys() ?? [])].filter((name) => name.includes('@'));
   for (const origin of new Set(names.map((name) => name.slice(0, 7)))) {
     for (const [line, cents] of linesOf(origin, month)) add(lines, `${origin}@${line}`, cents);
@@ -155,6 +171,42 @@ function monthLines(prices: PriceList, planName: string, month: string, totals: 
   const credits = cents(fraction(plan.inferenceCredits ?? '0'));
   // A plan that blocks at its quota should also have stopped inference beyond the credits.
   lines.set('credit', blocks || inference < credits ? -inference : -credits);
+  return lines;
+}
+
+/** Day by day. The days in a row with as many numbers are one amount, rounded once. */
+function numberLines(
+  prices: PriceList,
+  plan: string,
+  month: string,
+  rented: readonly RentedNumbers[],
+): Totals {
+  const lines = new Map<string, bigint>();
+  const blocks = current(prices.plans.filter((row) => row.plan === plan), month)?.atQuota === 'block'; // prettier-ignore
+  const [year, number] = month.split('-').map(Number) as [number, number];
+  const dayCount = new Date(Date.UTC(year, number, 0)).getUTCDate();
+  for (const kind of blocks ? [] : (['usLocal', 'usTollFree'] as const)) {
+    const row = current(prices.phoneNumbers.filter((candidate) => candidate.kind === kind), month); // prettier-ignore
+    let run = { count: 0, days: 0n };
+    const end = (): void => {
+      const charged = BigInt(Math.max(0, run.count - (row?.included?.[plan] ?? 0)));
+      if (charged === 0n) return;
+      const price = row?.plans[plan];
+      if (price === undefined) throw new Error(`the price list has no price of ${kind}`);
+      add(lines, kind, roundedCents(fraction(price), charged * run.days, BigInt(dayCount)));
+    };
+    for (let day = 1; day <= dayCount; day += 1) {
+      const date = `${month}-${String(day).padStart(2, '0')}`;
+      const begun = rented.filter(({ from }) => from <= date).sort((a, b) => (a.from < b.from ? -1 : 1));
+      const count = begun.at(-1)?.[kind] ?? 0;
+      if (count === run.count) run.days += 1n;
+      else {
+        end();
+        run = { count, days: 1n };
+      }
+    }
+    end();
+  }
   return lines;
 }
 

@@ -5,7 +5,7 @@ import type { Invoice } from '../../billing/invoice/invoice';
 import { groupDigits, printLine } from '../../cli/lib/output';
 import { createWatchdog } from '../../lib/process/watchdog';
 import { loadCatalog } from '../../installation/catalog-file';
-import { centsDue, type PriceList } from '../../oracle/invoice-oracle';
+import { centsDue, type PriceList, type RentedNumbers } from '../../oracle/invoice-oracle';
 import type { Oracle } from '../../oracle/usage-oracle';
 import type { Store } from '../../redis/store';
 import { readTotals } from '../../redis/usage/read-usage';
@@ -120,15 +120,25 @@ export function totalsOfInvoices(invoices: readonly Pick<Invoice, 'id' | 'total'
 
 export function oracleInvoices(
   oracle: Oracle,
-  projects: readonly { project: string; plans: readonly { plan: string }[] }[],
+  projects: readonly {
+    project: string;
+    plans: readonly { plan: string }[];
+    profile?: { phoneNumbers: readonly RentedNumbers[] };
+  }[],
   months: readonly string[],
 ): Numbers {
   const prices = loadCatalog(undefined).document as unknown as PriceList;
   const due: Numbers = {};
-  for (const { project, plans } of projects) {
+  for (const { project, plans, profile } of projects) {
     for (const month of months) {
       const cents = String(
-        centsDue(prices, plans[0]?.plan, month, oracle.totals.get(project) ?? new Map()),
+        centsDue(
+          prices,
+          plans[0]?.plan,
+          month,
+          oracle.totals.get(project) ?? new Map(),
+          profile?.phoneNumbers,
+        ),
       ).padStart(3, '0');
       if (cents !== '000') due[`${project}-${month}`] = `${cents.slice(0, -2)}.${cents.slice(-2)}`;
     }

@@ -54,9 +54,9 @@ const ROOMS: Readonly<Record<string, string>> = {
   'acme.egress-ingress-connector-kinds': 'northwind',
 };
 const PLANS = [
-  { project: 'acme', plan: 'ship' },
+  { project: 'acme', plan: 'ship', rented: { usLocal: 3, usTollFree: 1 } },
   { project: 'globex', plan: 'scale' },
-  { project: 'northwind', plan: 'build' },
+  { project: 'northwind', plan: 'build', rented: { usLocal: 1 } },
 ];
 const PROJECTS = [...PLANS.map(({ project }) => project), 'unattributed'];
 /** The watch checks every 30 s. The rest is for a busy machine. */
@@ -73,9 +73,10 @@ export async function demonstrateLiveKit(services: Services, folder: string, ser
 
   heading('Topics, cursors, projects');
   await tallyman('init');
-  for (const { project, plan } of PLANS) {
-    await tallyman('projects', 'set', project, '--plan', plan, '--from', `${month}-01`);
-  }
+  const projectsFile = join(folder, 'projects.ndjson');
+  const projects = projectsFrom(month);
+  writeFileSync(projectsFile, projects.map((project) => JSON.stringify(project)).join('\n'));
+  await tallyman('projects', 'import', projectsFile);
 
   heading('The bridge and the consumers');
   const verbs = [['bridge', 'livekit', '--watch'], ['consume']];
@@ -124,7 +125,7 @@ export async function demonstrateLiveKit(services: Services, folder: string, ser
     heading('Invoices');
     await tallyman('invoices', 'list');
     await tallyman('invoices', 'show', `globex-${month}`);
-    await judge(oracle, month, await readNow(), tallyman);
+    await judge(oracle, month, projects, await readNow(), tallyman);
     agree(
       'answers to a forged webhook, and sessions without an end',
       { forged, ended: await metric(limit) },
@@ -214,9 +215,19 @@ async function until(what: string, holds: () => Promise<unknown>): Promise<void>
 const same = (a: object, b: object): boolean =>
   JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
 
+/** The documents of the projects. Phone numbers are rented from the middle of the month on. */
+function projectsFrom(month: string) {
+  return PLANS.map(({ project, plan, rented }) => ({
+    project,
+    plans: [{ plan, from: `${month}-01` }],
+    ...(rented && { profile: { phoneNumbers: [{ from: `${month}-15`, ...rented }] } }),
+  }));
+}
+
 async function judge(
   oracle: Oracle,
   month: string,
+  projects: ReturnType<typeof projectsFrom>,
   totals: Record<string, string>,
   tallyman: (...words: string[]) => Promise<string>,
 ): Promise<void> {
@@ -227,7 +238,6 @@ async function judge(
   const deadLetters = JSON.parse(await tallyman('dead-letters', 'list', '--json')) as {
     byReason: Record<string, number>;
   };
-  const projects = PLANS.map(({ project, plan }) => ({ project, plans: [{ plan }] }));
   agree('totals', totals, oracleTotals(oracle));
   agree('dead letters', deadLetters.byReason, oracle.counts.deadLetters);
   agree('invoices', totalsOfInvoices(invoices), oracleInvoices(oracle, projects, [month]));

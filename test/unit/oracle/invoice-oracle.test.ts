@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { buildInvoice } from '../../../src/billing/invoice/build-invoice';
 import { aliasesIn } from '../../../src/billing/catalog/catalog';
 import builtIn from '../../../src/billing/catalog/livekit-cloud.json';
-import { centsDue, linesDue, type PriceList } from '../../../src/oracle/invoice-oracle';
+import { centsDue, linesDue, type PriceList, type RentedNumbers } from '../../../src/oracle/invoice-oracle';
 import { models } from '../../../src/oracle/usage-draft';
 import { builtInCatalog } from '../../kit/built-in-catalog';
 
@@ -75,6 +75,15 @@ describe('by hand', () => {
     });
   });
 
+  test('a phone number costs its days, beyond those that are free', () => {
+    const rented = [{ from: '2026-01-01', usLocal: 1 }, { from: '2026-07-11', usLocal: 4, usTollFree: 1 }]; // prettier-ignore
+    // 3 of 4 local numbers for 21 of 31 days at 1.00, and one toll-free at 2.00.
+    expect(Object.fromEntries(linesDue(prices, 'ship', '2026-07', new Map(), rented))).toEqual({
+      ...{ plan: 50_00n, usLocal: 2_03n, usTollFree: 1_35n },
+    });
+    expect(centsDue(prices, 'build', '2026-07', new Map(), rented)).toBe(0n);
+  });
+
   test('a model without a price is an error, not free', () => {
     expect(() => due('ship', { 'inference.tts/acme/voice': 1n })).toThrow('no inference.tts/acme/voice');
   });
@@ -105,16 +114,37 @@ const usage: fc.Arbitrary<Map<string, Totals>> = fc
     return months;
   });
 
+const NUMBERS = [
+  ['usLocal', 'US local phone numbers'],
+  ['usTollFree', 'US toll-free phone numbers'],
+] as const;
+
+const numbers: fc.Arbitrary<RentedNumbers[]> = fc.uniqueArray(
+  fc.record(
+    {
+      from: fc
+        .tuple(fc.constantFrom(...MONTHS), fc.integer({ min: 1, max: 28 }))
+        .map(([month, day]) => `${month}-${String(day).padStart(2, '0')}`),
+      usLocal: fc.nat({ max: 4 }),
+      usTollFree: fc.nat({ max: 3 }),
+    },
+    { requiredKeys: ['from'] },
+  ),
+  { maxLength: 4, selector: ({ from }) => from },
+);
+
 /** The lines of production's invoice under the oracle's names, in cents. */
 function linesBuilt(
   plan: string,
   month: string,
   months: ReadonlyMap<string, Totals>,
+  rented: readonly RentedNumbers[],
 ): Record<string, bigint> {
   const history = new Map([...months].map(([name, totals]) => [name, { totals }]));
   const { status, invoice } = buildInvoice({
     project: 'acme',
     plans: [{ plan, from: '2026-01-01' }],
+    profile: { phoneNumbers: rented },
     month,
     periodStart: `${month}-01T00:00:00Z`,
     periodEnd: `${month}-28T00:00:00Z`,
@@ -127,10 +157,11 @@ function linesBuilt(
   expect(status).not.toBe('draft');
   const aliases = aliasesIn(Object.entries(prices.inference.aliases), month);
   const lines: Record<string, bigint> = {};
-  for (const { kind, meter, model, period, amount } of invoice.lines) {
+  for (const { kind, meter, model, period, description, amount } of invoice.lines) {
     const proper = model === undefined ? undefined : (aliases.get(model) ?? model);
     const key = meter === undefined ? kind : proper === undefined ? meter : `${meter}/${proper}`;
-    const name = period === undefined ? key : `${period}@${key}`;
+    const number = NUMBERS.find(([, label]) => description.startsWith(label))?.[0];
+    const name = number ?? (period === undefined ? key : `${period}@${key}`);
     lines[name] = (lines[name] ?? 0n) + BigInt(amount!.replace('.', ''));
   }
   return Object.fromEntries(Object.entries(lines).filter(([, cents]) => cents !== 0n));
@@ -138,10 +169,10 @@ function linesBuilt(
 
 test.each(['build', 'ship', 'scale'])('every line of an invoice agrees with the oracle, %s', (plan) => {
   fc.assert(
-    fc.property(usage, (months) => {
+    fc.property(usage, numbers, (months, rented) => {
       for (const month of MONTHS) {
-        expect(linesBuilt(plan, month, months)).toEqual(
-          Object.fromEntries(linesDue(prices, plan, month, months)),
+        expect(linesBuilt(plan, month, months, rented)).toEqual(
+          Object.fromEntries(linesDue(prices, plan, month, months, rented)),
         );
       }
     }),
