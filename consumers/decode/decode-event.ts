@@ -19,6 +19,8 @@ export interface RawMessage {
    */
   readonly valueBytes?: number;
   valueText?(): string;
+  /** The value as parsed from valid UTF-8, if whoever has it has parsed it already. */
+  readonly parsed?: { readonly document: unknown };
   readonly headers?: RawHeaders | undefined;
 }
 
@@ -101,6 +103,7 @@ function parseValue(message: RawMessage): { ok: true; document: unknown } | Reje
   if (bytes > VALUE_BYTES_MAX) {
     return reject('too_large', `the value is ${bytes} bytes and must be at most ${VALUE_BYTES_MAX}`);
   }
+  if (message.parsed !== undefined) return { ok: true, document: message.parsed.document };
   const text = message.valueText?.() ?? message.value?.toString('utf8') ?? '';
   // Decoding replaces what is not UTF-8 by U+FFFD, and two ids could become the same. A text
   // without U+FFFD, as almost all are, needs no check of its bytes.

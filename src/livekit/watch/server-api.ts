@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 /** A participant in the server's list. */
 export interface ListedParticipant {
   readonly sid: string;
-  readonly identity?: string;
+  readonly identity: string;
   readonly joinedAt?: string;
   readonly joinedAtMs?: string;
   readonly kind?: string;
@@ -24,6 +24,8 @@ export interface ServerApi {
   listRooms(): Promise<readonly ListedRoom[]>;
   /** Empty if the room does not exist. */
   listParticipants(room: string): Promise<readonly ListedParticipant[]>;
+  /** Whether a node has the participant. If the server cannot tell, its list is believed. */
+  isConnected(room: string, identity: string): Promise<boolean>;
   listActiveEgress(): Promise<readonly ListedStream[]>;
   /** Also an egress that has ended; undefined if the server has forgotten it, after a day. */
   findEgress(egressId: string): Promise<ListedStream | undefined>;
@@ -31,7 +33,8 @@ export interface ServerApi {
   listIngress(): Promise<readonly ListedStream[]>;
 }
 
-const REQUEST_TIMEOUT_MS = 5_000;
+/** LiveKit waits 3 s for a node that is gone. */
+const REQUEST_TIMEOUT_MS = 10_000;
 const TOKEN_SECONDS = 60;
 
 /**
@@ -41,12 +44,8 @@ const TOKEN_SECONDS = 60;
  */
 export function createServerApi(url: string, [key, secret]: readonly [string, string]): ServerApi {
   const base = url.replace(/^ws/, 'http').replace(/\/+$/, '');
-  const ask = async <T extends object>(
-    method: string,
-    grant: object,
-    body: object,
-  ): Promise<T | undefined> => {
-    const response = await fetch(`${base}/twirp/livekit.${method}`, {
+  const post = (method: string, grant: object, body: object): Promise<Response> =>
+    fetch(`${base}/twirp/livekit.${method}`, {
       method: 'POST',
       headers: {
         authorization: `Bearer ${tokenOf(key, secret, grant)}`,
@@ -55,6 +54,12 @@ export function createServerApi(url: string, [key, secret]: readonly [string, st
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
     });
+  const ask = async <T extends object>(
+    method: string,
+    grant: object,
+    body: object,
+  ): Promise<T | undefined> => {
+    const response = await post(method, grant, body);
     if (response.status === 404) return undefined;
     if (!response.ok) {
       throw new Error(`${method} was answered with ${response.status}: ${await response.text()}`);
@@ -75,6 +80,13 @@ export function createServerApi(url: string, [key, secret]: readonly [string, st
         { room },
       );
       return answer?.participants ?? [];
+    },
+    async isConnected(room, identity) {
+      // It changes nothing, and unlike the list it is answered by the participant's own node.
+      const body = { room, identity, trackSids: [], subscribe: false };
+      const response = await post('RoomService/UpdateSubscriptions', { roomAdmin: true, room }, body);
+      if (response.status === 404) return false;
+      return !(response.status === 503 && (await response.text()).includes('no response from servers'));
     },
     listActiveEgress: () => items('Egress/ListEgress', { roomRecord: true }, { active: true }),
     async findEgress(egressId) {

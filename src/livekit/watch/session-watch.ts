@@ -13,6 +13,7 @@ import {
 } from '../../redis/livekit/open-sessions';
 import type { Store } from '../../redis/store';
 import type { LiveKitUsage } from '../usage-of-webhook';
+import { createCensus, type Census } from './census';
 import type { ServerApi } from './server-api';
 import {
   messageIn,
@@ -72,12 +73,13 @@ export function createSessionWatch(options: WatchOptions): Watch {
         usages.push(...usageOf(session, session.lastSeenMs, by));
         places.push(place);
       };
-      await noteRoomsOf(api, options);
+      const census = api && createCensus(api);
+      await noteRoomsOf(api, census, options);
       await eachConcurrently(await readOpenRooms(store), ROOMS_AT_ONCE, async (roomSid) => {
         const sessions = await sessionsIn(store, roomSid);
         if (sessions.size === 0) return forgetOpenRoom(store, roomSid);
         const askedAtMs = nowMs();
-        const present = await presentIn(api, sessions, logger);
+        const present = await presentIn(census, sessions, logger);
         for (const [sid, session] of sessions) {
           const place = { roomSid, id: sid };
           const verdict = verdictOn(session, present?.has(sid), askedAtMs, limitMs);
@@ -97,12 +99,13 @@ export function createSessionWatch(options: WatchOptions): Watch {
 /** Opens sessions whose start was missed: those that the server lists and that are not recorded. */
 async function noteRoomsOf(
   api: ServerApi | undefined,
+  census: Census | undefined,
   { store, logger, nowMs }: WatchOptions,
 ): Promise<void> {
-  if (api === undefined) return;
+  if (api === undefined || census === undefined) return;
   try {
     await eachConcurrently(await api.listRooms(), ROOMS_AT_ONCE, async (room) => {
-      for (const participant of await api.listParticipants(room.name)) {
+      for (const participant of await census(room.name)) {
         // Before it is ACTIVE, no media flows, and no webhook reports it.
         if (participant.state !== 'ACTIVE') continue;
         const session: OpenSession = {
@@ -127,15 +130,15 @@ async function noteRoomsOf(
  * answer.
  */
 async function presentIn(
-  api: ServerApi | undefined,
+  census: Census | undefined,
   sessions: ReadonlyMap<string, OpenSession>,
   logger: Logger,
 ): Promise<ReadonlySet<string> | undefined> {
   const [first] = sessions.values();
   const name = first?.room.name;
-  if (api === undefined || name === undefined) return undefined;
+  if (census === undefined || name === undefined) return undefined;
   try {
-    return new Set((await api.listParticipants(name)).map(({ sid }) => sid));
+    return new Set((await census(name)).map(({ sid }) => sid));
   } catch (error) {
     logger.warn(
       { err: error, room: name },

@@ -4,6 +4,7 @@ import { eachConcurrently } from '../../lib/process/concurrently';
 import type { Logger } from '../../lib/logger';
 import { noteEnded, noteOpen, readOpen, updateOpen, type OpenPlace } from '../../redis/livekit/open-sessions';
 import { idOfIngress, type LiveKitUsage } from '../usage-of-webhook';
+import { createCensus, type Census } from './census';
 import type { ServerApi } from './server-api';
 import {
   messageIn,
@@ -139,10 +140,11 @@ async function listOf(
   if (api === undefined) return undefined;
   try {
     const infos = await (kind === 'egress' ? api.listActiveEgress() : api.listIngress());
+    const census = createCensus(api);
     const listed = new Map<string, Listed>();
     await eachConcurrently(infos.map(kept), ROOMS_AT_ONCE, async (info) => {
       const id = idOf(kind, info);
-      if (id !== undefined) listed.set(id, { info, isActive: await isGoingOn(kind, info, api) });
+      if (id !== undefined) listed.set(id, { info, isActive: await isGoingOn(kind, info, census) });
     });
     return listed;
   } catch (error) {
@@ -155,13 +157,13 @@ async function listOf(
  * A service that was killed leaves its streams in LiveKit's list for good, so their participants
  * must be in the room, too. A web egress has no room, and goes on for as long as it is listed.
  */
-async function isGoingOn(kind: Kind, info: Json, api: ServerApi): Promise<boolean> {
+async function isGoingOn(kind: Kind, info: Json, census: Census): Promise<boolean> {
   const status = String(stateOf(kind, info)['status']);
   if (!ACTIVE.has(status)) return false;
   const room = info['roomName'];
   if (!IN_ROOM.has(status) || typeof room !== 'string' || room === '') return true;
   const identity = kind === 'egress' ? info['egressId'] : info['participantIdentity'];
-  return (await api.listParticipants(room)).some((participant) => participant.identity === identity);
+  return (await census(room)).some((participant) => participant.identity === identity);
 }
 
 /**

@@ -37,14 +37,17 @@ export function judgeEvent(
   return { ok: true, topic: consumer.topic, project: decoded.project };
 }
 
-/** Voids are rare, so their text may be parsed once more. */
-function voidedTypeOf({ value, headers }: GivenEvent): unknown {
+function voidedTypeOf({ value, parsed }: GivenEvent): unknown {
   try {
-    const document: unknown = JSON.parse(value.toString('utf8'));
-    const data =
-      headers['ce_specversion'] === undefined && isJsonObject(document) ? document['data'] : document;
+    // In binary mode the value is the data. Voids are rare, so it may be parsed once more.
+    const data: unknown =
+      parsed === undefined ? JSON.parse(value.toString('utf8')) : (parsed.document as GivenData).data;
     return isJsonObject(data) ? data['type'] : undefined;
   } catch {
     return undefined;
   }
+}
+
+interface GivenData {
+  readonly data?: unknown;
 }

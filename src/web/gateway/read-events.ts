@@ -4,6 +4,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 /** An event as it came over HTTP, in the form in which a producer would write it to Kafka. */
 export interface GivenEvent {
   readonly value: Buffer;
+  /** The value, parsed; missing in binary mode. */
+  readonly parsed?: { readonly document: unknown };
   /** `content-type`, and in binary mode the `ce_*` attributes. */
   readonly headers: Readonly<Record<string, string>>;
   /** For routing only. The decoder checks whether they are valid. */
@@ -56,7 +58,7 @@ export function readEvents(httpHeaders: IncomingHttpHeaders, body: Buffer): Give
 
 function structured(value: Buffer, event: unknown): GivenEvent {
   const { type, subject, id } = (event ?? {}) as Record<string, unknown>;
-  return { value, headers: { 'content-type': STRUCTURED }, type, subject, id };
+  return { value, parsed: { document: event }, headers: { 'content-type': STRUCTURED }, type, subject, id };
 }
 
 /**

@@ -15,6 +15,8 @@ let prefix: string;
 let nowMs: number;
 /** Room name -> who is in it; undefined: the server does not answer. */
 let server: Map<string, ListedParticipant[]> | undefined;
+/** Identities that the server lists although their node is gone. */
+let onKilledNode: Set<string>;
 let watch: Watch;
 
 beforeEach(async () => {
@@ -22,6 +24,7 @@ beforeEach(async () => {
   store = await openStore({ url: testRedisUrl(), prefix });
   nowMs = START_SECONDS * SECOND_MS;
   server = new Map();
+  onKilledNode = new Set();
   watch = watchOf(api as ServerApi);
 });
 afterEach(async () => {
@@ -31,13 +34,14 @@ afterEach(async () => {
 });
 
 /** Steers who is there; LiveKit's API itself is not what is tested here. */
-const api: Pick<ServerApi, 'listRooms' | 'listParticipants'> = {
+const api: Pick<ServerApi, 'listRooms' | 'listParticipants' | 'isConnected'> = {
   listRooms: () =>
     server === undefined
       ? Promise.reject(new Error('away'))
       : Promise.resolve([...server.keys()].map((name) => ({ sid: `RM_${name}`, name }))),
   listParticipants: (room) =>
     server === undefined ? Promise.reject(new Error('away')) : Promise.resolve(server.get(room) ?? []),
+  isConnected: (_, identity) => Promise.resolve(!onKilledNode.has(identity)),
 };
 
 const watchOf = (asked: ServerApi): Watch =>
@@ -65,7 +69,7 @@ const webhook = (event: string, sid: string, atSeconds = 0, room = 'acme.x'): Re
   participant: { sid, joinedAtMs: String(START_SECONDS * SECOND_MS) },
 });
 const listed = (sid: string): ListedParticipant => ({
-  sid,
+  ...{ sid, identity: `of ${sid}` },
   state: 'ACTIVE',
   joinedAtMs: String(START_SECONDS * SECOND_MS),
 });
@@ -95,6 +99,19 @@ test('a session of a server that was killed ends when it was last seen, once', a
   expect(ended(await lookAfter(30))).toEqual([['PA_1', 'acme', 'watch', 30]]);
   await settle(endings);
   expect(ended(await lookAfter(30))).toEqual([]);
+});
+
+test('a session of a killed node, which LiveKit lists for a day, ends when it was last seen, and is not opened again', async () => {
+  await watch.note(webhook('participant_joined', 'PA_1'));
+  server = new Map([['acme.x', [listed('PA_1'), listed('PA_2')]]]);
+  await lookAfter(30);
+  onKilledNode = new Set(['of PA_1', 'of PA_3']);
+  server.get('acme.x')!.push(listed('PA_3')); // Its start was missed.
+  await lookAfter(30);
+  const endings = await lookAfter(30);
+  expect(ended(endings)).toEqual([['PA_1', 'acme', 'watch', 30]]);
+  await settle(endings);
+  for (let look = 0; look < 3; look += 1) expect(ended(await lookAfter(30))).toEqual([]);
 });
 
 test('a session that is back at the second look goes on', async () => {

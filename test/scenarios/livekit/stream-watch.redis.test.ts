@@ -44,6 +44,7 @@ const api = {
   listIngress: () => answer(server?.ingress),
   listParticipants: (room) =>
     answer(server?.rooms.get(room)?.map((identity) => ({ sid: 'PA', identity })) ?? (server && [])),
+  isConnected: () => Promise.resolve(true),
 } satisfies Partial<ServerApi>;
 
 const optionsOf = (asked: object | undefined): WatchOptions => ({
