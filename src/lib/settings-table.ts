@@ -39,11 +39,11 @@ const KAFKA = [
   ...BILLING,
 ];
 const REDIS = ['init', 'consume', 'bridge', 'totals', 'keys', 'rebuild', 'doctor', ...BILLING];
-const EVERY = [...new Set([...KAFKA, ...REDIS, 'catalog', 'token', 'completion'])];
+const EVERY = [...new Set([...KAFKA, ...REDIS, 'catalog', 'token', 'completion', 'healthcheck'])];
 const COUNTING = ['init', 'consume', 'close', 'explain', 'verify', 'rebuild', 'doctor'];
 const LIMITS = [...COUNTING, 'publish', 'gateway'];
 const SERVERS = ['serve', 'gateway', 'bridge'];
-const PROBED = ['consume', 'verify', 'gateway', 'bridge'];
+const PROBED = ['consume', 'verify', 'gateway', 'bridge', 'alerts', 'healthcheck'];
 const WEBHOOKS = ['gateway', 'bridge'];
 
 /**
