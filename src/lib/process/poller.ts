@@ -1,6 +1,9 @@
 // Everything that waits or repeats uses this file. The timers run on a monotonic clock: setting the
 // system's clock neither shortens nor stretches a pause.
 
+/** A timer of Node's that is set for longer fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Waits for `ms`, or until the signal is aborted, whichever comes first. Never rejects. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
@@ -10,7 +13,12 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
       signal?.removeEventListener('abort', end);
       resolve();
     };
-    const timer = setTimeout(end, ms);
+    let timer: NodeJS.Timeout;
+    const wait = (leftMs: number): void => {
+      const next = leftMs > LONGEST_TIMER_MS ? () => wait(leftMs - LONGEST_TIMER_MS) : end;
+      timer = setTimeout(next, Math.min(leftMs, LONGEST_TIMER_MS));
+    };
+    wait(ms);
     signal?.addEventListener('abort', end);
   });
 }

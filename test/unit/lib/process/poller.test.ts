@@ -32,6 +32,15 @@ describe('a pause', () => {
     expect(pausing.yes).toBe(true);
   });
 
+  test('may be longer than a timer of Node can be', async () => {
+    const days = 86_400_000;
+    const pausing = ended(pause(30 * days));
+    await pass(30 * days - 1);
+    expect(pausing.yes).toBe(false);
+    await pass(1);
+    expect(pausing.yes).toBe(true);
+  });
+
   test('ends when its signal is aborted, and leaves no timer', async () => {
     const stop = new AbortController();
     const pausing = ended(pause(1_000, stop.signal));
