@@ -22,6 +22,7 @@ import type { Context } from '../installation/context';
 import { deferred } from '../lib/process/deferred';
 import { signalled, type StopSignal } from '../lib/process/stop-signal';
 import { createStopDeadline } from './guards/stop-deadline';
+import { logProgress } from './health/log-progress';
 import { watchHealth } from './health/watch-health';
 
 /*
@@ -127,6 +128,12 @@ export async function runConsumers(
     logger,
     onFatal: fatal.reject,
   });
+  const progressLog = logProgress({
+    logger,
+    statuses: () => runners.map((runner) => runner.status()),
+    position: () => logWatch.position(),
+    deadLetters: () => metrics.deadLettersByReason(),
+  });
   let probes: HealthServer | undefined;
   try {
     probes = await serveProbes(config.health, () => watch.health(), metrics.registry, logger);
@@ -146,6 +153,7 @@ export async function runConsumers(
     await Promise.allSettled(
       runners.map((runner) => runner.stop((what, wait) => deadline.during(what, wait))),
     );
+    progressLog.stop();
     await deadline.during('the publisher', Promise.allSettled([publisher.close()]));
     stopSignal.dispose();
   }

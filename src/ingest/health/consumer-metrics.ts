@@ -8,6 +8,8 @@ import { registerLogMetrics } from './log-metrics';
 
 export interface ConsumerMetrics extends ApplyMetrics {
   readonly registry: Registry;
+  /** Dead letters since the start, by reason. */
+  deadLettersByReason(): Readonly<Record<string, number>>;
 }
 
 const APPLY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -86,13 +88,18 @@ export function createConsumerMetrics(
     registers,
   });
 
+  const byReason = new Map<string, number>();
   return {
     registry,
     observeApply: (topic, durationMs) => apply.observe({ topic }, durationMs / 1000),
     observeDelay: (topic, publishedAtMs) =>
       delay.observe({ topic }, Math.max(0, nowMs() - publishedAtMs) / 1000),
     observeDeadLetters(letters) {
-      for (const { topic, rejection } of letters) deadLetters.inc({ topic, reason: rejection.reason });
+      for (const { topic, rejection } of letters) {
+        deadLetters.inc({ topic, reason: rejection.reason });
+        byReason.set(rejection.reason, (byReason.get(rejection.reason) ?? 0) + 1);
+      }
     },
+    deadLettersByReason: () => Object.fromEntries(byReason),
   };
 }

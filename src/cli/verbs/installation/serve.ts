@@ -8,6 +8,8 @@ import { watchLog } from '../../../ingest/health/log-position';
 import { createPdfRenderer } from '../../../pdf/pdf-renderer';
 import { createTokens } from '../../../web/http/tokens';
 import { needAuthSecret } from '../../lib/auth-secret';
+import { versionText } from '../../lib/version';
+import { logStart } from '../../../installation/log-start';
 import { withContext, type Context } from '../../../installation/context';
 import { groupOf } from '../../../ingest/run-consumers';
 import { signalled, stopsWhileStarting } from '../../../lib/process/stop-signal';
@@ -46,6 +48,7 @@ async function serve(context: Context): Promise<void> {
     tokens: createTokens(authSecret),
     nowMs: Date.now,
   });
+  logStart(context, 'serve', versionText());
   const stopSignal = signalled();
   try {
     const address = await app.listen({ host: config.web.host, port: config.web.port });

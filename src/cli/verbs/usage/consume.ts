@@ -1,5 +1,7 @@
 import { Argument, Command } from 'commander';
 import { consumerNames, consumerNamed } from '../../../../consumers';
+import { versionText } from '../../lib/version';
+import { logStart } from '../../../installation/log-start';
 import { withContext } from '../../../installation/context';
 import { EXIT_INTERRUPTED, stopsWhileStarting } from '../../../lib/process/stop-signal';
 
@@ -21,6 +23,7 @@ Examples:
     .action(async (names: string[], options: { untilCaughtUp?: true }) => {
       const end = await withContext(async (context) => {
         stopsWhileStarting(context.logger, options.untilCaughtUp ? EXIT_INTERRUPTED : 0);
+        logStart(context, 'consume', versionText());
         // Loaded only now, so that a signal meanwhile does not kill the process.
         const { runConsumers } = await import('../../../ingest/run-consumers.js');
         return runConsumers(context, {

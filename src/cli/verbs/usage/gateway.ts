@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import { versionText } from '../../lib/version';
+import { logStart } from '../../../installation/log-start';
 import { withContext } from '../../../installation/context';
 import { stopsWhileStarting } from '../../../lib/process/stop-signal';
 import { needAuthSecret } from '../../lib/auth-secret';
@@ -23,6 +25,7 @@ Examples:
       withContext(async (context) => {
         const authSecret = needAuthSecret(context);
         stopsWhileStarting(context.logger);
+        logStart(context, 'gateway', versionText());
         // The web server is loaded only now, because help and completion load this file too.
         const { runGateway } = await import('../../../web/gateway/run-gateway.js');
         await runGateway(context, { authSecret });
