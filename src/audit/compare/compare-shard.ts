@@ -73,8 +73,9 @@ function* pagesOf(projects: readonly string[]): Generator<string[]> {
 /** Compares a month in Redis with itself: the days of each meter must add up to its total. */
 export function* daysThatDoNotAddUp(
   month: string,
-  { totals, daily }: ShardMonth,
+  { totals, daily, damaged }: ShardMonth,
 ): Generator<Pick<Difference, 'kind' | 'field' | 'expected' | 'found'>> {
+  yield* damagedQuantities(damaged);
   const sums = new Map<string, bigint>();
   for (const [dayField, quantity] of daily) {
     const day = dayField.slice(0, 10);
@@ -87,6 +88,18 @@ export function* daysThatDoNotAddUp(
   for (const { field, ...quantities } of differingFields(totals, sums)) {
     yield { kind: 'days_sum', field, ...shownQuantities(quantities) };
   }
+}
+
+/** A quantity that cannot be read differs from every recount, even from one without the field. */
+export function damagedQuantities(
+  damaged: ShardMonth['damaged'],
+): Pick<Difference, 'kind' | 'field' | 'expected' | 'found'>[] {
+  return damaged.map(({ key, field, found }) => ({
+    kind: 'damaged',
+    field: field || key,
+    expected: 'an integer',
+    found,
+  }));
 }
 
 function shownQuantities({ expected, found }: { expected: bigint | undefined; found: bigint | undefined }): {

@@ -6,6 +6,8 @@ export interface Difference {
     | 'daily'
     /** The days of a field do not add up to its total. */
     | 'days_sum'
+    /** A total or a day in Redis is not an integer, or its key is not a hash. */
+    | 'damaged'
     /** The month's set does not contain the project, so a close would not bill it. */
     | 'not_listed'
     /**

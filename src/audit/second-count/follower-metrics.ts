@@ -9,6 +9,7 @@ export interface FollowerReading {
 
 const KINDS: readonly Difference['kind'][] = [
   ...(['total', 'daily', 'days_sum', 'not_listed', 'freeze', 'view', 'number', 'shards', 'cursor'] as const),
+  'damaged',
   'invoice',
 ];
 

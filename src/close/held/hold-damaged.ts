@@ -7,6 +7,7 @@ import {
 } from '../../redis/checks/find-double-counts';
 import { findUnlistedTotals } from '../../redis/checks/find-unlisted';
 import type { Store } from '../../redis/store';
+import { describeDamage } from '../../redis/usage/quantity';
 import type { Held } from './held-projects';
 
 /**
@@ -47,7 +48,16 @@ export async function holdDamagedProjects(
     const detail = `it has totals of ${of} in shard ${shard}, and the month's set of projects does not contain it`;
     projects.set(project, { project, code: 'PROJECT_UNLISTED', detail, remedy });
   }
-  for await (const { project, shard, fields } of eachProjectThatDiffers(store, shardCount, month)) {
+  for await (const { project, shard, fields, damaged: unreadable } of eachProjectThatDiffers(
+    store,
+    shardCount,
+    month,
+  )) {
+    if (unreadable.length > 0) {
+      const detail = unreadable.map(describeDamage).join('; ');
+      projects.set(project, { project, code: 'UNREADABLE', detail, remedy });
+      continue;
+    }
     const detail = `its days of ${month} in shard ${shard} do not add up to its totals: ${fields.join(', ')}`;
     projects.set(project, { project, code: 'DAYS_DIFFER', detail, remedy });
   }

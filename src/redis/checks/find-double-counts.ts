@@ -3,6 +3,7 @@ import { eachPageOfMembers } from '../scan';
 import { readFreezes } from '../cut-offs';
 import { FINGERPRINT_BYTES } from '../apply/fingerprint';
 import { dedupWindows } from '../apply/forget-ids';
+import type { DamagedQuantity } from '../usage/quantity';
 import { readShard } from '../usage/read-shard';
 import type { Store } from '../store';
 
@@ -25,6 +26,8 @@ export interface ProjectThatDiffers {
   readonly shard: number;
   /** The names of the totals that differ, in order: meter, or `<month>@<meter>`. */
   readonly fields: readonly string[];
+  /** What cannot be read at all. */
+  readonly damaged: readonly DamagedQuantity[];
 }
 
 const PAGE_PROJECTS = 50;
@@ -115,9 +118,9 @@ export async function* eachProjectThatDiffers(
       for (let from = 0; from < members.length; from += PAGE_PROJECTS) {
         const page = members.slice(from, from + PAGE_PROJECTS);
         const { months } = await readShard(store, shard, month, page);
-        for (const { project, totals, daily } of months) {
+        for (const { project, totals, daily, damaged } of months) {
           const fields = totalsThatDiffer(month, totals, daily);
-          if (fields.length > 0) yield { project, shard, fields };
+          if (fields.length > 0 || damaged.length > 0) yield { project, shard, fields, damaged };
         }
       }
     }

@@ -11,13 +11,15 @@ KEYS
 ARGV
   projects whose membership in KEYS[3] is returned
 
-Answers { cursors, closed, memberships (1 or 0), hash, hash ... }, each hash as a flat list
+Answers { cursors, closed, memberships (1 or 0), hash, hash ... }, each hash as a flat list. For a key that is not a hash,
+the list is an empty field and the error, so that one such key does not hide the other projects.
 ]]
 local answer = { redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), {} }
 for i = 1, #ARGV do
   answer[3][i] = redis.call('SISMEMBER', KEYS[3], ARGV[i])
 end
 for i = 4, #KEYS do
-  answer[i] = redis.call('HGETALL', KEYS[i])
+  local hash = redis.pcall('HGETALL', KEYS[i])
+  answer[i] = hash.err and { '', hash.err } or hash
 end
 return answer

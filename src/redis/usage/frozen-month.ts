@@ -1,6 +1,6 @@
 import type { FrozenPart } from '../../../schemas/types';
 import { eachPageOfMembers } from '../scan';
-import { readShard } from './read-shard';
+import { checkUndamaged, readShard } from './read-shard';
 import type { Store } from '../store';
 
 const PAGE_PROJECTS = 50;
@@ -13,6 +13,8 @@ const FIELDS_A_PART = 1_000;
 /**
  * What a frozen month holds in a shard, some projects at a time. It no longer changes, so every
  * read gives the same.
+ *
+ * @throws TallymanError `DOCUMENT_DAMAGED`
  */
 export async function* readFrozenMonth(
   store: Store,
@@ -22,6 +24,7 @@ export async function* readFrozenMonth(
   for await (const members of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))) {
     for (let from = 0; from < members.length; from += PAGE_PROJECTS) {
       const { months } = await readShard(store, shard, month, members.slice(from, from + PAGE_PROJECTS));
+      months.forEach(checkUndamaged);
       yield months.flatMap(({ project, totals, daily }) => partsOf({ month, shard, project }, totals, daily));
     }
   }

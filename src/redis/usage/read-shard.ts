@@ -1,4 +1,6 @@
 import { parseCopy } from '../../lib/document';
+import { TallymanError } from '../../lib/errors';
+import { describeDamage, quantityOf, type DamagedQuantity } from './quantity';
 import type { PlacedProject } from './read-usage';
 import type { Store } from '../store';
 
@@ -18,6 +20,8 @@ export interface ShardMonth extends ProjectUsage {
   readonly project: string;
   /** Whether the month's set of projects lists it. A close bills only listed projects. */
   readonly isListed: boolean;
+  /** What is stored as a quantity and is none; it is missing in `totals` and `daily`. */
+  readonly damaged: readonly DamagedQuantity[];
 }
 
 /** A shard's totals at one point of the log. */
@@ -59,13 +63,26 @@ export async function readShard(
         new Map(Object.entries(parseCopy('cursors.v1.json', json, `the freeze of ${frozen}`))),
       ]),
     ),
-    months: projects.map((project, i) => ({
-      project,
-      isListed: listed[i] === 1,
-      totals: quantitiesOf(contents[2 * i] ?? []),
-      daily: quantitiesOf(contents[2 * i + 1] ?? []),
-    })),
+    months: projects.map((project, i) => {
+      const damaged: DamagedQuantity[] = [];
+      const quantities = (at: number): Map<string, bigint> =>
+        quantitiesOf(contents[at] ?? [], (field, found) => damaged.push({ key: hashes[at]!, field, found }));
+      return {
+        ...{ project, isListed: listed[i] === 1 },
+        ...{ totals: quantities(2 * i), daily: quantities(2 * i + 1), damaged },
+      };
+    }),
   };
+}
+
+/**
+ * Refuses a project's usage that is damaged, because a sum without it would be too small.
+ *
+ * @throws TallymanError `DOCUMENT_DAMAGED`
+ */
+export function checkUndamaged({ damaged }: ShardMonth): void {
+  const [first] = damaged;
+  if (first !== undefined) throw new TallymanError('DOCUMENT_DAMAGED', describeDamage(first), { damaged });
 }
 
 /** Redis is blocked while it reads this many projects of a shard. */
@@ -74,6 +91,8 @@ const PROJECTS_AT_ONCE = 50;
 /**
  * The usage of several projects in a month, in their order. Totals and days of a shard are read in
  * one step: read one after the other while events are counted, they do not add up to the same.
+ *
+ * @throws TallymanError `DOCUMENT_DAMAGED`
  */
 export async function readUsage(
   store: Store,
@@ -92,10 +111,11 @@ export async function readUsage(
   const read = async (shard: number, some: readonly { project: string; at: number }[]): Promise<void> => {
     const names = some.map(({ project }) => project);
     const { months } = await readShard(store, shard, month, names);
-    months.forEach(({ totals, daily }, i) => {
+    months.forEach((held, i) => {
+      checkUndamaged(held);
       const usage = found[some[i]!.at]!;
-      addTo(usage.totals, totals);
-      addTo(usage.daily, daily);
+      addTo(usage.totals, held.totals);
+      addTo(usage.daily, held.daily);
     });
   };
   const reads: Promise<void>[] = [];
@@ -115,6 +135,15 @@ function* pairsOf(flat: readonly string[]): Generator<[string, string]> {
   for (let i = 0; i + 1 < flat.length; i += 2) yield [flat[i]!, flat[i + 1]!];
 }
 
-function quantitiesOf(flat: readonly string[]): Map<string, bigint> {
-  return new Map([...pairsOf(flat)].map(([field, quantity]) => [field, BigInt(quantity)]));
+function quantitiesOf(
+  flat: readonly string[],
+  onDamaged: (field: string, found: string) => void,
+): Map<string, bigint> {
+  const quantities = new Map<string, bigint>();
+  for (const [field, text] of pairsOf(flat)) {
+    const quantity = quantityOf(text);
+    if (quantity === undefined) onDamaged(field, text);
+    else quantities.set(field, quantity);
+  }
+  return quantities;
 }

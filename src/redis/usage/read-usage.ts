@@ -1,6 +1,7 @@
 import { TallymanError } from '../../lib/errors';
 import { shardCountOf } from '../rebuilding';
 import { eachPageOfMembers } from '../scan';
+import { describeDamage, quantityOf } from './quantity';
 import type { Store } from '../store';
 
 /**
@@ -8,16 +9,20 @@ import type { Store } from '../store';
  *
  * @returns meter key, or `<month>@<meter key>` for late usage of that month -> integer in base
  *   units
+ * @throws TallymanError `DOCUMENT_DAMAGED`
  */
 export async function readTotals(store: Store, project: string, month: string): Promise<Map<string, bigint>> {
   const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
-  const hashes = await store.send(
-    shards.map((shard) => ['hgetall', store.keys.totals(shard, month, project)]),
-  );
+  const keys = shards.map((shard) => store.keys.totals(shard, month, project));
+  const hashes = (await store.send(keys.map((key) => ['hgetall', key]))) as Record<string, string>[];
   const sums = new Map<string, bigint>();
-  for (const hash of hashes as Record<string, string>[]) {
-    for (const [field, quantity] of Object.entries(hash))
-      sums.set(field, (sums.get(field) ?? 0n) + BigInt(quantity));
+  for (const [i, hash] of hashes.entries()) {
+    for (const [field, found] of Object.entries(hash)) {
+      const quantity = quantityOf(found);
+      if (quantity === undefined)
+        throw new TallymanError('DOCUMENT_DAMAGED', describeDamage({ key: keys[i]!, field, found }));
+      sums.set(field, (sums.get(field) ?? 0n) + quantity);
+    }
   }
   return sums;
 }

@@ -140,10 +140,12 @@ test('ids that are stored twice, or not at all, make the shard torn', async () =
 test('a project whose total or whose day was counted once more is named, with what differs', async () => {
   await count(0);
   await store.redis.hincrby(store.keys.totals(0, JULY, 'globex'), 'session.webrtc', 60);
-  expect(await differing(JULY)).toEqual([{ project: 'globex', shard: 0, fields: ['session.webrtc'] }]);
+  expect(await differing(JULY)).toEqual([
+    { project: 'globex', shard: 0, fields: ['session.webrtc'], damaged: [] },
+  ]);
   await store.redis.hincrby(store.keys.daily(0, '2026-08', 'acme'), '2026-07-05/session.webrtc', 60);
   expect(await differing('2026-08')).toEqual([
-    { project: 'acme', shard: 0, fields: ['2026-07@session.webrtc'] },
+    { project: 'acme', shard: 0, fields: ['2026-07@session.webrtc'], damaged: [] },
   ]);
 });
 

@@ -142,6 +142,30 @@ test('a project whose days differ from its totals is held, the others are issued
   expect(await redis.hget(totals, 'agent.session')).toBe('180');
 });
 
+test.each<[string, readonly string[], (totals: string) => Promise<unknown>]>([
+  ['a total that is not an integer', [], (totals) => redis.hset(totals, 'agent.session', '180.5')],
+  ['a field that nobody counts', ['--verify'], (totals) => redis.hset(totals, 'note', 'refunded')],
+  [
+    'a key of another type',
+    ['--verify'],
+    async (totals) => {
+      await redis.del(totals);
+      await redis.set(totals, '180');
+    },
+  ],
+])('%s holds its project, the others are issued, and a rebuild repairs it', async (_, flags, spoil) => {
+  await spoil(`${tallyman.prefix}:usage:{0}:totals:${lastMonth}:globex`);
+  expect(await differences()).toContainEqual(
+    expect.objectContaining({ kind: 'damaged', project: 'globex', expected: 'an integer' }),
+  );
+  const { code, stdout } = await tallyman.run([...CLOSE, ...flags, '--json']);
+  expect(code).toBe(1);
+  const { closes } = JSON.parse(stdout) as { closes: unknown[] };
+  const codes = flags.includes('--verify') ? ['UNREADABLE', 'RECOUNT_DIFFERS'] : ['UNREADABLE'];
+  expect(closes).toMatchObject([{ issued: 1, held: codes.map((code) => ({ project: 'globex', code })) }]);
+  await expectRemedyWorks();
+});
+
 test('a project that the set of its month lacks is held, the others are issued, and a rebuild repairs it', async () => {
   await redis.srem(`${tallyman.prefix}:usage:{0}:projects:${lastMonth}`, 'globex');
   const { code, stdout } = await tallyman.run([...CLOSE, '--json']);
