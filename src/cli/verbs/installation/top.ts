@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { followLedgers } from '../../../installation/ledgers/follow-ledger';
 import { loadCatalog } from '../../../installation/catalog-file';
-import { usageTopics } from '../../../kafka/topics/topics';
+import { checkCoPartitioned, usageTopics } from '../../../kafka/topics/topics';
 import { createLogLook } from '../../../ingest/health/log-position';
 import { createOverviewReader } from '../../../ops/overview';
 import { durationOption, spanArgument } from '../../lib/arguments';
@@ -94,6 +94,8 @@ async function openTop({
   const { catalog } = loadCatalog(config.catalogPath);
   const store = await openStore();
   const kafka = openKafka();
+  // Without the topics, each query would be repeated until it is given up.
+  await checkCoPartitioned(kafka, config.prefix);
   const position = polled(
     LOOK_EVERY_MS / 2,
     createLogLook({ kafka, store, topics: usageTopics(config.prefix) }),

@@ -88,6 +88,17 @@ test.each(mistakes)(
   90_000,
 );
 
+test.each(['top --once', 'top --json', 'consume --until-caught-up', 'doctor', 'close'])(
+  '%s before init names init',
+  async (words) => {
+    const answer = await installation().run(words.split(' '));
+    expect(answer.code).toBe(1);
+    expect(answer.stdout + answer.stderr).toContain('tallyman init');
+    expect(answer.stdout + answer.stderr).not.toContain('UNAVAILABLE');
+  },
+  60_000,
+);
+
 test('a port that answers nothing is given up, in one line', async () => {
   const other = installation({ KAFKA_BROKERS: `127.0.0.1:${silentPort}` });
   expectHelp(await other.run(['projects', 'list']), 'KAFKA_UNAVAILABLE', 'KAFKA_BROKERS');
