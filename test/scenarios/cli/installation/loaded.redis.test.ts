@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { dependencies } from '../../../../package.json';
+import { monthOf } from '../../../../src/rating/month';
 import { initCursor } from '../../../../src/redis/cursors';
 import { writeShardCount } from '../../../../src/redis/usage/read-usage';
 import { openStore } from '../../../../src/redis/store';
@@ -30,6 +31,8 @@ beforeAll(async () => {
   const store = await openStore({ url: testRedisUrl(), prefix });
   await writeShardCount(store, 1);
   await initCursor(store, 0, 'usage.session', 0);
+  const month = monthOf(new Date().toISOString());
+  await store.redis.hset(store.keys.totals(0, month, 'acme'), 'agent.session', '60');
   await store.close();
 });
 
