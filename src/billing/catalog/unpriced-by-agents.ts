@@ -1,4 +1,4 @@
-import { listedKeyOf } from '../pricing/month-terms';
+import { listedKeyOf } from '../pricing/prices-by-day';
 import type { Catalog } from './catalog';
 import agents from './livekit-agents-models.json';
 

@@ -14,7 +14,7 @@ import {
   type LatePart,
   type LateUsageInput,
 } from './price-late-usage';
-import { termsOfMonth } from '../pricing/month-terms';
+import { termsOfMonth } from '../pricing/prices-by-day';
 import { usageOfMonth } from '../pricing/month-usage';
 import { priceMonth } from '../pricing/price-month';
 import type { Blocked, Priced } from '../pricing/price-usage';

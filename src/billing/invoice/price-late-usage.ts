@@ -1,7 +1,7 @@
 import { TallymanError } from '../../lib/errors';
 import type { Catalog } from '../catalog/catalog';
 import { zero } from '../pricing/decimal';
-import { termsOfMonth } from '../pricing/month-terms';
+import { termsOfMonth } from '../pricing/prices-by-day';
 import { lateMonthsIn, usageOfMonth, type StoredMonth } from '../pricing/month-usage';
 import { priceMonth } from '../pricing/price-month';
 import type { Priced } from '../pricing/price-usage';

@@ -3,7 +3,7 @@ import type { PricedLine } from '../invoice/priced-line';
 import type { PhoneNumbers } from '../project/project';
 import { cutAt, daysOf, periodText, type Period } from './days';
 import { Decimal, one, roundMoney, zero } from './decimal';
-import type { NumberPrice, PricingPeriod } from './month-terms';
+import type { NumberPrice, PricingPeriod } from './prices-by-day';
 import type { Priced } from './price-usage';
 
 export const PHONE_NUMBER_LABELS = {

@@ -2,7 +2,7 @@ import { isInference } from '../../rating/meters';
 import type { Catalog } from '../catalog/catalog';
 import { periodText } from './days';
 import { Decimal, roundMoney, sum, zero } from './decimal';
-import type { PricingPeriod } from './month-terms';
+import type { PricingPeriod } from './prices-by-day';
 import { phoneNumberLines } from './phone-numbers';
 import type { PhoneNumbers } from '../project/project';
 import type { MonthUsage } from './month-usage';

@@ -2,7 +2,7 @@ import { isInference } from '../../rating/meters';
 import { chargesFor } from './charge';
 import { periodText } from './days';
 import { one, zero, type Decimal } from './decimal';
-import type { PricingPeriod } from './month-terms';
+import type { PricingPeriod } from './prices-by-day';
 import type { UsageItem } from './usage-items';
 import type { PricedLine } from '../invoice/priced-line';
 import { isFree } from './unit-price';

@@ -2,7 +2,7 @@ import { splitMeterKey } from '../../rating/meters';
 import type { UnitPrice } from '../catalog/catalog';
 import type { Period } from './days';
 import { Decimal, sum, zero } from './decimal';
-import type { PricingPeriod } from './month-terms';
+import type { PricingPeriod } from './prices-by-day';
 import { quantityIn, type MonthUsage } from './month-usage';
 import { inInvoiceOrder } from './units';
 

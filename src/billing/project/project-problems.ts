@@ -2,7 +2,7 @@ import { inForce, type Catalog } from '../catalog/catalog';
 import { meterListProblems, planAmountProblems, priceProblems } from '../catalog/catalog-problems';
 import { amountProblems } from '../pricing/currency';
 import { isDay } from '../pricing/days';
-import { listedKeyOf } from '../pricing/month-terms';
+import { listedKeyOf } from '../pricing/prices-by-day';
 import type { Overrides, PlanEntry, ProjectDocument } from './project';
 import { isInference, isMeter } from '../../rating/meters';
 

@@ -1,6 +1,6 @@
 import { buildInvoice, type InvoiceInput } from '../invoice/build-invoice';
 import { Decimal } from '../pricing/decimal';
-import { termsOfMonth } from '../pricing/month-terms';
+import { termsOfMonth } from '../pricing/prices-by-day';
 import { usageOfMonth } from '../pricing/month-usage';
 import { quotaUsage } from './quota-usage';
 

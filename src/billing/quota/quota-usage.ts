@@ -3,7 +3,7 @@ import { labelOf, unitOf, type BillingUnit } from '../pricing/units';
 import type { Catalog } from '../catalog/catalog';
 import { periodText } from '../pricing/days';
 import { sum, zero, type Decimal } from '../pricing/decimal';
-import type { PricingPeriod } from '../pricing/month-terms';
+import type { PricingPeriod } from '../pricing/prices-by-day';
 import type { MonthUsage } from '../pricing/month-usage';
 import { usageItemsIn, type UsageItem } from '../pricing/usage-items';
 import { priceUsage } from '../pricing/price-usage';

@@ -1,6 +1,6 @@
 import { isInference, splitMeterKey } from '../../rating/meters';
 import type { Invoice, InvoiceLine } from '../../billing/invoice/invoice';
-import type { PricingPeriod } from '../../billing/pricing/month-terms';
+import type { PricingPeriod } from '../../billing/pricing/prices-by-day';
 import { isLateField } from '../../rating/month';
 import { inInvoiceOrder, labelOf } from '../../billing/pricing/units';
 import type { PlanComparison } from '../../billing/invoice/compare-plans';

@@ -4,7 +4,7 @@ import { creditBalance } from '../../billing/invoice/credits';
 import { forecastUsage } from '../../billing/invoice/forecast';
 import type { Invoice } from '../../billing/invoice/invoice';
 import { creditNoteEntry } from '../../billing/invoice/invoice-id';
-import { needsDays, termsOfMonth, type PricingPeriod } from '../../billing/pricing/month-terms';
+import { needsDays, termsOfMonth, type PricingPeriod } from '../../billing/pricing/prices-by-day';
 import { usageOfMonth } from '../../billing/pricing/month-usage';
 import { quotaUsage, type QuotaUsage } from '../../billing/quota/quota-usage';
 import { TallymanError } from '../../lib/errors';

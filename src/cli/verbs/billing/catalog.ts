@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
-import { catalogOn, type CatalogOn, type RateOn } from '../../../billing/catalog/catalog-on';
+import { catalogOn, type CatalogOn, type RateOn } from '../../../billing/catalog/shown-catalog';
 import { unpricedByAgents, type UnpricedByAgents } from '../../../billing/catalog/unpriced-by-agents';
 import type { CatalogDocument, PriceDocument, TierDocument } from '../../../billing/catalog/catalog';
 import { PHONE_NUMBER_LABELS } from '../../../billing/pricing/phone-numbers';

@@ -3,7 +3,7 @@ import { buildCatalog } from '../../../../src/billing/catalog/build-catalog';
 import { buildInvoice, type InvoiceOutcome } from '../../../../src/billing/invoice/build-invoice';
 import { creditBalance } from '../../../../src/billing/invoice/credits';
 import type { Catalog, CatalogDocument } from '../../../../src/billing/catalog/catalog';
-import { needsDays } from '../../../../src/billing/pricing/month-terms';
+import { needsDays } from '../../../../src/billing/pricing/prices-by-day';
 import { lateMonthsIn, usageOfMonth, type StoredMonth } from '../../../../src/billing/pricing/month-usage';
 import type { ProjectDocument } from '../../../../src/billing/project/project';
 import { projectProblems } from '../../../../src/billing/project/project-problems';

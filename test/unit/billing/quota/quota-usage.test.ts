@@ -1,4 +1,4 @@
-import { termsOfMonth } from '../../../../src/billing/pricing/month-terms';
+import { termsOfMonth } from '../../../../src/billing/pricing/prices-by-day';
 import { usageOfMonth } from '../../../../src/billing/pricing/month-usage';
 import type { PlanEntry } from '../../../../src/billing/project/project';
 import { quotaUsage, type QuotaUsage } from '../../../../src/billing/quota/quota-usage';
