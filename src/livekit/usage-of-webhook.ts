@@ -218,10 +218,14 @@ function ofIngress(webhook: Json, rules: MappingRules): WebhookOutcome {
 export function idOfIngress(info: Json): string | undefined {
   const { resourceId, startedAt } = isMessage(info['state']) ? info['state'] : {};
   if (isName(resourceId)) return String(resourceId);
-  const hasBegun = !['undefined', 'null', '0'].includes(String(startedAt));
-  return hasBegun && isName(info['ingressId'])
-    ? `${String(info['ingressId'])}/${String(startedAt)}`
-    : undefined;
+  const begunAt = textOf(startedAt);
+  const hasBegun = begunAt !== undefined && begunAt !== '0';
+  return hasBegun && isName(info['ingressId']) ? `${String(info['ingressId'])}/${begunAt}` : undefined;
+}
+
+/** undefined for everything else: `String` throws for an object with a field `toString`. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 }
 
 function ofAgentJob(webhook: Json, rules: MappingRules): WebhookOutcome {

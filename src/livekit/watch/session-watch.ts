@@ -8,7 +8,6 @@ import {
   noteOpen,
   readOpen,
   readOpenRooms,
-  updateOpen,
   type OpenPlace,
 } from '../../redis/livekit/open-sessions';
 import type { Store } from '../../redis/store';
@@ -17,10 +16,11 @@ import { createCensus, type Census } from './census';
 import type { ServerApi } from './server-api';
 import {
   messageIn,
+  noteLook,
   NOTHING,
+  QUERIES_AT_ONCE,
   secondsToMs,
   usageEndedBy,
-  verdictOn,
   type EndedBy,
   type Json,
   type Watch,
@@ -29,11 +29,9 @@ import {
 
 type Room = OpenSession['room'];
 
-const ROOMS_AT_ONCE = 8;
-
 /** Ends the sessions of participants. */
 export function createSessionWatch(options: WatchOptions): Watch {
-  const { store, api, limitMs, logger, nowMs } = options;
+  const { store, api, logger, nowMs } = options;
 
   const usageOf = ({ room, participant }: OpenSession, endMs: number, endedBy: EndedBy): LiveKitUsage[] => {
     // In whole seconds, as the server would have sent it.
@@ -69,26 +67,23 @@ export function createSessionWatch(options: WatchOptions): Watch {
     async look() {
       const usages: LiveKitUsage[] = [];
       const places: OpenPlace[] = [];
-      const end = (place: OpenPlace, session: OpenSession, by: EndedBy): void => {
-        usages.push(...usageOf(session, session.lastSeenMs, by));
-        places.push(place);
-      };
+      // Before anything is asked: whoever leaves while the answers come was not seen later.
+      const askedAtMs = nowMs();
       const census = api && createCensus(api);
-      await noteRoomsOf(api, census, options);
-      await eachConcurrently(await readOpenRooms(store), ROOMS_AT_ONCE, async (roomSid) => {
+      await noteRoomsOf(api, census, askedAtMs, options);
+      await eachConcurrently(await readOpenRooms(store), QUERIES_AT_ONCE, async (roomSid) => {
         const sessions = await sessionsIn(store, roomSid);
         if (sessions.size === 0) return forgetOpenRoom(store, roomSid);
-        const askedAtMs = nowMs();
         const present = await presentIn(census, sessions, logger);
         for (const [sid, session] of sessions) {
           const place = { roomSid, id: sid };
-          const verdict = verdictOn(session, present?.has(sid), askedAtMs, limitMs);
-          if (verdict === 'seen') {
-            const { missedAtMs: _, ...seen } = session;
-            await updateOpen(store, place, JSON.stringify({ ...seen, lastSeenMs: askedAtMs }));
-          } else if (verdict === 'missed') {
-            await updateOpen(store, place, JSON.stringify({ ...session, missedAtMs: askedAtMs }));
-          } else if (verdict !== 'unknown') end(place, session, verdict);
+          const endedBy = await noteLook(options, place, session, {
+            isPresent: present?.has(sid),
+            askedAtMs,
+          });
+          if (endedBy === undefined) continue;
+          usages.push(...usageOf(session, session.lastSeenMs, endedBy));
+          places.push(place);
         }
       });
       return { usages, places };
@@ -100,18 +95,19 @@ export function createSessionWatch(options: WatchOptions): Watch {
 async function noteRoomsOf(
   api: ServerApi | undefined,
   census: Census | undefined,
-  { store, logger, nowMs }: WatchOptions,
+  askedAtMs: number,
+  { store, logger }: WatchOptions,
 ): Promise<void> {
   if (api === undefined || census === undefined) return;
   try {
-    await eachConcurrently(await api.listRooms(), ROOMS_AT_ONCE, async (room) => {
+    await eachConcurrently(await api.listRooms(), QUERIES_AT_ONCE, async (room) => {
       for (const participant of await census(room.name)) {
         // Before it is ACTIVE, no media flows, and no webhook reports it.
         if (participant.state !== 'ACTIVE') continue;
         const session: OpenSession = {
           room: roomKept({ ...room }),
           participant: { ...participant },
-          lastSeenMs: nowMs(),
+          lastSeenMs: askedAtMs,
         };
         const place = { roomSid: room.sid, id: participant.sid };
         await noteOpen(store, place, JSON.stringify(session));

@@ -8,10 +8,11 @@ import { createCensus, type Census } from './census';
 import type { ServerApi } from './server-api';
 import {
   messageIn,
+  noteLook,
   NOTHING,
+  QUERIES_AT_ONCE,
   secondsToMs,
   usageEndedBy,
-  verdictOn,
   type EndedBy,
   type Json,
   type Watch,
@@ -20,7 +21,6 @@ import {
 
 type Kind = OpenStream['kind'];
 
-const ROOMS_AT_ONCE = 8;
 const KINDS = ['egress', 'ingress'] as const;
 /** LiveKit's statuses of a stream that goes on; a zero is left out of webhooks. */
 const ACTIVE = new Set([
@@ -39,7 +39,7 @@ const KEPT = new Set([
 
 /** Ends egress and ingress, as the session watch ends the sessions of participants. */
 export function createStreamWatch(options: WatchOptions): Watch {
-  const { store, api, limitMs, logger, nowMs } = options;
+  const { store, api, logger, nowMs } = options;
 
   const usageOf = ({ kind, info, lastSeenMs }: OpenStream, endedBy: EndedBy): LiveKitUsage[] =>
     usageEndedBy(
@@ -77,9 +77,10 @@ export function createStreamWatch(options: WatchOptions): Watch {
       }
       const stream: OpenStream = { kind, info: kept(info), lastSeenMs: seenMs };
       await noteOpen(store, place, JSON.stringify(stream));
+      if (event !== `${kind}_updated`) return NOTHING;
       // Later webhooks report when it began.
       const before = (await streamsIn(options)).get(id);
-      if (before !== undefined && event === `${kind}_updated`) {
+      if (before !== undefined) {
         const merged = { ...before, info: { ...before.info, ...stream.info } };
         await updateOpen(store, place, JSON.stringify(merged));
       }
@@ -103,16 +104,10 @@ export function createStreamWatch(options: WatchOptions): Watch {
           const found = listed?.get(id) ?? (listed && (await endedEgress(id, noted, api)));
           const stream = found === undefined ? noted : { ...noted, info: found.info };
           const isActive = listed && (found?.isActive ?? false);
-          const verdict = verdictOn(noted, isActive, askedAtMs, limitMs);
-          if (verdict === 'seen') {
-            const { missedAtMs: _, ...seen } = stream;
-            await updateOpen(store, placeOf(id), JSON.stringify({ ...seen, lastSeenMs: askedAtMs }));
-          } else if (verdict === 'missed') {
-            await updateOpen(store, placeOf(id), JSON.stringify({ ...stream, missedAtMs: askedAtMs }));
-          } else if (verdict !== 'unknown') {
-            usages.push(...usageOf(stream, verdict));
-            places.push(placeOf(id));
-          }
+          const endedBy = await noteLook(options, placeOf(id), stream, { isPresent: isActive, askedAtMs });
+          if (endedBy === undefined) continue;
+          usages.push(...usageOf(stream, endedBy));
+          places.push(placeOf(id));
         }
       }
       return { usages, places };
@@ -142,7 +137,7 @@ async function listOf(
     const infos = await (kind === 'egress' ? api.listActiveEgress() : api.listIngress());
     const census = createCensus(api);
     const listed = new Map<string, Listed>();
-    await eachConcurrently(infos.map(kept), ROOMS_AT_ONCE, async (info) => {
+    await eachConcurrently(infos.map(kept), QUERIES_AT_ONCE, async (info) => {
       const id = idOf(kind, info);
       if (id !== undefined) listed.set(id, { info, isActive: await isGoingOn(kind, info, census) });
     });
@@ -158,8 +153,8 @@ async function listOf(
  * must be in the room, too. A web egress has no room, and goes on for as long as it is listed.
  */
 async function isGoingOn(kind: Kind, info: Json, census: Census): Promise<boolean> {
-  const status = String(stateOf(kind, info)['status']);
-  if (!ACTIVE.has(status)) return false;
+  const { status } = stateOf(kind, info);
+  if (typeof status !== 'string' || !ACTIVE.has(status)) return false;
   const room = info['roomName'];
   if (!IN_ROOM.has(status) || typeof room !== 'string' || room === '') return true;
   const identity = kind === 'egress' ? info['egressId'] : info['participantIdentity'];

@@ -1,7 +1,7 @@
-import type { OpenPlace } from '../../redis/livekit/open-sessions';
+import { updateOpen, type OpenPlace } from '../../redis/livekit/open-sessions';
 import type { Store } from '../../redis/store';
 import type { Logger } from '../../lib/logger';
-import { usageOfWebhook, type LiveKitUsage, type MappingRules } from '../usage-of-webhook';
+import { textOf, usageOfWebhook, type LiveKitUsage, type MappingRules } from '../usage-of-webhook';
 import type { ServerApi } from './server-api';
 
 /** Why a usage was ended without a webhook. The usage has it as `endedBy`. */
@@ -41,6 +41,9 @@ export interface Watch {
 
 export const NOTHING: Endings = { usages: [], places: [] };
 
+/** Rooms, egress or ingress that are queried at once. */
+export const QUERIES_AT_ONCE = 8;
+
 /** Two queries that are closer than this count as one, for example from two bridges. */
 const LOOKS_APART_MS = 10_000;
 
@@ -52,8 +55,13 @@ export function messageIn(webhook: Json, field: string): Json {
 
 /** @returns undefined for what is not a time */
 export function secondsToMs(seconds: unknown): number | undefined {
-  const ms = Number(/^\d+$/.exec(String(seconds))?.[0]) * 1000;
+  const ms = Number(/^\d+$/.exec(textOf(seconds) ?? '')?.[0]) * 1000;
   return Number.isSafeInteger(ms) ? ms : undefined;
+}
+
+interface LastSeen {
+  readonly lastSeenMs: number;
+  readonly missedAtMs?: number;
 }
 
 /** What an open usage is: seen, missed for the first time, over, or nothing new. */
@@ -65,8 +73,8 @@ type Verdict = 'seen' | 'missed' | 'unknown' | Extract<EndedBy, 'watch' | 'limit
  *
  * @param isPresent undefined if the server did not answer
  */
-export function verdictOn(
-  { lastSeenMs, missedAtMs }: { readonly lastSeenMs: number; readonly missedAtMs?: number },
+function verdictOn(
+  { lastSeenMs, missedAtMs }: LastSeen,
   isPresent: boolean | undefined,
   askedAtMs: number,
   limitMs: number,
@@ -75,6 +83,29 @@ export function verdictOn(
   if (isPresent) return 'seen';
   if (missedAtMs === undefined) return 'missed';
   return askedAtMs - missedAtMs >= LOOKS_APART_MS ? 'watch' : 'unknown';
+}
+
+/**
+ * Records what a look found of something open.
+ *
+ * @param isPresent undefined if the server did not answer
+ * @returns why it has ended; undefined if it goes on, or if that is not known yet
+ */
+export async function noteLook(
+  { store, limitMs }: Pick<WatchOptions, 'store' | 'limitMs'>,
+  place: OpenPlace,
+  open: LastSeen,
+  { isPresent, askedAtMs }: { readonly isPresent: boolean | undefined; readonly askedAtMs: number },
+): Promise<EndedBy | undefined> {
+  const verdict = verdictOn(open, isPresent, askedAtMs, limitMs);
+  if (verdict === 'watch' || verdict === 'limit') return verdict;
+  const { missedAtMs: _, ...seen } = open;
+  // It may have begun since.
+  const lastSeenMs = Math.max(open.lastSeenMs, askedAtMs);
+  if (verdict === 'seen') await updateOpen(store, place, JSON.stringify({ ...seen, lastSeenMs }));
+  if (verdict === 'missed')
+    await updateOpen(store, place, JSON.stringify({ ...open, missedAtMs: askedAtMs }));
+  return undefined;
 }
 
 /** The usage of the webhook that did not arrive, as the server would have sent it. */

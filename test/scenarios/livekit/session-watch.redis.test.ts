@@ -114,6 +114,35 @@ test('a session of a killed node, which LiveKit lists for a day, ends when it wa
   for (let look = 0; look < 3; look += 1) expect(ended(await lookAfter(30))).toEqual([]);
 });
 
+test('a session was last seen when the server was asked, however long it takes to answer', async () => {
+  const isConnected: ServerApi['isConnected'] = async (...of) => {
+    const answer = await api.isConnected(...of);
+    nowMs += 20 * SECOND_MS;
+    return answer;
+  };
+  watch = watchOf({ ...api, isConnected } as ServerApi);
+  await watch.note(webhook('participant_joined', 'PA_1'));
+  server = new Map([['acme.x', [listed('PA_1'), listed('PA_2')]]]); // The start of PA_2 was missed.
+  await lookAfter(30);
+  server = new Map();
+  await lookAfter(30);
+  expect(new Set(ended(await lookAfter(30)))).toEqual(
+    new Set([
+      ['PA_1', 'acme', 'watch', 30],
+      ['PA_2', 'acme', 'watch', 30],
+    ]),
+  );
+});
+
+test('a session that began after the server was asked is not moved back', async () => {
+  server = new Map([['acme.x', [listed('PA_1')]]]);
+  await watch.note(webhook('participant_joined', 'PA_1', 40));
+  await lookAfter(30);
+  server = new Map();
+  await lookAfter(30);
+  expect(ended(await lookAfter(30))).toEqual([['PA_1', 'acme', 'watch', 40]]);
+});
+
 test('a session that is back at the second look goes on', async () => {
   await watch.note(webhook('participant_joined', 'PA_1'));
   await lookAfter(30);
