@@ -6,6 +6,7 @@ import { consumerOfType } from '../../consumers';
 import { rateMessage } from '../../consumers/decode/rate-message';
 import { reject, type Rejection } from '../../consumers/decode/rejection';
 import { isJsonObject } from '../../consumers/usage-consumer';
+import { readConfig } from '../lib/config';
 import { createBillingCalendar } from '../rating/billing-calendar';
 import { roundingTable, type RoundingName } from '../rating/rounding';
 import type { RatedEvent } from '../rating/usage';
@@ -39,16 +40,13 @@ export type Rating = { readonly ok: true; readonly event: Omit<RatedEvent, 'offs
  */
 export type Rater = (event: unknown, publishedAt: Date) => Rating;
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-const DEFAULT_LIMITS = { futureMs: HOUR_MS, pastMs: 400 * DAY_MS, durationMs: 31 * DAY_MS };
-
 /** @throws RangeError if there is no such zone */
 export function createRater({ zone = 'UTC', rounding = 'per-minute', limits }: RaterOptions = {}): Rater {
+  const defaults = readConfig({}).limits;
   const context = {
     calendar: createBillingCalendar(zone),
     rounding: roundingTable(rounding),
-    limits: { ...DEFAULT_LIMITS, ...limits },
+    limits: { ...defaults, ...limits },
   };
   return (document, publishedAt) => {
     const { type, data } = isJsonObject(document) ? document : {};

@@ -14,8 +14,8 @@ import { readFailure } from '../lib/text/input-file';
  */
 export function loadCatalog(path?: string): { catalog: Catalog; document: CatalogDocument } {
   const document = path === undefined ? builtIn : readJson(path);
-  const validate = compileSchema<CatalogDocument>('catalog.v1.json', '', { allErrors: true });
-  if (!validate(document)) throw badCatalog(path, schemaProblems(document, validate.errors!));
+  const validate = compileSchema<CatalogDocument>('catalog.v1.json');
+  if (!validate(document)) throw badCatalog(path, schemaProblems(document));
   const answer = buildCatalog(document);
   if (!answer.ok) throw badCatalog(path, answer.problems);
   return { catalog: answer.catalog, document };
@@ -39,9 +39,13 @@ function badCatalog(path: string | undefined, problems: readonly string[]): Tall
 
 /**
  * Every problem once. If a value fits no form of a price, each form complains, and the deepest
- * complaint says most.
+ * complaint says most. Only here every error is collected: that takes schemas compiled for it, and
+ * a valid catalog should not wait for them.
  */
-function schemaProblems(document: unknown, errors: readonly ErrorObject[]): string[] {
+function schemaProblems(document: unknown): string[] {
+  const validate = compileSchema<CatalogDocument>('catalog.v1.json', '', { allErrors: true });
+  validate(document);
+  const errors: readonly ErrorObject[] = validate.errors!;
   const choices = errors.filter(({ keyword }) => keyword === 'anyOf').map((error) => error.instancePath);
   const depthOf = (error: ErrorObject): number => error.instancePath.split('/').length;
   const deepest = new Map<string, ErrorObject>();

@@ -1,4 +1,5 @@
 import { TallymanError } from '../lib/errors';
+import { within } from '../lib/process/poller';
 
 /**
  * A port that accepts connections and is not Kafka's answers nothing. Without this limit, all
@@ -18,19 +19,16 @@ export async function openedInTime<T>(
   opening: Promise<T>,
   close: (opened: T) => Promise<void>,
 ): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      opening.then(close).catch(() => undefined);
-      reject(
-        new TallymanError(
-          'KAFKA_UNAVAILABLE',
-          `Kafka at ${brokers} does not answer within ${OPENING_TIMEOUT_MS / 1_000} s. Check that KAFKA_BROKERS names ` +
-            'the port of Kafka, and that the port speaks TLS (KAFKA_SSL) or not.',
-          { brokers },
-        ),
-      );
-    }, OPENING_TIMEOUT_MS);
-  });
-  return Promise.race([opening, tooLate]).finally(() => clearTimeout(timer));
+  const answer = await within(
+    OPENING_TIMEOUT_MS,
+    opening.then((opened) => ({ opened })),
+  );
+  if (answer !== undefined) return answer.opened;
+  opening.then(close).catch(() => undefined);
+  throw new TallymanError(
+    'KAFKA_UNAVAILABLE',
+    `Kafka at ${brokers} does not answer within ${OPENING_TIMEOUT_MS / 1_000} s. Check that KAFKA_BROKERS names ` +
+      'the port of Kafka, and that the port speaks TLS (KAFKA_SSL) or not.',
+    { brokers },
+  );
 }

@@ -1,4 +1,5 @@
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
+import { processMetrics } from '../lib/health-server';
 import type { BillingCalendar } from '../rating/billing-calendar';
 import { readCloses } from '../redis/views/closes';
 import { countProjects } from '../redis/usage/read-usage';
@@ -29,8 +30,7 @@ export function createInstallationMetrics(
   health: () => Health,
   nowMs: () => number,
 ): InstallationMetrics {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  const registry = processMetrics();
   const registers = [registry];
 
   registerLogMetrics(registry, () => logWatch.position(), health);

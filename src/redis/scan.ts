@@ -1,4 +1,4 @@
-import { Cluster, type Redis } from 'ioredis';
+import { nodesOf } from './nodes';
 import type { Store } from './store';
 
 const KEYS_PER_STEP = 1_000;
@@ -9,9 +9,7 @@ export async function* eachPageOfKeys(
   store: Store,
   pattern: string,
 ): AsyncGenerator<string[], void, undefined> {
-  const nodes: readonly Redis[] =
-    store.redis instanceof Cluster ? store.redis.nodes('master') : [store.redis];
-  for (const node of nodes) {
+  for (const node of nodesOf(store)) {
     let position = '0';
     do {
       const [next, keys] = await node.scan(position, 'MATCH', pattern, 'COUNT', KEYS_PER_STEP);

@@ -1,4 +1,5 @@
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
+import { processMetrics } from '../../lib/health-server';
 import type { Difference } from '../compare/difference';
 import type { FollowerStatus } from './follower';
 
@@ -15,8 +16,7 @@ const KINDS: readonly Difference['kind'][] = [
 
 /** The metrics of `verify --follow`. docs/operating/monitor.md lists the names. */
 export function createFollowerMetrics({ status, countByKind }: FollowerReading): Registry {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  const registry = processMetrics();
   const registers = [registry];
   new Gauge({
     name: 'tallyman_follow_differences',

@@ -1,5 +1,6 @@
 import { REJECTION_REASONS } from '../../../consumers/decode/rejection';
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { processMetrics } from '../../lib/health-server';
 import type { ApplyMetrics } from '../apply-range';
 import type { RunnerStatus } from '../consumer';
 import type { Health } from './check-health';
@@ -25,8 +26,7 @@ export function createConsumerMetrics(
   position: () => LogPosition | undefined,
   nowMs: () => number,
 ): ConsumerMetrics {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  const registry = processMetrics();
   const registers = [registry];
 
   const counted = (name: string, help: string, of: (status: RunnerStatus) => number): Counter =>

@@ -1,5 +1,5 @@
-import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
-import type { Readiness } from '../../lib/health-server';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { processMetrics, type Readiness } from '../../lib/health-server';
 
 /** What probes and scrapers see of the readings of LiveKit's nodes. */
 export interface TransferProbes {
@@ -12,8 +12,7 @@ export interface TransferProbes {
 
 /** @param addresses of the nodes' pages, without passwords */
 export function createTransferProbes(addresses: readonly string[], nowMs: () => number): TransferProbes {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  const registry = processMetrics();
   const registers = [registry];
   const readings = new Counter({
     name: 'tallyman_livekit_transfer_readings_total',

@@ -2,7 +2,8 @@ import type { Redis } from 'ioredis';
 import type { Finding } from '../../lib/finding';
 import { infoOf, isRewritten } from './append-only-file';
 import { findDroppedKeys } from './dropped-keys';
-import { memoryOf, nodesOf } from './redis-memory';
+import { nodesOf } from '../nodes';
+import { memoryOf } from './redis-memory';
 import type { Store } from '../store';
 
 const CLOCK_SKEW_MAX_MS = 60_000;

@@ -1,6 +1,7 @@
-import { Cluster, type Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { TallymanError } from '../../lib/errors';
 import { infoOf } from './append-only-file';
+import { nodesOf } from '../nodes';
 import type { Store } from '../store';
 
 /** A server that has dropped keys, or may do so at any moment. */
@@ -77,8 +78,7 @@ export async function noteEvictions(store: Store): Promise<void> {
 }
 
 async function readEvictions(store: Store): Promise<Evictions[]> {
-  const nodes = store.redis instanceof Cluster ? store.redis.nodes('master') : [store.redis];
-  return (await Promise.all(nodes.map(evictionsOf))).flat();
+  return (await Promise.all(nodesOf(store).map(evictionsOf))).flat();
 }
 
 async function evictionsOf(node: Redis): Promise<Evictions[]> {

@@ -1,4 +1,4 @@
-import { Cluster, type Redis } from 'ioredis';
+import { nodesOf } from '../nodes';
 import type { Store } from '../store';
 import { infoOf } from './append-only-file';
 
@@ -27,9 +27,4 @@ export function memoryOf(info: Readonly<Record<string, string>>): Omit<RedisMemo
     usedBytes: Number(info['used_memory'] ?? 0),
     limitBytes: limit > 0 ? limit : Number(info['total_system_memory'] ?? 0),
   };
-}
-
-/** The nodes that may hold a shard. */
-export function nodesOf({ redis }: Store): Redis[] {
-  return redis instanceof Cluster ? redis.nodes('master') : [redis];
 }

@@ -1,7 +1,6 @@
-import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { Context } from '../../installation/context';
 import { publisherAtNeed } from '../../kafka/producer';
-import { serveProbes } from '../../lib/health-server';
+import { processMetrics, serveProbes } from '../../lib/health-server';
 import { deferred } from '../../lib/process/deferred';
 import { signalled } from '../../lib/process/stop-signal';
 import { createBridge } from '../../livekit/bridge';
@@ -24,8 +23,7 @@ export async function runGateway(
   const { config, logger } = context;
   const kafka = context.kafka();
   const fatal = deferred<never>();
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  const registry = processMetrics();
   const publisher = publisherAtNeed(kafka);
   const gateway = createGateway({ config, logger, publisher, registry, nowMs: Date.now });
   const bridge =
