@@ -65,28 +65,54 @@ end
 local isLate = open and month < open
 local bill = isLate and open or month
 
--- Whether the usage of a day, over all months that contain it, is at least `quantity`. It is added
--- in halves, because Lua's numbers are exact up to 2^53.
-local function holds(field, quantity)
-  local high, low = 0, 0
-  local function add(text, sign)
-    local digits = string.gsub(text, '^-', '')
-    if digits ~= text then
-      sign = -sign
-    end
-    high = high + sign * (tonumber(sub(digits, 1, -10)) or 0)
-    low = low + sign * tonumber(sub(digits, -9))
+-- Sums of large integers. They are added in halves, because Lua's numbers are exact up to 2^53.
+local HALF = 1000000000
+
+local function add(sum, text, sign)
+  local digits = string.gsub(text, '^-', '')
+  if digits ~= text then
+    sign = -sign
   end
+  sum.high = sum.high + sign * (tonumber(sub(digits, 1, -10)) or 0)
+  sum.low = sum.low + sign * tonumber(sub(digits, -9))
+end
+
+local function isAtLeast(sum, high, low)
+  local carried = sum.high + math.floor(sum.low / HALF)
+  return carried > high or (carried == high and sum.low % HALF >= low)
+end
+
+-- Whether the usage of a day, over all months that contain it, is at least `quantity`.
+local function holds(field, quantity)
+  local sum = { high = 0, low = 0 }
   local taking = month
   while taking <= bill do
     local quantityThere = call('HGET', dailyStem .. taking .. ':' .. project, field)
     if quantityThere then
-      add(quantityThere, 1)
+      add(sum, quantityThere, 1)
     end
     taking = monthAfter(taking)
   end
-  add(quantity, -1)
-  return high + math.floor(low / 1000000000) >= 0
+  add(sum, quantity, -1)
+  return isAtLeast(sum, 0, 0)
+end
+
+-- Whether HINCRBY takes the quantity, and the result: neither may be below -(2^63-1). After the
+-- first write, an error could not be undone.
+local function canTake(key, field, quantity)
+  for _, there in ipairs({ '0', call('HGET', key, field) or '0' }) do
+    local sum = { high = 0, low = 0 }
+    add(sum, there, 1)
+    add(sum, quantity, -1)
+    if not isAtLeast(sum, -9223372037, 145224193) then
+      return false
+    end
+  end
+  return true
+end
+
+local function totalsField(meter)
+  return isLate and month .. '@' .. meter or meter
 end
 
 local function take(key, field, quantity)
@@ -111,12 +137,18 @@ if state == 'COUNTED' then
   -- A key of a wrong type must fail here, or else the other keys would be written without it.
   call('HLEN', totalsKey)
   call('SISMEMBER', projectsStem .. bill, project)
+  for i = FIRST_USAGE, #ARGV, 2 do
+    local meter, quantity = ARGV[i], ARGV[i + 1]
+    if not (canTake(totalsKey, totalsField(meter), quantity) and canTake(dailyKey, day .. '/' .. meter, quantity)) then
+      return { 'REJECTED', 'a total would pass 2^63-1' }
+    end
+  end
 end
 beginWrites(writesKey)
 if state == 'COUNTED' then
   for i = FIRST_USAGE, #ARGV, 2 do
     local meter = ARGV[i]
-    take(totalsKey, isLate and month .. '@' .. meter or meter, ARGV[i + 1])
+    take(totalsKey, totalsField(meter), ARGV[i + 1])
     take(dailyKey, day .. '/' .. meter, ARGV[i + 1])
     call('SADD', projectsStem .. bill, project)
   end

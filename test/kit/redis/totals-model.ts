@@ -118,6 +118,11 @@ export class TotalsModel {
       }
       const group = `${billMonth} ${project}`;
       for (const [key, quantity] of amounts) {
+        const total = this.totals.get(group)?.get(month < open ? `${month}@${key}` : key) ?? 0n;
+        const ofDay = this.daily.get(group)?.get(`${day}/${key}`) ?? 0n;
+        if ([0n, total, ofDay].some((there) => there - quantity < -9223372036854775807n)) return 'overflow';
+      }
+      for (const [key, quantity] of amounts) {
         add(this.totals, group, month < open ? `${month}@${key}` : key, -quantity);
         add(this.daily, group, `${day}/${key}`, -quantity);
         entry(this.projects, billMonth, () => new Set()).add(project);
