@@ -36,11 +36,12 @@ export async function measureQuota(
   onResult: (result: QuotaResult) => void,
 ): Promise<void> {
   const redis = await startRedis();
-  const port = await freePort();
+  const [port, healthPort] = [await freePort(), await freePort()];
   const env = {
     ...environment(kafka, redis, newPrefix('quota')),
     TALLYMAN_AUTH_SECRET: SECRET,
     TALLYMAN_PORT: String(port),
+    TALLYMAN_HEALTH_PORT: String(healthPort),
   };
   const month = new Date().toISOString().slice(0, 7);
   const projects = projectNames(PROJECTS);
@@ -59,7 +60,8 @@ export async function measureQuota(
     try {
       const expiresAtMs = Date.now() + 3_600_000;
       const token = createTokens(SECRET).sign({ subject: 'gatekeeper', role: 'ops', expiresAtMs });
-      const ask = (path: string): Promise<number> => msOf({ agent, port, path, token });
+      const ask = (path: string): Promise<number> =>
+        msOf({ agent, port: path === '/healthz' ? healthPort : port, path, token });
       while (!(await ask('/healthz').catch(() => undefined))) await delay(50);
       const quotas = projects.map((project) => `/v1/projects/${project}/quota`);
       for (const [what, asked] of [

@@ -29,15 +29,12 @@ export interface Readiness {
   readonly problems: readonly { readonly code: string; readonly subject: string; readonly detail: string }[];
 }
 
-/** What `/healthz` answers while the process works. */
-export const ALIVE = { alive: true } as const;
-
 /**
- * Serves the probes, and metrics, of a process that has no other server, if a port is set for them.
+ * Serves the probes and metrics of a process on a port of their own, if one is set.
  */
 export async function serveProbes(
   { host, port }: { readonly host: string; readonly port: number | undefined },
-  readiness: () => Readiness,
+  readiness: () => Readiness | Promise<Readiness>,
   metrics: { readonly contentType: string; metrics(): Promise<string> },
   logger: Logger,
 ): Promise<HealthServer | undefined> {
@@ -56,13 +53,13 @@ export function processMetrics(): Registry {
 
 /** The three routes that probes and scrapers ask any process for. */
 function probeRoutes(
-  readiness: () => Readiness,
+  readiness: () => Readiness | Promise<Readiness>,
   metrics: { readonly contentType: string; metrics(): Promise<string> },
 ): HealthServerOptions['routes'] {
   return {
-    '/healthz': () => jsonAnswer(200, ALIVE),
-    '/readyz': () => {
-      const answer = readiness();
+    '/healthz': () => jsonAnswer(200, { alive: true }),
+    '/readyz': async () => {
+      const answer = await readiness();
       return jsonAnswer(answer.ready ? 200 : 503, answer);
     },
     '/metrics': async () => ({ status: 200, type: metrics.contentType, body: await metrics.metrics() }),
@@ -76,7 +73,7 @@ const jsonAnswer = (status: number, document: unknown): HealthAnswer => ({
 });
 
 /**
- * Serves health and metrics of a process that has no other server.
+ * Serves health and metrics.
  *
  * @throws TallymanError `HEALTH_PORT_TAKEN` when it cannot listen there
  */

@@ -43,7 +43,7 @@ const EVERY = [...new Set([...KAFKA, ...REDIS, 'catalog', 'token', 'completion',
 const COUNTING = ['init', 'consume', 'close', 'explain', 'verify', 'rebuild', 'doctor'];
 const LIMITS = [...COUNTING, 'publish', 'gateway'];
 const SERVERS = ['serve', 'gateway', 'bridge'];
-const PROBED = ['consume', 'verify', 'gateway', 'bridge', 'alerts', 'healthcheck'];
+const PROBED = ['consume', 'verify', 'close', 'serve', 'gateway', 'bridge', 'alerts', 'healthcheck'];
 const WEBHOOKS = ['gateway', 'bridge'];
 
 /**

@@ -13,8 +13,9 @@ import { registerLogMetrics } from '../ingest/health/log-metrics';
 
 export interface InstallationMetrics {
   readonly registry: Registry;
-  /** Reads the values. Call it before the registry is read. */
-  refresh(): Promise<void>;
+  readonly contentType: string;
+  /** Reads the values, and returns the registry's text. */
+  metrics(): Promise<string>;
 }
 
 interface WaitingMonth {
@@ -94,9 +95,12 @@ export function createInstallationMetrics(
   };
   return {
     registry,
-    // The scrape itself must not fail, because the lag matters most when something else is wrong.
-    refresh: async () =>
-      void (await Promise.allSettled([refreshMonths(), refreshWaiting(), refreshMemory()])),
+    contentType: registry.contentType,
+    metrics: async () => {
+      // The scrape itself must not fail, because the lag matters most when something else is wrong.
+      await Promise.allSettled([refreshMonths(), refreshWaiting(), refreshMemory()]);
+      return registry.metrics();
+    },
   };
 }
 

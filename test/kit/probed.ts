@@ -28,7 +28,7 @@ export async function startProbed(
   const child = installation({
     ...tallyman.env,
     TALLYMAN_HEALTH_PORT: String(port),
-    TALLYMAN_PORT: String(port),
+    TALLYMAN_PORT: '0',
     TALLYMAN_AUTH_SECRET: '0'.repeat(32),
     LOG_LEVEL: 'info',
     ...env,

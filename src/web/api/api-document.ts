@@ -34,7 +34,6 @@ export async function registerApiDocument(app: FastifyInstance): Promise<void> {
         { name: 'events', description: 'For producers.' },
         { name: 'usage', description: 'For members and admins of a project.' },
         { name: 'invoices', description: 'For admins of a project.' },
-        { name: 'health', description: 'For monitoring.' },
       ],
     },
     refResolver: { buildLocalReference: (schema) => schema.$id as string },

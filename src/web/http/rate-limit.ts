@@ -23,7 +23,6 @@ export async function registerRateLimit(app: FastifyInstance): Promise<void> {
     ...LIMIT,
     keyGenerator: keyOf,
     errorResponseBuilder: (_request, { after }) => new ProblemError('RATE_LIMITED', `Try again in ${after}.`),
-    allowList: (request) => ['/healthz', '/readyz', '/metrics'].includes(request.routeOptions.url ?? ''),
   });
 }
 

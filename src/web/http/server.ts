@@ -6,8 +6,6 @@ import { registerApi } from '../api/api-routes';
 import { BODY_LIMIT_BYTES, createBaseApp } from './base-app';
 import { sendConditional } from './conditional';
 import type { WebDependencies } from './dependencies';
-import { registerHealth } from './health';
-import { registerMetrics } from './metrics-route';
 import { registerPages, sendProblemPage } from '../pages/routes';
 import { registerRateLimit } from './rate-limit';
 import { registerSessions } from './sessions';
@@ -16,8 +14,7 @@ import { createGateway } from '../gateway/gateway';
 import { createUsageStreams } from '../api/usage-stream';
 
 /**
- * The billing page, the API and the health of an installation. The caller starts and closes the
- * server.
+ * The billing page and the API of an installation. The caller starts and closes the server.
  */
 export async function createServer(web: WebDependencies): Promise<FastifyInstance> {
   const app = await createBaseApp({ ...web, sendProblemPage });
@@ -28,10 +25,8 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
 
   const streams = createUsageStreams(web);
   app.addHook('preClose', () => streams.close());
-  registerHealth(app, web);
-  const registry = registerMetrics(app, web);
   const publisher = publisherAtNeed(web.kafka);
-  const gateway = createGateway({ ...web, publisher, registry });
+  const gateway = createGateway({ ...web, publisher });
   app.addHook('onClose', async () => {
     await gateway.close();
     await publisher.close();

@@ -1,4 +1,6 @@
 import type { FastifyInstance } from 'fastify';
+import { createInstallationMetrics, type InstallationMetrics } from '../../../src/ops/installation-metrics';
+import { installationHealth } from '../../../src/ops/installation-health';
 import type { Invoice } from '../../../src/billing/invoice/invoice';
 import { loadCatalog } from '../../../src/installation/catalog-file';
 import { invoiceOf } from '../../../src/close/issue-invoices';
@@ -16,6 +18,7 @@ import { openStore, type Store } from '../../../src/redis/store';
 import { createLogger, type Logger } from '../../../src/lib/logger';
 import type { WebDependencies } from '../../../src/web/http/dependencies';
 import { usageTopics } from '../../../src/kafka/topics/topics';
+import type { Health } from '../../../src/ingest/health/check-health';
 import { watchLog } from '../../../src/ingest/health/log-position';
 import { createServer } from '../../../src/web/http/server';
 import { createTokens, type Role, type TokenRequest } from '../../../src/web/http/tokens';
@@ -35,6 +38,7 @@ export interface WebHarness {
   inject(question: HttpQuestion | string): Promise<HttpAnswer>;
   readonly store: Store;
   readonly web: WebDependencies;
+  readonly metrics: InstallationMetrics;
   token(projects: Record<string, Role>, more?: Partial<TokenRequest>): string;
   bearer(projects: Record<string, Role>, more?: Partial<TokenRequest>): { authorization: string };
   /** Counts usages, one event each. */
@@ -57,12 +61,14 @@ export async function webHarness(logger: Logger = createLogger('silent')): Promi
   const { catalog } = loadCatalog();
   const tokens = createTokens(SECRET);
   const logWatch = watchLog({ kafka, store, topics: usageTopics(prefix) }, createLogger('silent'));
+  const ledgerWatch = { problem: () => undefined };
+  const nowMs = (): number => Date.parse(NOW);
+  const health = (): Health => installationHealth({ config, logWatch, ledgerWatch });
+  const metrics = createInstallationMetrics(store, calendar, logWatch, health, nowMs);
   const web: WebDependencies = {
     ...{ config, logger, calendar, catalog, kafka, store, logWatch, tokens },
     pdfs: { render: (document) => renderInvoicePdf(JSON.parse(document) as Invoice) },
-    ledgerWatch: { problem: () => undefined },
-    authSecret: SECRET,
-    nowMs: () => Date.parse(NOW),
+    ...{ registry: metrics.registry, authSecret: SECRET, nowMs },
   };
   const app = await createServer(web);
   await app.listen({ host: '127.0.0.1', port: 0 });
@@ -73,7 +79,7 @@ export async function webHarness(logger: Logger = createLogger('silent')): Promi
   const token = (projects: Record<string, Role>, more: Partial<TokenRequest> = {}): string =>
     tokens.sign({ subject: 'someone', projects, expiresAtMs: Date.now() + 60_000, ...more });
   return {
-    ...{ app, store, web, token },
+    ...{ app, store, web, metrics, token },
     inject: (question) => ask(app.server, question),
     bearer: (projects, more) => ({ authorization: `Bearer ${token(projects, more)}` }),
     async count(...events) {

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import type { HttpAnswer } from '../../kit/web/http-client';
 import type { InvoiceList, QuotaAnswer, UsageAnswer } from '../../../schemas/types';
+import { askInstallationHealth } from '../../../src/ops/installation-health';
 import { writeProject } from '../../../src/redis/views/projects';
 import type { Store } from '../../../src/redis/store';
 import { answerCheck, type AnswerCheck } from '../../kit/web/api-document';
@@ -326,11 +327,16 @@ test.each([
   }
 });
 
-test('a healthy process is not ready without Kafka', async () => {
-  expect((await harness.inject('/healthz')).json()).toEqual({ alive: true });
-  const ready = await harness.inject('/readyz');
-  expect(ready.statusCode).toBe(503);
-  expect(ready.json()).toMatchObject({ ready: false, problems: [{ code: 'LOG_UNSEEN', subject: 'Kafka' }] });
+test('the installation is not ready without Kafka', async () => {
+  const sources = { ...harness.web, ledgerWatch: { problem: () => undefined } };
+  expect(await askInstallationHealth(sources)).toMatchObject({
+    ready: false,
+    problems: [{ code: 'LOG_UNSEEN', subject: 'Kafka' }],
+  });
+});
+
+test.each(['/healthz', '/readyz', '/metrics'])('customers are not shown %s', async (path) => {
+  expect((await harness.inject(path)).statusCode).toBe(404);
 });
 
 /**

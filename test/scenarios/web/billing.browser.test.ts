@@ -57,14 +57,18 @@ beforeAll(async () => {
     { key: 'acme-voice', value: '{"no":"event"}' },
   ]);
 
-  const port = await freePort();
+  const [port, healthPort] = [await freePort(), await freePort()];
   origin = `http://127.0.0.1:${port}`;
   children.push(
-    spawn(process.execPath, [CLI, 'serve'], { env: { ...tallyman.env, TALLYMAN_PORT: String(port) } }),
+    spawn(process.execPath, [CLI, 'serve'], {
+      env: { ...tallyman.env, TALLYMAN_PORT: String(port), TALLYMAN_HEALTH_PORT: String(healthPort) },
+    }),
   );
   children.push(tallyman.start('consume'));
   chromium = await startChromium({ viewport: { width: 1280, height: 900 } });
-  await eventually(async () => (await fetch(`${origin}/readyz`)).ok, { timeoutMs: 60_000 });
+  await eventually(async () => (await fetch(`http://127.0.0.1:${healthPort}/readyz`)).ok, {
+    timeoutMs: 60_000,
+  });
 });
 
 afterAll(async () => {

@@ -20,17 +20,16 @@ test('the installation as a whole, without a token and naming no project', async
     conflicts: 3,
     conflictsThatCount: 1,
   });
-  const answer = await harness.inject({ url: '/metrics' });
-  expect(answer.statusCode).toBe(200);
-  expect(answer.body).toContain('tallyman_close_projects{month="2026-07"} 1');
-  expect(answer.body).toContain('tallyman_close_invoices{month="2026-07"} 0');
-  expect(answer.body).toContain('tallyman_conflicts{month="2026-06"} 3');
-  expect(answer.body).toContain('tallyman_verify_differences{month="2026-06"} 2');
-  expect(answer.body).toMatch(/^tallyman_redis_memory_used_bytes\{node="\S+:\d+"\} [1-9]\d+$/m);
-  expect(answer.body).toMatch(/^tallyman_redis_memory_limit_bytes\{node="\S+:\d+"\} [1-9]\d+$/m);
-  expect(answer.body).toContain('tallyman_up 1');
-  expect(answer.body).not.toContain('acme');
-  const ours = answer.body.split('\n\n').filter((family) => family.includes('tallyman_'));
+  const page = await harness.metrics.metrics();
+  expect(page).toContain('tallyman_close_projects{month="2026-07"} 1');
+  expect(page).toContain('tallyman_close_invoices{month="2026-07"} 0');
+  expect(page).toContain('tallyman_conflicts{month="2026-06"} 3');
+  expect(page).toContain('tallyman_verify_differences{month="2026-06"} 2');
+  expect(page).toMatch(/^tallyman_redis_memory_used_bytes\{node="\S+:\d+"\} [1-9]\d+$/m);
+  expect(page).toMatch(/^tallyman_redis_memory_limit_bytes\{node="\S+:\d+"\} [1-9]\d+$/m);
+  expect(page).toContain('tallyman_up 1');
+  expect(page).not.toContain('acme');
+  const ours = page.split('\n\n').filter((family) => family.includes('tallyman_'));
   expect(() =>
     execFileSync('promtool', ['check', 'metrics'], { input: `${ours.join('\n\n')}\n` }),
   ).not.toThrow();
@@ -46,8 +45,8 @@ test('months that wait for a close, since their end', async () => {
         month,
         JSON.stringify({ month, closedAt: '2026-07-01T01:00:00.000Z', cursors: {}, ...record }),
       );
-    const { body } = await harness.inject({ url: '/metrics' });
-    return body.match(/^tallyman_close_waiting_seconds.*$/gm) ?? [];
+    const page = await harness.metrics.metrics();
+    return page.match(/^tallyman_close_waiting_seconds.*$/gm) ?? [];
   };
   // It is the 16th of July, 12:00. Before the first close, nothing is due that holds no usage.
   expect(await waiting({})).toEqual([]);

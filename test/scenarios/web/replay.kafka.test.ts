@@ -17,7 +17,7 @@ let origin: string;
 let topic: string;
 
 beforeAll(async () => {
-  const port = await freePort();
+  const [port, healthPort] = [await freePort(), await freePort()];
   origin = `http://127.0.0.1:${port}`;
   tallyman = installation({
     TALLYMAN_AUTH_SECRET: SECRET,
@@ -28,8 +28,10 @@ beforeAll(async () => {
   await tallyman.ok('init', '--partitions', '2', '--timestamps', 'create');
   await publishLetters();
   await tallyman.ok('consume', '--until-caught-up');
-  server = tallyman.start('serve');
-  await eventually(async () => (await fetch(`${origin}/healthz`)).ok, { timeoutMs: 60_000 });
+  server = installation({ ...tallyman.env, TALLYMAN_HEALTH_PORT: String(healthPort) }).start('serve');
+  await eventually(async () => (await fetch(`http://127.0.0.1:${healthPort}/healthz`)).ok, {
+    timeoutMs: 60_000,
+  });
 });
 afterAll(async () => {
   const closed = new Promise((resolve) => server.once('close', resolve));

@@ -169,7 +169,7 @@ test.each([
 });
 
 test('oversized headers and bodies are refused', async () => {
-  expect(await raw(`GET /healthz HTTP/1.1\r\nX-Filler: ${'x'.repeat(20_000)}`)).toMatch(/^HTTP\/1\.1 431 /);
+  expect(await raw(`GET /nowhere HTTP/1.1\r\nX-Filler: ${'x'.repeat(20_000)}`)).toMatch(/^HTTP\/1\.1 431 /);
   const body = await harness.inject({
     method: 'POST',
     url: '/logout',
@@ -276,7 +276,7 @@ test('a member opens no billing page, and is shown the way to the usage', async 
 });
 
 test('every answer carries the headers that keep browsers strict', async () => {
-  for (const url of ['/projects/acme/billing', usage, '/nowhere', '/healthz']) {
+  for (const url of ['/projects/acme/billing', usage, '/nowhere', '/login']) {
     const { headers } = await harness.inject({ url, headers: html });
     const policy = String(headers['content-security-policy']);
     expect(policy).toContain("default-src 'none'");

@@ -14,8 +14,8 @@ export function verb(): Command {
     .addHelpText(
       'after',
       `
-It asks the port of TALLYMAN_HEALTH_PORT, where consume, gateway, bridge, alerts watch, verify --follow and any verb with
---every answer. If nothing listens there, it asks TALLYMAN_PORT, where serve answers.
+It asks the port of TALLYMAN_HEALTH_PORT, where consume, serve, gateway, bridge, alerts watch, verify --follow and any verb
+with --every answer.
 
 Examples:
   tallyman healthcheck
@@ -35,32 +35,29 @@ interface Answer {
   readonly body: Partial<Readiness>;
 }
 
-/** @throws TallymanError `NOT_HEALTHY` unless a process answers with 200 */
-async function ask({ health, web }: Config, path: string): Promise<Answer> {
-  const addresses = [
-    ...(health.port === undefined ? [] : [`${reachable(health.host)}:${health.port}`]),
-    `${reachable(web.host)}:${web.port}`,
-  ];
-  for (const address of addresses) {
-    const answer = await get(`http://${address}${path}`);
-    if (answer === 'nobody listens') continue;
-    if (answer.status === 200) return answer;
-    const problems = (answer.body.problems ?? []).map(
-      ({ code, subject, detail }) => `${code} ${subject}: ${detail}`,
+/** @throws TallymanError `NOT_HEALTHY` unless the process answers with 200 */
+async function ask({ health }: Config, path: string): Promise<Answer> {
+  if (!health.port)
+    throw new TallymanError(
+      'BAD_CONFIG',
+      'TALLYMAN_HEALTH_PORT is not set: set it to the port that the process was started with.',
     );
-    throw notHealthy(`${answer.url} answers ${answer.status}. ${problems.join('; ')}`.trimEnd(), answer.url);
-  }
-  throw notHealthy(`Nothing listens on ${addresses.join(' or ')}.`, addresses[0]!);
+  const answer = await get(`http://${reachable(health.host)}:${health.port}${path}`);
+  if (answer.status === 200) return answer;
+  const problems = (answer.body.problems ?? []).map(
+    ({ code, subject, detail }) => `${code} ${subject}: ${detail}`,
+  );
+  throw notHealthy(`${answer.url} answers ${answer.status}. ${problems.join('; ')}`.trimEnd(), answer.url);
 }
 
-async function get(url: string): Promise<Answer | 'nobody listens'> {
+async function get(url: string): Promise<Answer> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     const body = (await response.json().catch(() => ({}))) as Partial<Readiness>;
     return { url, status: response.status, body };
   } catch (error) {
     const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
-    if (code === 'ECONNREFUSED') return 'nobody listens';
+    if (code === 'ECONNREFUSED') throw notHealthy(`Nothing listens on ${new URL(url).host}.`, url);
     throw notHealthy(`${url} gave no answer: ${(error as Error).message}.`, url);
   }
 }

@@ -12,15 +12,19 @@ import { versionText } from '../../lib/version';
 import { logStart } from '../../../installation/log-start';
 import { withContext, type Context } from '../../../installation/context';
 import { groupOf } from '../../../ingest/run-consumers';
+import { serveProbes, type HealthServer } from '../../../lib/health-server';
+import { askInstallationHealth, installationHealth } from '../../../ops/installation-health';
+import { createInstallationMetrics } from '../../../ops/installation-metrics';
 import { signalled, stopsWhileStarting } from '../../../lib/process/stop-signal';
 
 export function verb(): Command {
   return new Command('serve')
-    .description('Serve the billing page, the API and the health of the installation.')
+    .description('Serve the billing page and the API.')
     .addHelpText(
       'after',
       `
 TALLYMAN_AUTH_SECRET (32 bytes or more) signs and checks tokens. TALLYMAN_HOST and TALLYMAN_PORT set where to listen.
+TALLYMAN_HEALTH_PORT serves /healthz, /readyz and /metrics of the installation.
 
 Examples:
   TALLYMAN_AUTH_SECRET=$(openssl rand -hex 32) tallyman serve
@@ -43,18 +47,31 @@ async function serve(context: Context): Promise<void> {
   // Loaded only now, because help and completion load this file too.
   const { createServer } = await import('../../../web/http/server.js');
   const pdfs = createPdfRenderer();
+  const sources = { config, store, logWatch, ledgerWatch };
+  const metrics = createInstallationMetrics(
+    store,
+    calendar,
+    logWatch,
+    () => installationHealth(sources),
+    Date.now,
+  );
   const app = await createServer({
-    ...{ config, logger, calendar, catalog, kafka, store, logWatch, ledgerWatch, authSecret, pdfs },
+    ...{ config, logger, calendar, catalog, kafka, store, logWatch, authSecret, pdfs },
+    registry: metrics.registry,
     tokens: createTokens(authSecret),
     nowMs: Date.now,
   });
   logStart(context, 'serve', versionText());
   const stopSignal = signalled();
+  let probes: HealthServer | undefined;
   try {
     const address = await app.listen({ host: config.web.host, port: config.web.port });
     logger.info({ address }, 'serving');
+    // Only now, because a process that is ready must accept requests.
+    probes = await serveProbes(config.health, () => askInstallationHealth(sources), metrics, logger);
     await stopSignal.promise;
   } finally {
+    await probes?.close();
     await app.close();
     await pdfs.close();
     logWatch.stop();

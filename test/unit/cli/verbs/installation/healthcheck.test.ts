@@ -43,19 +43,21 @@ test.each(['127.0.0.1', '0.0.0.0'])('a process that listens on %s is asked on th
   expect(printed).toBe(`http://127.0.0.1:${port}/healthz answers 200.\n`);
 });
 
-test('a server without a health port is asked on its own port', async () => {
-  process.env['TALLYMAN_HEALTH_PORT'] = unused;
-  process.env['TALLYMAN_PORT'] = port;
-  await check();
-  expect(printed).toContain(`:${port}/healthz answers 200`);
+test.each([undefined, '0'])('the setting is needed: %j', async (value) => {
+  delete process.env['TALLYMAN_HEALTH_PORT'];
+  if (value !== undefined) process.env['TALLYMAN_HEALTH_PORT'] = value;
+  await expect(check()).rejects.toMatchObject({
+    code: 'BAD_CONFIG',
+    message: expect.stringMatching(/^TALLYMAN_HEALTH_PORT /),
+  });
 });
 
-test('nothing that listens is not healthy, and both places are named', async () => {
+test("nothing that listens is not healthy, and the customers' port is not asked", async () => {
   process.env['TALLYMAN_HEALTH_PORT'] = unused;
-  process.env['TALLYMAN_PORT'] = unused;
+  process.env['TALLYMAN_PORT'] = port;
   await expect(check()).rejects.toMatchObject({
     code: 'NOT_HEALTHY',
-    message: `Nothing listens on 127.0.0.1:${unused} or 127.0.0.1:${unused}.`,
+    message: `Nothing listens on 127.0.0.1:${unused}.`,
   });
 });
 
