@@ -86,6 +86,7 @@ export default tseslint.config(
       'src/ingest/health/log-position.ts',
       'src/ops/spend.ts',
       'src/livekit/bridge.ts',
+      'src/livekit/read-webhooks.ts',
       'src/livekit/transfer/run-transfer-meter.ts',
       'src/livekit/watch/server-api.ts',
       'src/web/gateway/run-gateway.ts',

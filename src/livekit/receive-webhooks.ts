@@ -1,7 +1,8 @@
 import type { Logger } from '../lib/logger';
 import { repeat, within } from '../lib/process/poller';
 import type { LiveKitMetrics } from './livekit-metrics';
-import type { Spool, SpooledRecord } from './spool';
+import type { Spool } from './spool';
+import type { SpooledRecord } from './spool-files';
 import { signatureProblem, type ApiKeys, type SignatureProblem } from './verify-signature';
 
 export interface ReceiverOptions {

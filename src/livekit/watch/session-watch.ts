@@ -12,8 +12,7 @@ import {
 } from '../../redis/livekit/open-sessions';
 import type { Store } from '../../redis/store';
 import type { LiveKitUsage } from '../usage-of-webhook';
-import { createCensus, type Census } from './census';
-import type { ServerApi } from './server-api';
+import type { Census, Look } from './look';
 import {
   messageIn,
   noteLook,
@@ -31,7 +30,7 @@ type Room = OpenSession['room'];
 
 /** Ends the sessions of participants. */
 export function createSessionWatch(options: WatchOptions): Watch {
-  const { store, api, logger, nowMs } = options;
+  const { store, logger } = options;
 
   const usageOf = ({ room, participant }: OpenSession, endMs: number, endedBy: EndedBy): LiveKitUsage[] => {
     // In whole seconds, as the server would have sent it.
@@ -64,17 +63,15 @@ export function createSessionWatch(options: WatchOptions): Watch {
       return NOTHING;
     },
 
-    async look() {
+    async look(look) {
       const usages: LiveKitUsage[] = [];
       const places: OpenPlace[] = [];
-      // Before anything is asked: whoever leaves while the answers come was not seen later.
-      const askedAtMs = nowMs();
-      const census = api && createCensus(api);
-      await noteRoomsOf(api, census, askedAtMs, options);
+      const { askedAtMs } = look;
+      await noteRoomsOf(look, options);
       await eachConcurrently(await readOpenRooms(store), QUERIES_AT_ONCE, async (roomSid) => {
         const sessions = await sessionsIn(store, roomSid);
         if (sessions.size === 0) return forgetOpenRoom(store, roomSid);
-        const present = await presentIn(census, sessions, logger);
+        const present = await presentIn(look.server?.census, sessions, logger);
         for (const [sid, session] of sessions) {
           const place = { roomSid, id: sid };
           const endedBy = await noteLook(options, place, session, {
@@ -92,13 +89,9 @@ export function createSessionWatch(options: WatchOptions): Watch {
 }
 
 /** Opens sessions whose start was missed: those that the server lists and that are not recorded. */
-async function noteRoomsOf(
-  api: ServerApi | undefined,
-  census: Census | undefined,
-  askedAtMs: number,
-  { store, logger }: WatchOptions,
-): Promise<void> {
-  if (api === undefined || census === undefined) return;
+async function noteRoomsOf({ server, askedAtMs }: Look, { store, logger }: WatchOptions): Promise<void> {
+  if (server === undefined) return;
+  const { api, census } = server;
   try {
     await eachConcurrently(await api.listRooms(), QUERIES_AT_ONCE, async (room) => {
       for (const participant of await census(room.name)) {

@@ -4,8 +4,7 @@ import { eachConcurrently } from '../../lib/process/concurrently';
 import type { Logger } from '../../lib/logger';
 import { noteEnded, noteOpen, readOpen, updateOpen, type OpenPlace } from '../../redis/livekit/open-sessions';
 import { idOfIngress, type LiveKitUsage } from '../usage-of-webhook';
-import { createCensus, type Census } from './census';
-import type { ServerApi } from './server-api';
+import type { Census, Look } from './look';
 import {
   messageIn,
   noteLook,
@@ -39,80 +38,90 @@ const KEPT = new Set([
 
 /** Ends egress and ingress, as the session watch ends the sessions of participants. */
 export function createStreamWatch(options: WatchOptions): Watch {
-  const { store, api, logger, nowMs } = options;
-
-  const usageOf = ({ kind, info, lastSeenMs }: OpenStream, endedBy: EndedBy): LiveKitUsage[] =>
-    usageEndedBy(
-      endedBy,
-      {
-        event: `${kind}_ended`,
-        createdAt: String(Math.floor(lastSeenMs / 1000)),
-        [`${kind}Info`]: isEndTold(kind, info) ? info : withoutEnd(kind, info),
-      },
-      options,
-    );
-
   return {
     async note(webhook) {
-      const { event } = webhook;
       const seenMs = secondsToMs(webhook['createdAt']);
-      if (typeof event !== 'string' || seenMs === undefined) return NOTHING;
-      if (event === 'room_finished') {
-        // Nothing streams on without its room. Its own end, which is later, is waited for.
-        const roomId = messageIn(webhook, 'room')['sid'];
-        for (const [id, stream] of await streamsIn(options)) {
-          if (stateOf(stream.kind, stream.info)['roomId'] !== roomId) continue;
-          await updateOpen(store, placeOf(id), JSON.stringify({ ...stream, lastSeenMs: seenMs }));
-        }
-        return NOTHING;
-      }
-      const kind = KINDS.find((one) => event.startsWith(`${one}_`));
-      const info = kind && messageIn(webhook, `${kind}Info`);
-      const id = kind && info && idOf(kind, info);
-      if (!id) return NOTHING;
-      const place = placeOf(id);
-      if (event === `${kind}_ended`) {
-        await noteEnded(store, place);
-        return NOTHING;
-      }
-      const stream: OpenStream = { kind, info: kept(info), lastSeenMs: seenMs };
-      await noteOpen(store, place, JSON.stringify(stream));
-      if (event !== `${kind}_updated`) return NOTHING;
-      // Later webhooks report when it began.
-      const before = (await streamsIn(options)).get(id);
-      if (before !== undefined) {
-        const merged = { ...before, info: { ...before.info, ...stream.info } };
-        await updateOpen(store, place, JSON.stringify(merged));
-      }
+      if (seenMs !== undefined) await noteWebhook(options, webhook, seenMs);
       return NOTHING;
     },
 
-    async look() {
+    async look(look) {
       const usages: LiveKitUsage[] = [];
       const places: OpenPlace[] = [];
       const open = await streamsIn(options);
       for (const kind of KINDS) {
         const ofKind = [...open].filter(([, stream]) => stream.kind === kind);
-        const askedAtMs = nowMs();
-        const listed = await listOf(kind, api, ofKind.length > 0, logger);
-        for (const [id, { info, isActive }] of listed ?? []) {
-          // Its start was missed.
-          const stream: OpenStream = { kind, info, lastSeenMs: askedAtMs };
-          if (isActive && !open.has(id)) await noteOpen(store, placeOf(id), JSON.stringify(stream));
-        }
+        const listed = await listOf(kind, look, ofKind.length > 0, options.logger);
+        await noteMissedStarts(options, kind, listed, open, look);
         for (const [id, noted] of ofKind) {
-          const found = listed?.get(id) ?? (listed && (await endedEgress(id, noted, api)));
+          const found = listed?.get(id) ?? (listed && (await endedEgress(id, noted, look)));
           const stream = found === undefined ? noted : { ...noted, info: found.info };
-          const isActive = listed && (found?.isActive ?? false);
-          const endedBy = await noteLook(options, placeOf(id), stream, { isPresent: isActive, askedAtMs });
+          const isPresent = listed && (found?.isActive ?? false);
+          const { askedAtMs } = look;
+          const endedBy = await noteLook(options, placeOf(id), stream, { isPresent, askedAtMs });
           if (endedBy === undefined) continue;
-          usages.push(...usageOf(stream, endedBy));
+          usages.push(...usageOf(stream, endedBy, options));
           places.push(placeOf(id));
         }
       }
       return { usages, places };
     },
   };
+}
+
+async function noteWebhook(options: WatchOptions, webhook: Json, seenMs: number): Promise<void> {
+  const { store } = options;
+  const { event } = webhook;
+  if (typeof event !== 'string') return;
+  if (event === 'room_finished') return noteRoomFinished(options, messageIn(webhook, 'room'), seenMs);
+  const kind = KINDS.find((one) => event.startsWith(`${one}_`));
+  const info = kind && messageIn(webhook, `${kind}Info`);
+  const id = kind && info && idOf(kind, info);
+  if (!id) return;
+  const place = placeOf(id);
+  if (event === `${kind}_ended`) return noteEnded(store, place);
+  const stream: OpenStream = { kind, info: kept(info), lastSeenMs: seenMs };
+  await noteOpen(store, place, JSON.stringify(stream));
+  if (event !== `${kind}_updated`) return;
+  // Later webhooks report when it began.
+  const before = (await streamsIn(options)).get(id);
+  if (before === undefined) return;
+  const merged = { ...before, info: { ...before.info, ...stream.info } };
+  await updateOpen(store, place, JSON.stringify(merged));
+}
+
+/** Nothing streams on without its room. Its own end, which is later, is waited for. */
+async function noteRoomFinished(options: WatchOptions, room: Json, seenMs: number): Promise<void> {
+  for (const [id, stream] of await streamsIn(options)) {
+    if (stateOf(stream.kind, stream.info)['roomId'] !== room['sid']) continue;
+    await updateOpen(options.store, placeOf(id), JSON.stringify({ ...stream, lastSeenMs: seenMs }));
+  }
+}
+
+async function noteMissedStarts(
+  { store }: WatchOptions,
+  kind: Kind,
+  listed: ReadonlyMap<string, Listed> | undefined,
+  open: ReadonlyMap<string, OpenStream>,
+  { askedAtMs }: Look,
+): Promise<void> {
+  for (const [id, { info, isActive }] of listed ?? []) {
+    const stream: OpenStream = { kind, info, lastSeenMs: askedAtMs };
+    if (isActive && !open.has(id)) await noteOpen(store, placeOf(id), JSON.stringify(stream));
+  }
+}
+
+function usageOf(
+  { kind, info, lastSeenMs }: OpenStream,
+  endedBy: EndedBy,
+  options: WatchOptions,
+): LiveKitUsage[] {
+  const webhook = {
+    event: `${kind}_ended`,
+    createdAt: String(Math.floor(lastSeenMs / 1000)),
+    [`${kind}Info`]: isEndTold(kind, info) ? info : withoutEnd(kind, info),
+  };
+  return usageEndedBy(endedBy, webhook, options);
 }
 
 interface Listed {
@@ -128,14 +137,14 @@ interface Listed {
  */
 async function listOf(
   kind: Kind,
-  api: ServerApi | undefined,
+  { server }: Look,
   isAsked: boolean,
   logger: Logger,
 ): Promise<ReadonlyMap<string, Listed> | undefined> {
-  if (api === undefined) return undefined;
+  if (server === undefined) return undefined;
+  const { api, census } = server;
   try {
     const infos = await (kind === 'egress' ? api.listActiveEgress() : api.listIngress());
-    const census = createCensus(api);
     const listed = new Map<string, Listed>();
     await eachConcurrently(infos.map(kept), QUERIES_AT_ONCE, async (info) => {
       const id = idOf(kind, info);
@@ -164,12 +173,8 @@ async function isGoingOn(kind: Kind, info: Json, census: Census): Promise<boolea
 /**
  * What the server still has of an egress that is not active any more. An ingress is in its list.
  */
-async function endedEgress(
-  id: string,
-  { kind }: OpenStream,
-  api: ServerApi | undefined,
-): Promise<Listed | undefined> {
-  const info = kind === 'egress' ? await api?.findEgress(id) : undefined;
+async function endedEgress(id: string, { kind }: OpenStream, { server }: Look): Promise<Listed | undefined> {
+  const info = kind === 'egress' ? await server?.api.findEgress(id) : undefined;
   return info && { info: kept(info), isActive: false };
 }
 

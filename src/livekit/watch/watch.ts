@@ -2,7 +2,7 @@ import { updateOpen, type OpenPlace } from '../../redis/livekit/open-sessions';
 import type { Store } from '../../redis/store';
 import type { Logger } from '../../lib/logger';
 import { textOf, usageOfWebhook, type LiveKitUsage, type MappingRules } from '../usage-of-webhook';
-import type { ServerApi } from './server-api';
+import type { Look } from './look';
 
 /** Why a usage was ended without a webhook. The usage has it as `endedBy`. */
 export type EndedBy = 'room_finished' | 'watch' | 'limit';
@@ -12,13 +12,10 @@ export type Json = Readonly<Record<string, unknown>>;
 export interface WatchOptions {
   readonly store: Store;
   readonly rules: MappingRules;
-  /** Lists what goes on. Without it, only `room_finished` and the limit end anything. */
-  readonly api: ServerApi | undefined;
   /** What nobody has seen for this long ended when it was last seen. */
   readonly limitMs: number;
   readonly onEnded: (by: EndedBy) => void;
   readonly logger: Logger;
-  readonly nowMs: () => number;
 }
 
 /** What a watch has ended. */
@@ -35,8 +32,11 @@ export interface Endings {
 export interface Watch {
   /** Processes a webhook, in the order in which they were stored. */
   note(webhook: Json): Promise<Endings>;
-  /** Queries the server once about everything that is open. */
-  look(): Promise<Endings>;
+  /**
+   * Compares everything that is open with what the server reports. Without a server, only
+   * `room_finished` and the limit end anything.
+   */
+  look(look: Look): Promise<Endings>;
 }
 
 export const NOTHING: Endings = { usages: [], places: [] };

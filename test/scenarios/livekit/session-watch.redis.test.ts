@@ -1,6 +1,7 @@
 import { createLogger } from '../../../src/lib/logger';
 import { DEFAULT_PROJECT_PATTERN } from '../../../src/livekit/project-of-room';
 import type { ListedParticipant, ServerApi } from '../../../src/livekit/watch/server-api';
+import { createLook } from '../../../src/livekit/watch/look';
 import { createSessionWatch } from '../../../src/livekit/watch/session-watch';
 import type { Endings, Watch } from '../../../src/livekit/watch/watch';
 import { noteEnded } from '../../../src/redis/livekit/open-sessions';
@@ -13,6 +14,7 @@ const SECOND_MS = 1_000;
 let store: Store;
 let prefix: string;
 let nowMs: number;
+let asked: ServerApi;
 /** Room name -> who is in it; undefined: the server does not answer. */
 let server: Map<string, ListedParticipant[]> | undefined;
 /** Identities that the server lists although their node is gone. */
@@ -25,7 +27,8 @@ beforeEach(async () => {
   nowMs = START_SECONDS * SECOND_MS;
   server = new Map();
   onKilledNode = new Set();
-  watch = watchOf(api as ServerApi);
+  asked = api as ServerApi;
+  watch = createWatch();
 });
 afterEach(async () => {
   const keys = await store.redis.keys(`${prefix}:*`);
@@ -44,7 +47,7 @@ const api: Pick<ServerApi, 'listRooms' | 'listParticipants' | 'isConnected'> = {
   isConnected: (_, identity) => Promise.resolve(!onKilledNode.has(identity)),
 };
 
-const watchOf = (asked: ServerApi): Watch =>
+const createWatch = (): Watch =>
   createSessionWatch({
     store,
     rules: {
@@ -55,11 +58,9 @@ const watchOf = (asked: ServerApi): Watch =>
       connectorsAre: 'connector',
       agentUsageFrom: 'participant',
     },
-    api: asked,
     limitMs: 3_600 * SECOND_MS,
     onEnded: () => undefined,
     logger: createLogger('silent'),
-    nowMs: () => nowMs,
   });
 
 const webhook = (event: string, sid: string, atSeconds = 0, room = 'acme.x'): Record<string, unknown> => ({
@@ -80,7 +81,7 @@ const seconds = (data: Readonly<Record<string, unknown>>): number =>
 
 async function lookAfter(afterSeconds: number): Promise<Endings> {
   nowMs += afterSeconds * SECOND_MS;
-  return watch.look();
+  return watch.look(createLook(asked, nowMs));
 }
 
 async function settle({ places }: Endings): Promise<void> {
@@ -120,7 +121,7 @@ test('a session was last seen when the server was asked, however long it takes t
     nowMs += 20 * SECOND_MS;
     return answer;
   };
-  watch = watchOf({ ...api, isConnected } as ServerApi);
+  asked = { ...api, isConnected } as ServerApi;
   await watch.note(webhook('participant_joined', 'PA_1'));
   server = new Map([['acme.x', [listed('PA_1'), listed('PA_2')]]]); // The start of PA_2 was missed.
   await lookAfter(30);

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { createLogger } from '../../../src/lib/logger';
 import { DEFAULT_PROJECT_PATTERN } from '../../../src/livekit/project-of-room';
 import type { ListedStream, ServerApi } from '../../../src/livekit/watch/server-api';
+import { createLook } from '../../../src/livekit/watch/look';
 import { createSessionWatch } from '../../../src/livekit/watch/session-watch';
 import { createStreamWatch } from '../../../src/livekit/watch/stream-watch';
 import type { Endings, Watch, WatchOptions } from '../../../src/livekit/watch/watch';
@@ -16,6 +17,7 @@ const EGRESS = 'EG_1';
 let store: Store;
 let prefix: string;
 let nowMs: number;
+let asked: ServerApi | undefined;
 /** What the server has, ended or not; undefined: it does not answer. */
 let server: { egress: ListedStream[]; ingress: ListedStream[]; rooms: Map<string, string[]> } | undefined;
 let watch: Watch;
@@ -25,7 +27,8 @@ beforeEach(async () => {
   store = await openStore({ url: testRedisUrl(), prefix });
   nowMs = START_SECONDS * SECOND_MS;
   server = { egress: [], ingress: [], rooms: new Map() };
-  watch = watchOf(api);
+  asked = api as object as ServerApi;
+  watch = createStreamWatch(options());
 });
 afterEach(async () => {
   const keys = await store.redis.keys(`${prefix}:*`);
@@ -47,7 +50,7 @@ const api = {
   isConnected: () => Promise.resolve(true),
 } satisfies Partial<ServerApi>;
 
-const optionsOf = (asked: object | undefined): WatchOptions => ({
+const options = (): WatchOptions => ({
   store,
   rules: {
     source: '/livekit',
@@ -57,13 +60,10 @@ const optionsOf = (asked: object | undefined): WatchOptions => ({
     connectorsAre: 'connector',
     agentUsageFrom: 'participant',
   },
-  api: asked as ServerApi | undefined,
   limitMs: 3_600 * SECOND_MS,
   onEnded: () => undefined,
   logger: createLogger('silent'),
-  nowMs: () => nowMs,
 });
-const watchOf = (asked: object | undefined): Watch => createStreamWatch(optionsOf(asked));
 
 const nanos = (afterSeconds: number): string => String(BigInt(START_SECONDS + afterSeconds) * 1_000_000_000n);
 const egress = (status: string, fields: object = {}): ListedStream => ({
@@ -89,7 +89,7 @@ const seconds = (data: Readonly<Record<string, unknown>>): number =>
 
 async function lookAfter(afterSeconds: number): Promise<Endings> {
   nowMs += afterSeconds * SECOND_MS;
-  return watch.look();
+  return watch.look(createLook(asked, nowMs));
 }
 
 /** Begun and seen in its room after half a minute. */
@@ -193,7 +193,7 @@ test('a use of an ingress ends when it was last seen, if the next one has begun'
 });
 
 test('without an answer only the limit ends an egress, at the end of its room', async () => {
-  watch = watchOf(undefined);
+  asked = undefined;
   await watch.note(webhook('egress_updated', egress('EGRESS_ACTIVE')));
   await watch.note({ event: 'room_finished', createdAt: String(START_SECONDS + 50), room: { sid: 'RM_1' } });
   expect(ended(await lookAfter(3_600))).toEqual([]);
@@ -208,7 +208,7 @@ test('no secret is noted', async () => {
 });
 
 test('no JSON that is signed stops a watch: what is not a webhook opens nothing', async () => {
-  const sessions = createSessionWatch(optionsOf(undefined));
+  const sessions = createSessionWatch(options());
   const value = fc.oneof(
     fc.jsonValue(),
     fc.constantFrom('1795000000', 'RM_1', { sid: 'RM_1', name: 5 }, { toString: 5 }),
@@ -228,7 +228,7 @@ test('no JSON that is signed stops a watch: what is not a webhook opens nothing'
       async (event, fields) => {
         for (const one of [sessions, watch]) {
           await one.note({ event, ...fields });
-          await one.look();
+          await one.look(createLook(undefined, nowMs));
         }
       },
     ),

@@ -9,19 +9,27 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSpool, type Spool, type SpooledRecord } from '../../../src/livekit/spool';
+import { openSpool, type Spool } from '../../../src/livekit/spool';
+import type { SpooledRecord } from '../../../src/livekit/spool-files';
 
 let folder: string;
 let damaged: string[];
+const opened: Spool[] = [];
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'tallyman-spool-'));
   damaged = [];
 });
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((one) => one.close()));
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const MIB = 1_024 * 1_024;
-const spool = (bytesMax = MIB, owner = 'livekit.webhooks'): Spool =>
-  openSpool({ folder, bytesMax, owner, onDamaged: (file) => damaged.push(file) });
+function spool(bytesMax = MIB, owner = 'livekit.webhooks'): Spool {
+  const one = openSpool({ folder, bytesMax, owner, onDamaged: (file) => damaged.push(file) });
+  opened.push(one);
+  return one;
+}
 const record = (i: number): SpooledRecord => ({
   key: `room-${i % 3}`,
   value: JSON.stringify({ i, text: 'é\n"' }),
