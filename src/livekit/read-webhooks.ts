@@ -38,7 +38,10 @@ export interface WebhookReaderOptions {
   readonly onFatal: (error: Error) => void;
 }
 
-/** Reads the stored webhooks, publishes the usage that they report, and ends what LiveKit never ends. */
+/**
+ * Reads the stored webhooks, publishes the usage that they report, and ends what LiveKit never
+ * ends.
+ */
 export interface WebhookReader {
   /** Resolves once Kafka answers. */
   start(): Promise<void>;

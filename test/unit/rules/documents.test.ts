@@ -21,7 +21,7 @@ const PARSES: Readonly<Record<string, readonly string[]>> = {
     'src/installation/seller-file.ts',
     'src/livekit/mapping-file.ts',
   ],
-  'files that carry a checksum': ['src/audit/second-count/sum-store.ts', 'src/livekit/spool.ts'],
+  'files that carry a checksum': ['src/audit/second-count/sum-store.ts', 'src/livekit/spool-files.ts'],
   'the oracle, which shares no code': ['src/oracle/oracle-reading.ts'],
 };
 
