@@ -14,7 +14,8 @@ export function registerLiveKitWebhooks(app: FastifyInstance, receiver: WebhookR
       url: '/livekit/webhooks',
       bodyLimit: BODY_BYTES_MAX,
       config: { rateLimit: false },
-      schema: { hide: true },
+      // The address is written in LiveKit's configuration, and a webhook that is refused is lost.
+      schema: { hide: true, querystring: { type: 'object', additionalProperties: true } },
       handler: async (request, reply) => {
         const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
         const outcome = await receiver.receive(body, request.headers.authorization);

@@ -11,6 +11,7 @@ import type { Config } from '../../lib/config';
 import type { Logger } from '../../lib/logger';
 import { traceAnswer } from '../../lib/tracing';
 import { problemDocument, problemOfError, ProblemError } from './problems';
+import { registerQueryCheck } from '../plugins/query-check';
 
 /** The limit of a body on routes that expect none or a small form. */
 export const BODY_LIMIT_BYTES = 16 * 1024;
@@ -59,6 +60,7 @@ export async function createBaseApp(options: BaseAppOptions): Promise<FastifyIns
   // A route's result is sent as it is. Schemas describe answers here, and do not remove fields.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   await app.register(helmet, SECURITY_HEADERS);
+  registerQueryCheck(app);
   logAnswers(app);
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOfError(error);

@@ -1,5 +1,5 @@
 import { parseCopy } from '../../lib/document';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import { comparePlans } from '../../billing/invoice/compare-plans';
 import { readInvoicesOfMonth } from '../../redis/views/invoices';
 import { monthOf } from '../api/api-routes';
@@ -30,6 +30,17 @@ import { isMonth } from '../../rating/month';
 /** A browser silently drops a cookie above 4,096 bytes. */
 const COOKIE_TOKEN_MAX = 3_800;
 
+/** The query parameters of a page. Any other is refused. */
+const query = (...names: string[]): { schema: FastifySchema } => ({
+  schema: {
+    querystring: {
+      type: 'object',
+      properties: Object.fromEntries(names.map((name) => [name, { type: 'string' }])),
+    },
+  },
+});
+const monthQuery = query('month', 'meter', 'before');
+
 type PageQuery = { month?: string; meter?: string; before?: string };
 type PageRequest = FastifyRequest<{ Params: { project: string }; Querystring: PageQuery }>;
 
@@ -47,7 +58,7 @@ function registerSignIn(app: FastifyInstance, web: WebDependencies): void {
     return reply.redirect(first === undefined ? '/ops' : projectUrl(...first), 303);
   });
 
-  app.get('/login', { config: { rateLimit: LOGIN_LIMIT } }, (request, reply) => {
+  app.get('/login', { config: { rateLimit: LOGIN_LIMIT }, ...query('token') }, (request, reply) => {
     // The address contains the token, so nothing that is loaded or opened from here may see it.
     void reply.header('referrer-policy', 'no-referrer').header('cache-control', 'no-store');
     const { token } = request.query as { token?: unknown };
@@ -123,11 +134,11 @@ function registerInstallation(app: FastifyInstance, web: WebDependencies): void 
 }
 
 function registerProjects(app: FastifyInstance, web: WebDependencies): void {
-  app.get('/projects/:project/billing', (request: PageRequest, reply) => {
+  app.get('/projects/:project/billing', monthQuery, (request: PageRequest, reply) => {
     projectOf(request, 'admin');
     return showMonth(web, request, reply, 'billing');
   });
-  app.get('/projects/:project/usage', (request: PageRequest, reply) =>
+  app.get('/projects/:project/usage', monthQuery, (request: PageRequest, reply) =>
     showMonth(web, request, reply, 'usage'),
   );
 

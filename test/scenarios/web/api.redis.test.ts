@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import type { HttpAnswer } from '../../kit/web/http-client';
-import type { InvoiceList, QuotaAnswer, UsageAnswer } from '../../../schemas/types';
+import type { InvoiceList, Problem, QuotaAnswer, UsageAnswer } from '../../../schemas/types';
 import { askInstallationHealth } from '../../../src/ops/installation-health';
 import { writeProject } from '../../../src/redis/views/projects';
 import type { Store } from '../../../src/redis/store';
@@ -104,6 +104,25 @@ test.each([['2026-13'], ['2026-7'], ['2026-08'], ['']])('month %j is refused', a
     status: 400,
     code: 'BAD_REQUEST',
   });
+});
+
+test('a query parameter that a route does not know is refused by its name, on every route', async () => {
+  const headers = harness.bearer({ acme: 'admin' }, { role: 'ops' });
+  const paths = Object.keys(api.document.paths).map((path) =>
+    path.replace('{project}', 'acme').replace('{id}', 'acme-2026-01'),
+  );
+  const pages = ['/', '/ops', '/projects/acme/billing', '/projects/acme/billing/2026-01', '/openapi.json'];
+  for (const url of [...paths, ...pages]) {
+    const method = url === '/v1/events' ? 'POST' : 'GET';
+    const answer = await harness.inject({ method, url, headers, query: { mnth: '2026-06' } });
+    expect([url, answer.statusCode]).toEqual([url, 400]);
+    expect(answer.json<Problem>().detail).toContain('does not take the query parameter `mnth`');
+  }
+  const { detail } = (await get('/invoices', { query: { after: 'x' } })).json<Problem>();
+  expect(detail).toMatch(/`after`. It takes `limit`, `cursor`\.$/);
+  expect((await get('/quota', { query: { __proto__x: '1' } })).json<Problem>().detail).toMatch(
+    /It takes none/,
+  );
 });
 
 test('a month before the price list is not found', async () => {
