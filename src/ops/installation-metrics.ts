@@ -32,10 +32,33 @@ export function createInstallationMetrics(
   nowMs: () => number,
 ): InstallationMetrics {
   const registry = processMetrics();
-  const registers = [registry];
-
   registerLogMetrics(registry, () => logWatch.position(), health);
+  const gauges = [
+    monthGauges(registry, store, calendar, nowMs),
+    waitingGauge(registry, store, calendar, nowMs),
+    memoryGauges(registry, store),
+  ];
+  return {
+    registry,
+    contentType: registry.contentType,
+    metrics: async () => {
+      // The scrape itself must not fail, because the lag matters most when something else is wrong.
+      await Promise.allSettled(gauges.map((refresh) => refresh()));
+      return registry.metrics();
+    },
+  };
+}
 
+/** Reads the values of some gauges. */
+type Refresh = () => Promise<void>;
+
+function monthGauges(
+  registry: Registry,
+  store: Store,
+  calendar: BillingCalendar,
+  nowMs: () => number,
+): Refresh {
+  const registers = [registry];
   const byMonth = (name: string, help: string): Gauge<'month'> =>
     new Gauge({ name, help, labelNames: ['month'], registers });
   const projects = byMonth('tallyman_close_projects', 'Projects with totals');
@@ -43,21 +66,8 @@ export function createInstallationMetrics(
   const closedMonth = byMonth('tallyman_last_closed_month_info', 'The last month that is closed');
   const conflicts = byMonth('tallyman_conflicts', 'Duplicates with other data, by the last verification');
   const differences = byMonth('tallyman_verify_differences', 'Differences found by the last verification');
-  const waiting = new Gauge({
-    name: 'tallyman_close_waiting_seconds',
-    help: 'Time since the end of a month that is not closed (due), or has invoices left (unfinished)',
-    labelNames: ['month', 'state'],
-    registers,
-  });
-  const byNode = (name: string, help: string): Gauge<'node'> =>
-    new Gauge({ name, help, labelNames: ['node'], registers });
-  const redisUsed = byNode('tallyman_redis_memory_used_bytes', 'Memory that Redis uses');
-  const redisLimit = byNode(
-    'tallyman_redis_memory_limit_bytes',
-    'maxmemory of Redis, or the memory of its machine',
-  );
   const up = new Gauge({ name: 'tallyman_up', help: '1 while Redis answers the server', registers });
-  const refreshMonths = async (): Promise<void> => {
+  return async () => {
     try {
       const closes = await readCloses(store);
       const last = [...closes.keys()].at(-1);
@@ -78,29 +88,44 @@ export function createInstallationMetrics(
       up.set(0);
     }
   };
-  const refreshWaiting = async (): Promise<void> => {
+}
+
+function waitingGauge(
+  registry: Registry,
+  store: Store,
+  calendar: BillingCalendar,
+  nowMs: () => number,
+): Refresh {
+  const waiting = new Gauge({
+    name: 'tallyman_close_waiting_seconds',
+    help: 'Time since the end of a month that is not closed (due), or has invoices left (unfinished)',
+    labelNames: ['month', 'state'],
+    registers: [registry],
+  });
+  return async () => {
     const months = await waitingMonths(store, calendar, nowMs());
     waiting.reset();
     for (const { month, state } of months)
       waiting.set({ month, state }, (nowMs() - calendar.monthEnd(month)) / 1000);
   };
-  const refreshMemory = async (): Promise<void> => {
+}
+
+function memoryGauges(registry: Registry, store: Store): Refresh {
+  const byNode = (name: string, help: string): Gauge<'node'> =>
+    new Gauge({ name, help, labelNames: ['node'], registers: [registry] });
+  const used = byNode('tallyman_redis_memory_used_bytes', 'Memory that Redis uses');
+  const limit = byNode(
+    'tallyman_redis_memory_limit_bytes',
+    'maxmemory of Redis, or the memory of its machine',
+  );
+  return async () => {
     const nodes = await readRedisMemory(store);
-    redisUsed.reset();
-    redisLimit.reset();
+    used.reset();
+    limit.reset();
     for (const { node, usedBytes, limitBytes } of nodes) {
-      redisUsed.set({ node }, usedBytes);
-      redisLimit.set({ node }, limitBytes);
+      used.set({ node }, usedBytes);
+      limit.set({ node }, limitBytes);
     }
-  };
-  return {
-    registry,
-    contentType: registry.contentType,
-    metrics: async () => {
-      // The scrape itself must not fail, because the lag matters most when something else is wrong.
-      await Promise.allSettled([refreshMonths(), refreshWaiting(), refreshMemory()]);
-      return registry.metrics();
-    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { badRecord } from './bad-record';
-import { createRandom, zipf } from './random';
+import { createRandom, zipf, type Random } from './random';
 import { draftEvent, draftUsage, type EventDraft, type Topic } from './usage-draft';
 import { writeRecord, type WorkloadRecord } from './write-record';
 
@@ -54,19 +54,20 @@ export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRec
     const streamMs = startMs + Math.floor(((endMs - startMs) * number) / events);
     const timestampMs = streamMs + DISORDER_MS;
     if (repeatable.length > 0 && random.chance(duplicates)) {
-      yield writeRecord(random, repeatOf(random.pick(repeatable), timestampMs), timestampMs);
+      yield writeRecord(random, repeatOf(random, random.pick(repeatable), timestampMs), timestampMs);
       continue;
     }
 
     if (repeatable.length > 0 && voids > 0 && random.chance(voids)) {
-      yield writeRecord(random, voidOf(random.pick(repeatable), number, timestampMs), timestampMs);
+      const [voided, voidId] = [random.pick(repeatable), `void-${idOf(random, seed, number)}`];
+      yield writeRecord(random, voidOf(random, voided, voidId, timestampMs), timestampMs);
       continue;
     }
 
     const timeMs = random.chance(monthBefore)
       ? startMs - (random.chance(0.05) ? 1 : random.between(1, 3 * DAY_MS))
       : Math.min(endMs - 1, Math.max(startMs, streamMs + random.between(-DISORDER_MS, DISORDER_MS)));
-    const draft = draftEvent(random, random.pick(topics), idOf(number), pickProject(), timeMs);
+    const draft = draftEvent(random, random.pick(topics), idOf(random, seed, number), pickProject(), timeMs);
     if (repeatable.length < REPEATABLE) repeatable.push(draft);
     else repeatable[random.between(0, REPEATABLE - 1)] = draft;
     // A bad event does not use up its id, so the corrected event that repeats it later is the
@@ -74,42 +75,35 @@ export function* createWorkload(options: WorkloadOptions): Generator<WorkloadRec
     if (random.chance(malformed)) yield badRecord(badCount++, draft, timestampMs);
     else yield writeRecord(random, draft, timestampMs);
   }
+}
 
-  /**
-   * Sometimes two different events have the same id, because their topics, projects or sources
-   * differ.
-   */
-  function idOf(number: number): string {
-    return `${seed}-${random.chance(0.005) ? number - 1 : number}`;
-  }
+/**
+ * Sometimes two different events have the same id, because their topics, projects or sources
+ * differ.
+ */
+const idOf = (random: Random, seed: number, number: number): string =>
+  `${seed}-${random.chance(0.005) ? number - 1 : number}`;
 
-  function voidOf(
-    { topic, source, id, project, time, data }: EventDraft,
-    number: number,
-    nowMs: number,
-  ): EventDraft {
-    return {
-      ...{
-        topic,
-        project,
-        id: `void-${idOf(number)}`,
-        source: '/billing-desk',
-        time: new Date(nowMs).toISOString(),
-      },
-      type: 'usage.void.v1',
-      data: { source, id: random.chance(0.02) ? `${id}-unknown` : id, type: `${topic}.v1`, time, data },
-    };
-  }
+function voidOf(
+  random: Random,
+  { topic, source, id, project, time, data }: EventDraft,
+  voidId: string,
+  nowMs: number,
+): EventDraft {
+  return {
+    ...{ topic, project, id: voidId, source: '/billing-desk', time: new Date(nowMs).toISOString() },
+    type: 'usage.void.v1',
+    data: { source, id: random.chance(0.02) ? `${id}-unknown` : id, type: `${topic}.v1`, time, data },
+  };
+}
 
-  /**
-   * A producer's retry: usually the same event, sometimes with another time, rarely with other
-   * data.
-   */
-  function repeatOf(first: EventDraft, timestampMs: number): EventDraft {
-    if (random.chance(0.1)) return { ...first, time: new Date(timestampMs).toISOString() };
-    if (random.chance(0.05)) return { ...first, data: draftUsage(random, first.topic, timestampMs) };
-    return first;
-  }
+/**
+ * A producer's retry: usually the same event, sometimes with another time, rarely with other data.
+ */
+function repeatOf(random: Random, first: EventDraft, timestampMs: number): EventDraft {
+  if (random.chance(0.1)) return { ...first, time: new Date(timestampMs).toISOString() };
+  if (random.chance(0.05)) return { ...first, data: draftUsage(random, first.topic, timestampMs) };
+  return first;
 }
 
 /**

@@ -66,13 +66,7 @@ export async function startNative(spec: NativeSpec): Promise<NativeService> {
     });
     watchdog.say(String(child.pid ?? ''));
 
-    const deadline = performance.now() + spec.readyTimeoutMs;
-    while (!(await spec.isReady())) {
-      if (isDown) throw await failure(spec, logPath, 'ended while it was starting');
-      if (performance.now() > deadline)
-        throw await failure(spec, logPath, `did not answer in ${spec.readyTimeoutMs} ms`);
-      await pause(ASK_INTERVAL_MS);
-    }
+    await untilReady(spec, logPath, () => isDown);
   };
 
   const kill = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<void> => {
@@ -112,6 +106,16 @@ export async function startNative(spec: NativeSpec): Promise<NativeService> {
     },
     stop,
   };
+}
+
+async function untilReady(spec: NativeSpec, logPath: string, isDown: () => boolean): Promise<void> {
+  const deadline = performance.now() + spec.readyTimeoutMs;
+  while (!(await spec.isReady())) {
+    if (isDown()) throw await failure(spec, logPath, 'ended while it was starting');
+    if (performance.now() > deadline)
+      throw await failure(spec, logPath, `did not answer in ${spec.readyTimeoutMs} ms`);
+    await pause(ASK_INTERVAL_MS);
+  }
 }
 
 async function failure(spec: NativeSpec, logPath: string, what: string): Promise<TallymanError> {

@@ -29,38 +29,9 @@ export function createConsumerMetrics(
   const registry = processMetrics();
   const registers = [registry];
 
-  const counted = (name: string, help: string, of: (status: RunnerStatus) => number): Counter =>
-    new Counter({
-      name,
-      help,
-      labelNames: ['topic'],
-      registers,
-      // The runners do the counting.
-      collect() {
-        this.reset();
-        for (const status of statuses()) this.inc({ topic: status.topic }, of(status));
-      },
-    });
-  counted('tallyman_events_counted_total', 'Events counted', ({ counted: count }) => count);
-  counted('tallyman_events_duplicate_total', 'Duplicates of counted events', ({ duplicates }) => duplicates);
-  counted('tallyman_events_late_total', 'Counted events of a closed month', ({ late }) => late);
-  counted('tallyman_events_voided_total', 'Counted events that were taken back', ({ voided }) => voided);
-  counted(
-    'tallyman_voids_unknown_total',
-    'Voids of events that were not counted',
-    ({ unknownVoids }) => unknownVoids,
-  );
-
+  registerRunnerCounts(registry, statuses);
+  registerReady(registry, health);
   registerLogMetrics(registry, position, health);
-
-  new Gauge({
-    name: 'tallyman_ready',
-    help: '1 while /readyz answers 200, else 0',
-    registers,
-    collect() {
-      this.set(health().ready ? 1 : 0);
-    },
-  });
 
   const deadLetters = new Counter({
     name: 'tallyman_dead_letters_total',
@@ -102,4 +73,39 @@ export function createConsumerMetrics(
     },
     deadLettersByReason: () => Object.fromEntries(byReason),
   };
+}
+
+function registerRunnerCounts(registry: Registry, statuses: () => readonly RunnerStatus[]): void {
+  const counted = (name: string, help: string, of: (status: RunnerStatus) => number): Counter =>
+    new Counter({
+      name,
+      help,
+      labelNames: ['topic'],
+      registers: [registry],
+      // The runners do the counting.
+      collect() {
+        this.reset();
+        for (const status of statuses()) this.inc({ topic: status.topic }, of(status));
+      },
+    });
+  counted('tallyman_events_counted_total', 'Events counted', ({ counted: count }) => count);
+  counted('tallyman_events_duplicate_total', 'Duplicates of counted events', ({ duplicates }) => duplicates);
+  counted('tallyman_events_late_total', 'Counted events of a closed month', ({ late }) => late);
+  counted('tallyman_events_voided_total', 'Counted events that were taken back', ({ voided }) => voided);
+  counted(
+    'tallyman_voids_unknown_total',
+    'Voids of events that were not counted',
+    ({ unknownVoids }) => unknownVoids,
+  );
+}
+
+function registerReady(registry: Registry, health: () => Health): void {
+  new Gauge({
+    name: 'tallyman_ready',
+    help: '1 while /readyz answers 200, else 0',
+    registers: [registry],
+    collect() {
+      this.set(health().ready ? 1 : 0);
+    },
+  });
 }

@@ -20,82 +20,80 @@ Examples:
   tallyman catalog show --plan ship
   tallyman catalog check catalog.json`,
     )
-    .addCommand(
-      new Command('check')
-        .description(
-          'Check a catalog file, and list every problem with its row. Exits with 1 if there is one.',
-        )
-        .argument(
-          '[file]',
-          'a JSON file in the format of schemas/catalog.v1.json; the catalog in use by default',
-        )
-        .option(
-          '--against-agents',
-          'also list the models of livekit-agents that the catalog has no price for',
-        )
-        .option('--json', 'one JSON document on stdout')
-        .addHelpText(
-          'after',
-          `
+    .addCommand(checkCommand())
+    .addCommand(initCommand())
+    .addCommand(showCommand());
+}
+
+function checkCommand(): Command {
+  return new Command('check')
+    .description('Check a catalog file, and list every problem with its row. Exits with 1 if there is one.')
+    .argument('[file]', 'a JSON file in the format of schemas/catalog.v1.json; the catalog in use by default')
+    .option('--against-agents', 'also list the models of livekit-agents that the catalog has no price for')
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
 --against-agents lists the model names that LiveKit Inference reports in livekit-agents and that the catalog neither
 prices nor aliases. Usage of such a model makes its invoice a draft. The exit code stays 0.
 
 Examples:
   tallyman catalog check catalog.json
   tallyman catalog check --against-agents`,
-        )
-        .action((file: string | undefined, options: CheckOptions) =>
-          withContext(({ config }) => {
-            check(file ?? config.catalogPath, options);
-            return Promise.resolve();
-          }),
-        ),
     )
-    .addCommand(
-      new Command('init')
-        .description('Write the built-in catalog as a file, to start your own from.')
-        .argument('<file>', 'the file to write, which must not exist; - for stdout')
-        .addHelpText(
-          'after',
-          `
+    .action((file: string | undefined, options: CheckOptions) =>
+      withContext(({ config }) => {
+        check(file ?? config.catalogPath, options);
+        return Promise.resolve();
+      }),
+    );
+}
+
+function initCommand(): Command {
+  return new Command('init')
+    .description('Write the built-in catalog as a file, to start your own from.')
+    .argument('<file>', 'the file to write, which must not exist; - for stdout')
+    .addHelpText(
+      'after',
+      `
 Change the file, check it, and let TALLYMAN_CATALOG name it.
 
 Examples:
   tallyman catalog init catalog.json
   tallyman catalog check catalog.json`,
-        )
-        .action(async (file: string) => {
-          if (file === '-') {
-            process.stdout.write(builtInCatalogText());
-            return;
-          }
-          await writeFile(file, builtInCatalogText(), { flag: 'wx' });
-          printLine(file);
-        }),
     )
-    .addCommand(
-      new Command('show')
-        .description('Show the plans, included quantities and prices that are valid on a day.')
-        .option('--plan <plan>', 'show this plan only')
-        .option('--date <day>', 'YYYY-MM-DD in the billing zone; today by default', dayArgument)
-        .option('--json', 'one JSON document on stdout')
-        .addHelpText(
-          'after',
-          `
+    .action(async (file: string) => {
+      if (file === '-') {
+        process.stdout.write(builtInCatalogText());
+        return;
+      }
+      await writeFile(file, builtInCatalogText(), { flag: 'wx' });
+      printLine(file);
+    });
+}
+
+function showCommand(): Command {
+  return new Command('show')
+    .description('Show the plans, included quantities and prices that are valid on a day.')
+    .option('--plan <plan>', 'show this plan only')
+    .option('--date <day>', 'YYYY-MM-DD in the billing zone; today by default', dayArgument)
+    .option('--json', 'one JSON document on stdout')
+    .addHelpText(
+      'after',
+      `
 Shows the catalog that TALLYMAN_CATALOG names, or the built-in one.
 
 Examples:
   tallyman catalog show --plan ship
   tallyman catalog show --date 2026-05-31 --json`,
-        )
-        .action((options: ShowOptions) =>
-          withContext(({ config, calendar }) => {
-            const seconds = Math.floor(Date.now() / 1000);
-            const day = options.date ?? calendar.dayOf({ seconds, nanos: 0 }).day;
-            show(loadCatalog(config.catalogPath).document, day, options);
-            return Promise.resolve();
-          }),
-        ),
+    )
+    .action((options: ShowOptions) =>
+      withContext(({ config, calendar }) => {
+        const seconds = Math.floor(Date.now() / 1000);
+        const day = options.date ?? calendar.dayOf({ seconds, nanos: 0 }).day;
+        show(loadCatalog(config.catalogPath).document, day, options);
+        return Promise.resolve();
+      }),
     );
 }
 
