@@ -1,6 +1,10 @@
 /* Generated from the schemas of this folder by `npm run schemas:types`: change a schema, never this file. */
 
 /**
+ * `issued`; or what the month would bring now: `open` (due), `draft` (something has no price yet), `held` (it cannot be priced), `nothing_due`.
+ */
+export type InvoiceStatus = 'issued' | 'open' | 'draft' | 'held' | 'nothing_due';
+/**
  * @minItems 1
  */
 export type Meters = string[];
@@ -212,6 +216,8 @@ export interface ApiAnswers {
   usage?: UsageAnswer;
   quota?: QuotaAnswer;
   invoiceList?: InvoiceList;
+  projectsPage?: ProjectsPage;
+  invoicesPage?: InvoicesPage;
   acceptedEvents?: AcceptedEvents;
   problem?: Problem;
 }
@@ -433,6 +439,79 @@ export interface InvoiceSummary {
    * be a decimal string
    */
   total: string;
+}
+/**
+ * Projects of the installation, by their ids: those that were set, and those with usage in the month.
+ */
+export interface ProjectsPage {
+  projects: ProjectListItem[];
+  /**
+   * Give it as `cursor` to get the next page; null on the last. A page may hold fewer items than `limit`, also none.
+   */
+  nextCursor: string | null;
+}
+export interface ProjectListItem {
+  project: string;
+  name: string | null;
+  /**
+   * be a month, YYYY-MM
+   */
+  month: string;
+  /**
+   * The plan on the last day of the month; null if the project's document is damaged.
+   */
+  plan: string | null;
+  /**
+   * Whether the project has usage in the month.
+   */
+  status: 'active' | 'idle';
+  /**
+   * For each month, in the catalog's currency.
+   */
+  budget: string | null;
+}
+/**
+ * Invoices and credit notes of the installation: the newest month first, then by project.
+ */
+export interface InvoicesPage {
+  invoices: InvoiceListItem[];
+  /**
+   * Give it as `cursor` to get the next page; null on the last. A page may hold fewer items than `limit`, also none.
+   */
+  nextCursor: string | null;
+}
+export interface InvoiceListItem {
+  project: string;
+  id: string;
+  kind: 'invoice' | 'credit_note';
+  status: InvoiceStatus;
+  /**
+   * null while it is not issued
+   */
+  number: string | null;
+  /**
+   * be a month, YYYY-MM
+   */
+  month: string;
+  /**
+   * null if the project cannot be read
+   */
+  plan: string | null;
+  currency: string;
+  issuedAt: string | null;
+  /**
+   * null if the project cannot be read
+   */
+  total: string | null;
+  problem?: InvoiceProblemAnswer;
+}
+/**
+ * Why a draft or a held invoice cannot be issued.
+ */
+export interface InvoiceProblemAnswer {
+  code: string;
+  detail: string;
+  remedy: string;
 }
 /**
  * What became of a request's events.

@@ -18,13 +18,21 @@ export async function readProjectsNamed(
   store: Store,
   projects: readonly string[],
 ): Promise<(ProjectDocument | undefined)[]> {
-  if (projects.length === 0) return [];
-  const found = await store.redis.hmget(store.keys.projects, ...projects);
-  return found.map((json, i) => (json === null ? undefined : parseProject(projects[i]!, json)));
+  const found = await readProjectTexts(store, projects);
+  return found.map((json, i) => (json === undefined ? undefined : parseProject(projects[i]!, json)));
 }
 
 const parseProject = (project: string, json: string): ProjectDocument =>
   parseCopy('project.v1.json', json, `project ${project}`);
+
+/** The documents of several projects as JSON, in their order; undefined for one that was never saved. */
+export async function readProjectTexts(
+  store: Store,
+  projects: readonly string[],
+): Promise<(string | undefined)[]> {
+  if (projects.length === 0) return [];
+  return (await store.redis.hmget(store.keys.projects, ...projects)).map((json) => json ?? undefined);
+}
 
 export function countSetProjects(store: Store): Promise<number> {
   return store.redis.hlen(store.keys.projects);
@@ -39,16 +47,26 @@ export interface ListedProject extends ProjectDocument {
  * All saved projects, each once, unordered, page by page. It may miss one that is saved meanwhile.
  */
 export async function* eachPageOfProjects(store: Store): AsyncGenerator<ListedProject[], void, undefined> {
+  for await (const page of eachPageOfFields(store))
+    yield page.map(([name, json]) => listedProject(name, json));
+}
+
+/** The same without their documents. */
+export async function* eachPageOfProjectNames(store: Store): AsyncGenerator<string[], void, undefined> {
+  for await (const page of eachPageOfFields(store)) yield page.map(([name]) => name);
+}
+
+async function* eachPageOfFields(store: Store): AsyncGenerator<[string, string][], void, undefined> {
   const seen = new Set<string>(); // HSCAN may return a field twice.
   let position = '0';
   do {
     const [next, entries] = await store.redis.hscan(store.keys.projects, position, 'COUNT', 500);
     position = next;
-    const page: ListedProject[] = [];
+    const page: [string, string][] = [];
     for (let i = 0; i < entries.length; i += 2) {
       if (seen.has(entries[i]!)) continue;
       seen.add(entries[i]!);
-      page.push(listed(entries[i]!, entries[i + 1]!));
+      page.push([entries[i]!, entries[i + 1]!]);
     }
     yield page;
   } while (position !== '0');
@@ -59,7 +77,9 @@ export async function* eachProject(store: Store): AsyncGenerator<ProjectDocument
   for await (const page of eachPageOfProjects(store)) yield* page;
 }
 
-function listed(project: string, json: string): ListedProject {
+/** A project for a list, by its document as JSON; undefined if it was never saved. */
+export function listedProject(project: string, json: string | undefined): ListedProject {
+  if (json === undefined) return { project, plans: [] };
   try {
     return parseProject(project, json);
   } catch {

@@ -34,6 +34,7 @@ export async function registerApiDocument(app: FastifyInstance): Promise<void> {
         { name: 'events', description: 'For producers.' },
         { name: 'usage', description: 'For members and admins of a project.' },
         { name: 'invoices', description: 'For admins of a project.' },
+        { name: 'installation', description: 'For the people who run it, with the role `ops`.' },
       ],
     },
     refResolver: { buildLocalReference: (schema) => schema.$id as string },

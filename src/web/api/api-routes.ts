@@ -11,7 +11,18 @@ import { ProblemError } from '../http/problems';
 import { QUOTA_LIMIT } from '../http/rate-limit';
 import { projectOf } from '../http/sessions';
 import { openUsageStream, type UsageStreams } from './usage-stream';
-import { isMonth, MONTH_PATTERN } from '../../rating/month';
+import { isMonth } from '../../rating/month';
+import {
+  file,
+  forAdmins,
+  invoiceParams,
+  json,
+  monthQuery,
+  problems,
+  projectParams,
+  text,
+  unchanged,
+} from './schema-parts';
 
 /**
  * `<project>-<YYYY-MM>`, or `...-CN` for a credit note. The router needs the end, to tell it from
@@ -19,48 +30,6 @@ import { isMonth, MONTH_PATTERN } from '../../rating/month';
  */
 const INVOICE = ':id(^.+-\\d{4}-\\d{2}(?:-CN)?)';
 const PAGE_MAX = 100;
-
-const text = (description: string, more: object = {}): object => ({ type: 'string', description, ...more });
-const month = text('YYYY-MM in the billing zone; the current month by default.', { pattern: MONTH_PATTERN });
-const projectParams = {
-  type: 'object',
-  required: ['project'],
-  properties: { project: text('Project id.', { maxLength: 128 }) },
-};
-const invoiceParams = {
-  type: 'object',
-  required: ['project', 'id'],
-  properties: {
-    ...projectParams.properties,
-    id: text('`<project>-<YYYY-MM>`, or `<project>-<YYYY-MM>-CN` for a credit note', { maxLength: 139 }),
-  },
-};
-const monthQuery = { type: 'object', properties: { month } };
-
-const json = (description: string, component: string): object => ({
-  description,
-  content: { 'application/json': { schema: { $ref: `${component}#` } } },
-});
-const file = (description: string, mediaType: string): object => ({
-  description,
-  content: { [mediaType]: { schema: { type: 'string' } } },
-});
-const problem = (description: string): object => ({
-  description,
-  content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
-});
-const problems = {
-  400: problem('A parameter is not valid.'),
-  401: problem('The token is missing or not valid.'),
-  404: problem('There is no such project, or this token may not see it.'),
-  429: problem('Too many requests. `Retry-After` says when to try again.'),
-  503: problem('A store does not answer.'),
-};
-const forAdmins = {
-  ...problems,
-  403: problem('This token is for a member, and the resource is for admins.'),
-};
-const unchanged = { 304: { description: 'Not modified since the given `ETag`.', type: 'null' } };
 
 type ProjectRequest = FastifyRequest<{ Params: { project: string }; Querystring: { month?: string } }>;
 type InvoiceRequest = FastifyRequest<{ Params: { project: string; id: string } }>;

@@ -3,6 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import { publisherAtNeed } from '../../kafka/producer';
 import { registerApiDocument } from '../api/api-document';
 import { registerApi } from '../api/api-routes';
+import { registerInstallationApi } from '../api/installation-routes';
+import { createInstallationLists } from '../../ops/lists/lists';
 import { BODY_LIMIT_BYTES, createBaseApp } from './base-app';
 import { sendConditional } from './conditional';
 import type { WebDependencies } from './dependencies';
@@ -32,7 +34,9 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
     await publisher.close();
   });
   gateway.register(app);
+  const lists = createInstallationLists(web);
   registerApi(app, web, streams);
+  registerInstallationApi(app, web, lists);
   registerStaticFiles(app);
   registerPages(app, web);
   app.get('/openapi.json', { schema: { hide: true } }, async (request, reply) => {

@@ -1,9 +1,8 @@
-import { parseCopy } from '../../../../lib/document';
 import { once } from 'node:events';
 import { Command } from 'commander';
-import { invoiceCsv, invoiceCsvHeader, invoiceCsvRows } from '../../../../billing/invoice/invoice-csv';
+import { invoiceCsv } from '../../../../billing/invoice/invoice-csv';
 import { TallymanError } from '../../../../lib/errors';
-import { invoicedProjects, readInvoicesOfMonth } from '../../../../redis/views/invoices';
+import { monthCsv } from '../../../../ops/lists/invoices-csv';
 import type { Store } from '../../../../redis/store';
 import { monthArgument } from '../../../lib/arguments';
 import { caughtUp } from '../../../../installation/ledgers/caught-up';
@@ -38,17 +37,9 @@ Examples:
     });
 }
 
-/** By project, one invoice at a time, so that only the names of the projects are held in memory. */
 async function writeMonth(store: Store, month: string): Promise<void> {
-  const projects: string[] = [];
-  for await (const project of invoicedProjects(store, month)) projects.push(project);
-  process.stdout.write(invoiceCsvHeader);
-  for (const project of projects.sort()) {
-    for (const json of await readInvoicesOfMonth(store, project, month)) {
-      const wantsMore = process.stdout.write(
-        invoiceCsvRows(parseCopy('invoice.v1.json', json, 'an invoice')),
-      );
-      if (!wantsMore) await once(process.stdout, 'drain');
-    }
+  for await (const rows of monthCsv(store, month)) {
+    const wantsMore = process.stdout.write(rows);
+    if (!wantsMore) await once(process.stdout, 'drain');
   }
 }

@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto';
+import { ProblemError } from '../http/problems';
+
+/** The query parameters that a list was asked with, besides `limit` and `cursor`. */
+type Filters = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Names the last item of a page, so that items which are added or removed before it move nothing.
+ * Opaque to clients, so that its content may change.
+ */
+export function cursorOf(filters: Filters, place: readonly string[]): string {
+  return Buffer.from(JSON.stringify([digestOf(filters), ...place])).toString('base64url');
+}
+
+/**
+ * @param isPlace whether these texts can be a place in the list
+ * @throws ProblemError 400 for a text that is not a cursor, or one of another list or other filters
+ */
+export function placeOfCursor(
+  cursor: string,
+  filters: Filters,
+  isPlace: (place: readonly string[]) => boolean,
+): string[] {
+  const [digest, ...place] = textsOf(cursor);
+  if (digest === undefined || !isPlace(place)) {
+    throw new ProblemError('BAD_REQUEST', '`cursor` is not valid: use the `nextCursor` of a previous page.');
+  }
+  if (digest !== digestOf(filters)) {
+    throw new ProblemError(
+      'BAD_REQUEST',
+      '`cursor` belongs to other filters: send those of the previous page with it, or no cursor.',
+    );
+  }
+  return place;
+}
+
+function textsOf(cursor: string): string[] {
+  try {
+    const texts = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as unknown;
+    return Array.isArray(texts) && texts.every((text) => typeof text === 'string') ? texts : [];
+  } catch {
+    return [];
+  }
+}
+
+function digestOf(filters: Filters): string {
+  const given = Object.entries(filters).filter(([, value]) => value !== undefined);
+  return createHash('sha256').update(JSON.stringify(given.sort())).digest('base64url').slice(0, 8);
+}
