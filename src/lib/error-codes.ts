@@ -23,7 +23,10 @@ export const ERRORS = {
     'TALLYMAN_AUTH_SECRET is not set.',
     'Set it to 32 random bytes or more, e.g. from `openssl rand -hex 32`.',
   ),
-  BAD_ARGUMENTS: usage('The arguments do not name what to show.', 'Name a project, or write `--all`.'),
+  BAD_ARGUMENTS: usage(
+    'The arguments do not name what to show, or contradict each other.',
+    'Name a project, or write `--all`. Use `--json` or `--output`, not both.',
+  ),
   BAD_CATALOG: usage(
     'The catalog is not valid. The message lists every problem.',
     'Correct the file that TALLYMAN_CATALOG names, then run `tallyman catalog check FILE`.',

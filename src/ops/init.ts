@@ -4,6 +4,7 @@ import {
   isComplete,
   recordBegins,
   recordSettings,
+  type CountingRecord,
 } from '../installation/settings';
 import { noteTopicIds } from '../ingest/guards/topic-guard';
 import { deletedTopics, topicsDeleted } from '../installation/used-topics';
@@ -32,14 +33,16 @@ export interface InitOptions {
   readonly replication: number;
   readonly retentionDays: number;
   readonly timestamps: TimestampSource;
+  /** Reports what would be created, and creates nothing. */
+  readonly dryRun?: boolean;
 }
 
-/** What `init` created. */
+/** What `init` created, or would create. */
 export interface Initialised {
   readonly topics: readonly string[];
   readonly partitions: number;
   readonly cursors: number;
-  /** The number of cursors that exist now. */
+  /** The number of cursors that exist then. */
   readonly allCursors: number;
 }
 
@@ -56,6 +59,7 @@ export async function initialise(context: Context, options: InitOptions): Promis
   const deleted = await deletedTopics(kafka, store, config.prefix, missing);
   if (deleted.length > 0) throw topicsDeleted(deleted);
   const created = await createTopics(kafka, config.prefix, options);
+  if (options.dryRun) return rehearse(context, created, options.partitions);
   const partitionCount = await checkCoPartitioned(kafka, config.prefix);
   const topics = usageTopics(config.prefix);
   await refuseEmptied(context, store);
@@ -78,6 +82,28 @@ export async function initialise(context: Context, options: InitOptions): Promis
   };
 }
 
+async function rehearse(context: Context, topics: readonly string[], planned: number): Promise<Initialised> {
+  const { prefix } = context.config;
+  const partitions = await checkCoPartitioned(context.kafka(), prefix, planned);
+  const store = await context.store();
+  if (topics.length === 0) {
+    await refuseEmptied(context, store);
+    await recordedCounting(context);
+  }
+  const wanted = usageTopics(prefix);
+  let cursors = 0;
+  for (let shard = 0; shard < partitions; shard += 1) {
+    const found = await readCursors(store, shard);
+    cursors += wanted.filter((topic) => !found.has(topic)).length;
+  }
+  return { topics, partitions, cursors, allCursors: wanted.length * partitions };
+}
+
+/** This environment decides, once, about settings that an older version did not record. */
+function recordedCounting({ config, kafka }: Context): Promise<CountingRecord> {
+  return checkCountingSettings(kafka(), config, { unrecorded: countingSettings(config) });
+}
+
 /**
  * Before any cursor is created, records what a recount needs besides the log: the settings, and
  * where each partition begins to count. Records never change, so a recreated cursor begins where
@@ -92,11 +118,7 @@ async function recordCounting(
   offsets: ReadonlyMap<string, readonly number[]>,
 ): Promise<Map<number, Map<string, number>>> {
   const { config } = context;
-  const own = countingSettings(config);
-  // This environment decides, once, about settings that an older version did not record.
-  const { settings, begins: recorded } = await checkCountingSettings(context.kafka(), config, {
-    unrecorded: own,
-  });
+  const { settings, begins: recorded } = await recordedCounting(context);
   const begins = new Map<number, Map<string, number>>();
   const added = new Map<number, Map<string, number>>();
   for (let shard = 0; shard < partitionCount; shard += 1) {
@@ -113,7 +135,7 @@ async function recordCounting(
   if (isComplete(settings) && added.size === 0) return begins;
   const publisher = await createPublisher(context.kafka());
   try {
-    if (!isComplete(settings)) await recordSettings(publisher, config.prefix, own);
+    if (!isComplete(settings)) await recordSettings(publisher, config.prefix, countingSettings(config));
     await recordBegins(publisher, config.prefix, added);
   } finally {
     await publisher.close();

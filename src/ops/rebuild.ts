@@ -7,9 +7,9 @@ import { monthsWithFrozenTotals, restoreFrozenTotals } from '../close/frozen-tot
 import { readCloseRecords, restoreCloses } from '../installation/ledgers/restore-closes';
 import { restoreViews, type RestoredViews } from '../installation/ledgers/restore-views';
 import { TallymanError } from '../lib/errors';
-import { checkCoPartitioned, logRanges, usageTopics } from '../kafka/topics/topics';
+import { checkCoPartitioned, logEnds, logRanges, usageTopics } from '../kafka/topics/topics';
 import { initCursor, readCursor, readTopicIds } from '../redis/cursors';
-import { emptyRedis } from '../redis/empty-redis';
+import { countKeys, emptyRedis } from '../redis/empty-redis';
 import { groupsWithMembers } from '../kafka/checks/check-groups';
 import { topicReplaced } from '../ingest/stop-errors';
 import { noteEvictions } from '../redis/checks/dropped-keys';
@@ -28,28 +28,30 @@ export interface Rebuilt extends RestoredViews {
   readonly monthsBeyondLog: readonly string[];
 }
 
+/** What a rebuild would do. */
+export interface RebuildPlan {
+  /** Keys of this installation that `--empty` would delete from Redis first. */
+  readonly deletes: number;
+  /** Cursors that would be created. Without one, Redis lost nothing that a rebuild restores. */
+  readonly cursors: number;
+  /** Offsets of the log that would be read again. */
+  readonly offsets: number;
+}
+
 export interface RebuildOptions {
   /** Whether to delete this installation's keys from Redis first. */
   readonly empty: boolean;
 }
 
 /** Refills an empty Redis from Kafka. If it was stopped or killed, it continues where it was. */
-export async function rebuild(context: Context, { empty }: RebuildOptions): Promise<Rebuilt> {
+export async function rebuild(context: Context, options: RebuildOptions): Promise<Rebuilt> {
   const { config, logger } = context;
   const kafka = context.kafka();
   const store = await context.store();
-  const partitionCount = await checkCoPartitioned(kafka, config.prefix);
-  const counting = await checkCountingSettings(kafka, config);
-  const closes = [...(await readCloseRecords(kafka, config.prefix)).values()];
-  const published = await monthsWithFrozenTotals(kafka, config.prefix);
-  const empties = empty || (await isEmptying(store, partitionCount));
-  const held = empties ? undefined : store;
-  const missing = await missingCursors(context, held, partitionCount, counting, closes, published);
+  const found = await examineLoss(context, options);
+  const { partitionCount, counting, closes, published, empties, missing } = found;
 
-  if (empties) {
-    await checkMayEmpty(context, store, closes.at(-1));
-    await emptyRedis(store, partitionCount);
-  }
+  if (empties) await emptyRedis(store, partitionCount);
   const cursorCount = partitionCount * usageConsumers.length;
   // Everything is restored, so earlier evictions do not count.
   if (empties || (missing.length === cursorCount && !(await isRebuilding(store)))) await noteEvictions(store);
@@ -77,6 +79,43 @@ export async function rebuild(context: Context, { empty }: RebuildOptions): Prom
   }
   const beyond = await monthsBeyondLog(context, counting, closes);
   return { ...views, monthsBeyondLog: beyond };
+}
+
+/** Checks all that a rebuild checks before its first write, and tells what it would do. */
+export async function planRebuild(context: Context, options: RebuildOptions): Promise<RebuildPlan> {
+  const { empties, missing } = await examineLoss(context, options);
+  const ends = await logEnds(context.kafka(), usageTopics(context.config.prefix));
+  return {
+    deletes: empties ? await countKeys(await context.store()) : 0,
+    cursors: missing.length,
+    offsets: missing.reduce((sum, { topic, shard, begin }) => sum + ends.get(topic)![shard]! - begin, 0),
+  };
+}
+
+/** What Redis lacks, and whether it has to be emptied first. Changes nothing. */
+interface Loss {
+  readonly partitionCount: number;
+  readonly counting: CountingRecord;
+  readonly closes: readonly CloseRecord[];
+  /** The months whose totals their close published. */
+  readonly published: ReadonlySet<string>;
+  readonly empties: boolean;
+  readonly missing: readonly { readonly shard: number; readonly topic: string; readonly begin: number }[];
+}
+
+async function examineLoss(context: Context, { empty }: RebuildOptions): Promise<Loss> {
+  const { config } = context;
+  const kafka = context.kafka();
+  const store = await context.store();
+  const partitionCount = await checkCoPartitioned(kafka, config.prefix);
+  const counting = await checkCountingSettings(kafka, config);
+  const closes = [...(await readCloseRecords(kafka, config.prefix)).values()];
+  const published = await monthsWithFrozenTotals(kafka, config.prefix);
+  const empties = empty || (await isEmptying(store, partitionCount));
+  const held = empties ? undefined : store;
+  const missing = await missingCursors(context, held, partitionCount, counting, closes, published);
+  if (empties) await checkMayEmpty(context, store, closes.at(-1));
+  return { partitionCount, counting, closes, published, empties, missing };
 }
 
 /** Redis may be emptied only if no consumer runs, and if this is the Kafka that it was filled from.

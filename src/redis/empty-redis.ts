@@ -30,6 +30,17 @@ export async function emptyRedis(store: Store, shardCount: number): Promise<void
   await unlink(store, shown);
 }
 
+/** How many keys `emptyRedis` would delete. A dry run counts them. */
+export async function countKeys(store: Store): Promise<number> {
+  const { keys } = store;
+  const found = new Set<string>();
+  for (const pattern of keys.patterns) {
+    for await (const page of eachPageOfKeys(store, pattern))
+      for (const key of page) if (keys.owns(key)) found.add(key);
+  }
+  return found.size;
+}
+
 /** One command per key, because on a cluster a command only takes keys of one slot. */
 async function unlink(store: Store, keys: readonly string[]): Promise<void> {
   await store.send(keys.map((key) => ['unlink', key]));

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseSpan } from '../../lib/text/duration-text';
+import { withOutput } from './list-output';
 import { isMonth } from '../../rating/month';
 
 /** Reads a month argument: `YYYY-MM`. */
@@ -64,15 +65,15 @@ export function projectMonthVerb(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .argument('<project>', 'project id', projectArgument)
-    .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument)
-    .option('--json', 'one JSON document on stdout');
+    .option('--month <month>', 'YYYY-MM; the current month by default', monthArgument);
 }
 
 /** A verb that lists documents, all or those of a project or a month. */
 export function listVerb(description: string): Command {
-  return new Command('list')
-    .description(description)
-    .option('--project <project>', 'project id', projectArgument)
-    .option('--month <month>', 'YYYY-MM', monthArgument)
-    .option('--json', 'one JSON document on stdout');
+  return withOutput(
+    new Command('list')
+      .description(description)
+      .option('--project <project>', 'project id', projectArgument)
+      .option('--month <month>', 'YYYY-MM', monthArgument),
+  );
 }

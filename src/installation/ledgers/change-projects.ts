@@ -19,6 +19,8 @@ export interface ProjectsDependencies {
   readonly store: Store;
   readonly prefix: string;
   readonly calendar: BillingCalendar;
+  /** Saves nothing, and shuts nobody out. */
+  readonly dryRun?: boolean | undefined;
 }
 
 /** The current projects, for one change. No other change can be saved before this one. */
@@ -81,7 +83,8 @@ async function attemptChange<T>(
   progress: { saved: number; lost?: ChangeLost },
   change: (editor: ProjectsEditor) => Promise<T>,
 ): Promise<{ readonly value: T } | undefined> {
-  const writer = await openLedgerWriter(dependencies.kafka, topicName(dependencies.prefix, LEDGER));
+  const { kafka, prefix, dryRun } = dependencies;
+  const writer = dryRun ? undefined : await openLedgerWriter(kafka, topicName(prefix, LEDGER));
   try {
     const onSaved = (count: number): unknown => (progress.saved += count);
     return { value: await change(await openEditor(dependencies, view, writer, onSaved)) };
@@ -90,7 +93,7 @@ async function attemptChange<T>(
     progress.lost = error;
     return undefined;
   } finally {
-    await writer.close();
+    await writer?.close();
   }
 }
 
@@ -112,7 +115,7 @@ export async function settleProjects(
 async function openEditor(
   { kafka, store, prefix, calendar }: ProjectsDependencies,
   view: LedgerFollower,
-  writer: LedgerWriter,
+  writer: LedgerWriter | undefined,
   onSaved: (count: number) => unknown,
 ): Promise<ProjectsEditor> {
   await view.catchUp();
@@ -128,6 +131,7 @@ async function openEditor(
     },
     problemsOf: (before, after) => closedMonthProblems(before, after, closed),
     async save(before, after) {
+      if (writer === undefined) return;
       const changed = after.filter((document, i) => !isDeepStrictEqual(document, before[i]));
       const records = changed.map((document) => ({ key: document.project, value: JSON.stringify(document) }));
       await writer.append(records).catch((cause: unknown) => {

@@ -51,11 +51,15 @@ export function projectChecker({ config }: Context): (document: unknown) => stri
   };
 }
 
-/** Changes projects on the latest state of the ledger: see `changeProjects`. */
+/**
+ * Changes projects on the latest state of the ledger: see `changeProjects`. A dry run does all but
+ * save.
+ */
 export async function editProjects<T>(
   { config, calendar, kafka, store }: Context,
   change: (editor: ProjectsEditor) => Promise<T>,
+  options: { readonly dryRun?: boolean | undefined } = {},
 ): Promise<T> {
   const { prefix } = config;
-  return changeProjects({ kafka: kafka(), store: await store(), prefix, calendar }, change);
+  return changeProjects({ kafka: kafka(), store: await store(), prefix, calendar, ...options }, change);
 }

@@ -21,14 +21,16 @@ export interface OnceLog {
  * Opens the topic as its only writer, and reads it only then, so that what was read stays complete.
  *
  * @param keeps which keys will be needed; the others are not held in memory
+ * @param options a dry run writes nothing, and leaves another writer in place
  */
 export async function openOnceLog<L extends LedgerName>(
   client: KafkaClient,
   prefix: string,
   ledger: L,
   keeps: (document: LedgerDocuments[L]) => boolean,
+  { dryRun }: { readonly dryRun?: boolean | undefined } = {},
 ): Promise<OnceLog> {
-  const writer = await openLedgerWriter(client, topicName(prefix, ledger));
+  const writer = dryRun ? undefined : await openLedgerWriter(client, topicName(prefix, ledger));
   const written = new Set<string>();
   await readLedger(client, prefix, ledger, ({ key, document }) => {
     if (document !== null && keeps(document)) written.add(key);
@@ -38,9 +40,9 @@ export async function openOnceLog<L extends LedgerName>(
     async append(records) {
       const fresh = records.filter(({ key }) => !written.has(key));
       if (fresh.length === 0) return;
-      await writer.append(fresh);
+      await writer?.append(fresh);
       for (const { key } of fresh) written.add(key);
     },
-    close: () => writer.close(),
+    close: () => writer?.close() ?? Promise.resolve(),
   };
 }

@@ -50,22 +50,22 @@ export interface TopicSettings {
 }
 
 /**
- * Creates the topics that are missing and leaves the others as they are.
+ * Creates the topics that are missing and leaves the others as they are. A dry run creates none.
  *
- * @returns the names of those it created
+ * @returns the names of those that were missing
  * @throws TallymanError `TOPIC_TOO_NARROW` if an existing topic takes only smaller messages than
  *   required, so that one large event would stop its consumer
  */
 export async function createTopics(
   client: KafkaClient,
   prefix: string,
-  settings: TopicSettings,
+  settings: TopicSettings & { readonly dryRun?: boolean | undefined },
 ): Promise<string[]> {
   const admin = await client.admin();
   const wanted = topicConfigs(prefix, settings);
   const present = await client.topics(wanted.map(({ topic }) => topic));
   const missing = wanted.filter(({ topic }) => !present.has(topic));
-  if (missing.length > 0) {
+  if (missing.length > 0 && !settings.dryRun) {
     // kafkajs's own wait fails at the first answer of a broker that does not know the topic yet.
     await admin.createTopics({ topics: missing, waitForLeaders: false });
     await whileElecting(() => checkLeaders(client, missing));
@@ -161,15 +161,20 @@ async function checkMessageSizes(client: KafkaClient, wanted: readonly ITopicCon
 /**
  * Checks that the usage topics exist and have the same number of partitions.
  *
+ * @param planned the partitions of topics that do not exist yet
  * @returns the number of partitions, which is the number of shards
  * @throws TallymanError `TOPICS_MISSING` or `NOT_CO_PARTITIONED`
  */
-export async function checkCoPartitioned(client: KafkaClient, prefix: string): Promise<number> {
+export async function checkCoPartitioned(
+  client: KafkaClient,
+  prefix: string,
+  planned?: number,
+): Promise<number> {
   const names = usageTopics(prefix);
   const topics = await client.topics(names);
   const missing = names.filter((name) => !topics.has(name));
-  if (missing.length > 0) throw topicsMissing(missing);
-  const counts = Object.fromEntries([...topics].map(([name, partitions]) => [name, partitions.length]));
+  if (missing.length > 0 && planned === undefined) throw topicsMissing(missing);
+  const counts = Object.fromEntries(names.map((name) => [name, topics.get(name)?.length ?? planned!]));
   const most = Math.max(...Object.values(counts));
   const fewer = names.filter((name) => counts[name] !== most);
   if (fewer.length > 0) {

@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import type { CsvColumn } from '../../../billing/invoice/csv-writer';
+import type { DueAlert } from '../../../billing/quota/alerts-due';
 import { alertPass, openMonths, type SeenShards } from '../../../ops/alert-pass';
 import type { Alert } from '../../../../schemas/types';
 import { loadCatalog } from '../../../installation/catalog-file';
@@ -7,7 +9,8 @@ import { readLedger } from '../../../kafka/ledger/ledger';
 import { openOnceLog } from '../../../kafka/ledger/append-once-topic';
 import { listVerb, durationOption } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
-import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
+import { printList, type OutputOptions } from '../../lib/list-output';
+import { groupDigits, printLine, printTable, type Column } from '../../lib/output';
 import { processMetrics, serveProbes, type Readiness } from '../../../lib/health-server';
 import { pause } from '../../../lib/process/poller';
 import { EXIT_INTERRUPTED, signalled, stopsWhileStarting } from '../../../lib/process/stop-signal';
@@ -37,6 +40,7 @@ Examples:
         .description('Publish alerts to billing.alerts, each once, until stopped.')
         .addOption(durationOption('--interval <duration>', 'time between two checks', '30s'))
         .option('--once', 'check once and exit')
+        .option('--dry-run', 'check once, list the alerts that are due, and send none')
         .addHelpText(
           'after',
           `
@@ -45,9 +49,10 @@ Run one watcher per installation: a second one takes over, and the first one exi
 
 Examples:
   tallyman alerts watch
-  tallyman alerts watch --once          for cron`,
+  tallyman alerts watch --once          for cron
+  tallyman alerts watch --dry-run`,
         )
-        .action(async (options: { interval: number; once?: true }) => {
+        .action(async (options: WatchOptions) => {
           await withContext((context) => watch(context, options));
         }),
     )
@@ -57,22 +62,32 @@ Examples:
           'after',
           `
 Examples:
-  tallyman alerts list --project acme --month 2026-10`,
+  tallyman alerts list --project acme --month 2026-10
+  tallyman alerts list --output csv`,
         )
-        .action(async (options: { project?: string; month?: string; json?: true }) => {
+        .action(async (options: OutputOptions & { project?: string; month?: string }) => {
           await withContext(async (context) => {
             const alerts = await readAlerts(context, options);
-            if (options.json) printJson({ alerts });
-            else if (alerts.length === 0) printLine('No alerts.');
-            else printAlerts(alerts);
+            await printList(options, {
+              rows: alerts,
+              csv: CSV,
+              document: () => ({ alerts }),
+              table: () => (alerts.length === 0 ? printLine('No alerts.') : printAlerts(alerts)),
+            });
           });
         }),
     );
 }
 
+interface WatchOptions {
+  readonly interval: number;
+  readonly once?: true;
+  readonly dryRun?: true;
+}
+
 async function watch(
   { config, calendar, logger, kafka, store: openStore }: Context,
-  { interval, once }: { readonly interval: number; readonly once?: true },
+  { interval, dryRun, once = dryRun }: WatchOptions,
 ): Promise<void> {
   stopsWhileStarting(logger, once ? EXIT_INTERRUPTED : 0);
   const store = await openStore();
@@ -85,6 +100,7 @@ async function watch(
     config.prefix,
     'billing.alerts',
     ({ month }) => month >= firstMonth,
+    { dryRun },
   );
   const sources = { store, catalog, calendar, views, log: sentBefore };
   let seen: SeenShards = new Map();
@@ -106,7 +122,8 @@ async function watch(
       const pass = await alertPass(sources, Date.now(), isFull ? new Map() : seen);
       seen = pass.seen;
       passedAt = performance.now();
-      for (const alert of pass.sent) logger.info({ alert }, 'alert sent');
+      if (dryRun) printDue(pass.sent);
+      else for (const alert of pass.sent) logger.info({ alert }, 'alert sent');
       if (once) break;
       await pause(interval, stopSignal.signal);
     }
@@ -131,17 +148,34 @@ async function readAlerts(
   return alerts;
 }
 
+const CSV: readonly CsvColumn<Alert>[] = [
+  ['at', ({ at }) => at, 'exact'],
+  ['project', ({ project }) => project],
+  ['month', ({ month }) => month, 'exact'],
+  ['plan', ({ plan }) => plan],
+  ['kind', ({ kind }) => kind, 'exact'],
+  ['name', ({ name }) => name],
+  ['period', ({ period }) => period ?? '', 'exact'],
+  ['percent', ({ percent }) => String(percent), 'exact'],
+  ['used', ({ used }) => used, 'exact'],
+  ['limit', ({ limit }) => limit, 'exact'],
+  ['unit', ({ unit }) => unit, 'exact'],
+];
+
+const COLUMNS: readonly Column<DueAlert>[] = [
+  { title: 'project', of: ({ project }) => project },
+  { title: 'month', of: ({ month }) => month },
+  { title: 'limit', of: ({ name, period }) => (period === undefined ? name : `${name} (${period})`) },
+  { title: '%', of: ({ percent }) => String(percent), align: 'right' },
+  { title: 'used', of: ({ used }) => groupDigits(used), align: 'right' },
+  { title: 'of', of: ({ limit, unit }) => `${groupDigits(limit)} ${unit}`, align: 'right' },
+];
+
 function printAlerts(alerts: readonly Alert[]): void {
-  printTable(
-    [
-      { title: 'sent', of: ({ at }) => at },
-      { title: 'project', of: ({ project }) => project },
-      { title: 'month', of: ({ month }) => month },
-      { title: 'limit', of: ({ name, period }) => (period === undefined ? name : `${name} (${period})`) },
-      { title: '%', of: ({ percent }) => String(percent), align: 'right' },
-      { title: 'used', of: ({ used }) => groupDigits(used), align: 'right' },
-      { title: 'of', of: ({ limit, unit }) => `${groupDigits(limit)} ${unit}`, align: 'right' },
-    ],
-    alerts,
-  );
+  printTable<Alert>([{ title: 'sent', of: ({ at }) => at }, ...COLUMNS], alerts);
+}
+
+function printDue(due: readonly DueAlert[]): void {
+  printLine(`${due.length} alerts would be sent (dry run, none was sent).`);
+  if (due.length > 0) printTable(COLUMNS, due);
 }

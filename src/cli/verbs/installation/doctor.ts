@@ -1,13 +1,17 @@
 import { Command } from 'commander';
+import type { CsvColumn } from '../../../billing/invoice/csv-writer';
 import { withContext } from '../../../installation/context';
 import type { Finding } from '../../../lib/finding';
 import { examine } from '../../../ops/doctor/examine';
-import { printJson, printLine, toned } from '../../lib/output';
+import { printList, withOutput, type OutputOptions } from '../../lib/list-output';
+import { printLine, toned } from '../../lib/output';
 
 export function verb(): Command {
-  return new Command('doctor')
-    .description('Check every setting that exactness depends on. Exits with 1 if usage is in danger.')
-    .option('--json', 'one JSON document on stdout')
+  return withOutput(
+    new Command('doctor').description(
+      'Check every setting that exactness depends on. Exits with 1 if usage is in danger.',
+    ),
+  )
     .addHelpText(
       'after',
       `
@@ -15,13 +19,24 @@ Examples:
   tallyman doctor
   tallyman doctor --json | jq '.findings[].remedy'`,
     )
-    .action(async (options: { json?: true }) => {
+    .action(async (options: OutputOptions) => {
       const findings = await withContext(examine, { onlyReads: true });
-      if (options.json) printJson({ findings });
-      else printFindings(findings);
+      await printList(options, {
+        rows: findings,
+        csv: CSV,
+        document: () => ({ findings }),
+        table: () => printFindings(findings),
+      });
       if (findings.some(({ level }) => level === 'error')) process.exitCode = 1;
     });
 }
+
+const CSV: readonly CsvColumn<Finding>[] = [
+  ['level', ({ level }) => level, 'exact'],
+  ['subject', ({ subject }) => subject],
+  ['problem', ({ problem }) => problem],
+  ['remedy', ({ remedy }) => remedy],
+];
 
 /** Equal problems are printed once, with all that have them. */
 function printFindings(findings: readonly Finding[]): void {

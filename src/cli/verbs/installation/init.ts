@@ -22,12 +22,14 @@ export function verb(): Command {
         .choices(['append', 'create'])
         .default('append'),
     )
+    .option('--dry-run', 'show what would be created, and create nothing')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       `
 Examples:
   tallyman init
+  tallyman init --dry-run
   tallyman init --partitions 24 --replication 3
   tallyman init --timestamps create       to replay or migrate records with their own timestamps
   tallyman init --from latest             to count only what is published from now on`,
@@ -37,11 +39,12 @@ Examples:
         initialise(context, options),
       );
       if (options.json) {
-        printJson({ topics, partitions, cursors });
+        printJson({ ...(options.dryRun && { dryRun: true }), topics, partitions, cursors });
         return;
       }
-      printLine(topics.length > 0 ? `Created topics: ${topics.join(', ')}` : 'All topics exist.');
-      printLine(`Created ${cursors} of ${allCursors} cursors (${options.from}).`);
+      const created = options.dryRun ? 'Would create' : 'Created';
+      printLine(topics.length > 0 ? `${created} topics: ${topics.join(', ')}` : 'All topics exist.');
+      printLine(`${created} ${cursors} of ${allCursors} cursors (${options.from}).`);
     });
 }
 

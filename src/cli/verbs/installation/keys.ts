@@ -4,10 +4,13 @@ import { existingKeys, readShardCount } from '../../../redis/usage/read-usage';
 import { checkRebuilt } from '../../../redis/rebuilding';
 import { projectMonthVerb } from '../../lib/arguments';
 import { withContext } from '../../../installation/context';
-import { printJson, printLine, printNote } from '../../lib/output';
+import { printList, withOutput, type OutputOptions } from '../../lib/list-output';
+import { printLine, printNote } from '../../lib/output';
 
 export function verb(): Command {
-  return projectMonthVerb('keys', 'Print the Redis keys that hold the usage of a project, for redis-cli.')
+  return withOutput(
+    projectMonthVerb('keys', 'Print the Redis keys that hold the usage of a project, for redis-cli.'),
+  )
     .addHelpText(
       'after',
       `
@@ -15,16 +18,22 @@ Examples:
   tallyman keys acme-voice
   tallyman keys acme-voice --month 2026-10 | grep :totals: | xargs -n 1 redis-cli -u $REDIS_URL HGETALL`,
     )
-    .action(async (project: string, options: { month?: string; json?: true }) => {
+    .action(async (project: string, options: OutputOptions & { month?: string }) => {
       await withContext(async ({ store: openStore, calendar }) => {
         const store = await openStore();
         const month = options.month ?? calendar.monthOfMs(Date.now());
         await checkRebuilt(store);
         const possible = keysOfProject(store.keys, await readShardCount(store), project, month);
         const keys = await existingKeys(store, possible);
-        if (options.json) printJson({ project, month, keys });
-        else if (keys.length === 0) printNote(`Redis has no keys of ${project} in ${month}.`);
-        else keys.forEach((key) => printLine(key));
+        await printList(options, {
+          rows: keys,
+          csv: [['key', (key) => key]],
+          document: () => ({ project, month, keys }),
+          table: () => {
+            if (keys.length === 0) printNote(`Redis has no keys of ${project} in ${month}.`);
+            else keys.forEach((key) => printLine(key));
+          },
+        });
       });
     });
 }

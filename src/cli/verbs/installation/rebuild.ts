@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { withContext } from '../../../installation/context';
-import { rebuild } from '../../../ops/rebuild';
-import { printJson, printLine } from '../../lib/output';
+import { planRebuild, rebuild, type RebuildPlan } from '../../../ops/rebuild';
+import { groupDigits, printJson, printLine } from '../../lib/output';
 
 export function verb(): Command {
   return new Command('rebuild')
@@ -9,6 +9,7 @@ export function verb(): Command {
       'Refill an empty Redis from Kafka: ledgers, closed months, and every event that the log still holds.',
     )
     .option('--empty', "delete this installation's keys from Redis first; refused while consumers run")
+    .option('--dry-run', 'check whether a rebuild is possible, show what it would do, and change nothing')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
@@ -24,11 +25,19 @@ settings than those recorded.
 
 Examples:
   tallyman rebuild
+  tallyman rebuild --empty --dry-run
   tallyman rebuild --empty`,
     )
-    .action(async (options: { empty?: true; json?: true }) => {
+    .action(async (options: { empty?: true; dryRun?: true; json?: true }) => {
       await withContext(async (context) => {
-        const rebuilt = await rebuild(context, { empty: options.empty ?? false });
+        const empty = options.empty ?? false;
+        if (options.dryRun) {
+          const plan = await planRebuild(context, { empty });
+          if (options.json) printJson({ dryRun: true, ...plan });
+          else printPlan(plan);
+          return;
+        }
+        const rebuilt = await rebuild(context, { empty });
         if (options.json) {
           printJson(rebuilt);
           return;
@@ -43,4 +52,15 @@ Examples:
         }
       });
     });
+}
+
+function printPlan({ deletes, cursors, offsets }: RebuildPlan): void {
+  if (deletes > 0)
+    printLine(`Would delete ${groupDigits(String(deletes))} keys of this installation from Redis.`);
+  printLine(
+    cursors === 0
+      ? 'Redis has every cursor, so no event would be counted again. Its views would be brought up to date.'
+      : `Would create ${cursors} cursors, and read ${groupDigits(String(offsets))} offsets of the log again.`,
+  );
+  printLine('Nothing was changed (dry run).');
 }

@@ -8,9 +8,9 @@ import { durationOption, spanArgument } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { printJson, printLine } from '../../lib/output';
 import { pause, polled } from '../../../lib/process/poller';
-import { openScreen } from '../../lib/screen';
+import { openScreen } from '../../lib/top/screen';
 import { signalled, type StopSignal } from '../../../lib/process/stop-signal';
-import { topDocument, topLines, type TopView } from '../../lib/top-view';
+import { topDocument, topLines, type TopView } from '../../lib/top/top-view';
 
 interface TopOptions {
   readonly interval: number;

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import type { CsvColumn } from '../../../billing/invoice/csv-writer';
 import { countBeyondIds } from '../../../dead-letters/beyond-dedup-window';
 import { TallymanError } from '../../../lib/errors';
 import { createProgress } from '../../../lib/progress';
@@ -15,6 +16,7 @@ import { replayDeadLetters, type ReplayReport } from '../../../dead-letters/repl
 import { topicName } from '../../../kafka/topics/topics';
 import { timeArgument } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
+import { printList, withOutput, type OutputOptions } from '../../lib/list-output';
 import { printJson, printLine, printTable } from '../../lib/output';
 
 interface Filters {
@@ -47,62 +49,71 @@ function withFilters(command: Command): Command {
     .option('--topic <topic>', 'only dead letters of this topic, e.g. usage.session')
     .option('--since <time>', 'only dead letters of records from this time on (ISO 8601)', timeArgument)
     .option('--until <time>', 'only dead letters of records before this time', timeArgument)
-    .option('--key <key>', 'only dead letters of records with this key')
-    .option('--json', 'one JSON document on stdout');
+    .option('--key <key>', 'only dead letters of records with this key');
 }
 
 function listCommand(): Command {
-  return withFilters(new Command('list').description('List dead letters, the newest last.'))
+  return withOutput(withFilters(new Command('list').description('List dead letters, the newest last.')))
     .option('--limit <n>', 'show the newest n', limitArgument, 50)
     .addHelpText(
       'after',
       `
 Examples:
   tallyman dead-letters list --topic usage.session --since 2026-11-01T00:00:00Z
+  tallyman dead-letters list --output csv --limit 100000 > rejected.csv
   tallyman dead-letters list --json | jq .byReason`,
     )
-    .action(async (options: Filters & { limit: number; json?: true }) => {
+    .action(async (options: Filters & OutputOptions & { limit: number }) => {
       await withContext(async (context) => {
         const { config, kafka } = context;
         const matching = await select(context, options);
         const newest = matching.slice(-options.limit);
         const byReason = countBy(matching, ({ reason }) => reason);
-        if (options.json) {
-          const whole = new Map<string, DeadLetter>();
-          for await (const letter of readDeadLetters(kafka(), config.prefix, newest))
-            whole.set(placeOf(letter), letter);
-          const deadLetters = newest.flatMap((entry) => whole.get(placeOf(entry)) ?? []);
-          const byTopic = countBy(matching, ({ topic }) => topic);
-          printJson({
-            count: matching.length,
-            byReason,
-            byTopic,
-            replayed: replayedIn(matching),
-            deadLetters,
-          });
-          return;
-        }
-        if (matching.length === 0) {
-          printLine('No dead letters.');
-          return;
-        }
-        printTable(
-          [
-            { title: 'where', of: placeOf },
-            { title: 'when', of: ({ timestamp }) => new Date(timestamp).toISOString() },
-            { title: 'reason', of: ({ reason }) => reason },
-            { title: 'replayed', of: ({ replayedAt }) => replayedAt ?? '' },
-            { title: 'detail', of: ({ detail }) => shorten(detail) },
-          ],
-          newest,
-        );
-        const counts = Object.entries(byReason).map(([reason, count]) => `${count} ${reason}`);
-        printLine(
-          `${matching.length} in all: ${counts.join(', ')}; ${replayedIn(matching)} of them replayed.`,
-        );
+        const count = matching.length;
+        const replayed = replayedIn(matching);
+        await printList(options, {
+          rows: newest,
+          csv: CSV,
+          document: async () => {
+            const whole = new Map<string, DeadLetter>();
+            for await (const letter of readDeadLetters(kafka(), config.prefix, newest))
+              whole.set(placeOf(letter), letter);
+            const deadLetters = newest.flatMap((entry) => whole.get(placeOf(entry)) ?? []);
+            const byTopic = countBy(matching, ({ topic }) => topic);
+            return { count, byReason, byTopic, replayed, deadLetters };
+          },
+          table: () => {
+            if (count === 0) {
+              printLine('No dead letters.');
+              return;
+            }
+            printTable(
+              [
+                { title: 'where', of: placeOf },
+                { title: 'when', of: whenOf },
+                { title: 'reason', of: ({ reason }) => reason },
+                { title: 'replayed', of: ({ replayedAt }) => replayedAt ?? '' },
+                { title: 'detail', of: ({ detail }) => shorten(detail) },
+              ],
+              newest,
+            );
+            const counts = Object.entries(byReason).map(([reason, of]) => `${of} ${reason}`);
+            printLine(`${count} in all: ${counts.join(', ')}; ${replayed} of them replayed.`);
+          },
+        });
       });
     });
 }
+
+const whenOf = ({ timestamp }: DeadLetterEntry): string => new Date(timestamp).toISOString();
+
+const CSV: readonly CsvColumn<DeadLetterEntry>[] = [
+  ['place', placeOf],
+  ['timestamp', whenOf, 'exact'],
+  ['reason', ({ reason }) => reason, 'exact'],
+  ['replayedAt', ({ replayedAt }) => replayedAt ?? '', 'exact'],
+  ['detail', ({ detail }) => detail],
+];
 
 function showCommand(): Command {
   return new Command('show')
@@ -137,6 +148,7 @@ function replayCommand(): Command {
   )
     .option('--dry-run', 'show what would be published, and publish nothing')
     .option('--again', 'include those that were replayed before')
+    .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       `

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
 import { createLineExplainer, linesToExplain, type Explained } from '../../../audit/explain-invoice';
 import type { ExplainedEvent } from '../../../audit/explain-line';
+import { csvHeader, csvRows, type CsvColumn } from '../../../billing/invoice/csv-writer';
 import type { Invoice } from '../../../billing/invoice/invoice';
 import { aliasesIn } from '../../../billing/catalog/catalog';
 import { loadCatalog } from '../../../installation/catalog-file';
@@ -9,22 +10,24 @@ import { withContext, type Context } from '../../../installation/context';
 import { createProgress } from '../../../lib/progress';
 import { checkRebuilt } from '../../../redis/rebuilding';
 import { findInvoice, INVOICE_ARGUMENT } from '../../lib/find-invoice';
-import { groupDigits, printable } from '../../lib/output';
+import { withOutput, type OutputOptions } from '../../lib/list-output';
+import { groupDigits, printable, printNote } from '../../lib/output';
 
 const EXIT_DIFFERENT = 1;
 
 export function verb(): Command {
-  return new Command('explain')
-    .description(
-      'List the events behind the lines of an invoice, from Kafka, with their rounding and running sum.',
-    )
-    .argument('<invoice>', INVOICE_ARGUMENT)
-    .argument(
-      '[line]',
-      'number of the line, from 1, as `invoices show` lists them; every usage line by default',
-      lineArgument,
-    )
-    .option('--json', 'one JSON document on stdout')
+  return withOutput(
+    new Command('explain')
+      .description(
+        'List the events behind the lines of an invoice, from Kafka, with their rounding and running sum.',
+      )
+      .argument('<invoice>', INVOICE_ARGUMENT)
+      .argument(
+        '[line]',
+        'number of the line, from 1, as `invoices show` lists them; every usage line by default',
+        lineArgument,
+      ),
+  )
     .addHelpText(
       'after',
       `
@@ -33,10 +36,11 @@ Exits with 1 if the events do not add up to the line, or if the log no longer ha
 
 Examples:
   tallyman explain acme-2026-10 2
+  tallyman explain acme-2026-10 --output csv > events.csv
   tallyman explain acme-2026-10 --json | jq '.lines[].events[].id'`,
     )
-    .action(async (id: string, line: number | undefined, options: { json?: true }) => {
-      await withContext((context) => explain(context, id, line, options.json === true));
+    .action(async (id: string, line: number | undefined, { output }: OutputOptions) => {
+      await withContext((context) => explain(context, id, line, WRITERS[output]));
     });
 }
 
@@ -50,7 +54,7 @@ async function explain(
   context: Context,
   id: string,
   wanted: number | undefined,
-  json: boolean,
+  writerOf: (invoice: Invoice) => Writer,
 ): Promise<void> {
   await checkRebuilt(await context.store());
   const invoice = await findInvoice(context, id);
@@ -58,7 +62,7 @@ async function explain(
   const subjects = linesToExplain(invoice, wanted, (month) => aliasesIn(catalog.aliases, month));
   const progress = createProgress(`explain ${id}`);
   const explainLine = createLineExplainer(context, invoice, progress);
-  const out = json ? jsonWriter(invoice) : textWriter(invoice);
+  const out = writerOf(invoice);
   await write(out.begin());
   for (const { number, subject } of subjects) {
     await write(out.beginLine(number));
@@ -129,3 +133,42 @@ function jsonWriter(invoice: Invoice): Writer {
     end: () => ']}\n',
   };
 }
+
+interface CsvRow extends ExplainedEvent {
+  readonly line: number;
+}
+
+const CSV: readonly CsvColumn<CsvRow>[] = [
+  ['line', ({ line }) => String(line), 'exact'],
+  ['topic', ({ topic }) => topic],
+  ['partition', ({ partition }) => String(partition), 'exact'],
+  ['offset', ({ offset }) => String(offset), 'exact'],
+  ['time', ({ time }) => time, 'exact'],
+  ['source', ({ source }) => source],
+  ['id', ({ id }) => id],
+  ['used', ({ used }) => used, 'exact'],
+  ['rounded', ({ rounded }) => rounded, 'exact'],
+  ['verdict', ({ verdict }) => verdict, 'exact'],
+  ['late', ({ late }) => String(late), 'exact'],
+  ['sum', ({ sum }) => sum, 'exact'],
+];
+
+function csvWriter(): Writer {
+  let line = 0;
+  return {
+    begin: () => csvHeader(CSV),
+    beginLine: (number) => {
+      line = number;
+      return '';
+    },
+    event: (event) => csvRows(CSV, [{ ...event, line }]),
+    endLine: ({ agrees, sum, quantity, missing }) => {
+      if (!agrees) printNote(`Line ${line}: the events add up to ${sum}, but the line says ${quantity}.`);
+      for (const gap of missing) printNote(`Line ${line}: the log has lost some events: ${gap}`);
+      return '';
+    },
+    end: () => '',
+  };
+}
+
+const WRITERS = { table: textWriter, json: jsonWriter, csv: csvWriter };

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { CsvColumn } from '../../../billing/invoice/csv-writer';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { checkCountingSettings } from '../../../installation/settings';
 import { TallymanError } from '../../../lib/errors';
@@ -14,19 +15,21 @@ import type { Context } from '../../../installation/context';
 import { followVerify } from '../../../audit/second-count/follow-verify';
 import { EXIT_INTERRUPTED, stopsWhileStarting } from '../../../lib/process/stop-signal';
 import { everyOption, runEvery } from '../../run-every';
-import { groupDigits, printJson, printLine, printTable } from '../../lib/output';
+import { printList, withOutput, type OutputOptions } from '../../lib/list-output';
+import { groupDigits, printLine, printTable } from '../../lib/output';
 
 const EXIT_DIFFERENT = 1;
 const EXIT_NOT_JUDGED = 3;
 const SHOWN = 50;
 
 export function verb(): Command {
-  return new Command('verify')
-    .description(
-      'Recount the log, compare totals, days, closes and invoices with it, and list duplicates with other data.',
-    )
-    .argument('[month]', 'YYYY-MM; every month that the log covers by default', monthArgument)
-    .option('--json', 'one JSON document on stdout')
+  return withOutput(
+    new Command('verify')
+      .description(
+        'Recount the log, compare totals, days, closes and invoices with it, and list duplicates with other data.',
+      )
+      .argument('[month]', 'YYYY-MM; every month that the log covers by default', monthArgument),
+  )
     .option('--follow', 'keep a second count beside the consumers and compare it, until stopped')
     .option('--state <dir>', 'the directory where --follow keeps its count', 'verify-state')
     .option('--once', 'with --follow: exit when everything was compared once')
@@ -43,6 +46,7 @@ nothing behind. Exits with 0 if all is equal, 1 if something differs, 3 if the l
 Examples:
   tallyman verify 2026-10
   tallyman verify --json | jq .differences
+  tallyman verify --output csv > findings.csv     one row per difference and per conflict
   tallyman verify --every 24h           a recount per day without cron: runs until stopped
   tallyman verify --follow --state /var/lib/tallyman/verify`,
     )
@@ -54,15 +58,18 @@ Examples:
           return;
         }
         const report = await verifyMonths(context, month);
-        if (options.json) printJson(report);
-        else printReport(report);
+        await printList(options, {
+          rows: findingsOf(report),
+          csv: CSV,
+          document: () => report,
+          table: () => printReport(report),
+        });
         process.exitCode = exitCodeOf(report);
       });
     });
 }
 
-interface VerifyFlags {
-  readonly json?: true;
+interface VerifyFlags extends OutputOptions {
   readonly follow?: true;
   readonly once?: true;
   readonly every?: number;
@@ -77,13 +84,53 @@ function checkFlags(month: string | undefined, { follow, once }: VerifyFlags): v
     });
 }
 
-async function follow(context: Context, { state, once, json }: VerifyFlags): Promise<void> {
+/** What differs: between Redis and the log, or between the events of one identity. */
+interface VerifyFinding extends Partial<Omit<Difference, 'kind'>> {
+  readonly kind: string;
+  readonly conflict?: VerifyReport['conflicts'][number];
+}
+
+const findingsOf = ({
+  differences,
+  conflicts,
+}: Pick<VerifyReport, 'differences' | 'conflicts'>): VerifyFinding[] => [
+  ...differences,
+  ...conflicts.map((conflict) => ({ kind: 'conflict', project: conflict.project, conflict })),
+];
+
+const CSV: readonly CsvColumn<VerifyFinding>[] = [
+  ['finding', ({ kind }) => kind, 'exact'],
+  ['month', ({ month }) => month ?? '', 'exact'],
+  ['project', ({ project }) => project ?? ''],
+  ['shard', ({ shard }) => shard?.toString() ?? '', 'exact'],
+  ['field', ({ field }) => field ?? ''],
+  ['fromKafka', ({ expected }) => expected ?? '', 'exact'],
+  ['found', ({ found }) => found ?? '', 'exact'],
+  ['source', ({ conflict }) => conflict?.source ?? ''],
+  ['id', ({ conflict }) => conflict?.id ?? ''],
+  ['first', ({ conflict }) => (conflict === undefined ? '' : firstPlace(conflict))],
+  ['repeatOffset', ({ conflict }) => conflict?.repeat.offset.toString() ?? '', 'exact'],
+  ['changesUsage', ({ conflict }) => conflict?.changesUsage.toString() ?? '', 'exact'],
+];
+
+const firstPlace = ({ first }: VerifyReport['conflicts'][number]): string =>
+  `${first.topic}/${first.partition}/${first.offset}`;
+
+async function follow(context: Context, { state, once, output }: VerifyFlags): Promise<void> {
   stopsWhileStarting(context.logger, once ? EXIT_INTERRUPTED : 0);
   const { differences, hasSeenAll } = await followVerify(context, { state, once: once ?? false });
-  if (json) printJson({ differences });
-  else if (differences.length === 0 && !hasSeenAll) printLine('Stopped before everything was compared.');
-  else if (differences.length === 0) printLine('Redis equals the log.');
-  else printDifferences({ differences, differenceCount: differences.length });
+  await printList(
+    { output },
+    {
+      rows: findingsOf({ differences, conflicts: [] }),
+      csv: CSV,
+      document: () => ({ differences }),
+      table: () => {
+        if (differences.length > 0) printDifferences({ differences, differenceCount: differences.length });
+        else printLine(hasSeenAll ? 'Redis equals the log.' : 'Stopped before everything was compared.');
+      },
+    },
+  );
   if (differences.length > 0) process.exitCode = EXIT_DIFFERENT;
   else if (once && !hasSeenAll) process.exitCode = EXIT_INTERRUPTED;
 }
@@ -175,7 +222,7 @@ function printConflicts({ conflicts, conflictCount }: VerifyReport): void {
       { title: 'project', of: ({ project }) => project },
       { title: 'source', of: ({ source }) => source },
       { title: 'id', of: ({ id }) => id },
-      { title: 'first', of: ({ first }) => `${first.topic}/${first.partition}/${first.offset}` },
+      { title: 'first', of: firstPlace },
       { title: 'repeat', of: ({ repeat }) => String(repeat.offset) },
       { title: 'would count', of: ({ changesUsage }) => (changesUsage ? 'otherwise' : 'the same') },
     ],

@@ -1,5 +1,6 @@
 import { parseCopy } from '../../../../lib/document';
 import type { Command } from 'commander';
+import type { CsvColumn } from '../../../../billing/invoice/csv-writer';
 import type { Invoice } from '../../../../billing/invoice/invoice';
 import { readCloses } from '../../../../redis/views/closes';
 import { invoicedProjects, readInvoices, readInvoicesOfMonth } from '../../../../redis/views/invoices';
@@ -7,7 +8,8 @@ import type { Store } from '../../../../redis/store';
 import { listVerb } from '../../../lib/arguments';
 import { caughtUp } from '../../../../installation/ledgers/caught-up';
 import { withContext } from '../../../../installation/context';
-import { groupDigits, printJson, printLine, printTable } from '../../../lib/output';
+import { printList, type OutputOptions } from '../../../lib/list-output';
+import { groupDigits, printLine, printTable } from '../../../lib/output';
 
 export function verb(): Command {
   return listVerb('List the invoices and credit notes of a project, of a month, or all of them.')
@@ -16,19 +18,37 @@ export function verb(): Command {
       `
 Examples:
   tallyman invoices list --project acme
+  tallyman invoices list --month 2026-10 --output csv > october.csv
   tallyman invoices list --month 2026-10 --json | jq '.invoices[].total'`,
     )
-    .action(async (options: { project?: string; month?: string; json?: true }) => {
+    .action(async (options: OutputOptions & { project?: string; month?: string }) => {
       await withContext(async (context) => {
         const store = await caughtUp(context, 'closes', 'invoices');
         const invoices = await listInvoices(store, options);
-        if (options.json)
-          printJson({ invoices: invoices.map((invoice) => ({ ...invoice, lines: undefined })) });
-        else if (invoices.length === 0) printLine('No invoices.');
-        else printInvoices(invoices);
+        await printList(options, {
+          rows: invoices,
+          csv: CSV,
+          document: () => ({ invoices: invoices.map((invoice) => ({ ...invoice, lines: undefined })) }),
+          table: () => (invoices.length === 0 ? printLine('No invoices.') : printInvoices(invoices)),
+        });
       });
     });
 }
+
+const CSV: readonly CsvColumn<Invoice>[] = [
+  ['invoice', ({ id }) => id],
+  ['number', ({ number }) => number ?? ''],
+  ['kind', ({ kind }) => kind ?? 'invoice', 'exact'],
+  ['project', ({ project }) => project],
+  ['plan', ({ plan }) => plan],
+  ['month', ({ month }) => month, 'exact'],
+  ['issuedAt', ({ issuedAt }) => issuedAt, 'exact'],
+  ['subtotal', ({ subtotal }) => subtotal, 'exact'],
+  ['credits', ({ credits }) => credits, 'exact'],
+  ['tax', ({ tax }) => tax, 'exact'],
+  ['total', ({ total }) => total, 'exact'],
+  ['currency', ({ currency }) => currency, 'exact'],
+];
 
 async function listInvoices(
   store: Store,

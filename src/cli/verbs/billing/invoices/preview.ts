@@ -22,6 +22,7 @@ export function verb(): Command {
     'preview',
     'Show what a month would cost a project now, with a forecast if the month is still open.',
   )
+    .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
       `

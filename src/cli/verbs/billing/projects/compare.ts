@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { inForce } from '../../../../billing/catalog/catalog';
+import type { CsvColumn } from '../../../../billing/invoice/csv-writer';
 import { comparePlans, type PlanComparison } from '../../../../billing/invoice/compare-plans';
 import { periodOfMonth } from '../../../../billing/pricing/days';
 import { loadCatalog } from '../../../../installation/catalog-file';
@@ -8,10 +9,13 @@ import { readWhole } from '../../../../redis/rebuilding';
 import { projectMonthVerb } from '../../../lib/arguments';
 import { caughtUp } from '../../../../installation/ledgers/caught-up';
 import { withContext } from '../../../../installation/context';
-import { groupDigits, printJson, printLine, printTable } from '../../../lib/output';
+import { printList, withOutput, type OutputOptions } from '../../../lib/list-output';
+import { groupDigits, printLine, printTable } from '../../../lib/output';
 
 export function verb(): Command {
-  return projectMonthVerb('compare', "Show what a project's usage of a month would cost on each plan.")
+  return withOutput(
+    projectMonthVerb('compare', "Show what a project's usage of a month would cost on each plan."),
+  )
     .addHelpText(
       'after',
       `
@@ -21,7 +25,7 @@ credits. A plan that blocks at its quota would have stopped the usage beyond it.
 Examples:
   tallyman projects compare acme --month 2026-10`,
     )
-    .action(async (project: string, options: { month?: string; json?: true }) => {
+    .action(async (project: string, options: OutputOptions & { month?: string }) => {
       await withContext(async (context) => {
         const { calendar, config } = context;
         const store = await caughtUp(context, 'projects', 'invoices');
@@ -33,11 +37,26 @@ Examples:
         const compared = comparePlans(input);
         const current =
           inForce(input.plans.toSorted(byFrom), periodOfMonth(month).to)?.plan ?? catalog.defaultPlan;
-        if (options.json) printJson(documentOf(project, month, catalog.currency, current, compared));
-        else print(project, month, current, compared);
+        await printList(options, {
+          rows: compared,
+          csv: CSV,
+          document: () => documentOf(project, month, catalog.currency, current, compared),
+          table: () => print(project, month, current, compared),
+        });
       });
     });
 }
+
+const CSV: readonly CsvColumn<PlanComparison>[] = [
+  ['plan', ({ plan }) => plan],
+  ['name', ({ name }) => name],
+  ['subtotal', ({ outcome }) => outcome.invoice.subtotal, 'exact'],
+  ['credits', ({ outcome }) => outcome.invoice.credits, 'exact'],
+  ['tax', ({ outcome }) => outcome.invoice.tax, 'exact'],
+  ['total', ({ outcome }) => outcome.invoice.total, 'exact'],
+  ['currency', ({ outcome }) => outcome.invoice.currency, 'exact'],
+  ['note', noteOf],
+];
 
 const byFrom = (a: { from: string }, b: { from: string }): number => (a.from < b.from ? -1 : 1);
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { Command } from 'commander';
@@ -9,7 +10,8 @@ import { repeatableFile, type InputFile } from '../../../../lib/text/input-file'
 import { createProgress } from '../../../../lib/progress';
 import { NotUtf8Error, utf8Text } from '../../../../lib/text/text-lines';
 import { withContext, type Context } from '../../../../installation/context';
-import { printJson, printLine } from '../../../lib/output';
+import { describePlans } from '../../../lib/describe-plans';
+import { printJson, printLine, printTable } from '../../../lib/output';
 import {
   changedProject,
   editProjects,
@@ -19,6 +21,7 @@ import {
 
 const PAGE = 500;
 const PROBLEMS_SHOWN = 50;
+const CHANGES_SHOWN = 50;
 const COLUMNS = [
   'project',
   'plan',
@@ -43,6 +46,7 @@ export function verb(): Command {
       '<file>',
       'a .csv file, or NDJSON with one document per line (schemas/project.v1.json); - for NDJSON from stdin',
     )
+    .option('--dry-run', 'list what would change, and change nothing')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(
       'after',
@@ -53,14 +57,20 @@ required, and any of ${COLUMNS.slice(3).join(', ')}.
 Lines of an address are separated by |.
 
 Examples:
+  tallyman projects import projects.csv --dry-run
   tallyman projects import projects.csv          with a file such as
 
   project,plan,from,name,taxRate,taxName
   acme,ship,2026-10-01,"Acme, Inc.",0.21,VAT`,
     )
-    .action((file: string, options: { json?: true }) =>
+    .action((file: string, options: ImportOptions) =>
       withContext((context) => importProjects(context, file, options)),
     );
+}
+
+interface ImportOptions {
+  readonly dryRun?: true;
+  readonly json?: true;
 }
 
 /** What one line of the file contains: a whole document, or a change. */
@@ -72,27 +82,87 @@ interface EntryLine {
 }
 type Line = EntryLine | { readonly line: number; readonly problem: string };
 
-async function importProjects(context: Context, file: string, options: { json?: true }): Promise<void> {
+async function importProjects(context: Context, file: string, options: ImportOptions): Promise<void> {
   const problemsOf = projectChecker(context);
   // It is read twice, and again if another writer came first.
   const input = await repeatableFile(file);
-  const imported = await editProjects(context, async (editor) => {
+  const edit = async (editor: ProjectsEditor): Promise<{ done: number; changes: Change[] }> => {
     await check(input, problemsOf, editor);
     const progress = createProgress('import');
+    const changes: Change[] = [];
     let done = 0;
     try {
       for await (const page of pagesOf(linesOf(input))) {
         const { before, after } = await documentsOf(editor, page);
         await editor.save(before, after);
+        if (options.dryRun) changes.push(...changesOf(before, after));
         progress.update((done += page.length));
       }
     } finally {
       progress.end();
     }
-    return done;
+    return { done, changes };
+  };
+  const { done, changes } = await editProjects(context, edit, options);
+  if (options.dryRun) showChanges(done, changes, options);
+  else if (options.json) printJson({ imported: done });
+  else printLine(`Imported ${done.toLocaleString('en-US')} projects.`);
+}
+
+/** A project that the import would change, with the names of what it changes. */
+interface Change {
+  readonly project: string;
+  readonly fields: readonly string[];
+  readonly before: ProjectDocument | null;
+  readonly after: ProjectDocument;
+}
+
+function changesOf(
+  before: readonly (ProjectDocument | undefined)[],
+  after: readonly ProjectDocument[],
+): Change[] {
+  return after.flatMap((document, i) => {
+    const fields = changedFields(before[i], document);
+    return fields.length === 0
+      ? []
+      : [{ project: document.project, fields, before: before[i] ?? null, after: document }];
   });
-  if (options.json) printJson({ imported });
-  else printLine(`Imported ${imported.toLocaleString('en-US')} projects.`);
+}
+
+/** `plans`, `profile.name` and so on. */
+function changedFields(before: ProjectDocument | undefined, after: ProjectDocument): string[] {
+  const [old, changed] = [flat(before), flat(after)];
+  return [...new Set([...old.keys(), ...changed.keys()])].filter(
+    (field) => !isDeepStrictEqual(old.get(field), changed.get(field)),
+  );
+}
+
+function flat({ profile = {}, ...rest }: Partial<ProjectDocument> = {}): Map<string, unknown> {
+  const ofProfile = Object.entries(profile).map(([name, value]) => [`profile.${name}`, value] as const);
+  return new Map<string, unknown>([...Object.entries(rest), ...ofProfile]);
+}
+
+function showChanges(checked: number, changes: readonly Change[], { json }: ImportOptions): void {
+  if (json) {
+    printJson({ dryRun: true, imported: 0, unchanged: checked - changes.length, changes });
+    return;
+  }
+  const added = changes.filter(({ before }) => before === null).length;
+  printLine(
+    `Would add ${added} projects, change ${changes.length - added} and leave ${checked - changes.length} as they are (dry run, nothing was changed).`,
+  );
+  if (changes.length === 0) return;
+  printTable(
+    [
+      { title: 'project', of: ({ project }) => project },
+      { title: 'change', of: ({ before }) => (before === null ? 'new' : 'changed') },
+      { title: 'fields', of: ({ fields }) => fields.filter((field) => field !== 'project').join(', ') },
+      { title: 'plans', of: ({ after }) => describePlans(after.plans) },
+    ],
+    changes.slice(0, CHANGES_SHOWN),
+  );
+  const more = changes.length - CHANGES_SHOWN;
+  if (more > 0) printLine(`... and ${more} more; --json lists all`);
 }
 
 /** Reads the whole file before anything is written, and reports every problem. */

@@ -1,9 +1,11 @@
 import { Command } from 'commander';
+import type { ProjectDocument } from '../../../../billing/project/project';
 import { TallymanError } from '../../../../lib/errors';
 import { dayArgument, projectArgument } from '../../../lib/arguments';
 import { withContext, type Context } from '../../../../installation/context';
 import { printJson, printLine } from '../../../lib/output';
 import { describePlans } from '../../../lib/describe-plans';
+import type { ProjectsEditor } from '../../../../installation/ledgers/change-projects';
 import { changedProject, editProjects, projectChecker } from '../../../../installation/ledgers/save-projects';
 
 interface SetOptions {
@@ -60,7 +62,7 @@ async function setProject(context: Context, project: string, options: SetOptions
   const tax = taxRate === undefined ? undefined : { from, name: taxName, rate: taxRate };
   const change = { project, plan, from, profile: { name, email, address, taxId, budget }, tax };
   const problemsOf = projectChecker(context);
-  const document = await editProjects(context, async (editor) => {
+  const edit = async (editor: ProjectsEditor): Promise<ProjectDocument> => {
     const [before] = await editor.read([project]);
     if (plan === undefined && before === undefined) {
       throw badProject(project, ['it was never set, so --plan is needed']);
@@ -70,9 +72,10 @@ async function setProject(context: Context, project: string, options: SetOptions
     if (problems.length > 0) throw badProject(project, problems);
     const closed = editor.problemsOf(before, changed);
     if (closed.length > 0) throw closedMonthEdit(project, closed);
-    if (!options.dryRun) await editor.save([before], [changed]);
+    await editor.save([before], [changed]);
     return changed;
-  });
+  };
+  const document = await editProjects(context, edit, options);
   if (options.json) printJson(document);
   else
     printLine(

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
-import { cutTo, openScreen } from '../../../../../src/cli/lib/screen';
-import { topDocument, topLines, type TopView } from '../../../../../src/cli/lib/top-view';
+import { cutTo, openScreen } from '../../../../../src/cli/lib/top/screen';
+import { topDocument, topLines, type TopView } from '../../../../../src/cli/lib/top/top-view';
 import { toned } from '../../../../../src/cli/lib/output';
 
 const NOW_MS = Date.parse('2026-11-24T12:00:00Z');

@@ -1,7 +1,7 @@
-import type { RecentDeadLetters } from '../../dead-letters/recent-dead-letters';
-import { behindOf, stuckPartitions } from '../../ingest/health/log-position';
-import type { Overview } from '../../ops/overview';
-import { formatTable, groupDigits, printable, type Column } from './output';
+import type { RecentDeadLetters } from '../../../dead-letters/recent-dead-letters';
+import { behindOf, stuckPartitions } from '../../../ingest/health/log-position';
+import type { Overview } from '../../../ops/overview';
+import { formatTable, groupDigits, printable, type Column } from '../output';
 import type { Line } from './screen';
 
 /** What `tallyman top` shows at one moment. */

@@ -1,4 +1,4 @@
-import { toned, type Tone } from './output';
+import { toned, type Tone } from '../output';
 
 /** A line without its color, because it is cut to the terminal's width before it is painted. */
 export interface Line {
