@@ -6,6 +6,8 @@ const { dirname } = require('node:path');
  * path or pattern.
  */
 const namesFaults = process.argv.slice(2).some((argument) => /\bfault/.test(argument));
+/** The same for tests on clusters. */
+const namesClusters = process.argv.slice(2).some((argument) => /\bcluster/.test(argument));
 /** Tests of the chart build Helm, which takes minutes, so they have a command of their own. */
 const namesDeploy = process.argv.includes('deploy');
 
@@ -39,7 +41,7 @@ module.exports = {
       ...shared,
       displayName: 'unit',
       testMatch: ['<rootDir>/test/**/*.test.ts'],
-      testPathIgnorePatterns: ['\\.(redis|kafka|browser|fault|deploy)\\.test\\.ts$'],
+      testPathIgnorePatterns: ['\\.(redis|kafka|browser|fault|cluster|deploy)\\.test\\.ts$'],
       setupFilesAfterEnv: ['<rootDir>/test/kit/unit-timeout.js'],
     },
     {
@@ -67,6 +69,11 @@ module.exports = {
       ...shared,
       displayName: 'fault',
       testMatch: [`<rootDir>/test/fault/**/*${namesFaults ? '' : '.quick'}.fault.test.ts`],
+    },
+    {
+      ...shared,
+      displayName: 'cluster',
+      testMatch: [`<rootDir>/test/fault/**/*${namesClusters ? '' : '.quick'}.cluster.test.ts`],
     },
     ...(namesDeploy
       ? [

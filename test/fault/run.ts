@@ -7,15 +7,18 @@ import { resultsTable } from './support/results-table';
 
 /**
  * npm run test:faults [-- --write-results] [jest's arguments]
+ * npm run test:cluster [-- --write-results] [jest's arguments]
  *
- * Runs the fault suite, and ends with a table of its cases. `--write-results` puts the table into
+ * Runs the fault suite, or its cases on clusters, and ends with a table of its cases. `--write-results` puts the table into
  * the docs, between its markers. SEED=... repeats a run; FAULT_SCALE=0.1 runs a tenth of the load.
  * `chaos --seeds 20 --from 1` chooses the seeds of the chaos test;
  * `http/bridge --outage-seconds 300` how long Kafka is away from the bridge.
  */
 const WRITE_RESULTS = '--write-results';
+const CLUSTER = '--cluster';
 const DOCUMENT = 'docs/exactness.md';
-const [BEGIN, END] = ['<!-- fault results: begin -->', '<!-- fault results: end -->'];
+const suite = process.argv.includes(CLUSTER) ? 'cluster' : 'fault';
+const [BEGIN, END] = [`<!-- ${suite} results: begin -->`, `<!-- ${suite} results: end -->`];
 
 const folder = mkdtempSync(join(tmpdir(), 'tallyman-faults-'));
 const resultsFile = join(folder, 'results.ndjson');
@@ -31,9 +34,10 @@ const jest = spawn(
   process.execPath,
   [
     ...[require.resolve('jest/bin/jest'), '-c', 'test/jest.config.js'],
-    ...words.filter((word) => word !== WRITE_RESULTS),
+    ...words.filter((word) => word !== WRITE_RESULTS && word !== CLUSTER),
+    ...(suite === 'cluster' ? ['--maxWorkers=1'] : []), // A cluster takes a machine.
     // Last: it takes every word that follows for a project.
-    ...['--selectProjects', 'fault'],
+    ...['--selectProjects', suite],
   ],
   { stdio: 'inherit', env: { ...process.env, TALLYMAN_FAULT_RESULTS: resultsFile } },
 );

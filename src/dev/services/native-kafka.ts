@@ -38,15 +38,62 @@ export async function startNativeKafka(
   progress?: Progress,
   proxied?: ProxiedListener,
 ): Promise<NativeService> {
-  const { java, folder: jars } = await kafkaJars(log, progress);
+  const [kafka] = await startBrokers(1, log, progress, proxied);
+  return kafka!;
+}
+
+/**
+ * Starts brokers that form one cluster. Each is a controller too. A topic has a copy on each of up
+ * to three brokers, and a write needs all of them but one.
+ *
+ * @throws as `startNativeKafka`; no broker is left behind then
+ */
+export async function startBrokers(
+  count: number,
+  log: (line: string) => void,
+  progress?: Progress,
+  proxied?: ProxiedListener,
+): Promise<NativeService[]> {
+  const program = await kafkaJars(log, progress);
+  const clusterId = randomBytes(16).toString('base64url');
+  const nodes: KafkaNode[] = [];
+  for (let id = 1; id <= count; id += 1)
+    nodes.push({ id, port: await freePort(), controllerPort: await freePort() });
+  const started = await Promise.allSettled(
+    nodes.map((node) => startNode(program, { clusterId, nodes, node, proxied })),
+  );
+  const brokers = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const failed = started.find((one) => one.status === 'rejected');
+  if (failed === undefined) return brokers;
+  await Promise.all(brokers.map((broker) => broker.stop()));
+  throw failed.reason;
+}
+
+interface KafkaNode {
+  readonly id: number;
+  readonly port: number;
+  readonly controllerPort: number;
+}
+
+interface NodeSpec {
+  readonly clusterId: string;
+  readonly nodes: readonly KafkaNode[];
+  readonly node: KafkaNode;
+  readonly proxied: ProxiedListener | undefined;
+}
+
+async function startNode(
+  { java, folder: jars }: Awaited<ReturnType<typeof kafkaJars>>,
+  spec: NodeSpec,
+): Promise<NativeService> {
+  const { port } = spec.node;
   const folder = await mkdtemp(join(tmpdir(), 'tallyman-kafka-'));
-  const [port, controllerPort] = await Promise.all([freePort(), freePort()]);
   const dataDir = join(folder, 'data');
   const settingsPath = join(folder, 'server.properties');
   const logSettingsPath = join(folder, 'log4j2.properties');
   await mkdir(dataDir);
-  await writeFile(join(dataDir, 'meta.properties'), storage());
-  await writeFile(settingsPath, settings(port, controllerPort, dataDir, proxied));
+  await writeFile(join(dataDir, 'meta.properties'), storage(spec));
+  await writeFile(settingsPath, settings(spec, dataDir));
   await writeFile(logSettingsPath, LOG_SETTINGS);
 
   return startNative({
@@ -74,25 +121,22 @@ export async function startNativeKafka(
  * and needs one more JVM start. Without its bootstrap record, a broker uses the metadata version of
  * its release.
  */
-const storage = (): string => `
+const storage = ({ clusterId, node }: NodeSpec): string => `
 version=1
-node.id=1
-cluster.id=${randomBytes(16).toString('base64url')}
+node.id=${node.id}
+cluster.id=${clusterId}
 directory.id=${randomBytes(16).toString('base64url')}
 `;
 
-/**
- * One node, no replication, small buffers. Topics are not created automatically, as in production.
- */
-const settings = (
-  port: number,
-  controllerPort: number,
-  dataDir: string,
-  proxied: ProxiedListener | undefined,
-): string => `
+/** Small buffers. Topics are not created automatically, as in production. */
+function settings({ nodes, node, proxied }: NodeSpec, dataDir: string): string {
+  const { id, port, controllerPort } = node;
+  const copies = Math.min(nodes.length, 3);
+  const inSync = Math.max(1, copies - 1);
+  return `
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:${controllerPort}
+node.id=${id}
+controller.quorum.voters=${nodes.map((one) => `${one.id}@127.0.0.1:${one.controllerPort}`).join(',')}
 listeners=CLIENTS://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${proxied ? `,PROXIED://127.0.0.1:${proxied.port}` : ''}
 advertised.listeners=CLIENTS://127.0.0.1:${port}${proxied ? `,PROXIED://127.0.0.1:${proxied.proxyPort}` : ''}
 listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
@@ -100,14 +144,15 @@ inter.broker.listener.name=CLIENTS
 controller.listener.names=CONTROLLER
 log.dirs=${dataDir}
 auto.create.topics.enable=false
-default.replication.factor=1
-offsets.topic.replication.factor=1
+default.replication.factor=${copies}
+min.insync.replicas=${inSync}
+offsets.topic.replication.factor=${copies}
 offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=${copies}
+transaction.state.log.min.isr=${inSync}
 transaction.state.log.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor=${copies}
+share.coordinator.state.topic.min.isr=${inSync}
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 message.max.bytes=4194304
@@ -121,6 +166,7 @@ broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=2000
 num.io.threads=4
 `;
+}
 
 const LOG_SETTINGS = `
 status=error

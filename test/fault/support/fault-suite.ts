@@ -1,10 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import { createRandom, type Random } from '../../../src/oracle/random';
 import { eventually } from '../../kit/eventually';
+import { openRedis } from '../../kit/redis/open-redis';
 import { installation, type Installation } from '../../kit/tallyman';
 import { faultCase, RUN_SEED, type CaseCounts } from './fault-case';
-import { startFaultWorld, type FaultWorld } from './fault-world';
+import { startFaultWorld, type FaultWorld, type World } from './fault-world';
 import { judge } from './judge';
 import { startLoad, type Load, type LoadOptions } from './load';
 import { startTallyman, type ProcessEnd, type TallymanProcess } from './tallyman-process';
@@ -38,31 +39,34 @@ const RESTART_DELAY_MS = 500;
 export const scaled = (fullSize: number, least = 1): number => Math.max(least, Math.round(fullSize * SCALE));
 
 /** One run of one case: what it works with, and what it counts. */
-export class FaultRun {
+export class FaultRun<W extends World = FaultWorld> {
   kills = 0;
   events = 0;
   differences: number | undefined;
   private isOver = false;
   private mostPartitions = 0;
-  private readonly redis: Redis;
+  private readonly redis: Redis | Cluster;
   private readonly processes: TallymanProcess[] = [];
   private readonly loads: Load[] = [];
 
   constructor(
-    readonly world: FaultWorld,
+    readonly world: W,
     readonly seed: number,
     readonly random: Random,
   ) {
     // Asked all the time, and Redis may be away: a question waits until it is back.
-    this.redis = new Redis(world.direct.REDIS_URL, { maxRetriesPerRequest: null });
-    this.redis.on('error', () => undefined);
+    this.redis = openRedis(world.direct.REDIS_URL, { maxRetriesPerRequest: null });
   }
 
   /** A new installation with its topics and cursors. */
-  async install(partitions = 4, more: NodeJS.ProcessEnv = {}): Promise<FaultInstallation> {
+  async install(
+    partitions = 4,
+    more: NodeJS.ProcessEnv = {},
+    ...words: string[]
+  ): Promise<FaultInstallation> {
     this.mostPartitions = Math.max(this.mostPartitions, partitions);
     const direct = installation({ ...this.world.direct, LOG_LEVEL: 'info', ...more });
-    await direct.ok('init', '--partitions', String(partitions), '--timestamps', 'create');
+    await direct.ok('init', '--partitions', String(partitions), '--timestamps', 'create', ...words);
     const proxied = installation({ ...direct.env, ...this.world.proxied });
     return { ...direct, proxied };
   }
@@ -210,31 +214,36 @@ export class FaultRun {
     this.isOver = true;
     this.redis.disconnect();
     await Promise.all(this.processes.map((child) => child.kill()));
-    this.world.kafka.resume();
-    this.world.redis.resume();
-    await Promise.all([this.world.kafkaProxy.restore(), this.world.redisProxy.restore()]);
+    await this.world.restore();
     await Promise.allSettled(this.loads.map((load) => load.stop()));
   }
 }
 
-export type FaultCase = (name: string, body: (run: FaultRun) => Promise<void>, timeoutMs?: number) => void;
+export type FaultCase<W extends World = FaultWorld> = (
+  name: string,
+  body: (run: FaultRun<W>) => Promise<void>,
+  timeoutMs?: number,
+) => void;
 
 /**
  * The cases of one file, on a Kafka and a Redis of its own: returns what is to be called for each.
  *
  * @param suite for the table of results
  */
-export function faultSuite(suite: string): FaultCase {
+export const faultSuite = (suite: string): FaultCase => casesOn(suite, startFaultWorld);
+
+/** Like `faultSuite`, on other servers. */
+export function casesOn<W extends World>(suite: string, start: () => Promise<W>): FaultCase<W> {
   // By the first case, not by a hook of jest's: servers that do not start are a result too.
-  let starting: Promise<FaultWorld> | undefined;
+  let starting: Promise<W> | undefined;
   afterAll(async () => (await starting)?.stop());
 
   return (name, body, timeoutMs = CASE_TIMEOUT_MS) => {
     const inCase = async (counts: CaseCounts): Promise<void> => {
       const seed = seedOf(name);
-      let run: FaultRun | undefined;
+      let run: FaultRun<W> | undefined;
       try {
-        run = new FaultRun(await (starting ??= startFaultWorld()), seed, createRandom(seed));
+        run = new FaultRun(await (starting ??= start()), seed, createRandom(seed));
         await within(timeoutMs, body(run));
       } finally {
         await run?.end();

@@ -6,17 +6,24 @@ import { kafkaProtocol } from './proxy/kafka-protocol';
 import { Proxy } from './proxy/proxy';
 import { redisProtocol } from './proxy/redis-protocol';
 
-/** A Kafka and a Redis of one suite file's own, each with a second way in, through a proxy. */
-export interface FaultWorld {
+/** The servers of one suite file's own. */
+export interface World {
+  /** The environment of a Tallyman that goes straight to the servers. */
+  readonly direct: { readonly KAFKA_BROKERS: string; readonly REDIS_URL: string };
+  /** The environment of one that goes through proxies, if there are any. */
+  readonly proxied?: { readonly KAFKA_BROKERS: string; readonly REDIS_URL: string };
+  /** Leaves the servers as they were before a case. */
+  restore(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** A Kafka and a Redis, each with a second way in, through a proxy. */
+export interface FaultWorld extends World {
   readonly kafka: NativeService;
   readonly redis: NativeService;
   readonly kafkaProxy: Proxy;
   readonly redisProxy: Proxy;
-  /** The environment of a Tallyman that goes straight to the servers. */
-  readonly direct: { readonly KAFKA_BROKERS: string; readonly REDIS_URL: string };
-  /** The environment of one that goes through the proxies. */
   readonly proxied: { readonly KAFKA_BROKERS: string; readonly REDIS_URL: string };
-  stop(): Promise<void>;
 }
 
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -42,6 +49,11 @@ export async function startFaultWorld(): Promise<FaultWorld> {
     proxied: {
       KAFKA_BROKERS: `127.0.0.1:${kafkaProxyPort}`,
       REDIS_URL: `redis://127.0.0.1:${redisProxyPort}`,
+    },
+    restore: async () => {
+      kafka.resume();
+      redis.resume();
+      await Promise.all([kafkaProxy.restore(), redisProxy.restore()]);
     },
     stop: async () => {
       await Promise.all([kafkaProxy.close(), redisProxy.close()]);

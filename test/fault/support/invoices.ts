@@ -5,12 +5,12 @@ import builtIn from '../../../src/billing/catalog/livekit-cloud.json';
 import { centsDue, type PriceList } from '../../../src/oracle/invoice-oracle';
 import { openKafka } from '../../../src/kafka/client';
 import { readTopic } from '../../kit/kafka/read-topic';
+import { keysOf, openRedis } from '../../kit/redis/open-redis';
 import type { Installation } from '../../kit/tallyman';
 import { compare } from './judge';
 import { MONTH_BEFORE, PROJECTS } from './load';
 import { recount } from './recount';
-import { onRedis } from './proxy/redis-faults';
-import type { FaultWorld } from './fault-world';
+import type { World } from './fault-world';
 
 const prices: PriceList = builtIn;
 const PLANS = ['ship', 'scale', 'build'] as const;
@@ -42,12 +42,12 @@ export async function setPlans(
  * @returns a line for every difference
  */
 export async function judgeInvoices(
-  world: FaultWorld,
+  { direct }: World,
   { prefix }: Installation,
   months: readonly string[],
   projects: readonly string[] = PROJECTS,
 ): Promise<string[]> {
-  const client = openKafka({ brokers: [world.kafka.address], clientId: 'judge' });
+  const client = openKafka({ brokers: direct.KAFKA_BROKERS.split(','), clientId: 'judge' });
   try {
     const issued = new Map<string, string>();
     const differences: string[] = [];
@@ -83,7 +83,7 @@ export async function judgeInvoices(
       ...differences,
       ...compare('invoice', found, due),
       ...compare('number of', numbers, numbersDue),
-      ...compare('shown invoice', await shownInvoices(world, prefix), issued),
+      ...compare('shown invoice', await shownInvoices(direct.REDIS_URL, prefix), issued),
     ];
   } finally {
     await client.close();
@@ -104,14 +104,17 @@ function amountOf(cents: bigint): string {
   return `${digits.slice(0, -2)}.${digits.slice(-2)}`;
 }
 
-async function shownInvoices(world: FaultWorld, prefix: string): Promise<Map<string, string>> {
+async function shownInvoices(url: string, prefix: string): Promise<Map<string, string>> {
   const shown = new Map<string, string>();
-  await onRedis(world.redis, async (redis) => {
+  const redis = openRedis(url);
+  try {
     const stem = `${prefix}:billing:invoices:`;
-    for (const key of await redis.keys(`${stem}*`)) {
+    for (const key of await keysOf(redis, `${stem}*`)) {
       for (const [month, json] of Object.entries(await redis.hgetall(key)))
         shown.set(`${key.slice(stem.length)}-${month}`, json);
     }
-  });
-  return shown;
+    return shown;
+  } finally {
+    redis.disconnect();
+  }
 }

@@ -1,11 +1,8 @@
 import { openKafka, type KafkaClient } from '../../../src/kafka/client';
-import type { FaultWorld } from './fault-world';
+import type { World } from './fault-world';
 
 /** Lets a test speak to the Kafka itself, past the proxy. */
-export async function withKafka<T>(
-  { direct }: FaultWorld,
-  use: (client: KafkaClient) => Promise<T>,
-): Promise<T> {
+export async function withKafka<T>({ direct }: World, use: (client: KafkaClient) => Promise<T>): Promise<T> {
   const client = openKafka({ brokers: direct.KAFKA_BROKERS.split(','), clientId: 'test' });
   try {
     return await use(client);

@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import { keysOf, openRedis } from '../../kit/redis/open-redis';
 
 /** What Redis holds of an installation, read key by key, with none of the product's code. */
 export interface RedisContent {
@@ -11,14 +11,13 @@ export interface RedisContent {
 }
 
 export async function readContent(url: string, prefix: string): Promise<RedisContent> {
-  const redis = new Redis(url);
-  redis.on('error', () => undefined); // A command that fails says so itself.
+  const redis = openRedis(url);
   try {
     const totals = new Map<string, bigint>();
     const daily = new Map<string, bigint>();
     const cursors = new Map<string, number>();
     const sums: Record<string, Map<string, bigint>> = { totals, daily };
-    for (const key of await redis.keys(`${prefix}:usage:*`)) {
+    for (const key of await keysOf(redis, `${prefix}:usage:*`)) {
       const [, shard = '', kind = '', month = '', project = ''] =
         /\{(\d+)\}:(totals|daily|cursor)(?::(\d{4}-\d\d):(.*))?$/.exec(key) ?? [];
       if (kind === '') continue;

@@ -13,26 +13,50 @@ export interface RedisCluster {
   stop(): Promise<void>;
 }
 
+export interface ReplicatedCluster extends RedisCluster {
+  /** The replica at a place belongs to the master at this place of `nodes`, until a failover. */
+  readonly replicas: readonly NativeService[];
+}
+
+const SLOTS = 16_384;
+
 /**
  * Two masters that share the slots half and half.
  *
  * @param more further arguments of redis-server
  */
-export async function startRedisCluster(...more: string[]): Promise<RedisCluster> {
-  const nodes = await Promise.all([startNode(more), startNode(more)]);
+export function startRedisCluster(...more: string[]): Promise<RedisCluster> {
+  return startMasters(2, more);
+}
+
+/** Three masters with a replica each. A master that is gone for three seconds is replaced. */
+export async function startReplicatedCluster(): Promise<ReplicatedCluster> {
+  const more = ['--appendonly', 'yes', '--cluster-node-timeout', '3000', '--repl-diskless-sync-delay', '0'];
+  const cluster = await startMasters(3, more);
+  const replicas = await Promise.all(cluster.nodes.map((_, at) => addReplica(cluster, at, more)));
+  const nodes = [...cluster.nodes, ...replicas];
+  await untilWhole(nodes, nodes.length);
+  return {
+    ...{ nodes: cluster.nodes, replicas },
+    stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
+  };
+}
+
+async function startMasters(count: number, more: readonly string[]): Promise<RedisCluster> {
+  const nodes = await Promise.all(Array.from({ length: count }, () => startNode(more)));
   const clients = nodes.map(({ service }) => new Redis(service.port));
   try {
-    const [first, second] = clients as [Redis, Redis];
-    await first.cluster('ADDSLOTSRANGE', 0, 8191);
-    await second.cluster('ADDSLOTSRANGE', 8192, 16383);
-    await second.call('CONFIG', 'SET', 'cluster-announce-ip', '127.0.0.1');
-    await first.call('CLUSTER', 'MEET', '127.0.0.1', nodes[1].service.port, nodes[1].busPort);
-    for (const client of clients) {
-      await eventually(async () => {
-        const info = String(await client.cluster('INFO'));
-        return info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:2');
-      });
+    for (const [at, client] of clients.entries()) {
+      const [first, next] = [at, at + 1].map((place) => Math.floor((place * SLOTS) / count));
+      await client.cluster('ADDSLOTSRANGE', first!, next! - 1);
+      await client.call('CONFIG', 'SET', 'cluster-announce-ip', '127.0.0.1');
     }
+    for (const { service, busPort } of nodes.slice(1))
+      await clients[0]!.call('CLUSTER', 'MEET', '127.0.0.1', service.port, busPort);
+    await untilWhole(
+      nodes.map(({ service }) => service),
+      count,
+    );
   } finally {
     clients.forEach((client) => client.disconnect());
   }
@@ -46,8 +70,12 @@ export async function startRedisCluster(...more: string[]): Promise<RedisCluster
  * Adds a replica to the master at this place of `nodes`, and waits until it holds what that one
  * holds.
  */
-export async function addReplica(cluster: RedisCluster, of: number): Promise<NativeService> {
-  const { service, busPort } = await startNode([]);
+export async function addReplica(
+  cluster: RedisCluster,
+  of: number,
+  more: readonly string[] = [],
+): Promise<NativeService> {
+  const { service, busPort } = await startNode(more);
   const [master, replica] = [cluster.nodes[of]!.port, service.port].map((port) => new Redis(port));
   try {
     const id = String(await master!.cluster('MYID'));
@@ -65,6 +93,24 @@ export async function addReplica(cluster: RedisCluster, of: number): Promise<Nat
     replica!.disconnect();
   }
   return service;
+}
+
+/** Waits until each node serves all slots and has met the others. */
+async function untilWhole(nodes: readonly NativeService[], count: number): Promise<void> {
+  for (const { port } of nodes) {
+    const client = new Redis(port);
+    try {
+      await eventually(
+        async () => {
+          const info = String(await client.cluster('INFO'));
+          return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${count}`);
+        },
+        { timeoutMs: 60_000 },
+      );
+    } finally {
+      client.disconnect();
+    }
+  }
 }
 
 async function startNode(more: readonly string[]): Promise<{ service: NativeService; busPort: number }> {
