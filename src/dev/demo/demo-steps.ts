@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Invoice } from '../../billing/invoice/invoice';
 import { groupDigits, printLine } from '../../cli/lib/output';
@@ -52,6 +53,25 @@ export function runCli(env: NodeJS.ProcessEnv, words: readonly string[]): Promis
       }
     });
   });
+}
+
+/** Runs a verb to its end, and returns its stdout. */
+export type Tallyman = (...words: string[]) => Promise<string>;
+
+export interface DemoProject {
+  readonly project: string;
+  readonly plans: readonly { readonly plan: string }[];
+  readonly profile?: { readonly phoneNumbers: readonly RentedNumbers[] };
+}
+
+export async function importProjects(
+  tallyman: Tallyman,
+  folder: string,
+  projects: readonly DemoProject[],
+): Promise<void> {
+  const file = join(folder, 'projects.ndjson');
+  await writeFile(file, projects.map((project) => JSON.stringify(project)).join('\n'));
+  await tallyman('projects', 'import', file);
 }
 
 /** A verb that runs until it is stopped. */
@@ -114,17 +134,9 @@ export function oracleTotals(oracle: Oracle): Numbers {
   return all;
 }
 
-export function totalsOfInvoices(invoices: readonly Pick<Invoice, 'id' | 'total'>[]): Numbers {
-  return Object.fromEntries(invoices.map(({ id, total }) => [id, total]));
-}
-
-export function oracleInvoices(
+function oracleInvoices(
   oracle: Oracle,
-  projects: readonly {
-    project: string;
-    plans: readonly { plan: string }[];
-    profile?: { phoneNumbers: readonly RentedNumbers[] };
-  }[],
+  projects: readonly DemoProject[],
   months: readonly string[],
 ): Numbers {
   const prices = loadCatalog(undefined).document as unknown as PriceList;
@@ -144,6 +156,30 @@ export function oracleInvoices(
     }
   }
   return due;
+}
+
+/**
+ * Compares totals, dead letters and invoices with what an oracle makes of the same input.
+ *
+ * @throws Error if any number differs
+ */
+export async function agreeWithOracle(
+  oracle: Oracle,
+  totals: Numbers,
+  projects: readonly DemoProject[],
+  months: readonly string[],
+  tallyman: Tallyman,
+): Promise<void> {
+  const { invoices } = JSON.parse(await tallyman('invoices', 'list', '--json')) as {
+    invoices: Pick<Invoice, 'id' | 'total'>[];
+  };
+  const { byReason } = JSON.parse(await tallyman('dead-letters', 'list', '--json')) as {
+    byReason: Record<string, number>;
+  };
+  agree('totals', totals, oracleTotals(oracle));
+  agree('dead letters', byReason, oracle.counts.deadLetters);
+  const issued = Object.fromEntries(invoices.map(({ id, total }) => [id, total]));
+  agree('invoices', issued, oracleInvoices(oracle, projects, months));
 }
 
 /**

@@ -1,7 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Invoice } from '../../billing/invoice/invoice';
 import { printLine } from '../../cli/lib/output';
 import { readConfig } from '../../lib/config';
 import { pause } from '../../lib/process/poller';
@@ -12,14 +11,15 @@ import { freePort } from '../services/free-port';
 import type { Services } from '../services/services';
 import {
   agree,
+  agreeWithOracle,
   demoEnvironment,
   heading,
-  oracleInvoices,
+  importProjects,
   oracleTotals,
   readAllTotals,
   runCli,
   startVerb,
-  totalsOfInvoices,
+  type Tallyman,
 } from './demo-steps';
 import {
   expectedEvents,
@@ -32,7 +32,7 @@ import {
   sessionsWithoutEnd,
   type Story,
 } from './livekit-stories';
-import { serveDemo } from './serve-demo';
+import { showPage } from './serve-demo';
 
 /**
  * From a LiveKit server to its invoices. The webhooks that a real livekit-server sent are posted
@@ -68,23 +68,19 @@ export async function demonstrateLiveKit(services: Services, folder: string, ser
   const env = { ...demoEnvironment(services), ...bridgeSettings(folder) };
   const { TALLYMAN_PREFIX: prefix } = env;
   const [port, healthPort] = [await freePort(), await freePort()];
-  const tallyman = (...words: string[]): Promise<string> => runCli(env, words);
+  const tallyman: Tallyman = (...words) => runCli(env, words);
   const store = await openStore({ url: readConfig(env).redisUrl, prefix });
 
   heading('Topics, cursors, projects');
   await tallyman('init');
-  const projectsFile = join(folder, 'projects.ndjson');
   const projects = projectsFrom(month);
-  writeFileSync(projectsFile, projects.map((project) => JSON.stringify(project)).join('\n'));
-  await tallyman('projects', 'import', projectsFile);
+  await importProjects(tallyman, folder, projects);
 
   heading('The bridge and the consumers');
-  const verbs = [['bridge', 'livekit', '--watch'], ['consume']];
-  for (const words of verbs) printLine(`  $ tallyman ${words.join(' ')} &`);
   const listening = { TALLYMAN_PORT: String(port), TALLYMAN_HEALTH_PORT: String(healthPort) };
   // It would warn of the forged webhook below.
-  const bridge = startVerb({ ...env, ...listening, LOG_LEVEL: 'error' }, verbs[0]!);
-  const consumers = startVerb(env, verbs[1]!);
+  const bridge = startShown({ ...env, ...listening, LOG_LEVEL: 'error' }, 'bridge', 'livekit', '--watch');
+  const consumers = startShown(env, 'consume');
   let isConsuming = true;
   try {
     const url = `http://127.0.0.1:${port}/livekit/webhooks`;
@@ -99,12 +95,7 @@ export async function demonstrateLiveKit(services: Services, folder: string, ser
     printLine(`  one more with another signature: answered ${forged}`);
 
     heading('The totals fill');
-    const oracle = createOracle();
-    for (const event of expectedEvents(movedSeconds, ROOMS)) {
-      const { type, subject } = event;
-      const value = Buffer.from(JSON.stringify(event));
-      oracle.add({ topic: type.replace('.v1', ''), key: subject, value, timestampMs: Date.now() });
-    }
+    const oracle = oracleOfStories(movedSeconds);
     const expected = oracleTotals(oracle);
     const readNow = (): Promise<Record<string, string>> => readAllTotals(store, PROJECTS, [month]);
     await until('the totals are as expected', async () => same(await readNow(), expected));
@@ -125,21 +116,18 @@ export async function demonstrateLiveKit(services: Services, folder: string, ser
     heading('Invoices');
     await tallyman('invoices', 'list');
     await tallyman('invoices', 'show', `globex-${month}`);
-    await judge(oracle, month, projects, await readNow(), tallyman);
+    heading('The independent list of the usage in the webhooks');
+    await agreeWithOracle(oracle, await readNow(), projects, [month], tallyman);
     agree(
       'answers to a forged webhook, and sessions without an end',
       { forged, ended: await metric(limit) },
       { forged: 401, ended: endless.length },
     );
 
-    heading('The billing page');
-    if (serves) {
-      await serveDemo({ env, projects: PROJECTS, goesOn: (isStopped) => callOn(url, stories, isStopped) });
-    } else {
-      printLine(
-        '  `npm run demo -- --livekit --serve` keeps everything running and serves the page, with new calls.',
-      );
-    }
+    await showPage(serves, ['--livekit'], {
+      ...{ env, projects: PROJECTS },
+      goesOn: (isStopped) => callOn(url, stories, isStopped),
+    });
   } finally {
     await Promise.all([bridge.stop(), isConsuming ? consumers.stop() : undefined]);
     await store.close();
@@ -156,6 +144,22 @@ function bridgeSettings(folder: string): Record<string, string> {
     TALLYMAN_LIVEKIT_MAPPING: mapping,
     TALLYMAN_SPOOL: spool,
   };
+}
+
+function startShown(env: NodeJS.ProcessEnv, ...words: string[]): ReturnType<typeof startVerb> {
+  printLine(`  $ tallyman ${words.join(' ')} &`);
+  return startVerb(env, words);
+}
+
+/** What an independent program makes of the same webhooks. */
+function oracleOfStories(movedSeconds: number): Oracle {
+  const oracle = createOracle();
+  for (const event of expectedEvents(movedSeconds, ROOMS)) {
+    const { type, subject } = event;
+    const value = Buffer.from(JSON.stringify(event));
+    oracle.add({ topic: type.replace('.v1', ''), key: subject, value, timestampMs: Date.now() });
+  }
+  return oracle;
 }
 
 /** Posts a room's webhooks one after the other, and the rooms in parallel, as LiveKit does. */
@@ -222,25 +226,6 @@ function projectsFrom(month: string) {
     plans: [{ plan, from: `${month}-01` }],
     ...(rented && { profile: { phoneNumbers: [{ from: `${month}-15`, ...rented }] } }),
   }));
-}
-
-async function judge(
-  oracle: Oracle,
-  month: string,
-  projects: ReturnType<typeof projectsFrom>,
-  totals: Record<string, string>,
-  tallyman: (...words: string[]) => Promise<string>,
-): Promise<void> {
-  heading('The independent list of the usage in the webhooks');
-  const { invoices } = JSON.parse(await tallyman('invoices', 'list', '--json')) as {
-    invoices: Pick<Invoice, 'id' | 'total'>[];
-  };
-  const deadLetters = JSON.parse(await tallyman('dead-letters', 'list', '--json')) as {
-    byReason: Record<string, number>;
-  };
-  agree('totals', totals, oracleTotals(oracle));
-  agree('dead letters', deadLetters.byReason, oracle.counts.deadLetters);
-  agree('invoices', totalsOfInvoices(invoices), oracleInvoices(oracle, projects, [month]));
 }
 
 /** Plays the stories again as if their calls ended now, each time with new ids. */

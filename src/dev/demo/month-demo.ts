@@ -1,6 +1,3 @@
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { Invoice } from '../../billing/invoice/invoice';
 import { groupDigits, printLine } from '../../cli/lib/output';
 import { openKafka } from '../../kafka/client';
 import { createPublisher, type Publisher } from '../../kafka/producer';
@@ -18,16 +15,15 @@ import { monthOf, previousMonth } from '../../rating/month';
 import { openStore } from '../../redis/store';
 import type { Services } from '../services/services';
 import {
-  agree,
+  agreeWithOracle,
   demoEnvironment,
   heading,
-  oracleInvoices,
-  oracleTotals,
+  importProjects,
   readAllTotals,
   runCli,
-  totalsOfInvoices,
+  type Tallyman,
 } from './demo-steps';
-import { serveDemo } from './serve-demo';
+import { showPage } from './serve-demo';
 
 /**
  * The main job, end to end: a month of usage through a real Kafka and a real Redis, closed and
@@ -57,7 +53,7 @@ export async function demonstrateMonths(services: Services, folder: string, serv
   const month = previousMonth(monthOf(new Date().toISOString()));
   const earlier = previousMonth(month);
   const env = demoEnvironment(services);
-  const tallyman = (...words: string[]): Promise<string> => runCli(env, words);
+  const tallyman: Tallyman = (...words) => runCli(env, words);
   const config = readConfig(env);
   const client = openKafka(config.kafka, createLogger('silent'));
   const publisher = await createPublisher(client);
@@ -71,9 +67,7 @@ export async function demonstrateMonths(services: Services, folder: string, serv
       project,
       plans: [{ plan: PLAN_OF_RANK[rank % PLAN_OF_RANK.length]!, from: `${earlier}-01` }],
     }));
-    const projectsFile = join(folder, 'projects.ndjson');
-    await writeFile(projectsFile, projects.map((project) => JSON.stringify(project)).join('\n'));
-    await tallyman('projects', 'import', projectsFile);
+    await importProjects(tallyman, folder, projects);
 
     const oracle = createOracle();
     const workload = createWorkload({ seed: SEED, month, events: EVENTS, projects: PROJECTS, voids: 0.002 });
@@ -102,32 +96,17 @@ export async function demonstrateMonths(services: Services, folder: string, serv
 
     heading('Invoices');
     await tallyman('invoices', 'list');
-    const { invoices } = JSON.parse(await tallyman('invoices', 'list', '--json')) as {
-      invoices: Pick<Invoice, 'id' | 'total'>[];
-    };
-    const deadLetters = JSON.parse(await tallyman('dead-letters', 'list', '--json')) as {
-      byReason: Record<string, number>;
-    };
 
     heading('The oracle recounts the input');
     const { records, counted, duplicates, voided } = oracle.counts;
-    printLine(
-      `  ${groupDigits(String(records))} records: ${groupDigits(String(counted))} counted, ${groupDigits(String(duplicates))} duplicates, ${groupDigits(String(voided))} taken back`,
-    );
-    agree('totals', totals, oracleTotals(oracle));
-    agree('dead letters', deadLetters.byReason, oracle.counts.deadLetters);
-    agree('invoices', totalsOfInvoices(invoices), oracleInvoices(oracle, projects, [earlier, month]));
+    const [all, ...kinds] = [records, counted, duplicates, voided].map((count) => groupDigits(String(count)));
+    printLine(`  ${all} records: ${kinds[0]} counted, ${kinds[1]} duplicates, ${kinds[2]} taken back`);
+    await agreeWithOracle(oracle, totals, projects, [earlier, month], tallyman);
 
-    heading('The billing page');
-    if (serves) {
-      const goesOn = (isStopped: () => boolean): Promise<void> =>
-        trickle(publisher, config.prefix, isStopped);
-      await serveDemo({ env, projects: PROJECTS.slice(0, 3), goesOn });
-    } else {
-      printLine(
-        '  `npm run demo -- --serve` keeps everything running and serves the page, with usage that keeps arriving.',
-      );
-    }
+    await showPage(serves, [], {
+      ...{ env, projects: PROJECTS.slice(0, 3) },
+      goesOn: (isStopped) => trickle(publisher, config.prefix, isStopped),
+    });
   } finally {
     await publisher.close();
     await client.close();

@@ -3,7 +3,7 @@ import { printLine } from '../../cli/lib/output';
 import { signalled } from '../../lib/process/stop-signal';
 import { createTokens } from '../../web/http/tokens';
 import { freePort } from '../services/free-port';
-import { startVerb } from './demo-steps';
+import { heading, startVerb } from './demo-steps';
 
 const DAY_MS = 86_400_000;
 
@@ -15,8 +15,20 @@ export interface DemoPage {
   readonly goesOn: (isStopped: () => boolean) => Promise<void>;
 }
 
+/**
+ * The last step of a demo: serves its page until Ctrl-C, or prints the command that does.
+ *
+ * @param words the words of the demo before `--serve`
+ */
+export async function showPage(serves: boolean, words: readonly string[], page: DemoPage): Promise<void> {
+  heading('The billing page');
+  if (serves) return serveDemo(page);
+  const command = `npm run demo -- ${[...words, '--serve'].join(' ')}`;
+  printLine(`  \`${command}\` keeps everything running and serves the page, with usage that keeps arriving.`);
+}
+
 /** Serves the page for the demo's installation, with usage that keeps arriving, until Ctrl-C. */
-export async function serveDemo({ env, projects, goesOn }: DemoPage): Promise<void> {
+async function serveDemo({ env, projects, goesOn }: DemoPage): Promise<void> {
   const secret = randomBytes(32).toString('hex');
   const port = await freePort();
   const served = { ...env, TALLYMAN_AUTH_SECRET: secret, TALLYMAN_PORT: String(port) };
