@@ -563,10 +563,13 @@ export interface Problem {
     | 'TOKEN_EXPIRED'
     | 'FORBIDDEN'
     | 'NOT_FOUND'
+    | 'METHOD_NOT_ALLOWED'
+    | 'REQUEST_TIMEOUT'
     | 'PAYLOAD_TOO_LARGE'
     | 'URI_TOO_LONG'
     | 'UNSUPPORTED_MEDIA_TYPE'
     | 'RATE_LIMITED'
+    | 'HEADERS_TOO_LARGE'
     | 'INTERNAL'
     | 'KAFKA_UNAVAILABLE'
     | 'STORE_UNAVAILABLE';

@@ -19,7 +19,8 @@ export async function registerApiDocument(app: FastifyInstance): Promise<void> {
         version: '1',
         description:
           'Usage, quotas and invoices of projects. Quantities and money are strings, so that no reader rounds them. ' +
-          'Errors are problem documents (RFC 9457) with a stable `code`.',
+          'Errors are problem documents (RFC 9457) with a stable `code`. Another method than those of a path is answered ' +
+          'with 405 and `Allow`, a request that is not complete after 15 seconds with 408.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
       servers: [{ url: '/' }],

@@ -41,7 +41,9 @@ export const problems = {
   400: problem('A parameter is not valid.'),
   401: problem('The token is missing or not valid.'),
   404: problem('There is no such project, or this token may not see it.'),
+  414: problem('The address is longer than 8 KiB.'),
   429: problem('Too many requests. `Retry-After` says when to try again.'),
+  431: problem('Address and headers are larger than 16 KiB.'),
   503: problem('A store does not answer.'),
 };
 export const forAdmins = {

@@ -30,5 +30,6 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
     await registerApiDocument(app);
     events.gateway.register(app);
   }
+  app.refuseOtherMethods();
   return app;
 }

@@ -12,10 +12,15 @@ import type { Logger } from '../../lib/logger';
 import { traceAnswer } from '../../lib/tracing';
 import { problemDocument, problemOfError, ProblemError } from './problems';
 import { registerQueryCheck } from '../plugins/query-check';
+import { noteMethods } from './refusals/other-methods';
+import { HEAD_BYTES_MAX, refuseUnreadable, REQUEST_TIMEOUT_MS } from './refusals/unreadable-requests';
 
 /** The limit of a body on routes that expect none or a small form. */
 export const BODY_LIMIT_BYTES = 16 * 1024;
-const REQUEST_TIMEOUT_MS = 15_000;
+/** The longest address is one with a sign-in token, which fits into a cookie. */
+const ADDRESS_LENGTH_MAX = 8 * 1024;
+/** How often Node looks for requests that take too long. */
+const TIMEOUTS_EVERY_MS = 1_000;
 /** A project id of 128 characters, a month and `.pdf`. Nothing has a longer name. */
 const PARAMETER_LENGTH_MAX = 160;
 
@@ -52,6 +57,13 @@ export async function createBaseApp(options: BaseAppOptions): Promise<FastifyIns
     trustProxy: options.config.web.trustProxy,
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    http: {
+      maxHeaderSize: HEAD_BYTES_MAX,
+      // Node's own, 60 seconds, would be the limit of a whole request, because it is the greater.
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUTS_EVERY_MS,
+    },
+    clientErrorHandler: refuseUnreadable,
     forceCloseConnections: 'idle',
     genReqId: () => randomUUID(),
     routerOptions: { maxParamLength: PARAMETER_LENGTH_MAX },
@@ -61,6 +73,10 @@ export async function createBaseApp(options: BaseAppOptions): Promise<FastifyIns
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   await app.register(helmet, SECURITY_HEADERS);
   registerQueryCheck(app);
+  noteMethods(app);
+  app.addHook('onRequest', (request, _reply, done) =>
+    done(request.url.length > ADDRESS_LENGTH_MAX ? new ProblemError('URI_TOO_LONG') : undefined),
+  );
   logAnswers(app);
   app.setErrorHandler((error, request, reply) => {
     const problem = problemOfError(error);

@@ -10,6 +10,7 @@ import { sendConditional } from './conditional';
 import type { WebDependencies } from './dependencies';
 import { registerPages, sendProblemPage } from '../pages/routes';
 import { registerRateLimit } from './rate-limit';
+import { refuseUnknownProjects } from './refusals/unknown-projects';
 import { registerSessions } from './sessions';
 import { registerStaticFiles } from './static-files';
 import { createGateway } from '../gateway/gateway';
@@ -24,6 +25,7 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
   registerSessions(app, web);
   await registerRateLimit(app);
   await registerApiDocument(app);
+  refuseUnknownProjects(app, web);
 
   const streams = createUsageStreams(web);
   app.addHook('preClose', () => streams.close());
@@ -43,5 +45,6 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
     void reply.type('application/json; charset=utf-8');
     return sendConditional(request, reply, JSON.stringify(app.swagger()));
   });
+  app.refuseOtherMethods();
   return app;
 }

@@ -1,5 +1,5 @@
 import { request, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo, Server } from 'node:net';
+import { connect, type AddressInfo, type Server } from 'node:net';
 
 export interface HttpAnswer {
   readonly statusCode: number;
@@ -48,5 +48,20 @@ export function ask(server: Server, question: HttpQuestion | string): Promise<Ht
     );
     asked.on('error', reject);
     asked.end(payload);
+  });
+}
+
+/**
+ * Sends bytes as they are, since a client would tidy them up, and returns all that comes back until
+ * the server ends the connection.
+ */
+export function askRaw(server: Server, bytes: string): Promise<string> {
+  const { port } = server.address() as AddressInfo;
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes, 'latin1'));
+    socket.on('data', (chunk) => (answer += chunk.toString('latin1')));
+    socket.on('close', () => resolve(answer));
+    socket.on('error', reject);
   });
 }

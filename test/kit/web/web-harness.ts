@@ -7,12 +7,13 @@ import { invoiceOf } from '../../../src/close/issue-invoices';
 import { renderInvoicePdf } from '../../../src/pdf/invoice-pdf';
 import { readConfig } from '../../../src/lib/config';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
+import type { ProjectDocument } from '../../../src/billing/project/project';
 import type { RatedEvent } from '../../../src/rating/usage';
 import { openKafka } from '../../../src/kafka/client';
 import { apply } from '../../../src/redis/apply/apply-chunk';
 import { initCursor } from '../../../src/redis/cursors';
 import { writeInvoices } from '../../../src/redis/views/invoices';
-import { writeProject } from '../../../src/redis/views/projects';
+import { beginning, projectsView } from '../../../src/redis/views/ledger-view';
 import { writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
 import { createLogger, type Logger } from '../../../src/lib/logger';
@@ -41,6 +42,8 @@ export interface WebHarness {
   readonly metrics: InstallationMetrics;
   token(projects: Record<string, Role>, more?: Partial<TokenRequest>): string;
   bearer(projects: Record<string, Role>, more?: Partial<TokenRequest>): { authorization: string };
+  /** Sets a project, as the ledger's view shows it. */
+  set(document: ProjectDocument): Promise<void>;
   /** Counts usages, one event each. */
   count(...events: Partial<RatedEvent>[]): Promise<void>;
   /** Shows a credit note of a month, beside its invoice or alone. */
@@ -72,14 +75,19 @@ export async function webHarness(logger: Logger = createLogger('silent')): Promi
   };
   const app = await createServer(web);
   await app.listen({ host: '127.0.0.1', port: 0 });
-  await writeProject(store, { project: 'acme', plans: [{ plan: 'ship', from: '2026-01-01' }] });
-  await writeProject(store, { project: 'small', plans: [{ plan: 'build', from: '2026-01-01' }] });
+  const view = projectsView(store);
+  const set = async (document: ProjectDocument): Promise<void> => {
+    const record = { key: document.project, value: JSON.stringify(document) };
+    await view.show(await view.find(), beginning(undefined), [record]);
+  };
+  await set({ project: 'acme', plans: [{ plan: 'ship', from: '2026-01-01' }] });
+  await set({ project: 'small', plans: [{ plan: 'build', from: '2026-01-01' }] });
 
   let offset = 0;
   const token = (projects: Record<string, Role>, more: Partial<TokenRequest> = {}): string =>
     tokens.sign({ subject: 'someone', projects, expiresAtMs: Date.now() + 60_000, ...more });
   return {
-    ...{ app, store, web, metrics, token },
+    ...{ app, store, web, metrics, token, set },
     inject: (question) => ask(app.server, question),
     bearer: (projects, more) => ({ authorization: `Bearer ${token(projects, more)}` }),
     async count(...events) {

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import type { HttpAnswer } from '../../kit/web/http-client';
 import type { InvoiceList, Problem, QuotaAnswer, UsageAnswer } from '../../../schemas/types';
 import { askInstallationHealth } from '../../../src/ops/installation-health';
-import { writeProject } from '../../../src/redis/views/projects';
 import type { Store } from '../../../src/redis/store';
 import { answerCheck, type AnswerCheck } from '../../kit/web/api-document';
 import { webHarness, type WebHarness } from '../../kit/web/web-harness';
@@ -159,10 +158,64 @@ test('a plan that blocks admits until nothing remains; one that charges always d
     'Agent session minutes': ['0', false],
     'Inference credits': ['0.00', false],
   });
-  await writeProject(harness.store, { project: 'charged', plans: [{ plan: 'ship', from: '2026-01-01' }] });
+  await harness.set({ project: 'charged', plans: [{ plan: 'ship', from: '2026-01-01' }] });
   const usages = [{ meter: 'agent.session', quantity: String(6_000 * 60) }] as const;
   await harness.count({ project: 'charged', usages });
   expect((await admits('charged'))['Agent session minutes']).toEqual(['0', true]);
+});
+
+describe('a project that was never set', () => {
+  const unset = (project: string): Record<string, string> => harness.bearer({ [project]: 'admin' });
+  const statuses = (project: string, query = {}): Promise<number[]> =>
+    Promise.all(
+      ['/usage', '/quota', '/usage/stream', '/invoices'].map(
+        async (path) => (await get(path, { project, query }, unset(project))).statusCode,
+      ),
+    );
+
+  test('is not found without usage, although a token names it', async () => {
+    for (const headers of [unset('typo'), harness.bearer({}, { role: 'ops' })]) {
+      const quota = await get('/quota', { project: 'typo' }, headers);
+      expect(quota.json()).toEqual({
+        ...{ status: 404, code: 'NOT_FOUND', title: 'Not found', type: expect.any(String) },
+        detail: 'There is no such project: it was never set, and has no usage.',
+      });
+    }
+    expect(await statuses('typo')).toEqual([404, 404, 404, 404]);
+    for (const page of ['billing', 'usage', 'billing/2026-06']) {
+      const answer = await harness.inject({ url: `/projects/typo/${page}`, headers: unset('typo') });
+      expect(answer.statusCode).toBe(404);
+    }
+  });
+
+  test('is found with usage in the month, in the month before, or with an invoice', async () => {
+    const usages = [{ meter: 'agent.session', quantity: '60' }] as const;
+    await harness.count({ project: 'fresh', usages });
+    await harness.count({ project: 'june', month: '2026-06', day: '2026-06-30', usages });
+    await harness.count({ project: 'may', month: '2026-05', day: '2026-05-31', usages });
+    expect(await get('/quota', { project: 'fresh' }, unset('fresh'))).toMatchObject({ statusCode: 200 });
+    expect(await get('/quota', { project: 'june' }, unset('june'))).toMatchObject({ statusCode: 200 });
+    expect(await get('/quota', { project: 'may' }, unset('may'))).toMatchObject({ statusCode: 404 });
+    const inMay = await get('/usage', { project: 'may', query: { month: '2026-05' } }, unset('may'));
+    expect(inMay.json()).toMatchObject({ totals: { 'agent.session': '60' } });
+    await harness.issue('invoiced', '2026-01', 'invoiced-0001');
+    expect(await get('/invoices', { project: 'invoiced' }, unset('invoiced'))).toMatchObject({
+      statusCode: 200,
+    });
+  });
+
+  test('may be one that Redis has lost: 503 until the ledger is shown again', async () => {
+    const own = await webHarness();
+    try {
+      await own.store.redis.hdel(own.store.keys.projects, 'acme');
+      const headers = own.bearer({ acme: 'admin' });
+      const answer = await own.inject({ url: '/v1/projects/acme/quota', headers });
+      expect(answer.json()).toMatchObject({ status: 503, code: 'STORE_UNAVAILABLE' });
+      expect(answer.headers['retry-after']).toBe('5');
+    } finally {
+      await own.close();
+    }
+  });
 });
 
 describe('invoices', () => {
@@ -203,7 +256,7 @@ describe('invoices', () => {
   });
 
   test('credit notes stand beside them, and come by their own ids', async () => {
-    await writeProject(harness.store, { project: 'back', plans: [{ plan: 'ship', from: '2026-01-01' }] });
+    await harness.set({ project: 'back', plans: [{ plan: 'ship', from: '2026-01-01' }] });
     await harness.issue('back', '2026-02', 'back-0001');
     const note = await harness.credit('back', '2026-02', 'back-CN0001');
     await harness.issue('back', '2026-03', 'back-0002');
@@ -278,6 +331,7 @@ describe('invoices', () => {
 });
 
 test("a total's tag changes with the total, and not with the time", async () => {
+  await harness.set({ project: 'tagged', plans: [{ plan: 'ship', from: '2026-01-01' }] });
   const headers = harness.bearer({ tagged: 'member' });
   const tag = async (): Promise<string> =>
     (await get('/usage', { project: 'tagged' }, headers)).headers.etag!;

@@ -1,7 +1,6 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
-import { connect, type AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
-import type { HttpAnswer } from '../../kit/web/http-client';
+import { askRaw, type HttpAnswer } from '../../kit/web/http-client';
 import pino from 'pino';
 import { SECRET, webHarness, type WebHarness } from '../../kit/web/web-harness';
 
@@ -130,18 +129,8 @@ test.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
 );
 
 /** A request as bytes: clients tidy paths and headers up before they send them. */
-async function raw(head: string): Promise<string> {
-  const { port } = harness.app.server.address() as AddressInfo;
-  return new Promise((resolve, reject) => {
-    let answer = '';
-    const socket = connect(port, '127.0.0.1', () =>
-      socket.end(`${head}\r\nHost: x\r\nConnection: close\r\n\r\n`, 'latin1'),
-    );
-    socket.on('data', (bytes) => (answer += bytes.toString('latin1')));
-    socket.on('close', () => resolve(answer));
-    socket.on('error', reject);
-  });
-}
+const raw = (head: string): Promise<string> =>
+  askRaw(harness.app.server, `${head}\r\nHost: x\r\nConnection: close\r\n\r\n`);
 
 test.each([
   '/v1/projects/%2e%2e/usage',

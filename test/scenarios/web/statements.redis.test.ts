@@ -1,4 +1,3 @@
-import { writeProject } from '../../../src/redis/views/projects';
 import { readStatements, type Statement } from '../../../src/web/pages/statements';
 import { webHarness, type WebHarness } from '../../kit/web/web-harness';
 
@@ -13,7 +12,7 @@ beforeAll(async () => {
     '2026-06',
     JSON.stringify({ month: '2026-06', closedAt: '2026-07-01T01:00:00.000Z', cursors: {} }),
   );
-  await writeProject(store, { project: 'old', plans: [{ plan: 'ship', from: '2025-01-15' }] });
+  await harness.set({ project: 'old', plans: [{ plan: 'ship', from: '2025-01-15' }] });
 });
 afterAll(() => harness.close());
 
@@ -32,7 +31,7 @@ test('issued, being issued and open months, the newest first, since the project 
 });
 
 test('a credit note is a statement of its own, also where it is all there is of a month', async () => {
-  await writeProject(harness.store, { project: 'back', plans: [{ plan: 'ship', from: '2026-05-01' }] });
+  await harness.set({ project: 'back', plans: [{ plan: 'ship', from: '2026-05-01' }] });
   await harness.credit('back', '2026-05', 'back-CN0001');
   await harness.issue('back', '2026-05', 'back-0001');
   await harness.credit('back', '2026-04', 'back-CN0002');
@@ -76,7 +75,7 @@ test('pages of older months join without a gap or a repeat', async () => {
 });
 
 test('a page whose plan the catalog does not have is shown with a notice, others as ever', async () => {
-  await writeProject(harness.store, { project: 'gone', plans: [{ plan: 'gone', from: '2026-01-01' }] });
+  await harness.set({ project: 'gone', plans: [{ plan: 'gone', from: '2026-01-01' }] });
   const headers = { ...harness.bearer({ gone: 'admin', acme: 'admin' }), accept: 'text/html' };
   const page = (project: string): ReturnType<WebHarness['inject']> =>
     harness.inject({ url: `/projects/${project}/billing`, headers });

@@ -1,7 +1,6 @@
 import { request, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { UsageAnswer } from '../../../schemas/types';
-import { writeProject } from '../../../src/redis/views/projects';
 import { readMonthView, readQuotas } from '../../../src/web/pages/month-view';
 import { createUsageStreams } from '../../../src/web/api/usage-stream';
 import { eventually } from '../../kit/services';
@@ -121,7 +120,7 @@ test('with a plan change in the month, reading never fails while events are coun
     { plan: 'build', from: '2026-01-01' },
     { plan: 'ship', from: '2026-07-10' },
   ];
-  await writeProject(harness.store, { project: 'moved', plans });
+  await harness.set({ project: 'moved', plans });
   let isCounting = true;
   const counting = (async () => {
     for (let i = 0; i < 300; i += 1) await harness.count({ project: 'moved' });
