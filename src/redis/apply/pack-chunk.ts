@@ -78,34 +78,6 @@ export function packChunk(
   let counted = 0;
   let late = 0;
 
-  function dayOf(day: string, month: string): Day | undefined {
-    const there = days.get(day);
-    if (there) return there.month === month ? there : undefined;
-    if (!isDayOf(day, month)) return undefined;
-    const isLate = open !== undefined && month < open;
-    const made = {
-      ...{ month, isLate, bill: isLate ? open : month },
-      fields: new Map<Meter, Field>(),
-      models: new Map<Meter, Map<string, Field>>(),
-    };
-    days.set(day, made);
-    return made;
-  }
-
-  /**
-   * Adds to the line of a project and a field, or to a new one if the sum would exceed Lua's exact
-   * numbers.
-   */
-  function add(project: string, field: Field, quantity: number): void {
-    let line = field.lines.get(project);
-    if (line === undefined || line.sum + quantity > Number.MAX_SAFE_INTEGER) {
-      line = { project, field, sum: 0 };
-      lines.push(line);
-      field.lines.set(project, line);
-    }
-    line.sum += quantity;
-  }
-
   seenInChunk.clear();
   fingerprinter.begin(chunk.topic);
   let lastOffset = from - 1;
@@ -115,7 +87,7 @@ export function packChunk(
       return `offset ${offset} is not between ${lastOffset} and ${next}`;
     }
     lastOffset = offset;
-    const day = dayOf(event.day, event.month);
+    const day = dayOf(days, open, event.day, event.month);
     if (!day) return `offset ${offset}: "${event.day}" is not a day of "${event.month}"`;
 
     const at = counted * 2;
@@ -128,12 +100,12 @@ export function packChunk(
       const field = fieldOf(event.day, day, usage);
       const quantity = smallQuantity(usage.quantity);
       if (quantity !== undefined) {
-        add(project, field, quantity);
+        add(lines, project, field, quantity);
         continue;
       }
       const exact = exactPartsOf(usage.quantity);
       if (!exact) return `offset ${offset}: "${usage.quantity}" is not a quantity from 1 to 2^63-1`;
-      for (const one of exact) add(project, field, one);
+      for (const one of exact) add(lines, project, field, one);
     }
   }
   return {
@@ -148,6 +120,40 @@ export function packChunk(
 /** The fingerprints as Redis stores them. */
 export function fingerprintBytes(halves: Uint32Array): Buffer {
   return Buffer.from(halves.buffer, halves.byteOffset, (halves.length / 2) * FINGERPRINT_BYTES);
+}
+
+/** @returns undefined for what is not a day of the month */
+function dayOf(
+  days: Map<string, Day>,
+  open: string | undefined,
+  day: string,
+  month: string,
+): Day | undefined {
+  const there = days.get(day);
+  if (there) return there.month === month ? there : undefined;
+  if (!isDayOf(day, month)) return undefined;
+  const isLate = open !== undefined && month < open;
+  const made = {
+    ...{ month, isLate, bill: isLate ? open : month },
+    fields: new Map<Meter, Field>(),
+    models: new Map<Meter, Map<string, Field>>(),
+  };
+  days.set(day, made);
+  return made;
+}
+
+/**
+ * Adds to the line of a project and a field, or to a new one if the sum would exceed Lua's exact
+ * numbers.
+ */
+function add(lines: Line[], project: string, field: Field, quantity: number): void {
+  let line = field.lines.get(project);
+  if (line === undefined || line.sum + quantity > Number.MAX_SAFE_INTEGER) {
+    line = { project, field, sum: 0 };
+    lines.push(line);
+    field.lines.set(project, line);
+  }
+  line.sum += quantity;
 }
 
 function fieldOf(name: string, day: Day, { meter, model }: RatedUsage): Field {
