@@ -37,6 +37,8 @@ export interface KafkaClient {
    * topic ids.
    */
   topicId(topic: string): Promise<string | undefined>;
+  /** Sends a request that kafkajs does not have. It is sent again if the leader has moved. */
+  ask<T>(request: (cluster: Cluster) => Promise<T>): Promise<T>;
   /** Ends every connection at once. Current and later requests fail. It may be called again. */
   close(): Promise<void>;
 }
@@ -109,6 +111,7 @@ export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
         }
       });
     },
+    ask: retried,
     topics: (names) => retried((opened) => readTopics(opened, names)),
     topicId: (topic) => retried((opened) => readTopicId(opened, topic)),
     async close() {

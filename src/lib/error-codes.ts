@@ -200,11 +200,19 @@ export const ERRORS = {
     'The usage topics do not have the same number of partitions.',
     'Add partitions with `kafka-topics --alter --partitions`, then run `tallyman init`.',
   ),
+  ONE_COPY: refused(
+    'Topics would be created with one copy, although Kafka has three brokers or more.',
+    'Run `tallyman init --replication 3`. To keep one copy all the same, add `--allow-one-copy`.',
+  ),
   OTHER_SETTINGS: refused(
     'The environment differs from the settings that this installation counts by.',
     'Restore the environment. Other settings need an installation of their own (TALLYMAN_PREFIX).',
   ),
   SHARDS_STALE: failed('Redis has lost its number of shards.', 'Run `tallyman init`.'),
+  TOO_FEW_BROKERS: failed(
+    'Kafka has fewer running brokers than the topics shall have copies.',
+    'Start the brokers that are down, or give `tallyman init --replication` a smaller number.',
+  ),
   TOPICS_MISSING: failed(
     'Kafka does not have a topic of this installation.',
     'Run `tallyman init` for a new installation. If the topic was deleted, restore it with its offsets.',

@@ -11,6 +11,7 @@ import { deletedTopics, topicsDeleted } from '../installation/used-topics';
 import { EMPTIED_MESSAGE, isRedisEmptied } from '../installation/redis-emptied';
 import { EXIT } from '../lib/error-codes';
 import { TallymanError } from '../lib/errors';
+import { createProgress } from '../lib/progress';
 import { createPublisher } from '../kafka/producer';
 import {
   checkCoPartitioned,
@@ -18,9 +19,11 @@ import {
   logEnds,
   logStarts,
   missingTopics,
+  ownTopics,
   type TimestampSource,
   usageTopics,
 } from '../kafka/topics/topics';
+import { checkCopies, findTooFewCopies, raiseCopies } from '../kafka/topics/replication';
 import { initCursor, readCursors } from '../redis/cursors';
 import { writeShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
@@ -30,7 +33,9 @@ export interface InitOptions {
   /** Where new cursors begin. */
   readonly from: 'earliest' | 'latest';
   readonly partitions: number;
-  readonly replication: number;
+  /** undefined: new topics have as many copies as the brokers give by default. */
+  readonly replication?: number;
+  readonly allowOneCopy?: true;
   readonly retentionDays: number;
   readonly timestamps: TimestampSource;
   /** Reports what would be created, and creates nothing. */
@@ -40,6 +45,8 @@ export interface InitOptions {
 /** What `init` created, or would create. */
 export interface Initialised {
   readonly topics: readonly string[];
+  /** Existing topics that have more copies now. */
+  readonly raised: readonly string[];
   readonly partitions: number;
   readonly cursors: number;
   /** The number of cursors that exist then. */
@@ -47,9 +54,11 @@ export interface Initialised {
 }
 
 /**
- * Creates missing topics and cursors, and leaves the others as they are.
+ * Creates missing topics and cursors, and leaves the others as they are, except for one thing:
+ * existing topics with fewer copies than `replication` get more.
  *
- * @throws TallymanError `TOPICS_MISSING` for topics that were deleted, `REDIS_EMPTIED`
+ * @throws TallymanError `TOPICS_MISSING` for topics that were deleted, `REDIS_EMPTIED`, `ONE_COPY`,
+ *   `TOO_FEW_BROKERS`
  */
 export async function initialise(context: Context, options: InitOptions): Promise<Initialised> {
   const { config } = context;
@@ -58,8 +67,10 @@ export async function initialise(context: Context, options: InitOptions): Promis
   const missing = await missingTopics(kafka, config.prefix);
   const deleted = await deletedTopics(kafka, store, config.prefix, missing);
   if (deleted.length > 0) throw topicsDeleted(deleted);
+  if (missing.length > 0) await checkCopies(kafka, options.replication, options.allowOneCopy ?? false);
   const created = await createTopics(kafka, config.prefix, options);
-  if (options.dryRun) return rehearse(context, created, options.partitions);
+  const raised = await raise(context, options);
+  if (options.dryRun) return { ...(await rehearse(context, created, options.partitions)), raised };
   const partitionCount = await checkCoPartitioned(kafka, config.prefix);
   const topics = usageTopics(config.prefix);
   await refuseEmptied(context, store);
@@ -76,13 +87,18 @@ export async function initialise(context: Context, options: InitOptions): Promis
   }
   return {
     topics: created,
+    raised,
     partitions: partitionCount,
     cursors: newCursors,
     allCursors: topics.length * partitionCount,
   };
 }
 
-async function rehearse(context: Context, topics: readonly string[], planned: number): Promise<Initialised> {
+async function rehearse(
+  context: Context,
+  topics: readonly string[],
+  planned: number,
+): Promise<Omit<Initialised, 'raised'>> {
   const { prefix } = context.config;
   const partitions = await checkCoPartitioned(context.kafka(), prefix, planned);
   const store = await context.store();
@@ -102,6 +118,21 @@ async function rehearse(context: Context, topics: readonly string[], planned: nu
 /** This environment decides, once, about settings that an older version did not record. */
 function recordedCounting({ config, kafka }: Context): Promise<CountingRecord> {
   return checkCountingSettings(kafka(), config, { unrecorded: countingSettings(config) });
+}
+
+async function raise(
+  { kafka, config }: Context,
+  { replication, dryRun }: InitOptions,
+): Promise<readonly string[]> {
+  if (replication === undefined) return [];
+  const topics = ownTopics(config.prefix);
+  if (dryRun) return (await findTooFewCopies(kafka(), topics, replication)).topics;
+  const progress = createProgress('copies');
+  const raised = await raiseCopies(kafka(), topics, replication, (done, total, topic) =>
+    progress.update(done, total, topic),
+  );
+  progress.end();
+  return raised;
 }
 
 /**

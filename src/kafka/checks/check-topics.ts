@@ -1,6 +1,7 @@
 import { ConfigResourceTypes } from 'kafkajs';
 import type { Finding } from '../../lib/finding';
 import type { KafkaClient } from '../client';
+import { liveBrokers } from '../topics/replication';
 import type { PartitionMetadata } from '../topics/topic-metadata';
 import {
   DEAD_LETTER_MESSAGE_MAX_BYTES,
@@ -42,6 +43,7 @@ export async function checkTopics(client: KafkaClient, prefix: string): Promise<
   const deadLetters = topicName(prefix, DEAD_LETTER_TOPIC);
   const wanted = [...usage, ...ledgers, deadLetters];
   const topics = await describe(client, wanted);
+  const hasBrokers = (await liveBrokers(client)).length >= COPIES_WANTED;
   const most = Math.max(
     ...topics.filter(({ name }) => usage.includes(name)).map(({ partitions }) => partitions.length),
   );
@@ -50,7 +52,7 @@ export async function checkTopics(client: KafkaClient, prefix: string): Promise<
       ...(usage.includes(topic.name) ? checkUsageTopic(topic, most) : []),
       ...(ledgers.includes(topic.name) ? checkLedger(topic) : []),
       ...(topic.name === deadLetters ? checkSize(topic, DEAD_LETTER_MESSAGE_MAX_BYTES) : []),
-      ...checkCopies(topic),
+      ...checkCopies(topic, hasBrokers),
     ].map((found) => ({ subject: topic.name, ...found })),
   );
 }
@@ -163,7 +165,9 @@ function checkSize(topic: Topic, least: number): Found[] {
   ];
 }
 
-function checkCopies(topic: Topic): Found[] {
+const RAISE = `tallyman init --replication ${COPIES_WANTED}`;
+
+function checkCopies(topic: Topic, hasBrokers: boolean): Found[] {
   const { partitions, settings } = topic;
   const findings: Found[] = [];
   const copies = Math.min(...partitions.map(({ replicas }) => replicas.length));
@@ -171,13 +175,13 @@ function checkCopies(topic: Topic): Found[] {
     findings.push({
       level: 'warning',
       problem: `it has ${copies} of each partition: if the broker loses its disk, its records are gone`,
-      remedy: 'raise the replication to 3 (kafka-reassign-partitions.sh)',
+      remedy: hasBrokers ? RAISE : `run ${COPIES_WANTED} brokers, then ${RAISE}`,
     });
   } else if (Number(settings.get('min.insync.replicas')) < 2) {
     findings.push({
       level: 'warning',
       problem: 'min.insync.replicas is 1: an acknowledged record may be on one disk only',
-      remedy: alter(topic, 'min.insync.replicas=2'),
+      remedy: RAISE,
     });
   }
   const behind = partitions.filter(({ isr, replicas }) => isr.length < replicas.length);

@@ -6,7 +6,9 @@ import Runner from 'kafkajs/src/consumer/runner';
 import Connection from 'kafkajs/src/network/connection';
 import RequestQueue from 'kafkajs/src/network/requestQueue';
 import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest';
+import Encoder from 'kafkajs/src/protocol/encoder';
 import fetchRequest from 'kafkajs/src/protocol/requests/fetch';
+import metadataRequest from 'kafkajs/src/protocol/requests/metadata';
 import { isClosed } from '../sockets';
 import { decodeFetchResponse } from '../wire/fetch-response';
 
@@ -18,6 +20,8 @@ const PENDING_CHECK_MS = 10;
 const RESPONSE_SIZE_BYTES = 4;
 /** The highest version that kafkajs speaks. Every broker since Kafka 2.3 supports it. */
 const FETCH_VERSION = 11;
+/** The first version with the field that keeps the broker from creating topics. */
+const METADATA_VERSION = 4;
 
 let installed = false;
 
@@ -32,6 +36,7 @@ export function installWorkarounds(): void {
   connectOnce();
   closeSocketOnTimeout();
   decodeFetchesOurselves();
+  describeNamedTopicsOnly();
   showFilteredBatches();
   stopAfterJoining();
   measureBySteadyClock();
@@ -117,6 +122,23 @@ function decodeFetchesOurselves(): void {
     return (request) => {
       const built = build(request);
       return { ...built, response: { ...built.response, decode: decodeFetchResponse } };
+    };
+  });
+}
+
+/**
+ * A connection that has no topics of its own yet, such as the admin's, asks for brokers only.
+ * kafkajs writes its empty list as null, which means all topics of the cluster, and fails if any
+ * partition of any of them has no leader.
+ */
+function describeNamedTopicsOnly(): void {
+  wrap(metadataRequest, 'protocol', (protocol) => (options) => {
+    const build = protocol(options);
+    return (request) => {
+      const built = build(request);
+      if (request.topics.length > 0 || options.version < METADATA_VERSION) return built;
+      const encode = (): Promise<Encoder> => Promise.resolve(new Encoder().writeInt32(0).writeBoolean(false));
+      return { ...built, request: { ...built.request, encode } };
     };
   });
 }

@@ -4,6 +4,7 @@
 declare module 'kafkajs/src/protocol/decoder' {
   class Decoder {
     constructor(buffer: Buffer);
+    readInt8(): number;
     readInt16(): number;
     readInt32(): number;
     readInt64(): bigint;
@@ -219,6 +220,7 @@ declare module 'kafkajs/src/retry' {
 declare module 'kafkajs/src/protocol/encoder' {
   class Encoder {
     buffer: Buffer;
+    writeInt8(value: number): this;
     writeInt16(value: number): this;
     writeInt32(value: number): this;
     writeInt64(value: number): this;

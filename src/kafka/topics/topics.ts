@@ -39,7 +39,8 @@ export type TimestampSource = 'append' | 'create';
 
 export interface TopicSettings {
   readonly partitions: number;
-  readonly replication: number;
+  /** Copies of each partition; undefined for the default of the brokers. */
+  readonly replication?: number | undefined;
   /** The retention of the usage topics and the dead letters. */
   readonly retentionDays: number;
   /**
@@ -90,12 +91,12 @@ function topicConfigs(prefix: string, settings: TopicSettings): ITopicConfig[] {
   const topic = (name: string, numPartitions: number, config: Record<string, string>): ITopicConfig => ({
     topic: topicName(prefix, name),
     numPartitions,
-    replicationFactor: replication,
+    replicationFactor: replication ?? -1,
     configEntries: Object.entries({
       'message.timestamp.type': 'CreateTime',
       // With three replicas, an acknowledged record is in at least two, so losing one broker loses
       // nothing.
-      'min.insync.replicas': replication >= 3 ? '2' : '1',
+      ...(replication !== undefined && { 'min.insync.replicas': replication >= 3 ? '2' : '1' }),
       ...config,
     }).map(([key, value]) => ({ name: key, value })),
   });
@@ -127,9 +128,16 @@ function topicConfigs(prefix: string, settings: TopicSettings): ITopicConfig[] {
   ];
 }
 
+/** The topics that `createTopics` creates. */
+export const ownTopics = (prefix: string): string[] => [
+  ...ledgerTopics(prefix),
+  ...usageTopics(prefix),
+  topicName(prefix, DEAD_LETTER_TOPIC),
+];
+
 /** The topics that an installation needs and that do not exist. */
 export async function missingTopics(client: KafkaClient, prefix: string): Promise<string[]> {
-  const wanted = [...usageTopics(prefix), ...ledgerTopics(prefix), topicName(prefix, DEAD_LETTER_TOPIC)];
+  const wanted = ownTopics(prefix);
   const found = await client.topics(wanted);
   return wanted.filter((topic) => !found.has(topic));
 }

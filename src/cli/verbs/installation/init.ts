@@ -5,14 +5,21 @@ import { printJson, printLine } from '../../lib/output';
 
 export function verb(): Command {
   return new Command('init')
-    .description('Create the topics and the cursors. Safe to repeat: what exists stays as it is.')
+    .description(
+      'Create the topics and the cursors. Safe to repeat: what exists stays as it is, or gets more copies.',
+    )
     .addOption(
       new Option('--from <where>', 'where new cursors begin')
         .choices(['earliest', 'latest'])
         .default('earliest'),
     )
     .option('--partitions <n>', 'partitions of each usage topic', positiveInteger, 12)
-    .option('--replication <n>', 'copies of each partition', positiveInteger, 1)
+    .option(
+      '--replication <n>',
+      'copies of each partition, also of existing topics that have fewer (default: that of the brokers)',
+      positiveInteger,
+    )
+    .option('--allow-one-copy', 'create topics with one copy although there are three brokers or more')
     .option('--retention-days <n>', 'how long usage topics keep events', positiveInteger, 100)
     .addOption(
       new Option(
@@ -31,19 +38,22 @@ Examples:
   tallyman init
   tallyman init --dry-run
   tallyman init --partitions 24 --replication 3
+  tallyman init --replication 3           to give existing topics more copies
   tallyman init --timestamps create       to replay or migrate records with their own timestamps
   tallyman init --from latest             to count only what is published from now on`,
     )
     .action(async (options: InitOptions & { readonly json?: true }) => {
-      const { topics, partitions, cursors, allCursors } = await withContext((context) =>
+      const { topics, raised, partitions, cursors, allCursors } = await withContext((context) =>
         initialise(context, options),
       );
       if (options.json) {
-        printJson({ ...(options.dryRun && { dryRun: true }), topics, partitions, cursors });
+        printJson({ ...(options.dryRun && { dryRun: true }), topics, raised, partitions, cursors });
         return;
       }
       const created = options.dryRun ? 'Would create' : 'Created';
       printLine(topics.length > 0 ? `${created} topics: ${topics.join(', ')}` : 'All topics exist.');
+      if (raised.length > 0)
+        printLine(`${options.dryRun ? 'Would get more' : 'More'} copies: ${raised.join(', ')}`);
       printLine(`${created} ${cursors} of ${allCursors} cursors (${options.from}).`);
     });
 }
