@@ -32,7 +32,7 @@ export function replaceTopic(run: FaultRun, tallyman: FaultInstallation, events:
     const admin = await client.admin();
     const before = await client.topicId(sessionOf(tallyman));
     await admin.deleteTopics({ topics: [sessionOf(tallyman)] });
-    await eventually(async () => !(await admin.listTopics()).includes(sessionOf(tallyman)));
+    await eventually(async () => !(await client.topics([sessionOf(tallyman)])).has(sessionOf(tallyman)));
     await createTopics(client, tallyman.prefix, { partitions: 2, replication: 1, retentionDays: 100 });
     expect(await client.topicId(sessionOf(tallyman))).not.toBe(before);
     const load = run.load(tallyman, { events, mix: { 'usage.session': 1 }, seed: run.seed + 1 });
