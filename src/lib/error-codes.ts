@@ -346,17 +346,20 @@ export const ERRORS = {
   ),
   REDIS_BUSY: failed(
     'Redis is busy with a script.',
-    'Wait until it has ended. `redis-cli SCRIPT KILL` ends a script that has written nothing.',
+    'Wait until it has ended. `redis-cli -u "$REDIS_URL" SCRIPT KILL` ends a script that has written nothing.',
   ),
   REDIS_CANNOT_PERSIST: failed(
     'Redis cannot write to its disk.',
     'Check the free space of its disk and its log. `tallyman doctor` shows which write failed.',
   ),
-  REDIS_CLUSTER_DOWN: failed('The Redis cluster is down.', 'Run `redis-cli --cluster check NODE`.'),
+  REDIS_CLUSTER_DOWN: failed(
+    'The Redis cluster is down.',
+    'Run `redis-cli --cluster check HOST:PORT` with the address of one of its nodes.',
+  ),
   REDIS_EMPTIED: failed('Redis was emptied.', 'Run `tallyman rebuild`.'),
   REDIS_EVICTED: failed(
     'Redis has evicted keys, so usage is missing.',
-    'Run `redis-cli CONFIG SET maxmemory-policy noeviction` and set it in redis.conf, give Redis more memory, stop the ' +
+    'Run `redis-cli -u "$REDIS_URL" CONFIG SET maxmemory-policy noeviction` and set it in redis.conf, give Redis more memory, stop the ' +
       'consumers, then run `tallyman rebuild --empty`.',
   ),
   REDIS_FILE_NOT_REWRITTEN: failed(
@@ -371,7 +374,7 @@ export const ERRORS = {
   REDIS_MASTER_DOWN: failed('Redis is a replica without its primary.', 'Let REDIS_URL name the primary.'),
   REDIS_MAY_EVICT: failed(
     'A full Redis would evict totals.',
-    'Run `redis-cli CONFIG SET maxmemory-policy noeviction`, and set it in redis.conf.',
+    'Run `redis-cli -u "$REDIS_URL" CONFIG SET maxmemory-policy noeviction`, and set it in redis.conf.',
   ),
   REDIS_NO_REPLICAS: failed('Redis has fewer replicas than min-replicas-to-write.', 'Start its replicas.'),
   REDIS_OUT_OF_MEMORY: failed(

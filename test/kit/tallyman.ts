@@ -4,7 +4,7 @@ import { needTestProgram } from './servers/need-program';
 import { testBrokers, testRedisUrl, uniquePrefix } from './services';
 
 /** The command line as it is shipped: built, in processes of its own. */
-const CLI = join(__dirname, '../../dist/src/cli/tallyman.js');
+export const CLI = join(__dirname, '../../dist/src/cli/tallyman.js');
 
 export interface Answer {
   readonly code: number | null;

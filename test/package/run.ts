@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { startServices } from '../../src/dev/services/services';
-import { monthOf, previousMonth } from '../../src/rating/month';
 import { codeBlocks } from '../kit/code-blocks';
 import { pack } from '../kit/packed';
+import { inRunMonth, readmeCommands, runMonth, SAMPLE } from '../kit/readme';
 
 /**
  * npm run test:package [-- 20 24]
@@ -14,11 +14,6 @@ import { pack } from '../kit/packed';
  * README.md lists under "Use it" there. Node comes as an npm package.
  */
 const MAJORS = ['20', '22', '24'];
-/** The month of the README's commands. A run uses one that is surely over, and not too old. */
-const README_MONTH = '2026-10';
-
-const README = readFileSync(join(__dirname, '../../README.md'), 'utf8');
-const month = previousMonth(previousMonth(monthOf(new Date().toISOString())));
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 async function main(): Promise<void> {
@@ -66,7 +61,8 @@ function runWith(node: string, tarball: string, folder: string, settings: NodeJS
   run(`npm install --engine-strict --omit=dev ${tarball}`);
   say(`  ${run('du -sk node_modules').split('\t')[0]!} KiB in node_modules`);
 
-  writeFileSync(join(folder, 'usage.ndjson'), `${event()}\n`);
+  const sample = join(folder, 'node_modules/tallyman', SAMPLE);
+  writeFileSync(sample, inRunMonth(readFileSync(sample, 'utf8')));
   const printed = new Map(commands().map((command) => [command, run(command)]));
   const outputOf = (words: string): string =>
     [...printed]
@@ -74,33 +70,23 @@ function runWith(node: string, tarball: string, folder: string, settings: NodeJS
       .map(([, output]) => output)
       .join('');
   expectText(outputOf('totals'), 'session.webrtc', '120');
-  expectText(outputOf('invoices show'), `acme-${month}`, '50.00');
+  expectText(outputOf('invoices show'), `acme-${runMonth}`, '50.00');
   expectText(outputOf('explain'), 'PA_8sJ2k1');
-  run(`npx tallyman invoices pdf acme-${month} --output invoice.pdf`);
+  run(`npx tallyman invoices pdf acme-${runMonth} --output invoice.pdf`);
   expectText(readFileSync(join(folder, 'invoice.pdf'), 'latin1'), '%PDF-');
 
   writeFileSync(join(folder, 'example.mjs'), codeBlocks('library.md', 'js')[0]!);
   expectText(run('node example.mjs').replaceAll('\r', ''), codeBlocks('library.md', 'text')[0]!.trim());
 }
 
-/** The README's event, in last month. */
-function event(): string {
-  const [, json] = /^```json\n([\s\S]*?)^```$/m.exec(README)!;
-  return JSON.stringify(JSON.parse(inMonth(json!)));
-}
-
 /** The README's commands, as they are typed where the package is installed. */
-function commands(): string[] {
-  const [, block] = /^## Use it\n+```sh\n([\s\S]*?)^```$/m.exec(README)!;
-  return inMonth(block!)
-    .replaceAll('npm run -s tallyman --', 'npx tallyman')
-    .replace('npm start', 'npx tallyman consume --until-caught-up')
-    .split('\n')
-    .map((line) => line.replace(/\s+#.*$/, ''))
-    .filter((line) => line.startsWith('npx '));
-}
-
-const inMonth = (text: string): string => text.replaceAll(README_MONTH, month);
+const commands = (): string[] =>
+  readmeCommands().map((command) =>
+    command
+      .replace('npm run -s tallyman --', 'npx tallyman')
+      .replace('npm start', 'npx tallyman consume --until-caught-up')
+      .replace(SAMPLE, `node_modules/tallyman/${SAMPLE}`),
+  );
 
 function expectText(output: string, ...texts: string[]): void {
   const missing = texts.filter((text) => !output.includes(text));

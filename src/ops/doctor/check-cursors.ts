@@ -37,7 +37,7 @@ export async function checkCursors(context: Context): Promise<Finding[]> {
         const offset = cursor < range.start ? range.start : range.end;
         findings.push({
           ...{ level: 'error', subject, problem: stop.message },
-          remedy: `restore Kafka's data; or stop the consumers and accept the loss: \`redis-cli -u $REDIS_URL HSET '${key}' ${topic} ${offset}\``,
+          remedy: `restore Kafka's data; or stop the consumers and accept the loss: \`redis-cli -u "$REDIS_URL" HSET '${key}' ${topic} ${offset}\``,
         });
       } else if (cursor < range.end) behind.push({ topic, partition, cursor, end: range.end });
     }

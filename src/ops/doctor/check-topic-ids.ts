@@ -27,7 +27,7 @@ export async function checkTopicIds(
     } else if (id !== expected) {
       const { message } = topicReplaced(topic, expected, id);
       const remedy =
-        `set KAFKA_BROKERS to the right Kafka; if it is a true copy: \`redis-cli -u $REDIS_URL HDEL ${store.keys.topicIds} ${topic}\`, ` +
+        `set KAFKA_BROKERS to the right Kafka; if it is a true copy: \`redis-cli -u "$REDIS_URL" HDEL ${store.keys.topicIds} ${topic}\`, ` +
         'then tallyman init';
       findings.push({ level: 'error', subject: topic, problem: message, remedy });
     }

@@ -68,14 +68,14 @@ function checkSettings(settings: Facts): Found[] {
       level: 'error',
       problem:
         'appendonly is off: a restart goes back to the last snapshot, and the log must still reach back to it',
-      remedy: 'run `redis-cli -u $REDIS_URL CONFIG SET appendonly yes`, and set it in redis.conf',
+      remedy: 'run `redis-cli -u "$REDIS_URL" CONFIG SET appendonly yes`, and set it in redis.conf',
     });
   }
   if (settings.get('appendfsync') === 'no') {
     findings.push({
       level: 'warning',
       problem: 'appendfsync is no: a crash loses as much as the system has not written',
-      remedy: 'run `redis-cli -u $REDIS_URL CONFIG SET appendfsync everysec`, and set it in redis.conf',
+      remedy: 'run `redis-cli -u "$REDIS_URL" CONFIG SET appendfsync everysec`, and set it in redis.conf',
     });
   }
   return findings;
@@ -153,7 +153,7 @@ function checkMemory(info: Facts): Found[] {
       level: share < MEMORY_SHARE_FULL ? 'warning' : 'error',
       problem: `${Math.round(share * 100)} % of maxmemory is used: when it is full, consumers stop`,
       remedy:
-        'run `redis-cli -u $REDIS_URL CONFIG SET maxmemory 0` or set it to more; or close the months that are due, which frees their ids',
+        'run `redis-cli -u "$REDIS_URL" CONFIG SET maxmemory 0` or set it to more; or close the months that are due, which frees their ids',
     },
   ];
 }
@@ -176,7 +176,8 @@ function checkReplication(info: Facts, settings: Facts | undefined): Found[] {
         problem:
           'min-replicas-to-write is 0: if it is cut off from its replicas, it continues, and a failover drops what it took in. The ' +
           'log is replayed from there then, but what was shown meanwhile goes back',
-        remedy: 'run `redis-cli -u $REDIS_URL CONFIG SET min-replicas-to-write 1`, and set it in redis.conf',
+        remedy:
+          'run `redis-cli -u "$REDIS_URL" CONFIG SET min-replicas-to-write 1`, and set it in redis.conf',
       },
     ];
   }

@@ -37,7 +37,7 @@ export async function findDroppedKeys(store: Store): Promise<DroppedKeys[]> {
           code: 'REDIS_EVICTED',
           problem: `it has evicted ${dropped} keys since it started: usage is missing, and it is unknown whose`,
           remedy:
-            'run `redis-cli -u $REDIS_URL CONFIG SET maxmemory-policy noeviction`, and set it in redis.conf; give it more memory; then stop ' +
+            'run `redis-cli -u "$REDIS_URL" CONFIG SET maxmemory-policy noeviction`, and set it in redis.conf; give it more memory; then stop ' +
             'the consumers, and run tallyman rebuild --empty',
         },
       ];
@@ -49,7 +49,7 @@ export async function findDroppedKeys(store: Store): Promise<DroppedKeys[]> {
         code: 'REDIS_MAY_EVICT',
         problem: `maxmemory-policy is ${policy}: a full Redis deletes totals`,
         remedy:
-          'run `redis-cli -u $REDIS_URL CONFIG SET maxmemory-policy noeviction`, and set it in redis.conf',
+          'run `redis-cli -u "$REDIS_URL" CONFIG SET maxmemory-policy noeviction`, and set it in redis.conf',
       },
     ];
   });

@@ -36,6 +36,7 @@ test('the package holds what runs, and nothing else', () => {
     /^dist\/src\/billing\/catalog\/[a-z-]+\.json$/,
     /^dist\/src\/(redis\/lua|web\/static|web\/gateway\/samples)\//,
     /^schemas\/[a-z0-9.-]+\.json$/,
+    /^examples\/usage\.ndjson$/,
     /^(package\.json|README\.md|LICENSE|CHANGELOG\.md)$/,
   ];
   expect(paths.filter((path) => !allowed.some((pattern) => pattern.test(path)))).toEqual([]);

@@ -16,7 +16,7 @@ export function verb(): Command {
       `
 Examples:
   tallyman keys acme-voice
-  tallyman keys acme-voice --month 2026-10 | grep :totals: | xargs -n 1 redis-cli -u $REDIS_URL HGETALL`,
+  tallyman keys acme-voice --month 2026-10 | grep :totals: | xargs -n 1 redis-cli -u "$REDIS_URL" HGETALL`,
     )
     .action(async (project: string, options: OutputOptions & { month?: string }) => {
       await withContext(async ({ store: openStore, calendar }) => {

@@ -50,7 +50,7 @@ test('doctor finds what endangers usage, and says what to type', async () => {
     }
     // A remedy that would not help is none: what it says to type must fix it.
     const past = broken.findings.find(({ subject }) => subject.endsWith('usage.agent/1'))!;
-    const [, key, field, offset] = /redis-cli -u \$REDIS_URL HSET '(.*)' (\S+) (\d+)`$/.exec(past.remedy)!;
+    const [, key, field, offset] = /redis-cli -u "\$REDIS_URL" HSET '(.*)' (\S+) (\d+)`$/.exec(past.remedy)!;
     await redis.hset(key!, field!, offset!);
     const repaired = await examine();
     expect(repaired.findings.map(({ subject }) => subject)).not.toContain(past.subject);
