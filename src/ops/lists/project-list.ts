@@ -31,7 +31,7 @@ export interface ListPage<T, P> {
 
 const AT_ONCE = 500;
 /** A page looks at no more than this, so that a filter which matches nothing costs a second. */
-const LOOKED_AT_MAX = 50_000;
+const LOOKED_AT_MAX = 100_000;
 
 /** One page of the installation's projects, ordered by their ids. */
 export async function listProjects(

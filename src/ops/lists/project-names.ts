@@ -80,11 +80,16 @@ async function versionOf(store: Store, commands: readonly (readonly [string, str
 
 async function readNames(store: Store, month: string): Promise<Names> {
   const names = new Set<string>();
-  for await (const page of eachPageOfProjectNames(store)) page.forEach((name) => names.add(name));
-  for (let shard = 0; shard < (await readShardCount(store)); shard += 1) {
-    const key = store.keys.projectsOfMonth(shard, month);
-    for await (const page of eachPageOfMembers(store, key)) page.forEach((name) => names.add(name));
-  }
+  const add = async (pages: AsyncIterable<string[]>): Promise<void> => {
+    for await (const page of pages) page.forEach((name) => names.add(name));
+  };
+  // Together, since each of them waits for many answers of Redis, one after the other.
+  await Promise.all([
+    add(eachPageOfProjectNames(store)),
+    ...Array.from({ length: await readShardCount(store) }, (_, shard) =>
+      add(eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))),
+    ),
+  ]);
   return [...names].sort();
 }
 
