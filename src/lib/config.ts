@@ -79,6 +79,8 @@ export interface WebConfig {
    * of trusted proxies.
    */
   readonly trustProxy: boolean | string;
+  /** The origins whose scripts may use the API; none by default. */
+  readonly corsOrigins: readonly string[];
 }
 
 /**
@@ -118,6 +120,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       port: values.TALLYMAN_PORT,
       authSecret: values.TALLYMAN_AUTH_SECRET,
       trustProxy: values.TALLYMAN_TRUST_PROXY,
+      corsOrigins: values.TALLYMAN_CORS_ORIGINS ?? [],
     },
     livekit: {
       keys: livekitKeys(values),

@@ -149,6 +149,21 @@ export const keyPairs: Kind<ReadonlyMap<string, string>> = {
   },
 };
 
+/** Origins as a browser sends them. `*` is not one, because it would let every page read. */
+export const origins: Kind<readonly string[]> = {
+  read(text) {
+    const value = text.split(',').map((origin) => origin.trim());
+    const bad = value.filter((origin) => !isOrigin(origin));
+    if (bad.length === 0) return { value };
+    return {
+      problem: `holds "${bad.join('", "')}": use exact origins such as https://app.example.com, separated by commas`,
+    };
+  },
+};
+
+const isOrigin = (text: string): boolean =>
+  /^https?:\/\/[a-z0-9.:[\]-]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+
 /** `true`, `false`, or the addresses of proxies. */
 export const trustedProxies: Kind<boolean | string> = {
   read: (text) => ({ value: text === 'true' || (text !== 'false' && text) }),

@@ -143,6 +143,11 @@ export const SETTINGS = {
     purpose: '`true`, or the addresses of the proxies whose `X-Forwarded-*` headers are trusted',
     verbs: SERVERS,
   }),
+  TALLYMAN_CORS_ORIGINS: optional(kind.origins, {
+    purpose:
+      'the origins whose scripts may use the API with a token, such as `https://app.example.com`, separated by commas; none if not set',
+    verbs: ['serve'],
+  }),
   TALLYMAN_HEALTH_PORT: optional(kind.port, {
     purpose: 'the port of health and metrics; 0 for any free port. Without it there are none',
     verbs: PROBED,

@@ -25,7 +25,7 @@ export async function readProjectsNamed(
 const parseProject = (project: string, json: string): ProjectDocument =>
   parseCopy('project.v1.json', json, `project ${project}`);
 
-/** The documents of several projects as JSON, in their order; undefined for one that was never saved. */
+/** The same as JSON. */
 export async function readProjectTexts(
   store: Store,
   projects: readonly string[],

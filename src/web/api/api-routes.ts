@@ -10,6 +10,7 @@ import { readMonthView, readQuotas } from '../pages/month-view';
 import { ProblemError } from '../http/problems';
 import { QUOTA_LIMIT } from '../http/rate-limit';
 import { projectOf } from '../http/sessions';
+import { usageCsv } from './usage-csv';
 import { openUsageStream, type UsageStreams } from './usage-stream';
 import { isMonth } from '../../rating/month';
 import {
@@ -76,6 +77,27 @@ function registerUsage(get: Get, web: WebDependencies, streams: UsageStreams): v
       const meaning = JSON.stringify({ ...answer, freshness: null });
       void reply.type('application/json; charset=utf-8');
       return sendConditional(request, reply, JSON.stringify(answer), meaning);
+    },
+  );
+
+  get(
+    '/usage.csv',
+    {
+      operationId: 'getUsageCsv',
+      summary: 'The usage of a month by day as CSV (RFC 4180), in base units',
+      tags: ['usage'],
+      params: projectParams,
+      querystring: monthQuery,
+      response: { 200: file('A row for each day and meter.', 'text/csv'), ...unchanged, ...problems },
+    },
+    async (request: ProjectRequest, reply) => {
+      const { project } = projectOf(request, 'member');
+      const of = monthOf(web, request);
+      const answer = usageAnswer(await readMonthView(web, project, of), undefined);
+      void reply
+        .type('text/csv; charset=utf-8')
+        .header('content-disposition', `attachment; filename="${project}-${of}-usage.csv"`);
+      return sendConditional(request, reply, usageCsv(answer));
     },
   );
 

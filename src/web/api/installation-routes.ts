@@ -9,14 +9,14 @@ import { checkRebuilt } from '../../redis/rebuilding';
 import { sendConditional } from '../http/conditional';
 import type { WebDependencies } from '../http/dependencies';
 import { ProblemError } from '../http/problems';
-import { opsSessionOf } from '../http/sessions';
+import { isProjectId, opsSessionOf } from '../http/sessions';
 import { monthOf } from './api-routes';
 import { cursorOf, placeOfCursor } from './cursor';
 import { file, json, month, problems, text, unchanged } from './schema-parts';
 
 const PAGE_MAX = 500;
-export const INVOICE_STATUSES: readonly InvoiceStatus[] = ['issued', 'open', 'draft', 'held', 'nothing_due'];
-export const PROJECT_STATUSES: readonly ProjectListItem['status'][] = ['active', 'idle'];
+const INVOICE_STATUSES: readonly InvoiceStatus[] = ['issued', 'open', 'draft', 'held', 'nothing_due'];
+const PROJECT_STATUSES: readonly ProjectListItem['status'][] = ['active', 'idle'];
 
 const plan = text('Only those of this plan.', { minLength: 1, maxLength: 64 });
 const paging = {
@@ -31,14 +31,14 @@ const paging = {
 };
 const forOps = { ...problems, 404: problems[404] };
 
-export interface ProjectsQuery {
+interface ProjectsQuery {
   readonly month?: string;
   readonly plan?: string;
   readonly status?: ProjectListItem['status'];
   readonly search?: string;
   readonly cursor?: string;
 }
-export interface InvoicesQuery {
+interface InvoicesQuery {
   readonly month?: string;
   readonly plan?: string;
   readonly status?: InvoiceStatus;
@@ -137,7 +137,7 @@ export function registerInstallationApi(
 }
 
 /** What a list and its page share: the asked page, and the cursor of the next one. */
-export async function projectsPage(
+async function projectsPage(
   web: WebDependencies,
   lists: InstallationLists,
   request: FastifyRequest<{ Querystring: ProjectsQuery }>,
@@ -146,12 +146,12 @@ export async function projectsPage(
   const { plan, status, search, cursor } = request.query;
   // The month is a filter also if it was not given, since the current one changes.
   const filters = { list: 'projects', month: monthOf(web, request), plan, status, search };
-  const [after] = cursor === undefined ? [] : placeOfCursor(cursor, filters, ({ length }) => length === 1);
+  const [after] = cursor === undefined ? [] : placeOfCursor(cursor, filters, isProjectPlace);
   const { items, next } = await lists.projects(filters, { after, limit });
   return { items, nextCursor: next === undefined ? null : cursorOf(filters, [next]) };
 }
 
-export async function invoicesPage(
+async function invoicesPage(
   web: WebDependencies,
   lists: InstallationLists,
   request: FastifyRequest<{ Querystring: InvoicesQuery }>,
@@ -169,6 +169,9 @@ export async function invoicesPage(
   const { next } = page;
   return { ...page, nextCursor: next ? cursorOf(filters, [next.month, next.project, next.entry]) : null };
 }
+
+const isProjectPlace = ([project = '', ...more]: readonly string[]): boolean =>
+  more.length === 0 && isProjectId(project);
 
 const isInvoicePlace = ([month = '', project = '', entry = '', ...more]: readonly string[]): boolean =>
   more.length === 0 && isMonth(month) && parseInvoiceId(`${project}-${entry}`)?.project === project;

@@ -9,6 +9,8 @@ import { BODY_LIMIT_BYTES, createBaseApp } from './base-app';
 import { sendConditional } from './conditional';
 import type { WebDependencies } from './dependencies';
 import { registerPages, sendProblemPage } from '../pages/routes';
+import { registerCompression } from '../plugins/compression';
+import { registerCors } from '../plugins/cors';
 import { registerRateLimit } from './rate-limit';
 import { refuseUnknownProjects } from './refusals/unknown-projects';
 import { registerSessions } from './sessions';
@@ -22,6 +24,8 @@ import { createUsageStreams } from '../api/usage-stream';
 export async function createServer(web: WebDependencies): Promise<FastifyInstance> {
   const app = await createBaseApp({ ...web, sendProblemPage });
   await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES });
+  await registerCompression(app);
+  registerCors(app, web.config.web.corsOrigins);
   registerSessions(app, web);
   await registerRateLimit(app);
   await registerApiDocument(app);

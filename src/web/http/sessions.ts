@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readCookie, writeCookie } from './cookies';
 import type { WebDependencies } from './dependencies';
 import { ProblemError } from './problems';
+import { masked, unmasked } from '../plugins/form-proof';
 import { roleOf, type Role, type Session, type TokenAnswer } from './tokens';
 
 declare module 'fastify' {
@@ -41,7 +42,7 @@ export function registerSessions(
     const cookie = readCookie(request, SECURE_COOKIE) ?? readCookie(request, COOKIE);
     if (cookie === undefined) return done();
     request.tokenAnswer = tokens.verify(cookie);
-    request.formProof = formProofOf(authSecret, cookie);
+    request.formProof = masked(formProofOf(authSecret, cookie));
     done();
   });
 }
@@ -84,7 +85,7 @@ export function opsSessionOf(request: FastifyRequest): Session {
   return session;
 }
 
-const isProjectId = (text: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/.test(text);
+export const isProjectId = (text: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/.test(text);
 
 /**
  * Keeps a valid token in a cookie that scripts cannot read and forms of other sites cannot send.
@@ -125,8 +126,8 @@ export function checkForm(request: FastifyRequest): void {
   const { proof } = (request.body ?? {}) as { proof?: unknown };
   const site = request.headers['sec-fetch-site'];
   const isOurs = site === undefined || site === 'same-origin';
-  const given = Buffer.from(typeof proof === 'string' ? proof : '');
-  const expected = Buffer.from(request.formProof);
+  const given = unmasked(typeof proof === 'string' ? proof : '');
+  const expected = unmasked(request.formProof);
   const isProven =
     expected.length > 0 && given.length === expected.length && timingSafeEqual(given, expected);
   if (!isOurs || !isProven) {
@@ -134,6 +135,6 @@ export function checkForm(request: FastifyRequest): void {
   }
 }
 
-function formProofOf(secret: string, token: string): string {
-  return createHmac('sha256', secret).update(`form\n${token}`).digest('base64url');
+function formProofOf(secret: string, token: string): Buffer {
+  return createHmac('sha256', secret).update(`form\n${token}`).digest();
 }

@@ -53,9 +53,12 @@ export interface WebHarness {
   close(): Promise<void>;
 }
 
-export async function webHarness(logger: Logger = createLogger('silent')): Promise<WebHarness> {
+export async function webHarness(
+  logger: Logger = createLogger('silent'),
+  settings: Readonly<Record<string, string>> = {},
+): Promise<WebHarness> {
   const prefix = uniquePrefix();
-  const config = readConfig({ TALLYMAN_PREFIX: prefix, KAFKA_BROKERS: '127.0.0.1:1' });
+  const config = readConfig({ ...settings, TALLYMAN_PREFIX: prefix, KAFKA_BROKERS: '127.0.0.1:1' });
   const store = await openStore({ url: testRedisUrl(), prefix });
   await writeShardCount(store, 2);
   for (const shard of [0, 1]) await initCursor(store, shard, TOPIC, 0);

@@ -54,6 +54,7 @@ test('the document is a good OpenAPI 3.1 document and describes every route of t
       `${root}/invoices/{id}.pdf`,
       `${root}/quota`,
       `${root}/usage`,
+      `${root}/usage.csv`,
       `${root}/usage/stream`,
     ].sort(),
   );

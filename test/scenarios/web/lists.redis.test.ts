@@ -138,7 +138,7 @@ describe('invoices', () => {
     expect(await idsOf({ month: '2026-05' })).toEqual(ISSUED.slice(4));
     expect(await idsOf({ plan: 'scale', limit: '1' })).toEqual(['c-scale-2026-06', 'c-scale-2026-05']);
     expect(await idsOf({ month: '2026-05', plan: 'custom' })).toEqual([]);
-    // Of the closed month, the project that was not invoiced; of the open one, all that pay a fee.
+    // In a closed month, that is the project without an invoice. In an open one, all with a fee.
     expect(await idsOf({ month: '2026-06', status: 'open' })).toEqual(['d-ship-2026-06']);
     expect(await idsOf({ month: '2026-07', status: 'open', limit: '2' })).toEqual(
       ['acme', 'b-ship', 'c-scale', 'd-ship'].map((project) => `${project}-2026-07`),
@@ -199,7 +199,7 @@ test('a cursor is checked: another text, list or filter is refused', async () =>
   for (const text of ['x', 'W10', 'bnVsbA', 'WzFd', `${cursor}A`.slice(1)]) {
     expect(await problemOf('/v1/projects', { cursor: text })).toContain('not valid');
   }
-  // The limit is no filter.
+  // The limit does not count as a filter.
   expect((await get('/v1/projects', { cursor, limit: '500' })).json<ProjectsPage>().projects).toHaveLength(
     ALL.length - 1,
   );

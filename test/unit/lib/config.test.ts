@@ -29,7 +29,7 @@ test('an empty environment gives the documented defaults', () => {
     limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000, durationMs: 31 * 86_400_000 },
     health: { host: '127.0.0.1', port: undefined, stuckAfterMs: 60_000 },
     logLevel: 'info',
-    web: { host: '127.0.0.1', port: 8080, authSecret: undefined, trustProxy: false },
+    web: { host: '127.0.0.1', port: 8080, authSecret: undefined, trustProxy: false, corsOrigins: [] },
     livekit: {
       keys: new Map(),
       mappingPath: undefined,
@@ -80,8 +80,22 @@ test.each([
   ['REDIS_URL', 'redis+cluster://a:1'],
   ['TALLYMAN_PREFIX', 'acme-eu_1'],
   ['TALLYMAN_BILLING_ZONE', 'America/New_York'],
+  ['TALLYMAN_CORS_ORIGINS', 'https://app.example.com, http://localhost:3000'],
 ])('%s may be %s', (name, value) => {
   expect(problemsOf({ [name]: value })).toBe('');
+});
+
+test.each([
+  '*',
+  'null',
+  'https://*.example.com',
+  'https://app.example.com/',
+  'app.example.com',
+  'https://a.b/c',
+])('an origin that scripts may come from is exact, not %s', (origin) => {
+  expect(problemsOf({ TALLYMAN_CORS_ORIGINS: `https://good.example, ${origin}` })).toContain(
+    `TALLYMAN_CORS_ORIGINS holds "${origin}": use exact origins`,
+  );
 });
 
 test('TLS and SASL by the usual names', () => {
