@@ -50,7 +50,7 @@ export async function withContext<T>(
     store() {
       const { openStore } = require('../redis/store') as typeof Totals;
       return (store ??= openStore({
-        ...{ url: config.redisUrl, prefix: config.prefix },
+        ...{ url: config.redisUrl, tls: config.redisTls, prefix: config.prefix },
         ...(onlyReads && { onlyReads }),
         onWait: (text) => context.logger.warn(text),
       }));

@@ -1,13 +1,20 @@
 import { TallymanError } from './errors';
 import { readSettings, type SettingValues } from './settings-table';
 
+/** What TLS is made with, as PEM texts. Without an authority, those of the system are trusted. */
+export interface TlsOptions {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
 /** The address of Kafka and how to sign in. */
 export interface KafkaOptions {
   /** `host:port`, at least one. */
   readonly brokers: readonly string[];
   readonly clientId: string;
-  /** PEM texts. If present, TLS is used. */
-  readonly ssl?: { readonly ca?: string; readonly cert?: string; readonly key?: string };
+  /** If present, TLS is used. */
+  readonly ssl?: TlsOptions;
   readonly sasl?: {
     readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
     readonly username: string;
@@ -19,6 +26,8 @@ export interface KafkaOptions {
 export interface Config {
   readonly kafka: KafkaOptions;
   readonly redisUrl: string;
+  /** For `rediss://`. */
+  readonly redisTls: TlsOptions;
   /**
    * Put before every topic and key, so that several installations can share one Kafka and one
    * Redis. `''` for none.
@@ -99,6 +108,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
   return {
     kafka: kafkaOptions(values),
     redisUrl: values.REDIS_URL,
+    redisTls: tlsOptions(values.REDIS_TLS_CA, values.REDIS_TLS_CERT, values.REDIS_TLS_KEY),
     prefix: values.TALLYMAN_PREFIX,
     catalogPath: values.TALLYMAN_CATALOG,
     sellerPath: values.TALLYMAN_SELLER,
@@ -144,16 +154,20 @@ function kafkaOptions(values: SettingValues): KafkaOptions {
   return {
     brokers: values.KAFKA_BROKERS,
     clientId: values.KAFKA_CLIENT_ID,
-    ...(usesTls && {
-      ssl: {
-        ...(ca !== undefined && { ca }),
-        ...(cert !== undefined && { cert }),
-        ...(key !== undefined && { key }),
-      },
-    }),
+    ...(usesTls && { ssl: tlsOptions(ca, cert, key) }),
     ...(mechanism && { sasl: { mechanism, username, password } }),
   };
 }
+
+const tlsOptions = (
+  ca: string | undefined,
+  cert: string | undefined,
+  key: string | undefined,
+): TlsOptions => ({
+  ...(ca !== undefined && { ca }),
+  ...(cert !== undefined && { cert }),
+  ...(key !== undefined && { key }),
+});
 
 function livekitKeys(values: SettingValues): ReadonlyMap<string, string> {
   const { LIVEKIT_API_KEY: key, LIVEKIT_API_SECRET: secret, LIVEKIT_KEYS: more = [] } = values;

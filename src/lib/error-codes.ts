@@ -395,6 +395,10 @@ export const ERRORS = {
     'The installed kafkajs is not the version that Tallyman is made for.',
     'Run `npm ci`.',
   ),
+  KAFKA_ACCESS: failed(
+    'Kafka refuses the user, the password or an operation.',
+    'Correct KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD, or grant the user what docs/operating/security.md lists for the verb.',
+  ),
   KAFKA_UNAVAILABLE: failed(
     'Kafka does not answer, or did not do what it was asked to do.',
     'Check that the brokers of KAFKA_BROKERS run, then run the command again.',
@@ -405,7 +409,7 @@ export const ERRORS = {
   ),
   TOPIC_UNREADABLE: failed(
     'Kafka does not describe a topic.',
-    'Give this user the right to describe the topic.',
+    'Grant the user what docs/operating/security.md lists for the verb.',
   ),
 
   // The demo and the services of this machine

@@ -109,6 +109,10 @@ export const redisUrl: Kind<string> = {
       const [matched, digits = '0'] = REDIS_NODE.exec(node.trim()) ?? [];
       return matched === undefined || !isPort(digits);
     });
+    const isCluster = value.includes(',') || value.includes('+cluster://');
+    const [, database] = (isCluster && /\/([1-9]\d*)(?:$|[,?])/.exec(value)) || [];
+    if (bad.length === 0 && database !== undefined)
+      return { problem: `holds the database ${database}: a cluster has only database 0, so leave it out` };
     if (bad.length === 0) return { value };
     return {
       problem: `holds "${bad.map(hidePassword).join('", "')}": use redis://host:port, rediss://..., or nodes of a cluster by commas`,

@@ -92,6 +92,20 @@ export const SETTINGS = {
     verbs: REDIS,
     secret: true,
   }),
+  REDIS_TLS_CA: optional(kind.pemFile, {
+    purpose: 'a PEM file with the authority to trust, for `rediss://`',
+    verbs: REDIS,
+  }),
+  REDIS_TLS_CERT: optional(kind.pemFile, {
+    purpose: "a PEM file with this client's certificate",
+    verbs: REDIS,
+    needs: ['REDIS_TLS_KEY'],
+  }),
+  REDIS_TLS_KEY: optional(kind.pemFile, {
+    purpose: "a PEM file with the certificate's key",
+    verbs: REDIS,
+    needs: ['REDIS_TLS_CERT'],
+  }),
   TALLYMAN_PREFIX: defaulted(
     kind.pattern(/^[A-Za-z0-9_-]{0,64}$/, 'letters, digits, _ and -, at most 64'),
     '',
@@ -227,6 +241,9 @@ export function readSettings(env: NodeJS.ProcessEnv): {
     const missing = isSet(name) ? (setting.needs ?? []).filter((other) => !isSet(other)) : [];
     if (missing.length > 0) problems.push(`${name} is set: set ${missing.join(' and ')} too`);
   }
+  const { REDIS_URL: url, REDIS_TLS_CA: ca, REDIS_TLS_CERT: cert } = values;
+  if ((ca !== undefined || cert !== undefined) && typeof url === 'string' && !url.startsWith('rediss'))
+    problems.push('REDIS_URL does not ask for TLS, and REDIS_TLS_CA or REDIS_TLS_CERT is set: use rediss://');
   return { values: values as SettingValues, problems };
 }
 

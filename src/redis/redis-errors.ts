@@ -1,4 +1,5 @@
 import { TallymanError, type ErrorCode } from '../lib/errors';
+import { tlsFaultOf, withoutOpenSslDetails, type TlsFault } from '../lib/text/tls-fault';
 
 /**
  * Redis cannot be reached, is still loading, or does not answer in time. It is unknown whether a
@@ -6,7 +7,8 @@ import { TallymanError, type ErrorCode } from '../lib/errors';
  */
 export class RedisUnavailableError extends TallymanError {
   constructor(address: string, cause: unknown) {
-    const reason = (cause instanceof Error ? cause.message : String(cause)).replace(/\.+$/, '');
+    const text = cause instanceof Error ? cause.message : String(cause);
+    const reason = withoutOpenSslDetails(text).replace(/\.+$/, '');
     super(
       'REDIS_UNAVAILABLE',
       `Redis at ${address} does not answer: ${reason}. ${remedyOf(address, reason)}`,
@@ -16,13 +18,29 @@ export class RedisUnavailableError extends TallymanError {
   }
 }
 
+const TLS_UNCLEAR =
+  'If this port does not speak TLS, set REDIS_URL to redis://HOST:PORT. If it asks for a certificate, set REDIS_TLS_CERT and REDIS_TLS_KEY.';
+
+const TLS_REMEDIES: Readonly<Record<TlsFault, string>> = {
+  'not TLS': 'Set REDIS_URL to redis://HOST:PORT if this port does not speak TLS.',
+  'unknown authority':
+    'Let REDIS_TLS_CA name a PEM file with the authority that signed the certificate of Redis.',
+  'wrong name': 'Name the host in REDIS_URL as the certificate of Redis does.',
+  'refused client':
+    'Let REDIS_TLS_CERT and REDIS_TLS_KEY name a certificate of this client that Redis trusts, and its key.',
+  'wrong key': 'Let REDIS_TLS_KEY name the key of the certificate that REDIS_TLS_CERT names.',
+  other: 'Check REDIS_TLS_CA, REDIS_TLS_CERT and REDIS_TLS_KEY.',
+};
+
 /** What most likely keeps a Redis from answering, by its address and the client's reason. */
 function remedyOf(address: string, reason: string): string {
   if (/ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(reason)) return 'Check REDIS_URL and that Redis runs.';
   if (/slots cache/.test(reason))
     return 'Check that it is a cluster: for a single Redis, set REDIS_URL to redis://HOST:PORT.';
-  if (address.startsWith('rediss'))
-    return 'Check its certificate, or set REDIS_URL to redis://HOST:PORT if it does not speak TLS.';
+  if (address.startsWith('rediss')) {
+    const fault = tlsFaultOf(reason);
+    return fault === undefined ? TLS_UNCLEAR : TLS_REMEDIES[fault];
+  }
   return (
     'Check that REDIS_URL names the port of Redis. If the port speaks TLS, use rediss://. A Redis in protected mode ' +
     'refuses other machines until it has a password.'

@@ -1,4 +1,5 @@
 import { Cluster, Redis, ReplyError, type ClusterNode, type RedisOptions } from 'ioredis';
+import type { TlsOptions } from '../lib/config';
 import { TallymanError } from '../lib/errors';
 import { connectorThrough, RewriteGate } from './checks/append-only-file';
 import { defineScripts } from './scripts';
@@ -32,6 +33,8 @@ export { RedisUnavailableError };
 
 export interface StoreOptions {
   readonly url: string;
+  /** For `rediss://`. */
+  readonly tls?: TlsOptions;
   readonly prefix: string;
   /**
    * For a process that writes nothing: a restarted Redis does not have to rewrite its append-only
@@ -69,7 +72,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       `Redis at ${address} was restarted: waiting until it has rewritten its append-only file`,
     ),
   );
-  const redis = connect(options.url, options.onlyReads ? undefined : gate);
+  const redis = connect(options, options.onlyReads ? undefined : gate);
   // Every failed command rejects with its reason. Without a listener, a lost connection would also
   // end the process.
   let lastError: unknown;
@@ -150,7 +153,10 @@ function noDatabase(address: string, cause: Error): TallymanError {
   );
 }
 
-function connect(url: string, gate: RewriteGate | undefined): Redis | Cluster {
+function connect(
+  { url, tls = {} }: Pick<StoreOptions, 'url' | 'tls'>,
+  gate: RewriteGate | undefined,
+): Redis | Cluster {
   const nodes = url.split(',').map((node) => node.trim());
   const delayBefore = (attempt: number): number => Math.min(attempt * 50, LONGEST_RETRY_MS);
   const options: RedisOptions = {
@@ -158,6 +164,7 @@ function connect(url: string, gate: RewriteGate | undefined): Redis | Cluster {
     maxRetriesPerRequest: null, // The command timeout is the only limit, because one is easier to reason about than two.
     ...(gate && { Connector: connectorThrough(gate) }),
     retryStrategy: delayBefore,
+    ...(/^rediss/.test(nodes[0]!) && { tls: { ...tls } }),
   };
   if (nodes.length === 1 && !nodes[0]!.includes('+cluster://'))
     return new Redis(withScheme(nodes[0]!), options);
@@ -173,7 +180,6 @@ function connect(url: string, gate: RewriteGate | undefined): Redis | Cluster {
         commandTimeout: COMMAND_TIMEOUT_MS, // For commands to one node, which bypass answerInTime.
         ...(first.username && { username: decodeURIComponent(first.username) }),
         ...(first.password && { password: decodeURIComponent(first.password) }),
-        ...(first.protocol === 'rediss:' && { tls: {} }),
       },
     },
   );

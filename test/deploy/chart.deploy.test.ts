@@ -78,6 +78,10 @@ withHelm('the chart', () => {
         value:
           'rediss://tallyman:$(REDIS_PASSWORD)@redis-0.redis:6380,rediss://tallyman:$(REDIS_PASSWORD)@redis-1.redis:6380',
       });
+      expect(of('REDIS_TLS_KEY')).toEqual({
+        name: 'REDIS_TLS_KEY',
+        value: '/etc/tallyman/redis-tls/tls.key',
+      });
       // Kubernetes puts in only what is defined before.
       const names = env.map(({ name }) => name);
       expect(names.indexOf('REDIS_PASSWORD')).toBeLessThan(names.indexOf('REDIS_URL'));

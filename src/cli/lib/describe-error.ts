@@ -1,4 +1,5 @@
 import { TallymanError } from '../../lib/errors';
+import { tlsFaultOf, withoutOpenSslDetails, type TlsFault } from '../../lib/text/tls-fault';
 
 /** An error for its reader: one line, a code, and what to do, whichever library it came from. */
 export function describeError(error: unknown): TallymanError {
@@ -17,6 +18,20 @@ export function describeError(error: unknown): TallymanError {
       { cause: error },
     );
   }
+  if (/SASL .* authentication failed/.test(message))
+    return new TallymanError(
+      'KAFKA_ACCESS',
+      `Kafka refuses the user or the password: ${message}. Correct KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`,
+      {},
+      { cause: error },
+    );
+  if (/[Nn]ot authorized|authorization failed/.test(message))
+    return new TallymanError(
+      'KAFKA_ACCESS',
+      `Kafka does not let this user do so: ${message}. Grant the user of this verb what docs/operating/security.md lists.`,
+      {},
+      { cause: error },
+    );
   if (first?.name.startsWith('KafkaJS')) {
     return new TallymanError(
       'KAFKA_UNAVAILABLE',
@@ -51,28 +66,35 @@ export function describeError(error: unknown): TallymanError {
 /** What the text of an error of kafkajs contains, and what to do then. */
 const KAFKA_REMEDIES: readonly (readonly [pattern: RegExp, remedy: string])[] = [
   [
-    /before secure TLS|wrong version number|packet length too long/,
-    'KAFKA_SSL asks for TLS, which this port does not speak: unset KAFKA_SSL, or name the TLS port in KAFKA_BROKERS.',
-  ],
-  [
-    /self-signed|self signed|unable to (verify|get)/,
-    'Let KAFKA_SSL_CA name a PEM file with the authority that signed the certificate of the brokers.',
-  ],
-  [/altnames/, 'Name the brokers in KAFKA_BROKERS as their certificate does.'],
-  [/certificate|PEM|key values mismatch|alert/, 'Check KAFKA_SSL_CA, KAFKA_SSL_CERT and KAFKA_SSL_KEY.'],
-  [
     /current SASL state/,
     'This port does not use SASL: unset KAFKA_SASL_MECHANISM, or name the SASL port in KAFKA_BROKERS.',
   ],
-  [/mechanism/, 'Set KAFKA_SASL_MECHANISM to a mechanism that the brokers have enabled.'],
-  [/SASL|[Aa]uthentication/, 'Correct KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.'],
   [
-    /Closed connection|disconnected/,
-    'Check the port in KAFKA_BROKERS. If it speaks TLS, set KAFKA_SSL=true; if it asks for a user, set KAFKA_SASL_MECHANISM.',
+    /not support the requested SASL mechanism/,
+    'Set KAFKA_SASL_MECHANISM to a mechanism that the brokers have enabled.',
+  ],
+  [
+    /Closed connection|disconnected|ECONNRESET/,
+    'Check the port in KAFKA_BROKERS. If it speaks TLS, set KAFKA_SSL=true; if it asks for a user, set ' +
+      'KAFKA_SASL_MECHANISM; if it asks for a certificate, set KAFKA_SSL_CERT and KAFKA_SSL_KEY.',
   ],
 ];
 
+const KAFKA_TLS_REMEDIES: Readonly<Record<TlsFault, string>> = {
+  'not TLS':
+    'KAFKA_SSL asks for TLS, which this port does not speak: unset KAFKA_SSL, or name the TLS port in KAFKA_BROKERS.',
+  'unknown authority':
+    'Let KAFKA_SSL_CA name a PEM file with the authority that signed the certificate of the brokers.',
+  'wrong name': 'Name the brokers in KAFKA_BROKERS as their certificate does.',
+  'refused client':
+    'Let KAFKA_SSL_CERT and KAFKA_SSL_KEY name a certificate of this client that the brokers trust, and its key.',
+  'wrong key': 'Let KAFKA_SSL_KEY name the key of the certificate that KAFKA_SSL_CERT names.',
+  other: 'Check KAFKA_SSL_CA, KAFKA_SSL_CERT and KAFKA_SSL_KEY.',
+};
+
 function kafkaRemedy(message: string): string {
+  const fault = tlsFaultOf(message);
+  if (fault !== undefined) return KAFKA_TLS_REMEDIES[fault];
   const found = KAFKA_REMEDIES.find(([pattern]) => pattern.test(message));
   return found?.[1] ?? 'Check that the brokers in KAFKA_BROKERS are running, then run this again.';
 }
@@ -94,4 +116,4 @@ function causesOf(error: unknown): Error[] {
   return chain;
 }
 
-const firstLine = (text: string): string => text.split('\n', 1)[0]!.replace(/\.$/, '');
+const firstLine = (text: string): string => withoutOpenSslDetails(text).split('\n', 1)[0]!.replace(/\.$/, '');

@@ -18,13 +18,20 @@ const READY_TIMEOUT_MS = 90_000;
  */
 const JVM_FLAGS = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto'];
 
-/**
- * A second listener of the broker, whose clients are sent to another port of this machine: a
- * proxy's.
- */
-export interface ProxiedListener {
+/** A further listener of the broker. */
+export interface Listener {
+  /** In capitals. */
+  readonly name: string;
+  readonly protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL';
   readonly port: number;
-  readonly proxyPort: number;
+  /** The port that clients are sent to, if it is not this one. */
+  readonly advertisedPort?: number;
+}
+
+export interface KafkaExtras {
+  readonly listeners?: readonly Listener[];
+  /** Lines of server.properties. */
+  readonly settings?: readonly string[];
 }
 
 /**
@@ -36,9 +43,9 @@ export interface ProxiedListener {
 export async function startNativeKafka(
   log: (line: string) => void,
   progress?: Progress,
-  proxied?: ProxiedListener,
+  extras: KafkaExtras = {},
 ): Promise<NativeService> {
-  const [kafka] = await startBrokers(1, log, progress, proxied);
+  const [kafka] = await startBrokers(1, log, progress, extras);
   return kafka!;
 }
 
@@ -52,7 +59,7 @@ export async function startBrokers(
   count: number,
   log: (line: string) => void,
   progress?: Progress,
-  proxied?: ProxiedListener,
+  extras: KafkaExtras = {},
 ): Promise<NativeService[]> {
   const program = await kafkaJars(log, progress);
   const clusterId = randomBytes(16).toString('base64url');
@@ -60,7 +67,7 @@ export async function startBrokers(
   for (let id = 1; id <= count; id += 1)
     nodes.push({ id, port: await freePort(), controllerPort: await freePort() });
   const started = await Promise.allSettled(
-    nodes.map((node) => startNode(program, { clusterId, nodes, node, proxied })),
+    nodes.map((node) => startNode(program, { clusterId, nodes, node, extras })),
   );
   const brokers = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const failed = started.find((one) => one.status === 'rejected');
@@ -79,7 +86,7 @@ interface NodeSpec {
   readonly clusterId: string;
   readonly nodes: readonly KafkaNode[];
   readonly node: KafkaNode;
-  readonly proxied: ProxiedListener | undefined;
+  readonly extras: KafkaExtras;
 }
 
 async function startNode(
@@ -129,7 +136,8 @@ directory.id=${randomBytes(16).toString('base64url')}
 `;
 
 /** Small buffers. Topics are not created automatically, as in production. */
-function settings({ nodes, node, proxied }: NodeSpec, dataDir: string): string {
+function settings({ nodes, node, extras }: NodeSpec, dataDir: string): string {
+  const { listeners = [], settings: more = [] } = extras;
   const { id, port, controllerPort } = node;
   const copies = Math.min(nodes.length, 3);
   const inSync = Math.max(1, copies - 1);
@@ -137,9 +145,9 @@ function settings({ nodes, node, proxied }: NodeSpec, dataDir: string): string {
 process.roles=broker,controller
 node.id=${id}
 controller.quorum.voters=${nodes.map((one) => `${one.id}@127.0.0.1:${one.controllerPort}`).join(',')}
-listeners=CLIENTS://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${proxied ? `,PROXIED://127.0.0.1:${proxied.port}` : ''}
-advertised.listeners=CLIENTS://127.0.0.1:${port}${proxied ? `,PROXIED://127.0.0.1:${proxied.proxyPort}` : ''}
-listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
+listeners=CLIENTS://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${listeners.map(({ name, port: own }) => `,${name}://127.0.0.1:${own}`).join('')}
+advertised.listeners=CLIENTS://127.0.0.1:${port}${listeners.map(({ name, port: own, advertisedPort = own }) => `,${name}://127.0.0.1:${advertisedPort}`).join('')}
+listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT${listeners.map(({ name, protocol }) => `,${name}:${protocol}`).join('')}
 inter.broker.listener.name=CLIENTS
 controller.listener.names=CONTROLLER
 log.dirs=${dataDir}
@@ -165,6 +173,7 @@ num.network.threads=2
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=2000
 num.io.threads=4
+${more.join('\n')}
 `;
 }
 

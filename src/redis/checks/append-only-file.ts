@@ -1,4 +1,4 @@
-import { connect as connectSocket, Socket, type NetConnectOpts } from 'node:net';
+import { connect as connectSocket, isIP, Socket, type NetConnectOpts } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { AbstractConnector, Redis, ReplyError, type RedisOptions } from 'ioredis';
 import { TallymanError } from '../../lib/errors';
@@ -204,5 +204,7 @@ function openSocket({ host, port, family, path, tls }: RedisOptions): Socket {
     ...(path ? { path } : { host, port }),
     ...(family !== undefined && { family }),
   } as NetConnectOpts;
-  return tls ? connectTls({ ...target, ...tls } as ConnectionOptions) : connectSocket(target);
+  if (!tls) return connectSocket(target);
+  const name = host !== undefined && isIP(host) === 0 && { servername: host };
+  return connectTls({ ...target, ...name, ...tls } as ConnectionOptions);
 }

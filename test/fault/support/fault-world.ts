@@ -36,7 +36,11 @@ export async function startFaultWorld(): Promise<FaultWorld> {
   ]);
   const [kafka, redis] = await Promise.all([
     // Kafka tells its clients where it is: those who come by the proxy must be told of the proxy.
-    startNativeKafka(log, undefined, { port: behindProxy, proxyPort: kafkaProxyPort }),
+    startNativeKafka(log, undefined, {
+      listeners: [
+        { name: 'PROXIED', protocol: 'PLAINTEXT', port: behindProxy, advertisedPort: kafkaProxyPort },
+      ],
+    }),
     startNativeRedis(log),
   ]);
   const [kafkaProxy, redisProxy] = await Promise.all([

@@ -21,6 +21,7 @@ test('an empty environment gives the documented defaults', () => {
   expect(readConfig({})).toEqual({
     kafka: { brokers: ['127.0.0.1:9092'], clientId: 'tallyman' },
     redisUrl: 'redis://127.0.0.1:6379',
+    redisTls: {},
     prefix: '',
     catalogPath: undefined,
     sellerPath: undefined,
@@ -109,7 +110,11 @@ test('TLS and SASL by the usual names', () => {
     KAFKA_SASL_USERNAME: 'me',
     KAFKA_SASL_PASSWORD: 'secret',
   });
+  const { redisTls } = readConfig({ REDIS_URL: 'rediss://a', REDIS_TLS_CA: ca });
+  const plain = problemsOf({ REDIS_URL: 'redis://a', REDIS_TLS_CA: ca });
   rmSync(folder, { recursive: true });
+  expect(redisTls).toEqual({ ca: pem });
+  expect(plain).toContain('REDIS_URL does not ask for TLS');
   expect(kafka).toMatchObject({
     ssl: { ca: pem },
     sasl: { mechanism: 'scram-sha-512', username: 'me', password: 'secret' },
@@ -174,6 +179,9 @@ test.each([
   [{ KAFKA_SSL_KEY: 'package.json' }, 'set KAFKA_SSL_CERT too'],
   [{ KAFKA_SSL_CA: 'package.json' }, 'KAFKA_SSL_CA names "package.json", which is not PEM'],
   [{ KAFKA_BROKERS: 'a:65536' }, 'KAFKA_BROKERS holds "a:65536"'],
+  [{ REDIS_TLS_KEY: 'package.json' }, 'set REDIS_TLS_CERT too'],
+  [{ REDIS_URL: 'redis://a,redis://b/2' }, 'REDIS_URL holds the database 2'],
+  [{ REDIS_URL: 'redis+cluster://a:1/15' }, 'REDIS_URL holds the database 15'],
   [{ REDIS_URL: 'redis://a:70000/1' }, 'REDIS_URL holds "redis://a:70000/1"'],
 ])('%j is refused: %s', (env, problem) => {
   expect(problemsOf(env)).toContain(problem);

@@ -75,7 +75,11 @@ labels:
 {{- end }}
 - { name: REDIS_URL, value: {{ include "tallyman.redisUrl" . | quote }} }
 {{- if and $v.redis.tls.enabled $v.redis.tls.secret }}
-- { name: NODE_EXTRA_CA_CERTS, value: /etc/tallyman/redis-tls/{{ $v.redis.tls.caKey }} }
+- { name: REDIS_TLS_CA, value: /etc/tallyman/redis-tls/{{ $v.redis.tls.caKey }} }
+{{- if $v.redis.tls.certKey }}
+- { name: REDIS_TLS_CERT, value: /etc/tallyman/redis-tls/{{ $v.redis.tls.certKey }} }
+- { name: REDIS_TLS_KEY, value: /etc/tallyman/redis-tls/{{ $v.redis.tls.keyKey }} }
+{{- end }}
 {{- end }}
 {{- with $v.prefix }}
 - { name: TALLYMAN_PREFIX, value: {{ . | quote }} }

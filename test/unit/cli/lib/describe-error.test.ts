@@ -36,3 +36,31 @@ test('a fault of the program is one line as well', () => {
     message: expect.stringMatching(/^Cannot read .*LOG_LEVEL=debug[^\n]*$/) as string,
   });
 });
+
+const openSsl = (reason: string): string =>
+  `Connection error: 80BCC457677F0000:error:0A000412:SSL routines:ssl3_read_bytes:${reason}:../deps/openssl/x.c:1601:SSL alert number 42\n`;
+
+test.each([
+  [openSsl('sslv3 alert bad certificate'), 'KAFKA_UNAVAILABLE', 'KAFKA_SSL_CERT'],
+  [openSsl('wrong version number'), 'KAFKA_UNAVAILABLE', 'unset KAFKA_SSL'],
+  [
+    'Failed to connect: error:05800074:x509 certificate routines::key values mismatch',
+    'KAFKA_UNAVAILABLE',
+    'Let KAFKA_SSL_KEY',
+  ],
+  ['Connection error: unable to verify the first certificate', 'KAFKA_UNAVAILABLE', 'KAFKA_SSL_CA'],
+  ["Hostname/IP does not match certificate's altnames: Host: a", 'KAFKA_UNAVAILABLE', 'KAFKA_BROKERS'],
+  ['Connection error: read ECONNRESET', 'KAFKA_UNAVAILABLE', 'KAFKA_SSL_CERT'],
+  ['The broker does not support the requested SASL mechanism', 'KAFKA_UNAVAILABLE', 'KAFKA_SASL_MECHANISM'],
+  [
+    'SASL SCRAM SHA256 authentication failed: invalid credentials with SASL mechanism SCRAM-SHA-256',
+    'KAFKA_ACCESS',
+    'Correct KAFKA_SASL_USERNAME',
+  ],
+  ['Not authorized to access topics: [Topic authorization failed]', 'KAFKA_ACCESS', 'Grant'],
+  ['Transactional Id authorization failed', 'KAFKA_ACCESS', 'Grant'],
+])('%s: %s, with a remedy', (text, code, remedy) => {
+  const error = describeError(new KafkaJSConnectionError(text));
+  expect(error).toMatchObject({ code, message: expect.stringContaining(remedy) });
+  expect(error.message).not.toMatch(/\n|routines|\.c:/);
+});
