@@ -15,14 +15,19 @@ export interface PlanComparison {
  * left out.
  */
 export function comparePlans(input: InvoiceInput): PlanComparison[] {
-  const totals = new Map([...input.totals].filter(([field]) => !isLateField(field)));
-  const daily = new Map([...(input.daily ?? [])].filter(([field]) => field.startsWith(`${input.month}-`)));
-  const alone = { credits: [], issued: [], number: null };
+  const own = ownUsageOf(input);
   const { from, to } = periodOfMonth(input.month);
   return [...input.catalog.plans].flatMap(([plan, rows]) => {
     const row = inForce(rows, to);
     if (row === undefined || inForce(rows, from) === undefined) return [];
-    const outcome = buildInvoice({ ...input, ...alone, totals, daily, plans: [{ plan, from }] });
+    const outcome = buildInvoice({ ...own, plans: [{ plan, from }] });
     return [{ plan, name: row.name, outcome }];
   });
+}
+
+/** The month without late usage of earlier months and correction credits. */
+export function ownUsageOf(input: InvoiceInput): InvoiceInput {
+  const totals = new Map([...input.totals].filter(([field]) => !isLateField(field)));
+  const daily = new Map([...(input.daily ?? [])].filter(([field]) => field.startsWith(`${input.month}-`)));
+  return { ...input, credits: [], issued: [], number: null, totals, daily };
 }

@@ -5,7 +5,7 @@ import { usageOfMonth } from '../pricing/month-usage';
 import { quotaUsage } from './quota-usage';
 
 /** The percentages of a limit at which an alert is sent. */
-const PERCENTS = [80, 100] as const;
+export const ALERT_PERCENTS = [80, 100] as const;
 
 /**
  * An alert that a project is near its limit or has reached it (`schemas/alert.v1.json`, without the
@@ -20,7 +20,7 @@ export interface DueAlert {
   readonly name: string;
   /** The days of the limit if the month is split. */
   readonly period?: string;
-  readonly percent: (typeof PERCENTS)[number];
+  readonly percent: (typeof ALERT_PERCENTS)[number];
   /** Decimal strings in `unit`. */
   readonly used: string;
   readonly limit: string;
@@ -37,7 +37,7 @@ type Limit = Omit<DueAlert, 'id' | 'percent'>;
  */
 export function alertsDue(input: InvoiceInput): DueAlert[] {
   return [...includedLimits(input), ...budgetLimit(input)].flatMap((limit) =>
-    PERCENTS.filter((percent) =>
+    ALERT_PERCENTS.filter((percent) =>
       new Decimal(limit.used).times(100).gte(new Decimal(limit.limit).times(percent)),
     ).map((percent): DueAlert => ({ id: idOf(limit, percent), ...limit, percent })),
   );

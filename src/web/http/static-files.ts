@@ -11,6 +11,7 @@ const FONT_FILES = join(dirname(require.resolve('@fontsource-variable/noto-sans/
  */
 const FILES = {
   'page.css': { path: join(__dirname, '../static/page.css'), type: 'text/css; charset=utf-8' },
+  'favicon.svg': { path: join(__dirname, '../static/favicon.svg'), type: 'image/svg+xml' },
   'page.js': { path: join(__dirname, '../static/page.js'), type: 'text/javascript; charset=utf-8' },
   'noto-sans.woff2': {
     path: join(FONT_FILES, 'noto-sans-latin-wght-normal.woff2'),

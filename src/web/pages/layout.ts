@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { html, type Html, type HtmlPart } from './html';
 import { staticUrl } from '../http/static-files';
-import { projectsSeenBy, type Session } from '../http/tokens';
+import { projectsSeenBy, type Role, type Session } from '../http/tokens';
 
 export interface PageFrame {
   readonly title: string;
@@ -27,6 +27,7 @@ export function page(frame: PageFrame, main: HtmlPart): Html {
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
         <title>${title} · Tallyman</title>
+        <link rel="icon" href="${staticUrl('favicon.svg')}" type="image/svg+xml" />
         <link rel="preload" href="${staticUrl('noto-sans.woff2')}" as="font" type="font/woff2" crossorigin />
         <link rel="stylesheet" href="${staticUrl('page.css')}" />
         ${stream !== undefined && html`<script src="${staticUrl('page.js')}" defer data-stream="${stream}"></script>`}
@@ -55,7 +56,7 @@ function navigation({ project, formProof = '' }: PageFrame, session: Session): H
                 ${projects.map(
                   ([id, role]) =>
                     html`<li>
-                      <a href="${projectUrl(id, role)}" ${currentIf(id === project)}
+                      <a href="${projectUrl(id, pageOf(role))}" ${currentIf(id === project)}
                         >${id}<small>${role}</small></a
                       >
                     </li>`,
@@ -75,12 +76,14 @@ function navigation({ project, formProof = '' }: PageFrame, session: Session): H
 const currentIf = (is: boolean): Html | false => is && html` aria-current="page"`;
 
 /**
- * The address of a project's page for a role. Ids need no encoding: they are letters, digits, `_`,
- * `.` and `-`.
+ * The address of a project's page. Ids need no encoding: they are letters, digits, `_`, `.` and
+ * `-`.
  */
-export function projectUrl(project: string, role: 'admin' | 'member'): string {
-  return `/projects/${project}/${role === 'admin' ? 'billing' : 'usage'}`;
-}
+export const projectUrl = (project: string, kind: 'billing' | 'usage'): string =>
+  `/projects/${project}/${kind}`;
+
+/** The page that a role sees. */
+export const pageOf = (role: Role): 'billing' | 'usage' => (role === 'admin' ? 'billing' : 'usage');
 
 export function sendPage(reply: FastifyReply, document: Html): FastifyReply {
   return reply

@@ -1,5 +1,5 @@
 import { Decimal } from '../../billing/pricing/decimal';
-import { groupDigits, plural } from '../../lib/text/number-text';
+import { groupDigits, plural, shownRate } from '../../lib/text/number-text';
 import { html, type Html } from './html';
 
 /** Numbers, money and times for people. A shortened number has its exact value in `title`. */
@@ -10,9 +10,34 @@ const SYMBOLS: Readonly<Record<string, string>> = { USD: '$', EUR: '€', GBP: '
 export function money(amount: string, currency: string): string {
   const isNegative = amount.startsWith('-');
   const digits = groupDigits(isNegative ? amount.slice(1) : amount);
-  const symbol = SYMBOLS[currency];
-  return `${isNegative ? '−' : ''}${symbol === undefined ? `${digits} ${currency}` : `${symbol}${digits}`}`;
+  return `${isNegative ? '−' : ''}${withSymbol(digits, currency)}`;
 }
+
+function withSymbol(digits: string, currency: string): string {
+  const symbol = SYMBOLS[currency];
+  return symbol === undefined ? `${digits} ${currency}` : `${symbol}${digits}`;
+}
+
+/**
+ * `0.4`, `1000000`, `token` -> `$0.40 per 1M tokens`.
+ *
+ * @param total any amount of the invoice, which has the digits of the currency
+ */
+export function priceText(
+  {
+    unitPrice,
+    per,
+    unit,
+  }: { readonly unitPrice: string | null; readonly per: string; readonly unit: string },
+  { total, currency }: { readonly total: string; readonly currency: string },
+): string {
+  if (unitPrice === null) return NO_PRICE;
+  const [price, of] = shownRate(unitPrice, per, unit, total).split(' / ');
+  return `${withSymbol(price!, currency)} per ${of === '60 seconds' ? 'minute' : of}`;
+}
+
+/** Shown instead of a price or an amount that is not known. */
+export const NO_PRICE = 'no price yet';
 
 /**
  * A quantity with its unit, shortened from a million up: `1.25M tokens` with `1,250,000 tokens` in
@@ -26,6 +51,13 @@ export function quantity(amount: string, unit: string, currency: string): Html {
   const more = unit === 'minute' ? hours(amount) : undefined;
   if (short === exact && more === undefined) return html`${exact}`;
   return html`<abbr title="${more === undefined ? exact : `${exact} (${more})`}">${short}</abbr>`;
+}
+
+/** The same without its unit, before another quantity that has it. */
+export function amountAlone(amount: string, unit: string, currency: string): Html {
+  if (unit === currency) return html`${money(amount, currency)}`;
+  const [short, exact] = [shortened(amount), groupDigits(amount)];
+  return short === exact ? html`${exact}` : html`<abbr title="${exact}">${short}</abbr>`;
 }
 
 export function shortened(amount: string): string {
@@ -56,9 +88,20 @@ export function monthName(month: string): string {
   return `${MONTHS[Number(month.slice(5)) - 1]} ${month.slice(0, 4)}`;
 }
 
+/** `2026-11-03` or a moment of that day in UTC -> `3 November 2026`. */
+export function dateName(day: string): string {
+  return `${dayName(day)} ${day.slice(0, 4)}`;
+}
+
+/** The period of a line: `2026-05` -> `May 2026`, `2026-05-01/2026-05-14` -> `1–14 May 2026`. */
+export function periodName(period: string): string {
+  const [from = '', to] = period.split('/');
+  return to === undefined ? monthName(from) : `${Number(from.slice(8))}–${dateName(to)}`;
+}
+
 /** `2026-11-03` -> `3 November`. */
 export function dayName(day: string): string {
-  return `${Number(day.slice(8))} ${MONTHS[Number(day.slice(5, 7)) - 1]}`;
+  return `${Number(day.slice(8, 10))} ${MONTHS[Number(day.slice(5, 7)) - 1]}`;
 }
 
 /** A time to the second, in UTC. */
@@ -67,9 +110,16 @@ export function clock(ms: number): Html {
   return html`<time datetime="${iso}">${iso.slice(11, 19)} UTC</time>`;
 }
 
+/** 187 -> `18%`. It is never rounded up, so that 100% is all of it. */
+export const percentText = (thousandths: number): string =>
+  `${groupDigits(String(Math.floor(thousandths / 10)))}%`;
+
 /** `part` in whole thousandths of `whole`, for a meter; above 1000 if it is more. */
 export function permille(part: string, whole: string): number {
   const of = new Decimal(whole);
   if (of.isZero()) return new Decimal(part).isZero() ? 0 : 1000;
   return new Decimal(part).times(1000).div(of).floor().toNumber();
 }
+
+/** Whether a decimal string is not zero. */
+export const hasQuantity = (decimal: string): boolean => /[1-9]/.test(decimal);

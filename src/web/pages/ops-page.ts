@@ -50,7 +50,7 @@ export function opsPage(view: OpsView, formProof: string): Html {
     ${partitions(position)} ${letters(view, formProof)} ${spend(view)}
     <section aria-labelledby="months-title">
       <h2 id="months-title">Months</h2>
-      <div class="card scroll" tabindex="0" role="region" aria-labelledby="months-title">
+      <div class="card scroll" tabindex="0" role="group" aria-labelledby="months-title">
         <table>
           <thead>
             <tr>
@@ -90,7 +90,7 @@ function partitions(position: LogPosition | undefined): Html | false {
   const numbers = [...new Set(position.partitions.map(({ partition }) => partition))].sort((a, b) => a - b);
   return html`<section aria-labelledby="lag-title">
     <h2 id="lag-title">Lag by partition</h2>
-    <div class="card scroll" tabindex="0" role="region" aria-labelledby="lag-title">
+    <div class="card scroll" tabindex="0" role="group" aria-labelledby="lag-title">
       <table>
         <thead>
           <tr>
@@ -193,7 +193,7 @@ function spend({ spend: { projects, priced, isCut, atMs }, month, currency }: Op
       ${monthName(month)} so far: the biggest of ${groupDigits(String(priced))}
       projects${isCut && ' that were priced; there are more'}, at ${clock(atMs)}.
     </p>
-    <div class="card scroll" tabindex="0" role="region" aria-labelledby="spend-title">
+    <div class="card scroll" tabindex="0" role="group" aria-labelledby="spend-title">
       <table>
         <thead>
           <tr>

@@ -1,17 +1,16 @@
 import { parseCopy } from '../../lib/document';
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
-import { comparePlans } from '../../billing/invoice/compare-plans';
 import { readInvoicesOfMonth } from '../../redis/views/invoices';
 import { monthOf } from '../api/api-routes';
-import { billingPage, chartMeters } from './billing-page';
+import { readBillingPage, type PageAddress } from './billing/read-billing-page';
 import type { WebDependencies } from '../http/dependencies';
-import { html } from './html';
-import { invoicePage } from './invoice-page';
-import { page, projectUrl, sendPage } from './layout';
-import { readMonthView } from './month-view';
+import { html, type Html } from './html';
+import { invoicePage } from './billing/invoice-page';
+import { page, pageOf, projectUrl, sendPage } from './layout';
+import { monthName } from './number-text';
 import { opsPage } from './ops-page';
 import { createOverviewReader } from '../../ops/overview';
-import { problemDocument, ProblemError } from '../http/problems';
+import { problemDocument, ProblemError, type ProblemCode } from '../http/problems';
 import { LOGIN_LIMIT } from '../http/rate-limit';
 import { askedReplay, createReplay } from '../api/replay';
 import { replayPage } from './replay-page';
@@ -24,7 +23,7 @@ import {
   setSessionCookie,
 } from '../http/sessions';
 import { projectsSeenBy } from '../http/tokens';
-import { readStatements } from './statements';
+import { catalogStart } from './statements';
 import { isMonth } from '../../rating/month';
 
 /** A browser silently drops a cookie above 4,096 bytes. */
@@ -55,7 +54,7 @@ function registerSignIn(app: FastifyInstance, web: WebDependencies): void {
   app.get('/', (request, reply) => {
     const session = sessionOf(request);
     const [first] = projectsSeenBy(session);
-    return reply.redirect(first === undefined ? '/ops' : projectUrl(...first), 303);
+    return reply.redirect(first === undefined ? '/ops' : projectUrl(first[0], pageOf(first[1])), 303);
   });
 
   app.get('/login', { config: { rateLimit: LOGIN_LIMIT }, ...query('token') }, (request, reply) => {
@@ -150,7 +149,7 @@ function registerProjects(app: FastifyInstance, web: WebDependencies): void {
       const documents = await readInvoicesOfMonth(web.store, project, month);
       if (documents.length === 0)
         throw new ProblemError('NOT_FOUND', 'No invoice was issued for this month.');
-      const title = `Invoices of ${month}, ${project}`;
+      const title = `Invoices of ${monthName(month)}, ${project}`;
       const frame = { title, session, project, formProof: request.formProof };
       return sendPage(
         reply,
@@ -167,42 +166,41 @@ async function showMonth(
   web: WebDependencies,
   request: PageRequest,
   reply: FastifyReply,
-  kind: 'billing' | 'usage',
+  kind: PageAddress['kind'],
 ): Promise<FastifyReply> {
   const { project, session } = projectOf(request, 'member');
   const month = monthOf(web, request);
-  const current = web.calendar.monthOfMs(web.nowMs());
-  const isBilling = kind === 'billing';
-  const { before } = request.query;
+  const frame = {
+    title: `${kind === 'billing' ? 'Billing' : 'Usage'} of ${project}`,
+    ...{ session, project, formProof: request.formProof },
+  };
+  const first = catalogStart(web.catalog);
+  if (month < first) {
+    void reply.code(404);
+    return sendPage(reply, page(frame, beforeBilling(month, first, projectUrl(project, kind))));
+  }
+  const { before, meter } = request.query;
   if (before !== undefined && !isMonth(before)) throw new ProblemError('BAD_REQUEST');
   await web.logWatch.firstLook(1_000);
-  const [view, { statements, next }] = await Promise.all([
-    readMonthView(web, project, month),
-    isBilling ? readStatements(web, project, before) : { statements: [], next: undefined },
-  ]);
-  const meters = chartMeters(view);
-  const asked = request.query.meter;
-  const body = billingPage({
-    view,
-    kind,
-    position: web.logWatch.position(),
-    meter: asked !== undefined && meters.includes(asked) ? asked : meters[0],
-    previousMonth: web.calendar.previousMonth(month),
-    nextMonth: month < current ? web.calendar.nextMonth(month) : undefined,
-    plans: isBilling && month === current ? comparePlans(view.input) : [],
-    statements,
-    moreStatements: next,
-  });
-  const frame = {
-    title: `${isBilling ? 'Billing' : 'Usage'} of ${project}`,
-    ...{ session, project, formProof: request.formProof },
-    ...(month === current && { stream: `/v1/projects/${project}/usage/stream` }),
-  };
-  return sendPage(reply, page(frame, body));
+  const body = await readBillingPage(web, { project, kind, month, chart: meter, before });
+  const isCurrent = month === web.calendar.monthOfMs(web.nowMs());
+  const stream = isCurrent ? { stream: `/v1/projects/${project}/usage/stream` } : {};
+  return sendPage(reply, page({ ...frame, ...stream }, body));
 }
 
+const beforeBilling = (month: string, first: string, address: string): Html =>
+  html`<div class="alone">
+    <h1>Nothing was billed in ${monthName(month)}</h1>
+    <p>The price list begins in ${monthName(first)}.</p>
+    <p><a href="${address}">Go to this month</a></p>
+  </div>`;
+
 /** What a person reads above a problem, where the API has another word. */
-const PAGE_TITLES: Readonly<Record<number, string>> = { 401: 'Sign in', 404: 'Page not found' };
+const PAGE_TITLES: Partial<Readonly<Record<ProblemCode, string>>> = {
+  UNAUTHENTICATED: 'Sign in',
+  TOKEN_EXPIRED: 'Your session has ended',
+  NOT_FOUND: 'Page not found',
+};
 
 /** A page for a problem, with its status. */
 export function sendProblemPage(
@@ -210,22 +208,31 @@ export function sendProblemPage(
   reply: FastifyReply,
   problem: ProblemError,
 ): FastifyReply {
-  const { title: titleOfProblem, status, detail } = problemDocument(problem);
+  const { title: titleOfProblem, status, detail, code } = problemDocument(problem);
   const session = request.tokenAnswer?.ok === true ? request.tokenAnswer.session : undefined;
   const { project } = (request.params ?? {}) as { project?: string };
-  const title = PAGE_TITLES[status] ?? titleOfProblem;
+  const title = PAGE_TITLES[code] ?? titleOfProblem;
   const usage = status === 403 && project !== undefined && session?.projects.has(project) === true;
+  // Elsewhere the details of a 401 are for programs: they speak of tokens and headers.
+  const isForPeople = status !== 401 || request.routeOptions.url === '/login';
   return sendPage(
     reply,
     page(
       { title, session, formProof: request.formProof },
       html`<div class="alone">
         <h1>${title}</h1>
-        ${status === 401 && html`<p>Open the sign-in link you were given. Administrators create one with <code>tallyman token</code>.</p>`}
-        ${detail !== undefined && html`<p class="note">${detail}</p>`}
-        ${usage && html`<p><a href="${projectUrl(project, 'member')}">See the usage of ${project}</a></p>`}
+        ${status === 401 && howToSignIn(code)}
+        ${isForPeople && detail !== undefined && html`<p class="note">${detail}</p>`}
+        ${usage && html`<p><a href="${projectUrl(project, 'usage')}">See the usage of ${project}</a></p>`}
         ${session !== undefined && html`<p><a href="/">Go to your project</a></p>`}
       </div>`,
     ),
   );
 }
+
+const howToSignIn = (code: ProblemCode): Html =>
+  code === 'TOKEN_EXPIRED'
+    ? html`<p>Nothing is lost. To go on, open a new sign-in link.</p>`
+    : html`<p>
+        Open the sign-in link you were given. Administrators create one with <code>tallyman token</code>.
+      </p>`;

@@ -1,4 +1,5 @@
 import { parseCopy } from '../../lib/document';
+import type { Catalog } from '../../billing/catalog/catalog';
 import { buildInvoice } from '../../billing/invoice/build-invoice';
 import { creditNoteEntry } from '../../billing/invoice/invoice-id';
 import { readInvoiceInput } from '../../close/invoice-inputs';
@@ -13,7 +14,8 @@ import { monthOf } from '../../rating/month';
 /** The statement of a project's month. A credit note has a statement of its own. */
 export interface Statement {
   readonly month: string;
-  readonly status: MonthStatus | 'credit_note';
+  /** `closing`: the month is over, and its invoice is not issued yet. */
+  readonly status: MonthStatus | 'closing' | 'credit_note';
   readonly total: string;
   readonly currency: string;
 }
@@ -67,22 +69,23 @@ async function readStatementsOf(
       statements.push({ month, status: 'issued', total, currency });
       continue;
     }
-    if (month < catalogStart(web)) break;
+    if (month < catalogStart(catalog)) break;
     const terms = { store, calendar, catalog, month, issuedAt: new Date(nowMs()).toISOString() };
     const input = await readInvoiceInput(terms, project, null);
     if (input.totals.size === 0 && !planned.some((from) => from <= month) && month !== current) continue;
     const { status, invoice } = buildInvoice(input);
     const { total, currency } = invoice;
-    const isOpen = !closes.has(month) || status === 'issued';
-    statements.push({ month, status: isOpen ? 'open' : status, total, currency });
+    const isSettled = closes.has(month) && status !== 'issued';
+    const unsettled = month < current ? 'closing' : 'open';
+    statements.push({ month, status: isSettled ? status : unsettled, total, currency });
   }
   return {
     statements,
-    next: month >= first && month >= catalogStart(web) ? calendar.nextMonth(month) : undefined,
+    next: month >= first && month >= catalogStart(catalog) ? calendar.nextMonth(month) : undefined,
   };
 }
 
-/** Nothing has a price before the first row of the default plan. */
-function catalogStart({ catalog }: WebDependencies): string {
+/** The first month that can be billed: nothing has a price before the default plan begins. */
+export function catalogStart(catalog: Catalog): string {
   return monthOf(catalog.plans.get(catalog.defaultPlan)![0]!.from);
 }

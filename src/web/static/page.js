@@ -31,7 +31,7 @@
   }
 
   function replaceParts(fresh) {
-    for (const part of document.querySelectorAll('[data-live]')) {
+    for (const part of document.querySelectorAll('[data-part]')) {
       const next = fresh.getElementById(part.id);
       if (next === null || next.innerHTML === part.innerHTML) continue;
       const open = [...part.querySelectorAll('details')].map((details) => details.open);
@@ -42,13 +42,7 @@
     }
   }
 
-  const pick = document.querySelector('form.pick');
-  pick?.querySelector('select').addEventListener('change', (event) => {
-    address.searchParams.set('month', pick.elements.month.value);
-    address.searchParams.set('meter', event.target.value);
-    history.replaceState(null, '', address);
-    void refresh();
-  });
+  document.addEventListener('change', ({ target }) => target.closest('form.pick')?.requestSubmit());
 
   const source = new EventSource(stream);
   source.addEventListener('usage', () => void refresh());

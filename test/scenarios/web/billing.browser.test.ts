@@ -1,6 +1,5 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { freePort } from '../../../src/dev/services/free-port';
@@ -11,6 +10,7 @@ import { eventually, testBrokers } from '../../kit/services';
 import { installation } from '../../kit/tallyman';
 import { needTestProgram } from '../../kit/servers/need-program';
 import { startChromium, type Chromium } from '../../kit/web/chromium';
+import { axeFindings, isTooWide } from '../../kit/web/page-checks';
 
 /**
  * The page as its readers have it: in a browser, from the command line's own server, while events
@@ -22,7 +22,6 @@ const SHOTS = join(__dirname, '../../../docs/images');
 const nowMs = Date.now();
 const month = new Date(nowMs).toISOString().slice(0, 7);
 const lastMonth = new Date(Date.parse(`${month}-01T00:00:00Z`) - 1).toISOString().slice(0, 7);
-const axe = readFileSync(createRequire(__filename).resolve('axe-core/axe.min.js'), 'utf8');
 
 const tallyman = installation({ TALLYMAN_AUTH_SECRET: SECRET });
 let kafka: KafkaClient;
@@ -136,23 +135,11 @@ async function signedIn(...words: string[]): Promise<Page> {
   return page;
 }
 
-/** What axe finds that keeps people out. */
-async function axeFindings(page: Page): Promise<string[]> {
-  // By the debugger, since the page's own policy lets no script in.
-  await page.evaluate(axe);
-  return page.evaluate<string[]>(`axe.run().then(({ violations }) => violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(' ')))`);
-}
-
 async function screenshot(page: Page, name: string): Promise<void> {
   if (process.env['TALLYMAN_SCREENSHOTS'] === undefined) return;
   mkdirSync(SHOTS, { recursive: true });
   await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: name !== 'billing-phone' });
 }
-
-const isTooWide = (page: Page): Promise<boolean> =>
-  page.evaluate<boolean>('document.documentElement.scrollWidth > document.documentElement.clientWidth');
 
 test('an admin sees usage change while events are consumed, and picks a meter', async () => {
   const page = await signedIn('acme-voice', 'other', '--role', 'admin');
@@ -170,9 +157,9 @@ test('an admin sees usage change while events are consumed, and picks a meter', 
     timeoutMs: 15_000,
   });
 
-  await page.getByLabel('Meter').selectOption('transfer.downstream');
+  await page.getByLabel('Chart').selectOption('transfer.downstream');
   await eventually(async () =>
-    (await page.locator('#live-daily svg').getAttribute('aria-label'))?.startsWith(
+    (await page.locator('#live-chart svg[role=img]').getAttribute('aria-label'))?.startsWith(
       'Downstream data transfer',
     ),
   );
@@ -202,7 +189,7 @@ test('without JavaScript the page shows the same, and a meter is picked with its
     const token = (await tallyman.ok('token', 'acme-voice', '--role', 'admin')).trim();
     const page = await plain.context.newPage();
     await page.goto(`${origin}/login?token=${token}`);
-    await page.getByLabel('Meter').selectOption('agent.session');
+    await page.getByLabel('Chart').selectOption('agent.session');
     await page.getByRole('button', { name: 'Show' }).click();
     expect(await page.locator('svg[role=img]').getAttribute('aria-label')).toMatch(/^Agent sessions by day/);
     await page.getByRole('button', { name: 'Sign out' }).click();

@@ -23,9 +23,9 @@ test('issued, being issued and open months, the newest first, since the project 
   const { statements, next } = await readStatements(harness.web, 'acme');
   expect(shown(statements)).toEqual([
     '2026-07 open 50.00',
-    '2026-06 open 50.00', // Closed, its invoice is not yet there.
+    '2026-06 closing 50.00', // Closed, its invoice is not yet there.
     '2026-05 issued 50.00',
-    ...['2026-04', '2026-03', '2026-02', '2026-01'].map((month) => `${month} open 50.00`),
+    ...['2026-04', '2026-03', '2026-02', '2026-01'].map((month) => `${month} closing 50.00`),
   ]);
   expect(next).toBeUndefined();
 });
@@ -38,7 +38,7 @@ test('a credit note is a statement of its own, also where it is all there is of 
   const { statements } = await readStatements(harness.web, 'back');
   expect(shown(statements)).toEqual([
     '2026-07 open 50.00',
-    '2026-06 open 50.00',
+    '2026-06 closing 50.00',
     '2026-05 credit_note -3.50',
     '2026-05 issued 50.00',
     '2026-04 credit_note -3.50',

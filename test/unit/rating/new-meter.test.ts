@@ -10,7 +10,8 @@ import type * as MeterTable from '../../../src/rating/meter-table';
 import { meterKey, type Meter } from '../../../src/rating/meters';
 import { rate } from '../../../src/rating/rate';
 import { roundingTable } from '../../../src/rating/rounding';
-import { dailyChart, dailyUsage } from '../../../src/web/pages/daily-chart';
+import type { MonthView } from '../../../src/web/pages/month-view';
+import { usageChart } from '../../../src/web/pages/billing/usage-chart';
 
 jest.mock('../../../src/rating/meter-table', () => {
   const table = jest.requireActual<typeof MeterTable>('../../../src/rating/meter-table');
@@ -66,9 +67,12 @@ test('a meter that is added to the table is rated, priced, and shown everywhere 
   expect(lineGroups(invoice.lines).find(({ lines }) => lines.includes(line!))?.title).toBe('Realtime');
   expect(invoiceCsv(invoice)).toContain(',session.captions,,Live captions,minute,2,');
   expect(subjectOf(invoice, line!, () => new Map())).toMatchObject({ key: CAPTIONS, quantity: 120n });
-  const days = dailyUsage('2026-07', CAPTIONS, new Map([[`2026-07-01/${CAPTIONS}`, 120n]]));
-  expect(days[0]!.quantity.toFixed()).toBe('2');
-  expect(dailyChart(CAPTIONS, days).text).toContain('Live captions by day, in minutes');
+  const totals = new Map([[CAPTIONS, 120n]]);
+  const input = { totals, daily: new Map([[`2026-07-01/${CAPTIONS}`, 120n]]), catalog: { minorDigits: 2 } };
+  const view = { month: '2026-07', input, invoice, segments: [], quotas: [] } as unknown as MonthView;
+  const { text } = usageChart(view, CAPTIONS, '');
+  expect(text).toContain('Live captions by day, in minutes');
+  expect(text).toContain('<title>1 July: 2 minutes</title');
 });
 
 test('a catalog without a price for it is refused', () => {
