@@ -5,7 +5,10 @@ import type { KafkaClient } from '../kafka/client';
 import { parseCopy } from '../lib/document';
 import { polled, type Polled } from '../lib/process/poller';
 import { readWhole } from '../redis/rebuilding';
-import { countProjects } from '../redis/usage/read-usage';
+import type { CloseRecord } from '../../schemas/types';
+import { readFreezes } from '../redis/cut-offs';
+import type { Store } from '../redis/store';
+import { countProjects, readShardCount } from '../redis/usage/read-usage';
 import { readCloses } from '../redis/views/closes';
 import { readSpend, type Spend, type SpendSources } from './spend';
 
@@ -24,8 +27,18 @@ export interface Overview {
 
 export interface MonthState {
   readonly month: string;
+  /**
+   * `closing`: a close has cut off at least one shard, and has not issued all invoices.
+   * `unfinished`: the close has ended, and drafts or held projects are left.
+   */
+  readonly state: 'open' | 'due' | 'closing' | 'unfinished' | 'closed';
   readonly closedAt: string | undefined;
+  /** Projects with usage. */
   readonly projects: number;
+  /** Projects with an invoice or a credit note. */
+  readonly invoiced: number;
+  /** How many of the shards are cut off for the month. */
+  readonly cutOff: { readonly shards: number; readonly of: number };
 }
 
 export interface OverviewSources extends SpendSources {
@@ -77,22 +90,37 @@ export function createOverviewReader(sources: OverviewSources): OverviewReader {
 }
 
 async function readMonths({ store, calendar, nowMs }: OverviewSources): Promise<MonthState[]> {
-  const [state, closes] = await Promise.all([readCloseState(store, calendar, nowMs()), readCloses(store)]);
+  const [state, closes, freezes] = await Promise.all([
+    readCloseState(store, calendar, nowMs()),
+    readCloses(store),
+    readAllFreezes(store),
+  ]);
   const current = calendar.monthOfMs(nowMs());
   const months = [...new Set([current, ...state.openMonthsWithUsage, ...state.closedMonths])]
     .sort()
     .reverse();
   return Promise.all(
-    months.slice(0, MONTHS_SHOWN).map(async (month) => {
-      const record = closes.get(month);
+    months.slice(0, MONTHS_SHOWN).map(async (month): Promise<MonthState> => {
+      const json = closes.get(month);
+      const record = json && parseCopy('close.v1.json', json, `the close of ${month}`);
+      const shards = freezes.filter((frozen) => frozen.has(month)).length;
+      const isDue = month < current;
       return {
         month,
-        closedAt:
-          record === undefined
-            ? undefined
-            : parseCopy('close.v1.json', record, `the close of ${month}`).closedAt,
+        state: record ? stateOf(record) : shards > 0 ? 'closing' : isDue ? 'due' : 'open',
+        closedAt: record ? record.closedAt : undefined,
         projects: await countProjects(store, month),
+        invoiced: await store.redis.scard(store.keys.invoiced(month)),
+        cutOff: { shards, of: freezes.length },
       };
     }),
   );
+}
+
+const stateOf = ({ completed, issued }: CloseRecord): MonthState['state'] =>
+  completed ? 'closed' : issued ? 'unfinished' : 'closing';
+
+async function readAllFreezes(store: Store): Promise<ReadonlyMap<string, unknown>[]> {
+  const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
+  return Promise.all(shards.map((shard) => readFreezes(store, shard)));
 }

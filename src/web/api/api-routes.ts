@@ -260,10 +260,10 @@ function registerInvoiceFiles(get: Get, web: WebDependencies): void {
 /** The requested month, by default the current one. A month that has not begun is refused. */
 export function monthOf(
   web: WebDependencies,
-  request: FastifyRequest<{ Querystring: { month?: string } }>,
+  { query }: { readonly query: { readonly month?: string } },
 ): string {
   const current = web.calendar.monthOfMs(web.nowMs());
-  const asked = request.query.month ?? current;
+  const asked = query.month ?? current;
   if (!isMonth(asked)) throw new ProblemError('BAD_REQUEST', '`month` must be YYYY-MM.');
   if (asked > current)
     throw new ProblemError('BAD_REQUEST', `\`month\` has not begun. The current month is ${current}.`);

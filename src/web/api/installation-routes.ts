@@ -15,8 +15,8 @@ import { cursorOf, placeOfCursor } from './cursor';
 import { file, json, month, problems, text, unchanged } from './schema-parts';
 
 const PAGE_MAX = 500;
-const INVOICE_STATUSES: readonly InvoiceStatus[] = ['issued', 'open', 'draft', 'held', 'nothing_due'];
-const PROJECT_STATUSES: readonly ProjectListItem['status'][] = ['active', 'idle'];
+export const INVOICE_STATUSES: readonly InvoiceStatus[] = ['issued', 'open', 'draft', 'held', 'nothing_due'];
+export const PROJECT_STATUSES: readonly ProjectListItem['status'][] = ['active', 'idle'];
 
 const plan = text('Only those of this plan.', { minLength: 1, maxLength: 64 });
 const paging = {
@@ -31,14 +31,14 @@ const paging = {
 };
 const forOps = { ...problems, 404: problems[404] };
 
-interface ProjectsQuery {
+export interface ProjectsQuery {
   readonly month?: string;
   readonly plan?: string;
   readonly status?: ProjectListItem['status'];
   readonly search?: string;
   readonly cursor?: string;
 }
-interface InvoicesQuery {
+export interface InvoicesQuery {
   readonly month?: string;
   readonly plan?: string;
   readonly status?: InvoiceStatus;
@@ -76,7 +76,7 @@ export function registerInstallationApi(
     },
     handler: async (request: Asked<ProjectsQuery>, reply) => {
       opsSessionOf(request);
-      const { items, nextCursor } = await projectsPage(web, lists, request, request.query.limit);
+      const { items, nextCursor } = await projectsPage(web, lists, request.query, request.query.limit);
       return sendList(request, reply, { projects: items, nextCursor });
     },
   });
@@ -107,7 +107,7 @@ export function registerInstallationApi(
     },
     handler: async (request: Asked<InvoicesQuery>, reply) => {
       opsSessionOf(request);
-      const { items, nextCursor } = await invoicesPage(web, lists, request, request.query.limit);
+      const { items, nextCursor } = await invoicesPage(web, lists, request.query, request.query.limit);
       return sendList(request, reply, { invoices: items, nextCursor });
     },
   });
@@ -137,28 +137,28 @@ export function registerInstallationApi(
 }
 
 /** What a list and its page share: the asked page, and the cursor of the next one. */
-async function projectsPage(
+export async function projectsPage(
   web: WebDependencies,
   lists: InstallationLists,
-  request: FastifyRequest<{ Querystring: ProjectsQuery }>,
+  query: ProjectsQuery,
   limit: number,
 ): Promise<{ items: readonly ProjectListItem[]; nextCursor: string | null }> {
-  const { plan, status, search, cursor } = request.query;
+  const { plan, status, search, cursor } = query;
   // The month is a filter also if it was not given, since the current one changes.
-  const filters = { list: 'projects', month: monthOf(web, request), plan, status, search };
+  const filters = { list: 'projects', month: monthOf(web, { query }), plan, status, search };
   const [after] = cursor === undefined ? [] : placeOfCursor(cursor, filters, isProjectPlace);
   const { items, next } = await lists.projects(filters, { after, limit });
   return { items, nextCursor: next === undefined ? null : cursorOf(filters, [next]) };
 }
 
-async function invoicesPage(
+export async function invoicesPage(
   web: WebDependencies,
   lists: InstallationLists,
-  request: FastifyRequest<{ Querystring: InvoicesQuery }>,
+  query: InvoicesQuery,
   limit: number,
 ): Promise<Awaited<ReturnType<InstallationLists['invoices']>> & { nextCursor: string | null }> {
-  const { plan, status = 'issued', cursor } = request.query;
-  const of = request.query.month === undefined ? undefined : monthOf(web, request);
+  const { plan, status = 'issued', cursor } = query;
+  const of = query.month === undefined ? undefined : monthOf(web, { query });
   if (status !== 'issued' && of === undefined) {
     throw new ProblemError('BAD_REQUEST', `\`status=${status}\` needs \`month\`.`);
   }

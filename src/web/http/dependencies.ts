@@ -6,6 +6,7 @@ import type { BillingCalendar } from '../../rating/billing-calendar';
 import type { KafkaClient } from '../../kafka/client';
 import type { Store } from '../../redis/store';
 import type { PdfRenderer } from '../../pdf/pdf-renderer';
+import type { LedgerWatch } from '../../installation/ledgers/watch-ledgers';
 import type { LogWatch } from '../../ingest/health/log-position';
 import type { Tokens } from './tokens';
 
@@ -18,6 +19,7 @@ export interface WebDependencies {
   readonly kafka: KafkaClient;
   readonly store: Store;
   readonly logWatch: LogWatch;
+  readonly ledgerWatch: Pick<LedgerWatch, 'problem'>;
   readonly tokens: Tokens;
   readonly pdfs: Pick<PdfRenderer, 'render'>;
   /** Where the routes register what they count. */

@@ -44,7 +44,7 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
   registerApi(app, web, streams);
   registerInstallationApi(app, web, lists);
   registerStaticFiles(app);
-  registerPages(app, web);
+  registerPages(app, web, lists);
   app.get('/openapi.json', { schema: { hide: true } }, async (request, reply) => {
     void reply.type('application/json; charset=utf-8');
     return sendConditional(request, reply, JSON.stringify(app.swagger()));

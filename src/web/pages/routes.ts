@@ -1,5 +1,5 @@
 import { parseCopy } from '../../lib/document';
-import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readInvoicesOfMonth } from '../../redis/views/invoices';
 import { monthOf } from '../api/api-routes';
 import { readBillingPage, type PageAddress } from './billing/read-billing-page';
@@ -8,20 +8,12 @@ import { html, type Html } from './html';
 import { invoicePage } from './billing/invoice-page';
 import { page, pageOf, projectUrl, sendPage } from './layout';
 import { monthName } from './number-text';
-import { opsPage } from './ops-page';
-import { createOverviewReader } from '../../ops/overview';
+import { registerInstallationPages } from './ops/ops-routes';
+import type { InstallationLists } from '../../ops/lists/lists';
+import { pageQuery } from '../plugins/query-check';
 import { problemDocument, ProblemError, type ProblemCode } from '../http/problems';
 import { LOGIN_LIMIT } from '../http/rate-limit';
-import { askedReplay, createReplay } from '../api/replay';
-import { replayPage } from './replay-page';
-import {
-  checkForm,
-  clearSessionCookie,
-  opsSessionOf,
-  projectOf,
-  sessionOf,
-  setSessionCookie,
-} from '../http/sessions';
+import { checkForm, clearSessionCookie, projectOf, sessionOf, setSessionCookie } from '../http/sessions';
 import { projectsSeenBy } from '../http/tokens';
 import { catalogStart } from './statements';
 import { isMonth } from '../../rating/month';
@@ -29,24 +21,15 @@ import { isMonth } from '../../rating/month';
 /** A browser silently drops a cookie above 4,096 bytes. */
 const COOKIE_TOKEN_MAX = 3_800;
 
-/** The query parameters of a page. Any other is refused. */
-const query = (...names: string[]): { schema: FastifySchema } => ({
-  schema: {
-    querystring: {
-      type: 'object',
-      properties: Object.fromEntries(names.map((name) => [name, { type: 'string' }])),
-    },
-  },
-});
-const monthQuery = query('month', 'meter', 'before');
+const monthQuery = pageQuery('month', 'meter', 'before');
 
 type PageQuery = { month?: string; meter?: string; before?: string };
 type PageRequest = FastifyRequest<{ Params: { project: string }; Querystring: PageQuery }>;
 
 /** The pages for people. None of them needs a script. */
-export function registerPages(app: FastifyInstance, web: WebDependencies): void {
+export function registerPages(app: FastifyInstance, web: WebDependencies, lists: InstallationLists): void {
   registerSignIn(app, web);
-  registerInstallation(app, web);
+  registerInstallationPages(app, web, lists);
   registerProjects(app, web);
 }
 
@@ -57,7 +40,7 @@ function registerSignIn(app: FastifyInstance, web: WebDependencies): void {
     return reply.redirect(first === undefined ? '/ops' : projectUrl(first[0], pageOf(first[1])), 303);
   });
 
-  app.get('/login', { config: { rateLimit: LOGIN_LIMIT }, ...query('token') }, (request, reply) => {
+  app.get('/login', { config: { rateLimit: LOGIN_LIMIT }, ...pageQuery('token') }, (request, reply) => {
     // The address contains the token, so nothing that is loaded or opened from here may see it.
     void reply.header('referrer-policy', 'no-referrer').header('cache-control', 'no-store');
     const { token } = request.query as { token?: unknown };
@@ -94,41 +77,6 @@ function registerSignIn(app: FastifyInstance, web: WebDependencies): void {
         </div>`,
       ),
     );
-  });
-}
-
-function registerInstallation(app: FastifyInstance, web: WebDependencies): void {
-  const installation = createOverviewReader({
-    ...web,
-    prefix: web.config.prefix,
-    position: () => web.logWatch.position(),
-  });
-  app.get('/ops', async (request, reply) => {
-    const session = opsSessionOf(request);
-    await web.logWatch.firstLook(1_000);
-    const [months, spend, deadLetters] = await Promise.all([
-      installation.readMonths(),
-      installation.spend.refresh(),
-      installation.deadLetters.refresh().catch((error: unknown) => {
-        web.logger.warn({ err: error }, 'cannot read the dead letters');
-        return undefined;
-      }),
-    ]);
-    const frame = { title: 'Installation', session, formProof: request.formProof };
-    const view = { ...installation.overview(), months, spend, deadLetters };
-    return sendPage(reply, page(frame, opsPage(view, request.formProof)));
-  });
-
-  const replay = createReplay(web);
-  app.post('/ops/replay', async (request, reply) => {
-    const session = opsSessionOf(request);
-    checkForm(request);
-    const asked = askedReplay(request.body);
-    const outcome = await replay(asked);
-    installation.deadLetters.forget();
-    request.log.warn({ subject: session.subject, ...asked, replayed: outcome.report.replayed }, 'replayed');
-    const frame = { title: 'Replay', session, formProof: request.formProof };
-    return sendPage(reply, page(frame, replayPage(asked, outcome)));
   });
 }
 

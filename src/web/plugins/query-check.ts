@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
 import { ProblemError } from '../http/problems';
 
 /** The part of a route's query schema that the check reads. */
@@ -37,3 +37,13 @@ export function registerQueryCheck(app: FastifyInstance): void {
 }
 
 const NAME_SHOWN = 64;
+
+/** Declares the query parameters of a page. */
+export const pageQuery = (...names: string[]): { schema: FastifySchema } => ({
+  schema: {
+    querystring: {
+      type: 'object',
+      properties: Object.fromEntries(names.map((name) => [name, { type: 'string', maxLength: 512 }])),
+    },
+  },
+});

@@ -72,7 +72,7 @@ export async function webHarness(
   const health = (): Health => installationHealth({ config, logWatch, ledgerWatch });
   const metrics = createInstallationMetrics(store, calendar, logWatch, health, nowMs);
   const web: WebDependencies = {
-    ...{ config, logger, calendar, catalog, kafka, store, logWatch, tokens },
+    ...{ config, logger, calendar, catalog, kafka, store, logWatch, ledgerWatch, tokens },
     pdfs: { render: (document) => renderInvoicePdf(JSON.parse(document) as Invoice) },
     ...{ registry: metrics.registry, authSecret: SECRET, nowMs },
   };

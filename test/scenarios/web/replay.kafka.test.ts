@@ -26,6 +26,7 @@ beforeAll(async () => {
   });
   topic = `${tallyman.prefix}.usage.session`;
   await tallyman.ok('init', '--partitions', '2', '--timestamps', 'create');
+  await tallyman.ok('projects', 'set', 'acme', '--plan', 'ship');
   await publishLetters();
   await tallyman.ok('consume', '--until-caught-up');
   server = installation({ ...tallyman.env, TALLYMAN_HEALTH_PORT: String(healthPort) }).start('serve');
@@ -145,8 +146,21 @@ test('one letter, then the rest of its reason; what would be refused again stays
   expect((await opsPage()).body).toContain('Replayed at ');
   expect((await post({ proof, place: `${topic}/1/1` })).status).toBe(404);
 
+  // Many are asked about first, with their number; more than were agreed to are asked about again.
+  const reason = 'from_the_future';
+  for (const fields of [{ reason }, { reason, confirmed: '1' }]) {
+    const asked = await post({ proof, ...fields });
+    expect(asked.status).toBe(200);
+    expect(asked.body).toContain('<h1>Replay 2 dead letters?</h1>');
+    expect(/name="confirmed" value="([^"]+)"/.exec(asked.body)![1]).toBe('2');
+    expect(asked.body.includes('1 more have been added since')).toBe('confirmed' in fields);
+  }
+  expect(await replayed()).toBe(1);
+  expect((await post({ proof, reason, confirmed: 'all' })).status).toBe(400);
+  expect((await post({ proof: 'x', reason, confirmed: '2' })).status).toBe(403);
+
   // Two at once: the second finds nothing left.
-  const both = await Promise.all([1, 2].map(() => post({ proof, reason: 'from_the_future' })));
+  const both = await Promise.all([1, 2].map(() => post({ proof, reason, confirmed: '2' })));
   expect(both.map(({ status }) => status).sort()).toEqual([200, 404]);
   expect(figures(both.find(({ status }) => status === 200)!.body)).toEqual(['2', '0']);
 

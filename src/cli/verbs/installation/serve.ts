@@ -56,7 +56,7 @@ async function serve(context: Context): Promise<void> {
     Date.now,
   );
   const app = await createServer({
-    ...{ config, logger, calendar, catalog, kafka, store, logWatch, authSecret, pdfs },
+    ...{ config, logger, calendar, catalog, kafka, store, logWatch, ledgerWatch, authSecret, pdfs },
     registry: metrics.registry,
     tokens: createTokens(authSecret),
     nowMs: Date.now,

@@ -1,6 +1,6 @@
-import { groupDigits } from '../../lib/text/number-text';
-import { html, type Html } from './html';
-import type { AskedReplay, ReplayOutcome } from '../api/replay';
+import { groupDigits } from '../../../lib/text/number-text';
+import { html, type Html } from '../html';
+import { LETTERS_MAX, type AskedReplay, type ReplayOutcome, type ReplayQuestion } from '../../api/replay';
 
 const ROWS_SHOWN = 200;
 
@@ -13,6 +13,39 @@ export function replayForm(asked: AskedReplay, formProof: string): Html {
     <input type="hidden" name="${name}" value="${value}" />
     <button class="action">Replay<span class="hidden"> ${label}</span></button>
   </form>`;
+}
+
+/** Asks before many dead letters are replayed. */
+export function confirmPage(reason: string, { waiting, confirmed }: ReplayQuestion, formProof: string): Html {
+  const now = Math.min(waiting, LETTERS_MAX);
+  const count = (number: number): string => groupDigits(String(number));
+  return html`<p class="back"><a href="/ops">Back to the installation</a></p>
+    <p class="eyebrow">all ${reason}</p>
+    <h1>Replay ${count(now)} dead letters?</h1>
+    ${
+      confirmed !== undefined &&
+      html`<p class="notice">
+        ${count(waiting - confirmed)} more have been added since you were asked. Nothing was replayed.
+      </p>`
+    }
+    <p class="lead">
+      Their events are published again, and are then counted and billed. Those that would be rejected again
+      stay as they are. A replay cannot be taken back.
+    </p>
+    ${
+      waiting > now &&
+      html`<p class="lead">
+        ${count(waiting)} wait. One request checks ${count(now)} of them. To replay them all, use
+        <code>tallyman dead-letters replay --reason ${reason}</code>.
+      </p>`
+    }
+    <form method="post" action="/ops/replay" class="pick filters">
+      <input type="hidden" name="proof" value="${formProof}" />
+      <input type="hidden" name="reason" value="${reason}" />
+      <input type="hidden" name="confirmed" value="${String(waiting)}" />
+      <button>Replay ${count(now)} dead letters</button>
+      <a class="button" href="/ops">Cancel</a>
+    </form>`;
 }
 
 /** The result: which dead letters were published again, and which were not and why. */
@@ -55,7 +88,7 @@ export function replayPage(asked: AskedReplay, { report, left, idsForgotten }: R
       kept.length > 0 &&
       html`<section aria-labelledby="kept-title">
         <h2 id="kept-title">Not published</h2>
-        <div class="card scroll" tabindex="0" role="region" aria-labelledby="kept-title">
+        <div class="card scroll" tabindex="0" role="group" aria-labelledby="kept-title">
           <table>
             <thead>
               <tr>
