@@ -8,7 +8,7 @@ export interface ProblemGuide {
   readonly remedy: string;
 }
 
-/** What each problem of an installation means, for people. docs/operating/monitor.md says the same. */
+/** What each problem means, for people. docs/operating/monitor.md has the same codes. */
 export const PROBLEM_GUIDE: Readonly<Record<HealthProblem['code'], ProblemGuide>> = {
   PARTITION_UNREAD: {
     title: 'Nobody reads a partition',

@@ -118,7 +118,7 @@ test('only who runs the installation replays, and only by a form of the page', a
   ] as [Record<string, string>, Record<string, string>][]) {
     expect((await post(fields, headers)).status).toBe(403);
   }
-  expect((await fetch(`${origin}/ops/replay`, { headers: { cookie: ops } })).status).toBe(404);
+  expect((await fetch(`${origin}/ops/replay`, { headers: { cookie: ops } })).status).toBe(405);
   expect(await replayed()).toBe(before);
 });
 
