@@ -44,9 +44,10 @@ export async function readCountingRecord(client: KafkaClient, prefix: string): P
   const begins = new Map<number, ReadonlyMap<string, number>>();
   await readLedger(client, prefix, 'billing.settings', ({ key, document }) => {
     const [, shard] = BEGIN_KEY.exec(key) ?? [];
-    if (document === null) begins.delete(Number(shard));
-    else if (shard !== undefined) begins.set(Number(shard), new Map(Object.entries(document as Cursors)));
-    else if (key === SETTINGS_KEY) settings = document;
+    if (key === SETTINGS_KEY) settings = document ?? undefined;
+    else if (shard === undefined) return;
+    else if (document === null) begins.delete(Number(shard));
+    else begins.set(Number(shard), new Map(Object.entries(document as Cursors)));
   });
   return { settings, begins };
 }
@@ -101,24 +102,44 @@ export function isComplete(settings: CountingRecord['settings']): settings is Co
 
 /**
  * Refuses an environment that would count differently from the recorded one. Half of a month would
- * follow one rule and half another, and no replay would give the same result again.
+ * follow one rule and half another, and no replay would give the same result again. If nothing is
+ * recorded, no environment can be compared, so every one is refused.
  *
- * @throws TallymanError `OTHER_SETTINGS`
+ * @throws TallymanError `OTHER_SETTINGS`, `SETTINGS_MISSING`
  */
 export async function checkCountingSettings(
   client: KafkaClient,
   config: Pick<Config, 'prefix' | 'billingZone' | 'rounding' | 'limits'>,
-  { unrecorded = UNRECORDED } = {},
 ): Promise<CountingRecord> {
   const record = await readCountingRecord(client, config.prefix);
-  const differing = settingsThatDiffer(record.settings, countingSettings(config), unrecorded);
-  if (differing.length > 0) {
-    throw new TallymanError(
-      'OTHER_SETTINGS',
-      `This installation counts by other settings: ${differing.join('; ')}. Restore the environment. Other settings need ` +
-        'an installation of their own (TALLYMAN_PREFIX).',
-      { differing },
-    );
-  }
+  if (record.settings === undefined) throw settingsMissing();
+  refuseOtherSettings(record, config);
   return record;
+}
+
+export function settingsMissing(): TallymanError {
+  return new TallymanError(
+    'SETTINGS_MISSING',
+    'billing.settings holds no settings, so nothing shows by which zone, rounding and limits was counted. Restore the ' +
+      'topic; see SETTINGS_MISSING in docs/operating/repair.md. Before the first `tallyman init`, run that.',
+  );
+}
+
+/**
+ * @param unrecorded the settings that an older version did not record
+ * @throws TallymanError `OTHER_SETTINGS`
+ */
+export function refuseOtherSettings(
+  { settings }: CountingRecord,
+  config: Pick<Config, 'billingZone' | 'rounding' | 'limits'>,
+  unrecorded = UNRECORDED,
+): void {
+  const differing = settingsThatDiffer(settings, countingSettings(config), unrecorded);
+  if (differing.length === 0) return;
+  throw new TallymanError(
+    'OTHER_SETTINGS',
+    `This installation counts by other settings: ${differing.join('; ')}. Restore the environment. Other settings need ` +
+      'an installation of their own (TALLYMAN_PREFIX).',
+    { differing },
+  );
 }

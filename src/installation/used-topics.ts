@@ -24,6 +24,8 @@ export async function deletedTopics(
   if (missing.length === 0) return [];
   const used = new Set((await readTopicIds(store)).keys());
   const settings = topicName(prefix, 'billing.settings');
+  // They are recorded before the first cursor.
+  if (used.size > 0) used.add(settings);
   if ((await kafka.topics([settings])).has(settings)) {
     const { begins } = await readCountingRecord(kafka, prefix);
     for (const cursors of begins.values()) for (const topic of cursors.keys()) used.add(topic);

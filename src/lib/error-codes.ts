@@ -208,6 +208,10 @@ export const ERRORS = {
     'The environment differs from the settings that this installation counts by.',
     'Restore the environment. Other settings need an installation of their own (TALLYMAN_PREFIX).',
   ),
+  SETTINGS_MISSING: refused(
+    'The ledger billing.settings holds no settings. Its topic was deleted or emptied, or `init` has not run yet.',
+    'Run `tallyman init` for a new installation. Otherwise restore the topic. If it is lost, set the old values and run `tallyman init --record-settings`.',
+  ),
   SHARDS_STALE: failed('Redis has lost its number of shards.', 'Run `tallyman init`.'),
   TOO_FEW_BROKERS: failed(
     'Kafka has fewer running brokers than the topics shall have copies.',

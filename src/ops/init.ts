@@ -1,9 +1,11 @@
 import {
-  checkCountingSettings,
   countingSettings,
   isComplete,
+  readCountingRecord,
   recordBegins,
   recordSettings,
+  refuseOtherSettings,
+  settingsMissing,
   type CountingRecord,
 } from '../installation/settings';
 import { noteTopicIds } from '../ingest/guards/topic-guard';
@@ -21,6 +23,7 @@ import {
   missingTopics,
   ownTopics,
   type TimestampSource,
+  topicName,
   usageTopics,
 } from '../kafka/topics/topics';
 import { checkCopies, findTooFewCopies, raiseCopies } from '../kafka/topics/replication';
@@ -38,6 +41,8 @@ export interface InitOptions {
   readonly allowOneCopy?: true;
   readonly retentionDays: number;
   readonly timestamps: TimestampSource;
+  /** Records the settings of this environment although others may have been recorded and lost. */
+  readonly recordSettings?: true;
   /** Reports what would be created, and creates nothing. */
   readonly dryRun?: boolean;
 }
@@ -58,25 +63,27 @@ export interface Initialised {
  * existing topics with fewer copies than `replication` get more.
  *
  * @throws TallymanError `TOPICS_MISSING` for topics that were deleted, `REDIS_EMPTIED`, `ONE_COPY`,
- *   `TOO_FEW_BROKERS`
+ *   `TOO_FEW_BROKERS`, `SETTINGS_MISSING`, `OTHER_SETTINGS`
  */
 export async function initialise(context: Context, options: InitOptions): Promise<Initialised> {
   const { config } = context;
   const kafka = context.kafka();
   const store = await context.store();
   const missing = await missingTopics(kafka, config.prefix);
-  const deleted = await deletedTopics(kafka, store, config.prefix, missing);
+  const deleted = (await deletedTopics(kafka, store, config.prefix, missing)).filter(
+    (topic) => !(options.recordSettings && topic === topicName(config.prefix, 'billing.settings')),
+  );
   if (deleted.length > 0) throw topicsDeleted(deleted);
   if (missing.length > 0) await checkCopies(kafka, options.replication, options.allowOneCopy ?? false);
   const created = await createTopics(kafka, config.prefix, options);
   const raised = await raise(context, options);
-  if (options.dryRun) return { ...(await rehearse(context, created, options.partitions)), raised };
+  if (options.dryRun) return { ...(await rehearse(context, created, options)), raised };
   const partitionCount = await checkCoPartitioned(kafka, config.prefix);
   const topics = usageTopics(config.prefix);
   await refuseEmptied(context, store);
   await noteTopicIds(kafka, store, topics);
   const offsets = await (options.from === 'earliest' ? logStarts : logEnds)(kafka, topics);
-  const begins = await recordCounting(context, topics, partitionCount, offsets);
+  const begins = await recordCounting(context, topics, partitionCount, offsets, options);
   // This comes before the cursors: a shard beyond the recorded number is taken for a lost record.
   await writeShardCount(store, partitionCount);
   let newCursors = 0;
@@ -97,14 +104,14 @@ export async function initialise(context: Context, options: InitOptions): Promis
 async function rehearse(
   context: Context,
   topics: readonly string[],
-  planned: number,
+  options: InitOptions,
 ): Promise<Omit<Initialised, 'raised'>> {
   const { prefix } = context.config;
-  const partitions = await checkCoPartitioned(context.kafka(), prefix, planned);
+  const partitions = await checkCoPartitioned(context.kafka(), prefix, options.partitions);
   const store = await context.store();
   if (topics.length === 0) {
     await refuseEmptied(context, store);
-    await recordedCounting(context);
+    await recordedCounting(context, options);
   }
   const wanted = usageTopics(prefix);
   let cursors = 0;
@@ -115,9 +122,19 @@ async function rehearse(
   return { topics, partitions, cursors, allCursors: wanted.length * partitions };
 }
 
-/** This environment decides, once, about settings that an older version did not record. */
-function recordedCounting({ config, kafka }: Context): Promise<CountingRecord> {
-  return checkCountingSettings(kafka(), config, { unrecorded: countingSettings(config) });
+/**
+ * This environment decides, once, about settings that an older version did not record. If none are
+ * recorded at all and there are cursors, the ledger was emptied: its settings were maybe others.
+ */
+async function recordedCounting(context: Context, options: InitOptions): Promise<CountingRecord> {
+  const { config, kafka } = context;
+  const record = await readCountingRecord(kafka(), config.prefix);
+  if (record.settings === undefined && !options.recordSettings) {
+    const store = await context.store();
+    if ((await readCursors(store, 0)).size > 0) throw settingsMissing();
+  }
+  refuseOtherSettings(record, config, countingSettings(config));
+  return record;
 }
 
 async function raise(
@@ -147,9 +164,10 @@ async function recordCounting(
   topics: readonly string[],
   partitionCount: number,
   offsets: ReadonlyMap<string, readonly number[]>,
+  options: InitOptions,
 ): Promise<Map<number, Map<string, number>>> {
   const { config } = context;
-  const { settings, begins: recorded } = await recordedCounting(context);
+  const { settings, begins: recorded } = await recordedCounting(context, options);
   const begins = new Map<number, Map<string, number>>();
   const added = new Map<number, Map<string, number>>();
   for (let shard = 0; shard < partitionCount; shard += 1) {

@@ -8,11 +8,11 @@ export async function checkSettings({ config, kafka }: Context): Promise<Finding
   if (settings === undefined) {
     return [
       {
-        level: 'warning',
+        level: 'error',
         subject: 'settings',
-        problem:
-          'zone, rounding and limits are not recorded, so a consumer with other settings would not be refused',
-        remedy: 'tallyman init (it changes nothing else)',
+        problem: 'billing.settings holds no zone, rounding and limits, so no consumer starts',
+        remedy:
+          'restore the topic, or set the old values and run `tallyman init --record-settings`; see SETTINGS_MISSING in docs/operating/repair.md',
       },
     ];
   }

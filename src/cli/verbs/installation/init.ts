@@ -29,6 +29,7 @@ export function verb(): Command {
         .choices(['append', 'create'])
         .default('append'),
     )
+    .option('--record-settings', 'record the settings of this environment, after billing.settings was lost')
     .option('--dry-run', 'show what would be created, and create nothing')
     .option('--json', 'one JSON document on stdout')
     .addHelpText(

@@ -308,11 +308,34 @@ test('an environment that counts by other settings is refused', async () => {
   await same.ok('consume', '--until-caught-up');
 }, 300_000);
 
+test('without recorded settings nothing counts, and init records others only when it is told to', async () => {
+  const tallyman = installation();
+  await tallyman.ok('init', '--partitions', '1');
+  await withdraw(tallyman, 'settings');
+  const other = installation({ TALLYMAN_PREFIX: tallyman.prefix, TALLYMAN_ROUNDING: 'per-second' });
+  for (const words of [['consume'], ['rebuild'], ['verify'], ['close'], ['init'], ['init', '--dry-run']]) {
+    const answer = await other.run(words);
+    expect({ words, ...answer }).toMatchObject({ words, code: 3, stdout: '' });
+    expect(answer.stderr).toContain('[SETTINGS_MISSING]');
+  }
+  const findings = await tallyman.run(['doctor', '--json']);
+  expect(JSON.parse(findings.stdout)).toMatchObject({
+    findings: expect.arrayContaining([
+      expect.objectContaining({ level: 'error', subject: 'settings' }),
+    ]) as unknown,
+  });
+  await tallyman.ok('init', '--record-settings');
+  await tallyman.ok('consume', '--until-caught-up');
+  expect((await other.run(['consume', '--until-caught-up'])).stderr).toContain('[OTHER_SETTINGS]');
+}, 300_000);
+
 /** As if `init` had never been run: a record without a value withdraws its key. */
-async function withdrawBegins({ prefix }: Installation): Promise<void> {
+const withdrawBegins = (tallyman: Installation): Promise<void> => withdraw(tallyman, 'begin/0');
+
+async function withdraw({ prefix }: Installation, key: string): Promise<void> {
   const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
   const publisher = await createPublisher(client);
-  await publisher.publish(`${prefix}.billing.settings`, [{ key: 'begin/0', value: null }]);
+  await publisher.publish(`${prefix}.billing.settings`, [{ key, value: null }]);
   await publisher.close();
   await client.close();
 }
