@@ -9,8 +9,9 @@ import { resultsTable } from './support/results-table';
  * npm run test:faults [-- --write-results] [jest's arguments]
  * npm run test:cluster [-- --write-results] [jest's arguments]
  *
- * Runs the fault suite, or its cases on clusters, and ends with a table of its cases. `--write-results` puts the table into
- * the docs, between its markers. SEED=... repeats a run; FAULT_SCALE=0.1 runs a tenth of the load.
+ * Runs the fault suite, or its cases on clusters, and ends with a table of its cases.
+ * `--write-results` puts the table into the docs, between its markers. SEED=... repeats a run;
+ * FAULT_SCALE=0.1 runs a tenth of the load.
  * `chaos --seeds 20 --from 1` chooses the seeds of the chaos test;
  * `http/bridge --outage-seconds 300` how long Kafka is away from the bridge.
  */

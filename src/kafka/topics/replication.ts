@@ -70,7 +70,7 @@ async function defaultCopies(admin: Admin, broker: number): Promise<number> {
 export interface TooFewCopies {
   readonly topics: readonly string[];
   readonly assignments: ReadonlyMap<string, Assignment[]>;
-  /** Their `min.insync.replicas` is too small for so many copies. */
+  /** Their `min.insync.replicas` is too small for this number of copies. */
   readonly belowInSync: readonly string[];
 }
 

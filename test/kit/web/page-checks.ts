@@ -15,7 +15,9 @@ export async function axeFindings(page: Page): Promise<string[]> {
 export const isTooWide = (page: Page): Promise<boolean> =>
   page.evaluate<boolean>('document.documentElement.scrollWidth > document.documentElement.clientWidth');
 
-/** The texts that leave the window at its side, or their own box, and can be read by no scrolling. */
+/**
+ * The texts that leave the window at its side, or their own box, and can be read by no scrolling.
+ */
 export const cutOff = (page: Page): Promise<string[]> =>
   page.evaluate<string[]>(`[...document.querySelectorAll('main *')]
     .filter((element) => element.checkVisibility({ visibilityProperty: true }) && element.closest('.hidden, thead, svg') === null)
