@@ -10,6 +10,8 @@ const namesFaults = process.argv.slice(2).some((argument) => /\bfault/.test(argu
 const namesClusters = process.argv.slice(2).some((argument) => /\bcluster/.test(argument));
 /** Tests of the chart build Helm, which takes minutes, so they have a command of their own. */
 const namesDeploy = process.argv.includes('deploy');
+/** Tests of rights run every verb many times, so they have a command of their own, too. */
+const namesSecurity = process.argv.includes('security');
 
 const shared = {
   rootDir: dirname(__dirname),
@@ -41,7 +43,7 @@ module.exports = {
       ...shared,
       displayName: 'unit',
       testMatch: ['<rootDir>/test/**/*.test.ts'],
-      testPathIgnorePatterns: ['\\.(redis|kafka|browser|fault|cluster|deploy)\\.test\\.ts$'],
+      testPathIgnorePatterns: ['\\.(redis|kafka|browser|fault|cluster|deploy|security)\\.test\\.ts$'],
       setupFilesAfterEnv: ['<rootDir>/test/kit/unit-timeout.js'],
     },
     {
@@ -82,6 +84,15 @@ module.exports = {
             displayName: 'deploy',
             testMatch: ['<rootDir>/test/**/*.deploy.test.ts'],
             globalSetup: '<rootDir>/test/kit/deploy/obtain-helm.ts',
+          },
+        ]
+      : []),
+    ...(namesSecurity
+      ? [
+          {
+            ...shared,
+            displayName: 'security',
+            testMatch: ['<rootDir>/test/**/*.security.test.ts'],
           },
         ]
       : []),

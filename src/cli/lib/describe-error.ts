@@ -1,3 +1,4 @@
+import { isRefused } from '../../kafka/refusal';
 import { TallymanError } from '../../lib/errors';
 import { tlsFaultOf, withoutOpenSslDetails, type TlsFault } from '../../lib/text/tls-fault';
 
@@ -25,7 +26,7 @@ export function describeError(error: unknown): TallymanError {
       {},
       { cause: error },
     );
-  if (/[Nn]ot authorized|authorization failed/.test(message))
+  if (isRefused(message))
     return new TallymanError(
       'KAFKA_ACCESS',
       `Kafka does not let this user do so: ${message}. Grant the user of this verb what docs/operating/security.md lists.`,
@@ -68,6 +69,11 @@ const KAFKA_REMEDIES: readonly (readonly [pattern: RegExp, remedy: string])[] = 
   [
     /current SASL state/,
     'This port does not use SASL: unset KAFKA_SASL_MECHANISM, or name the SASL port in KAFKA_BROKERS.',
+  ],
+  [
+    /group coordinator/,
+    'Check that the brokers run, and that this user has the rights on groups and transactional ids that ' +
+      'docs/operating/security.md lists.',
   ],
   [
     /not support the requested SASL mechanism/,

@@ -1,3 +1,4 @@
+import { isRefused } from '../../kafka/refusal';
 import { isDeepStrictEqual } from 'node:util';
 import { closedMonthProblems, type ClosedMonths } from '../../billing/project/closed-months';
 import type { ProjectDocument } from '../../billing/project/project';
@@ -162,6 +163,7 @@ function toldWhatIsSaved(error: unknown, { saved, lost }: { saved: number; lost?
   const isKafkas = error instanceof Error && error.name.startsWith('KafkaJS');
   if (!isKafkas && !(error instanceof RedisUnavailableError)) return error;
   if (lost !== undefined) return unknownOutcome(lost);
+  if (isRefused(error.message)) return error;
   const what =
     saved === 0
       ? 'Nothing was changed'

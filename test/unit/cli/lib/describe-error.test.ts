@@ -58,6 +58,7 @@ test.each([
     'Correct KAFKA_SASL_USERNAME',
   ],
   ['Not authorized to access topics: [Topic authorization failed]', 'KAFKA_ACCESS', 'Grant'],
+  ['Failed to find group coordinator', 'KAFKA_UNAVAILABLE', 'transactional ids'],
   ['Transactional Id authorization failed', 'KAFKA_ACCESS', 'Grant'],
 ])('%s: %s, with a remedy', (text, code, remedy) => {
   const error = describeError(new KafkaJSConnectionError(text));
