@@ -327,10 +327,23 @@ test('without recorded settings nothing counts, and init records others only whe
   await tallyman.ok('init', '--record-settings');
   await tallyman.ok('consume', '--until-caught-up');
   expect((await other.run(['consume', '--until-caught-up'])).stderr).toContain('[OTHER_SETTINGS]');
+
+  await deleteTopic(`${tallyman.prefix}.billing.settings`);
+  const answer = await other.run(['init']);
+  expect(answer).toMatchObject({ code: 1, stdout: '' });
+  expect(answer.stderr).toContain('[TOPICS_MISSING]');
+  expect(await tallyman.ok('init', '--record-settings')).toContain('billing.settings');
+  await tallyman.ok('consume', '--until-caught-up');
 }, 300_000);
 
 /** As if `init` had never been run: a record without a value withdraws its key. */
 const withdrawBegins = (tallyman: Installation): Promise<void> => withdraw(tallyman, 'begin/0');
+
+async function deleteTopic(topic: string): Promise<void> {
+  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+  await (await client.admin()).deleteTopics({ topics: [topic] });
+  await client.close();
+}
 
 async function withdraw({ prefix }: Installation, key: string): Promise<void> {
   const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
