@@ -6,6 +6,8 @@ import type { RatedEvent } from '../rating/usage';
 import { addCounts, NOTHING_APPLIED, type AppliedCounts, type Chunk } from '../redis/apply/chunk';
 import { ChunkCutter, type ChunkLimits, type ChunkRange } from './chunks';
 import type { DeadLetters, RejectedRecord } from '../dead-letters/dead-letter';
+import { parseOffset } from '../kafka/topics/offset';
+import type { Counted } from './guards/check-epochs';
 import { unpackBatch, type PackedBatch } from '../kafka/wire/fetch-response';
 import type { LogRecord } from '../kafka/wire/record-batch';
 import { uninitialised } from './stop-errors';
@@ -26,6 +28,12 @@ export interface RangeWork {
   readonly totals: ApplyTarget;
   readonly deadLetters: DeadLetters;
   readonly metrics?: ApplyMetrics;
+  /**
+   * Makes sure that the log holds what was counted in another leader epoch: see check-epochs.ts.
+   *
+   * @param fetched the epoch of the records that follow
+   */
+  checkHeld(counted: Counted, fetched: number | undefined): Promise<void>;
   rate(message: RawMessage): RatedMessage;
   readonly chunkLimits?: ChunkLimits;
 }
@@ -62,8 +70,8 @@ const CHUNK_LIMITS: ChunkLimits = { maxRecords: 4_000, maxBytes: 4 * 1_048_576 }
  * @param onChunk called for each applied chunk; returns whether to continue
  * @returns the totals' own cursor if it is before the range, because they lost their tail and the
  *   log must be read again from there; undefined otherwise
- * @throws TallymanError `UNINITIALISED`, `APPLY_REJECTED`, `UNDECODABLE_BATCH`; whatever publishing
- *   or applying throws
+ * @throws TallymanError `UNINITIALISED`, `LOG_DIVERGED`, `APPLY_REJECTED`, `UNDECODABLE_BATCH`;
+ *   whatever publishing or applying throws
  */
 export async function applyRange(
   work: RangeWork,
@@ -79,14 +87,21 @@ export async function applyRange(
     if ('gapAt' in outcome) return { stop: true, gapAt: outcome.gapAt };
     return { stop: !(await onChunk(outcome)) };
   };
-  const send = async (range: ChunkRange, rated: RatedRecords): Promise<{ stop: boolean; gapAt?: number }> => {
+  let follows: number | undefined;
+  const send = async (
+    range: ChunkRange,
+    rated: RatedRecords,
+    epoch: number | undefined,
+  ): Promise<{ stop: boolean; gapAt?: number }> => {
     const { rejected } = rated;
     // A dead letter must be published before the cursor passes its event. A crash in between would
     // lose it otherwise.
     await refuse(work, rejected);
     const settled = await settle();
     if (settled.stop) return settled;
-    onItsWay = applyChunk(work, { topic: work.topic, ...range, events: rated.events }, rated);
+    onItsWay = applyChunk(work, { topic: work.topic, ...range, epoch, follows, events: rated.events }, rated);
+    // The next chunk was fetched with this one, from one log.
+    follows = epoch;
     // The next round, or the end, awaits it. Until then nothing else handles its failure.
     onItsWay.catch(() => undefined);
     return settled;
@@ -95,23 +110,39 @@ export async function applyRange(
   try {
     const cutter = new ChunkCutter(range.from, work.chunkLimits ?? CHUNK_LIMITS);
     let rated = new RatedRecords(work);
+    const sendEnded = async (
+      ended: ChunkRange,
+      epoch: number | undefined,
+    ): Promise<{ stop: boolean; gapAt?: number }> => {
+      endTurn();
+      const sent = await send(ended, rated, epoch);
+      rated = new RatedRecords(work);
+      if (!sent.stop) endTurn = await rating.take();
+      return sent;
+    };
+    let before: PackedBatch | undefined;
     for (const batch of batches) {
+      // A chunk has one epoch, so that its end has it too, wherever the chunk is split.
+      const ended =
+        before && before.leaderEpoch !== batch.leaderEpoch && cutter.cut(parseOffset(before.offset) + 1);
+      if (ended) {
+        const { stop, gapAt } = await sendEnded(ended, before!.leaderEpoch);
+        if (stop) return gapAt;
+      }
+      before = batch;
       const { records } = await unpackBatch(batch);
       for (const record of records) {
         if (record.offset < range.from) continue;
         const ended = cutter.add(record);
         if (ended) {
-          endTurn();
-          const { stop, gapAt } = await send(ended, rated);
+          const { stop, gapAt } = await sendEnded(ended, batch.leaderEpoch);
           if (stop) return gapAt;
-          rated = new RatedRecords(work);
-          endTurn = await rating.take();
         }
         rated.add(record);
       }
     }
     endTurn();
-    const { stop, gapAt } = await send(cutter.end(range.next), rated);
+    const { stop, gapAt } = await send(cutter.end(range.next), rated, before?.leaderEpoch);
     if (stop) return gapAt;
     return (await settle()).gapAt;
   } finally {
@@ -194,7 +225,7 @@ async function applyChunk(
         const record = voids.find((one) => one.offset === offset)!;
         await refuse(work, [rejectedRecord(record, topic, partition, rejection)]);
         before = added(before, { ...reply, rejected: 1 });
-        chunk = { topic, next, from: offset, events: chunk.events.filter((event) => event.offset > offset) };
+        chunk = { ...chunk, from: offset, events: chunk.events.filter((event) => event.offset > offset) };
         break;
       }
       case 'OVERLAP': {
@@ -202,13 +233,19 @@ async function applyChunk(
         if (!(cursor > chunk.from && cursor < next)) {
           throw new TallymanError('BAD_ANSWER', `OVERLAP at ${cursor} for [${chunk.from}, ${next})`, place);
         }
-        chunk = { topic, next, from: cursor, events: chunk.events.filter(({ offset }) => offset >= cursor) };
+        const events = chunk.events.filter(({ offset }) => offset >= cursor);
+        // Another process has counted up to there.
+        chunk = { ...chunk, from: cursor, follows: undefined, events };
         break;
       }
       case 'GAP':
         return { gapAt: reply.cursor };
       case 'UNINITIALISED':
         throw uninitialised(topic, partition);
+      case 'EPOCH':
+        await work.checkHeld({ partition, cursor: chunk.from, epoch: reply.epoch }, chunk.epoch);
+        chunk = { ...chunk, follows: reply.epoch };
+        break;
       case 'UNFROZEN':
         if (restores === MAX_RESTORES) throw unfrozen(place, reply.month);
         restores += 1;

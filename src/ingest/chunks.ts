@@ -40,6 +40,11 @@ export class ChunkCutter {
     return ended;
   }
 
+  /** Ends the chunk at hand at this offset. There is none if it would be empty. */
+  cut(at: number): ChunkRange | undefined {
+    return at > this.from ? this.end(at) : undefined;
+  }
+
   /**
    * The last chunk, up to `next`. It may be empty, because the cursor also has to pass a range
    * without records.

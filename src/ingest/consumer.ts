@@ -19,7 +19,7 @@ export type { ApplyTarget } from './totals';
 export type { PartitionStatus } from './partitions';
 
 /** `topic` is the full name, with the prefix. Anything that `rate` throws is fatal. */
-export interface RunnerOptions extends Omit<RangeWork, 'partition'> {
+export interface RunnerOptions extends Omit<RangeWork, 'partition' | 'checkHeld'> {
   readonly client: KafkaClient;
   readonly groupId: string;
   /**

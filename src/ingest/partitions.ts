@@ -6,6 +6,7 @@ import type { PackedBatch } from '../kafka/wire/fetch-response';
 import type { KafkaClient } from '../kafka/client';
 import { parseOffset } from '../kafka/topics/offset';
 import { checkCursor, decide, review, type ChainDecision, type LogFacts } from './resume-offset';
+import { checkHeld, findDiverged, type Counted } from './guards/check-epochs';
 import { firstRecordBetween } from '../kafka/read-range';
 import { chainStopped, uninitialised } from './stop-errors';
 import { logRanges } from '../kafka/topics/topics';
@@ -16,7 +17,7 @@ export interface PartitionStatus {
   readonly cursor: number | undefined;
 }
 
-export interface PartitionsOptions extends Omit<RangeWork, 'partition'> {
+export interface PartitionsOptions extends Omit<RangeWork, 'partition' | 'checkHeld'> {
   readonly client: KafkaClient;
   readonly logger: Logger;
   /**
@@ -96,7 +97,13 @@ export class Partitions {
         };
         // Our own decoder of fetch responses puts these in the place of kafkajs's records.
         const packed = batch.messages as unknown as PackedBatch[];
-        const gapAt = await applyRange({ ...this.options, partition }, packed, decision, onChunk);
+        const { client, topic } = this.options;
+        const work = {
+          ...{ ...this.options, partition },
+          checkHeld: (counted: Counted, fetched: number | undefined) =>
+            checkHeld(client, topic, counted, fetched),
+        };
+        const gapAt = await applyRange(work, packed, decision, onChunk);
         if (gapAt === undefined) return;
         await this.noteCursor(partition, gapAt);
         this.seek(partition, state, gapAt);
@@ -119,7 +126,10 @@ export class Partitions {
     }));
     const cursors = new Map<number, number>();
     for (const { partition } of reviewed) cursors.set(partition, await this.readCursor(partition));
+    const counted = await this.readCounted(cursors);
     const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
+    const within = counted.filter(({ partition, cursor }) => cursor <= (ranges[partition]?.end ?? 0));
+    const [diverged] = await findDiverged(client, topic, within);
     await this.options.checkTopic();
     for (const { partition, state, known } of reviewed) {
       const cursor = cursors.get(partition);
@@ -134,6 +144,17 @@ export class Partitions {
         throw chainStopped(topic, partition, verdict);
       }
     }
+    if (diverged) throw chainStopped(topic, diverged.partition, diverged);
+  }
+
+  private async readCounted(cursors: ReadonlyMap<number, number>): Promise<Counted[]> {
+    const { topic, totals } = this.options;
+    const counted: Counted[] = [];
+    for (const [partition, cursor] of cursors) {
+      const epoch = await totals.readEpoch(partition, topic, cursor);
+      if (epoch !== undefined) counted.push({ partition, cursor, epoch });
+    }
+    return counted;
   }
 
   private async decideOn(

@@ -49,7 +49,7 @@ export type ChainDecision =
 
 export interface ChainStop {
   readonly do: 'stop';
-  readonly code: 'EVENTS_GONE' | 'CURSOR_PAST_LOG_END' | 'SEEK_IGNORED';
+  readonly code: 'EVENTS_GONE' | 'CURSOR_PAST_LOG_END' | 'LOG_DIVERGED' | 'SEEK_IGNORED';
   readonly message: string;
   readonly fields: Readonly<Record<string, number>>;
 }
@@ -122,4 +122,29 @@ export function checkCursor(cursor: number, log: Pick<LogFacts, 'start' | 'end'>
     };
   }
   return undefined;
+}
+
+/**
+ * Checks whether a log still holds what was counted.
+ *
+ * @param cursor the record before it was counted
+ * @param epoch the leader epoch in which that record was written
+ * @param found the latest epoch of the log up to `epoch`, and its end
+ */
+export function checkEpoch(
+  cursor: number,
+  epoch: number,
+  found: { readonly epoch: number; readonly end: number },
+): ChainStop | undefined {
+  if (found.epoch === epoch && found.end >= cursor) return undefined;
+  const held =
+    found.epoch === epoch ? `holds that epoch up to offset ${found.end} only` : 'does not hold that epoch';
+  return {
+    do: 'stop',
+    code: 'LOG_DIVERGED',
+    message:
+      `The records up to offset ${cursor} were counted in leader epoch ${epoch}, and the log ${held}: it has lost counted ` +
+      'events in an unclean election, and others have their offsets. See the operations guide.',
+    fields: { cursor, epoch, foundEpoch: found.epoch, foundEnd: found.end },
+  };
 }

@@ -1,7 +1,7 @@
 import { traced } from '../lib/tracing';
 import { apply } from '../redis/apply/apply-chunk';
 import type { ApplyAnswer, Chunk } from '../redis/apply/chunk';
-import { readCursor } from '../redis/cursors';
+import { readCursor, readEpoch } from '../redis/cursors';
 import type { Store } from '../redis/store';
 import type { ClosesWatch } from './guards/watch-closes';
 
@@ -10,6 +10,8 @@ export interface ApplyTarget {
   apply(shard: number, chunk: Chunk): Promise<ApplyAnswer>;
   /** The offset to apply next; undefined if no cursor was ever created. */
   readCursor(shard: number, topic: string): Promise<number | undefined>;
+  /** The leader epoch of the last record counted before this cursor, if it is known. */
+  readEpoch(shard: number, topic: string, cursor: number): Promise<number | undefined>;
   /**
    * Sets the shards in which a topic's events are counted from now on, and frees the memory kept
    * for others.
@@ -40,6 +42,7 @@ export function createTotals(
       return answer;
     },
     readCursor: (shard, topic) => readCursor(store, shard, topic),
+    readEpoch: (shard, topic, cursor) => readEpoch(store, shard, topic, cursor),
     assign: (topic, shards) => store.dedupIndex.keepOnly(topic, shards),
     restore: () => closes.restore(),
   };

@@ -9,6 +9,7 @@ import { openedInTime } from './opening';
 import { createSockets } from './sockets';
 import { registerCodecs } from './wire/codecs';
 import { installWorkarounds } from './patches/install';
+import { readEpochEnds, type EpochEnd, type EpochQuestion } from './topics/leader-epochs';
 import { listOffsets, type LogPoint } from './topics/list-offsets';
 import { createLogReader, type LogReader } from './log-reader';
 import { readTopicId } from './topics/topic-id';
@@ -37,6 +38,10 @@ export interface KafkaClient {
    * topic ids.
    */
   topicId(topic: string): Promise<string | undefined>;
+  /**
+   * How far the logs of a topic hold the records of leader epochs, in the order of the questions.
+   */
+  epochEnds(topic: string, questions: readonly EpochQuestion[]): Promise<EpochEnd[]>;
   /** Sends a request that kafkajs does not have. It is sent again if the leader has moved. */
   ask<T>(request: (cluster: Cluster) => Promise<T>): Promise<T>;
   /** Ends every connection at once. Current and later requests fail. It may be called again. */
@@ -111,6 +116,7 @@ export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
         }
       });
     },
+    epochEnds: (topic, questions) => retried((opened) => readEpochEnds(opened, topic, questions)),
     ask: retried,
     topics: (names) => retried((opened) => readTopics(opened, names)),
     topicId: (topic) => retried((opened) => readTopicId(opened, topic)),

@@ -268,6 +268,11 @@ export const ERRORS = {
     'A rebuild was stopped before its end.',
     'Run `tallyman rebuild` again. It continues where it stopped.',
   ),
+  LOG_DIVERGED: failed(
+    'The log has lost events that were counted, and others have their offsets: its leader was elected uncleanly.',
+    'Restore the topic with its offsets. Otherwise run `tallyman doctor`, which shows how to count on; the operations guide ' +
+      'describes what each way bills.',
+  ),
   LOG_STALLED: failed(
     'A partition shows nothing before its end: a transaction may be open.',
     'Run `tallyman doctor`, which names the transaction and the command that ends it.',

@@ -28,13 +28,58 @@ export async function readCursors(store: Store, shard: number): Promise<Map<stri
 }
 
 /**
+ * The leader epoch of the last record that was counted; undefined if it is not known at this
+ * cursor: see epochs.lua.
+ */
+export async function readEpoch(
+  store: Store,
+  shard: number,
+  topic: string,
+  cursor: number,
+): Promise<number | undefined> {
+  return epochAt(cursor, await store.redis.hget(store.keys.shard(shard).writes, epochField(topic)));
+}
+
+/** topic -> the same of all topics of a shard. */
+export async function readEpochs(
+  store: Store,
+  shard: number,
+  cursors: ReadonlyMap<string, number>,
+): Promise<Map<string, number>> {
+  const fields = await store.redis.hgetall(store.keys.shard(shard).writes);
+  return new Map(
+    [...cursors].flatMap(([topic, cursor]) => {
+      const epoch = epochAt(cursor, fields[epochField(topic)]);
+      return epoch === undefined ? [] : [[topic, epoch] as const];
+    }),
+  );
+}
+
+/** Makes the epoch of every shard unknown, until the next chunk is counted. */
+export async function forgetEpochs(store: Store, shardCount: number, topic: string): Promise<void> {
+  const shards = Array.from({ length: shardCount }, (_, shard) => store.keys.shard(shard).writes);
+  await store.send(shards.map((writes) => ['hdel', writes, epochField(topic)]));
+}
+
+const epochField = (topic: string): string => `epoch:${topic}`;
+
+function epochAt(cursor: number, text: string | null | undefined): number | undefined {
+  const [epoch, at] = (text ?? '').split('@');
+  return epoch && /^\d+$/.test(epoch) && at === String(cursor) ? Number(epoch) : undefined;
+}
+
+/**
  * Records which topic the cursors belong to, unless that is recorded already.
  *
- * @returns the id that is recorded now
+ * @returns the id that is recorded now, and whether there was none
  */
-export async function noteTopicId(store: Store, topic: string, id: string): Promise<string> {
-  await store.redis.hsetnx(store.keys.topicIds, topic, id);
-  return (await store.redis.hget(store.keys.topicIds, topic)) ?? id;
+export async function noteTopicId(
+  store: Store,
+  topic: string,
+  id: string,
+): Promise<{ noted: string; isNew: boolean }> {
+  const isNew = (await store.redis.hsetnx(store.keys.topicIds, topic, id)) === 1;
+  return { noted: (await store.redis.hget(store.keys.topicIds, topic)) ?? id, isNew };
 }
 
 /** topic -> its id when its cursors were created. */

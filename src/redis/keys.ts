@@ -11,7 +11,7 @@ export interface ShardKeys {
   readonly closed: string;
   /**
    * Hash: `begun` and `ended` -> how many writes of counted events were begun and ended: see
-   * writes.lua.
+   * writes.lua. `epoch:<topic>` -> `<leader epoch>@<cursor>`: see epochs.lua.
    */
   readonly writes: string;
   /** Hash: run of a close -> its month. Only exists during a close: see seal-freeze.lua. */

@@ -41,8 +41,16 @@ declare module 'ioredis' {
 
 /** A script is a concatenation of files, because Lua in Redis has no other way to share code. */
 const SCRIPTS = [
-  { name: 'applyChunk', files: ['open-month.lua', 'ids.lua', 'writes.lua', 'apply.lua'], numberOfKeys: 7 },
-  { name: 'voidEvent', files: ['open-month.lua', 'ids.lua', 'writes.lua', 'void.lua'], numberOfKeys: 7 },
+  {
+    name: 'applyChunk',
+    files: ['open-month.lua', 'ids.lua', 'writes.lua', 'epochs.lua', 'apply.lua'],
+    numberOfKeys: 7,
+  },
+  {
+    name: 'voidEvent',
+    files: ['open-month.lua', 'ids.lua', 'writes.lua', 'epochs.lua', 'void.lua'],
+    numberOfKeys: 7,
+  },
   { name: 'freezeMonth', files: ['freeze.lua'], numberOfKeys: 2 },
   { name: 'restoreFreeze', files: ['restore-freeze.lua'], numberOfKeys: 2 },
   { name: 'sealFreeze', files: ['seal-freeze.lua'], numberOfKeys: 3 },

@@ -33,6 +33,7 @@ const logger = createLogger('silent');
 const LOUD = [
   'EVENTS_GONE',
   'CURSOR_PAST_LOG_END',
+  'LOG_DIVERGED',
   'TOPIC_REPLACED',
   'SEEK_IGNORED',
   'FREEZE_LOST',
@@ -44,15 +45,13 @@ export type Fault =
   | { do: 'publish'; partition: number; entries: ('event' | 'repeat' | 'bad' | 'hidden')[] }
   | { do: 'rebalance'; shift: number; alone: boolean }
   | { do: 'kill'; member: number }
+  | { do: 'elect'; partition: number }
   | { do: 'lose reply' | 'send twice' | 'lose offsets' | 'close' | 'kill close' | 'outage' }
   | { do: 'settle' | 'look' }
   | { do: 'wait'; steps: number }
   | { do: 'lose tail'; writes: number }
   | { do: 'retention'; partition: number; share: number; harmful: boolean }
-  /**
-   * What is published again stays below the cursor: more, before anyone looks, is not promised. See
-   * docs/exactness.md.
-   */
+  /** What is published again may end below the cursor, at it, or beyond it. */
   | { do: 'lose end'; partition: number; share: number; refill: number }
   | { do: 'recreate'; entries: number };
 
@@ -301,6 +300,8 @@ export class Installation implements World {
         if (chosen.length > 0) this.kafka.rebalance(chosen, fault.shift);
         return;
       }
+      case 'elect':
+        return this.kafka.log(TOPIC, fault.partition).elect();
       case 'kill':
         return this.restart(fault.member);
       case 'lose reply':
@@ -333,8 +334,7 @@ export class Installation implements World {
         const { start, end } = partitionLog;
         partitionLog.loseEnd(start + Math.floor((end - start) * fault.share));
         this.mustStop = cursor > partitionLog.end;
-        const refill = Math.min(fault.refill, cursor - partitionLog.end - 1);
-        if (refill > 0) this.publish(fault.partition, Array<'event'>(refill).fill('event'));
+        this.publish(fault.partition, Array<'event'>(fault.refill).fill('event'));
         return;
       }
       case 'recreate':
@@ -416,6 +416,8 @@ export class Installation implements World {
         apply: async (shard, chunk) => this.redis.apply(process, shard, chunk, await watch.latest()),
         readCursor: (shard, topic) =>
           this.redis.read(process, 'cursor', () => this.redis.cursor(shard, topic)),
+        readEpoch: (shard, topic, cursor) =>
+          this.redis.read(process, 'epoch', () => this.redis.epoch(shard, topic, cursor)),
         assign: () => undefined, // The model of Redis looks ids up itself.
         restore: () => watch.restore(),
       },

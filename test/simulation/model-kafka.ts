@@ -2,6 +2,7 @@ import type { Batch, Consumer, EachBatchPayload } from 'kafkajs';
 import { KafkaJSError, KafkaJSNonRetriableError } from 'kafkajs';
 import { TallymanError } from '../../src/lib/errors';
 import type { KafkaClient } from '../../src/kafka/client';
+import type { EpochQuestion } from '../../src/kafka/topics/leader-epochs';
 import type { LogReader } from '../../src/kafka/log-reader';
 import type { LogRecord } from '../../src/kafka/wire/record-batch';
 import type { Publisher } from '../../src/kafka/producer';
@@ -18,6 +19,9 @@ export class ModelLog {
   start = 0;
   /** Its entries before it lost its end or was recreated. */
   private before: Entry[] | undefined;
+  /** The leader epochs of its entries, and the offset at which each began. */
+  private elections = [{ epoch: 0, start: 0 }];
+  private lastEpoch = 0;
 
   get end(): number {
     return this.entries.length;
@@ -39,12 +43,37 @@ export class ModelLog {
   loseEnd(end: number): void {
     this.before = [...this.entries];
     this.entries.splice(end);
+    this.elections = this.elections.filter(({ start }) => start < end);
+    this.elect();
+  }
+
+  /** Another broker becomes the leader. */
+  elect(): void {
+    this.lastEpoch += 1;
+    this.elections.push({ epoch: this.lastEpoch, start: this.end });
+  }
+
+  epochOf(offset: number): number {
+    return this.elections.findLast(({ start }) => start <= offset)!.epoch;
+  }
+
+  /** As a broker answers, which forgets the epochs whose records retention has deleted. */
+  epochEnd(asked: number): { epoch: number; end: number } {
+    const first = this.elections.findLastIndex(({ start }) => start <= this.start);
+    const kept = this.elections.slice(Math.max(0, first));
+    if (kept.at(-1)!.epoch === asked) return { epoch: asked, end: this.end };
+    const higher = kept.find(({ epoch }) => epoch > asked);
+    if (!higher) return { epoch: -1, end: -1 };
+    const floor = kept.findLast(({ epoch }) => epoch <= asked);
+    return { epoch: floor?.epoch ?? asked, end: Math.max(higher.start, this.start) };
   }
 
   /** Deletes and recreates it, with the same offsets for other records. */
   makeAnew(): void {
     this.loseEnd(0);
     this.start = 0;
+    this.elections = [{ epoch: 0, start: 0 }];
+    this.lastEpoch = 0;
   }
 
   /** Nobody had counted what was lost: what is there now is all there ever was. */
@@ -137,6 +166,10 @@ export class ModelKafka {
     const client = {
       kafkajs: { consumer: () => new ModelConsumer(this, process) },
       listOffsets,
+      epochEnds: (topic: string, questions: readonly EpochQuestion[]) =>
+        process.call('epochs', () =>
+          questions.map(({ partition, epoch }) => this.log(topic, partition).epochEnd(epoch)),
+        ),
       topicId: () => process.call('topic id', () => this.topicId),
       reader: () => Promise.resolve(reader),
       close: () => Promise.resolve(),
@@ -156,6 +189,19 @@ export class ModelKafka {
       close: () => Promise.resolve(),
     };
   }
+}
+
+/** One for each leader epoch, with records or without. */
+function batchesOf(log: ModelLog, position: number, next: number): ModelBatch[] {
+  const batches: ModelBatch[] = [];
+  for (let from = position; from < next;) {
+    const leaderEpoch = log.epochOf(from);
+    let end = from + 1;
+    while (end < next && log.epochOf(end) === leaderEpoch) end += 1;
+    batches.push({ offset: String(end - 1), leaderEpoch, records: log.records(from, end).map(recordOf) });
+    from = end;
+  }
+  return batches;
 }
 
 const recordOf = ({
@@ -182,6 +228,7 @@ const recordOf = ({
  */
 export interface ModelBatch {
   readonly offset: string;
+  readonly leaderEpoch: number;
   readonly records: LogRecord[];
 }
 
@@ -296,8 +343,7 @@ export class ModelConsumer implements Pick<Consumer, 'connect' | 'disconnect' | 
     this.positions.set(partition, position);
     const next = Math.min(position + 1 + world.choose(12), log.end);
     if (next === position) return undefined;
-    const records = log.records(position, next).map(recordOf);
-    const messages: ModelBatch[] = records.length > 0 ? [{ offset: String(next - 1), records }] : [];
+    const messages = batchesOf(log, position, next);
     return {
       topic: this.topic,
       partition,
@@ -311,7 +357,8 @@ export class ModelConsumer implements Pick<Consumer, 'connect' | 'disconnect' | 
   private async handle(batch: Batch, eachBatch: (payload: EachBatchPayload) => Promise<void>): Promise<void> {
     const { partition } = batch;
     const lastVisible = batch.messages.at(-1)?.offset;
-    if (lastVisible === undefined && this.process.world.hidesEmptyBatches) {
+    const messages = batch.messages as unknown as ModelBatch[];
+    if (messages.every(({ records }) => records.length === 0) && this.process.world.hidesEmptyBatches) {
       this.positions.set(partition, Number(batch.lastOffset()) + 1);
       return;
     }

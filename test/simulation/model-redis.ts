@@ -49,6 +49,12 @@ export class ModelRedis {
     return this.shards[shard]!.cursors.get(topic);
   }
 
+  /** The leader epoch of the last record below the cursor, if that is still the cursor. */
+  epoch(shard: number, topic: string, cursor: number): number | undefined {
+    const { cursors, epochs } = this.shards[shard]!;
+    return cursors.get(topic) === cursor ? epochs.get(topic) : undefined;
+  }
+
   /** Everything is gone but what the ledger brings back: `tallyman rebuild`. */
   wipe(topic: string): void {
     this.undo = [];
@@ -121,8 +127,8 @@ export class ModelRedis {
 
   private onShard<T>(shard: number, effect: (model: Shard) => T): T {
     const model = this.shards[shard]!;
-    const { cursors, closed, totals, daily, projects, ids, seals } = model;
-    const before = structuredClone({ cursors, closed, totals, daily, projects, ids, seals });
+    const { cursors, epochs, closed, totals, daily, projects, ids, seals } = model;
+    const before = structuredClone({ cursors, epochs, closed, totals, daily, projects, ids, seals });
     this.remember(() => void Object.assign(this.shards[shard]!, before));
     return effect(model);
   }

@@ -42,6 +42,7 @@ const rebalance: fc.Arbitrary<Fault> = fc.record({
   alone: fc.boolean(),
 });
 const kill: fc.Arbitrary<Fault> = fc.record({ do: fc.constant('kill'), member: fc.nat({ max: 1 }) });
+const elect: fc.Arbitrary<Fault> = fc.record({ do: fc.constant('elect'), partition });
 const loseTail: fc.Arbitrary<Fault> = fc.record({
   do: fc.constant('lose tail'),
   writes: fc.integer({ min: 1, max: 30 }),
@@ -58,6 +59,7 @@ const harmless = fc.array(
     { weight: 6, arbitrary: publish },
     { weight: 2, arbitrary: rebalance },
     { weight: 2, arbitrary: kill },
+    { weight: 2, arbitrary: elect },
     { weight: 2, arbitrary: loseTail },
     { weight: 3, arbitrary: plain('close') },
     { weight: 3, arbitrary: plain('lose reply', 'send twice', 'lose offsets', 'kill close', 'outage') },
@@ -119,15 +121,15 @@ const before = fc.array(
     { weight: 6, arbitrary: publish },
     { weight: 1, arbitrary: rebalance },
     { weight: 1, arbitrary: kill },
+    { weight: 1, arbitrary: elect },
     { weight: 1, arbitrary: loseTail },
     { weight: 2, arbitrary: plain('close', 'lose reply', 'send twice', 'lose offsets') },
     { weight: 1, arbitrary: retention(false) },
   ),
   { minLength: 2, maxLength: 12, size: 'max' },
 );
-/** Nothing is published any more: nothing new may hide what is lost before it is seen. */
 const meanwhile = fc.array(
-  fc.oneof(rebalance, kill, wait, plain('lose reply', 'send twice', 'lose offsets')),
+  fc.oneof(publish, elect, rebalance, kill, wait, plain('lose reply', 'send twice', 'lose offsets')),
   {
     maxLength: 6,
     size: 'max',
@@ -137,13 +139,13 @@ const meanwhile = fc.array(
 test.each<[loss: string, stops: string[], fc.Arbitrary<Fault>]>([
   ['retention removed what was not applied', ['EVENTS_GONE'], retention(true)],
   [
-    'a log lost its end, and not all of it was published again',
-    ['CURSOR_PAST_LOG_END'],
-    fc.record({ do: fc.constant('lose end'), partition, share, refill: fc.nat({ max: 12 }) }),
+    'a log lost its end, and fewer or more events were published after that',
+    ['CURSOR_PAST_LOG_END', 'LOG_DIVERGED'],
+    fc.record({ do: fc.constant('lose end'), partition, share, refill: fc.nat({ max: 30 }) }),
   ],
   [
     'the topic was recreated, with any length',
-    ['TOPIC_REPLACED', 'CURSOR_PAST_LOG_END'],
+    ['TOPIC_REPLACED', 'CURSOR_PAST_LOG_END', 'LOG_DIVERGED'],
     fc.record({ do: fc.constant('recreate'), entries: fc.nat({ max: 40 }) }),
   ],
 ])(

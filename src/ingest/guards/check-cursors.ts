@@ -2,8 +2,9 @@ import { TallymanError } from '../../lib/errors';
 import type { KafkaClient } from '../../kafka/client';
 import { checkCursor } from '../resume-offset';
 import { chainStopped, topicReplaced, uninitialised } from '../stop-errors';
+import { findDiverged, type Counted } from './check-epochs';
 import { checkCoPartitioned, logRanges, type LogRange } from '../../kafka/topics/topics';
-import { readCursors, readTopicIds } from '../../redis/cursors';
+import { readCursors, readEpochs, readTopicIds } from '../../redis/cursors';
 import type { Store } from '../../redis/store';
 import { restoreShardCount } from '../../installation/shard-count';
 
@@ -26,7 +27,7 @@ export interface CheckedCursors {
  *
  * @param topics full names
  * @throws TallymanError `TOPICS_MISSING`, `NOT_CO_PARTITIONED`, `UNINITIALISED`, `TOPIC_REPLACED`,
- *   `EVENTS_GONE`, `CURSOR_PAST_LOG_END`, `FEWER_SHARDS`
+ *   `EVENTS_GONE`, `CURSOR_PAST_LOG_END`, `LOG_DIVERGED`, `FEWER_SHARDS`
  */
 export async function checkCursors(
   kafka: KafkaClient,
@@ -37,11 +38,16 @@ export async function checkCursors(
   const partitionCount = await checkCoPartitioned(kafka, prefix);
   const look = async (): Promise<{ ranges: Map<string, LogRange[]>; stop?: TallymanError }> => {
     const cursors: Map<string, number>[] = [];
-    for (let shard = 0; shard < partitionCount; shard += 1) cursors.push(await readCursors(store, shard));
+    const epochs: Map<string, number>[] = [];
+    for (let shard = 0; shard < partitionCount; shard += 1) {
+      const ofShard = await readCursors(store, shard);
+      cursors.push(ofShard);
+      epochs.push(await readEpochs(store, shard, ofShard));
+    }
     // Read after the cursors, so that a cursor that moves meanwhile does not look as if it were
     // beyond the end.
     const ranges = await logRanges(kafka, topics);
-    const stop = firstStop(cursors, ranges);
+    const stop = firstStop(cursors, ranges) ?? (await firstDiverged(kafka, topics, cursors, epochs));
     return { ranges, ...(stop && { stop }) };
   };
   let { ranges, stop } = await look();
@@ -72,6 +78,31 @@ function firstStop(
     }
   }
   return undefined;
+}
+
+async function firstDiverged(
+  kafka: KafkaClient,
+  topics: readonly string[],
+  cursors: readonly ReadonlyMap<string, number>[],
+  epochs: readonly ReadonlyMap<string, number>[],
+): Promise<TallymanError | undefined> {
+  for (const topic of topics) {
+    const [diverged] = await findDiverged(kafka, topic, countedOf(topic, cursors, epochs));
+    if (diverged) return chainStopped(topic, diverged.partition, diverged);
+  }
+  return undefined;
+}
+
+/** @param cursors, epochs by shard */
+export function countedOf(
+  topic: string,
+  cursors: readonly ReadonlyMap<string, number>[],
+  epochs: readonly ReadonlyMap<string, number>[],
+): Counted[] {
+  return cursors.flatMap((ofShard, partition) => {
+    const [cursor, epoch] = [ofShard.get(topic), epochs[partition]?.get(topic)];
+    return cursor === undefined || epoch === undefined ? [] : [{ partition, cursor, epoch }];
+  });
 }
 
 async function checkTopicIds(

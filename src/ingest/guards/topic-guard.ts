@@ -2,7 +2,7 @@ import { KafkaJSError, type KafkaClient } from '../../kafka/client';
 import { EXIT } from '../../lib/error-codes';
 import { TallymanError } from '../../lib/errors';
 import type { Store } from '../../redis/store';
-import { noteTopicId } from '../../redis/cursors';
+import { forgetEpochs, noteTopicId } from '../../redis/cursors';
 import { topicReplaced } from '../stop-errors';
 
 /** Keeps a consumer from counting events of one topic under the offsets of another. */
@@ -58,7 +58,9 @@ export async function noteTopicIds(
   for (const topic of topics) {
     const id = await kafka.topicId(topic);
     if (id === undefined) continue;
-    const noted = await noteTopicId(store, topic, known[topic] ?? id);
+    const { noted, isNew } = await noteTopicId(store, topic, known[topic] ?? id);
+    // A copy of a topic has epochs of its own.
+    if (isNew) await forgetEpochs(store, (await kafka.topics([topic])).get(topic)?.length ?? 0, topic);
     if (noted === id) continue;
     const { code, message, fields } = topicReplaced(topic, noted, id);
     throw new TallymanError(code, message, fields, { exit: EXIT.refused });

@@ -31,6 +31,7 @@ export interface PackedBatch {
   readonly offset: string;
   /** It holds only transaction markers or aborted records, so nothing for consumers. */
   readonly isControlRecord: boolean;
+  readonly leaderEpoch: number;
   readonly topic: string;
   readonly partition: number;
   readonly bytes: Buffer;
@@ -117,7 +118,7 @@ async function cutBatches(
     if (end > bytes.length) break;
     const batch = bytes.subarray(at, end);
     try {
-      const { lastOffset, isTransactional, isControl, producerId } = readBatchHeader(batch);
+      const { lastOffset, isTransactional, isControl, producerId, leaderEpoch } = readBatchHeader(batch);
       while (aborted[0] && aborted[0].firstOffset <= lastOffset) {
         abortedProducers.add(aborted[0].producerId);
         aborted.shift();
@@ -128,7 +129,14 @@ async function cutBatches(
         if (records.some(isAbortMarker)) abortedProducers.delete(producerId);
       }
       const isControlRecord = isControl || isAborted;
-      batches.push({ offset: String(lastOffset), isControlRecord, topic, partition, bytes: batch });
+      batches.push({
+        offset: String(lastOffset),
+        isControlRecord,
+        leaderEpoch,
+        topic,
+        partition,
+        bytes: batch,
+      });
     } catch (error) {
       throw undecodable(topic, partition, batch, error);
     }

@@ -30,6 +30,8 @@ export interface BatchHeader {
   readonly isTransactional: boolean;
   readonly isControl: boolean;
   readonly producerId: bigint;
+  /** The election of the leader that wrote it: see leader-epochs.ts. */
+  readonly leaderEpoch: number;
 }
 
 /**
@@ -45,6 +47,7 @@ const PART_BYTES = 300;
 export const HEADER_BYTES = 61;
 const LENGTH_AT = 8;
 const AFTER_LENGTH = 12;
+const LEADER_EPOCH_AT = 12;
 const MAGIC_AT = 16;
 const CRC_AT = 17;
 const ATTRIBUTES_AT = 21;
@@ -87,6 +90,7 @@ export function readBatchHeader(batch: Buffer): BatchHeader {
     isTransactional: (attributes & TRANSACTIONAL) !== 0,
     isControl: (attributes & CONTROL) !== 0,
     producerId: batch.readBigInt64BE(PRODUCER_ID_AT),
+    leaderEpoch: batch.readInt32BE(LEADER_EPOCH_AT),
   };
 }
 

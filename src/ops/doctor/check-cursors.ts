@@ -1,10 +1,12 @@
 import { checkCursor } from '../../ingest/resume-offset';
 import type { Context } from '../../installation/context';
 import { checkCloses } from '../../installation/ledgers/check-closes';
-import { logRanges, usageTopics } from '../../kafka/topics/topics';
+import { countedOf } from '../../ingest/guards/check-cursors';
+import { findDiverged } from '../../ingest/guards/check-epochs';
+import { logRanges, usageTopics, type LogRange } from '../../kafka/topics/topics';
 import type { Finding } from '../../lib/finding';
 import { pause } from '../../lib/process/poller';
-import { readCursors } from '../../redis/cursors';
+import { readCursors, readEpochs } from '../../redis/cursors';
 import { checkTopicIds } from './check-topic-ids';
 
 /** A partition that is behind is called stuck if its cursor does not move for this long. */
@@ -42,6 +44,7 @@ export async function checkCursors(context: Context): Promise<Finding[]> {
       } else if (cursor < range.end) behind.push({ topic, partition, cursor, end: range.end });
     }
   }
+  findings.push(...(await checkEpochs(context, ranges)));
   // Redis can be compared with the ledger only if there are cursors.
   if (findings.length === 0) {
     const shardCount = Math.max(...[...ranges.values()].map((partitions) => partitions.length));
@@ -57,6 +60,38 @@ export async function checkCursors(context: Context): Promise<Finding[]> {
       problem: `${end - cursor} events are waiting, and the cursor has stopped at ${cursor}`,
       remedy: 'start the consumers (tallyman consume), or check their logs',
     });
+  }
+  return findings;
+}
+
+/** Finds logs that have lost what was counted, and filled the gap. */
+async function checkEpochs(
+  context: Context,
+  ranges: ReadonlyMap<string, readonly LogRange[]>,
+): Promise<Finding[]> {
+  const store = await context.store();
+  const shardCount = Math.max(...[...ranges.values()].map((partitions) => partitions.length));
+  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
+  const cursors = await Promise.all(shards.map((shard) => readCursors(store, shard)));
+  const epochs = await Promise.all(shards.map((shard) => readEpochs(store, shard, cursors[shard]!)));
+  const findings: Finding[] = [];
+  for (const [topic, partitions] of ranges) {
+    const counted = countedOf(topic, cursors, epochs).filter(
+      ({ partition, cursor }) => !checkCursor(cursor, partitions[partition]!),
+    );
+    for (const { partition, message, fields } of await findDiverged(context.kafka(), topic, counted)) {
+      const { cursor, epoch, foundEpoch, foundEnd } = fields as Record<string, number>;
+      const key = store.keys.shard(partition).cursor;
+      const countOn =
+        foundEpoch === epoch && foundEnd! < cursor!
+          ? 'stop the consumers, and count on from where the log parts, which bills the lost events too: ' +
+            `\`redis-cli -u $REDIS_URL HSET '${key}' ${topic} ${foundEnd}\``
+          : 'stop the consumers, and count only what the log holds now: tallyman rebuild --empty';
+      findings.push({
+        ...{ level: 'error', code: 'LOG_DIVERGED', subject: `${topic}/${partition}`, problem: message },
+        remedy: `restore Kafka's data; or ${countOn}`,
+      });
+    }
   }
   return findings;
 }

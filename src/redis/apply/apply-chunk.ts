@@ -1,6 +1,13 @@
 import type { ScriptAnswer } from '../scripts';
 import type { Store } from '../store';
-import { addCounts, NOTHING_APPLIED, readRefusal, type ApplyAnswer, type Chunk } from './chunk';
+import {
+  addCounts,
+  epochArguments,
+  NOTHING_APPLIED,
+  readRefusal,
+  type ApplyAnswer,
+  type Chunk,
+} from './chunk';
 import { windowState, withDedupIndex } from './dedup-index';
 import { fingerprintBytes, packChunk, type PackedChunk } from './pack-chunk';
 import { voidEvent } from './void-event';
@@ -35,7 +42,7 @@ export async function apply(
   let sum = NOTHING_APPLIED;
   for (const step of stepsOf(chunk)) {
     const answer = isVoid(step)
-      ? await voidEvent(store, shard, step.topic, step.events[0]!, lastClosed)
+      ? await voidEvent(store, shard, step, lastClosed)
       : await applyUsages(store, shard, step, lastClosed);
     switch (answer.answer) {
       case 'APPLIED':
@@ -49,6 +56,7 @@ export async function apply(
       case 'OVERLAP':
       case 'GAP':
       case 'UNINITIALISED':
+      case 'EPOCH':
       case 'UNFROZEN':
       case 'REJECTED':
         return answer;
@@ -59,7 +67,7 @@ export async function apply(
 
 /** Runs of usages, and each void on its own, without a gap between them. */
 function* stepsOf(chunk: Chunk): Generator<Chunk> {
-  const { topic, from, next, events } = chunk;
+  const { from, next, events } = chunk;
   const voids = events.filter(({ isVoid }) => isVoid);
   if (voids.length === 0) {
     yield chunk;
@@ -70,14 +78,14 @@ function* stepsOf(chunk: Chunk): Generator<Chunk> {
   for (const event of voids) {
     const at = events.indexOf(event, taken);
     if (event.offset !== start || at > taken) {
-      yield { topic, from: start, next: event.offset, events: events.slice(taken, at) };
+      yield { ...chunk, from: start, next: event.offset, events: events.slice(taken, at) };
     }
-    yield { topic, from: event.offset, next: event.offset + 1, events: [event] };
+    yield { ...chunk, from: event.offset, next: event.offset + 1, events: [event] };
     start = event.offset + 1;
     taken = at + 1;
   }
   if (start !== next || taken < events.length) {
-    yield { topic, from: start, next, events: events.slice(taken) };
+    yield { ...chunk, from: start, next, events: events.slice(taken) };
   }
 }
 
@@ -108,6 +116,7 @@ async function applyUsages(
       fingerprintBytes(packed.halves),
       packed.usages,
       lastClosed ?? '',
+      ...epochArguments(chunk),
     );
     if (sent[0] !== 'APPLIED') return sent;
     known?.own.ids.addAll(packed.halves);
@@ -130,11 +139,11 @@ async function applySplit(
   lastClosed: string | undefined,
   at: number,
 ): Promise<ApplyAnswer> {
-  const { topic, from, next, events } = chunk;
-  const below = { topic, from, next: at, events: events.filter(({ offset }) => offset < at) };
+  const { events } = chunk;
+  const below = { ...chunk, next: at, events: events.filter(({ offset }) => offset < at) };
   const first = await applyUsages(store, shard, below, lastClosed);
   if (first.answer !== 'APPLIED') return first;
-  const rest = { topic, from: at, next, events: events.filter(({ offset }) => offset >= at) };
+  const rest = { ...chunk, from: at, events: events.filter(({ offset }) => offset >= at) };
   const second = await applyUsages(store, shard, rest, lastClosed);
   if (second.answer !== 'APPLIED') return second;
   return { answer: 'APPLIED', ...addCounts(first, second) };

@@ -11,11 +11,21 @@ export interface Chunk {
   readonly from: number;
   /** The offset after the last one of the chunk. */
   readonly next: number;
+  /** The leader epoch of all of its records; absent if it is not known. */
+  readonly epoch?: number | undefined;
+  /** A leader epoch that the log is known to hold up to `from`. */
+  readonly follows?: number | undefined;
   /**
    * In offset order; every offset is in [from, next). Bad events and filtered records are absent.
    */
   readonly events: readonly RatedEvent[];
 }
+
+/** The epochs of a chunk, as the scripts take them. */
+export const epochArguments = ({ epoch = -1, follows }: Chunk): [string, string] => [
+  String(epoch),
+  follows === undefined ? '' : String(follows),
+];
 
 /** How many events of a chunk had which outcome. */
 export interface AppliedCounts {
@@ -35,6 +45,8 @@ export type ApplyAnswer =
   | { readonly answer: 'OVERLAP'; readonly cursor: number }
   | { readonly answer: 'GAP'; readonly cursor: number }
   | { readonly answer: 'UNINITIALISED' }
+  /** What is before the chunk was counted in this leader epoch. Does the log still hold it? */
+  | { readonly answer: 'EPOCH'; readonly epoch: number }
   | { readonly answer: 'UNFROZEN'; readonly month: string }
   | { readonly answer: 'REJECTED'; readonly detail: string }
   /**
@@ -69,6 +81,8 @@ export function readRefusal([answer, value]: ScriptAnswer): ApplyAnswer {
       return { answer, cursor: Number(value) };
     case 'UNINITIALISED':
       return { answer };
+    case 'EPOCH':
+      return { answer, epoch: Number(value) };
     case 'UNFROZEN':
       return { answer, month: String(value) };
     case 'REJECTED':

@@ -1,6 +1,6 @@
 import { meterKey } from '../../rating/meters';
 import type { RatedEvent } from '../../rating/usage';
-import { NOTHING_APPLIED, readRefusal, type ApplyAnswer } from './chunk';
+import { epochArguments, NOTHING_APPLIED, readRefusal, type ApplyAnswer, type Chunk } from './chunk';
 import type { Fingerprint } from './fingerprint';
 import { windowState, withDedupIndex, type DedupWindows } from './dedup-index';
 import { fingerprintBytes, isDayOf, wellFormed } from './pack-chunk';
@@ -16,15 +16,17 @@ const VOID_MARK = '#void';
  * event is taken back once, however many voids name it. An event that comes after its void is not
  * counted.
  *
+ * @param chunk holds the void alone
  * @param lastClosed see `apply`
  */
 export async function voidEvent(
   store: Store,
   shard: number,
-  topic: string,
-  event: RatedEvent,
+  chunk: Chunk,
   lastClosed?: string,
 ): Promise<ApplyAnswer> {
+  const { topic } = chunk;
+  const event = chunk.events[0]!;
   const { offset, project, month, day } = event;
   if (!(Number.isSafeInteger(offset) && offset >= 0))
     return { answer: 'REJECTED', detail: `${offset} is not an offset` };
@@ -43,7 +45,7 @@ export async function voidEvent(
       keys.writes,
       ...[topic, String(offset), ...windowState(known), stateOf(known, own, asVoid)],
       fingerprintBytes(halves),
-      ...[project, month, day, lastClosed ?? ''],
+      ...[project, month, day, lastClosed ?? '', ...epochArguments(chunk)],
       ...quantities,
     );
     if (sent[0] === 'VOIDED' || sent[0] === 'UNKNOWN') known?.own.ids.addAll(halves);

@@ -10,7 +10,7 @@ KEYS  all contain the shard's hash tag. 3 to 6 are stems: the script appends the
   5  projects  .. <month>              set of projects
   6  ids       .. <period>                    hash: topic -> how many
                .. <period>:<topic>:<segment>  string of fingerprints
-  7  writes    hash: begun, ended -> integer, see writes.lua
+  7  writes    hash: begun, ended -> integer, see writes.lua; epoch:<topic> -> epoch@cursor, see epochs.lua
 
 ARGV
   1  topic
@@ -19,11 +19,14 @@ ARGV
   4  period, 5 period before, 6 and 7 number of ids in each: what the chunk was compared with, see agreeOnIds
   8  fingerprints  of the events that the chunk adds, 8 bytes each, without duplicates
   9  usages    the sums of these events as JSON, see readUsages
- 10  closed    the latest closed month that the sender has seen; empty or absent if there is none
+ 10  closed    the latest closed month that the sender has seen; empty if there is none
+ 11  epoch     the leader epoch of the chunk's records; -1 if it is not known
+ 12  follows   a leader epoch that the log holds up to `from`; empty if the sender has not asked
 
 Answers
   APPLIED
   ALREADY_APPLIED cursor | OVERLAP cursor | GAP cursor | UNINITIALISED
+  EPOCH epoch       the record before `from` was counted in this epoch: ask the log whether it holds it, and send again
   UNFROZEN month    the shard has lost the freeze of that closed month: restore it and send again
   SPLIT offset      a month was frozen at this offset, inside the chunk: send the two parts
   IDS period before ownCount previousCount    the ids are different: read them and send again
@@ -146,6 +149,7 @@ local function applyChunk(ids)
   -- This cannot fail any more, because both keys were read above.
   addIds(ids, fingerprints)
   call('HSET', cursorKey, topic, ARGV[3])
+  storeEpoch(writesKey, topic, ARGV[11], ARGV[3])
   endWrites(writesKey)
 end
 
@@ -165,6 +169,11 @@ if from < at then
 end
 if from > at then
   return { 'GAP', cursor }
+end
+
+local otherEpoch = checkEpoch(writesKey, topic, cursor, ARGV[11], ARGV[12])
+if otherEpoch then
+  return otherEpoch
 end
 
 local knownClosed = ARGV[10]

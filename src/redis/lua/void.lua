@@ -13,7 +13,8 @@ ARGV
  10  month         of the event
  11  day           of the event
  12  closed        the latest closed month that the sender has seen; empty if there is none
- 13  meter, quantity, meter, quantity ...: what the event was counted as, each meter once
+ 13  epoch, 14 follows: as in apply.lua
+ 15  meter, quantity, meter, quantity ...: what the event was counted as, each meter once
 
 Answers
   VOIDED
@@ -21,7 +22,8 @@ Answers
   UNKNOWN          it was not counted in this period or the one before. Its id is stored, so that the event counts
                    nothing if it comes later: the order of the two does not matter
   MISMATCH field   that day holds less, so the void does not repeat the event as it was. Nothing was written
-  ALREADY_APPLIED cursor | GAP cursor | UNINITIALISED | UNFROZEN month | IDS ... | REJECTED detail   as in apply.lua
+  ALREADY_APPLIED cursor | GAP cursor | UNINITIALISED | EPOCH epoch | UNFROZEN month | IDS ... | REJECTED detail
+                   as in apply.lua
 Everything is checked before the first write, so nothing has to be undone.
 ]]
 local cursorKey, closedKey = KEYS[1], KEYS[2]
@@ -29,7 +31,7 @@ local totalsStem, dailyStem, projectsStem, idsStem, writesKey = KEYS[3], KEYS[4]
 local topic, offset = ARGV[1], tonumber(ARGV[2])
 local state, fingerprints = ARGV[7], ARGV[8]
 local project, month, day = ARGV[9], ARGV[10], ARGV[11]
-local FIRST_USAGE = 13
+local FIRST_USAGE = 15
 -- Nothing that old can have been counted, given the limit on an event's age and two periods. This
 -- keeps the search short.
 local YEARS_BACK = 10
@@ -47,6 +49,11 @@ if offset < at then
 end
 if offset > at then
   return { 'GAP', cursor }
+end
+
+local otherEpoch = checkEpoch(writesKey, topic, cursor, ARGV[13], ARGV[14])
+if otherEpoch then
+  return otherEpoch
 end
 
 if ARGV[12] ~= '' and call('HEXISTS', closedKey, ARGV[12]) == 0 then
@@ -121,8 +128,14 @@ local function take(key, field, quantity)
   end
 end
 
+local function moveCursor()
+  local nextOffset = string.format('%.0f', offset + 1)
+  call('HSET', cursorKey, topic, nextOffset)
+  storeEpoch(writesKey, topic, ARGV[13], nextOffset)
+end
+
 if state == 'VOIDED' then
-  call('HSET', cursorKey, topic, string.format('%.0f', offset + 1))
+  moveCursor()
   return { 'DUPLICATE' }
 end
 local totalsKey, dailyKey
@@ -154,6 +167,6 @@ if state == 'COUNTED' then
   end
 end
 addIds(ids, fingerprints)
-call('HSET', cursorKey, topic, string.format('%.0f', offset + 1))
+moveCursor()
 endWrites(writesKey)
 return { state == 'COUNTED' and 'VOIDED' or 'UNKNOWN' }

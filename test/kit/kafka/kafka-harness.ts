@@ -51,6 +51,10 @@ export class MemoryTotals implements ApplyTarget {
     return Promise.resolve(this.cursors.get(shard));
   }
 
+  readEpoch(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   assign(): void {
     // It keeps all in memory as it is.
   }

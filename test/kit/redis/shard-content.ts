@@ -4,6 +4,8 @@ import type { TotalsModel } from './totals-model';
 /** All that a shard holds, without the part of the keys that is always the same. */
 export interface ShardContent {
   cursors: Record<string, string>;
+  /** Topic -> `<epoch>@<cursor>`. */
+  epochs: Record<string, string>;
   closed: Record<string, Record<string, number>>;
   /** `totals:<month>:<project>`, `daily:...` -> field -> integer. */
   sums: Record<string, Record<string, string>>;
@@ -31,7 +33,7 @@ const READ_ALL = `
 export async function readShard(store: Store, prefix: string, shard: number): Promise<ShardContent> {
   const stem = `${prefix}:usage:{${shard}}:`;
   const all = (await store.redis.eval(READ_ALL, 1, stem, `${stem}*`)) as [string, string[]][];
-  const content: ShardContent = { cursors: {}, closed: {}, sums: {}, projects: {}, ids: {} };
+  const content: ShardContent = { cursors: {}, epochs: {}, closed: {}, sums: {}, projects: {}, ids: {} };
   const counts: Record<string, number> = {};
   for (const [key, values] of all) {
     const [kind, period, topic] = key.slice(stem.length).split(':') as [string, string, string | undefined];
@@ -43,7 +45,10 @@ export async function readShard(store: Store, prefix: string, shard: number): Pr
         Object.entries(hash()).map(([month, json]) => [month, JSON.parse(json) as Record<string, number>]),
       );
     else if (kind === 'writes') {
-      const { begun, ended } = hash();
+      const { begun, ended, ...epochs } = hash();
+      content.epochs = Object.fromEntries(
+        Object.entries(epochs).map(([field, text]) => [field.replace(/^epoch:/, ''), text]),
+      );
       if (begun !== ended) throw new Error(`${begun} writes began, ${ended} ended`);
     } else if (kind === 'totals' || kind === 'daily') content.sums[key.slice(stem.length)] = hash();
     else if (kind === 'projects') content.projects[period] = values.sort();
@@ -74,6 +79,9 @@ export function contentOf(model: TotalsModel, fingerprintOf: (identity: string) 
     Object.fromEntries([...groups].map(([group, members]) => [group, [...members].map(of).sort()]));
   return {
     cursors: Object.fromEntries([...model.cursors].map(([topic, offset]) => [topic, String(offset)])),
+    epochs: Object.fromEntries(
+      [...model.epochs].map(([topic, epoch]) => [topic, `${epoch}@${model.cursors.get(topic)}`]),
+    ),
     closed: Object.fromEntries(
       [...model.closed].map(([month, cursors]) => [month, Object.fromEntries(cursors)]),
     ),

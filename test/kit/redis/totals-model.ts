@@ -9,6 +9,8 @@ type Cursors = Map<string, number>;
  */
 export class TotalsModel {
   cursors: Cursors = new Map();
+  /** The leader epoch of the last record below each cursor; -1 if nobody knows it. */
+  epochs = new Map<string, number>();
   closed = new Map<string, Cursors>();
   /** `<month> <project>` -> field -> integer. */
   totals = new Map<string, Map<string, bigint>>();
@@ -21,12 +23,14 @@ export class TotalsModel {
   /** Every event that was applied: topic -> offset -> event. */
   log = new Map<string, Map<number, RatedEvent>>();
 
-  apply({ topic, from, next, events }: Chunk, lastClosed?: string): ApplyAnswer {
+  apply({ topic, from, next, epoch = -1, follows, events }: Chunk, lastClosed?: string): ApplyAnswer {
     const cursor = this.cursors.get(topic);
     if (cursor === undefined) return { answer: 'UNINITIALISED' };
     if (next <= cursor) return { answer: 'ALREADY_APPLIED', cursor };
     if (from < cursor) return { answer: 'OVERLAP', cursor };
     if (from > cursor) return { answer: 'GAP', cursor };
+    const counted = this.epochs.get(topic) ?? -1;
+    if (counted >= 0 && counted !== epoch && counted !== follows) return { answer: 'EPOCH', epoch: counted };
     if (lastClosed !== undefined && !this.closed.has(lastClosed))
       return { answer: 'UNFROZEN', month: lastClosed };
     const counts = { counted: 0, duplicates: 0, late: 0, voided: 0, unknownVoids: 0 };
@@ -56,6 +60,7 @@ export class TotalsModel {
         if (outcome === 'late') counts.late += 1;
       }
       this.cursors.set(topic, end);
+      this.epochs.set(topic, epoch);
     }
     return { answer: 'APPLIED', ...counts };
   }
@@ -171,8 +176,8 @@ export class TotalsModel {
   }
 
   private copy(): Partial<TotalsModel> {
-    const { cursors, totals, daily, projects, ids, allIds, log } = this;
-    return structuredClone({ cursors, totals, daily, projects, ids, allIds, log });
+    const { cursors, epochs, totals, daily, projects, ids, allIds, log } = this;
+    return structuredClone({ cursors, epochs, totals, daily, projects, ids, allIds, log });
   }
 }
 

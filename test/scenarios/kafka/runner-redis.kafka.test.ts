@@ -7,7 +7,7 @@ import { readTopic } from '../../kit/kafka/read-topic';
 import type { ApplyTarget } from '../../../src/ingest/consumer';
 import { logEnds, topicName } from '../../../src/kafka/topics/topics';
 import { apply } from '../../../src/redis/apply/apply-chunk';
-import { initCursor, readCursor } from '../../../src/redis/cursors';
+import { initCursor, readCursor, readEpoch } from '../../../src/redis/cursors';
 import { readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
 import { eventually } from '../../kit/eventually';
@@ -43,6 +43,7 @@ it('counts into Redis what is in Kafka, once, through repeats, bad events and ch
   const totals: ApplyTarget = {
     apply: (shard, chunk) => apply(store, shard, chunk),
     readCursor: (shard, topic) => readCursor(store, shard, topic),
+    readEpoch: (shard, topic, cursor) => readEpoch(store, shard, topic, cursor),
     assign: (topic, shards) => store.dedupIndex.keepOnly(topic, shards),
     restore: () => Promise.resolve(),
   };

@@ -1,10 +1,14 @@
+import { once } from 'node:events';
+import { Redis } from 'ioredis';
 import { ConfigResourceTypes } from 'kafkajs';
 import { startBrokers } from '../../../src/dev/services/native-kafka';
 import type { NativeService } from '../../../src/dev/services/service';
 import { openKafka, type KafkaClient } from '../../../src/kafka/client';
-import { ownTopics, topicName, usageTopics } from '../../../src/kafka/topics/topics';
+import { ownTopics, topicName, USAGE_MESSAGE_MAX_BYTES } from '../../../src/kafka/topics/topics';
 import type { Finding } from '../../../src/lib/finding';
+import { eventually } from '../../kit/eventually';
 import { quietLog } from '../../kit/kafka/kafka-harness';
+import { testRedisUrl } from '../../kit/services';
 import { installation, type Installation } from '../../kit/tallyman';
 
 let brokers: NativeService[];
@@ -20,6 +24,16 @@ afterAll(async () => {
   await client.close();
   await Promise.all(brokers.map((broker) => broker.stop()));
 });
+
+/** A minute each. */
+const eventsOf = (ids: string, count: number, projects = 1): string[] =>
+  Array.from({ length: count }, (_, i) =>
+    JSON.stringify({
+      ...{ specversion: '1.0', id: `${ids}-${i}`, source: '/test', type: 'usage.session.v1' },
+      ...{ subject: projects === 1 ? 'acme' : `p${i % projects}`, time: new Date().toISOString() },
+      data: { service: 'webrtc', durationMs: 60_000 },
+    }),
+  );
 
 const copiesFound = async (): Promise<string[]> => {
   const { stdout } = await tallyman.run(['doctor', '--json']);
@@ -75,22 +89,20 @@ test('with one broker down, and a topic of somebody else without a leader, nothi
     topics: [{ topic: others, replicaAssignment: [{ partition: 0, replicas: [3] }] }],
   });
   await brokers[2]!.kill('SIGKILL');
-  const time = new Date().toISOString();
-  const events = Array.from({ length: 200 }, (_, i) =>
-    JSON.stringify({
-      ...{
-        specversion: '1.0',
-        id: `e${i}`,
-        source: '/test',
-        type: 'usage.session.v1',
-        subject: `p${i % 7}`,
-        time,
-      },
-      data: { service: 'webrtc', durationMs: 60_000 },
-    }),
+  // An election takes longer than a command tries.
+  await eventually(
+    async () => {
+      const found = await client.topics([...ownTopics(tallyman.prefix), others]);
+      const leaders = [...found].flatMap(([topic, all]) => all.map(({ leader }) => [topic, leader] as const));
+      return leaders.every(([topic, leader]) =>
+        topic === others ? leader === -1 : leader > 0 && leader < 3,
+      );
+    },
+    { what: 'others lead', timeoutMs: 60_000 },
   );
+  const events = eventsOf('e', 200, 7);
   const published = await tallyman.run(['publish', '-'], events.join('\n'));
-  expect(published).toMatchObject({ code: 0 });
+  expect(published).toMatchObject({ code: 0, stderr: '' });
   await tallyman.ok('consume', '--until-caught-up');
   await Promise.all([
     tallyman.ok('init', '--replication', '3'),
@@ -106,6 +118,79 @@ test('with one broker down, and a topic of somebody else without a leader, nothi
     ),
   );
   expect(totals.reduce((sum, one) => sum + Number(one), 0)).toBe(200 * 60);
-  expect((await client.topics([others])).get(others)![0]!.leader).toBe(-1);
-  expect(usageTopics(tallyman.prefix)).toHaveLength(4);
+});
+
+test('counted events that an unclean election has lost stop everything, whatever was written since', async () => {
+  await brokers[2]!.restart();
+  const own = installation({ KAFKA_BROKERS: brokers.map(({ address }) => address).join(',') });
+  const topic = topicName(own.prefix, 'usage.session');
+  await (
+    await client.admin()
+  ).createTopics({
+    topics: [
+      {
+        topic,
+        replicaAssignment: [{ partition: 0, replicas: [1, 2] }],
+        configEntries: [
+          { name: 'max.message.bytes', value: String(USAGE_MESSAGE_MAX_BYTES) },
+          { name: 'min.insync.replicas', value: '1' },
+          { name: 'unclean.leader.election.enable', value: 'true' },
+        ],
+      },
+    ],
+  });
+  await own.ok('init', '--partitions', '1');
+  const led = (leader: number, isr: number[]) =>
+    eventually(
+      async () => {
+        const [partition] = (await client.topics([topic])).get(topic)!;
+        return partition!.leader === leader && partition!.isr.join() === isr.join();
+      },
+      { what: `${leader} leads`, timeoutMs: 60_000 },
+    );
+  const minutes = async (): Promise<number> => {
+    const { totals } = await own.json<{ totals: Record<string, string> }>('totals', 'acme');
+    return Number(totals['session.webrtc'] ?? 0) / 60;
+  };
+  const publish = async (ids: string, count: number) =>
+    expect(await own.run(['publish', '-'], eventsOf(ids, count).join('\n'))).toMatchObject({ code: 0 });
+
+  await led(1, [1, 2]);
+  await publish('kept', 100);
+  await brokers[1]!.kill('SIGKILL');
+  await led(1, [1]);
+  await publish('lost', 50);
+  const consumer = own.start('consume');
+  let said = '';
+  consumer.stderr!.on('data', (part: Buffer) => (said += part.toString()));
+  const ended = once(consumer, 'exit');
+  await eventually(async () => (await minutes()) === 150, { timeoutMs: 60_000, what: '150 are counted' });
+
+  // It would stop as soon as it saw the end of the log before its cursor.
+  consumer.kill('SIGSTOP');
+  await brokers[0]!.kill('SIGKILL');
+  await brokers[1]!.restart();
+  await led(2, [2]);
+  // More than were lost, so the log is longer than the cursor by now.
+  await publish('new', 90);
+  consumer.kill('SIGCONT');
+  expect(await ended).toEqual([1, null]);
+  expect(said).toContain('[LOG_DIVERGED]');
+  const lastMonth = new Date();
+  lastMonth.setUTCDate(0);
+  const month = lastMonth.toISOString().slice(0, 7);
+  for (const words of [['consume'], ['consume', '--until-caught-up'], ['close', month]])
+    expect(await own.run(words)).toMatchObject({
+      ...{ code: 1, stderr: expect.stringContaining('[LOG_DIVERGED]') as string },
+    });
+  expect(await minutes()).toBe(150);
+
+  const { findings } = JSON.parse((await own.run(['doctor', '--json'])).stdout) as { findings: Finding[] };
+  const { remedy } = findings.find(({ code }) => code === 'LOG_DIVERGED')!;
+  const [, key, field, offset] = /redis-cli -u \$REDIS_URL HSET '(.*)' (\S+) (\d+)`$/.exec(remedy)!;
+  const redis = new Redis(testRedisUrl());
+  await redis.hset(key!, field!, offset!);
+  redis.disconnect();
+  await own.ok('consume', '--until-caught-up');
+  expect(await minutes()).toBe(240);
 });

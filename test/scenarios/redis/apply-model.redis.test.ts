@@ -102,28 +102,35 @@ const applyChunk = fc
       { weight: 1, arbitrary: fc.integer({ min: -6, max: 2 }) },
     ),
     slots: fc.array(fc.option(slot, { freq: 8 }), { maxLength: 8 }),
+    epoch: fc.option(fc.nat({ max: 2 }), { nil: undefined }),
     lastClosed: fc.oneof(
       { weight: 6, arbitrary: fc.constant(undefined) },
       { weight: 1, arbitrary: fc.constantFrom(...MONTHS) },
     ),
   })
-  .map(({ topic, shift, slots, lastClosed }) =>
-    command(`apply ${topic} ${shift} ${lastClosed} ${JSON.stringify(slots)}`, async (model, { store }) => {
-      const from = Math.max(0, (model.cursors.get(topic) ?? 0) + shift);
-      const known = model.log.get(topic);
-      const counted = [...(known?.values() ?? [])];
-      const events = slots.flatMap((body, i): RatedEvent[] => {
-        const before = known?.get(from + i);
-        if (before) return [before];
-        if (!body) return [];
-        if (!('voidOf' in body)) return [eventAt(topic, from + i, body)];
-        const voided = counted[body.voidOf % Math.max(1, counted.length)];
-        return voided ? [{ ...voided, offset: from + i, isVoid: true }] : [];
-      });
-      const chunk: Chunk = { topic, from, next: from + slots.length, events };
-      const expected = model.apply(chunk, lastClosed);
-      expect(await apply(store, SHARD, chunk, lastClosed)).toEqual(expected);
-    }),
+  .map(({ topic, shift, slots, epoch, lastClosed }) =>
+    command(
+      `apply ${topic} ${shift} ${epoch} ${lastClosed} ${JSON.stringify(slots)}`,
+      async (model, { store }) => {
+        const from = Math.max(0, (model.cursors.get(topic) ?? 0) + shift);
+        const known = model.log.get(topic);
+        const counted = [...(known?.values() ?? [])];
+        const events = slots.flatMap((body, i): RatedEvent[] => {
+          const before = known?.get(from + i);
+          if (before) return [before];
+          if (!body) return [];
+          if (!('voidOf' in body)) return [eventAt(topic, from + i, body)];
+          const voided = counted[body.voidOf % Math.max(1, counted.length)];
+          return voided ? [{ ...voided, offset: from + i, isVoid: true }] : [];
+        });
+        const chunk: Chunk = { topic, from, next: from + slots.length, epoch, events };
+        const expected = model.apply(chunk, lastClosed);
+        expect(await apply(store, SHARD, chunk, lastClosed)).toEqual(expected);
+        if (expected.answer !== 'EPOCH') return;
+        const asked = { ...chunk, follows: expected.epoch };
+        expect(await apply(store, SHARD, asked, lastClosed)).toEqual(model.apply(asked, lastClosed));
+      },
+    ),
   );
 
 const freezeMonth = fc.constantFrom(...MONTHS).map((month) =>
@@ -173,6 +180,7 @@ const loseAndReplay = fc.integer({ min: 1, max: 12 }).map((chunkSize) =>
     for (const [topic, end] of model.cursors) {
       await initCursor(store, SHARD, topic, 0);
       const events = [...(model.log.get(topic)?.values() ?? [])].sort((a, b) => a.offset - b.offset);
+      if (end > 0) model.epochs.set(topic, -1);
       for (let from = 0; from < end; from += chunkSize) {
         const next = Math.min(end, from + chunkSize);
         const part = events.filter(({ offset }) => offset >= from && offset < next);

@@ -35,6 +35,16 @@ it('cuts by number and by bytes, and lets one large record stand alone', () => {
   ]);
 });
 
+it('is cut where the leader of the log changed, and makes no empty chunk of it', () => {
+  const cutter = new ChunkCutter(5, limits);
+  expect(cutter.cut(5)).toBeUndefined();
+  cutter.add(record(5));
+  expect(cutter.cut(7)).toEqual({ from: 5, next: 7 });
+  expect(cutter.cut(7)).toBeUndefined();
+  for (const offset of [7, 8, 9]) expect(cutter.add(record(offset))).toBeUndefined();
+  expect(cutter.end(12)).toEqual({ from: 7, next: 12 });
+});
+
 it('makes an empty chunk of a range without records: the cursor has to pass it too', () => {
   expect(cutChunks([], { from: 5, next: 20 }, limits)).toEqual([{ from: 5, next: 20, records: [] }]);
 });

@@ -1,4 +1,4 @@
-import { checkCursor, decide, type ChainInput, review } from '../../../src/ingest/resume-offset';
+import { checkCursor, checkEpoch, decide, type ChainInput, review } from '../../../src/ingest/resume-offset';
 
 const batch = (fetchedOffset: number, lastOffset: number) => ({ fetchedOffset, lastOffset });
 
@@ -111,5 +111,23 @@ describe('a look at a partition while nothing is fetched', () => {
     [11, log, 'CURSOR_PAST_LOG_END'],
   ])('stops at %i in %j: %s', (cursor, bounds, code) => {
     expect(review(undefined, cursor, bounds)).toMatchObject({ do: 'stop', code });
+  });
+});
+
+describe('a log that was counted up to offset 100, whose record 99 is of epoch 5', () => {
+  it.each([
+    ['holds more of that epoch', { epoch: 5, end: 140 }],
+    ['ends there', { epoch: 5, end: 100 }],
+  ])('is the same log if it %s', (_, found) => {
+    expect(checkEpoch(100, 5, found)).toBeUndefined();
+  });
+
+  it.each([
+    ['holds less of that epoch', { epoch: 5, end: 99 }],
+    ['never had that epoch, and is shorter before it', { epoch: 4, end: 80 }],
+    ['never had that epoch, and is longer before it: its old leader is back', { epoch: 4, end: 150 }],
+    ['holds no epoch as late as that one', { epoch: -1, end: -1 }],
+  ])('is another log if it %s', (_, found) => {
+    expect(checkEpoch(100, 5, found)).toMatchObject({ do: 'stop', code: 'LOG_DIVERGED' });
   });
 });
