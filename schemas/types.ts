@@ -218,6 +218,9 @@ export interface ApiAnswers {
   invoiceList?: InvoiceList;
   projectsPage?: ProjectsPage;
   invoicesPage?: InvoicesPage;
+  budget?: BudgetAnswer;
+  alertList?: AlertList;
+  explanation?: Explanation;
   acceptedEvents?: AcceptedEvents;
   problem?: Problem;
 }
@@ -512,6 +515,69 @@ export interface InvoiceProblemAnswer {
   code: string;
   detail: string;
   remedy: string;
+}
+/**
+ * A month's invoice as it would be now, with fee, credits and tax, against the project's budget.
+ */
+export interface BudgetAnswer {
+  project: string;
+  /**
+   * be a month, YYYY-MM
+   */
+  month: string;
+  currency: string;
+  /**
+   * null without a budget
+   */
+  budget: string | null;
+  /**
+   * be a decimal string
+   */
+  used: string;
+  /**
+   * Below 0 if the month is over its budget; null without one.
+   */
+  remaining: string | null;
+  /**
+   * The total at the end of the month at the current pace; null for a month that is over.
+   */
+  forecast: string | null;
+}
+export interface AlertList {
+  alerts: Alert[];
+}
+/**
+ * The events behind an invoice, in the order of the log.
+ */
+export interface Explanation {
+  invoice: string;
+  lines: ExplainedLine[];
+}
+export interface ExplainedLine {
+  /**
+   * The line of the invoice, with its number.
+   */
+  line: {};
+  events: {}[];
+  counted: number;
+  duplicates: number;
+  late: number;
+  /**
+   * be a whole number as a string
+   */
+  sum: string;
+  /**
+   * be a whole number as a string
+   */
+  quantity: string;
+  /**
+   * Whether the events add up to the line.
+   */
+  agrees: boolean;
+  /**
+   * The ranges that the log no longer holds.
+   */
+  missing: string[];
 }
 /**
  * What became of a request's events.

@@ -20,6 +20,9 @@ import {
   type LineSubject,
 } from './explain-line';
 
+/** The parts of a context that an explanation reads. */
+export type ExplainContext = Pick<Context, 'config' | 'calendar' | 'kafka' | 'store'>;
+
 /** What the log contains about one line. */
 export interface Explained {
   readonly counted: number;
@@ -60,7 +63,7 @@ export function linesToExplain(
 
 /** Explains lines of one invoice, each from its own part of the log. */
 export function createLineExplainer(
-  context: Context,
+  context: ExplainContext,
   invoice: Invoice,
   progress: Progress,
 ): (subject: LineSubject, onEvent: OnEvent) => Promise<Explained> {
@@ -105,7 +108,7 @@ interface Ranges {
  * project, up to the month's cut-off.
  */
 function rangesOf(
-  context: Context,
+  context: ExplainContext,
   invoice: Invoice,
   progress: Progress,
 ): (subject: LineSubject) => Promise<Ranges> {

@@ -2,6 +2,7 @@ import { buildInvoice, type InvoiceInput } from '../invoice/build-invoice';
 import { Decimal } from '../pricing/decimal';
 import { termsOfMonth } from '../pricing/prices-by-day';
 import { usageOfMonth } from '../pricing/month-usage';
+import { budgetUse } from './budget-use';
 import { quotaUsage } from './quota-usage';
 
 /** The percentages of a limit at which an alert is sent. */
@@ -65,20 +66,14 @@ function includedLimits(input: InvoiceInput): Limit[] {
 }
 
 function budgetLimit(input: InvoiceInput): Limit[] {
-  const { project, month, profile, catalog } = input;
-  const budget = profile?.budget;
-  if (budget === undefined || new Decimal(budget).isZero()) return [];
+  const { project, month, catalog } = input;
   const { invoice } = buildInvoice(input);
+  const use = budgetUse(input, invoice);
+  if (use === undefined) return [];
   return [
     {
-      project,
-      month,
-      plan: invoice.plan,
-      kind: 'budget',
-      name: 'Budget',
-      used: invoice.total,
-      limit: new Decimal(budget).toFixed(catalog.minorDigits),
-      unit: catalog.currency,
+      ...{ project, month, plan: invoice.plan, kind: 'budget', name: 'Budget' },
+      ...{ used: use.used, limit: use.budget, unit: catalog.currency },
     },
   ];
 }

@@ -3,7 +3,11 @@ import swagger from '@fastify/swagger';
 import { readSchema } from '../../lib/schema';
 
 /** The schemas of `schemas/` that answers refer to, by their names in the document. */
-const COMPONENT_FILES = { 'invoice.v1.json': 'Invoice', 'seller.v1.json': 'Seller' } as const;
+const COMPONENT_FILES = {
+  'invoice.v1.json': 'Invoice',
+  'seller.v1.json': 'Seller',
+  'alert.v1.json': 'Alert',
+} as const;
 
 /**
  * Makes the OpenAPI document from the routes' own schemas, so that the two cannot contradict each

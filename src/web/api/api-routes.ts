@@ -29,10 +29,10 @@ import {
  * `<project>-<YYYY-MM>`, or `...-CN` for a credit note. The router needs the end, to tell it from
  * `.pdf` and `.csv`.
  */
-const INVOICE = ':id(^.+-\\d{4}-\\d{2}(?:-CN)?)';
+export const INVOICE = ':id(^.+-\\d{4}-\\d{2}(?:-CN)?)';
 const PAGE_MAX = 100;
 
-type ProjectRequest = FastifyRequest<{ Params: { project: string }; Querystring: { month?: string } }>;
+export type ProjectRequest = FastifyRequest<{ Params: { project: string }; Querystring: { month?: string } }>;
 type InvoiceRequest = FastifyRequest<{ Params: { project: string; id: string } }>;
 
 type Get = (
@@ -274,7 +274,7 @@ export function monthOf(
  * An invoice as a file. Its id is safe in a header and a file name: it is a checked project id and
  * a month.
  */
-async function invoiceDocument(
+export async function invoiceDocument(
   web: WebDependencies,
   request: InvoiceRequest,
 ): Promise<{ id: string; document: string }> {

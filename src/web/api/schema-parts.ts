@@ -33,7 +33,7 @@ export const file = (description: string, mediaType: string): object => ({
   description,
   content: { [mediaType]: { schema: { type: 'string' } } },
 });
-const problem = (description: string): object => ({
+export const problem = (description: string): object => ({
   description,
   content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
 });

@@ -71,6 +71,8 @@ export function problemOfError(error: unknown): ProblemError {
   }
   const notWhole = error instanceof TallymanError ? NOT_WHOLE[error.code] : undefined;
   if (notWhole !== undefined) return new ProblemError('STORE_UNAVAILABLE', notWhole, { 'retry-after': '30' });
+  if (error instanceof TallymanError && error.code === 'NO_USAGE_LINE')
+    return new ProblemError('NOT_FOUND', error.message);
   if (error instanceof TallymanError && error.code === 'UNKNOWN_PLAN') {
     return new ProblemError('NOT_FOUND', error.message); // The month is before the price list begins.
   }

@@ -4,6 +4,7 @@ import { publisherAtNeed } from '../../kafka/producer';
 import { registerApiDocument } from '../api/api-document';
 import { registerApi } from '../api/api-routes';
 import { registerInstallationApi } from '../api/installation-routes';
+import { registerProjectApi } from '../api/project-routes';
 import { createInstallationLists } from '../../ops/lists/lists';
 import { BODY_LIMIT_BYTES, createBaseApp } from './base-app';
 import { sendConditional } from './conditional';
@@ -42,6 +43,7 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
   gateway.register(app);
   const lists = createInstallationLists(web);
   registerApi(app, web, streams);
+  registerProjectApi(app, web);
   registerInstallationApi(app, web, lists);
   registerStaticFiles(app);
   registerPages(app, web, lists);

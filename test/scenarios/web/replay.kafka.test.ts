@@ -6,11 +6,12 @@ import { createTokens, type TokenRequest } from '../../../src/web/http/tokens';
 import { eventually, testBrokers } from '../../kit/services';
 import { installation } from '../../kit/tallyman';
 
-/** Dead letters replayed from the page of the installation, as `tallyman serve` has it. */
+/** What `tallyman serve` does with Kafka: dead letters are replayed, alerts and explanations are read. */
 
 const SECRET = 'a secret of the tests, more than 32 bytes long';
 const nowMs = Date.now();
 const month = new Date(nowMs).toISOString().slice(0, 7);
+const lastMonth = new Date(Date.parse(`${month}-01T00:00:00Z`) - 1).toISOString().slice(0, 7);
 let tallyman: ReturnType<typeof installation>;
 let server: ChildProcess;
 let origin: string;
@@ -26,9 +27,12 @@ beforeAll(async () => {
   });
   topic = `${tallyman.prefix}.usage.session`;
   await tallyman.ok('init', '--partitions', '2', '--timestamps', 'create');
-  await tallyman.ok('projects', 'set', 'acme', '--plan', 'ship');
+  const from = `${lastMonth}-01`;
+  await tallyman.ok('projects', 'set', 'acme', '--plan', 'ship', '--from', from, '--budget', '20.00');
   await publishLetters();
   await tallyman.ok('consume', '--until-caught-up');
+  await tallyman.ok('alerts', 'watch', '--once');
+  await tallyman.ok('close', lastMonth, '--grace', '0s');
   server = installation({ ...tallyman.env, TALLYMAN_HEALTH_PORT: String(healthPort) }).start('serve');
   await eventually(async () => (await fetch(`http://127.0.0.1:${healthPort}/healthz`)).ok, {
     timeoutMs: 60_000,
@@ -47,10 +51,10 @@ afterAll(async () => {
 async function publishLetters(): Promise<void> {
   const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
   const publisher = await createPublisher(client);
-  const event = (id: string): string =>
+  const event = (id: string, atMs = nowMs): string =>
     JSON.stringify({
       ...{ specversion: '1.0', id, source: '/sfu', type: 'usage.session.v1', subject: 'acme' },
-      time: new Date(nowMs).toISOString(),
+      time: new Date(atMs).toISOString(),
       data: { service: 'webrtc', durationMs: 60_000 },
     });
   const early = { key: 'acme', partition: 1, timestampMs: nowMs - 3_600_000 };
@@ -58,6 +62,9 @@ async function publishLetters(): Promise<void> {
     ...['one', 'two', 'three'].map((id) => ({ ...early, value: event(id) })),
     { ...early, value: '<script>alert(1)</script>' },
   ]);
+  const midMs = Date.parse(`${lastMonth}-15T12:00:00Z`);
+  const earlier = { key: 'acme', partition: 0, timestampMs: midMs };
+  await publisher.publish(topic, [{ ...earlier, value: event('last month', midMs) }]);
   await publisher.close();
   await client.close();
 }
@@ -173,4 +180,46 @@ test('one letter, then the rest of its reason; what would be refused again stays
   await tallyman.ok('consume', '--until-caught-up');
   const { totals } = await tallyman.json<{ totals: unknown }>('totals', 'acme', '--month', month);
   expect(totals).toEqual({ 'session.webrtc': '180' });
+});
+
+describe('what the command line reads from Kafka, the API answers', () => {
+  const get = async (path: string, token: Partial<TokenRequest>): Promise<Response> => {
+    const authorization = `Bearer ${cookieOf(token).split('=')[1]!}`;
+    return fetch(`${origin}/v1/projects/acme/${path}`, { headers: { authorization } });
+  };
+  const admin = { projects: { acme: 'admin' } } as const;
+
+  test('alerts, all or those of a month', async () => {
+    const listed = await tallyman.json<{ alerts: unknown[] }>('alerts', 'list', '--project', 'acme');
+    expect(listed.alerts).toHaveLength(2); // 80 % and 100 % of the budget
+    expect(await (await get('alerts', admin)).json()).toEqual(listed);
+    expect(await (await get(`alerts?month=${lastMonth}`, admin)).json()).toEqual(listed);
+    expect(await (await get(`alerts?month=${month}`, admin)).json()).toEqual({ alerts: [] });
+    expect((await get('alerts', { projects: { acme: 'member' } })).status).toBe(403);
+  });
+
+  test('the budget that they are about', async () => {
+    expect(await (await get(`budget?month=${lastMonth}`, admin)).json()).toEqual({
+      ...{ project: 'acme', month: lastMonth, currency: 'USD' },
+      ...{ budget: '20.00', used: '50.00', remaining: '-30.00', forecast: null },
+    });
+  });
+
+  test('the events behind an invoice, byte for byte, or those of one line', async () => {
+    const id = `acme-${lastMonth}`;
+    const path = `invoices/${id}/explanation`;
+    expect(await (await get(path, admin)).text()).toBe(await tallyman.ok('explain', id, '--json'));
+    const lines = await tallyman.json<{ lines: { line: { number: number } }[] }>('explain', id);
+    const { number } = lines.lines[0]!.line;
+    const one = await get(`${path}?line=${number}`, admin);
+    expect(await one.json()).toMatchObject({ lines: [{ line: { number }, agrees: true, counted: 1 }] });
+    const problem = async (query: string, token: Partial<TokenRequest> = admin): Promise<unknown> =>
+      (await get(`${path}?${query}`, token)).json();
+    expect(await problem('line=1')).toMatchObject({
+      status: 404,
+      detail: expect.stringMatching(/money alone/),
+    });
+    expect(await problem('line=0')).toMatchObject({ status: 400 });
+    expect(await problem('', { projects: { acme: 'member' } })).toMatchObject({ status: 403 });
+  });
 });

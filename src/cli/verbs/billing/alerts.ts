@@ -5,7 +5,7 @@ import { alertPass, openMonths, type SeenShards } from '../../../ops/alert-pass'
 import type { Alert } from '../../../../schemas/types';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { followLedgers } from '../../../installation/ledgers/follow-ledger';
-import { readLedger } from '../../../kafka/ledger/ledger';
+import { readAlerts } from '../../../ops/read-alerts';
 import { openOnceLog } from '../../../kafka/ledger/append-once-topic';
 import { listVerb, durationOption } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
@@ -67,7 +67,7 @@ Examples:
         )
         .action(async (options: OutputOptions & { project?: string; month?: string }) => {
           await withContext(async (context) => {
-            const alerts = await readAlerts(context, options);
+            const alerts = await readAlerts(context.kafka(), context.config.prefix, options);
             await printList(options, {
               rows: alerts,
               csv: CSV,
@@ -132,20 +132,6 @@ async function watch(
     await sentBefore.close();
     stopSignal.dispose();
   }
-}
-
-async function readAlerts(
-  { config, kafka }: Context,
-  { project, month }: { readonly project?: string; readonly month?: string },
-): Promise<Alert[]> {
-  const alerts: Alert[] = [];
-  await readLedger(kafka(), config.prefix, 'billing.alerts', ({ document: alert }) => {
-    if (alert === null) return;
-    if (project !== undefined && alert.project !== project) return;
-    if (month !== undefined && alert.month !== month) return;
-    alerts.push(alert);
-  });
-  return alerts;
 }
 
 const CSV: readonly CsvColumn<Alert>[] = [

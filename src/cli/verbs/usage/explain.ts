@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { Command, InvalidArgumentError } from 'commander';
-import { createLineExplainer, linesToExplain, type Explained } from '../../../audit/explain-invoice';
 import type { ExplainedEvent } from '../../../audit/explain-line';
+import { jsonExplanation, writeExplanation, type ExplanationWriter } from '../../../audit/explanation';
 import { csvHeader, csvRows, type CsvColumn } from '../../../billing/invoice/csv-writer';
 import type { Invoice } from '../../../billing/invoice/invoice';
-import { aliasesIn } from '../../../billing/catalog/catalog';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { withContext, type Context } from '../../../installation/context';
 import { createProgress } from '../../../lib/progress';
@@ -54,40 +53,23 @@ async function explain(
   context: Context,
   id: string,
   wanted: number | undefined,
-  writerOf: (invoice: Invoice) => Writer,
+  writerOf: (invoice: Invoice) => ExplanationWriter,
 ): Promise<void> {
   await checkRebuilt(await context.store());
   const invoice = await findInvoice(context, id);
   const { catalog } = loadCatalog(context.config.catalogPath);
-  const subjects = linesToExplain(invoice, wanted, (month) => aliasesIn(catalog.aliases, month));
   const progress = createProgress(`explain ${id}`);
-  const explainLine = createLineExplainer(context, invoice, progress);
-  const out = writerOf(invoice);
-  await write(out.begin());
-  for (const { number, subject } of subjects) {
-    await write(out.beginLine(number));
-    const explained = await explainLine(subject, (event) => write(out.event(event)));
-    if (!explained.agrees) process.exitCode = EXIT_DIFFERENT;
-    await write(out.endLine(explained));
-  }
+  const writer = writerOf(invoice);
+  const agrees = await writeExplanation(context, { invoice, line: wanted, catalog, progress, writer, write });
   progress.end();
-  await write(out.end());
+  if (!agrees) process.exitCode = EXIT_DIFFERENT;
 }
 
 async function write(text: string): Promise<void> {
   if (text !== '' && !process.stdout.write(text)) await once(process.stdout, 'drain');
 }
 
-/** Writes each event as it is found, because a line may have millions of them. */
-interface Writer {
-  begin(): string;
-  beginLine(number: number): string;
-  event(event: ExplainedEvent): string;
-  endLine(explained: Explained): string;
-  end(): string;
-}
-
-function textWriter(invoice: Invoice): Writer {
+function textWriter(invoice: Invoice): ExplanationWriter {
   return {
     begin: () => '',
     beginLine: (number) => {
@@ -118,22 +100,6 @@ function textWriter(invoice: Invoice): Writer {
   };
 }
 
-function jsonWriter(invoice: Invoice): Writer {
-  let lines = 0;
-  let events = 0;
-  return {
-    begin: () => `{"invoice":${JSON.stringify(invoice.id)},"lines":[`,
-    beginLine: (number) => {
-      events = 0;
-      const line = JSON.stringify({ number, ...invoice.lines[number - 1]! });
-      return `${(lines += 1) > 1 ? ',' : ''}\n{"line":${line},"events":[`;
-    },
-    event: (event) => `${(events += 1) > 1 ? ',' : ''}\n${JSON.stringify(event)}`,
-    endLine: (explained) => `],\n${JSON.stringify(explained).slice(1)}`,
-    end: () => ']}\n',
-  };
-}
-
 interface CsvRow extends ExplainedEvent {
   readonly line: number;
 }
@@ -153,7 +119,7 @@ const CSV: readonly CsvColumn<CsvRow>[] = [
   ['sum', ({ sum }) => sum, 'exact'],
 ];
 
-function csvWriter(): Writer {
+function csvWriter(): ExplanationWriter {
   let line = 0;
   return {
     begin: () => csvHeader(CSV),
@@ -171,4 +137,4 @@ function csvWriter(): Writer {
   };
 }
 
-const WRITERS = { table: textWriter, json: jsonWriter, csv: csvWriter };
+const WRITERS = { table: textWriter, json: jsonExplanation, csv: csvWriter };
