@@ -91,7 +91,7 @@ export default tseslint.config(
       'src/livekit/watch/server-api.ts',
       'src/web/gateway/run-gateway.ts',
       'src/web/http/base-app.ts',
-      'src/web/api/usage-stream.ts',
+      'src/web/api/event-stream.ts',
     ],
     rules: { 'no-restricted-syntax': 'off' },
   },

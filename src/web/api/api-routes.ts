@@ -10,8 +10,10 @@ import { readMonthView, readQuotas } from '../pages/month-view';
 import { ProblemError } from '../http/problems';
 import { QUOTA_LIMIT } from '../http/rate-limit';
 import { projectOf } from '../http/sessions';
+import { holderOf } from '../http/tokens';
 import { usageCsv } from './usage-csv';
-import { openUsageStream, type UsageStreams } from './usage-stream';
+import { eventText, openEventStream } from './event-stream';
+import type { UsageStreams } from './usage-stream';
 import { isMonth } from '../../rating/month';
 import {
   file,
@@ -115,7 +117,14 @@ function registerUsage(get: Get, web: WebDependencies, streams: UsageStreams): v
     },
     async (request: ProjectRequest, reply) => {
       const { project, session } = projectOf(request, 'member');
-      await openUsageStream(streams, reply, project, session);
+      await openEventStream(request, reply, session, (stream) =>
+        streams.watch(project, {
+          holder: holderOf(session),
+          // A slow reader skips outdated documents, because each document is complete.
+          onUsage: ({ json }) => stream.offer(() => eventText('usage', json)),
+          onEnd: () => stream.end(),
+        }),
+      );
     },
     { exposeHeadRoute: false },
   );

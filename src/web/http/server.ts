@@ -46,7 +46,7 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
   registerProjectApi(app, web);
   registerInstallationApi(app, web, lists);
   registerStaticFiles(app);
-  registerPages(app, web, lists);
+  registerPages(app, web, streams, lists);
   app.get('/openapi.json', { schema: { hide: true } }, async (request, reply) => {
     void reply.type('application/json; charset=utf-8');
     return sendConditional(request, reply, JSON.stringify(app.swagger()));

@@ -11,15 +11,15 @@ export interface PageFrame {
   readonly formProof?: string;
   /** The project of the page. */
   readonly project?: string;
-  /** The address of the stream that keeps the page up to date. */
-  readonly stream?: string;
+  /** The address of the stream that keeps the page up to date, and the state that it begins from. */
+  readonly live?: { readonly stream: string; readonly state: string };
 }
 
 /** How many projects the switcher lists. A longer list would be useless. */
 const PROJECTS_LISTED = 200;
 
 export function page(frame: PageFrame, main: HtmlPart): Html {
-  const { title, session, stream } = frame;
+  const { title, session, live } = frame;
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -30,7 +30,15 @@ export function page(frame: PageFrame, main: HtmlPart): Html {
         <link rel="icon" href="${staticUrl('favicon.svg')}" type="image/svg+xml" />
         <link rel="preload" href="${staticUrl('noto-sans.woff2')}" as="font" type="font/woff2" crossorigin />
         <link rel="stylesheet" href="${staticUrl('page.css')}" />
-        ${stream !== undefined && html`<script src="${staticUrl('page.js')}" defer data-stream="${stream}"></script>`}
+        ${
+          live !== undefined &&
+          html`<script
+            src="${staticUrl('page.js')}"
+            defer
+            data-stream="${live.stream}"
+            data-state="${live.state}"
+          ></script>`
+        }
       </head>
       <body>
         <a class="skip" href="#main">Skip to content</a>

@@ -14,7 +14,9 @@ import { pageQuery } from '../plugins/query-check';
 import { problemDocument, ProblemError, type ProblemCode } from '../http/problems';
 import { LOGIN_LIMIT } from '../http/rate-limit';
 import { checkForm, clearSessionCookie, projectOf, sessionOf, setSessionCookie } from '../http/sessions';
-import { projectsSeenBy } from '../http/tokens';
+import { projectsSeenBy, type Session } from '../http/tokens';
+import type { UsageStreams } from '../api/usage-stream';
+import { createLivePages, type LivePages } from './live-page';
 import { catalogStart } from './statements';
 import { isMonth } from '../../rating/month';
 
@@ -27,10 +29,15 @@ type PageQuery = { month?: string; meter?: string; before?: string };
 type PageRequest = FastifyRequest<{ Params: { project: string }; Querystring: PageQuery }>;
 
 /** The pages for people. None of them needs a script. */
-export function registerPages(app: FastifyInstance, web: WebDependencies, lists: InstallationLists): void {
+export function registerPages(
+  app: FastifyInstance,
+  web: WebDependencies,
+  streams: UsageStreams,
+  lists: InstallationLists,
+): void {
   registerSignIn(app, web);
   registerInstallationPages(app, web, lists);
-  registerProjects(app, web);
+  registerProjects(app, web, createLivePages(web, streams));
 }
 
 function registerSignIn(app: FastifyInstance, web: WebDependencies): void {
@@ -80,14 +87,24 @@ function registerSignIn(app: FastifyInstance, web: WebDependencies): void {
   });
 }
 
-function registerProjects(app: FastifyInstance, web: WebDependencies): void {
-  app.get('/projects/:project/billing', monthQuery, (request: PageRequest, reply) => {
-    projectOf(request, 'admin');
-    return showMonth(web, request, reply, 'billing');
-  });
-  app.get('/projects/:project/usage', monthQuery, (request: PageRequest, reply) =>
-    showMonth(web, request, reply, 'usage'),
-  );
+function registerProjects(app: FastifyInstance, web: WebDependencies, livePages: LivePages): void {
+  for (const [kind, role] of [
+    ['billing', 'admin'],
+    ['usage', 'member'],
+  ] as const) {
+    app.get(`/projects/:project/${kind}`, monthQuery, (request: PageRequest, reply) => {
+      const { session } = projectOf(request, role);
+      return showMonth(web, livePages, request, reply, session, kind);
+    });
+    app.get(
+      `/projects/:project/${kind}/live`,
+      { ...monthQuery, exposeHeadRoute: false },
+      (request: PageRequest, reply) => {
+        const { session } = projectOf(request, role);
+        return livePages.open(request, reply, session, addressOf(web, request, kind));
+      },
+    );
+  }
 
   app.get(
     '/projects/:project/billing/:month(^\\d{4}-\\d{2}$)',
@@ -110,14 +127,23 @@ function registerProjects(app: FastifyInstance, web: WebDependencies): void {
   );
 }
 
+function addressOf(web: WebDependencies, request: PageRequest, kind: PageAddress['kind']): PageAddress {
+  const { before, meter } = request.query;
+  if (before !== undefined && !isMonth(before))
+    throw new ProblemError('BAD_REQUEST', '`before` must be YYYY-MM.');
+  return { project: request.params.project, kind, month: monthOf(web, request), chart: meter, before };
+}
+
 async function showMonth(
   web: WebDependencies,
+  livePages: LivePages,
   request: PageRequest,
   reply: FastifyReply,
+  session: Session,
   kind: PageAddress['kind'],
 ): Promise<FastifyReply> {
-  const { project, session } = projectOf(request, 'member');
-  const month = monthOf(web, request);
+  const address = addressOf(web, request, kind);
+  const { project, month } = address;
   const frame = {
     title: `${kind === 'billing' ? 'Billing' : 'Usage'} of ${project}`,
     ...{ session, project, formProof: request.formProof },
@@ -127,13 +153,20 @@ async function showMonth(
     void reply.code(404);
     return sendPage(reply, page(frame, beforeBilling(month, first, projectUrl(project, kind))));
   }
-  const { before, meter } = request.query;
-  if (before !== undefined && !isMonth(before)) throw new ProblemError('BAD_REQUEST');
   await web.logWatch.firstLook(1_000);
-  const body = await readBillingPage(web, { project, kind, month, chart: meter, before });
+  const body = await readBillingPage(web, address);
   const isCurrent = month === web.calendar.monthOfMs(web.nowMs());
-  const stream = isCurrent ? { stream: `/v1/projects/${project}/usage/stream` } : {};
-  return sendPage(reply, page({ ...frame, ...stream }, body));
+  const live = { stream: liveUrl(address), state: livePages.loaded(body) };
+  return sendPage(reply, page({ ...frame, ...(isCurrent && { live }) }, body));
+}
+
+function liveUrl({ project, kind, month, chart, before }: PageAddress): string {
+  const asked = {
+    month,
+    ...(chart !== undefined && { meter: chart }),
+    ...(before !== undefined && { before }),
+  };
+  return `${projectUrl(project, kind)}/live?${new URLSearchParams(asked).toString()}`;
 }
 
 const beforeBilling = (month: string, first: string, address: string): Html =>

@@ -95,7 +95,7 @@ test('watchers share one reader; the last who leaves ends it; closing ends all',
   const watch = (i: number): (() => void) =>
     streams.watch('shared', {
       holder: 'someone',
-      onUsage: (json) => void seen[i]!.push(json),
+      onUsage: ({ json }) => void seen[i]!.push(json),
       onEnd: () => (ends += 1),
     })!;
   const [first, second] = [watch(0), watch(1)];

@@ -33,7 +33,7 @@ export interface BillingPage {
 export function billingPage(page: BillingPage): Html {
   const { view, kind, chart } = page;
   const isBilling = kind === 'billing';
-  return html`${heading(page)}
+  return html`${heading(page)} ${liveStatus()}
   ${livePart('live-cost', [freshness(page), notices(view), costSummary(costOf(page))])}
   ${isBilling && livePart('live-statements', statementsOf(page))}
   ${livePart('live-allowances', allowances(view))}
@@ -62,6 +62,19 @@ function heading(page: BillingPage): Html {
       <strong>${monthName(view.month)}</strong>
       ${step(nextMonth, 'next', '›')}
     </nav>
+  </div>`;
+}
+
+/** What the script shows if the page is no longer kept up to date. */
+function liveStatus(): Html {
+  const signIn = html`Your session has ended, so these numbers stand still. <a href="/">Sign in again</a>`;
+  const tooMany =
+    'Too many of your pages are open, so these numbers stand still. They go on when others are closed.';
+  const lost = 'The connection is lost, so these numbers stand still. It is tried again every few seconds.';
+  return html`<div role="status" id="live-status">
+    <p class="notice" data-when="ended" hidden>${signIn}</p>
+    <p class="notice" data-when="429" hidden>${tooMany}</p>
+    <p class="notice" data-when="lost" hidden>${lost}</p>
   </div>`;
 }
 
