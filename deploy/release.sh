@@ -10,6 +10,11 @@ version=$(node -p 'require("./package.json").version')
 [ -z "$(git status --porcelain)" ] || refuse "commit or remove what 'git status' lists"
 grep -q "^## $version - [0-9]" CHANGELOG.md || refuse "date the section $version of CHANGELOG.md"
 [ "$(git tag --list "v$version")" = '' ] || refuse "the tag v$version exists, so raise the version in package.json"
+case " $* " in
+  *' --dry-run '*) ;;
+  *) node -e 'process.exit(require("./package.json").repository ? 0 : 1)' ||
+       refuse "set 'repository' in package.json to the repository of this CI job: npm compares them" ;;
+esac
 
 npm ci
 npm run -s check

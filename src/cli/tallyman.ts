@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './early-stop';
 import { CommanderError } from 'commander';
 import { printsStacks } from '../lib/config';
 import { EXIT } from '../lib/error-codes';

@@ -1,8 +1,17 @@
 import { hidePassword } from '../lib/setting-kinds';
 import type { Context } from './context';
 
-/** Logs the first line of a process that stays: its version and its settings, without secrets. */
-export function logStart({ config, logger }: Context, verb: string, version: string): void {
+/**
+ * Logs the first line of a process that stays: its version and its settings, without secrets.
+ *
+ * @param more what this verb watches, from its options
+ */
+export function logStart(
+  { config, logger }: Context,
+  verb: string,
+  version: string,
+  more: Readonly<Record<string, unknown>> = {},
+): void {
   const { kafka, redisUrl, prefix, billingZone, rounding, limits, catalogPath, sellerPath } = config;
   logger.info(
     {
@@ -19,6 +28,7 @@ export function logStart({ config, logger }: Context, verb: string, version: str
       ...{ billingZone, rounding, limits },
       catalog: catalogPath ?? 'built in',
       ...(sellerPath !== undefined && { seller: sellerPath }),
+      ...more,
     },
     'starting',
   );

@@ -1,4 +1,5 @@
-import { CompressionTypes, Partitioners, type Message } from 'kafkajs';
+import { Partitioners, type Message } from 'kafkajs';
+import { writeCompression } from './wire/codecs';
 import type { KafkaClient } from './client';
 import { openedInTime } from './opening';
 
@@ -35,7 +36,7 @@ export async function createPublisher(client: KafkaClient): Promise<Publisher> {
   return {
     async publish(topic, records) {
       for (const messages of requestsOf(records)) {
-        await producer.send({ topic, acks: -1, compression: CompressionTypes.LZ4, messages });
+        await producer.send({ topic, acks: -1, compression: writeCompression(), messages });
       }
     },
     close: () => producer.disconnect(),

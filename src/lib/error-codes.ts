@@ -69,6 +69,10 @@ export const ERRORS = {
     'A file cannot be read or written.',
     'Check its path, its permissions and the free space.',
   ),
+  FONT_MISSING: failed(
+    'A PDF needs a font that is not installed.',
+    'Run the `npm install` that the message names, or install Tallyman without `--omit=optional`.',
+  ),
   HEALTH_PORT_TAKEN: usage(
     'The port of the health checks cannot be listened on.',
     'Set TALLYMAN_HEALTH_PORT to a free port.',
@@ -301,6 +305,10 @@ export const ERRORS = {
   TRANSACTION_OPEN: failed(
     'An open transaction holds back the events behind it.',
     'Let its producer end it, or run the command that the message names.',
+  ),
+  CODEC_MISSING: failed(
+    'A record batch is compressed with snappy, and the package that reads it is not installed.',
+    'Run `npm install` without `--omit=optional`, then start it again. Nothing was skipped.',
   ),
   UNDECODABLE_BATCH: failed(
     'A record batch in Kafka cannot be decoded.',

@@ -1,4 +1,5 @@
-import { CompressionTypes, Partitioners, type Transaction } from 'kafkajs';
+import { Partitioners, type Transaction } from 'kafkajs';
+import { writeCompression } from '../wire/codecs';
 import type { TallymanError } from '../../lib/errors';
 import type { KafkaClient } from '../client';
 import { requestsOf, type Publisher } from '../producer';
@@ -69,7 +70,7 @@ export async function openFencedPublisher(
     publish: (topic, records) =>
       inTransaction(async (transaction) => {
         for (const messages of requestsOf(records)) {
-          await transaction.send({ topic, acks: -1, compression: CompressionTypes.LZ4, messages });
+          await transaction.send({ topic, acks: -1, compression: writeCompression(), messages });
         }
       }),
     close: () => producer.disconnect(),

@@ -1,4 +1,5 @@
-import { CompressionTypes, Partitioners, type Producer } from 'kafkajs';
+import { Partitioners, type Producer } from 'kafkajs';
+import { writeCompression } from '../wire/codecs';
 import type {
   Alert,
   CloseRecord,
@@ -199,7 +200,7 @@ export async function openLedgerWriter(client: KafkaClient, topic: string): Prom
       const transaction = await producer.transaction();
       try {
         for (const messages of requestsOf(inLedger(records)))
-          await transaction.send({ topic, acks: -1, compression: CompressionTypes.LZ4, messages });
+          await transaction.send({ topic, acks: -1, compression: writeCompression(), messages });
         await transaction.commit();
       } catch (error) {
         await transaction.abort().catch(() => undefined); // The first error is the cause.

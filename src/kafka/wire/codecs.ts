@@ -2,8 +2,8 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { CompressionCodecs, CompressionTypes } from 'kafkajs';
-import { compressFrameSync } from 'lz4-napi';
 import { decompressLz4 } from './lz4-decoder';
+import { nativeLz4 } from './native-codecs';
 import { compressSnappy, decompressSnappy } from './snappy-codec';
 
 /**
@@ -26,6 +26,10 @@ export function registerCodecs(): void {
   const codecs = CompressionCodecs as unknown as Record<CompressionTypes, () => Codec>;
   for (const type of [1, 2, 3, 4]) codecs[type as CompressionTypes] = () => codecOf(type)!;
 }
+
+/** How this program compresses what it publishes. gzip is slower, and needs no native package. */
+export const writeCompression = (): CompressionTypes =>
+  nativeLz4() === undefined ? CompressionTypes.GZIP : CompressionTypes.LZ4;
 
 /**
  * @param type as in a batch; 0 means no compression
@@ -66,7 +70,7 @@ export const snappyCodec: Codec = {
 
 export const lz4Codec: Codec = {
   // In this thread: a batch takes microseconds, and a round trip to the thread pool takes longer.
-  compress: ({ buffer }) => Promise.resolve(compressFrameSync(buffer)),
+  compress: ({ buffer }) => Promise.resolve(nativeLz4()!.compressFrameSync(buffer)),
   // eslint-disable-next-line @typescript-eslint/require-await -- kafkajs awaits every codec
   decompress: async (buffer) => decompressLz4(buffer, MAX_BATCH_BYTES, tooLarge),
 };

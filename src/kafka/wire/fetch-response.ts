@@ -163,7 +163,7 @@ function undecodable(topic: string, partition: number, batch: Buffer, cause: unk
   const { offset, lastOffset } = batchRange(batch);
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new UndecodableBatchError(
-    'UNDECODABLE_BATCH',
+    cause instanceof TallymanError ? cause.code : 'UNDECODABLE_BATCH',
     `The batch at ${topic} partition ${partition} offset ${offset} to ${lastOffset} cannot be read: ${reason}`,
     { topic, partition, offset, lastOffset, reason },
   );

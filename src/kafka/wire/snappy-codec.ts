@@ -1,4 +1,4 @@
-import { compress, uncompress } from 'snappy';
+import { nativeSnappy } from './native-codecs';
 
 /**
  * Snappy as Kafka's clients write it: the header of the Java library (`\x82SNAPPY\0`, a version and
@@ -12,6 +12,7 @@ const HEADER_BYTES = MAGIC.length + VERSIONS.length;
 const BLOCK_BYTES = 32_768;
 
 export async function compressSnappy(plain: Buffer): Promise<Buffer> {
+  const { compress } = nativeSnappy();
   const parts: Buffer[] = [MAGIC, VERSIONS];
   for (let at = 0; at < plain.length; at += BLOCK_BYTES) {
     const block = await compress(plain.subarray(at, at + BLOCK_BYTES));
@@ -25,12 +26,14 @@ export async function compressSnappy(plain: Buffer): Promise<Buffer> {
 /**
  * @param tooLarge makes the error that is thrown if the output would be larger than `maxBytes`;
  *   nothing is unpacked then
+ * @throws TallymanError `CODEC_MISSING`
  */
 export async function decompressSnappy(
   packed: Buffer,
   maxBytes: number,
   tooLarge: () => Error,
 ): Promise<Buffer> {
+  const { uncompress } = nativeSnappy();
   const blocks = blocksOf(packed);
   if (blocks.reduce((sum, block) => sum + plainLength(block), 0) > maxBytes) throw tooLarge();
   const parts: Buffer[] = [];

@@ -14,18 +14,31 @@ export const EXIT_INTERRUPTED = 130;
 
 let onSignalWhileStarting: (() => void) | undefined;
 
+/** The verbs that run until they are stopped, by their first words. */
+const RUNS_ON = /^(consume|serve|gateway|bridge|alerts watch|verify .*--follow)\b/;
+const ENDS = /--(until-caught-up|once|dry-run|help)\b/;
+
+/**
+ * Lets a verb that runs on exit in good order if it is stopped before it has begun to start.
+ *
+ * @param words those after the program's name
+ */
+export function stopsWhileLoading(words: readonly string[]): void {
+  const called = words.join(' ');
+  if (!RUNS_ON.test(called) || ENDS.test(called)) return;
+  startWith(() => process.exit(0));
+}
+
 /**
  * Until `signalled` is called, the first SIGINT or SIGTERM ends the process at once and in good
  * order. A process that starts may wait minutes for its servers, and holds nothing yet that a stop
  * would have to finish.
  */
 export function stopsWhileStarting(logger: Pick<Logger, 'debug' | 'info'>, exitCode = 0): void {
-  onSignalWhileStarting = () => {
+  startWith(() => {
     logger.info('stopped while starting');
     process.exit(exitCode);
-  };
-  process.on('SIGINT', onSignalWhileStarting);
-  process.on('SIGTERM', onSignalWhileStarting);
+  });
   logger.debug('starting');
 }
 
@@ -39,10 +52,7 @@ export function signalled(): StopSignal {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
-  if (onSignalWhileStarting !== undefined) {
-    process.off('SIGINT', onSignalWhileStarting);
-    process.off('SIGTERM', onSignalWhileStarting);
-  }
+  removeStarting();
   return {
     signal,
     promise: new Promise((resolve) => signal.addEventListener('abort', () => resolve())),
@@ -53,4 +63,18 @@ export function signalled(): StopSignal {
       process.off('SIGTERM', onSignal);
     },
   };
+}
+
+/** Without a listener in between, Node would forget a signal that came while it was loading. */
+function startWith(onSignal: () => void): void {
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  removeStarting();
+  onSignalWhileStarting = onSignal;
+}
+
+function removeStarting(): void {
+  if (onSignalWhileStarting === undefined) return;
+  process.off('SIGINT', onSignalWhileStarting);
+  process.off('SIGTERM', onSignalWhileStarting);
 }

@@ -15,9 +15,7 @@ import {
 import { CLI, installation } from '../../kit/tallyman';
 
 const exec = promisify(execFile);
-/**
- * `npm run -s tallyman -- WORDS`, without the second that npm takes; `npm start` ends by itself.
- */
+/** `npm run -s tallyman -- WORDS` without the second that npm takes. `npm start` ends by itself. */
 const NPM = `#!/bin/sh
 if [ "$1" = start ]; then set -- consume --until-caught-up; else shift 4; fi
 exec '${process.execPath}' '${CLI}' "$@"

@@ -6,6 +6,9 @@ import type { Alert } from '../../../../schemas/types';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { followLedgers } from '../../../installation/ledgers/follow-ledger';
 import { readAlerts } from '../../../ops/read-alerts';
+import { logStart } from '../../../installation/log-start';
+import { usageTopics } from '../../../kafka/topics/topics';
+import { versionText } from '../../lib/version';
 import { openOnceLog } from '../../../kafka/ledger/append-once-topic';
 import { listVerb, durationOption } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
@@ -85,11 +88,14 @@ interface WatchOptions {
   readonly dryRun?: true;
 }
 
-async function watch(
-  { config, calendar, logger, kafka, store: openStore }: Context,
-  { interval, dryRun, once = dryRun }: WatchOptions,
-): Promise<void> {
+async function watch(context: Context, { interval, dryRun, once = dryRun }: WatchOptions): Promise<void> {
+  const { config, calendar, logger, kafka, store: openStore } = context;
   stopsWhileStarting(logger, once ? EXIT_INTERRUPTED : 0);
+  if (!dryRun)
+    logStart(context, 'alerts watch', versionText(), {
+      watches: usageTopics(config.prefix),
+      ...(!once && { everyMs: interval }),
+    });
   const store = await openStore();
   const { catalog } = loadCatalog(config.catalogPath);
   const views = followLedgers(kafka(), store, config.prefix);

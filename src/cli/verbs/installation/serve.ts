@@ -37,6 +37,7 @@ async function serve(context: Context): Promise<void> {
   const { config, logger, calendar } = context;
   const authSecret = needAuthSecret(context);
   stopsWhileStarting(logger);
+  logStart(context, 'serve', versionText());
   const { catalog } = loadCatalog(config.catalogPath);
   const store = await context.store();
   const kafka = context.kafka();
@@ -61,7 +62,6 @@ async function serve(context: Context): Promise<void> {
     tokens: createTokens(authSecret),
     nowMs: Date.now,
   });
-  logStart(context, 'serve', versionText());
   const stopSignal = signalled();
   let probes: HealthServer | undefined;
   try {

@@ -1,8 +1,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { withContext } from '../../../installation/context';
 import { TallymanError } from '../../../lib/errors';
+import { logStart } from '../../../installation/log-start';
 import { stopsWhileStarting } from '../../../lib/process/stop-signal';
 import { durationOption, projectArgument } from '../../lib/arguments';
+import { versionText } from '../../lib/version';
 
 export function verb(): Command {
   return new Command('bridge')
@@ -52,6 +54,13 @@ Examples:
           );
         }
         stopsWhileStarting(context.logger);
+        const { keys, url, spoolFolder, mappingPath } = context.config.livekit;
+        logStart(context, 'bridge livekit', versionText(), {
+          keys: keys.size,
+          ...(options.watch && { watches: url }),
+          spool: spoolFolder ?? 'none',
+          mapping: mappingPath ?? 'none',
+        });
         // The web server is loaded only now, because help and completion load this file too.
         const { runGateway } = await import('../../../web/gateway/run-gateway.js');
         await runGateway(context, { authSecret: undefined, watches: options.watch ?? false });
@@ -90,6 +99,12 @@ Examples:
     .action((urls: string[], options: TransferOptions) =>
       withContext(async (context) => {
         stopsWhileStarting(context.logger);
+        const { project, every } = options;
+        logStart(context, 'bridge livekit-transfer', versionText(), {
+          project,
+          watches: urls,
+          everyMs: every,
+        });
         const { runTransferMeter } = await import('../../../livekit/transfer/run-transfer-meter.js');
         await runTransferMeter(context, { urls, project: options.project, everyMs: options.every });
       }),

@@ -7,16 +7,18 @@ import { roundingTable } from '../../../rating/rounding';
 import type { Difference } from '../../../audit/compare/difference';
 import { verify, type MonthVerdict, type VerifyReport } from '../../../audit/verify';
 import { loadSeller } from '../../../installation/seller-file';
-import { checkCoPartitioned } from '../../../kafka/topics/topics';
+import { checkCoPartitioned, usageTopics } from '../../../kafka/topics/topics';
 import { readWhole } from '../../../redis/rebuilding';
 import { writeVerified } from '../../../redis/views/verified';
 import { monthArgument } from '../../lib/arguments';
 import type { Context } from '../../../installation/context';
+import { logStart } from '../../../installation/log-start';
 import { followVerify } from '../../../audit/second-count/follow-verify';
 import { EXIT_INTERRUPTED, stopsWhileStarting } from '../../../lib/process/stop-signal';
 import { everyOption, runEvery } from '../../run-every';
 import { printList, withOutput, type OutputOptions } from '../../lib/list-output';
 import { groupDigits, printLine, printTable } from '../../lib/output';
+import { versionText } from '../../lib/version';
 
 const EXIT_DIFFERENT = 1;
 const EXIT_NOT_JUDGED = 3;
@@ -118,6 +120,8 @@ const firstPlace = ({ first }: VerifyReport['conflicts'][number]): string =>
 
 async function follow(context: Context, { state, once, output }: VerifyFlags): Promise<void> {
   stopsWhileStarting(context.logger, once ? EXIT_INTERRUPTED : 0);
+  const watches = usageTopics(context.config.prefix);
+  logStart(context, 'verify --follow', versionText(), { watches, state });
   const { differences, hasSeenAll } = await followVerify(context, { state, once: once ?? false });
   await printList(
     { output },

@@ -66,6 +66,7 @@ test('a dry run of init creates nothing, and tells what init then creates', asyn
   expect(await tallyman.json('init', '--dry-run')).toEqual({
     dryRun: true,
     topics: [],
+    raised: [],
     partitions: 2,
     cursors: 0,
   });

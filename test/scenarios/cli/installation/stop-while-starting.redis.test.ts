@@ -24,6 +24,9 @@ afterAll(async () => {
   rmSync(stateDir, { recursive: true });
 });
 
+/** The first line names the version, the settings and what is watched. */
+const START_LINE = /"version":"[^"]+".*"msg":"starting"/;
+
 /** Sends a signal as soon as the verb's start has begun. */
 async function stopAtStart(
   signal: NodeJS.Signals,
@@ -39,7 +42,7 @@ async function stopAtStart(
   let isSent = false;
   child.stderr!.on('data', (chunk: Buffer) => {
     log += chunk.toString();
-    if (isSent || !log.includes('"msg":"starting"')) return;
+    if (isSent || !START_LINE.test(log)) return;
     isSent = true;
     child.kill(signal);
   });
@@ -72,6 +75,17 @@ test.each([
   const end = await stopAtStart('SIGTERM', words.split(' '), env);
   expect(end).toMatchObject({ code: 0, signal: null });
   expect(end.log).toContain('"msg":"stopped while starting"');
+});
+
+test.each([
+  [0, null, 'consume'],
+  [0, null, 'verify --follow'],
+  [null, 'SIGTERM', 'consume --until-caught-up'],
+  [null, 'SIGTERM', 'totals acme'],
+])('stopped while it loads: exit code %s, signal %s for %s', async (code, signal, words) => {
+  const NODE_OPTIONS = `--require ${join(__dirname, '../../../kit/stop-at-load.js')}`;
+  const child = installation({ NODE_OPTIONS, KAFKA_BROKERS: address }).start(...words.split(' '));
+  expect(await once(child, 'close')).toEqual([code, signal]);
 });
 
 test('the gateway, whose start waits for no server, stops in good order too', async () => {
