@@ -7,11 +7,13 @@ import {
 } from '../kafka/client';
 import { TallymanError } from '../lib/errors';
 import type { Logger } from '../lib/logger';
+import { mayPass } from '../redis/redis-errors';
 import { NOTHING_APPLIED, type AppliedCounts } from '../redis/apply/chunk';
 import type { ChunkOutcome, RangeWork } from './apply-range';
 import { createCommitHints, type CommitHints } from './commit-hints';
 import type { KafkaClient } from '../kafka/client';
 import { Partitions, type PartitionStatus } from './partitions';
+import { RedisOutages } from './guards/redis-outages';
 import { createRestartPolicy } from './guards/restart-policy';
 import { createTopicGuard } from './guards/topic-guard';
 
@@ -83,6 +85,7 @@ class KafkaRunner implements Runner {
   private readonly partitions: Partitions;
   private readonly commitHints: CommitHints;
   private readonly mayRestart = createRestartPolicy();
+  private readonly outages = new RedisOutages();
   private readonly counts = { ...NOTHING_APPLIED, rejected: 0 };
   /** Monotonic, like all times here. */
   private lastTickAt = performance.now();
@@ -181,10 +184,24 @@ class KafkaRunner implements Runner {
    */
   private async onBatch(payload: EachBatchPayload): Promise<void> {
     if (this.isOver()) return;
+    const { partition } = payload.batch;
     try {
+      // kafkajs sends none while batches wait for a Redis that is away, and those of one fetch may
+      // wait one after the other.
+      await payload.heartbeat();
       await this.partitions.process(payload, () => !this.isOver());
+      if (this.outages.end(partition)) this.logger.info({ partition }, 'Redis serves the partition again');
     } catch (error) {
       if (error instanceof KafkaJSError) throw error;
+      const pauseMs = this.isOver()
+        ? undefined
+        : this.outages.pauseAfter(partition, error, performance.now());
+      if (pauseMs !== undefined) {
+        this.logger.warn({ partition, err: error, pauseMs }, 'the partition waits for Redis');
+        this.partitions.forget(partition);
+        setTimeout(payload.pause(), pauseMs).unref();
+        return;
+      }
       this.fail(error);
       throw new KafkaJSNonRetriableError(error instanceof Error ? error : String(error));
     }
@@ -205,6 +222,7 @@ class KafkaRunner implements Runner {
     this.logger.info({ partitions }, 'assigned');
     this.partitions.assign(partitions);
     this.commitHints.clear();
+    this.outages.clear();
     this.lastReviewAt = Number.NEGATIVE_INFINITY;
   }
 
@@ -218,7 +236,7 @@ class KafkaRunner implements Runner {
       .review()
       .catch((error: unknown) => {
         // If Kafka or Redis fails here, the next batch meets the same fault and handles it.
-        if (error instanceof TallymanError) this.fail(error);
+        if (error instanceof TallymanError && !mayPass(error)) this.fail(error);
         else this.logger.warn({ err: error }, 'could not compare the cursors with the log');
       })
       .finally(() => (this.reviewing = undefined));

@@ -10,6 +10,7 @@ import { checkHeld, findDiverged, type Counted } from './guards/check-epochs';
 import { firstRecordBetween } from '../kafka/read-range';
 import { chainStopped, uninitialised } from './stop-errors';
 import { logRanges } from '../kafka/topics/topics';
+import { mayPass } from '../redis/redis-errors';
 
 export interface PartitionStatus {
   readonly partition: number;
@@ -58,6 +59,11 @@ export class Partitions {
     this.states = new Map();
     for (const partition of partitions) this.stateOf(partition);
     this.options.totals.assign(this.options.topic, partitions);
+  }
+
+  /** Reads the cursor again before the next batch, because it is unknown what was applied. */
+  forget(partition: number): void {
+    this.stateOf(partition).cursor = undefined;
   }
 
   status(): PartitionStatus[] {
@@ -125,7 +131,14 @@ export class Partitions {
       known: state.cursor,
     }));
     const cursors = new Map<number, number>();
-    for (const { partition } of reviewed) cursors.set(partition, await this.readCursor(partition));
+    for (const { partition } of reviewed) {
+      try {
+        cursors.set(partition, await this.readCursor(partition));
+      } catch (error) {
+        // Partitions on other nodes of a cluster are reviewed all the same.
+        if (!mayPass(error)) throw error;
+      }
+    }
     const counted = await this.readCounted(cursors);
     const ranges = (await logRanges(client, [topic])).get(topic) ?? [];
     const within = counted.filter(({ partition, cursor }) => cursor <= (ranges[partition]?.end ?? 0));

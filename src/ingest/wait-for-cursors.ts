@@ -7,6 +7,7 @@ import {
   type OpenTransaction,
 } from '../kafka/topics/open-transactions';
 import { readCursors } from '../redis/cursors';
+import { mayPass } from '../redis/redis-errors';
 import type { Store } from '../redis/store';
 
 const POLL_MS = 100;
@@ -52,8 +53,12 @@ export async function waitForCursors(store: Store, wait: CursorWait): Promise<vo
   while (!isStopped()) {
     const behind: string[] = [];
     let left = 0;
-    for (let shard = 0; shard < shardCount; shard += 1) {
-      const cursors = await readCursors(store, shard);
+    const shards = await readShards(store, shardCount, performance.now() - movedAt < stallMs);
+    if (shards === undefined) {
+      await pause(POLL_MS);
+      continue;
+    }
+    for (const [shard, cursors] of shards.entries()) {
       for (const [topic, offsets] of ends) {
         const missing = (offsets[shard] ?? 0) - (cursors.get(topic) ?? 0);
         if (missing <= 0) continue;
@@ -78,6 +83,20 @@ export async function waitForCursors(store: Store, wait: CursorWait): Promise<vo
     progress.update(first - left, first, held[0] ? `${places}; ${describeOpenTransaction(held[0])}` : places);
     if (performance.now() - movedAt > stallMs) throw notCaughtUp(left, behind, held, stallMs);
     await pause(POLL_MS);
+  }
+}
+
+/** The cursors of each shard; undefined if Redis is away for now, and that is to be waited for. */
+async function readShards(
+  store: Store,
+  count: number,
+  waits: boolean,
+): Promise<Map<string, number>[] | undefined> {
+  try {
+    return await Promise.all(Array.from({ length: count }, (_, shard) => readCursors(store, shard)));
+  } catch (error) {
+    if (waits && mayPass(error)) return undefined;
+    throw error;
   }
 }
 

@@ -400,6 +400,10 @@ export const ERRORS = {
   ),
   REDIS_READ_ONLY: failed('Redis is a replica, which accepts no writes.', 'Let REDIS_URL name the primary.'),
   REDIS_REFUSED: failed('Redis refused a command.', 'Run `tallyman doctor`, which checks its settings.'),
+  REDIS_SLOT_MOVES: failed(
+    'A Redis Cluster is moving the slot of these keys to another node.',
+    'Wait until it has moved, then run the command again. `redis-cli --cluster fix NODE` ends a move that was broken off.',
+  ),
   REDIS_UNAVAILABLE: failed('Redis does not answer.', 'Check REDIS_URL and that Redis runs.'),
   REDIS_WENT_BACK: failed(
     'Redis has lost its latest writes, or was rebuilt, while it was read.',

@@ -91,12 +91,33 @@ const REFUSALS: readonly (readonly [word: string, code: ErrorCode, problem: stri
     'Let REDIS_URL say so: redis+cluster://<host>:<port>',
   ],
   [
+    'TRYAGAIN',
+    'REDIS_SLOT_MOVES',
+    'moves this slot to another node',
+    'Wait until the slot has moved (redis-cli --cluster check <node>); --cluster fix ends a move that was broken off',
+  ],
+  [
     'BUSY',
     'REDIS_BUSY',
     'is busy with a script',
     'Wait until it has ended (SCRIPT KILL ends one that has written nothing)',
   ],
 ];
+
+/** The codes of what passes by itself: a failover, a restart, a slot that moves, a long script. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'REDIS_UNAVAILABLE',
+  'REDIS_LOADING',
+  'REDIS_READ_ONLY',
+  'REDIS_CLUSTER_DOWN',
+  'REDIS_MASTER_DOWN',
+  'REDIS_NO_REPLICAS',
+  'REDIS_BUSY',
+  'REDIS_SLOT_MOVES',
+]);
+
+/** Whether an error may pass without anybody's help. The same command may be sent again then. */
+export const mayPass = (error: unknown): boolean => error instanceof TallymanError && PASSING.has(error.code);
 
 /**
  * The refusal of a Redis as an error with a code and a remedy; undefined for any other error.
@@ -109,6 +130,8 @@ export function refusalOf(address: string, error: unknown): TallymanError | unde
     /^(?:Ready check failed: |Too many Cluster redirections\. Last error: (?:\w*Error: )?|-)*([A-Z]+)\b/.exec(
       text,
     )?.[1];
+  // A client of a cluster that is sent around: the nodes do not agree yet, as after a failover.
+  if (word === 'MOVED' && text.startsWith('Too many')) return undefined;
   const refusal = REFUSALS.find(([known]) => known === word);
   if (!refusal) return undefined;
   const [, code, problem, remedy] = refusal;

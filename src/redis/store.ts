@@ -92,6 +92,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     if (gate.isWaiting) return new RedisUnavailableError(address, WAITING_FOR_REWRITE);
     return refusalOf(address, lastError) ?? new RedisUnavailableError(address, lastError ?? error);
   };
+  forgetEnded(redis);
   answerInTime(redis, told);
   defineScripts(redis);
   try {
@@ -183,6 +184,27 @@ function connect(
       },
     },
   );
+}
+
+/**
+ * Keeps a client from sending a command again that has ended. After a reconnection it would send
+ * those that timed out, however long ago, and a chunk may be older than a close then.
+ */
+function forgetEnded(client: Redis | Cluster): void {
+  const ended = new WeakSet<object>();
+  const guard = (redis: Redis | Cluster): void => {
+    const target = redis as Cluster; // Its method takes one parameter more.
+    const send = target.sendCommand.bind(target);
+    target.sendCommand = (...sent: Parameters<typeof send>): unknown => {
+      const [command] = sent;
+      if (ended.has(command)) return command.promise;
+      const note = (): void => void ended.add(command);
+      command.promise.then(note, note);
+      return send(...sent);
+    };
+  };
+  guard(client);
+  if (client instanceof Cluster) client.on('+node', guard);
 }
 
 /**

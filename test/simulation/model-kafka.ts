@@ -369,6 +369,7 @@ export class ModelConsumer implements Pick<Consumer, 'connect' | 'disconnect' | 
         this.positions.set(partition, Number(resolved) + 1);
       },
       heartbeat: () => this.heartbeat(),
+      pause: () => () => undefined, // Without time, a pause is over at once.
       isRunning: () => this.running,
       isStale: () => this.seeks.has(partition),
     };

@@ -2,7 +2,10 @@
 Applies one chunk of one topic's rated events to one shard: whole, or not at all.
 
 KEYS  all contain the shard's hash tag. 3 to 6 are stems: the script appends the rest, which depends on what it reads
-      from KEYS[2]. On a Redis Cluster this is safe, because a key's slot depends on its hash tag alone.
+      from KEYS[2]. On a Redis Cluster this is safe, because a key's slot depends on its hash tag alone. While the slot
+      moves, a part of its keys is on another node. The stems name keys that never exist, so both nodes then answer
+      TRYAGAIN to every call, and the partition waits. If all named keys existed, a node would run the script without
+      the unnamed ones that it lacks.
   1  cursor    hash: topic -> next offset to apply
   2  closed    hash: frozen month -> JSON of topic -> next offset at the freeze
   3  totals    .. <month>:<project>    hash: [<late month>@]<meter> -> integer

@@ -154,8 +154,12 @@ export class FaultRun<W extends World = FaultWorld> {
 
   /** Waits until something more was applied. */
   async progress(tallyman: Installation, topic = ''): Promise<void> {
-    const before = await this.applied(tallyman, topic);
-    await eventually(async () => (await this.applied(tallyman, topic)) > before, {
+    let before: number | undefined;
+    const isFurther = async (): Promise<boolean> => {
+      const applied = await this.applied(tallyman, topic);
+      return applied > (before ??= applied);
+    };
+    await eventually(isFurther, {
       timeoutMs: 60_000,
       what: `something is applied${topic && ` of ${topic}`}`,
     });

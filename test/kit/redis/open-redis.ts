@@ -9,7 +9,7 @@ export function openRedis(url: string, options: RedisOptions = {}): Redis | Clus
           host: address.split(':')[0]!,
           port: Number(address.split(':')[1]),
         })),
-        { redisOptions: options },
+        { redisOptions: { commandTimeout: 5_000, ...options } },
       )
     : new Redis(url, options);
   redis.on('error', () => undefined);

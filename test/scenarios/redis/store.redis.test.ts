@@ -88,6 +88,14 @@ describe('a Redis that goes away', () => {
     await expect(readCursor(store, 0, TOPIC)).resolves.toEqual(expect.any(Number));
   });
 
+  test('comes back after a command has failed: the command is not carried out any more', async () => {
+    await redis.kill('SIGKILL');
+    await expect(initCursor(store, 1, TOPIC, 0)).rejects.toThrow(RedisUnavailableError);
+    await redis.restart();
+    expect(await readCursor(store, 0, TOPIC)).toBe(0);
+    expect(await readCursor(store, 1, TOPIC)).toBeUndefined();
+  });
+
   test('is closed once, however often it is asked, also when nobody answers', async () => {
     await redis.kill('SIGKILL');
     const closing = store.close();

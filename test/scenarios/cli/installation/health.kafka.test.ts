@@ -5,7 +5,9 @@ import type { NativeService } from '../../../../src/dev/services/service';
 import type { Health } from '../../../../src/ingest/health/check-health';
 import { openStore } from '../../../../src/redis/store';
 import { beginRebuild } from '../../../../src/redis/rebuilding';
+import { createWorkload } from '../../../../src/oracle/workload';
 import { eventually } from '../../../kit/eventually';
+import { publishNext } from '../../../kit/kafka/publish-next';
 import { startProbed } from '../../../kit/probed';
 import { testRedisUrl } from '../../../kit/services';
 import { installation } from '../../../kit/tallyman';
@@ -14,7 +16,7 @@ let redis: NativeService;
 beforeAll(async () => (redis = await startNativeRedis(() => undefined)));
 afterAll(() => redis.stop());
 
-test('readiness follows Redis: 503 while it is paused, 200 when it goes on, and the end of the process if it does not', async () => {
+test('readiness follows Redis: 503 while it is paused, 200 when it goes on, and a partition that waits meanwhile goes on', async () => {
   const port = await freePort();
   const tallyman = installation({
     REDIS_URL: `redis://${redis.address}`,
@@ -47,16 +49,24 @@ test('readiness follows Redis: 503 while it is paused, 200 when it goes on, and 
     const away = await becomes(503);
     expect(away.problems).toMatchObject([{ code: 'STORE_AWAY', subject: 'Redis' }]);
     await eventually(() => log.includes('STORE_AWAY'), { what: 'STORE_AWAY is logged' });
-    redis.resume();
-    // Back before a command timed out, or it ended: what it must not do is linger.
-    const next = await Promise.race([becomes(200).then(() => 'ready'), ended.then(() => 'ended')]);
-    if (next === 'ready') {
-      await eventually(() => log.includes('well again'), { what: 'well again' });
-      redis.pause();
-    }
-    const [code] = (await ended) as [number];
-    expect(code).toBe(1);
+    const month = new Date().toISOString().slice(0, 7);
+    const workload = createWorkload({ seed: 1, month, projects: ['acme'], events: 100 });
+    await publishNext(tallyman, workload, 100);
+    await eventually(() => log.includes('waits for Redis'), {
+      timeoutMs: 60_000,
+      what: 'a partition waits for Redis',
+    });
     expect(log).toContain('REDIS_UNAVAILABLE');
+    redis.resume();
+    await eventually(() => log.includes('serves the partition again'), {
+      timeoutMs: 60_000,
+      what: 'the partition goes on',
+    });
+    await becomes(200);
+    await eventually(() => log.includes('well again'), { what: 'well again' });
+    consumer.kill('SIGTERM');
+    const [code] = (await ended) as [number];
+    expect(code).toBe(0);
   } finally {
     redis.resume();
     consumer.kill('SIGKILL');
