@@ -11,7 +11,9 @@ export interface PageFrame {
   readonly formProof?: string;
   /** The project of the page. */
   readonly project?: string;
-  /** The address of the stream that keeps the page up to date, and the state that it begins from. */
+  /**
+   * The address of the stream that keeps the page up to date, and the state that it begins from.
+   */
   readonly live?: { readonly stream: string; readonly state: string };
 }
 

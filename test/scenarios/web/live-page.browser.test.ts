@@ -178,8 +178,9 @@ test('a change is small, so a minute at rest is', async () => {
   leave!();
   const change = sizes[1]! - sizes[0]!;
   expect(change).toBeGreaterThan(100);
-  // At rest the forecast and the time of reading are sent every ten seconds. They are among what a change of
-  // usage moves, which is more, so six of those and four heartbeats are the most that a minute can have.
+  // At rest the forecast and the time of reading are sent every ten seconds. They are among what a
+  // change of usage moves, which is more, so six of those and four heartbeats are the most that a
+  // minute can have.
   expect(6 * change + 4 * 40).toBeLessThan(PER_MINUTE_MAX);
 });
 

@@ -6,7 +6,10 @@ import { createTokens, type TokenRequest } from '../../../src/web/http/tokens';
 import { eventually, testBrokers } from '../../kit/services';
 import { installation } from '../../kit/tallyman';
 
-/** What `tallyman serve` does with Kafka: dead letters are replayed, alerts and explanations are read. */
+/**
+ * What `tallyman serve` does with Kafka: dead letters are replayed, alerts and explanations are
+ * read.
+ */
 
 const SECRET = 'a secret of the tests, more than 32 bytes long';
 const nowMs = Date.now();
