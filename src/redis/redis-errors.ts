@@ -35,7 +35,7 @@ const TLS_REMEDIES: Readonly<Record<TlsFault, string>> = {
 /** What most likely keeps a Redis from answering, by its address and the client's reason. */
 function remedyOf(address: string, reason: string): string {
   if (/ECONNREFUSED|ENOTFOUND|EAI_AGAIN/.test(reason)) return 'Check REDIS_URL and that Redis runs.';
-  if (/slots cache/.test(reason))
+  if (/slots cache|cluster support disabled/.test(reason))
     return 'Check that it is a cluster: for a single Redis, set REDIS_URL to redis://HOST:PORT.';
   if (address.startsWith('rediss')) {
     const fault = tlsFaultOf(reason);

@@ -77,8 +77,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   // end the process.
   let lastError: unknown;
   let selectError: Error | undefined;
-  redis.on('error', (error: Error & { command?: { name: string } }) => {
-    lastError = error;
+  redis.on('error', (error: Error & { command?: { name: string }; lastNodeError?: Error }) => {
+    // A cluster's own error only says that no node gave it the slots.
+    lastError = error.lastNodeError ?? error;
     // The client goes on with database 0, where another installation may be.
     if (error.command?.name === 'select') selectError = error;
   });
