@@ -93,7 +93,7 @@ test('every verb works with exactly the commands of the page, and each of these 
   await server.becomes(200).finally(() => server.kill());
   const used = await commandsOf();
   const granted = users.flat().flatMap((word) => (word.startsWith('+') ? [word.slice(1)] : []));
-  // For the number of an invoice of an older version, and after a restart that nothing has followed.
+  // For the number of an older invoice, and after a restart that nothing has followed.
   const rare = ['hvals', 'acl|whoami', 'acl|dryrun'];
   expect(granted.filter((command) => !used.has(command))).toEqual(rare);
 }, 300_000);
