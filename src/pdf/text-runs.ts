@@ -12,15 +12,19 @@ const bidi = bidiFactory();
 /** pdfkit's shaper reverses these scripts and mirrors their brackets. */
 const SHAPED_RIGHT_TO_LEFT = ['noto-sans-arabic', 'noto-sans-hebrew'];
 
+/** Whatever has a direction from right to left, or changes one. Most lines have nothing of it. */
+const RIGHT_TO_LEFT =
+  /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
 /**
  * Splits a line into runs, in their order on the page from left to right (Unicode's UAX 9).
  */
 export function textRuns(line: string, find: SliceFinder): TextRun[] {
-  const { levels } = bidi.getEmbeddingLevels(line, 'ltr');
+  const levels = RIGHT_TO_LEFT.test(line) ? bidi.getEmbeddingLevels(line, 'ltr').levels : undefined;
   const runs: { text: string; slice: FontSlice; level: number }[] = [];
   let at = 0;
   for (const character of line) {
-    const level = levels[at]!;
+    const level = levels?.[at] ?? 0;
     at += character.length;
     const found = find(character);
     const slice = found ?? find(REPLACEMENT)!;

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import LineBreaker from 'linebreak';
 import subsetFont from 'subset-font';
 import { REPLACEMENT, sliceFinder, type FontSlice, type SliceFinder } from './font-slices';
-import { textRuns } from './text-runs';
+import { textRuns, type TextRun } from './text-runs';
 
 export type Weight = 'regular' | 'bold';
 
@@ -49,15 +49,25 @@ export async function createTypesetter(doc: PDFKit.PDFDocument, text: string): P
   const use = (slice: FontSlice, { weight = 'regular', sizePt = DEFAULT_SIZE_PT }: TextStyle): void => {
     doc.font(fontName(slice, weight)).fontSize(sizePt);
   };
+  // Shaping is nearly all of the work, and a text is measured before it is drawn.
+  const measured = new Map<string, number>();
+  const widthOfRun = ({ slice, text: run }: TextRun, style: TextStyle): number => {
+    const key = `${fontName(slice, style.weight ?? 'regular')} ${style.sizePt ?? DEFAULT_SIZE_PT} ${run}`;
+    let width = measured.get(key);
+    if (width === undefined) {
+      use(slice, style);
+      measured.set(key, (width = doc.widthOfString(run, { features: WHOLE_RUN })));
+    }
+    return width;
+  };
   const widthOf = (line: string, style: TextStyle = {}): number =>
-    textRuns(clean(line), find).reduce((width, run) => {
-      use(run.slice, style);
-      return width + doc.widthOfString(run.text, { features: WHOLE_RUN });
-    }, 0);
+    textRuns(clean(line), find).reduce((width, run) => width + widthOfRun(run, style), 0);
 
   return {
     widthOf,
     wrap(whole, widthPt, style) {
+      const only = clean(whole).trimEnd();
+      if (widthOf(only, style) <= widthPt) return [only];
       const lines: string[] = [];
       let line = '';
       for (const piece of piecesOf(clean(whole), (part) => widthOf(part, style) <= widthPt)) {
@@ -79,7 +89,7 @@ export async function createTypesetter(doc: PDFKit.PDFDocument, text: string): P
           features: WHOLE_RUN,
           baseline: 'alphabetic',
         });
-        left += doc.widthOfString(run.text, { features: WHOLE_RUN });
+        left += widthOfRun(run, style);
       }
     },
   };
