@@ -66,6 +66,7 @@ export default tseslint.config(
       'src/cli/verbs/usage/publish.ts',
       'src/ingest/run-consumers.ts',
       'src/cli/verbs/installation/serve.ts',
+      'src/cli/verbs/installation/revoke-token.ts',
       'src/cli/verbs/installation/token.ts',
       'src/cli/verbs/installation/top.ts',
       'src/cli/verbs/usage/totals.ts',

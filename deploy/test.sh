@@ -96,8 +96,8 @@ tallyman verify "$month" >/dev/null || fail 'verify finds a difference'
 
 say 'the page'
 page() { # shows it to an admin, as a browser would
-  token=$(docker compose exec -T serve tallyman token acme --role admin)
-  curl -fsS -L -c "$work/cookies" -b "$work/cookies" -o "$work/page" "http://127.0.0.1:$TALLYMAN_PORT/login?token=${token##*token=}"
+  link=$(docker compose exec -T serve tallyman token acme --role admin --link "http://127.0.0.1:$TALLYMAN_PORT")
+  curl -fsS -L -c "$work/cookies" -b "$work/cookies" -o "$work/page" "$link"
   curl -fsS -b "$work/cookies" -o "$work/page" "http://127.0.0.1:$TALLYMAN_PORT/projects/acme/billing"
 }
 page

@@ -154,6 +154,7 @@ export interface SchemaFiles {
   'open-session.v1.json': OpenSession;
   'open-stream.v1.json': OpenStream;
   'project.v1.json': ProjectDocument;
+  'revocation.v1.json': Revocation;
   'seller.v1.json': Seller;
   'settings.v1.json': CountingSettings;
   'transfer-count.v1.json': TransferCount;
@@ -1449,6 +1450,15 @@ export interface Credit {
    * be an amount of money such as "12.50", in the digits of the currency
    */
   amount: string;
+}
+/**
+ * Tokens that are refused. A record of `billing.settings` under `revoked/token/<id>`, or under `revoked/subject/<subject>` for all tokens of a subject that were made until then.
+ */
+export interface Revocation {
+  /**
+   * be a time, RFC 3339
+   */
+  revokedAt: string;
 }
 /**
  * The settings that decide what an event counts. A record of `billing.settings` under `settings`; one of an older version lacks newer settings. Limits are in milliseconds, so that `60m` and `1h` are the same.

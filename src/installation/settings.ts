@@ -44,7 +44,7 @@ export async function readCountingRecord(client: KafkaClient, prefix: string): P
   const begins = new Map<number, ReadonlyMap<string, number>>();
   await readLedger(client, prefix, 'billing.settings', ({ key, document }) => {
     const [, shard] = BEGIN_KEY.exec(key) ?? [];
-    if (key === SETTINGS_KEY) settings = document ?? undefined;
+    if (key === SETTINGS_KEY) settings = (document as RecordedSettings | null) ?? undefined;
     else if (shard === undefined) return;
     else if (document === null) begins.delete(Number(shard));
     else begins.set(Number(shard), new Map(Object.entries(document as Cursors)));

@@ -62,7 +62,7 @@ export const ERRORS = {
     'Name a folder that the bridge may write to. Give each installation a folder of its own.',
   ),
   BAD_TOKEN: usage(
-    'The role of the token and its projects do not go together.',
+    'The role of the token is missing or does not go with its projects, or there is no such token to revoke.',
     'Name no project for the role `ops`, and at least one for the role `admin` or `member`.',
   ),
   FILE_UNUSABLE: failed(

@@ -32,6 +32,7 @@ const KAFKA = [
   'consume',
   'publish',
   'gateway',
+  'token',
   'bridge',
   'dead-letters',
   'rebuild',

@@ -89,6 +89,12 @@ export interface Keys {
   readonly closesShown: string;
   /** String: how far the invoices show their ledger. It is not used on a cluster. */
   readonly invoicesShown: string;
+  /** String: since when Redis knows which sign-in links were used. See redeem-link.lua. */
+  readonly linksSince: string;
+  /** String: exists while a sign-in link that was used could be used again. */
+  usedLink(token: string): string;
+  /** String: the token of a session, whose cookie has this hash. */
+  session(cookieHash: string): string;
   /** Hash: month -> the project's invoice as JSON; `<month>-CN` -> its credit note. */
   invoices(project: string): string;
   /** Set of the projects with an invoice or a credit note in the month. */
@@ -141,6 +147,9 @@ export function createKeys(prefix: string): Keys {
     closesShown: shownKey(`${root}billing:closes`),
     verified: `${root}billing:verified`,
     invoicesShown: `${root}billing:invoices-shown`,
+    linksSince: `${root}sign-in:{links}:since`,
+    usedLink: (token) => `${root}sign-in:{links}:used:${token}`,
+    session: (cookieHash) => `${root}sign-in:session:${cookieHash}`,
     invoices: (project) => `${root}billing:invoices:${project}`,
     invoiced: (month) => `${root}billing:invoiced:${month}`,
   };

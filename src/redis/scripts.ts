@@ -32,6 +32,12 @@ declare module 'ioredis' {
     showView(position: string, view: string, ...positionsAndRecords: string[]): Result<ScriptAnswer, Context>;
     showInvoices(keyCount: number, ...keysAndArguments: string[]): Result<ScriptAnswer, Context>;
     swapField(hash: string, field: string, before: string, after: string): Result<ScriptAnswer, Context>;
+    redeemLink(
+      since: string,
+      used: string,
+      issuedAtMs: number,
+      keptUntilMs: number,
+    ): Result<ScriptAnswer, Context>;
     readShard(
       keyCount: number,
       ...keysAndProjects: string[]
@@ -57,6 +63,7 @@ const SCRIPTS = [
   { name: 'readWrites', files: ['ids.lua', 'read-writes.lua'], numberOfKeys: 2 },
   { name: 'showView', files: ['show-view.lua'], numberOfKeys: 2 },
   { name: 'swapField', files: ['swap-field.lua'], numberOfKeys: 1 },
+  { name: 'redeemLink', files: ['redeem-link.lua'], numberOfKeys: 2 },
   // The number of keys comes with each call.
   { name: 'readShard', files: ['read-shard.lua'] },
   { name: 'showInvoices', files: ['show-invoices.lua'] },

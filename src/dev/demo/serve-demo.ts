@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { printLine } from '../../cli/lib/output';
 import { signalled } from '../../lib/process/stop-signal';
-import { createTokens } from '../../web/http/tokens';
+import { createTokens, LINK_VALID_MS } from '../../web/http/tokens';
 import { freePort } from '../services/free-port';
 import { heading, startVerb } from './demo-steps';
 
@@ -36,13 +36,15 @@ async function serveDemo({ env, projects, goesOn }: DemoPage): Promise<void> {
   const running = ['consume', 'serve'].map((verb) => startVerb(served, [verb]));
   try {
     const tokens = createTokens(secret);
-    const expiresAtMs = Date.now() + DAY_MS;
+    const sessionExpiresAtMs = Date.now() + DAY_MS;
+    const until = { expiresAtMs: Date.now() + LINK_VALID_MS, sessionExpiresAtMs };
+    printLine('  Each link signs in once, within 15 minutes.');
     const link = (token: string): string => `http://127.0.0.1:${port}/login?token=${token}`;
     printLine(`  as the admin of ${projects.join(', ')}:`);
     const roles = Object.fromEntries(projects.map((project) => [project, 'admin' as const]));
-    printLine(`    ${link(tokens.sign({ subject: 'demo admin', projects: roles, expiresAtMs }))}`);
+    printLine(`    ${link(tokens.sign({ subject: 'demo admin', projects: roles, ...until }))}`);
     printLine('  as the operator of the installation:');
-    printLine(`    ${link(tokens.sign({ subject: 'demo ops', role: 'ops', expiresAtMs }))}`);
+    printLine(`    ${link(tokens.sign({ subject: 'demo ops', role: 'ops', ...until }))}`);
     printLine('  Usage keeps arriving. Ctrl-C stops everything.');
     const usage = goesOn(() => stop.stopped());
     await Promise.race([usage, stop.promise, ...running.map(({ ended }) => ended)]);

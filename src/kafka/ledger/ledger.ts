@@ -9,6 +9,7 @@ import type {
   FrozenPart,
   Invoice,
   ProjectDocument,
+  Revocation,
 } from '../../../schemas/types';
 import { parseRecord, recordDamaged, type SchemaName } from '../../lib/document';
 import type { KafkaClient } from '../client';
@@ -27,7 +28,7 @@ export interface LedgerDocuments {
   /** undefined: the mark that all parts of a month are present. */
   readonly 'billing.totals': FrozenPart | undefined;
   /** undefined: a key of another version. */
-  readonly 'billing.settings': CountingSettings | Cursors | undefined;
+  readonly 'billing.settings': CountingSettings | Cursors | Revocation | undefined;
   readonly 'usage.dead-letters': DeadLetter;
 }
 
@@ -52,6 +53,7 @@ const SCHEMA_OF: Readonly<
   'billing.totals': (key) => (key.includes('/') ? { schema: 'frozen-totals.v1.json' } : undefined),
   'billing.settings': (key) => {
     if (key === 'settings') return { schema: 'settings.v1.json' };
+    if (key.startsWith('revoked/')) return { schema: 'revocation.v1.json' };
     return key.startsWith('begin/') ? { schema: 'cursors.v1.json' } : undefined;
   },
   'usage.dead-letters': () => ({ schema: 'dead-letter.v1.json' }),

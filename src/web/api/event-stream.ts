@@ -14,6 +14,8 @@ export interface EventStream {
 }
 
 const HEARTBEAT_MS = 15_000;
+/** A stream ends this soon after its session. */
+const SESSION_EVERY_MS = 5_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** 48 KiB per stream instead of 256: events are small, and repeat what came before. */
 const GZIP = { windowBits: 13, memLevel: 5, level: 6 };
@@ -81,10 +83,15 @@ export async function openEventStream(
 
   await new Promise<void>((resolve) => {
     const heartbeat = setInterval(() => send(': still here\n\n'), HEARTBEAT_MS);
+    const check = setInterval(
+      () => void request.isStillGood().then((isGood) => isGood || end()),
+      SESSION_EVERY_MS,
+    );
     const expiry = setTimeout(() => end(), Math.min(session.expiresAtMs - Date.now(), LONGEST_TIMER_MS));
     end = () => {
       end = () => undefined;
       clearInterval(heartbeat);
+      clearInterval(check);
       clearTimeout(expiry);
       stop();
       out.end();

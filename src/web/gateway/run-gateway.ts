@@ -1,10 +1,11 @@
 import type { Context } from '../../installation/context';
+import { watchRevocations } from '../../installation/revocations';
 import { publisherAtNeed } from '../../kafka/producer';
 import { processMetrics, serveProbes } from '../../lib/health-server';
 import { deferred } from '../../lib/process/deferred';
 import { signalled } from '../../lib/process/stop-signal';
 import { createBridge } from '../../livekit/bridge';
-import { createTokens } from '../http/tokens';
+import { createTokens, type RevocationCheck } from '../http/tokens';
 import { createGateway } from './gateway';
 import { createGatewayServer } from './gateway-server';
 
@@ -34,10 +35,15 @@ export async function runGateway(
           store: watches ? await context.store() : undefined,
           onFatal: (error) => fatal.reject(error),
         });
+  const revocations =
+    authSecret === undefined ? undefined : await watchRevocations(kafka, config.prefix, logger);
+  const isRevoked: RevocationCheck = (token) => revocations?.isRevoked(token);
   const app = await createGatewayServer({
     config,
     logger,
-    ...(authSecret !== undefined && { events: { gateway, tokens: createTokens(authSecret), authSecret } }),
+    ...(authSecret !== undefined && {
+      events: { gateway, tokens: createTokens(authSecret, isRevoked), authSecret },
+    }),
     receiver: bridge?.receiver,
   });
   // Readiness does not depend on Kafka: a gateway that is taken out of service could not keep
@@ -56,6 +62,7 @@ export async function runGateway(
   } finally {
     await app.close();
     await bridge?.close();
+    revocations?.stop();
     await gateway.close();
     await publisher.close();
     await health?.close();

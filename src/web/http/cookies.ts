@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /**
- * The only cookie contains a token: letters, digits, `-`, `_` and `.`, so nothing needs encoding.
+ * The only cookie contains the random name of a session, in letters that need no encoding.
  */
 
 /** The value of a cookie; undefined if the browser sent none of that name. */

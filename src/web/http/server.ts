@@ -1,6 +1,7 @@
 import formbody from '@fastify/formbody';
 import type { FastifyInstance } from 'fastify';
 import { publisherAtNeed } from '../../kafka/producer';
+import { keepLinkMarks } from '../../redis/sign-ins';
 import { registerApiDocument } from '../api/api-document';
 import { registerApi } from '../api/api-routes';
 import { registerInstallationApi } from '../api/installation-routes';
@@ -27,6 +28,9 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
   await app.register(formbody, { bodyLimit: BODY_LIMIT_BYTES });
   await registerCompression(app);
   registerCors(app, web.config.web.corsOrigins);
+  await keepLinkMarks(web.store).catch((error: unknown) =>
+    web.logger.warn({ err: error }, 'Redis takes no sign-in links now'),
+  );
   registerSessions(app, web);
   await registerRateLimit(app);
   await registerApiDocument(app);

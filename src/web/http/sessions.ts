@@ -2,6 +2,8 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readCookie, writeCookie } from './cookies';
 import type { WebDependencies } from './dependencies';
+import { endSession, findSession } from '../../redis/sign-ins';
+import type { Store } from '../../redis/store';
 import { ProblemError } from './problems';
 import { masked, unmasked } from '../plugins/form-proof';
 import { roleOf, type Role, type Session, type TokenAnswer } from './tokens';
@@ -10,6 +12,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** What the request's token contains; undefined if there is no token. */
     tokenAnswer: TokenAnswer | undefined;
+    /** Whether the session goes on, as far as is known. Signing out ends streams that are open. */
+    isStillGood: () => Promise<boolean>;
     /** The proof that a form of this session must carry; empty without a session. */
     formProof: string;
   }
@@ -24,38 +28,69 @@ const SECURE_COOKIE = `__Host-${COOKIE}`;
 
 /**
  * Reads the session before any route runs: from the bearer token if there is one, otherwise from
- * the cookie.
+ * the cookie. Without a store there are no cookies.
  */
 export function registerSessions(
   app: FastifyInstance,
-  { tokens, authSecret }: Pick<WebDependencies, 'tokens' | 'authSecret'>,
+  { tokens, authSecret, store }: Pick<WebDependencies, 'tokens' | 'authSecret'> & { readonly store?: Store },
 ): void {
   app.decorateRequest('tokenAnswer', undefined);
+  app.decorateRequest('isStillGood', () => Promise.resolve(false));
   app.decorateRequest('formProof', '');
-  app.addHook('onRequest', (request, _reply, done) => {
-    const authorization = request.headers.authorization;
-    const bearer = authorization === undefined ? undefined : /^Bearer +([^\s]+) *$/i.exec(authorization)?.[1];
+  const readToken = async (request: FastifyRequest): Promise<TokenAnswer | undefined> => {
+    const { authorization } = request.headers;
     if (authorization !== undefined) {
-      request.tokenAnswer = bearer === undefined ? { ok: false, reason: 'invalid' } : tokens.verify(bearer);
-      return done();
+      const bearer = /^Bearer +([^\s]+) *$/i.exec(authorization)?.[1];
+      return bearer === undefined ? { ok: false, reason: 'invalid' } : tokens.verify(bearer);
     }
-    const cookie = readCookie(request, SECURE_COOKIE) ?? readCookie(request, COOKIE);
-    if (cookie === undefined) return done();
-    request.tokenAnswer = tokens.verify(cookie);
+    const cookie = cookieOf(request);
+    if (cookie === undefined || store === undefined || request.url.startsWith('/static/')) return undefined;
     request.formProof = masked(formProofOf(authSecret, cookie));
-    done();
+    return answerOf(cookie, store, tokens);
+  };
+  app.addHook('onRequest', async (request) => {
+    request.tokenAnswer = await readToken(request);
+    request.isStillGood = async () => {
+      const again = await readToken(request);
+      return again?.ok === true || again?.reason === 'unchecked';
+    };
   });
 }
+
+async function answerOf(
+  cookie: string,
+  store: Store,
+  tokens: WebDependencies['tokens'],
+): Promise<TokenAnswer> {
+  try {
+    const token = await findSession(store, cookie);
+    return token === undefined ? { ok: false, reason: 'expired' } : tokens.verify(token);
+  } catch {
+    return { ok: false, reason: 'unchecked' }; // Redis does not answer.
+  }
+}
+
+const cookieOf = (request: FastifyRequest): string | undefined =>
+  readCookie(request, SECURE_COOKIE) ?? readCookie(request, COOKIE);
 
 /** The session of a request. @throws ProblemError 401 without a valid token */
 export function sessionOf(request: FastifyRequest): Session {
   const answer = request.tokenAnswer;
   if (answer?.ok === true) return answer.session;
+  if (answer?.reason === 'unchecked') throw uncheckedProblem();
   const challenge = { 'www-authenticate': answer === undefined ? 'Bearer' : 'Bearer error="invalid_token"' };
-  throw answer?.reason === 'expired'
-    ? new ProblemError('TOKEN_EXPIRED', 'Request a new token.', challenge)
-    : new ProblemError('UNAUTHENTICATED', 'Send `Authorization: Bearer <token>`.', challenge);
+  if (answer?.reason === 'expired')
+    throw new ProblemError('TOKEN_EXPIRED', 'Request a new token.', challenge);
+  const detail =
+    answer?.reason === 'revoked' ? 'This token was revoked.' : 'Send `Authorization: Bearer <token>`.';
+  throw new ProblemError('UNAUTHENTICATED', detail, challenge);
 }
+
+/** Nobody is let in who may have been shut out. */
+export const uncheckedProblem = (): ProblemError =>
+  new ProblemError('STORE_UNAVAILABLE', 'It cannot be checked now whether this token is still valid.', {
+    'retry-after': '5',
+  });
 
 /**
  * The project of a request, if this session may see it.
@@ -87,20 +122,21 @@ export function opsSessionOf(request: FastifyRequest): Session {
 
 export const isProjectId = (text: string): boolean => /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$/.test(text);
 
-/**
- * Keeps a valid token in a cookie that scripts cannot read and forms of other sites cannot send.
- */
+/** Names a session in a cookie that scripts cannot read and forms of other sites cannot send. */
 export function setSessionCookie(
   request: FastifyRequest,
   reply: FastifyReply,
-  token: string,
+  cookie: string,
   expiresAtMs: number,
 ): void {
   const secure = isSecure(request);
-  writeCookie(reply, secure ? SECURE_COOKIE : COOKIE, token, { secure, expiresAtMs });
+  writeCookie(reply, secure ? SECURE_COOKIE : COOKIE, cookie, { secure, expiresAtMs });
 }
 
-export function clearSessionCookie(reply: FastifyReply): void {
+/** Ends the session on the server as well, so that a copy of its cookie is worth nothing. */
+export async function signOut(request: FastifyRequest, reply: FastifyReply, store: Store): Promise<void> {
+  const cookie = cookieOf(request);
+  if (cookie !== undefined) await endSession(store, cookie);
   writeCookie(reply, COOKIE, '', { secure: false, expiresAtMs: 0 });
   writeCookie(reply, SECURE_COOKIE, '', { secure: true, expiresAtMs: 0 });
 }
@@ -135,6 +171,6 @@ export function checkForm(request: FastifyRequest): void {
   }
 }
 
-function formProofOf(secret: string, token: string): Buffer {
-  return createHmac('sha256', secret).update(`form\n${token}`).digest();
+function formProofOf(secret: string, cookie: string): Buffer {
+  return createHmac('sha256', secret).update(`form\n${cookie}`).digest();
 }

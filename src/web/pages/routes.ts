@@ -13,15 +13,13 @@ import type { InstallationLists } from '../../ops/lists/lists';
 import { pageQuery } from '../plugins/query-check';
 import { problemDocument, ProblemError, type ProblemCode } from '../http/problems';
 import { LOGIN_LIMIT } from '../http/rate-limit';
-import { checkForm, clearSessionCookie, projectOf, sessionOf, setSessionCookie } from '../http/sessions';
+import { checkForm, projectOf, sessionOf, signOut } from '../http/sessions';
+import { signIn } from '../http/sign-in';
 import { projectsSeenBy, type Session } from '../http/tokens';
 import type { UsageStreams } from '../api/usage-stream';
 import { createLivePages, type LivePages } from './live-page';
 import { catalogStart } from './statements';
 import { isMonth } from '../../rating/month';
-
-/** A browser silently drops a cookie above 4,096 bytes. */
-const COOKIE_TOKEN_MAX = 3_800;
 
 const monthQuery = pageQuery('month', 'meter', 'before');
 
@@ -47,40 +45,21 @@ function registerSignIn(app: FastifyInstance, web: WebDependencies): void {
     return reply.redirect(first === undefined ? '/ops' : projectUrl(first[0], pageOf(first[1])), 303);
   });
 
-  app.get('/login', { config: { rateLimit: LOGIN_LIMIT }, ...pageQuery('token') }, (request, reply) => {
-    // The address contains the token, so nothing that is loaded or opened from here may see it.
-    void reply.header('referrer-policy', 'no-referrer').header('cache-control', 'no-store');
-    const { token } = request.query as { token?: unknown };
-    const answer = typeof token === 'string' ? web.tokens.verify(token) : undefined;
-    if (answer?.ok !== true) {
-      throw answer?.reason === 'expired'
-        ? new ProblemError('TOKEN_EXPIRED', 'Request a new sign-in link.')
-        : new ProblemError(
-            'UNAUTHENTICATED',
-            'This sign-in link is incomplete or belongs to another installation.',
-          );
-    }
-    if ((token as string).length > COOKIE_TOKEN_MAX) {
-      throw new ProblemError(
-        'BAD_REQUEST',
-        'This sign-in link is for more projects than a browser can store. Request one for fewer projects.',
-      );
-    }
-    setSessionCookie(request, reply, token as string, answer.session.expiresAtMs);
-    return reply.redirect('/', 303);
-  });
+  // Not for HEAD, which would use the link up.
+  const login = { config: { rateLimit: LOGIN_LIMIT }, exposeHeadRoute: false, ...pageQuery('token') };
+  app.get('/login', login, (request, reply) => signIn(web, request, reply));
 
-  app.post('/logout', (request, reply) => {
+  app.post('/logout', async (request, reply) => {
     sessionOf(request);
     checkForm(request);
-    clearSessionCookie(reply);
+    await signOut(request, reply, web.store);
     return sendPage(
       reply,
       page(
         { title: 'Signed out' },
         html`<div class="alone">
           <h1>Signed out</h1>
-          <p>To sign in again, open your sign-in link.</p>
+          <p>To sign in again, request a new sign-in link.</p>
         </div>`,
       ),
     );
@@ -215,5 +194,6 @@ const howToSignIn = (code: ProblemCode): Html =>
   code === 'TOKEN_EXPIRED'
     ? html`<p>Nothing is lost. To go on, open a new sign-in link.</p>`
     : html`<p>
-        Open the sign-in link you were given. Administrators create one with <code>tallyman token</code>.
+        Open the sign-in link you were given. It works once. Administrators create one with
+        <code>tallyman token --link</code>.
       </p>`;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { createInstallationMetrics, type InstallationMetrics } from '../../../src/ops/installation-metrics';
 import { installationHealth } from '../../../src/ops/installation-health';
@@ -15,6 +16,7 @@ import { initCursor } from '../../../src/redis/cursors';
 import { writeInvoices } from '../../../src/redis/views/invoices';
 import { beginning, projectsView } from '../../../src/redis/views/ledger-view';
 import { writeShardCount } from '../../../src/redis/usage/read-usage';
+import { saveSession } from '../../../src/redis/sign-ins';
 import { openStore, type Store } from '../../../src/redis/store';
 import { createLogger, type Logger } from '../../../src/lib/logger';
 import type { WebDependencies } from '../../../src/web/http/dependencies';
@@ -42,6 +44,8 @@ export interface WebHarness {
   readonly metrics: InstallationMetrics;
   token(projects: Record<string, Role>, more?: Partial<TokenRequest>): string;
   bearer(projects: Record<string, Role>, more?: Partial<TokenRequest>): { authorization: string };
+  /** The cookie of a session that has just begun, as `name=value`. */
+  cookie(projects: Record<string, Role>, more?: Partial<TokenRequest>): Promise<string>;
   /** Sets a project, as the ledger's view shows it. */
   set(document: ProjectDocument): Promise<void>;
   /** Counts usages, one event each. */
@@ -91,6 +95,11 @@ export async function webHarness(
     tokens.sign({ subject: 'someone', projects, expiresAtMs: Date.now() + 60_000, ...more });
   return {
     ...{ app, store, web, metrics, token, set },
+    async cookie(projects, more) {
+      const cookie = randomUUID();
+      await saveSession(store, cookie, token(projects, more), more?.expiresAtMs ?? Date.now() + 60_000);
+      return `tallyman_session=${cookie}`;
+    },
     inject: (question) => ask(app.server, question),
     bearer: (projects, more) => ({ authorization: `Bearer ${token(projects, more)}` }),
     async count(...events) {

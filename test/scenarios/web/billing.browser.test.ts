@@ -124,13 +124,13 @@ async function publish(kind: string, timeMs: number, data: object): Promise<void
 }
 
 async function signedIn(...words: string[]): Promise<Page> {
-  const token = (await tallyman.ok('token', ...words)).trim();
+  const link = (await tallyman.ok('token', ...words, '--link', origin)).trim();
   await chromium.context.clearCookies();
   const page = await chromium.context.newPage();
   page.on('pageerror', (error) => {
     throw error;
   });
-  await page.goto(`${origin}/login?token=${token}`);
+  await page.goto(link);
   expect(page.url()).not.toContain('token');
   return page;
 }
@@ -186,9 +186,9 @@ test('View Invoices leads to a PDF with the total that the page shows', async ()
 test('without JavaScript the page shows the same, and a meter is picked with its button', async () => {
   const plain = await startChromium({ javaScriptEnabled: false });
   try {
-    const token = (await tallyman.ok('token', 'acme-voice', '--role', 'admin')).trim();
+    const link = (await tallyman.ok('token', 'acme-voice', '--role', 'admin', '--link', origin)).trim();
     const page = await plain.context.newPage();
-    await page.goto(`${origin}/login?token=${token}`);
+    await page.goto(link);
     await page.getByLabel('Chart').selectOption('agent.session');
     await page.getByRole('button', { name: 'Show' }).click();
     expect(await page.locator('svg[role=img]').getAttribute('aria-label')).toMatch(/^Agent sessions by day/);

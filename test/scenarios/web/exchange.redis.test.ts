@@ -61,7 +61,7 @@ describe('compression', () => {
   });
 
   test('the proof of forms differs on each page, and each of them holds', async () => {
-    const cookie = `tallyman_session=${harness.token({ acme: 'admin' })}`;
+    const cookie = await harness.cookie({ acme: 'admin' });
     const proofOf = async (): Promise<string> => {
       const page = await harness.inject({ url: '/projects/acme/usage', headers: { cookie } });
       return /name="proof" value="([^"]+)"/.exec(page.body)![1]!;
@@ -124,7 +124,7 @@ describe('scripts of other origins', () => {
   );
 
   test('never use a cookie, and never read a page', async () => {
-    const cookie = `tallyman_session=${harness.token({ acme: 'admin' })}`;
+    const cookie = await harness.cookie({ acme: 'admin' });
     const answer = await harness.inject({
       url: '/v1/projects/acme/usage',
       headers: { cookie, origin: ORIGIN },

@@ -23,7 +23,8 @@ beforeAll(async () => {
   await sampleProject(harness, 'acme-voice');
   chromium = await startChromium({ viewport: { width: 1366, height: 768 } });
   origin = `http://127.0.0.1:${(harness.app.server.address() as AddressInfo).port}`;
-  const value = harness.token({ 'acme-voice': 'admin' }, { expiresAtMs: Date.now() + 3_600_000 });
+  const times = { expiresAtMs: Date.now() + 3_600_000 };
+  const value = (await harness.cookie({ 'acme-voice': 'admin' }, times)).split('=')[1]!;
   cookie = { name: 'tallyman_session', value, url: origin };
   await chromium.context.addCookies([cookie]);
   page = await chromium.context.newPage();

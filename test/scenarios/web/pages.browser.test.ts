@@ -46,7 +46,7 @@ beforeAll(async () => {
   await chromium.context.addCookies([
     {
       name: 'tallyman_session',
-      value: harness.token(projects, { expiresAtMs: Date.now() + 3_600_000 }),
+      value: (await harness.cookie(projects, { expiresAtMs: Date.now() + 3_600_000 })).split('=')[1]!,
       url: origin,
     },
   ]);

@@ -2,6 +2,8 @@ import type { ChildProcess } from 'node:child_process';
 import { freePort } from '../../../src/dev/services/free-port';
 import { openKafka } from '../../../src/kafka/client';
 import { createPublisher } from '../../../src/kafka/producer';
+import { watchRevocations } from '../../../src/installation/revocations';
+import { createLogger } from '../../../src/lib/logger';
 import { createTokens, type TokenRequest } from '../../../src/web/http/tokens';
 import { eventually, testBrokers } from '../../kit/services';
 import { installation } from '../../kit/tallyman';
@@ -40,6 +42,7 @@ beforeAll(async () => {
   await eventually(async () => (await fetch(`http://127.0.0.1:${healthPort}/healthz`)).ok, {
     timeoutMs: 60_000,
   });
+  ops = await cookieOf({ role: 'ops' });
 });
 afterAll(async () => {
   const closed = new Promise((resolve) => server.once('close', resolve));
@@ -72,9 +75,19 @@ async function publishLetters(): Promise<void> {
   await client.close();
 }
 
-const cookieOf = (request: Partial<TokenRequest>): string =>
-  `tallyman_session=${createTokens(SECRET).sign({ subject: 'someone', expiresAtMs: nowMs + 3_600_000, ...request })}`;
-const ops = cookieOf({ role: 'ops' });
+/** A token, which may be in a link. */
+function tokenOf(request: Partial<TokenRequest>): string {
+  const times = { expiresAtMs: Date.now() + 120_000, sessionExpiresAtMs: nowMs + 3_600_000 };
+  return createTokens(SECRET).sign({ subject: 'someone', ...times, ...request });
+}
+
+/** Signs in with a link. */
+async function cookieOf(request: Partial<TokenRequest>): Promise<string> {
+  const token = tokenOf(request);
+  const answer = await fetch(`${origin}/login?token=${token}`, { redirect: 'manual' });
+  return answer.headers.getSetCookie()[0]!.split(';')[0]!;
+}
+let ops: string;
 
 async function opsPage(cookie = ops): Promise<{ status: number; body: string; proof: string }> {
   const answer = await fetch(`${origin}/ops`, { headers: { cookie, accept: 'text/html' } });
@@ -106,7 +119,7 @@ test('only who runs the installation replays, and only by a form of the page', a
   const reason = 'from_the_future';
   const statuses: number[] = [];
   for (const request of [{ projects: { acme: 'admin' } }, { projects: { acme: 'member' } }] as const) {
-    const cookie = cookieOf(request);
+    const cookie = await cookieOf(request);
     const page = await fetch(`${origin}/projects/acme/usage`, { headers: { cookie } });
     const own = /name="proof" value="([^"]+)"/.exec(await page.text())![1]!;
     for (const given of [own, proof])
@@ -114,8 +127,8 @@ test('only who runs the installation replays, and only by a form of the page', a
   }
   expect(statuses).toEqual([404, 404, 404, 404]);
   expect((await post({ reason, proof }, {})).status).toBe(401);
-  const other = cookieOf({ role: 'ops', subject: 'other' });
-  const bearer = { authorization: `Bearer ${ops.split('=')[1]!}` };
+  const other = await cookieOf({ role: 'ops', subject: 'other' });
+  const bearer = { authorization: `Bearer ${tokenOf({ role: 'ops' })}` };
   for (const [fields, headers] of [
     [{ reason }, { cookie: ops }],
     [{ reason, proof: 'x' }, { cookie: ops }],
@@ -187,7 +200,7 @@ test('one letter, then the rest of its reason; what would be refused again stays
 
 describe('what the command line reads from Kafka, the API answers', () => {
   const get = async (path: string, token: Partial<TokenRequest>): Promise<Response> => {
-    const authorization = `Bearer ${cookieOf(token).split('=')[1]!}`;
+    const authorization = `Bearer ${tokenOf(token)}`;
     return fetch(`${origin}/v1/projects/acme/${path}`, { headers: { authorization } });
   };
   const admin = { projects: { acme: 'admin' } } as const;
@@ -224,5 +237,55 @@ describe('what the command line reads from Kafka, the API answers', () => {
     });
     expect(await problem('line=0')).toMatchObject({ status: 400 });
     expect(await problem('', { projects: { acme: 'member' } })).toMatchObject({ status: 403 });
+  });
+});
+
+describe('tallyman token revoke', () => {
+  interface MadeToken {
+    readonly id: string;
+    readonly token: string;
+    readonly link: string;
+  }
+  const make = async (...words: string[]): Promise<MadeToken> =>
+    JSON.parse(await tallyman.ok('token', '--role', 'ops', '--json', ...words)) as MadeToken;
+  const statusOf = async (headers: Record<string, string>): Promise<number> =>
+    (await fetch(`${origin}/ops`, { headers })).status;
+  const bearer = ({ token }: MadeToken): Record<string, string> => ({ authorization: `Bearer ${token}` });
+  const refused = (headers: Record<string, string>): Promise<unknown> =>
+    eventually(async () => (await statusOf(headers)) === 401);
+
+  test('ends tokens and sessions by id, by the token itself and by subject, also for a server that starts later', async () => {
+    const [byId, byToken, other] = [await make(), await make(), await make('--subject', 'ben')];
+    const ann = await make('--subject', 'ann', '--link', origin);
+    const signedIn = await fetch(ann.link, { redirect: 'manual' });
+    const session = { cookie: signedIn.headers.getSetCookie()[0]!.split(';')[0]! };
+    for (const headers of [bearer(byId), bearer(byToken), bearer(other), session])
+      expect(await statusOf(headers)).toBe(200);
+    await tallyman.ok('token', 'revoke', byId.id, byToken.token, '--subject', 'ann');
+    await refused(bearer(byId));
+    await refused(bearer(byToken));
+    await refused(session);
+    expect(await statusOf(bearer(other))).toBe(200);
+
+    const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+    const watch = await watchRevocations(client, tallyman.prefix, createLogger('silent'));
+    const claims = { id: 'new', issuedAtMs: Date.now() };
+    expect(watch.isRevoked({ ...claims, subject: 'ann' })).toBe(true);
+    expect(watch.isRevoked({ ...claims, subject: 'ann', issuedAtMs: Date.now() + 3_600_000 })).toBe(false);
+    expect(watch.isRevoked({ ...claims, subject: 'ben' })).toBe(false);
+    expect(watch.isRevoked({ ...claims, subject: 'ben', id: byId.id })).toBe(true);
+    watch.stop();
+    await client.close();
+    await tallyman.ok('doctor'); // Settings of this installation are read as ever.
+  });
+
+  test('refuses what is not a token of this installation, and nothing at all', async () => {
+    const foreign = createTokens('another secret, more than 32 bytes long').sign({
+      ...{ subject: 'someone', role: 'ops', expiresAtMs: Date.now() + 60_000 },
+    });
+    for (const words of [[], [foreign]]) {
+      const answer = await tallyman.run(['token', 'revoke', ...words]);
+      expect(answer).toMatchObject({ code: 2, stderr: expect.stringContaining('[BAD_TOKEN]') as string });
+    }
   });
 });

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { UsageAnswer } from '../../../schemas/types';
 import { readMonthView, readQuotas } from '../../../src/web/pages/month-view';
 import { createUsageStreams } from '../../../src/web/api/usage-stream';
+import { endSession } from '../../../src/redis/sign-ins';
 import { eventually } from '../../kit/services';
 import { webHarness, type WebHarness } from '../../kit/web/web-harness';
 
@@ -137,4 +138,13 @@ test('with a plan change in the month, reading never fails while events are coun
   expect(quotas.find(({ meters }) => meters.includes('session.webrtc'))).toMatchObject({
     ...{ period: '2026-07-10/2026-07-31', used: '300' },
   });
+});
+
+test('a stream ends a few seconds after its session', async () => {
+  const cookie = await harness.cookie({ acme: 'member' });
+  const stream = await open({ cookie });
+  await eventually(() => stream.text().includes('event: usage'));
+  await endSession(harness.store, cookie.split('=')[1]!);
+  await stream.ended;
+  expect((await open({ cookie })).status).toBe(401);
 });

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { loadCatalog } from '../../../installation/catalog-file';
+import { watchRevocations } from '../../../installation/revocations';
 import { watchLedgers } from '../../../installation/ledgers/watch-ledgers';
 import { usageConsumers } from '../../../../consumers';
 import { assignedPartitions } from '../../../kafka/checks/check-groups';
@@ -28,7 +29,7 @@ TALLYMAN_HEALTH_PORT serves /healthz, /readyz and /metrics of the installation.
 
 Examples:
   TALLYMAN_AUTH_SECRET=$(openssl rand -hex 32) tallyman serve
-  tallyman token acme --role admin          makes a token for /login?token=... and for the API`,
+  tallyman token acme --role admin --link http://127.0.0.1:8080   makes a sign-in link`,
     )
     .action(() => withContext(serve));
 }
@@ -42,6 +43,7 @@ async function serve(context: Context): Promise<void> {
   const store = await context.store();
   const kafka = context.kafka();
   const ledgerWatch = await watchLedgers(kafka, store, config.prefix, logger);
+  const revocations = await watchRevocations(kafka, config.prefix, logger);
   const groupIds = usageConsumers.map(({ name }) => groupOf(config.prefix, name));
   const readers = (): Promise<Map<string, Set<number>>> => assignedPartitions(kafka, groupIds);
   const logWatch = watchLog({ kafka, store, topics: usageTopics(config.prefix), readers }, logger);
@@ -59,7 +61,7 @@ async function serve(context: Context): Promise<void> {
   const app = await createServer({
     ...{ config, logger, calendar, catalog, kafka, store, logWatch, ledgerWatch, authSecret, pdfs },
     registry: metrics.registry,
-    tokens: createTokens(authSecret),
+    tokens: createTokens(authSecret, (token) => revocations.isRevoked(token)),
     nowMs: Date.now,
   });
   const stopSignal = signalled();
@@ -76,6 +78,7 @@ async function serve(context: Context): Promise<void> {
     await pdfs.close();
     logWatch.stop();
     ledgerWatch.stop();
+    revocations.stop();
     stopSignal.dispose();
   }
 }

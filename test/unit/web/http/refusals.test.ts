@@ -12,7 +12,11 @@ beforeAll(async () => {
   app = await createBaseApp({ config: readConfig({}), logger: createLogger('silent') });
   app.get('/things/:thing', () => 'a thing');
   app.put('/things/:thing', () => 'a new thing');
-  app.post('/things', () => 'posted');
+  app.post(
+    '/things',
+    { schema: { querystring: { type: 'object', additionalProperties: true } } },
+    () => 'posted',
+  );
   app.get('/files/*', () => 'a file');
   app.refuseOtherMethods();
   await app.listen({ host: '127.0.0.1', port: 0 });
