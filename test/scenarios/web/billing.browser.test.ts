@@ -46,6 +46,8 @@ beforeAll(async () => {
     `${lastMonth}-01`,
     '--name',
     'Acme Inc.',
+    '--budget',
+    '250.00',
   );
   await tallyman.ok('projects', 'set', 'other', '--plan', 'build', '--from', `${lastMonth}-01`);
   await publishMonth(lastMonth, 20);
@@ -135,10 +137,14 @@ async function signedIn(...words: string[]): Promise<Page> {
   return page;
 }
 
-async function screenshot(page: Page, name: string): Promise<void> {
+/** Pictures for the documentation, by `npm run docs:screenshots`. */
+async function screenshot(page: Page, name: string, height: number): Promise<void> {
   if (process.env['TALLYMAN_SCREENSHOTS'] === undefined) return;
   mkdirSync(SHOTS, { recursive: true });
-  await page.screenshot({ path: join(SHOTS, `${name}.png`), fullPage: name !== 'billing-phone' });
+  const before = page.viewportSize()!;
+  await page.setViewportSize({ ...before, height });
+  await page.screenshot({ path: join(SHOTS, `${name}.png`) });
+  await page.setViewportSize(before);
 }
 
 test('an admin sees usage change while events are consumed, and picks a meter', async () => {
@@ -148,7 +154,10 @@ test('an admin sees usage change while events are consumed, and picks a meter', 
     timeoutMs: 90_000,
   });
   const before = await page.locator('[data-cost]').innerText();
-  await screenshot(page, 'billing');
+  await screenshot(page, 'billing', 1480);
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await screenshot(page, 'billing-dark', 1480);
+  await page.emulateMedia({ colorScheme: null });
   expect(await axeFindings(page)).toEqual([]);
 
   await publish('transfer', nowMs, { service: 'webrtc', direction: 'downstream', bytes: 1_000_000_000_000 });
@@ -215,7 +224,8 @@ test('fits a phone, in the dark', async () => {
   expect(await isTooWide(page)).toBe(false);
   expect(await axeFindings(page)).toEqual([]);
   expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(14, 17, 22)');
-  await screenshot(page, 'billing-phone');
+  await page.emulateMedia({ colorScheme: 'light' });
+  await screenshot(page, 'billing-phone', 1300);
   await page.goto(`${origin}/projects/acme-voice/billing/${lastMonth}`);
   expect(await isTooWide(page)).toBe(false);
   await page.close();
@@ -228,7 +238,7 @@ test('whoever runs the installation sees lag, dead letters, spend and months', a
   await page.getByRole('link', { name: 'acme-voice' }).waitFor();
   expect(await page.getByText('Closed', { exact: true }).count()).toBeGreaterThan(0);
   expect(await axeFindings(page)).toEqual([]);
-  await screenshot(page, 'ops');
+  await screenshot(page, 'ops', 1300);
   await page.setViewportSize({ width: 360, height: 780 });
   expect(await isTooWide(page)).toBe(false);
   await page.close();

@@ -15,7 +15,7 @@ export interface CostSummary {
 
 /** What the month costs: what people come for. */
 export function costSummary({ view, lastMonth, budget }: CostSummary): Html {
-  const { invoice, status, forecast, month } = view;
+  const { invoice, status, forecast } = view;
   const { currency } = invoice;
   return html`<section class="card cost" aria-labelledby="cost-title">
     <div>
@@ -31,11 +31,7 @@ export function costSummary({ view, lastMonth, budget }: CostSummary): Html {
     <dl class="facts">
       ${
         forecast !== undefined &&
-        fact(
-          `Forecast for ${monthName(month)}`,
-          live('forecast', money(forecast.total, currency)),
-          'At the current pace',
-        )
+        fact('Forecast', live('forecast', money(forecast.total, currency)), 'At the current pace')
       }
       ${
         lastMonth !== undefined &&
