@@ -150,6 +150,7 @@ export interface SchemaFiles {
   'dead-letter.v1.json': DeadLetter;
   'frozen-totals.v1.json': FrozenPart;
   'invoice.v1.json': Invoice;
+  'layout.v1.json': Layout;
   'livekit-mapping.v1.json': LiveKitMapping;
   'open-session.v1.json': OpenSession;
   'open-stream.v1.json': OpenStream;
@@ -1212,6 +1213,34 @@ export interface Buyer {
   email?: string;
   address?: string[];
   taxId?: string;
+}
+/**
+ * How many partitions of each usage topic are counted, and in how many shards. A record of `billing.settings` under `layout`, which `tallyman grow` writes. Without one, both are the number of `begin/<shard>` records.
+ */
+export interface Layout {
+  /**
+   * It never changes. Partition p is counted in shard p mod shards.
+   */
+  shards: number;
+  /**
+   * A multiple of the number of shards.
+   */
+  partitions: number;
+  /**
+   * One for each time that partitions were added.
+   */
+  additions?: {
+    /**
+     * The first partition that was added.
+     */
+    from: number;
+    /**
+     * Topic -> partition -> where its log ended before. The added partitions are counted once the others are counted up to there.
+     */
+    ends: {
+      [k: string]: number[];
+    };
+  }[];
 }
 /**
  * How LiveKit's webhooks become usage: the file that TALLYMAN_LIVEKIT_MAPPING names. Every field has a default.

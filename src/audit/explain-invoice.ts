@@ -11,11 +11,13 @@ import type { Progress } from '../lib/progress';
 import { roundingTable } from '../rating/rounding';
 import { readCursor } from '../redis/cursors';
 import { readFreezes } from '../redis/cut-offs';
-import { placeProjects } from '../redis/usage/read-usage';
+import { laneOf, partitionsOf } from '../redis/lanes';
+import { placeProjects, readShardCount } from '../redis/usage/read-usage';
 import {
   explainLine,
   subjectOf,
   type ExplainedEvent,
+  type ExplainedPartition,
   type ExplainRange,
   type LineSubject,
 } from './explain-line';
@@ -127,31 +129,29 @@ function rangesOf(
     const [placed] = await placeProjects(store, invoice.month, [invoice.project]);
     const ranges: ExplainRange[] = [];
     const missing: string[] = [];
+    const shards = await readShardCount(store);
     for (const shard of placed!.shards) {
       const freezes = await readFreezes(store, shard);
-      const begin = begins.get(shard)?.get(topic) ?? 0;
-      const needed = neededFrom(invoice.month, {
-        ...{ topic, shard, closes, begin, calendar },
-        futureMs: config.limits.futureMs,
-      });
-      const from = Math.max(needed, log[shard]?.start ?? 0);
-      if (from > needed)
-        missing.push(
-          `${topic}/${shard} begins at offset ${from}, and the explanation needs it from ${needed}`,
-        );
-      const to = freezes.get(invoice.month)?.get(topic) ?? (await readCursor(store, shard, topic)) ?? 0;
+      const frozen = freezes.get(invoice.month);
+      const partitions: ExplainedPartition[] = [];
+      for (const partition of partitionsOf(shard, { shards, partitions: log.length })) {
+        const lane = laneOf(topic, partition, shards);
+        const begin = begins.get(shard)?.get(lane) ?? 0;
+        const needed = neededFrom(invoice.month, {
+          ...{ shard, lane, closes, begin, calendar },
+          futureMs: config.limits.futureMs,
+        });
+        const from = Math.max(needed, log[partition]?.start ?? 0);
+        if (from > needed)
+          missing.push(
+            `${topic}/${partition} begins at offset ${from}, and the explanation needs it from ${needed}`,
+          );
+        // A partition that a cut-off does not name was added after it.
+        const to = frozen ? (frozen.get(lane) ?? 0) : ((await readCursor(store, shard, lane)) ?? 0);
+        partitions.push({ partition, lane, from, to });
+      }
       ranges.push({
-        ...{
-          client,
-          fingerprinter: store.fingerprinter,
-          rating,
-          consumer,
-          topic,
-          partition: shard,
-          from,
-          to,
-          freezes,
-        },
+        ...{ client, fingerprinter: store.fingerprinter, rating, consumer, topic, partitions, freezes },
         onRead: (records) => progress.update((read += records)),
       });
     }

@@ -10,7 +10,7 @@ import type { KafkaClient } from '../kafka/client';
 import { readRange, type LogRecord } from '../kafka/read-range';
 import type { Fingerprint, Fingerprinter } from '../redis/apply/fingerprint';
 import { FingerprintSet } from '../redis/apply/fingerprint-set';
-import { periodOf, type Freezes } from './dedup-window';
+import { inOrderOfPeriods, periodOf, type Freezes, type LogPart } from './dedup-window';
 import { monthOf } from '../rating/month';
 
 /** What an invoice line counts, by which its events are recognized. */
@@ -101,6 +101,14 @@ function baseUnits(quantity: string, unit: string): bigint {
 /** `void`: takes a counted event back. `unknown_void`: names one that was not counted. */
 export type Verdict = 'counted' | 'duplicate' | 'void' | 'unknown_void';
 
+/**
+ * A partition from where ids identify duplicates (see `neededFrom`) to the month's cut-off, or as
+ * far as an open month is counted.
+ */
+export interface ExplainedPartition extends LogPart {
+  readonly partition: number;
+}
+
 export interface ExplainRange {
   readonly client: KafkaClient;
   readonly fingerprinter: Fingerprinter;
@@ -108,30 +116,44 @@ export interface ExplainRange {
   readonly consumer: UsageConsumer;
   /** Full name, with the prefix. */
   readonly topic: string;
-  readonly partition: number;
-  /** Early enough for the ids that identify duplicates: see `neededFrom`. */
-  readonly from: number;
-  /** The month's cut-off, or how far an open month is counted. */
-  readonly to: number;
+  /** The partitions of one shard. */
+  readonly partitions: readonly ExplainedPartition[];
   readonly freezes: Freezes;
   onRead?(records: number): void;
 }
 
 /**
- * The events of one partition behind a line, in the order of the log, including duplicates. It
+ * The events of one shard behind a line, in the order of the log, including duplicates. It
  * recognizes duplicates and late usage by itself, as the recount does. It keeps 16 bytes for each
  * event of the project that it reads.
  *
- * @param sum the sum of the earlier partitions
+ * @param sum the sum of the earlier shards
  */
 export async function* explainLine(
   range: ExplainRange,
   subject: LineSubject,
   sum: bigint,
 ): AsyncGenerator<ExplainedEvent, void, undefined> {
-  const { client, topic, partition, from, to, freezes, rating, consumer } = range;
   const repeats = new Repeats(range, subject.project);
+  for (const part of inOrderOfPeriods(range.freezes, range.partitions)) {
+    for await (const event of explainPart(range, part, repeats, subject, sum)) {
+      sum = BigInt(event.sum);
+      yield event;
+    }
+  }
+}
+
+async function* explainPart(
+  range: ExplainRange,
+  { partition, lane, from, to }: ExplainedPartition,
+  repeats: Repeats,
+  subject: LineSubject,
+  sum: bigint,
+): AsyncGenerator<ExplainedEvent, void, undefined> {
+  const { client, topic, freezes, rating, consumer } = range;
   const mayConcern = filterFor(subject.project);
+  const { number, openMonth } = periodOf(freezes, lane, from);
+  repeats.enter(number);
   for await (const records of readRange(client, { topic, partition, from, to })) {
     range.onRead?.(records.length);
     for (const record of records) {
@@ -140,12 +162,11 @@ export async function* explainLine(
       if (!decoded.ok || decoded.project !== subject.project) continue;
       const { source, id, isVoid } = decoded;
       const verdict = isVoid
-        ? repeats.takeBack(record.offset, source, id)
-        : repeats.has(record.offset, source, id)
+        ? repeats.takeBack(source, id)
+        : repeats.has(source, id)
           ? 'duplicate'
           : 'counted';
       const { day, month } = rating.calendar.dayOf(decoded.time);
-      const { openMonth } = periodOf(freezes, topic, record.offset);
       const late = openMonth !== undefined && month < openMonth;
       if (month !== subject.origin || (late ? openMonth : month) !== subject.month) continue;
       if (subject.days !== undefined && (day < subject.days.from || day > subject.days.to)) continue;
@@ -174,26 +195,22 @@ export async function* explainLine(
 
 /** Ids of a period and of the one before are remembered; the first in the log counts. */
 class Repeats {
-  private number = 0;
+  private number: number | undefined;
   private own = new FingerprintSet();
   private previous = new FingerprintSet();
 
   constructor(
     private readonly range: ExplainRange,
     private readonly project: string,
-  ) {
-    this.number = periodOf(range.freezes, range.topic, range.from).number;
-  }
+  ) {}
 
   /** Whether the event was seen before. From now on it counts as seen. */
-  has(offset: number, source: string, id: string): boolean {
-    this.enterPeriodOf(offset);
+  has(source: string, id: string): boolean {
     return this.isSeen(this.range.topic, source, id);
   }
 
   /** What the void of an event does. Afterwards the event is void, even if it arrives later. */
-  takeBack(offset: number, source: string, id: string): Verdict {
-    this.enterPeriodOf(offset);
+  takeBack(source: string, id: string): Verdict {
     const { topic } = this.range;
     if (this.isSeen(`${topic}#void`, source, id)) return 'duplicate';
     const isCounted = this.isSeen(topic, source, id);
@@ -201,10 +218,10 @@ class Repeats {
     return isCounted ? 'void' : 'unknown_void';
   }
 
-  private enterPeriodOf(offset: number): void {
-    const { freezes, topic } = this.range;
-    const { number } = periodOf(freezes, topic, offset);
-    if (number <= this.number) return;
+  /** The periods come in order. */
+  enter(number: number): void {
+    this.number ??= number;
+    if (number === this.number) return;
     this.previous = number === this.number + 1 ? this.own : new FingerprintSet();
     this.own = new FingerprintSet();
     this.number = number;

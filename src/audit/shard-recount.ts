@@ -6,9 +6,10 @@ import type { RatedEvent, RatedUsage } from '../rating/usage';
 import type { KafkaClient } from '../kafka/client';
 import type { Fingerprinter } from '../redis/apply/fingerprint';
 import { FingerprintOffsets } from '../redis/apply/fingerprint-set';
-import { compareRepeats, type Repeat, type Repeats } from './compare/compare-repeats';
+import { placeOf } from '../redis/lanes';
+import { compareRepeats, type RecordPlace, type Repeat, type Repeats } from './compare/compare-repeats';
 import { LogTail } from './second-count/log-tail';
-import { periodOf, type Freezes, type Period } from './dedup-window';
+import { inOrderOfPeriods, periodOf, type Freezes, type Period } from './dedup-window';
 
 /** The sums of a project's events in one billing month. */
 export interface Recounted {
@@ -28,28 +29,35 @@ export interface ShardRecountOptions {
   readonly fingerprinter: Fingerprinter;
   readonly shard: number;
   readonly topics: readonly RecountedTopic[];
-  /** Topic -> the offset to begin at. */
+  /** Lane -> the offset to begin at. */
   readonly starts: ReadonlyMap<string, number>;
   readonly freezes: Freezes;
   onRead(records: number): void;
   onRepeats(repeats: Repeats): void;
 }
 
-interface TopicState extends RecountedTopic {
+interface LaneState {
+  readonly lane: string;
+  readonly partition: number;
   next: number;
+  /** Keeps the records that a fetch returned beyond a cursor, which moves in small steps. */
+  readonly tail: LogTail;
+}
+
+interface TopicState extends RecountedTopic {
+  readonly lanes: readonly LaneState[];
   period: Period;
+  /** Fingerprint -> offset * number of lanes + number of the lane. */
   own: FingerprintOffsets;
   previous: FingerprintOffsets;
   repeats: Repeat[];
-  /** Keeps the records that a fetch returned beyond a cursor, which moves in small steps. */
-  readonly tail: LogTail;
 }
 
 /** How many duplicates are compared at a time, so that memory does not grow with the log. */
 const REPEATS_HELD = 20_000;
 
 /**
- * Recounts one shard from its four partitions, beside the running consumers, and writes nothing. It
+ * Recounts one shard from its partitions, beside the running consumers, and writes nothing. It
  * shares the reading and the rating of events with them. It decides about duplicates, late usage
  * and sums by itself, so that a fault of Redis or the scripts shows.
  */
@@ -64,15 +72,18 @@ export class ShardRecount {
   constructor(private readonly options: ShardRecountOptions) {
     this.freezes = options.freezes;
     this.states = options.topics.map((topic) => {
-      const next = options.starts.get(topic.topic) ?? 0;
+      const lanes = [...options.starts].flatMap(([lane, next]) => {
+        const place = placeOf(lane, options.shard);
+        if (place.topic !== topic.topic) return [];
+        return [{ lane, partition: place.partition, next, tail: new LogTail(options.client, place, next) }];
+      });
       return {
         ...topic,
-        next,
-        period: periodOf(this.freezes, topic.topic, next),
+        lanes,
+        period: this.earliestPeriodOf(lanes),
         own: new FingerprintOffsets(),
         previous: new FingerprintOffsets(),
         repeats: [],
-        tail: new LogTail(options.client, { topic: topic.topic, partition: options.shard }, next),
       };
     });
   }
@@ -86,7 +97,7 @@ export class ShardRecount {
    */
   async advance(cursors: ReadonlyMap<string, number>, freezes: Freezes): Promise<void> {
     this.freezes = freezes;
-    await Promise.all(this.states.map((state) => this.advanceTopic(state, cursors.get(state.topic))));
+    await Promise.all(this.states.map((state) => this.advanceTopic(state, cursors)));
   }
 
   /** Compares the duplicates that have not been compared yet. */
@@ -94,38 +105,54 @@ export class ShardRecount {
     for (const state of this.states) await this.settleTopic(state);
   }
 
-  private async advanceTopic(state: TopicState, cursor: number | undefined): Promise<void> {
-    const { shard } = this.options;
-    const place = { topic: state.topic, partition: shard };
-    if (cursor === undefined) return;
-    if (cursor < state.next) {
+  private async advanceTopic(state: TopicState, cursors: ReadonlyMap<string, number>): Promise<void> {
+    const parts = state.lanes.map((of) => ({
+      of,
+      lane: of.lane,
+      from: of.next,
+      to: cursors.get(of.lane) ?? of.next,
+    }));
+    for (const { of, from, to } of parts) {
+      if (to >= from) continue;
+      const { topic } = state;
+      const { partition } = of;
       throw new TallymanError(
         'TOTALS_WENT_BACK',
-        `The cursor of ${state.topic} partition ${shard} went back from ${state.next} to ${cursor}. Redis lost its latest writes, ` +
+        `The cursor of ${topic} partition ${partition} went back from ${from} to ${to}. Redis lost its latest writes, ` +
           'and the consumers are applying them again. Run verify again when they have caught up.',
-        { ...place, cursor, counted: state.next },
+        { topic, partition, cursor: to, counted: from },
       );
     }
-    this.enterPeriodOf(state, state.next); // There may be a new cut-off since then.
-    for await (const records of state.tail.upTo(cursor)) {
-      for (const record of records) this.count(state, record);
-      this.options.onRead(records.length);
-      if (state.repeats.length >= REPEATS_HELD) await this.settleTopic(state);
+    this.enter(state, this.earliestPeriodOf(state.lanes)); // There may be a new cut-off since then.
+    for (const { of, from, to } of inOrderOfPeriods(this.freezes, parts)) {
+      this.enter(state, periodOf(this.freezes, of.lane, from));
+      for await (const records of of.tail.upTo(to)) {
+        for (const record of records) this.count(state, of, record);
+        this.options.onRead(records.length);
+        if (state.repeats.length >= REPEATS_HELD) await this.settleTopic(state);
+      }
+      of.next = to;
     }
-    state.next = cursor;
-    this.enterPeriodOf(state, cursor);
+    this.enter(state, this.earliestPeriodOf(state.lanes));
+  }
+
+  /** The period of the partition that is behind the others. */
+  private earliestPeriodOf(lanes: readonly Pick<LaneState, 'lane' | 'next'>[]): Period {
+    return lanes
+      .map(({ lane, next }) => periodOf(this.freezes, lane, next))
+      .reduce((a, b) => (a.number <= b.number ? a : b));
   }
 
   private async settleTopic(state: TopicState): Promise<void> {
     if (state.repeats.length === 0) return;
-    const { client, shard } = this.options;
+    const { client } = this.options;
     const { topic, rate, repeats } = state;
     state.repeats = [];
-    this.options.onRepeats(await compareRepeats({ client, topic, partition: shard, rate }, repeats));
+    this.options.onRepeats(await compareRepeats({ client, topic, rate }, repeats));
   }
 
-  private count(state: TopicState, record: RawMessage): void {
-    if (record.offset >= state.period.until) this.enterPeriodOf(state, record.offset);
+  private count(state: TopicState, { partition }: LaneState, record: RawMessage): void {
+    const repeat = { partition, offset: record.offset };
     const rated = state.rate(record);
     if (!rated.ok) {
       this.counts.rejected += 1;
@@ -133,13 +160,13 @@ export class ShardRecount {
     }
     const { event } = rated;
     if (event.isVoid) {
-      this.takeBack(state, event);
+      this.takeBack(state, repeat, event);
       return;
     }
-    const first = this.seenBefore(state, event);
+    const first = this.seenBefore(state, repeat, event);
     if (first !== undefined) {
       this.counts.duplicates += 1;
-      state.repeats.push({ first, repeat: event.offset });
+      state.repeats.push({ first, repeat });
       return;
     }
     this.counts.counted += 1;
@@ -152,7 +179,7 @@ export class ShardRecount {
    * The rules of void.lua, written independently: an event is taken back once, and one that was not
    * counted never counts.
    */
-  private takeBack(state: TopicState, event: RatedEvent): void {
+  private takeBack(state: TopicState, repeat: RecordPlace, event: RatedEvent): void {
     const { topic } = state;
     if (this.find(state, `${topic}#void`, event) !== undefined) {
       this.counts.duplicates += 1;
@@ -164,14 +191,14 @@ export class ShardRecount {
       this.counts.rejected += 1;
       return;
     }
-    this.remember(state, `${topic}#void`, event);
-    this.remember(state, topic, event);
+    this.remember(state, `${topic}#void`, repeat, event);
+    this.remember(state, topic, repeat, event);
     if (first === undefined) {
       this.counts.unknownVoids += 1;
       return;
     }
     this.counts.voided += 1;
-    state.repeats.push({ first, repeat: event.offset });
+    state.repeats.push({ first, repeat });
     this.add(openMonth, { ...event, usages: event.usages.map(negated) });
   }
 
@@ -193,8 +220,7 @@ export class ShardRecount {
    * Ids of a period are forgotten when the period after the next begins. A period may be empty, if
    * two months are frozen at once.
    */
-  private enterPeriodOf(state: TopicState, offset: number): void {
-    const period = periodOf(this.freezes, state.topic, offset);
+  private enter(state: TopicState, period: Period): void {
     const passed = period.number - state.period.number;
     if (passed > 0) {
       state.previous = passed === 1 ? state.own : new FingerprintOffsets();
@@ -204,23 +230,36 @@ export class ShardRecount {
   }
 
   /**
-   * The offset of the event that this one duplicates; undefined if it is the first, which is then
+   * The record of the event that this one duplicates; undefined if it is the first, which is then
    * remembered.
    */
-  private seenBefore(state: TopicState, event: RatedEvent): number | undefined {
+  private seenBefore(state: TopicState, place: RecordPlace, event: RatedEvent): RecordPlace | undefined {
     const first = this.find(state, state.topic, event);
-    if (first === undefined) this.remember(state, state.topic, event);
+    if (first === undefined) this.remember(state, state.topic, place, event);
     return first;
   }
 
-  /** The offset under which an event is remembered in this period or the one before. */
-  private find({ previous, own }: TopicState, topic: string, event: RatedEvent): number | undefined {
+  /** The record under which an event is remembered in this period or the one before. */
+  private find(
+    { lanes, previous, own }: TopicState,
+    topic: string,
+    event: RatedEvent,
+  ): RecordPlace | undefined {
     const fingerprint = this.options.fingerprinter.of(topic, event);
-    return previous.offsetOf(...fingerprint) ?? own.offsetOf(...fingerprint);
+    const code = previous.offsetOf(...fingerprint) ?? own.offsetOf(...fingerprint);
+    if (code === undefined) return undefined;
+    const { partition } = lanes[code % lanes.length]!;
+    return { partition, offset: Math.floor(code / lanes.length) };
   }
 
-  private remember({ own }: TopicState, topic: string, event: RatedEvent): void {
-    own.addAt(...this.options.fingerprinter.of(topic, event), event.offset);
+  private remember(
+    { lanes, own }: TopicState,
+    topic: string,
+    { partition, offset }: RecordPlace,
+    event: RatedEvent,
+  ): void {
+    const code = offset * lanes.length + lanes.findIndex((lane) => lane.partition === partition);
+    own.addAt(...this.options.fingerprinter.of(topic, event), code);
   }
 
   private add(openMonth: string | undefined, { project, month, day, usages }: RatedEvent): void {

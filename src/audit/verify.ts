@@ -13,6 +13,7 @@ import type { KafkaClient } from '../kafka/client';
 import { logRanges, topicName, type LogRange } from '../kafka/topics/topics';
 import { findDroppedKeys } from '../redis/checks/dropped-keys';
 import { findTornShards } from '../redis/checks/find-double-counts';
+import { laneOf, partitionsOf, shardOf } from '../redis/lanes';
 import { readShard, type ShardSnapshot } from '../redis/usage/read-shard';
 import { readShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
@@ -109,6 +110,7 @@ class Verification {
   private closes: CloseRecord[] = [];
   private frozenTooEarly: ReadonlySet<string> = new Set();
   private ranges: ReadonlyMap<string, readonly LogRange[]> = new Map();
+  private shardCount = 0;
   private total = 0;
   private readonly startedAt = performance.now();
 
@@ -129,6 +131,7 @@ class Verification {
     this.ranges = await logRanges(client, names);
     for (const ranges of this.ranges.values()) for (const { start, end } of ranges) this.total += end - start;
     const shardCount = await readShardCount(store);
+    this.shardCount = shardCount;
     const state = await readCloseState(store, rating.calendar, nowMs);
     for (const { month } of this.closes) this.verdictOf(month);
     for (const month of [...state.closedMonths, ...state.openMonthsWithUsage]) this.verdictOf(month);
@@ -235,30 +238,34 @@ class Verification {
     );
     const starts = new Map<string, number>();
     for (const { topic } of this.topics) {
-      const cursor = cursors.get(topic);
-      if (cursor === undefined) {
-        throw new TallymanError(
-          'UNINITIALISED',
-          `Redis holds no cursor of ${topic} partition ${shard}, so there is nothing to compare. If Redis was emptied, run ` +
-            '`tallyman rebuild`.',
-          { topic, shard },
-        );
+      const ranges = this.ranges.get(topic) ?? [];
+      for (const partition of partitionsOf(shard, { shards: this.shardCount, partitions: ranges.length })) {
+        const lane = laneOf(topic, partition, this.shardCount);
+        const cursor = cursors.get(lane);
+        if (cursor === undefined) {
+          throw new TallymanError(
+            'UNINITIALISED',
+            `Redis holds no cursor of ${topic} partition ${partition}, so there is nothing to compare. If Redis was emptied, ` +
+              'run `tallyman rebuild`.',
+            { topic, partition },
+          );
+        }
+        const start = ranges[partition]?.start ?? 0;
+        if (cursor < start) {
+          throw new TallymanError(
+            'EVENTS_GONE',
+            `${topic} partition ${partition} begins at offset ${start}, after the cursor ${cursor}. Its totals cannot be continued.`,
+            { topic, partition, cursor, start },
+          );
+        }
+        starts.set(lane, Math.max(start, this.beginOf(lane, shard)));
       }
-      const start = this.ranges.get(topic)?.[shard]?.start ?? 0;
-      if (cursor < start) {
-        throw new TallymanError(
-          'EVENTS_GONE',
-          `${topic} partition ${shard} begins at offset ${start}, after the cursor ${cursor}. Its totals cannot be continued.`,
-          { topic, shard, cursor, start },
-        );
-      }
-      starts.set(topic, Math.max(start, this.beginOf(topic, shard)));
     }
     return starts;
   }
 
-  private beginOf(topic: string, shard: number): number {
-    return this.options.counting.begins.get(shard)?.get(topic) ?? 0;
+  private beginOf(lane: string, shard: number): number {
+    return this.options.counting.begins.get(shard)?.get(lane) ?? 0;
   }
 
   private async compareClosedMonths(): Promise<void> {
@@ -297,13 +304,15 @@ class Verification {
   private logTooShortFor(month: string): MonthVerdict['logTooShort'] {
     const { rating } = this.options;
     for (const [topic, ranges] of this.ranges) {
-      for (const [shard, { start }] of ranges.entries()) {
+      for (const [partition, { start }] of ranges.entries()) {
+        const shard = shardOf(partition, this.shardCount);
+        const lane = laneOf(topic, partition, this.shardCount);
         const needed = neededFrom(month, {
-          ...{ topic, shard, closes: this.closes, begin: this.beginOf(topic, shard) },
+          ...{ shard, lane, closes: this.closes, begin: this.beginOf(lane, shard) },
           calendar: rating.calendar,
           futureMs: rating.limits.futureMs,
         });
-        if (start > needed) return { topic, partition: shard, start, needed };
+        if (start > needed) return { topic, partition, start, needed };
       }
     }
     return undefined;
@@ -343,7 +352,7 @@ class Verification {
       this.report.collisions.push({ first, unbilled });
       const { month, project, topic, partition, offset } = unbilled;
       this.note({
-        ...{ kind: 'collision', month, project, shard: partition },
+        ...{ kind: 'collision', month, project, shard: shardOf(partition, this.shardCount) },
         field: `${topic}/${partition}/${offset}`,
         expected: 'counted',
         found: `taken for a duplicate of offset ${first.offset}`,

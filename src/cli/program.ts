@@ -7,6 +7,7 @@ import { addVerbs, type VerbFile, type Verbs } from './verbs';
 /* eslint-disable @typescript-eslint/no-require-imports -- `import()` would start the loader of ES modules as well */
 const VERBS: Verbs = {
   init: () => require('./verbs/installation/init') as VerbFile,
+  grow: () => require('./verbs/installation/grow') as VerbFile,
   consume: () => require('./verbs/usage/consume') as VerbFile,
   publish: () => require('./verbs/usage/publish') as VerbFile,
   gateway: () => require('./verbs/usage/gateway') as VerbFile,

@@ -71,7 +71,7 @@ export async function closeMonth(
   const checked = await waitForConsumers(dependencies, month);
   // During a rebuild, cursors reach the barrier before everything is restored.
   const generation = await checkRebuilt(store);
-  await checkRedisIsWhole(store, checked.partitionCount);
+  await checkRedisIsWhole(store, checked.layout.shards);
 
   // Invoices are made from these views, and numbers are counted from them. The ledger does not
   // change, because no other close can publish. The rollback guard opens afterwards, and shows
@@ -93,7 +93,7 @@ export async function closeMonth(
   await mayPublish();
 
   const isFirstRun = !record.completed && !record.issued;
-  const damaged = await holdDamagedProjects(store, checked.partitionCount, month);
+  const damaged = await holdDamagedProjects(store, checked.layout.shards, month);
   const differing = await dependencies.recount?.(month);
   // Every rebuild would restore wrong totals from the ledger.
   const isRight = damaged.projects.size === 0 && (differing?.size ?? 0) === 0;
@@ -123,7 +123,7 @@ export async function closeMonth(
   await noteIssued(dependencies, record, report);
   await closes.catchUp();
 
-  for (let shard = 0; shard < checked.partitionCount; shard += 1) await forgetIds(store, shard);
+  for (let shard = 0; shard < checked.layout.shards; shard += 1) await forgetIds(store, shard);
   const deadLetters = await deadLettersOf(dependencies, month);
   return { month, closedAt: record.closedAt, dryRun: false, ...report, deadLetters };
 }
@@ -137,6 +137,7 @@ async function waitForConsumers(
   const checked = await checkCursors(kafka, store, prefix, usageTopics(prefix));
   await traced('close.wait', { month }, () =>
     waitForCursors(store, {
+      shardCount: checked.layout.shards,
       ends: checked.ends,
       stallMs,
       // A broker that restarts is waited for: while it is away no cursor moves, and the stall has

@@ -13,6 +13,7 @@ import type { LogRecord } from '../kafka/wire/record-batch';
 import { uninitialised } from './stop-errors';
 import type { ApplyTarget } from './totals';
 import { Turns } from '../lib/process/mutex';
+import { pause } from '../lib/process/poller';
 
 export interface ApplyMetrics {
   /** Called for each chunk, applied or refused. */
@@ -37,6 +38,12 @@ export interface RangeWork {
   rate(message: RawMessage): RatedMessage;
   readonly chunkLimits?: ChunkLimits;
 }
+
+/**
+ * In a replay, a partition waits for another one of its shard. Meanwhile the consumer must be free
+ * to read that one.
+ */
+const BEHIND_PAUSE_MS = 100;
 
 /** If cut-offs are still missing after this many restores, another one will not help. */
 const MAX_RESTORES = 3;
@@ -240,6 +247,9 @@ async function applyChunk(
       }
       case 'GAP':
         return { gapAt: reply.cursor };
+      case 'BEHIND':
+        await pause(BEHIND_PAUSE_MS);
+        return { gapAt: chunk.from };
       case 'UNINITIALISED':
         throw uninitialised(topic, partition);
       case 'EPOCH':

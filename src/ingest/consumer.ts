@@ -8,6 +8,7 @@ import {
 import { TallymanError } from '../lib/errors';
 import type { Logger } from '../lib/logger';
 import { mayPass } from '../redis/redis-errors';
+import type { LayoutWatch } from '../installation/layout';
 import { NOTHING_APPLIED, type AppliedCounts } from '../redis/apply/chunk';
 import type { ChunkOutcome, RangeWork } from './apply-range';
 import { createCommitHints, type CommitHints } from './commit-hints';
@@ -28,6 +29,8 @@ export interface RunnerOptions extends Omit<RangeWork, 'partition' | 'checkHeld'
    * The id of the topic when its cursors were created; undefined if the cluster has no topic ids.
    */
   readonly topicId?: string | undefined;
+  /** Undefined if added partitions need not be noticed. */
+  readonly layout?: LayoutWatch | undefined;
   readonly logger: Logger;
   /** Called once, with the error that stops this runner. Its process must end then. */
   onFatal(error: unknown): void;
@@ -97,7 +100,7 @@ class KafkaRunner implements Runner {
   private hasFailed = false;
 
   constructor(private readonly options: RunnerOptions) {
-    const { client, topic, groupId, topicId } = options;
+    const { client, topic, groupId, topicId, layout } = options;
     this.logger = options.logger.child({ topic });
     this.consumer = client.kafkajs.consumer({
       groupId,
@@ -111,11 +114,13 @@ class KafkaRunner implements Runner {
       // A member learns of a rebalance by the reply to a heartbeat. Until all have learned of it,
       // the partitions of a member that left wait.
       heartbeatInterval: 500,
+      // A new partition is assigned after this long at most.
+      metadataMaxAge: 5_000,
       allowAutoTopicCreation: false,
       retry: { restartOnFailure: (error) => Promise.resolve(this.onBreakdown(error)) },
     });
     this.commitHints = createCommitHints(this.consumer, topic, this.logger);
-    const guard = createTopicGuard(client, topic, topicId);
+    const guard = createTopicGuard(client, topic, topicId, layout);
     this.partitions = new Partitions({
       ...options,
       logger: this.logger,

@@ -223,7 +223,10 @@ export class Partitions {
   private async readCursor(partition: number): Promise<number> {
     const { topic, totals } = this.options;
     const cursor = await totals.readCursor(partition, topic);
-    if (cursor === undefined) throw uninitialised(topic, partition);
+    if (cursor === undefined) {
+      await this.options.checkTopic(); // Somebody may have added the partition.
+      throw uninitialised(topic, partition);
+    }
     await this.noteCursor(partition, cursor);
     return cursor;
   }

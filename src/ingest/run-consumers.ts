@@ -1,6 +1,7 @@
 import type { UsageConsumer } from '../../consumers/usage-consumer';
 import { rateMessage } from '../../consumers/decode/rate-message';
 import { checkCursors } from './guards/check-cursors';
+import { watchLayout } from '../installation/layout';
 import { checkCountingSettings } from '../installation/settings';
 import { restoreCloses } from '../installation/ledgers/restore-closes';
 import { waitForCursors } from './wait-for-cursors';
@@ -84,7 +85,7 @@ export async function runConsumers(
 
   await checkCountingSettings(kafka, config);
   if (options.purpose !== 'rebuild') await checkRebuilt(store);
-  const { ends, topicIds } = await checkCursors(kafka, store, config.prefix, topics);
+  const { layout, ends, topicIds } = await checkCursors(kafka, store, config.prefix, topics);
   const closes = await watchLedger(context);
 
   const publisher = await createPublisher(kafka);
@@ -103,12 +104,14 @@ export async function runConsumers(
     () => logWatch.position(),
     () => Date.now(),
   );
-  const totals = createTotals(store, closes, metrics.observeApply);
+  const layoutWatch = watchLayout(kafka, config.prefix, layout);
+  const totals = createTotals(store, layoutWatch, closes, metrics.observeApply);
   const runners: Runner[] = options.consumers.map((consumer, index) =>
     createRunner({
       client: kafka,
       topic: topics[index]!,
       topicId: topicIds.get(topics[index]!),
+      layout: layoutWatch,
       groupId: groupOf(config.prefix, consumer.name),
       rate: (message) => rateMessage(consumer, message, rating),
       ...{ totals, deadLetters, metrics },
@@ -139,7 +142,8 @@ export async function runConsumers(
     probes = await serveProbes(config.health, () => watch.health(), metrics.registry, logger);
     const ended = Promise.race([stopSignal.promise, fatal.promise]);
     await Promise.race([Promise.all(runners.map((runner) => runner.start())), ended]);
-    const caught = options.untilCaughtUp && caughtUp(context, ends, stopSignal, options.purpose);
+    const caught =
+      options.untilCaughtUp && caughtUp(context, layout.shards, ends, stopSignal, options.purpose);
     await Promise.race([ended, ...(caught ? [caught] : [])]);
     return options.untilCaughtUp && stopSignal.stopped() ? 'interrupted' : 'done';
   } catch (error) {
@@ -179,12 +183,14 @@ export const groupOf = (prefix: string, consumerName: string): string =>
 
 async function caughtUp(
   { config, logger, kafka, store }: Context,
+  shardCount: number,
   ends: ReadonlyMap<string, readonly number[]>,
   stopSignal: StopSignal,
   purpose = 'consume',
 ): Promise<void> {
   const progress = createProgress(purpose);
   await waitForCursors(await store(), {
+    shardCount,
     ends,
     progress,
     stallMs: Math.max(STALL_LIMIT_MS, config.health.stuckAfterMs),

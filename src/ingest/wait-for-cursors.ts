@@ -6,7 +6,7 @@ import {
   describeOpenTransaction,
   type OpenTransaction,
 } from '../kafka/topics/open-transactions';
-import { readCursors } from '../redis/cursors';
+import { readPartitionCursors } from '../redis/cursors';
 import { mayPass } from '../redis/redis-errors';
 import type { Store } from '../redis/store';
 
@@ -18,6 +18,7 @@ const POLL_MS = 100;
 const STANDING_MS = 1_000;
 
 export interface CursorWait {
+  readonly shardCount: number;
   /** topic -> partition -> the log's end offset at the start of the wait. */
   readonly ends: ReadonlyMap<string, readonly number[]>;
   /**
@@ -42,8 +43,7 @@ export interface CursorWait {
  *   left
  */
 export async function waitForCursors(store: Store, wait: CursorWait): Promise<void> {
-  const { ends, stallMs, findOpen, progress, isStopped = () => false } = wait;
-  const shardCount = Math.max(...[...ends.values()].map((offsets) => offsets.length));
+  const { shardCount, ends, stallMs, findOpen, progress, isStopped = () => false } = wait;
   const askAfterMs = Math.min(STANDING_MS, stallMs);
   let leastLeft = Number.POSITIVE_INFINITY;
   let first: number | undefined;
@@ -53,17 +53,18 @@ export async function waitForCursors(store: Store, wait: CursorWait): Promise<vo
   while (!isStopped()) {
     const behind: string[] = [];
     let left = 0;
-    const shards = await readShards(store, shardCount, performance.now() - movedAt < stallMs);
-    if (shards === undefined) {
+    const waits = performance.now() - movedAt < stallMs;
+    const cursors = await readCursorsOrWait(store, shardCount, ends, waits);
+    if (cursors === undefined) {
       await pause(POLL_MS);
       continue;
     }
-    for (const [shard, cursors] of shards.entries()) {
-      for (const [topic, offsets] of ends) {
-        const missing = (offsets[shard] ?? 0) - (cursors.get(topic) ?? 0);
+    for (const [topic, offsets] of ends) {
+      for (const [partition, end] of offsets.entries()) {
+        const missing = end - (cursors.get(topic)?.[partition] ?? 0);
         if (missing <= 0) continue;
         left += missing;
-        behind.push(`${topic}/${shard}`);
+        behind.push(`${topic}/${partition}`);
       }
     }
     if (left === 0) return;
@@ -86,14 +87,15 @@ export async function waitForCursors(store: Store, wait: CursorWait): Promise<vo
   }
 }
 
-/** The cursors of each shard; undefined if Redis is away for now, and that is to be waited for. */
-async function readShards(
+/** All cursors; undefined if Redis is away for now, and that is to be waited for. */
+async function readCursorsOrWait(
   store: Store,
-  count: number,
+  shardCount: number,
+  ends: CursorWait['ends'],
   waits: boolean,
-): Promise<Map<string, number>[] | undefined> {
+): Promise<Awaited<ReturnType<typeof readPartitionCursors>> | undefined> {
   try {
-    return await Promise.all(Array.from({ length: count }, (_, shard) => readCursors(store, shard)));
+    return await readPartitionCursors(store, shardCount, ends);
   } catch (error) {
     if (waits && mayPass(error)) return undefined;
     throw error;

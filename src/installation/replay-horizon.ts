@@ -3,8 +3,9 @@ import type { BillingCalendar } from '../rating/billing-calendar';
 
 /** What determines the coverage of one partition. */
 export interface Coverage {
-  readonly topic: string;
   readonly shard: number;
+  /** The partition's name in its shard: see lanes.ts. */
+  readonly lane: string;
   /** In order of month. */
   readonly closes: readonly CloseRecord[];
   /** Where the first cursor was created. */
@@ -26,10 +27,10 @@ const CLOSE_TAKES_AT_MOST_MS = 86_400_000;
  */
 export function neededFrom(
   month: string,
-  { topic, shard, closes, begin, calendar, futureMs }: Coverage,
+  { shard, lane, closes, begin, calendar, futureMs }: Coverage,
 ): number {
   const begunBy = calendar.monthStart(month) - futureMs - CLOSE_TAKES_AT_MOST_MS;
   const over = closes.filter(({ closedAt }) => Date.parse(closedAt) <= begunBy);
   const before = over.at(-2);
-  return before === undefined ? begin : Math.max(begin, before.cursors[shard]?.[topic] ?? 0);
+  return before === undefined ? begin : Math.max(begin, before.cursors[shard]?.[lane] ?? 0);
 }

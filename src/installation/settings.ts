@@ -1,4 +1,4 @@
-import type { CountingSettings as RecordedSettings, Cursors } from '../../schemas/types';
+import type { CountingSettings as RecordedSettings, Cursors, Layout } from '../../schemas/types';
 import type { Config } from '../lib/config';
 import { TallymanError } from '../lib/errors';
 import { DEFAULT_DURATION_LIMIT } from '../lib/settings-table';
@@ -20,8 +20,11 @@ export interface CountingRecord {
    * counted.
    */
   readonly begins: ReadonlyMap<number, ReadonlyMap<string, number>>;
+  /** Undefined if partitions were never added: see `layoutOf`. */
+  readonly layout: Layout | undefined;
 }
 
+const LAYOUT_KEY = 'layout';
 const SETTINGS_KEY = 'settings';
 const BEGIN_KEY = /^begin\/(\d+)$/;
 
@@ -41,15 +44,17 @@ export function countingSettings({
 
 export async function readCountingRecord(client: KafkaClient, prefix: string): Promise<CountingRecord> {
   let settings: RecordedSettings | undefined;
+  let layout: Layout | undefined;
   const begins = new Map<number, ReadonlyMap<string, number>>();
   await readLedger(client, prefix, 'billing.settings', ({ key, document }) => {
     const [, shard] = BEGIN_KEY.exec(key) ?? [];
     if (key === SETTINGS_KEY) settings = (document as RecordedSettings | null) ?? undefined;
+    else if (key === LAYOUT_KEY) layout = (document as Layout | null) ?? undefined;
     else if (shard === undefined) return;
     else if (document === null) begins.delete(Number(shard));
     else begins.set(Number(shard), new Map(Object.entries(document as Cursors)));
   });
-  return { settings, begins };
+  return { settings, begins, layout };
 }
 
 export async function recordSettings(
@@ -59,6 +64,12 @@ export async function recordSettings(
 ): Promise<void> {
   await appendLedger(publisher, topicName(prefix, 'billing.settings'), [
     { key: SETTINGS_KEY, value: JSON.stringify(settings) },
+  ]);
+}
+
+export async function recordLayout(publisher: Publisher, prefix: string, layout: Layout): Promise<void> {
+  await appendLedger(publisher, topicName(prefix, 'billing.settings'), [
+    { key: LAYOUT_KEY, value: JSON.stringify(layout) },
   ]);
 }
 

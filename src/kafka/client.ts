@@ -12,7 +12,7 @@ import { installWorkarounds } from './patches/install';
 import { readEpochEnds, type EpochEnd, type EpochQuestion } from './topics/leader-epochs';
 import { listOffsets, type LogPoint } from './topics/list-offsets';
 import { createLogReader, type LogReader } from './log-reader';
-import { readTopicId } from './topics/topic-id';
+import { readTopicState, type TopicState } from './topics/topic-id';
 import { readTopics, type PartitionMetadata } from './topics/topic-metadata';
 
 /** What other rooms need of kafkajs. Nothing outside of this room imports kafkajs itself. */
@@ -44,6 +44,8 @@ export interface KafkaClient {
   epochEnds(topic: string, questions: readonly EpochQuestion[]): Promise<EpochEnd[]>;
   /** Sends a request that kafkajs does not have. It is sent again if the leader has moved. */
   ask<T>(request: (cluster: Cluster) => Promise<T>): Promise<T>;
+  /** The same, with the number of partitions, by one answer. */
+  topicState(topic: string): Promise<TopicState>;
   /** Ends every connection at once. Current and later requests fail. It may be called again. */
   close(): Promise<void>;
 }
@@ -97,6 +99,12 @@ export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
       }
     });
   };
+  const topics = (names: readonly string[]): Promise<Map<string, readonly PartitionMetadata[]>> =>
+    retried((opened) => readTopics(opened, names));
+  const topicState = async (topic: string): Promise<TopicState> => {
+    const state = await retried((opened) => readTopicState(opened, topic));
+    return state ?? { id: undefined, partitions: (await topics([topic])).get(topic)?.length ?? 0 };
+  };
   return {
     bootstrapServer,
     kafkajs,
@@ -118,8 +126,9 @@ export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
     },
     epochEnds: (topic, questions) => retried((opened) => readEpochEnds(opened, topic, questions)),
     ask: retried,
-    topics: (names) => retried((opened) => readTopics(opened, names)),
-    topicId: (topic) => retried((opened) => readTopicId(opened, topic)),
+    topics,
+    topicId: async (topic) => (await topicState(topic)).id,
+    topicState,
     async close() {
       sockets.close();
       await Promise.all([admin.close(), cluster.close()]);

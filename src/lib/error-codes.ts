@@ -202,7 +202,7 @@ export const ERRORS = {
   ),
   NOT_CO_PARTITIONED: failed(
     'The usage topics do not have the same number of partitions.',
-    'Add partitions with `kafka-topics --alter --partitions`, then run `tallyman init`.',
+    'Run the `tallyman grow` that the message names. It adds the partitions that are missing.',
   ),
   ONE_COPY: refused(
     'Topics would be created with one copy, although Kafka has three brokers or more.',
@@ -211,6 +211,14 @@ export const ERRORS = {
   OTHER_SETTINGS: refused(
     'The environment differs from the settings that this installation counts by.',
     'Restore the environment. Other settings need an installation of their own (TALLYMAN_PREFIX).',
+  ),
+  PARTITIONS_ADDED: failed(
+    'The usage topics have more partitions than this installation counts. Nothing that was published since is counted.',
+    'Run the `tallyman grow` that the message names.',
+  ),
+  PARTITIONS_MISFIT: refused(
+    'With this number of partitions, projects would move to other shards, which do not know what was counted of them.',
+    'Name a multiple of the number of shards.',
   ),
   SETTINGS_MISSING: refused(
     'The ledger billing.settings holds no settings. Its topic was deleted or emptied, or `init` has not run yet.',

@@ -29,6 +29,7 @@ export const DEFAULT_DURATION_LIMIT = '31d';
 const BILLING = ['projects', 'close', 'invoices', 'explain', 'alerts', 'verify', 'top', 'serve'];
 const KAFKA = [
   'init',
+  'grow',
   'consume',
   'publish',
   'gateway',
@@ -39,9 +40,9 @@ const KAFKA = [
   'doctor',
   ...BILLING,
 ];
-const REDIS = ['init', 'consume', 'bridge', 'totals', 'keys', 'rebuild', 'doctor', ...BILLING];
+const REDIS = ['init', 'grow', 'consume', 'bridge', 'totals', 'keys', 'rebuild', 'doctor', ...BILLING];
 const EVERY = [...new Set([...KAFKA, ...REDIS, 'catalog', 'token', 'completion', 'healthcheck'])];
-const COUNTING = ['init', 'consume', 'close', 'explain', 'verify', 'rebuild', 'doctor'];
+const COUNTING = ['init', 'grow', 'consume', 'close', 'explain', 'verify', 'rebuild', 'doctor'];
 const LIMITS = [...COUNTING, 'publish', 'gateway'];
 const SERVERS = ['serve', 'gateway', 'bridge'];
 const PROBED = ['consume', 'verify', 'close', 'serve', 'gateway', 'bridge', 'alerts', 'healthcheck'];

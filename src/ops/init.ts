@@ -3,11 +3,15 @@ import {
   isComplete,
   readCountingRecord,
   recordBegins,
+  recordLayout,
   recordSettings,
   refuseOtherSettings,
   settingsMissing,
   type CountingRecord,
 } from '../installation/settings';
+import { checkLayout, partitionsAdded } from '../installation/layout';
+import { laneOf, shardOf } from '../redis/lanes';
+import type { Layout } from '../../schemas/types';
 import { noteTopicIds } from '../ingest/guards/topic-guard';
 import { deletedTopics, topicsDeleted } from '../installation/used-topics';
 import { EMPTIED_MESSAGE, isRedisEmptied } from '../installation/redis-emptied';
@@ -27,8 +31,8 @@ import {
   usageTopics,
 } from '../kafka/topics/topics';
 import { checkCopies, findTooFewCopies, raiseCopies } from '../kafka/topics/replication';
-import { initCursor, readCursors } from '../redis/cursors';
-import { writeShardCount } from '../redis/usage/read-usage';
+import { initCursor, readCursors, readPartitionCursors } from '../redis/cursors';
+import { findShardCount, writeShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
 import type { Context } from '../installation/context';
 
@@ -78,15 +82,16 @@ export async function initialise(context: Context, options: InitOptions): Promis
   const created = await createTopics(kafka, config.prefix, options);
   const raised = await raise(context, options);
   if (options.dryRun) return { ...(await rehearse(context, created, options)), raised };
-  const partitionCount = await checkCoPartitioned(kafka, config.prefix);
+  const layout = await layoutAtInit(context);
+  const { shards, partitions } = layout;
   const topics = usageTopics(config.prefix);
   await refuseEmptied(context, store);
   await noteTopicIds(kafka, store, topics);
   const offsets = await (options.from === 'earliest' ? logStarts : logEnds)(kafka, topics);
-  const begins = await recordCounting(context, topics, partitionCount, offsets, options);
+  const begins = await recordCounting(context, topics, layout, offsets, options);
   // This comes before the cursors: a shard beyond the recorded number is taken for a lost record.
-  await writeShardCount(store, partitionCount);
-  let newCursors = 0;
+  await writeShardCount(store, shards);
+  let newCursors = await initAddedCursors(store, topics, layout);
   for (const [shard, cursors] of begins) {
     for (const [topic, offset] of cursors) {
       if (await initCursor(store, shard, topic, offset)) newCursors += 1;
@@ -95,9 +100,9 @@ export async function initialise(context: Context, options: InitOptions): Promis
   return {
     topics: created,
     raised,
-    partitions: partitionCount,
+    partitions,
     cursors: newCursors,
-    allCursors: topics.length * partitionCount,
+    allCursors: topics.length * partitions,
   };
 }
 
@@ -107,18 +112,21 @@ async function rehearse(
   options: InitOptions,
 ): Promise<Omit<Initialised, 'raised'>> {
   const { prefix } = context.config;
-  const partitions = await checkCoPartitioned(context.kafka(), prefix, options.partitions);
   const store = await context.store();
-  if (topics.length === 0) {
+  let layout: Layout;
+  if (topics.length > 0) {
+    const partitions = await checkCoPartitioned(context.kafka(), prefix, options.partitions);
+    layout = { shards: partitions, partitions };
+  } else {
+    layout = await layoutAtInit(context);
     await refuseEmptied(context, store);
     await recordedCounting(context, options);
   }
+  const { shards, partitions } = layout;
   const wanted = usageTopics(prefix);
-  let cursors = 0;
-  for (let shard = 0; shard < partitions; shard += 1) {
-    const found = await readCursors(store, shard);
-    cursors += wanted.filter((topic) => !found.has(topic)).length;
-  }
+  const every = new Map(wanted.map((topic) => [topic, Array.from({ length: partitions })]));
+  const found = [...(await readPartitionCursors(store, shards, every)).values()].flat();
+  const cursors = found.filter((cursor) => cursor === undefined).length;
   return { topics, partitions, cursors, allCursors: wanted.length * partitions };
 }
 
@@ -137,6 +145,23 @@ async function recordedCounting(context: Context, options: InitOptions): Promise
   return record;
 }
 
+/**
+ * The layout before anything is recorded is Kafka's. If the ledger is lost, Redis still has the
+ * number of shards, and the cursors of partitions that were added.
+ */
+async function layoutAtInit({ config, kafka, store: openStore }: Context): Promise<Layout> {
+  const record = await readCountingRecord(kafka(), config.prefix);
+  if (record.layout !== undefined || record.begins.size > 0) return checkLayout(kafka(), config.prefix);
+  const store = await openStore();
+  const partitions = await checkCoPartitioned(kafka(), config.prefix);
+  const shards = (await findShardCount(store)) ?? partitions;
+  const last = new Map([[usageTopics(config.prefix)[0]!, Array.from({ length: partitions })]]);
+  const [cursors] = (await readPartitionCursors(store, shards, last)).values();
+  if (partitions > shards && cursors?.at(-1) === undefined)
+    throw partitionsAdded({ shards, partitions: shards }, partitions);
+  return { shards, partitions };
+}
+
 async function raise(
   { kafka, config }: Context,
   { replication, dryRun }: InitOptions,
@@ -153,6 +178,27 @@ async function raise(
 }
 
 /**
+ * Creates the missing cursors of partitions that were added. Such a partition is counted from its
+ * first offset, because it was empty when it was added.
+ *
+ * @returns how many were created
+ */
+export async function initAddedCursors(
+  store: Store,
+  topics: readonly string[],
+  { shards, partitions }: Layout,
+): Promise<number> {
+  let created = 0;
+  for (let partition = shards; partition < partitions; partition += 1) {
+    for (const topic of topics) {
+      if (await initCursor(store, shardOf(partition, shards), laneOf(topic, partition, shards), 0))
+        created += 1;
+    }
+  }
+  return created;
+}
+
+/**
  * Before any cursor is created, records what a recount needs besides the log: the settings, and
  * where each partition begins to count. Records never change, so a recreated cursor begins where
  * the first one did.
@@ -162,15 +208,16 @@ async function raise(
 async function recordCounting(
   context: Context,
   topics: readonly string[],
-  partitionCount: number,
+  layout: Layout,
   offsets: ReadonlyMap<string, readonly number[]>,
   options: InitOptions,
 ): Promise<Map<number, Map<string, number>>> {
   const { config } = context;
-  const { settings, begins: recorded } = await recordedCounting(context, options);
+  const { settings, begins: recorded, layout: known } = await recordedCounting(context, options);
+  const lacksLayout = known === undefined && layout.partitions > layout.shards;
   const begins = new Map<number, Map<string, number>>();
   const added = new Map<number, Map<string, number>>();
-  for (let shard = 0; shard < partitionCount; shard += 1) {
+  for (let shard = 0; shard < layout.shards; shard += 1) {
     const before = recorded.get(shard) ?? new Map<string, number>();
     const cursors = await readCursors(await context.store(), shard);
     const missing = topics.filter((topic) => !before.has(topic) && !cursors.has(topic));
@@ -181,11 +228,12 @@ async function recordCounting(
     begins.set(shard, all);
     if (missing.length > 0) added.set(shard, all);
   }
-  if (isComplete(settings) && added.size === 0) return begins;
+  if (isComplete(settings) && added.size === 0 && !lacksLayout) return begins;
   const publisher = await createPublisher(context.kafka());
   try {
     if (!isComplete(settings)) await recordSettings(publisher, config.prefix, countingSettings(config));
     await recordBegins(publisher, config.prefix, added);
+    if (lacksLayout) await recordLayout(publisher, config.prefix, layout);
   } finally {
     await publisher.close();
   }

@@ -1,13 +1,15 @@
 import { consumerNamed, consumerNames, usageConsumers } from '../../consumers';
 import { checkCountingSettings, type CountingRecord } from '../installation/settings';
-import type { CloseRecord } from '../../schemas/types';
+import { checkLayout } from '../installation/layout';
+import { laneOf, placeOf, shardOf } from '../redis/lanes';
+import type { CloseRecord, Layout } from '../../schemas/types';
 import { neededFrom } from '../installation/replay-horizon';
 import { noteTopicIds } from '../ingest/guards/topic-guard';
 import { monthsWithFrozenTotals, restoreFrozenTotals } from '../close/frozen-totals';
 import { readCloseRecords, restoreCloses } from '../installation/ledgers/restore-closes';
 import { restoreViews, type RestoredViews } from '../installation/ledgers/restore-views';
 import { TallymanError } from '../lib/errors';
-import { checkCoPartitioned, logEnds, logRanges, usageTopics } from '../kafka/topics/topics';
+import { logEnds, logRanges, usageTopics } from '../kafka/topics/topics';
 import { initCursor, readCursor, readTopicIds } from '../redis/cursors';
 import { countKeys, emptyRedis } from '../redis/empty-redis';
 import { groupsWithMembers } from '../kafka/checks/check-groups';
@@ -49,19 +51,20 @@ export async function rebuild(context: Context, options: RebuildOptions): Promis
   const kafka = context.kafka();
   const store = await context.store();
   const found = await examineLoss(context, options);
-  const { partitionCount, counting, closes, published, empties, missing } = found;
+  const { layout, counting, closes, published, empties, missing } = found;
+  const { shards: shardCount } = layout;
 
-  if (empties) await emptyRedis(store, partitionCount);
-  const cursorCount = partitionCount * usageConsumers.length;
+  if (empties) await emptyRedis(store, shardCount);
+  const cursorCount = layout.partitions * usageConsumers.length;
   // Everything is restored, so earlier evictions do not count.
   if (empties || (missing.length === cursorCount && !(await isRebuilding(store)))) await noteEvictions(store);
-  if (missing.length > 0) await beginRebuild(store, partitionCount);
-  await writeShardCount(store, partitionCount);
+  if (missing.length > 0) await beginRebuild(store, shardCount);
+  await writeShardCount(store, shardCount);
   const views = await restoreViews(kafka, store, config.prefix);
   // Cut-offs come before the log, so that events that were late are late again.
   await restoreCloses(kafka, store, config.prefix, logger);
   await noteTopics(context, store, closes.at(-1));
-  for (const { shard, topic, begin } of missing) await initCursor(store, shard, topic, begin);
+  for (const { shard, lane, begin } of missing) await initCursor(store, shard, lane, begin);
   const end = await runConsumers(context, {
     consumers: consumerNames.map(consumerNamed),
     untilCaughtUp: true,
@@ -74,10 +77,10 @@ export async function rebuild(context: Context, options: RebuildOptions): Promis
   // closed month any more.
   const months = closes.map(({ month }) => month).filter((month) => published.has(month));
   if (await isRebuilding(store)) {
-    await restoreFrozenTotals(kafka, store, config.prefix, partitionCount, months);
-    await endRebuild(store, partitionCount);
+    await restoreFrozenTotals(kafka, store, config.prefix, shardCount, months);
+    await endRebuild(store, shardCount);
   }
-  const beyond = await monthsBeyondLog(context, counting, closes);
+  const beyond = await monthsBeyondLog(context, layout, counting, closes);
   return { ...views, monthsBeyondLog: beyond };
 }
 
@@ -88,34 +91,37 @@ export async function planRebuild(context: Context, options: RebuildOptions): Pr
   return {
     deletes: empties ? await countKeys(await context.store()) : 0,
     cursors: missing.length,
-    offsets: missing.reduce((sum, { topic, shard, begin }) => sum + ends.get(topic)![shard]! - begin, 0),
+    offsets: missing.reduce((sum, { lane, shard, begin }) => {
+      const { topic, partition } = placeOf(lane, shard);
+      return sum + ends.get(topic)![partition]! - begin;
+    }, 0),
   };
 }
 
 /** What Redis lacks, and whether it has to be emptied first. Changes nothing. */
 interface Loss {
-  readonly partitionCount: number;
+  readonly layout: Layout;
   readonly counting: CountingRecord;
   readonly closes: readonly CloseRecord[];
   /** The months whose totals their close published. */
   readonly published: ReadonlySet<string>;
   readonly empties: boolean;
-  readonly missing: readonly { readonly shard: number; readonly topic: string; readonly begin: number }[];
+  readonly missing: readonly MissingCursor[];
 }
 
 async function examineLoss(context: Context, { empty }: RebuildOptions): Promise<Loss> {
   const { config } = context;
   const kafka = context.kafka();
   const store = await context.store();
-  const partitionCount = await checkCoPartitioned(kafka, config.prefix);
+  const layout = await checkLayout(kafka, config.prefix);
   const counting = await checkCountingSettings(kafka, config);
   const closes = [...(await readCloseRecords(kafka, config.prefix)).values()];
   const published = await monthsWithFrozenTotals(kafka, config.prefix);
-  const empties = empty || (await isEmptying(store, partitionCount));
+  const empties = empty || (await isEmptying(store, layout.shards));
   const held = empties ? undefined : store;
-  const missing = await missingCursors(context, held, partitionCount, counting, closes, published);
+  const missing = await missingCursors(context, held, layout, counting, closes, published);
   if (empties) await checkMayEmpty(context, store, closes.at(-1));
-  return { partitionCount, counting, closes, published, empties, missing };
+  return { layout, counting, closes, published, empties, missing };
 }
 
 /** Redis may be emptied only if no consumer runs, and if this is the Kafka that it was filled from.
@@ -165,50 +171,64 @@ async function noteTopics(
 async function missingCursors(
   context: Context,
   store: Store | undefined,
-  partitionCount: number,
+  layout: Layout,
   counting: CountingRecord,
   closes: readonly CloseRecord[],
   published: ReadonlySet<string>,
-): Promise<{ shard: number; topic: string; begin: number }[]> {
-  const missing: { shard: number; topic: string; begin: number }[] = [];
+): Promise<MissingCursor[]> {
+  const missing: MissingCursor[] = [];
   const { calendar } = context;
   const lastClosed = closes.at(-1)?.month;
   const openMonth =
     lastClosed === undefined ? calendar.monthOfMs(Date.now()) : calendar.nextMonth(lastClosed);
   // A killed close may have frozen a month without publishing its totals, so only the log has them.
   const replayed = closes.find(({ month }) => !published.has(month))?.month ?? openMonth;
-  for (const { topic, shard, start, begin, needed } of await coverageOf(
+  for (const { topic, partition, shard, lane, start, begin, needed } of await coverageOf(
     context,
+    layout,
     counting,
     closes,
     openMonth,
   )) {
-    if (shard >= partitionCount) continue;
-    if (store !== undefined && (await readCursor(store, shard, topic)) !== undefined) continue;
+    if (store !== undefined && (await readCursor(store, shard, lane)) !== undefined) continue;
     if (start > needed) {
       throw new TallymanError(
         'LOG_TOO_SHORT',
-        `${topic}/${shard} begins at offset ${start}, and ${replayed} needs it from ${needed}. Its totals would lack usage, ` +
+        `${topic}/${partition} begins at offset ${start}, and ${replayed} needs it from ${needed}. Its totals would lack usage, ` +
           'or count duplicates. Restore Redis from its append-only file or a replica, or the topic from a copy.',
-        { topic, shard, start, needed },
+        { topic, partition, start, needed },
       );
     }
-    missing.push({ shard, topic, begin: Math.max(start, begin) });
+    missing.push({ shard, lane, begin: Math.max(start, begin) });
   }
   return missing;
 }
 
 async function monthsBeyondLog(
   context: Context,
+  layout: Layout,
   counting: CountingRecord,
   closes: readonly CloseRecord[],
 ): Promise<string[]> {
   const beyond: string[] = [];
   for (const { month } of closes) {
-    const partitions = await coverageOf(context, counting, closes, month);
+    const partitions = await coverageOf(context, layout, counting, closes, month);
     if (partitions.some(({ start, needed }) => start > needed)) beyond.push(month);
   }
   return beyond;
+}
+
+interface MissingCursor {
+  readonly shard: number;
+  readonly lane: string;
+  readonly begin: number;
+}
+
+interface PartitionCoverage extends MissingCursor {
+  readonly topic: string;
+  readonly partition: number;
+  readonly start: number;
+  readonly needed: number;
 }
 
 /**
@@ -217,17 +237,19 @@ async function monthsBeyondLog(
  */
 async function coverageOf(
   { config, calendar, kafka }: Context,
+  { shards }: Layout,
   counting: CountingRecord,
   closes: readonly CloseRecord[],
   month: string,
-): Promise<{ topic: string; shard: number; start: number; begin: number; needed: number }[]> {
+): Promise<PartitionCoverage[]> {
   const topics = usageTopics(config.prefix);
   const { futureMs } = config.limits;
   return [...(await logRanges(kafka(), topics))].flatMap(([topic, ranges]) =>
-    ranges.map(({ start }, shard) => {
-      const begin = counting.begins.get(shard)?.get(topic) ?? 0;
-      const needed = neededFrom(month, { topic, shard, closes, begin, calendar, futureMs });
-      return { topic, shard, start, begin, needed };
+    ranges.map(({ start }, partition) => {
+      const [shard, lane] = [shardOf(partition, shards), laneOf(topic, partition, shards)];
+      const begin = counting.begins.get(shard)?.get(lane) ?? 0;
+      const needed = neededFrom(month, { shard, lane, closes, begin, calendar, futureMs });
+      return { topic, partition, shard, lane, start, begin, needed };
     }),
   );
 }

@@ -1,27 +1,51 @@
+import { laneOf, shardOf } from './lanes';
 import type { Store } from './store';
 
 /**
- * Creates the cursor of a topic in a shard. It never moves one: to count from another offset, Redis
- * is rebuilt.
+ * Creates the cursor of a lane in a shard: see lanes.ts. It never moves one: to count from another
+ * offset, Redis is rebuilt.
  *
  * @returns whether it was created; false if there was one already
  */
 export async function initCursor(
   store: Store,
   shard: number,
-  topic: string,
+  lane: string,
   offset: number,
 ): Promise<boolean> {
-  return (await store.redis.hsetnx(store.keys.shard(shard).cursor, topic, offset)) === 1;
+  return (await store.redis.hsetnx(store.keys.shard(shard).cursor, lane, offset)) === 1;
 }
 
-/** The next offset of the topic to be applied to the shard; undefined if there is no cursor. */
-export async function readCursor(store: Store, shard: number, topic: string): Promise<number | undefined> {
-  const cursor = await store.redis.hget(store.keys.shard(shard).cursor, topic);
+/** The next offset of the lane to be applied to the shard; undefined if there is no cursor. */
+export async function readCursor(store: Store, shard: number, lane: string): Promise<number | undefined> {
+  const cursor = await store.redis.hget(store.keys.shard(shard).cursor, lane);
   return cursor === null ? undefined : Number(cursor);
 }
 
-/** topic -> next offset. */
+/**
+ * The cursors of all partitions of some topics: topic -> partition -> next offset.
+ *
+ * @param partitions topic -> something about each of its partitions
+ */
+export async function readPartitionCursors(
+  store: Store,
+  shardCount: number,
+  partitions: ReadonlyMap<string, readonly unknown[]>,
+): Promise<Map<string, (number | undefined)[]>> {
+  const cursors = await Promise.all(
+    Array.from({ length: shardCount }, (_, shard) => readCursors(store, shard)),
+  );
+  return new Map(
+    [...partitions].map(([topic, all]) => [
+      topic,
+      all.map((_, partition) =>
+        cursors[shardOf(partition, shardCount)]?.get(laneOf(topic, partition, shardCount)),
+      ),
+    ]),
+  );
+}
+
+/** lane -> next offset. */
 export async function readCursors(store: Store, shard: number): Promise<Map<string, number>> {
   const cursors = await store.redis.hgetall(store.keys.shard(shard).cursor);
   return new Map(Object.entries(cursors).map(([topic, offset]) => [topic, Number(offset)]));
@@ -57,8 +81,12 @@ export async function readEpochs(
 
 /** Makes the epoch of every shard unknown, until the next chunk is counted. */
 export async function forgetEpochs(store: Store, shardCount: number, topic: string): Promise<void> {
-  const shards = Array.from({ length: shardCount }, (_, shard) => store.keys.shard(shard).writes);
-  await store.send(shards.map((writes) => ['hdel', writes, epochField(topic)]));
+  for (let shard = 0; shard < shardCount; shard += 1) {
+    const { writes } = store.keys.shard(shard);
+    const own = epochField(topic);
+    const fields = (await store.redis.hkeys(writes)).filter((f) => f === own || f.startsWith(`${own}/`));
+    if (fields.length > 0) await store.redis.hdel(writes, ...fields);
+  }
 }
 
 const epochField = (topic: string): string => `epoch:${topic}`;

@@ -20,6 +20,7 @@ const TOPIC_ID = new ModelKafka({}).topicId;
 const CLOSES = 'billing.closes';
 const DEAD_LETTERS = 'usage.dead-letters';
 const PARTITIONS = 2;
+const GROWN_PARTITIONS = 4;
 const MEMBERS = 2;
 /**
  * A crash that loses Redis's tail takes it away for longer than consumers trust what they know of
@@ -47,7 +48,7 @@ export type Fault =
   | { do: 'kill'; member: number }
   | { do: 'elect'; partition: number }
   | { do: 'lose reply' | 'send twice' | 'lose offsets' | 'close' | 'kill close' | 'outage' }
-  | { do: 'settle' | 'look' }
+  | { do: 'settle' | 'look' | 'grow' }
   | { do: 'wait'; steps: number }
   | { do: 'lose tail'; writes: number }
   | { do: 'retention'; partition: number; share: number; harmful: boolean }
@@ -125,7 +126,7 @@ export class Installation implements World {
   }
 
   cursors(): number[] {
-    return this.logs().map((_, shard) => this.redis.cursor(shard, TOPIC)!);
+    return this.logs().map((_, partition) => this.redis.cursor(partition)!);
   }
 
   /** As the ledger has them. */
@@ -157,7 +158,8 @@ export class Installation implements World {
 
   expected(): Sums {
     const logs = this.logs().map((one) => one.counted());
-    return recount(TOPIC, logs, this.cursors(), [...this.closes(), ...this.unpublishedCloses()]);
+    const closes = [...this.closes(), ...this.unpublishedCloses()];
+    return recount(TOPIC, logs, this.cursors(), closes, PARTITIONS);
   }
 
   /** What a closed month came to when it was frozen, however far Redis went back since. */
@@ -168,8 +170,12 @@ export class Installation implements World {
     return recount(
       TOPIC,
       logs,
-      logs.map((_, shard) => cursors[shard]?.[TOPIC] ?? 0),
+      logs.map(
+        (_, partition) =>
+          cursors[partition % PARTITIONS]?.[partition < PARTITIONS ? TOPIC : `${TOPIC}/${partition}`] ?? 0,
+      ),
       closes,
+      PARTITIONS,
     );
   }
 
@@ -197,7 +203,7 @@ export class Installation implements World {
     this.isOver = false;
     this.closing?.kill();
     for (const { process } of this.members) process.kill();
-    this.redis.wipe(TOPIC);
+    this.redis.wipe();
     const restoreClocks = this.useOwnClocks();
     try {
       for (const index of this.members.keys()) this.members[index] = this.startMember();
@@ -237,7 +243,7 @@ export class Installation implements World {
     this.redis.isAway = false;
     this.redis.wireFaults.length = 0;
     // One event behind a hidden tail shows that a partition is not stuck.
-    for (let partition = 0; partition < PARTITIONS; partition += 1) this.publish(partition, ['event']);
+    for (const partition of this.logs().keys()) this.publish(partition, ['event']);
     await this.drain();
   }
 
@@ -292,8 +298,11 @@ export class Installation implements World {
       case 'settle':
       case 'look':
         return;
+      case 'grow':
+        this.redis.addCursors(GROWN_PARTITIONS);
+        return this.kafka.addPartitions(TOPIC, GROWN_PARTITIONS);
       case 'publish':
-        return this.publish(fault.partition, fault.entries);
+        return this.publish(fault.partition % this.logs().length, fault.entries);
       case 'rebalance': {
         const consumers = this.members.flatMap(({ consumer }) => consumer ?? []);
         const chosen = fault.alone ? consumers.slice(0, 1) : consumers;
@@ -352,7 +361,11 @@ export class Installation implements World {
         entries.push('hidden');
         continue;
       }
-      const known = entries.filter((entry) => entry !== 'hidden' && entry.value.startsWith('{'));
+      // A project's events may be in all partitions of its shard.
+      const known = this.logs()
+        .filter((_, other) => other % PARTITIONS === partition % PARTITIONS)
+        .flatMap((log) => log.entries)
+        .filter((entry) => entry !== 'hidden' && entry.value.startsWith('{'));
       if (kind === 'bad') entries.push({ key: 'p', value: 'bad' });
       else if (kind === 'repeat' && known.length > 0) entries.push(known[this.choose(known.length)]!);
       else {
@@ -413,11 +426,10 @@ export class Installation implements World {
     const runner = createRunner({
       ...{ client, topic: TOPIC, topicId: TOPIC_ID, groupId: 'tallyman.session', logger },
       totals: {
-        apply: async (shard, chunk) => this.redis.apply(process, shard, chunk, await watch.latest()),
-        readCursor: (shard, topic) =>
-          this.redis.read(process, 'cursor', () => this.redis.cursor(shard, topic)),
-        readEpoch: (shard, topic, cursor) =>
-          this.redis.read(process, 'epoch', () => this.redis.epoch(shard, topic, cursor)),
+        apply: async (partition, chunk) => this.redis.apply(process, partition, chunk, await watch.latest()),
+        readCursor: (partition) => this.redis.read(process, 'cursor', () => this.redis.cursor(partition)),
+        readEpoch: (partition, _, cursor) =>
+          this.redis.read(process, 'epoch', () => this.redis.epoch(partition, cursor)),
         assign: () => undefined, // The model of Redis looks ids up itself.
         restore: () => watch.restore(),
       },

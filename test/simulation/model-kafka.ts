@@ -111,6 +111,13 @@ export class ModelKafka {
     return log;
   }
 
+  /** New partitions of a topic, for which its members join again. */
+  addPartitions(topic: string, count: number): void {
+    const logs = this.logs.get(topic)!;
+    while (logs.length < count) logs.push(new ModelLog());
+    this.rebalance([...this.assignment.keys()], 0);
+  }
+
   get topicId(): string {
     return `topic ${this.timesMade}`;
   }
@@ -170,7 +177,11 @@ export class ModelKafka {
         process.call('epochs', () =>
           questions.map(({ partition, epoch }) => this.log(topic, partition).epochEnd(epoch)),
         ),
-      topicId: () => process.call('topic id', () => this.topicId),
+      topicState: (topic: string) =>
+        process.call('topic state', () => ({
+          id: this.topicId,
+          partitions: this.logs.get(topic)?.length ?? 0,
+        })),
       reader: () => Promise.resolve(reader),
       close: () => Promise.resolve(),
     };

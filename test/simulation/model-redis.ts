@@ -28,8 +28,20 @@ export class ModelRedis {
   readonly wireFaults: ('lost reply' | 'sent twice')[] = [];
   private undo: { readonly cursors: readonly number[]; back(): void }[] = [];
 
-  constructor(shardCount: number, topic: string) {
-    this.shards = Array.from({ length: shardCount }, () => newShard(topic));
+  constructor(
+    private readonly shardCount: number,
+    private readonly topic: string,
+  ) {
+    this.shards = Array.from({ length: shardCount }, () => newShard([topic]));
+  }
+
+  /** Cursors of new partitions. They are on disk before the partitions exist. */
+  addCursors(partitions: number): void {
+    for (let partition = this.shardCount; partition < partitions; partition += 1) {
+      const { cursors } = this.shards[partition % this.shardCount]!;
+      if (!cursors.has(`${this.topic}/${partition}`)) cursors.set(`${this.topic}/${partition}`, 0);
+    }
+    this.undo = [];
   }
 
   /** Goes back by this many writes. What is left is on disk. */
@@ -39,31 +51,37 @@ export class ModelRedis {
   }
 
   /** How far back a partition's cursor may still go: below, retention does no harm. */
-  safeOffset(shard: number): number {
+  safeOffset(partition: number): number {
     return Math.min(
-      ...[this.cursors(), ...this.undo.map(({ cursors }) => cursors)].map((all) => all[shard]!),
+      ...[this.cursors(), ...this.undo.map(({ cursors }) => cursors)].map((all) => all[partition]!),
     );
   }
 
-  cursor(shard: number, topic: string): number | undefined {
-    return this.shards[shard]!.cursors.get(topic);
+  cursor(partition: number): number | undefined {
+    return this.shards[partition % this.shardCount]!.cursors.get(this.laneOf(partition));
+  }
+
+  private laneOf(partition: number): string {
+    return partition < this.shardCount ? this.topic : `${this.topic}/${partition}`;
   }
 
   /** The leader epoch of the last record below the cursor, if that is still the cursor. */
-  epoch(shard: number, topic: string, cursor: number): number | undefined {
-    const { cursors, epochs } = this.shards[shard]!;
-    return cursors.get(topic) === cursor ? epochs.get(topic) : undefined;
+  epoch(partition: number, cursor: number): number | undefined {
+    const { cursors, epochs } = this.shards[partition % this.shardCount]!;
+    const lane = this.laneOf(partition);
+    return cursors.get(lane) === cursor ? epochs.get(lane) : undefined;
   }
 
   /** Everything is gone but what the ledger brings back: `tallyman rebuild`. */
-  wipe(topic: string): void {
+  wipe(): void {
     this.undo = [];
-    this.shards = this.shards.map(() => newShard(topic));
+    this.shards = this.shards.map(({ cursors }) => newShard([...cursors.keys()]));
   }
 
-  async apply(process: Process, shard: number, chunk: Chunk, lastClosed?: string): Promise<ApplyAnswer> {
-    return this.write(process, `apply ${shard} [${chunk.from}, ${chunk.next})`, () =>
-      this.onShard(shard, (model) => model.apply(chunk, lastClosed)),
+  async apply(process: Process, partition: number, chunk: Chunk, lastClosed?: string): Promise<ApplyAnswer> {
+    const placed = { ...chunk, lane: this.laneOf(partition) };
+    return this.write(process, `apply ${partition} [${chunk.from}, ${chunk.next})`, () =>
+      this.onShard(partition % this.shardCount, (model) => model.apply(placed, lastClosed)),
     );
   }
 
@@ -139,12 +157,13 @@ export class ModelRedis {
   }
 
   private cursors(): number[] {
-    return this.shards.map((shard) => [...shard.cursors.values()][0]!);
+    const count = this.shards.reduce((sum, { cursors }) => sum + cursors.size, 0);
+    return Array.from({ length: count }, (_, partition) => this.cursor(partition)!);
   }
 }
 
-function newShard(topic: string): Shard {
+function newShard(lanes: readonly string[]): Shard {
   const model = Object.assign(new TotalsModel(), { seals: new Set<string>() });
-  model.cursors.set(topic, 0);
+  for (const lane of lanes) model.cursors.set(lane, 0);
   return model;
 }

@@ -20,16 +20,28 @@ export function recount(
   logs: readonly (readonly Entry[])[],
   cursors: readonly number[],
   closes: readonly Pick<CloseRecord, 'month' | 'cursors'>[],
+  shards: number,
 ): Sums {
   const sums: Sums = new Map();
-  for (const [shard, entries] of logs.entries()) {
-    /** Identity -> the period in which it was counted last. */
-    const counted = new Map<string, number>();
-    for (const [offset, entry] of entries.slice(0, cursors[shard]).entries()) {
+  /** Shard -> identity -> the period in which it was counted last. */
+  const countedIn = Array.from({ length: shards }, () => new Map<string, number>());
+  const found = logs.flatMap((entries, partition) =>
+    entries.slice(0, cursors[partition]).map((entry, offset) => {
+      const shard = partition % shards;
+      const lane = partition < shards ? topic : `${topic}/${partition}`;
+      // A partition that a cut-off of its shard does not name was added after it.
+      const frozenAt = ({ cursors: at }: (typeof closes)[number]): number =>
+        at[shard] === undefined ? Infinity : (at[shard][lane] ?? 0);
+      return { entry, shard, closedBefore: closes.filter((close) => frozenAt(close) <= offset) };
+    }),
+  );
+  // What came before a close comes first, whatever partition it is in.
+  for (let period = 0; period <= closes.length; period += 1) {
+    for (const { entry, shard, closedBefore } of found) {
+      if (closedBefore.length !== period) continue;
       if (entry === 'hidden' || !entry.value.startsWith('{')) continue;
+      const counted = countedIn[shard]!;
       const { project, id, month, quantity } = JSON.parse(entry.value) as UsageValue;
-      const closedBefore = closes.filter(({ cursors: at }) => (at[shard]?.[topic] ?? Infinity) <= offset);
-      const period = closedBefore.length;
       const identity = `${project} ${id}`;
       if ((counted.get(identity) ?? -2) >= period - 1) continue;
       counted.set(identity, period);

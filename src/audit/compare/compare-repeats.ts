@@ -6,19 +6,20 @@ import type { KafkaClient } from '../../kafka/client';
 import { readRecords } from '../../kafka/read-range';
 import { digestOf } from './canonical-json';
 
-/**
- * Two offsets of one partition whose events have the same fingerprint. The second event was not
- * counted.
- */
-export interface Repeat {
-  readonly first: number;
-  readonly repeat: number;
-}
-
-export interface Place {
-  readonly topic: string;
+/** A record of the topic. */
+export interface RecordPlace {
   readonly partition: number;
   readonly offset: number;
+}
+
+/** Two records whose events have the same fingerprint. The second event was not counted. */
+export interface Repeat {
+  readonly first: RecordPlace;
+  readonly repeat: RecordPlace;
+}
+
+export interface Place extends RecordPlace {
+  readonly topic: string;
 }
 
 /** A duplicate whose data differ from the first event. The first in the log counts. */
@@ -64,11 +65,11 @@ export interface Repeats {
 export interface RepeatReading {
   readonly client: KafkaClient;
   readonly topic: string;
-  readonly partition: number;
   readonly rate: (message: RawMessage) => RatedMessage;
 }
 
 interface Compared {
+  readonly partition: number;
   readonly event: RatedEvent;
   readonly digest: string | undefined;
 }
@@ -79,32 +80,41 @@ interface Compared {
  */
 export async function compareRepeats(reading: RepeatReading, repeats: readonly Repeat[]): Promise<Repeats> {
   const found: Repeats = { conflicts: [], collisions: [] };
-  const firstOf = new Map(repeats.map(({ first, repeat }) => [repeat, first]));
-  const isFirst = new Set(repeats.map(({ first }) => first));
-  const offsets = [...new Set([...firstOf.keys(), ...isFirst])].sort((a, b) => a - b);
-  const firsts = new Map<number, Compared>();
-  for await (const record of readRecords(reading.client, reading, offsets)) {
-    const rated = reading.rate(record);
-    if (!rated.ok) continue;
-    const data = dataOf(record);
-    const { event } = rated;
-    // A void repeats its event's data.
-    const digest = digestOf(event.isVoid ? (data as { data: unknown }).data : data);
-    const compared = { event, digest };
-    if (isFirst.has(record.offset)) firsts.set(record.offset, compared);
-    const first = firsts.get(firstOf.get(record.offset) ?? -1);
-    if (first !== undefined) comparePair(reading, first, compared, found);
+  const firstOf = new Map(repeats.map(({ first, repeat }) => [nameOf(repeat), nameOf(first)]));
+  const isFirst = new Set(firstOf.values());
+  const offsets = new Map<number, Set<number>>();
+  for (const { partition, offset } of repeats.flatMap(({ first, repeat }) => [first, repeat]))
+    offsets.set(partition, (offsets.get(partition) ?? new Set()).add(offset));
+  const firsts = new Map<string, Compared>();
+  // A duplicate may be in a partition that is read before that of its first event.
+  const waiting: { readonly first: string; readonly compared: Compared }[] = [];
+  for (const [partition, all] of offsets) {
+    const sorted = [...all].sort((a, b) => a - b);
+    for await (const record of readRecords(reading.client, { topic: reading.topic, partition }, sorted)) {
+      const rated = reading.rate(record);
+      if (!rated.ok) continue;
+      const data = dataOf(record);
+      const { event } = rated;
+      // A void repeats its event's data.
+      const digest = digestOf(event.isVoid ? (data as { data: unknown }).data : data);
+      const compared = { partition, event, digest };
+      const name = nameOf({ partition, offset: record.offset });
+      if (isFirst.has(name)) firsts.set(name, compared);
+      const first = firstOf.get(name);
+      if (first === undefined) continue;
+      if (firsts.has(first)) comparePair(reading.topic, firsts.get(first)!, compared, found);
+      else waiting.push({ first, compared });
+    }
   }
+  for (const { first, compared } of waiting)
+    if (firsts.has(first)) comparePair(reading.topic, firsts.get(first)!, compared, found);
   return found;
 }
 
-function comparePair(
-  { topic, partition }: RepeatReading,
-  first: Compared,
-  repeat: Compared,
-  found: Repeats,
-): void {
-  const place = ({ event }: Compared): Place => ({ topic, partition, offset: event.offset });
+const nameOf = ({ partition, offset }: RecordPlace): string => `${partition}/${offset}`;
+
+function comparePair(topic: string, first: Compared, repeat: Compared, found: Repeats): void {
+  const place = ({ partition, event }: Compared): Place => ({ topic, partition, offset: event.offset });
   const identity = ({ event: { project, source, id } }: Compared): Identity => ({ project, source, id });
   if (JSON.stringify(identity(first)) !== JSON.stringify(identity(repeat))) {
     const { month, usages } = repeat.event;

@@ -1,12 +1,14 @@
 import { usageConsumers } from '../../../consumers';
 import { rateMessage, type RatingContext } from '../../../consumers/decode/rate-message';
-import type { CloseRecord } from '../../../schemas/types';
+import type { CloseRecord, Layout } from '../../../schemas/types';
 import type { CountingRecord } from '../../installation/settings';
 import { neededFrom } from '../../installation/replay-horizon';
 import { readCloseRecords } from '../../installation/ledgers/restore-closes';
 import { TallymanError } from '../../lib/errors';
 import type { Logger } from '../../lib/logger';
 import type { KafkaClient } from '../../kafka/client';
+import { checkLayout, layoutOf } from '../../installation/layout';
+import { laneOf, partitionsOf, placeOf } from '../../redis/lanes';
 import { checkCoPartitioned, logEnds, logRanges, topicName, type LogRange } from '../../kafka/topics/topics';
 import { eachPageOfMembers, eachPageOfTotalsKeys } from '../../redis/scan';
 import { readShard, type ShardSnapshot } from '../../redis/usage/read-shard';
@@ -16,6 +18,7 @@ import { daysThatDoNotAddUp } from '../compare/compare-shard';
 import { compareViews } from '../compare/compare-views';
 import type { Difference } from '../compare/difference';
 import { freezesOf, OwnCount, type CountState, type ShardState } from './own-count';
+import { endOfEarliestPeriod } from '../dedup-window';
 import type { RecountedTopic } from '../shard-recount';
 import { StandingDifferences } from './standing-differences';
 import type { SumStore } from './sum-store';
@@ -87,7 +90,7 @@ export class Follower {
   private closes: CloseRecord[] = [];
   private closesEnd = -1;
   private ranges: ReadonlyMap<string, readonly LogRange[]> = new Map();
-  private shardCount = 0;
+  private layout: Layout = { shards: 0, partitions: 0 };
   private changed = new Map<string, Set<string>>();
   private changedCount = 0;
   private sweep: AsyncGenerator<Page, void, undefined> | undefined;
@@ -122,10 +125,11 @@ export class Follower {
   get status(): FollowerStatus {
     let [left, total] = [0, 0];
     for (const [name, { starts, next }] of Object.entries(this.own.state.shards)) {
-      for (const [topic, at] of Object.entries(next)) {
-        const end = this.ranges.get(topic)?.[Number(name)]?.end ?? at;
+      for (const [lane, at] of Object.entries(next)) {
+        const { topic, partition } = placeOf(lane, Number(name));
+        const end = this.ranges.get(topic)?.[partition]?.end ?? at;
         left += Math.max(0, end - at);
-        total += Math.max(0, end - starts[topic]!);
+        total += Math.max(0, end - starts[lane]!);
       }
     }
     return { ...this.current, left, total };
@@ -153,7 +157,7 @@ export class Follower {
   async round(): Promise<void> {
     try {
       await this.readLedgers();
-      for (let shard = 0; shard < this.shardCount && !this.options.isStopped(); shard += 1) {
+      for (let shard = 0; shard < this.layout.shards && !this.options.isStopped(); shard += 1) {
         await this.level(shard);
       }
       if (this.options.isStopped()) return;
@@ -209,10 +213,11 @@ export class Follower {
     this.changed.set(place, projects.add(project));
   }
 
-  /** Kafka decides how many shards there are, and the ledger decides which months are closed. */
+  /** The ledgers decide how many shards there are, and which months are closed. */
   private async readLedgers(): Promise<void> {
     const { client, store, prefix } = this.options;
-    this.shardCount = await checkCoPartitioned(client, prefix);
+    this.layout = await this.readLayout();
+    const { shards } = this.layout;
     const topic = topicName(prefix, 'billing.closes');
     const end = (await logEnds(client, [topic])).get(topic)?.[0] ?? 0;
     if (end !== this.closesEnd) {
@@ -221,24 +226,36 @@ export class Follower {
     }
     const names = this.topics.map((one) => one.topic);
     this.ranges = await logRanges(client, names);
-    for (let shard = 0; shard < this.shardCount; shard += 1) {
-      this.own.state.shards[shard] ??= this.newShard(shard);
-    }
+    for (let shard = 0; shard < shards; shard += 1) this.addLanes(shard);
     const noted = await store.redis.get(store.keys.shardCount);
-    const expected = String(this.shardCount);
+    const expected = String(shards);
     this.differences.set('shards', noted === expected ? [] : [{ kind: 'shards', expected, found: noted }]);
     this.waiting.clear();
   }
 
-  private newShard(shard: number): ShardState {
-    const starts: Record<string, number> = {};
-    for (const { topic } of this.topics)
-      starts[topic] = Math.max(this.beginOf(shard, topic), this.ranges.get(topic)?.[shard]?.start ?? 0);
-    return { starts, next: { ...starts }, freezes: {} };
+  /** Reads the ledger of settings only if partitions were added since the start. */
+  private async readLayout(): Promise<Layout> {
+    const { client, prefix, counting } = this.options;
+    const partitions = await checkCoPartitioned(client, prefix);
+    const known = layoutOf(counting, partitions);
+    return partitions > known.partitions ? checkLayout(client, prefix) : { ...known, partitions };
   }
 
-  private beginOf(shard: number, topic: string): number {
-    return this.options.counting.begins.get(shard)?.get(topic) ?? 0;
+  /** Begins to count the partitions of a shard that are not counted yet. */
+  private addLanes(shard: number): void {
+    const state = (this.own.state.shards[shard] ??= { starts: {}, next: {}, freezes: {} });
+    for (const { topic } of this.topics) {
+      for (const partition of partitionsOf(shard, this.layout)) {
+        const lane = laneOf(topic, partition, this.layout.shards);
+        if (state.next[lane] !== undefined) continue;
+        const start = this.ranges.get(topic)?.[partition]?.start ?? 0;
+        state.starts[lane] = state.next[lane] = Math.max(this.beginOf(shard, lane), start);
+      }
+    }
+  }
+
+  private beginOf(shard: number, lane: string): number {
+    return this.options.counting.begins.get(shard)?.get(lane) ?? 0;
   }
 
   private async level(shard: number): Promise<void> {
@@ -257,20 +274,21 @@ export class Follower {
     const found: Difference[] = [];
     let isComparable = true;
     const state = this.own.state.shards[shard]!;
-    for (const { topic } of this.topics) {
-      const [cursor, next] = [cursors.get(topic), state.next[topic]!];
-      const end = cursor === undefined ? 0 : await this.endOf(topic, shard, cursor);
+    for (const [lane, next] of Object.entries(state.next)) {
+      const cursor = cursors.get(lane);
+      const place = `${shard} ${lane}`;
+      const end = cursor === undefined ? 0 : await this.endOf(lane, shard, cursor);
       const isBehind = cursor === undefined || cursor < next;
       if (!isBehind && cursor <= end) {
-        this.behindSince.delete(`${topic}/${shard}`);
+        this.behindSince.delete(place);
         continue;
       }
       isComparable = false;
-      const since = this.behindSince.get(`${topic}/${shard}`) ?? performance.now();
-      this.behindSince.set(`${topic}/${shard}`, since);
+      const since = this.behindSince.get(place) ?? performance.now();
+      this.behindSince.set(place, since);
       if (cursor !== undefined && isBehind && performance.now() - since < BEHIND_MS) continue;
       found.push({
-        ...{ kind: 'cursor', shard, field: topic, found: cursor === undefined ? null : String(cursor) },
+        ...{ kind: 'cursor', shard, field: lane, found: cursor === undefined ? null : String(cursor) },
         expected: isBehind ? `${next} or higher` : `at most ${end}`,
       });
     }
@@ -294,20 +312,35 @@ export class Follower {
     freezes: ReadonlyMap<string, ReadonlyMap<string, number>>,
   ): Promise<boolean> {
     const { next } = this.own.state.shards[shard]!;
+    // A partition may have been added since the layout was read.
+    const known = [...cursors].filter(([lane]) => next[lane] !== undefined);
     for (;;) {
-      const step = new Map([...cursors].map(([topic, to]) => [topic, Math.min(to, next[topic]! + STEP)]));
+      const step = new Map(
+        known.map(([lane, to]) => {
+          const { topic } = placeOf(lane, shard);
+          const lanes = known
+            .map(([other]) => other)
+            .filter((other) => placeOf(other, shard).topic === topic);
+          const at = lanes.map((other) => ({ lane: other, next: next[other]! }));
+          return [lane, Math.min(to, next[lane]! + STEP, endOfEarliestPeriod(freezes, at, lane))] as const;
+        }),
+      );
+      const isMoving = [...step].some(([lane, to]) => to > next[lane]!);
       await this.own.advance(shard, step, freezes);
-      if ([...cursors].every(([topic, to]) => next[topic]! >= to)) return true;
+      if (known.every(([lane, to]) => next[lane]! >= to)) return true;
+      // In a Redis that is whole, no partition is past a cut-off that another one has not reached.
+      if (!isMoving) return false;
       if (this.options.isStopped()) return false;
     }
   }
 
-  private async endOf(topic: string, shard: number, cursor: number): Promise<number> {
-    const known = this.ranges.get(topic)?.[shard]?.end ?? 0;
+  private async endOf(lane: string, shard: number, cursor: number): Promise<number> {
+    const { topic, partition } = placeOf(lane, shard);
+    const known = this.ranges.get(topic)?.[partition]?.end ?? 0;
     if (cursor <= known) return known;
     const names = this.topics.map((one) => one.topic);
     this.ranges = await logRanges(this.options.client, names);
-    return this.ranges.get(topic)?.[shard]?.end ?? 0;
+    return this.ranges.get(topic)?.[partition]?.end ?? 0;
   }
 
   /**
@@ -381,7 +414,7 @@ export class Follower {
   /** Everything that the second count or Redis contains, the newest month first. */
   private async *pages(): AsyncGenerator<Page, void, undefined> {
     const { store } = this.options;
-    for (let shard = 0; shard < this.shardCount; shard += 1) {
+    for (let shard = 0; shard < this.layout.shards; shard += 1) {
       for (const month of this.own.months(shard).reverse()) {
         for (let after = ''; ;) {
           const projects = this.own.projectsAfter(shard, month, after, PAGE_PROJECTS);
@@ -395,7 +428,7 @@ export class Follower {
     }
     for await (const keys of eachPageOfTotalsKeys(store)) {
       for (const { shard, month, project } of keys)
-        if (shard < this.shardCount) yield* this.unknownOf(shard, month, [project]);
+        if (shard < this.layout.shards) yield* this.unknownOf(shard, month, [project]);
     }
   }
 
@@ -424,10 +457,10 @@ export class Follower {
   private covers(month: string): boolean {
     const { calendar, limits } = this.options.rating;
     return Object.entries(this.own.state.shards).every(([name, { starts }]) =>
-      Object.entries(starts).every(([topic, start]) => {
+      Object.entries(starts).every(([lane, start]) => {
         const shard = Number(name);
-        const begin = this.beginOf(shard, topic);
-        const coverage = { topic, shard, closes: this.closes, begin, calendar, futureMs: limits.futureMs };
+        const begin = this.beginOf(shard, lane);
+        const coverage = { shard, lane, closes: this.closes, begin, calendar, futureMs: limits.futureMs };
         return start <= neededFrom(month, coverage);
       }),
     );

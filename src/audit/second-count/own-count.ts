@@ -3,7 +3,8 @@ import type { RatedEvent } from '../../rating/usage';
 import { meterKey } from '../../rating/meters';
 import type { KafkaClient } from '../../kafka/client';
 import { LogTail } from './log-tail';
-import { periodOf, type Freezes, type Period } from '../dedup-window';
+import { placeOf } from '../../redis/lanes';
+import { inOrderOfPeriods, periodOf, type Freezes, type LogPart, type Period } from '../dedup-window';
 import type { RecountedTopic } from '../shard-recount';
 import { SEPARATOR, type SumStore } from './sum-store';
 import { monthOf, nextMonth } from '../../rating/month';
@@ -16,11 +17,11 @@ export interface CountState {
 }
 
 export interface ShardState {
-  /** Topic -> the first offset that was counted. */
+  /** Lane (see lanes.ts) -> the first offset that was counted. */
   readonly starts: Record<string, number>;
-  /** Topic -> the next offset to count. */
+  /** Lane -> the next offset to count. */
   readonly next: Record<string, number>;
-  /** Month -> topic -> the cut-off that was used. */
+  /** Month -> lane -> the cut-off that was used. */
   freezes: Record<string, Record<string, number>>;
 }
 
@@ -70,8 +71,12 @@ export class OwnCount {
     const state = this.options.state.shards[shard]!;
     state.freezes = Object.fromEntries([...freezes].map(([month, at]) => [month, Object.fromEntries(at)]));
     for (const topic of this.options.topics) {
-      const to = cursors.get(topic.topic) ?? 0;
-      if (to > state.next[topic.topic]!) await this.advanceTopic(shard, state, topic, to, freezes);
+      const parts = Object.entries(state.next).flatMap(([lane, from]) => {
+        const place = placeOf(lane, shard);
+        return place.topic === topic.topic ? [{ place, lane, from, to: cursors.get(lane) ?? 0 }] : [];
+      });
+      for (const part of inOrderOfPeriods(freezes, parts))
+        await this.advanceLane(shard, state, topic, part, freezes);
     }
   }
 
@@ -112,33 +117,32 @@ export class OwnCount {
     }
   }
 
-  private async advanceTopic(
+  private async advanceLane(
     shard: number,
     state: ShardState,
     { topic, rate }: RecountedTopic,
-    to: number,
+    { place, lane, from, to }: LogPart & { readonly place: ReturnType<typeof placeOf> },
     freezes: Freezes,
   ): Promise<void> {
-    const place = `${topic}/${shard}`;
-    let tail = this.tails.get(place);
+    const name = `${topic}/${place.partition}`;
+    let tail = this.tails.get(name);
     if (tail === undefined) {
-      tail = new LogTail(this.options.client, { topic, partition: shard }, state.next[topic]!);
-      this.tails.set(place, tail);
+      tail = new LogTail(this.options.client, place, from);
+      this.tails.set(name, tail);
     }
-    let period = periodOf(freezes, topic, state.next[topic]!);
+    const period = periodOf(freezes, lane, from);
     for await (const records of tail.upTo(to)) {
       for (const record of records) {
-        if (record.offset >= period.until) period = periodOf(freezes, topic, record.offset);
         const rated = rate(record);
         if (rated.ok) this.count(shard, topic, period, rated.event);
-        state.next[topic] = record.offset + 1;
+        state.next[lane] = record.offset + 1;
         // The commit is here, not after the page, because a page may need too much memory.
         if (this.options.store.isFull) await this.commit();
       }
       this.counts.read += records.length;
       this.options.onRead?.(records.length);
     }
-    state.next[topic] = to;
+    state.next[lane] = to;
   }
 
   private count(shard: number, topic: string, period: Period, event: RatedEvent): void {
@@ -218,8 +222,14 @@ export class OwnCount {
     const [of, shard, topic] = group.slice(1).split(SEPARATOR) as [string, string, string];
     const state = this.options.state.shards[Number(shard)];
     const name = topic.endsWith(VOID) ? topic.slice(0, -VOID.length) : topic;
-    if (state?.next[name] === undefined) return false;
-    return Number(of) < periodOf(freezesOf(state), name, state.next[name]).number - 1;
+    const lanes = Object.entries(state?.next ?? {}).filter(
+      ([lane]) => placeOf(lane, Number(shard)).topic === name,
+    );
+    // Partitions that are behind still need what the others do not.
+    return (
+      lanes.every(([lane, next]) => Number(of) < periodOf(freezesOf(state!), lane, next).number - 1) &&
+      lanes.length > 0
+    );
   }
 }
 

@@ -12,6 +12,7 @@ import type { Progress } from '../../lib/progress';
 import type { KafkaClient } from '../../kafka/client';
 import { logRanges, topicName } from '../../kafka/topics/topics';
 import { eachPageOfMembers } from '../../redis/scan';
+import { placeOf } from '../../redis/lanes';
 import { readShard } from '../../redis/usage/read-shard';
 import type { Store } from '../../redis/store';
 import { compareOwnCount } from './compare-own-count';
@@ -95,10 +96,12 @@ async function recountIn(
   for (const [name, cursors] of Object.entries(targets)) {
     const shard = Number(name);
     const starts: Record<string, number> = {};
-    for (const { topic } of topics) {
-      const begin = counting.begins.get(shard)?.get(topic) ?? 0;
-      starts[topic] = Math.max(begin, ranges.get(topic)?.[shard]?.start ?? 0);
-      total += Math.max(0, (cursors[topic] ?? 0) - starts[topic]);
+    // A partition that the cut-off does not name was added after it.
+    for (const lane of new Set([...topics.map(({ topic }) => topic), ...Object.keys(cursors)])) {
+      const { topic, partition } = placeOf(lane, shard);
+      const begin = counting.begins.get(shard)?.get(lane) ?? 0;
+      starts[lane] = Math.max(begin, ranges.get(topic)?.[partition]?.start ?? 0);
+      total += Math.max(0, (cursors[lane] ?? 0) - starts[lane]);
     }
     state.shards[shard] = { starts, next: { ...starts }, freezes: {} };
   }
@@ -147,12 +150,12 @@ class Judge {
   checkCovered(month: string): void {
     const gap = this.gapOf(month);
     if (gap === undefined) return;
-    const { topic, shard, start, needed } = gap;
+    const { topic, partition, start, needed } = gap;
     throw new TallymanError(
       'CANNOT_RECOUNT',
-      `${month} cannot be recounted: ${topic}/${shard} begins at offset ${start}, and the recount needs the log from ` +
+      `${month} cannot be recounted: ${topic}/${partition} begins at offset ${start}, and the recount needs the log from ` +
         `${needed}. Keep usage topics for longer. To close this month without a recount, run the close without --verify.`,
-      { month, topic, partition: shard, start, needed },
+      { month, topic, partition, start, needed },
     );
   }
 
@@ -194,18 +197,20 @@ class Judge {
     return months;
   }
 
-  private gapOf(month: string): { topic: string; shard: number; start: number; needed: number } | undefined {
+  private gapOf(
+    month: string,
+  ): { topic: string; partition: number; start: number; needed: number } | undefined {
     const { rating, closes, counting } = this.recount;
     for (const [name, { starts }] of Object.entries(this.own.state.shards)) {
       const shard = Number(name);
-      for (const [topic, start] of Object.entries(starts)) {
-        const begin = counting.begins.get(shard)?.get(topic) ?? 0;
+      for (const [lane, start] of Object.entries(starts)) {
+        const begin = counting.begins.get(shard)?.get(lane) ?? 0;
         const { calendar, limits } = rating;
         const needed = neededFrom(month, {
-          ...{ topic, shard, closes, begin, calendar },
+          ...{ shard, lane, closes, begin, calendar },
           futureMs: limits.futureMs,
         });
-        if (start > needed) return { topic, shard, start, needed };
+        if (start > needed) return { ...placeOf(lane, shard), start, needed };
       }
     }
     return undefined;

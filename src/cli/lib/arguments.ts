@@ -34,6 +34,11 @@ export function projectArgument(text: string): string {
   return text;
 }
 
+export function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a positive integer.`);
+  return Number(text);
+}
+
 /** Reads a time as milliseconds since the epoch. */
 export function timeArgument(text: string): number {
   const ms = /^\d{4}-\d{2}-\d{2}T/.test(text) ? Date.parse(text) : Number.NaN;

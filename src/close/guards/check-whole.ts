@@ -1,7 +1,7 @@
 import { TallymanError } from '../../lib/errors';
 import type { KafkaClient } from '../../kafka/client';
 import { topicReplaced } from '../../ingest/stop-errors';
-import { readCursors } from '../../redis/cursors';
+import { readPartitionCursors } from '../../redis/cursors';
 import { checkRebuilt } from '../../redis/rebuilding';
 import type { Store } from '../../redis/store';
 import type { CheckedCursors } from '../../ingest/guards/check-cursors';
@@ -34,8 +34,8 @@ export interface WholenessOptions {
 export async function checkWhole(options: WholenessOptions): Promise<void> {
   const { kafka, store, month, checked, generation, guard, views } = options;
   await guard.check();
-  await checkShardCount(store, checked.partitionCount);
-  await checkRedisStaysWhole(store, checked.partitionCount);
+  await checkShardCount(store, checked.layout.shards);
+  await checkRedisStaysWhole(store, checked.layout.shards);
   const isSame = (await checkRebuilt(store)) === generation;
   await Promise.all([checkEnds(store, month, checked), checkTopicsAreTheSame(kafka, checked)]);
   const held = await Promise.all(views.map((view) => view.holds()));
@@ -48,21 +48,16 @@ export async function checkWhole(options: WholenessOptions): Promise<void> {
 }
 
 /** A cursor only moves forward, so a cursor below the barrier shows that Redis went back. */
-async function checkEnds(
-  store: Store,
-  month: string,
-  { ends, partitionCount }: CheckedCursors,
-): Promise<void> {
-  const shards = Array.from({ length: partitionCount }, (_, shard) => shard);
-  const cursors = await Promise.all(shards.map((shard) => readCursors(store, shard)));
+async function checkEnds(store: Store, month: string, { ends, layout }: CheckedCursors): Promise<void> {
+  const cursors = await readPartitionCursors(store, layout.shards, ends);
   for (const [topic, offsets] of ends) {
-    const shard = offsets.findIndex((end, partition) => (cursors[partition]?.get(topic) ?? 0) < end);
-    if (shard < 0) continue;
+    const partition = offsets.findIndex((end, one) => (cursors.get(topic)?.[one] ?? 0) < end);
+    if (partition < 0) continue;
     throw new TallymanError(
       'REDIS_WENT_BACK',
-      `Redis went back while the invoices of ${month} were made. ${topic}/${shard} had been counted up to ${offsets[shard]}. ` +
-        'Let the consumers catch up, then run the close again.',
-      { month, topic, shard },
+      `Redis went back while the invoices of ${month} were made. ${topic}/${partition} had been counted up to ` +
+        `${offsets[partition]}. Let the consumers catch up, then run the close again.`,
+      { month, topic, partition },
     );
   }
 }

@@ -3,13 +3,16 @@ import type { KafkaClient } from '../../kafka/client';
 import { checkCursor } from '../resume-offset';
 import { chainStopped, topicReplaced, uninitialised } from '../stop-errors';
 import { findDiverged, type Counted } from './check-epochs';
-import { checkCoPartitioned, logRanges, type LogRange } from '../../kafka/topics/topics';
+import { logRanges, type LogRange } from '../../kafka/topics/topics';
 import { readCursors, readEpochs, readTopicIds } from '../../redis/cursors';
+import { laneOf, placeOf, shardOf } from '../../redis/lanes';
 import type { Store } from '../../redis/store';
+import type { Layout } from '../../../schemas/types';
+import { checkLayout } from '../../installation/layout';
 import { restoreShardCount } from '../../installation/shard-count';
 
 export interface CheckedCursors {
-  readonly partitionCount: number;
+  readonly layout: Layout;
   /** topic -> partition -> the offset that the next record will get. */
   readonly ends: ReadonlyMap<string, readonly number[]>;
   /** topic -> its id. Empty if the cluster has no topic ids. */
@@ -22,12 +25,12 @@ export interface CheckedCursors {
  * look like one that is caught up.
  *
  * A missing cursor is never created here: at the wrong offset it would skip usage, or count it
- * twice. The number of shards is the number of partitions. It is stored again, because Redis may
- * lose it alone.
+ * twice. The number of shards is stored again, because Redis may lose it alone.
  *
  * @param topics full names
- * @throws TallymanError `TOPICS_MISSING`, `NOT_CO_PARTITIONED`, `UNINITIALISED`, `TOPIC_REPLACED`,
- *   `EVENTS_GONE`, `CURSOR_PAST_LOG_END`, `LOG_DIVERGED`, `FEWER_SHARDS`
+ * @throws TallymanError `TOPICS_MISSING`, `NOT_CO_PARTITIONED`, `PARTITIONS_ADDED`,
+ *   `UNINITIALISED`, `TOPIC_REPLACED`, `EVENTS_GONE`, `CURSOR_PAST_LOG_END`, `LOG_DIVERGED`,
+ *   `FEWER_SHARDS`
  */
 export async function checkCursors(
   kafka: KafkaClient,
@@ -35,11 +38,11 @@ export async function checkCursors(
   prefix: string,
   topics: readonly string[],
 ): Promise<CheckedCursors> {
-  const partitionCount = await checkCoPartitioned(kafka, prefix);
+  const layout = await checkLayout(kafka, prefix);
   const look = async (): Promise<{ ranges: Map<string, LogRange[]>; stop?: TallymanError }> => {
     const cursors: Map<string, number>[] = [];
     const epochs: Map<string, number>[] = [];
-    for (let shard = 0; shard < partitionCount; shard += 1) {
+    for (let shard = 0; shard < layout.shards; shard += 1) {
       const ofShard = await readCursors(store, shard);
       cursors.push(ofShard);
       epochs.push(await readEpochs(store, shard, ofShard));
@@ -47,7 +50,7 @@ export async function checkCursors(
     // Read after the cursors, so that a cursor that moves meanwhile does not look as if it were
     // beyond the end.
     const ranges = await logRanges(kafka, topics);
-    const stop = firstStop(cursors, ranges) ?? (await firstDiverged(kafka, topics, cursors, epochs));
+    const stop = firstStop(cursors, ranges, layout) ?? (await firstDiverged(kafka, topics, cursors, epochs));
     return { ranges, ...(stop && { stop }) };
   };
   let { ranges, stop } = await look();
@@ -57,9 +60,9 @@ export async function checkCursors(
   // Read after the ranges: ids are never reused, so a topic that has its own id now had it then.
   const topicIds = await checkTopicIds(kafka, store, topics);
   if (stop) throw stop;
-  await restoreShardCount(store, partitionCount);
+  await restoreShardCount(store, layout.shards);
   return {
-    partitionCount,
+    layout,
     ends: new Map([...ranges].map(([topic, all]) => [topic, all.map(({ end }) => end)])),
     topicIds,
   };
@@ -68,10 +71,11 @@ export async function checkCursors(
 function firstStop(
   cursors: readonly ReadonlyMap<string, number>[],
   ranges: ReadonlyMap<string, readonly LogRange[]>,
+  { shards }: Layout,
 ): TallymanError | undefined {
   for (const [topic, all] of ranges) {
     for (const [partition, range] of all.entries()) {
-      const cursor = cursors[partition]?.get(topic);
+      const cursor = cursors[shardOf(partition, shards)]?.get(laneOf(topic, partition, shards));
       if (cursor === undefined) return uninitialised(topic, partition);
       const stop = checkCursor(cursor, range);
       if (stop) return chainStopped(topic, partition, stop);
@@ -99,10 +103,13 @@ export function countedOf(
   cursors: readonly ReadonlyMap<string, number>[],
   epochs: readonly ReadonlyMap<string, number>[],
 ): Counted[] {
-  return cursors.flatMap((ofShard, partition) => {
-    const [cursor, epoch] = [ofShard.get(topic), epochs[partition]?.get(topic)];
-    return cursor === undefined || epoch === undefined ? [] : [{ partition, cursor, epoch }];
-  });
+  return cursors.flatMap((ofShard, shard) =>
+    [...ofShard].flatMap(([lane, cursor]) => {
+      const { topic: of, partition } = placeOf(lane, shard);
+      const epoch = epochs[shard]?.get(lane);
+      return of !== topic || epoch === undefined ? [] : [{ partition, cursor, epoch }];
+    }),
+  );
 }
 
 async function checkTopicIds(

@@ -1,6 +1,7 @@
 import { KafkaJSError, type KafkaClient } from '../../kafka/client';
 import { EXIT } from '../../lib/error-codes';
 import { TallymanError } from '../../lib/errors';
+import type { LayoutWatch } from '../../installation/layout';
 import type { Store } from '../../redis/store';
 import { forgetEpochs, noteTopicId } from '../../redis/cursors';
 import { topicReplaced } from '../stop-errors';
@@ -13,30 +14,38 @@ export interface TopicGuard {
    * Makes sure that everything fetched is from the topic that the cursors belong to. It runs after
    * the fetch: Kafka never reuses an id, so a topic that has its id now had it then.
    *
-   * @throws TallymanError `TOPIC_REPLACED`; KafkaJSError if the topic does not exist now
+   * In the same way it makes sure that everything was published while the topic had no other
+   * partitions than those that are counted. Partitions are never removed.
+   *
+   * @throws TallymanError `TOPIC_REPLACED`, `PARTITIONS_ADDED`; KafkaJSError if the topic does not
+   *   exist now
    */
   check(): Promise<void>;
 }
 
 /**
  * @param expectedId the topic's id when its cursors were created; undefined if the cluster has no
- *   topic ids, and then nothing is checked
+ *   topic ids, and then the id is not checked
  */
 export function createTopicGuard(
   client: KafkaClient,
   topic: string,
   expectedId: string | undefined,
+  layout?: LayoutWatch,
 ): TopicGuard {
   let fetches = 0;
   let checked = 0;
   return {
     noteFetch: () => void (fetches += 1),
     async check() {
-      if (expectedId === undefined || checked === fetches) return;
+      if (checked === fetches || (expectedId === undefined && layout === undefined)) return;
       const covered = fetches;
-      const id = await client.topicId(topic);
-      if (id === undefined) throw new KafkaJSError(`${topic} does not exist`, { retriable: true });
-      if (id !== expectedId) throw topicReplaced(topic, expectedId, id);
+      const { id, partitions } = await client.topicState(topic);
+      if (partitions === 0 || (id === undefined && expectedId !== undefined))
+        throw new KafkaJSError(`${topic} does not exist`, { retriable: true });
+      if (id !== undefined && expectedId !== undefined && id !== expectedId)
+        throw topicReplaced(topic, expectedId, id);
+      await layout?.check(partitions);
       checked = Math.max(checked, covered);
     },
   };

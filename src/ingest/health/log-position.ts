@@ -2,7 +2,8 @@ import type { Logger } from '../../lib/logger';
 import { polled, repeat, within } from '../../lib/process/poller';
 import type { KafkaClient } from '../../kafka/client';
 import { logEnds, stableEnds } from '../../kafka/topics/topics';
-import { readCursors } from '../../redis/cursors';
+import { readPartitionCursors } from '../../redis/cursors';
+import { findShardCount } from '../../redis/usage/read-usage';
 import type { Store } from '../../redis/store';
 
 export interface PartitionPosition {
@@ -146,14 +147,13 @@ async function readPartitions(
   standing: Map<string, Standing>,
 ): Promise<PartitionPosition[]> {
   const ends = await logEnds(kafka, topics);
-  const shardCount = Math.max(0, ...[...ends.values()].map((all) => all.length));
-  const cursors = await Promise.all(
-    Array.from({ length: shardCount }, (_, shard) => readCursors(store, shard)),
-  );
+  const most = Math.max(0, ...[...ends.values()].map((all) => all.length));
+  // There are fewer shards than partitions if partitions were added.
+  const cursors = await readPartitionCursors(store, (await findShardCount(store)) ?? most, ends);
   const now = performance.now();
   const found = [...ends].flatMap(([topic, topicEnds]) =>
     topicEnds.map((end, partition): PartitionPosition => {
-      const cursor = cursors[partition]?.get(topic);
+      const cursor = cursors.get(topic)?.[partition];
       const key = `${topic}/${partition}`;
       const was = standing.get(key);
       const isStanding = was !== undefined && cursor === was.cursor && (cursor ?? 0) !== end;

@@ -19,7 +19,7 @@ export interface CheckedInstallation {
 
 /**
  * Compares the ledger with Redis: the same closed months, frozen at the same offsets, and as many
- * shards as there are partitions.
+ * shards as the installation has.
  */
 export async function checkCloses({
   client,
@@ -86,7 +86,7 @@ async function checkShards(store: Store, shardCount: number): Promise<Finding[]>
     {
       level: 'error',
       subject: 'usage:shards',
-      problem: `Redis has ${noted ?? 'no number'} of shards noted, and the usage topics have ${shardCount} partitions`,
+      problem: `Redis has ${noted ?? 'no number'} of shards noted, and this installation has ${shardCount}`,
       remedy:
         noted !== undefined && noted > shardCount
           ? 'check KAFKA_BROKERS and TALLYMAN_PREFIX: these are not the topics that were counted'

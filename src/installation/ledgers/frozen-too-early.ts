@@ -2,7 +2,9 @@ import type { KafkaClient } from '../../kafka/client';
 import { offsetsAt, usageTopics } from '../../kafka/topics/topics';
 import type { BillingCalendar } from '../../rating/billing-calendar';
 import { readFreezes } from '../../redis/cut-offs';
+import { laneOf, shardOf } from '../../redis/lanes';
 import type { Store } from '../../redis/store';
+import { readShardCount } from '../../redis/usage/read-usage';
 
 /**
  * The frozen months whose freeze was made before the month ended and excludes records that arrived
@@ -30,10 +32,12 @@ async function excludesRecords(
   month: string,
   endMs: number,
 ): Promise<boolean> {
+  const shardCount = await readShardCount(store);
   for (const topic of usageTopics(prefix)) {
     const offsets = await offsetsAt(client, topic, endMs);
     for (const [partition, offset] of offsets.entries()) {
-      const frozenAt = (await readFreezes(store, partition)).get(month)?.get(topic);
+      const freezes = await readFreezes(store, shardOf(partition, shardCount));
+      const frozenAt = freezes.get(month)?.get(laneOf(topic, partition, shardCount));
       if (frozenAt !== undefined && frozenAt < offset) return true;
     }
   }

@@ -81,13 +81,13 @@ const alter = ({ server, name }: Topic, setting: string): string =>
   `kafka-configs.sh --bootstrap-server ${server} --alter --entity-type topics --entity-name ${name} --add-config ${setting}`;
 
 function checkUsageTopic(topic: Topic, most: number): Found[] {
-  const { server, name, partitions, settings } = topic;
+  const { partitions, settings } = topic;
   const findings: Found[] = [];
   if (partitions.length !== most) {
     findings.push({
       level: 'error',
       problem: `it has ${partitions.length} partitions, another usage topic ${most}: consumers refuse to start`,
-      remedy: `kafka-topics.sh --bootstrap-server ${server} --alter --topic ${name} --partitions ${most}; then tallyman init`,
+      remedy: `tallyman grow --partitions ${most}`,
     });
   }
   if (settings.get('cleanup.policy')?.includes('compact')) {

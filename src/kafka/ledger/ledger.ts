@@ -8,6 +8,7 @@ import type {
   DeadLetter,
   FrozenPart,
   Invoice,
+  Layout,
   ProjectDocument,
   Revocation,
 } from '../../../schemas/types';
@@ -28,7 +29,7 @@ export interface LedgerDocuments {
   /** undefined: the mark that all parts of a month are present. */
   readonly 'billing.totals': FrozenPart | undefined;
   /** undefined: a key of another version. */
-  readonly 'billing.settings': CountingSettings | Cursors | Revocation | undefined;
+  readonly 'billing.settings': CountingSettings | Cursors | Layout | Revocation | undefined;
   readonly 'usage.dead-letters': DeadLetter;
 }
 
@@ -54,6 +55,7 @@ const SCHEMA_OF: Readonly<
   'billing.settings': (key) => {
     if (key === 'settings') return { schema: 'settings.v1.json' };
     if (key.startsWith('revoked/')) return { schema: 'revocation.v1.json' };
+    if (key === 'layout') return { schema: 'layout.v1.json' };
     return key.startsWith('begin/') ? { schema: 'cursors.v1.json' } : undefined;
   },
   'usage.dead-letters': () => ({ schema: 'dead-letter.v1.json' }),

@@ -4,6 +4,7 @@
 declare module 'kafkajs/src/protocol/decoder' {
   class Decoder {
     constructor(buffer: Buffer);
+    readBoolean(): boolean;
     readInt8(): number;
     readInt16(): number;
     readInt32(): number;

@@ -10,29 +10,37 @@ const UUID_BYTES = 16;
 /** The id in a response for a topic that does not exist, or that a cluster without ids created. */
 const NO_ID = Buffer.alloc(UUID_BYTES).toString('base64url');
 
+/** What identifies a topic, and how many partitions it has. */
+export interface TopicState {
+  /** As Kafka's own tools print it; undefined if the cluster has no topic ids. */
+  readonly id: string | undefined;
+  /** 0 if the topic does not exist. */
+  readonly partitions: number;
+}
+
 /**
- * Reads the id that Kafka gave a topic when it was created. If a topic is deleted and recreated, it
- * has the same name and the same offsets, and only its id is different. kafkajs does not speak a
- * version of the request that returns it, so the request is written here.
+ * Reads the id that Kafka gave a topic when it was created, and its number of partitions. If a
+ * topic is deleted and recreated, it has the same name and the same offsets, and only its id is
+ * different. kafkajs does not speak a version of the request that returns it, so the request is
+ * written here.
  *
- * @returns the id as Kafka's own tools print it; undefined if the topic does not exist, or the
- *   cluster has no topic ids
+ * @returns undefined if the broker is too old for such a request
  */
-export async function readTopicId(cluster: Cluster, topic: string): Promise<string | undefined> {
+export async function readTopicState(cluster: Cluster, topic: string): Promise<TopicState | undefined> {
   await cluster.refreshMetadataIfNecessary();
   const broker = await cluster.brokerPool.findConnectedBroker();
   const supported = broker.versions?.[METADATA_API]?.maxVersion ?? 0;
   if (supported < METADATA_VERSION) return undefined;
-  const id = await broker.connectionPool.send({
+  const { id, partitions } = await broker.connectionPool.send({
     request: {
       apiKey: METADATA_API,
       apiVersion: METADATA_VERSION,
       apiName: 'Metadata',
       encode: () => Promise.resolve(encodeRequest(topic)),
     },
-    response: { decode: decodeResponse, parse: ({ id }) => Promise.resolve(id) },
+    response: { decode: decodeResponse, parse: (decoded) => Promise.resolve(decoded) },
   });
-  return id === NO_ID ? undefined : id;
+  return { id: id === NO_ID ? undefined : id, partitions };
 }
 
 /**
@@ -54,10 +62,12 @@ function encodeRequest(topic: string): Encoder {
 
 /**
  * tags, throttle time, [node, host, port, rack, tags], cluster id, controller, [error, name, topic
- * id, ...], ...
+ * id, is internal, [partition ...], ...], ...
  */
 // eslint-disable-next-line @typescript-eslint/require-await -- kafkajs awaits every decoder
-async function decodeResponse(payload: Buffer): Promise<{ id: string; clientSideThrottleTime: number }> {
+async function decodeResponse(
+  payload: Buffer,
+): Promise<{ id: string; partitions: number; clientSideThrottleTime: number }> {
   const decoder = new Decoder(payload);
   decoder.readTaggedFields();
   const clientSideThrottleTime = decoder.readInt32();
@@ -73,5 +83,8 @@ async function decodeResponse(payload: Buffer): Promise<{ id: string; clientSide
   if (decoder.readUVarInt() !== 2) throw new KafkaJSError('Kafka did not answer for one topic');
   decoder.readInt16();
   decoder.readUVarIntString();
-  return { id: decoder.readBytes(UUID_BYTES).toString('base64url'), clientSideThrottleTime };
+  const id = decoder.readBytes(UUID_BYTES).toString('base64url');
+  decoder.readBoolean();
+  const partitions = Math.max(0, decoder.readUVarInt() - 1);
+  return { id, partitions, clientSideThrottleTime };
 }

@@ -170,7 +170,7 @@ async function checkMessageSizes(client: KafkaClient, wanted: readonly ITopicCon
  * Checks that the usage topics exist and have the same number of partitions.
  *
  * @param planned the partitions of topics that do not exist yet
- * @returns the number of partitions, which is the number of shards
+ * @returns the number of partitions
  * @throws TallymanError `TOPICS_MISSING` or `NOT_CO_PARTITIONED`
  */
 export async function checkCoPartitioned(
@@ -188,12 +188,44 @@ export async function checkCoPartitioned(
   if (fewer.length > 0) {
     throw new TallymanError(
       'NOT_CO_PARTITIONED',
-      `The usage topics must have the same number of partitions. ${fewer.join(', ')}: add partitions up to ${most} ` +
-        '(kafka-topics --alter --partitions), then run `tallyman init` for their cursors.',
+      `The usage topics must have the same number of partitions, and ${fewer.join(', ')} has fewer than ${most}. ` +
+        `Run \`tallyman grow --partitions ${most}\`.`,
       { partitions: counts },
     );
   }
   return most;
+}
+
+/**
+ * topic -> its number of partitions.
+ *
+ * @throws TallymanError `TOPICS_MISSING`
+ */
+export async function countPartitions(
+  client: KafkaClient,
+  names: readonly string[],
+): Promise<Map<string, number>> {
+  const topics = await client.topics(names);
+  const missing = names.filter((name) => !topics.has(name));
+  if (missing.length > 0) throw topicsMissing(missing);
+  return new Map([...topics].map(([name, partitions]) => [name, partitions.length]));
+}
+
+/** Adds partitions to topics that have fewer, and waits until all have leaders. */
+export async function addPartitions(
+  client: KafkaClient,
+  topics: readonly string[],
+  partitions: number,
+): Promise<void> {
+  if (topics.length === 0) return;
+  const admin = await client.admin();
+  await admin.createPartitions({ topicPartitions: topics.map((topic) => ({ topic, count: partitions })) });
+  await whileElecting(() =>
+    checkLeaders(
+      client,
+      topics.map((topic) => ({ topic, numPartitions: partitions })),
+    ),
+  );
 }
 
 /** topic -> partition -> the first offset that still exists. */

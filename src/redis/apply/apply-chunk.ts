@@ -8,7 +8,7 @@ import {
   type ApplyAnswer,
   type Chunk,
 } from './chunk';
-import { windowState, withDedupIndex } from './dedup-index';
+import { lastOf, newMark, windowState, withDedupIndex } from './dedup-index';
 import { fingerprintBytes, packChunk, type PackedChunk } from './pack-chunk';
 import { voidEvent } from './void-event';
 
@@ -58,6 +58,7 @@ export async function apply(
       case 'UNINITIALISED':
       case 'EPOCH':
       case 'UNFROZEN':
+      case 'BEHIND':
       case 'REJECTED':
         return answer;
     }
@@ -99,7 +100,7 @@ async function applyUsages(
   chunk: Chunk,
   lastClosed: string | undefined,
 ): Promise<ApplyAnswer> {
-  const { topic, from, next } = chunk;
+  const { topic, lane = topic, from, next } = chunk;
   if (!(Number.isSafeInteger(from) && Number.isSafeInteger(next) && from >= 0 && next >= from)) {
     return { answer: 'REJECTED', detail: `from ${from} to ${next} is not a range of offsets` };
   }
@@ -109,17 +110,20 @@ async function applyUsages(
     // counts nothing.
     const packed = known ? packChunk(store.fingerprinter, chunk, known) : NOTHING_PACKED;
     if (typeof packed === 'string') return ['REJECTED', packed];
+    const { halves } = packed;
+    const addition = { shard, topic, known, held: known?.own.ids.size ?? 0, halves, mark: newMark() };
     const sent = await store.redis.applyChunk(
       ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
       keys.writes,
       ...[topic, String(from), String(next), ...windowState(known)],
-      fingerprintBytes(packed.halves),
+      fingerprintBytes(halves),
       packed.usages,
       lastClosed ?? '',
       ...epochArguments(chunk),
+      ...[lane, lastOf(known), fingerprintBytes(addition.mark)],
     );
     if (sent[0] !== 'APPLIED') return sent;
-    known?.own.ids.addAll(packed.halves);
+    await store.dedupIndex.noteAdded(addition, sent[1]);
     // packChunk counted the events, not the script.
     return ['APPLIED', packed.counted, packed.duplicates, packed.late];
   });

@@ -7,6 +7,8 @@ import type { ScriptAnswer } from '../scripts';
  */
 export interface Chunk {
   readonly topic: string;
+  /** The partition's name in its shard; the topic if absent. See lanes.ts. */
+  readonly lane?: string;
   /** The first offset of the chunk. */
   readonly from: number;
   /** The offset after the last one of the chunk. */
@@ -48,6 +50,8 @@ export type ApplyAnswer =
   /** What is before the chunk was counted in this leader epoch. Does the log still hold it? */
   | { readonly answer: 'EPOCH'; readonly epoch: number }
   | { readonly answer: 'UNFROZEN'; readonly month: string }
+  /** Another partition of the shard has to reach its cut-off first. See open-month.lua. */
+  | { readonly answer: 'BEHIND'; readonly lane: string }
   | { readonly answer: 'REJECTED'; readonly detail: string }
   /**
    * The void at `offset` would take back more than there is. The counts cover what is before it.
@@ -85,6 +89,8 @@ export function readRefusal([answer, value]: ScriptAnswer): ApplyAnswer {
       return { answer, epoch: Number(value) };
     case 'UNFROZEN':
       return { answer, month: String(value) };
+    case 'BEHIND':
+      return { answer, lane: String(value) };
     case 'REJECTED':
       return { answer, detail: String(value) };
     default:

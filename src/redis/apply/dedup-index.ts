@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto';
 import type { Cluster, Redis } from 'ioredis';
 import { TallymanError } from '../../lib/errors';
 import type { ScriptAnswer } from '../scripts';
@@ -68,18 +69,45 @@ export class DedupIndex {
    * read again.
    */
   async read(shard: number, topic: string, answer: readonly (string | number)[]): Promise<void> {
-    const [period, before, ownCount, previousCount] = answer;
+    const [period, before, ownCount, previousCount, ownHeld, previousHeld] = answer;
     const known = this.of(shard, topic);
-    const idsOf = async (name: string, count: number): Promise<DedupWindow> => {
+    const idsOf = async (
+      name: string,
+      count: number,
+      isHeld: string | number | undefined,
+    ): Promise<DedupWindow> => {
       const same = [known?.own, known?.previous].find(
-        (one) => one?.period === name && one.ids.size === count,
+        (one) => one?.period === name && (isHeld === undefined ? one.ids.size === count : isHeld === 1),
       );
-      return same ?? { period: name, ids: await this.readPeriod(shard, topic, name, count) };
+      const window = same ?? { period: name, ids: new FingerprintSet(count) };
+      await this.readUpTo(count, shard, topic, window);
+      return window;
     };
     this.known.set(nameOf(shard, topic), {
-      own: await idsOf(String(period), Number(ownCount)),
-      previous: before === '' ? undefined : await idsOf(String(before), Number(previousCount)),
+      own: await idsOf(String(period), Number(ownCount), ownHeld),
+      previous: before === '' ? undefined : await idsOf(String(before), Number(previousCount), previousHeld),
     });
+  }
+
+  /**
+   * Notes what a script has just added.
+   *
+   * @param held how many ids the open window had when the call was sent
+   * @param stored how many are stored now, if several consumers add to them
+   */
+  async noteAdded(
+    { shard, topic, known, held, halves, mark }: Addition,
+    stored: string | number | undefined,
+  ): Promise<void> {
+    if (known === undefined) return;
+    const { own } = known;
+    if (stored === undefined) own.ids.addAll(halves);
+    else {
+      const marked = halves.length === 0 ? halves : Uint32Array.of(...halves, ...mark);
+      // Otherwise others have added before, and theirs come first.
+      if (own.ids.size === held && held + marked.length / 2 === Number(stored)) own.ids.addAll(marked);
+      else await this.readUpTo(Number(stored), shard, topic, own);
+    }
   }
 
   /** Forgets a topic's ids in all other shards, because another process adds to them now. */
@@ -90,28 +118,52 @@ export class DedupIndex {
     }
   }
 
-  /** The first `count` ids. If Redis holds fewer by now, the next answer of a script reports it. */
-  private async readPeriod(
+  /**
+   * Reads the ids that a window lacks of the first `count`. If Redis holds fewer by now, the next
+   * answer of a script reports it.
+   */
+  private async readUpTo(
+    count: number,
     shard: number,
     topic: string,
-    period: string,
-    count: number,
-  ): Promise<FingerprintSet> {
-    const ids = new FingerprintSet(count);
+    { period, ids }: DedupWindow,
+  ): Promise<void> {
+    if (ids.size >= count) return;
     const end = segmentCount(count);
-    for (let first = 0; first < end; first += SEGMENTS_AT_ONCE) {
+    for (let first = Math.floor(ids.size / IDS_PER_SEGMENT); first < end; first += SEGMENTS_AT_ONCE) {
       const segments = await this.redis.mgetBuffer(
         ...Array.from({ length: Math.min(SEGMENTS_AT_ONCE, end - first) }, (_, i) =>
           this.keys.idSegment(shard, period, topic, first + i),
         ),
       );
       for (const [i, segment] of segments.entries()) {
-        const left = Math.min(IDS_PER_SEGMENT, count - (first + i) * IDS_PER_SEGMENT);
-        if (segment) ids.addAll(halvesOf(segment, left));
+        const begin = (first + i) * IDS_PER_SEGMENT;
+        const left = Math.min(IDS_PER_SEGMENT, count - begin);
+        // Another call may have read a part of it meanwhile.
+        if (segment) ids.addAll(halvesOf(segment, left).subarray(2 * Math.max(0, ids.size - begin)));
       }
     }
-    return ids;
   }
+}
+
+/** What one call of a script adds to the ids. */
+export interface Addition {
+  readonly shard: number;
+  readonly topic: string;
+  /** What it was compared with. */
+  readonly known: DedupWindows | undefined;
+  readonly held: number;
+  readonly halves: Uint32Array;
+  /** See `newMark`. */
+  readonly mark: Uint32Array;
+}
+
+/** Random bytes that name one addition to ids that several consumers add to: see ids.lua. */
+export function newMark(): Uint32Array {
+  const mark = new Uint32Array(2);
+  randomFillSync(mark);
+  mark[1]! |= 1; // An upper half of 0 is not a fingerprint.
+  return mark;
 }
 
 /**
@@ -155,6 +207,14 @@ export function windowState(known: DedupWindows | undefined): [string, string, s
   if (!known) return ['', '', '', ''];
   const { own, previous } = known;
   return [own.period, previous?.period ?? '', String(own.ids.size), String(previous?.ids.size ?? 0)];
+}
+
+/** The last fingerprint of each window, in the order of `windowState`. */
+export function lastOf(known: DedupWindows | undefined): Buffer {
+  const last = new Uint32Array(4);
+  if (known) last.set(known.own.ids.last);
+  if (known?.previous) last.set(known.previous.ids.last, 2);
+  return Buffer.from(last.buffer);
 }
 
 export const segmentCount = (ids: number): number => Math.ceil(ids / IDS_PER_SEGMENT);

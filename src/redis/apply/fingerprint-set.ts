@@ -17,6 +17,8 @@ export class FingerprintSet {
   private table: Uint32Array;
   protected slots: number;
   private count = 0;
+  /** The one that was added last: lower half, upper half. 0 and 0 if there is none. */
+  readonly last = new Uint32Array(2);
 
   /** @param expected how many fingerprints it has room for at first */
   constructor(expected = 0) {
@@ -38,6 +40,8 @@ export class FingerprintSet {
     if (this.table[at + 1] !== 0) return false;
     this.table[at] = low;
     this.table[at + 1] = high;
+    this.last[0] = low;
+    this.last[1] = high;
     this.count += 1;
     if (this.count > this.slots * FULL) this.resize(Math.ceil(this.slots * GROWTH));
     return true;

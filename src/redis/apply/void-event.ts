@@ -2,7 +2,7 @@ import { meterKey } from '../../rating/meters';
 import type { RatedEvent } from '../../rating/usage';
 import { epochArguments, NOTHING_APPLIED, readRefusal, type ApplyAnswer, type Chunk } from './chunk';
 import type { Fingerprint } from './fingerprint';
-import { windowState, withDedupIndex, type DedupWindows } from './dedup-index';
+import { lastOf, newMark, windowState, withDedupIndex, type DedupWindows } from './dedup-index';
 import { fingerprintBytes, isDayOf, wellFormed } from './pack-chunk';
 import type { Store } from '../store';
 
@@ -25,7 +25,7 @@ export async function voidEvent(
   chunk: Chunk,
   lastClosed?: string,
 ): Promise<ApplyAnswer> {
-  const { topic } = chunk;
+  const { topic, lane = topic } = chunk;
   const event = chunk.events[0]!;
   const { offset, project, month, day } = event;
   if (!(Number.isSafeInteger(offset) && offset >= 0))
@@ -40,15 +40,17 @@ export async function voidEvent(
   const asVoid = store.fingerprinter.of(topic + VOID_MARK, event);
   const answer = await withDedupIndex(store, shard, topic, async (known) => {
     const halves = Uint32Array.of(...asVoid, ...(isIn(known?.own, own) ? [] : own));
+    const addition = { shard, topic, known, held: known?.own.ids.size ?? 0, halves, mark: newMark() };
     const sent = await store.redis.voidEvent(
       ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
       keys.writes,
       ...[topic, String(offset), ...windowState(known), stateOf(known, own, asVoid)],
       fingerprintBytes(halves),
       ...[project, month, day, lastClosed ?? '', ...epochArguments(chunk)],
+      ...[lane, lastOf(known), fingerprintBytes(addition.mark)],
       ...quantities,
     );
-    if (sent[0] === 'VOIDED' || sent[0] === 'UNKNOWN') known?.own.ids.addAll(halves);
+    if (sent[0] === 'VOIDED' || sent[0] === 'UNKNOWN') await store.dedupIndex.noteAdded(addition, sent[1]);
     return sent;
   });
   switch (answer[0]) {

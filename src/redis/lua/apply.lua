@@ -6,8 +6,8 @@ KEYS  all contain the shard's hash tag. 3 to 6 are stems: the script appends the
       moves, a part of its keys is on another node. The stems name keys that never exist, so both nodes then answer
       TRYAGAIN to every call, and the partition waits. If all named keys existed, a node would run the script without
       the unnamed ones that it lacks.
-  1  cursor    hash: topic -> next offset to apply
-  2  closed    hash: frozen month -> JSON of topic -> next offset at the freeze
+  1  cursor    hash: lane -> next offset to apply
+  2  closed    hash: frozen month -> JSON of lane -> next offset at the freeze
   3  totals    .. <month>:<project>    hash: [<late month>@]<meter> -> integer
   4  daily     .. <month>:<project>    hash: <day>/<meter> -> integer
   5  projects  .. <month>              set of projects
@@ -25,13 +25,16 @@ ARGV
  10  closed    the latest closed month that the sender has seen; empty if there is none
  11  epoch     the leader epoch of the chunk's records; -1 if it is not known
  12  follows   a leader epoch that the log holds up to `from`; empty if the sender has not asked
+ 13  lane      the partition of the topic, see lanes.ts; the topic itself if absent
+ 14  last, 15 mark  for ids that several consumers add to, see ids.lua
 
 Answers
-  APPLIED
+  APPLIED [count]   how many ids of the open period are stored now, if several consumers add to them
   ALREADY_APPLIED cursor | OVERLAP cursor | GAP cursor | UNINITIALISED
   EPOCH epoch       the record before `from` was counted in this epoch: ask the log whether it holds it, and send again
   UNFROZEN month    the shard has lost the freeze of that closed month: restore it and send again
   SPLIT offset      a month was frozen at this offset, inside the chunk: send the two parts
+  BEHIND lane       another partition has to reach its freeze first: send again later
   IDS period before ownCount previousCount    the ids are different: read them and send again
   REJECTED detail   malformed, or a total would pass 2^63-1
 Only APPLIED writes. An error that Redis itself raises (OOM, READONLY, MISCONF, WRONGTYPE ...) is passed on, and
@@ -43,6 +46,7 @@ The totals may be larger, and are changed by HINCRBY only.
 local cursorKey, closedKey = KEYS[1], KEYS[2]
 local totalsStem, dailyStem, projectsStem, idsStem, writesKey = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local topic, from, upto = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local lane = ARGV[13] or topic
 local ZERO, MONTH_LENGTH = 48, 7
 
 local function reject(detail)
@@ -151,12 +155,12 @@ local function applyChunk(ids)
   addProjects(totals)
   -- This cannot fail any more, because both keys were read above.
   addIds(ids, fingerprints)
-  call('HSET', cursorKey, topic, ARGV[3])
-  storeEpoch(writesKey, topic, ARGV[11], ARGV[3])
+  call('HSET', cursorKey, lane, ARGV[3])
+  storeEpoch(writesKey, lane, ARGV[11], ARGV[3])
   endWrites(writesKey)
 end
 
-local cursor = call('HGET', cursorKey, topic)
+local cursor = call('HGET', cursorKey, lane)
 if not cursor then
   return { 'UNINITIALISED' }
 end
@@ -174,7 +178,7 @@ if from > at then
   return { 'GAP', cursor }
 end
 
-local otherEpoch = checkEpoch(writesKey, topic, cursor, ARGV[11], ARGV[12])
+local otherEpoch = checkEpoch(writesKey, lane, cursor, ARGV[11], ARGV[12])
 if otherEpoch then
   return otherEpoch
 end
@@ -184,18 +188,22 @@ if knownClosed and knownClosed ~= '' and call('HEXISTS', closedKey, knownClosed)
   return { 'UNFROZEN', knownClosed }
 end
 
-local open, openBefore, splitAt = findOpenMonth(closedKey, topic, from, upto)
+local open, openBefore, splitAt, behind = findOpenMonth(closedKey, cursorKey, topic, lane, from, upto)
+if behind then
+  return { 'BEHIND', behind }
+end
 if splitAt then
   return { 'SPLIT', string.format('%.0f', splitAt) }
 end
-local ids, others = agreeOnIds(idsStem, topic, open, openBefore, ARGV[4], ARGV[5], ARGV[6], ARGV[7])
+local shared = isShared(cursorKey, topic) and { last = ARGV[14], fingerprints = ARGV[8], mark = ARGV[15] }
+local ids, others = agreeOnIds(idsStem, topic, open, openBefore, ARGV[4], ARGV[5], ARGV[6], ARGV[7], shared)
 if not ids then
   return others
 end
 
 local applied, problem = pcall(applyChunk, ids)
 if applied then
-  return { 'APPLIED' }
+  return { 'APPLIED', shared and ids.count or nil }
 end
 undo()
 if type(problem) == 'table' and problem.rejected then

@@ -14,16 +14,17 @@ ARGV
  11  day           of the event
  12  closed        the latest closed month that the sender has seen; empty if there is none
  13  epoch, 14 follows: as in apply.lua
- 15  meter, quantity, meter, quantity ...: what the event was counted as, each meter once
+ 15  lane, 16 last, 17 mark: as 13 to 15 in apply.lua
+ 18  meter, quantity, meter, quantity ...: what the event was counted as, each meter once
 
 Answers
-  VOIDED
+  VOIDED [count]   as APPLIED in apply.lua, like UNKNOWN
   DUPLICATE        it was taken back already
   UNKNOWN          it was not counted in this period or the one before. Its id is stored, so that the event counts
                    nothing if it comes later: the order of the two does not matter
   MISMATCH field   that day holds less, so the void does not repeat the event as it was. Nothing was written
-  ALREADY_APPLIED cursor | GAP cursor | UNINITIALISED | EPOCH epoch | UNFROZEN month | IDS ... | REJECTED detail
-                   as in apply.lua
+  ALREADY_APPLIED cursor | GAP cursor | UNINITIALISED | EPOCH epoch | UNFROZEN month | BEHIND lane | IDS ...
+  REJECTED detail  as in apply.lua
 Everything is checked before the first write, so nothing has to be undone.
 ]]
 local cursorKey, closedKey = KEYS[1], KEYS[2]
@@ -31,12 +32,13 @@ local totalsStem, dailyStem, projectsStem, idsStem, writesKey = KEYS[3], KEYS[4]
 local topic, offset = ARGV[1], tonumber(ARGV[2])
 local state, fingerprints = ARGV[7], ARGV[8]
 local project, month, day = ARGV[9], ARGV[10], ARGV[11]
-local FIRST_USAGE = 15
+local lane = ARGV[15]
+local FIRST_USAGE = 18
 -- Nothing that old can have been counted, given the limit on an event's age and two periods. This
 -- keeps the search short.
 local YEARS_BACK = 10
 
-local cursor = call('HGET', cursorKey, topic)
+local cursor = call('HGET', cursorKey, lane)
 if not cursor then
   return { 'UNINITIALISED' }
 end
@@ -51,7 +53,7 @@ if offset > at then
   return { 'GAP', cursor }
 end
 
-local otherEpoch = checkEpoch(writesKey, topic, cursor, ARGV[13], ARGV[14])
+local otherEpoch = checkEpoch(writesKey, lane, cursor, ARGV[13], ARGV[14])
 if otherEpoch then
   return otherEpoch
 end
@@ -60,8 +62,12 @@ if ARGV[12] ~= '' and call('HEXISTS', closedKey, ARGV[12]) == 0 then
   return { 'UNFROZEN', ARGV[12] }
 end
 
-local open, openBefore = findOpenMonth(closedKey, topic, offset, offset + 1)
-local ids, others = agreeOnIds(idsStem, topic, open, openBefore, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+local open, openBefore, _, behind = findOpenMonth(closedKey, cursorKey, topic, lane, offset, offset + 1)
+if behind then
+  return { 'BEHIND', behind }
+end
+local shared = isShared(cursorKey, topic) and { last = ARGV[16], fingerprints = fingerprints, mark = ARGV[17] }
+local ids, others = agreeOnIds(idsStem, topic, open, openBefore, ARGV[3], ARGV[4], ARGV[5], ARGV[6], shared)
 if not ids then
   return others
 end
@@ -130,8 +136,8 @@ end
 
 local function moveCursor()
   local nextOffset = string.format('%.0f', offset + 1)
-  call('HSET', cursorKey, topic, nextOffset)
-  storeEpoch(writesKey, topic, ARGV[13], nextOffset)
+  call('HSET', cursorKey, lane, nextOffset)
+  storeEpoch(writesKey, lane, ARGV[13], nextOffset)
 end
 
 if state == 'VOIDED' then
@@ -169,4 +175,4 @@ end
 addIds(ids, fingerprints)
 moveCursor()
 endWrites(writesKey)
-return { state == 'COUNTED' and 'VOIDED' or 'UNKNOWN' }
+return { state == 'COUNTED' and 'VOIDED' or 'UNKNOWN', shared and ids.count or nil }

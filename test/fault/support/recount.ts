@@ -7,7 +7,7 @@ import { logRanges } from '../../../src/kafka/topics/topics';
 
 export const TOPICS = ['usage.session', 'usage.transfer', 'usage.agent', 'usage.inference'] as const;
 
-/** shard -> topic with its prefix -> offset */
+/** shard -> topic with its prefix, or that and `/<partition>` -> offset */
 type Cursors = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
 /** What the log holds, counted by the naive oracle. */
@@ -48,7 +48,9 @@ export async function recount(client: KafkaClient, prefix: string): Promise<Reco
           throw new Error(`${name}/${partition} begins at ${start}: there is no counting from 0`);
         const place = `${name}/${partition}`;
         const from = positions.get(place) ?? 0;
-        const to = cursors ? (cursors[partition]?.[name] ?? 0) : end;
+        // A partition that was added is in another partition's shard, under this name.
+        const frozen = Object.values(cursors ?? {}).find((all) => all[place] !== undefined)?.[place];
+        const to = cursors ? (frozen ?? cursors[partition]?.[name] ?? 0) : end;
         for await (const records of readRange(client, { topic: name, partition, from, to })) {
           for (const record of records) {
             counted += 1;

@@ -6,7 +6,7 @@ export interface RedisContent {
   readonly totals: ReadonlyMap<string, bigint>;
   /** `<project> <month> <day>/<meter>` -> sum over all shards */
   readonly daily: ReadonlyMap<string, bigint>;
-  /** `<topic>/<shard>` -> next offset to apply */
+  /** `<topic>/<partition>` -> next offset to apply */
   readonly cursors: ReadonlyMap<string, number>;
 }
 
@@ -23,7 +23,7 @@ export async function readContent(url: string, prefix: string): Promise<RedisCon
       if (kind === '') continue;
       for (const [field, value] of Object.entries(await redis.hgetall(key))) {
         if (kind === 'cursor') {
-          cursors.set(`${field}/${shard}`, Number(value));
+          cursors.set(field.includes('/') ? field : `${field}/${shard}`, Number(value));
         } else {
           const name = `${project} ${month} ${field}`;
           const into = sums[kind]!;

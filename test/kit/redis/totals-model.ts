@@ -23,28 +23,36 @@ export class TotalsModel {
   /** Every event that was applied: topic -> offset -> event. */
   log = new Map<string, Map<number, RatedEvent>>();
 
-  apply({ topic, from, next, epoch = -1, follows, events }: Chunk, lastClosed?: string): ApplyAnswer {
-    const cursor = this.cursors.get(topic);
+  /** A lane is a partition of the topic; the topic's name is that of the first one. */
+  apply(
+    { topic, lane = topic, from, next, epoch = -1, follows, events }: Chunk,
+    lastClosed?: string,
+  ): ApplyAnswer {
+    const cursor = this.cursors.get(lane);
     if (cursor === undefined) return { answer: 'UNINITIALISED' };
     if (next <= cursor) return { answer: 'ALREADY_APPLIED', cursor };
     if (from < cursor) return { answer: 'OVERLAP', cursor };
     if (from > cursor) return { answer: 'GAP', cursor };
-    const counted = this.epochs.get(topic) ?? -1;
+    const counted = this.epochs.get(lane) ?? -1;
     if (counted >= 0 && counted !== epoch && counted !== follows) return { answer: 'EPOCH', epoch: counted };
     if (lastClosed !== undefined && !this.closed.has(lastClosed))
       return { answer: 'UNFROZEN', month: lastClosed };
+    const behind = this.behind(topic, lane);
+    if (behind !== undefined) return { answer: 'BEHIND', lane: behind };
     const counts = { counted: 0, duplicates: 0, late: 0, voided: 0, unknownVoids: 0 };
     // A chunk is applied whole or not at all, or so each part of it between the freezes of months
     // and about voids.
-    const freezes = [...this.closed.values()].map((cursors) => cursors.get(topic) ?? 0);
+    const freezes = [...this.closed.values()].map((cursors) => cursors.get(lane) ?? 0);
     const voids = events.flatMap(({ isVoid, offset }) => (isVoid ? [offset, offset + 1] : []));
     const cuts = [...freezes, ...voids].filter((offset) => offset > from && offset < next);
     const ends = [...new Set([...cuts, next])].sort((a, b) => a - b);
     for (const end of ends) {
+      const waitsFor = this.behind(topic, lane);
+      if (waitsFor !== undefined) return { answer: 'BEHIND', lane: waitsFor };
       const before = this.copy();
       for (const event of events) {
-        if (event.offset < this.cursors.get(topic)! || event.offset >= end) continue;
-        const outcome = event.isVoid ? this.takeBack(topic, event) : this.count(topic, event);
+        if (event.offset < this.cursors.get(lane)! || event.offset >= end) continue;
+        const outcome = event.isVoid ? this.takeBack(topic, lane, event) : this.count(topic, lane, event);
         if (outcome === 'overflow') {
           Object.assign(this, before);
           return { answer: 'REJECTED', detail: 'a total would pass 2^63-1' };
@@ -59,18 +67,33 @@ export class TotalsModel {
         else counts.counted += 1;
         if (outcome === 'late') counts.late += 1;
       }
-      this.cursors.set(topic, end);
-      this.epochs.set(topic, epoch);
+      this.cursors.set(lane, end);
+      this.epochs.set(lane, epoch);
     }
     return { answer: 'APPLIED', ...counts };
   }
 
-  private count(topic: string, event: RatedEvent): 'counted' | 'duplicate' | 'late' | 'overflow' {
-    const periods = this.periodsAt(topic, event.offset);
+  /**
+   * Another partition of the topic that has not reached the last freeze which this one has reached.
+   */
+  private behind(topic: string, lane: string): string | undefined {
+    const reached = [...this.closed].filter(([, at]) => (at.get(lane) ?? 0) <= this.cursors.get(lane)!);
+    const last = reached.sort(([a], [b]) => (a < b ? -1 : 1)).at(-1);
+    return [...(last?.[1] ?? [])].find(
+      ([other, at]) => other !== lane && other.split('/')[0] === topic && (this.cursors.get(other) ?? 0) < at,
+    )?.[0];
+  }
+
+  private count(
+    topic: string,
+    lane: string,
+    event: RatedEvent,
+  ): 'counted' | 'duplicate' | 'late' | 'overflow' {
+    const periods = this.periodsAt(lane, event.offset);
     const identity = JSON.stringify([topic, event.project, event.source, event.id]);
     if (periods.slice(-2).some((period) => this.ids.get(period)?.has(identity))) return 'duplicate';
     for (const ids of [this.ids, this.allIds]) entry(ids, periods.at(-1)!, () => new Set()).add(identity);
-    entry(this.log, topic, () => new Map()).set(event.offset, event);
+    entry(this.log, lane, () => new Map()).set(event.offset, event);
 
     const open = periods.length > 1 ? periods.at(-1)! : event.month;
     const late = event.month < open;
@@ -87,17 +110,17 @@ export class TotalsModel {
   }
 
   /** 'first', then each month that was open up to this offset. */
-  private periodsAt(topic: string, offset: number): string[] {
+  private periodsAt(lane: string, offset: number): string[] {
     const passed = [...this.closed]
-      .filter(([, cursors]) => (cursors.get(topic) ?? 0) <= offset)
+      .filter(([, cursors]) => (cursors.get(lane) ?? 0) <= offset)
       .map(([month]) => month)
       .sort();
     return ['first', ...passed.map(monthAfter)];
   }
 
-  private takeBack(topic: string, event: RatedEvent): string {
+  private takeBack(topic: string, lane: string, event: RatedEvent): string {
     const { project, source, id, month, day } = event;
-    const periods = this.periodsAt(topic, event.offset);
+    const periods = this.periodsAt(lane, event.offset);
     const isKnown = (identity: string): boolean =>
       periods.slice(-2).some((period) => this.ids.get(period)?.has(identity) ?? false);
     const identity = JSON.stringify([topic, project, source, id]);
@@ -138,7 +161,7 @@ export class TotalsModel {
         .add(identity)
         .add(asVoid);
     }
-    entry(this.log, topic, () => new Map()).set(event.offset, event);
+    entry(this.log, lane, () => new Map()).set(event.offset, event);
     return wasCounted ? 'voided' : 'unknown';
   }
 

@@ -308,10 +308,12 @@ test('a close that an open transaction holds up says so and where', async () => 
   const transaction = await producer.transaction();
   await transaction.send({ topic: topic!, messages: [{ partition: 1, value: 'open' }] });
   try {
-    const { ends } = await checkCursors(client, store, prefix, usageTopics(prefix));
+    const { ends, layout } = await checkCursors(client, store, prefix, usageTopics(prefix));
     const progress = { update: () => undefined, end: () => undefined };
     const findOpen = (): ReturnType<typeof openTransactions> => openTransactions(client, usageTopics(prefix));
-    await expect(waitForCursors(store, { ends, findOpen, stallMs: 100, progress })).rejects.toMatchObject({
+    await expect(
+      waitForCursors(store, { shardCount: layout.shards, ends, findOpen, stallMs: 100, progress }),
+    ).rejects.toMatchObject({
       ...{ code: 'TRANSACTION_OPEN', message: expect.stringContaining(`${topic}/1`) },
     });
   } finally {

@@ -15,7 +15,7 @@ const monthly = [
 ];
 const needed = (month: string, closes: readonly CloseRecord[], begin = 5): number =>
   neededFrom(month, {
-    ...{ topic: TOPIC, shard: 3, closes, begin, futureMs: 3_600_000 },
+    ...{ lane: TOPIC, shard: 3, closes, begin, futureMs: 3_600_000 },
     calendar: createBillingCalendar('UTC'),
   });
 

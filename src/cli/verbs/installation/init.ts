@@ -1,6 +1,7 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { withContext } from '../../../installation/context';
 import { initialise, type InitOptions } from '../../../ops/init';
+import { positiveInteger } from '../../lib/arguments';
 import { printJson, printLine } from '../../lib/output';
 
 export function verb(): Command {
@@ -57,9 +58,4 @@ Examples:
         printLine(`${options.dryRun ? 'Would get more' : 'More'} copies: ${raised.join(', ')}`);
       printLine(`${created} ${cursors} of ${allCursors} cursors (${options.from}).`);
     });
-}
-
-function positiveInteger(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError(`"${text}" is not a positive integer.`);
-  return Number(text);
 }
