@@ -237,6 +237,10 @@ export const ERRORS = {
     'A topic was deleted and created again, or this is another Kafka.',
     'Let KAFKA_BROKERS name the right Kafka, or restore the topic with its offsets.',
   ),
+  TOPIC_AUTO_CREATED: failed(
+    'A usage topic existed before `tallyman init`, with other settings than Tallyman needs. Nothing was created.',
+    'Run the commands that the message lists. They keep the events that are there. Then run `tallyman init` again.',
+  ),
   TOPIC_TOO_NARROW: failed(
     'A topic accepts only messages that are too small.',
     "Raise the topic's `max.message.bytes` to the value that the message names.",

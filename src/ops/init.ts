@@ -21,6 +21,7 @@ import { createProgress } from '../lib/progress';
 import { createPublisher } from '../kafka/producer';
 import {
   checkCoPartitioned,
+  checkNoneAutoCreated,
   createTopics,
   logEnds,
   logStarts,
@@ -79,6 +80,9 @@ export async function initialise(context: Context, options: InitOptions): Promis
   );
   if (deleted.length > 0) throw topicsDeleted(deleted);
   if (missing.length > 0) await checkCopies(kafka, options.replication, options.allowOneCopy ?? false);
+  // Without its settings, no `init` has been here.
+  if (missing.includes(topicName(config.prefix, 'billing.settings')))
+    await checkNoneAutoCreated(kafka, config.prefix, options);
   const created = await createTopics(kafka, config.prefix, options);
   const raised = await raise(context, options);
   if (options.dryRun) return { ...(await rehearse(context, created, options)), raised };

@@ -179,7 +179,7 @@ async function publishWith(compression: CompressionTypes, brokers: string[], top
 
 /** Commands that run on, or need what this machine lacks. */
 const NOT_RUN =
-  /\b(consume|gateway|serve|bridge)\b|alerts watch |verify --(follow|every)|tallyman top$|\bjq\b|docker|kubectl|helm|HSET|HDEL/;
+  /\b(consume|gateway|serve|bridge)\b|alerts watch$|verify --(follow|every)|tallyman top$|\bjq\b|docker|kubectl|helm|HSET|HDEL/;
 /** The pages for operators whose commands run one after the other on one installation. */
 const PAGES = ['close', 'verify', 'redis-keys', 'web', 'monitor', 'repair'];
 

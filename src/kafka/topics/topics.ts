@@ -142,26 +142,89 @@ export async function missingTopics(client: KafkaClient, prefix: string): Promis
   return wanted.filter((topic) => !found.has(topic));
 }
 
-async function checkMessageSizes(client: KafkaClient, wanted: readonly ITopicConfig[]): Promise<void> {
-  if (wanted.length === 0) return;
+/**
+ * Refuses usage topics that are as Kafka creates them by itself when somebody publishes before
+ * `init` (`auto.create.topics.enable`): with too few partitions, or for small messages only.
+ *
+ * @throws TallymanError `TOPIC_AUTO_CREATED` with the commands that make them right
+ */
+export async function checkNoneAutoCreated(
+  client: KafkaClient,
+  prefix: string,
+  settings: TopicSettings,
+): Promise<void> {
+  const names = new Set([...usageTopics(prefix), topicName(prefix, DEAD_LETTER_TOPIC)]);
+  const wanted = topicConfigs(prefix, settings).filter(({ topic }) => names.has(topic));
+  const present = await client.topics([...names]);
+  if (present.size === 0) return;
+  const existing = wanted.filter(({ topic }) => present.has(topic));
+  const counts = [...present.values()].map(({ length }) => length);
+  const most = Math.max(...counts, ...(present.size < names.size ? [settings.partitions] : []));
+  const fewer = existing.filter(({ topic }) => present.get(topic)!.length < most);
+  const narrow = (await messageSizes(client, existing)).filter(({ found, least }) => found < least);
+  if (fewer.length === 0 && narrow.length === 0) return;
+  const server = `--bootstrap-server ${client.bootstrapServer}`;
+  const commands = existing.flatMap(({ topic, configEntries = [] }) => [
+    ...(narrow.some((one) => one.topic === topic)
+      ? [
+          `kafka-configs.sh ${server} --alter --entity-type topics --entity-name ${topic} --add-config ${settingsText(configEntries)}`,
+        ]
+      : []),
+    ...(fewer.some((one) => one.topic === topic)
+      ? [`kafka-topics.sh ${server} --alter --topic ${topic} --partitions ${most}`]
+      : []),
+  ]);
+  const again = most > settings.partitions ? `tallyman init --partitions ${most}` : 'tallyman init';
+  const topics = existing.filter(
+    (one) => fewer.includes(one) || narrow.some(({ topic }) => topic === one.topic),
+  );
+  throw new TallymanError(
+    'TOPIC_AUTO_CREATED',
+    [
+      `${topics.map(({ topic }) => topic).join(', ')} exists already, with other settings than Tallyman needs. Kafka creates a topic like this if somebody publishes before \`init\` (auto.create.topics.enable). Nothing was created or lost. Run:`,
+      ...commands,
+      again,
+    ].join('\n  '),
+    { topics: topics.map(({ topic }) => topic), commands: [...commands, again] },
+  );
+}
+
+const settingsText = (entries: readonly { readonly name: string; readonly value: string }[]): string =>
+  entries
+    .filter(({ name }) => name !== 'min.insync.replicas')
+    .map(({ name, value }) => `${name}=${value}`)
+    .join(',');
+
+const MESSAGE_BYTES = 'max.message.bytes';
+
+async function messageSizes(
+  client: KafkaClient,
+  wanted: readonly ITopicConfig[],
+): Promise<{ topic: string; found: number; least: number }[]> {
+  if (wanted.length === 0) return [];
   const admin = await client.admin();
-  const name = 'max.message.bytes';
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: wanted.map(({ topic }) => ({
       type: ConfigResourceTypes.TOPIC,
       name: topic,
-      configNames: [name],
+      configNames: [MESSAGE_BYTES],
     })),
   });
-  for (const { topic, configEntries } of wanted) {
-    const least = Number(configEntries?.find((entry) => entry.name === name)?.value);
+  return wanted.flatMap(({ topic, configEntries }) => {
+    const least = Number(configEntries?.find((entry) => entry.name === MESSAGE_BYTES)?.value);
     const found = resources.find(({ resourceName }) => resourceName === topic)?.configEntries[0]?.configValue;
-    if (found === undefined || Number(found) >= least) continue;
+    return found === undefined ? [] : [{ topic, found: Number(found), least }];
+  });
+}
+
+async function checkMessageSizes(client: KafkaClient, wanted: readonly ITopicConfig[]): Promise<void> {
+  for (const { topic, found, least } of await messageSizes(client, wanted)) {
+    if (found >= least) continue;
     throw new TallymanError(
       'TOPIC_TOO_NARROW',
-      `${topic} takes messages up to ${found} bytes and needs ${least}: set its ${name} to ${least}.`,
-      { topic, found: Number(found), least },
+      `${topic} takes messages up to ${found} bytes and needs ${least}: set its ${MESSAGE_BYTES} to ${least}.`,
+      { topic, found, least },
     );
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildInvoice } from '../../../src/billing/invoice/build-invoice';
+import { meterNames, meterRow } from '../../../src/rating/meters';
 import { builtInCatalog } from '../../kit/built-in-catalog';
 
 const page = readFileSync(join(__dirname, '../../../docs/invoices.md'), 'utf8');
@@ -51,4 +52,16 @@ test('the worked example is what the invoice builder makes of its totals', () =>
   const shown = example.split('\n').filter((line) => /^\| (plan|usage|late|credit|tax) \|/.test(line));
   expect(shown).toEqual(rows.map((row) => `| ${row} |`));
   expect(tableOf('subtotal')).toEqual([[invoice.subtotal, invoice.credits, invoice.tax, invoice.total]]);
+});
+
+test('the page lists all that a catalog must hold, and the meters that may lack a price', () => {
+  const { required } = JSON.parse(readFileSync('schemas/catalog.v1.json', 'utf8')) as { required: string[] };
+  const rows = tableOf('field').map(([field, text]) => [field!.split(', '), text!] as const);
+  expect(rows.flatMap(([fields]) => fields).sort()).toEqual(required.sort());
+  const [, rates] = rows.find(([fields]) => fields.includes('rates'))!;
+  const lacking = meterNames.filter((meter) => meterRow(meter)!.mayLackPrice === true);
+  expect(lacking.filter((meter) => !rates.includes(meter.replace(/connector\..*/, 'connector.*')))).toEqual(
+    [],
+  );
+  expect(rates.match(/agent\.\w+|session\.[\w.*]+/g)).toHaveLength(2);
 });

@@ -1,8 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { exec } from 'node:child_process';
+import { promisify } from 'node:util';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { installation, type Answer } from '../../../kit/tallyman';
+import { ConfigResourceTypes } from 'kafkajs';
+import { openKafka } from '../../../../src/kafka/client';
+import { quietLog } from '../../../kit/kafka/kafka-harness';
+import { CLI, installation, type Answer } from '../../../kit/tallyman';
 import { testBrokers, testRedisUrl } from '../../../kit/services';
 
 const redisPort = new URL(testRedisUrl()).port;
@@ -75,6 +80,10 @@ const mistakes: Mistake[] = [
   ['publish /tmp', {}, 2, 'NO_FILE', 'it is a folder'],
   ['catalog init /none/catalog.json', {}, 1, 'FILE_UNUSABLE', '/none/catalog.json'],
   ['invoices preview nobody', {}, 1, 'NO_PROJECT', 'projects list'],
+  ['projects import /tmp', {}, 2, 'NO_FILE', 'it is a folder'],
+  ['projects import /none', {}, 2, 'NO_FILE', 'there is no such file'],
+  ['catalog init /tmp', {}, 1, 'FILE_UNUSABLE', '/tmp'],
+  ['totals --all --json --output csv', {}, 2, 'BAD_ARGUMENTS', 'contradict each other'],
   ['projects set nobody --email a@b.example', {}, 1, 'BAD_PROJECT', '--plan'],
 ];
 
@@ -88,6 +97,27 @@ test.each(mistakes)(
   90_000,
 );
 
+test('each family of verbs names the setting of a server that is away', async () => {
+  const away: [words: string, setting: 'KAFKA_BROKERS' | 'REDIS_URL'][] = [
+    ['init', 'REDIS_URL'],
+    ['rebuild --dry-run', 'REDIS_URL'],
+    ['keys acme', 'REDIS_URL'],
+    ['dead-letters list', 'KAFKA_BROKERS'],
+    ['alerts watch --once', 'KAFKA_BROKERS'],
+    ['verify --output csv', 'KAFKA_BROKERS'],
+  ];
+  await Promise.all(
+    away.map(async ([words, setting]) => {
+      const url = setting === 'REDIS_URL' ? 'redis://127.0.0.1:1' : '127.0.0.1:1';
+      const answer = await installation({ [setting]: url, TALLYMAN_PREFIX: tallyman.prefix }).run(
+        words.split(' '),
+      );
+      expect(answer.code).toBe(1);
+      expectHelp(answer, setting === 'REDIS_URL' ? 'REDIS_UNAVAILABLE' : 'KAFKA_UNAVAILABLE', setting);
+    }),
+  );
+}, 90_000);
+
 test.each(['top --once', 'top --json', 'consume --until-caught-up', 'doctor', 'close'])(
   '%s before init names init',
   async (words) => {
@@ -99,10 +129,59 @@ test.each(['top --once', 'top --json', 'consume --until-caught-up', 'doctor', 'c
   60_000,
 );
 
+test('topics that a producer brought into being before init: the commands that init prints make them right', async () => {
+  const other = installation();
+  const client = openKafka({ brokers: testBrokers(), clientId: 'test' }, quietLog);
+  const admin = await client.admin();
+  const topic = `${other.prefix}.usage.agent`;
+  // As a broker with auto.create.topics.enable creates it.
+  await admin.createTopics({
+    topics: [{ topic, numPartitions: 1, configEntries: [{ name: 'max.message.bytes', value: '1048588' }] }],
+  });
+  const event = {
+    ...{ specversion: '1.0', id: 'early', source: '/agents', type: 'usage.agent.v1', subject: 'acme' },
+    ...{ time: new Date().toISOString(), data: { durationMs: 60_000 } },
+  };
+  expect(await other.run(['publish', '-'], JSON.stringify(event))).toMatchObject({ code: 0 });
+
+  const answer = await other.run(['init']);
+  expect(answer.code).toBe(1);
+  expectHelp(answer, 'TOPIC_AUTO_CREATED', topic);
+  expect((await other.run(['doctor'])).stdout).toContain('kafka-configs.sh');
+  const [, entries] = /--entity-name \S+ --add-config (\S+)/.exec(answer.stderr)!;
+  const [, count] = /--alter --topic \S+ --partitions (\d+)/.exec(answer.stderr)!;
+  const configEntries = entries!.split(',').map((entry) => {
+    const [name, value] = entry.split('=') as [string, string];
+    return { name, value };
+  });
+  await admin.alterConfigs({
+    validateOnly: false,
+    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configEntries }],
+  });
+  await admin.createPartitions({ topicPartitions: [{ topic, count: Number(count) }] });
+  await client.close();
+
+  await other.ok('init');
+  await other.ok('consume', '--until-caught-up');
+  expect(await other.json('totals', 'acme')).toMatchObject({ totals: { 'agent.session': '60' } });
+  expect((await other.run(['doctor'])).stdout).not.toMatch(/kafka-(configs|topics)\.sh/);
+}, 90_000);
+
 test('a port that answers nothing is given up, in one line', async () => {
   const other = installation({ KAFKA_BROKERS: `127.0.0.1:${silentPort}` });
   expectHelp(await other.run(['projects', 'list']), 'KAFKA_UNAVAILABLE', 'KAFKA_BROKERS');
 }, 90_000);
+
+test.each(['totals acme', 'projects list --output csv', '--help'])(
+  'a full disk under stdout is named: %s',
+  async (words) => {
+    const { stderr } = await promisify(exec)(`"${process.execPath}" "${CLI}" ${words} > /dev/full`, {
+      env: { ...tallyman.env, LOG_LEVEL: 'warn' },
+    }).catch((error: unknown) => error as { stderr: string });
+    expectHelp({ stderr, stdout: '' } as Answer, 'FILE_UNUSABLE', 'ENOSPC');
+  },
+  60_000,
+);
 
 test('CSV that is not UTF-8 is refused with its line', async () => {
   const answer = await tallyman.run(['projects', 'import', join(folder, 'latin1.csv')]);
