@@ -30,6 +30,7 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
     await registerApiDocument(app);
     events.gateway.register(app);
   }
+  await app.after(); // Routes of a scope of their own exist only then.
   app.refuseOtherMethods();
   return app;
 }

@@ -10,6 +10,8 @@ import { createInstallationLists } from '../../ops/lists/lists';
 import { BODY_LIMIT_BYTES, createBaseApp } from './base-app';
 import { sendConditional } from './conditional';
 import type { WebDependencies } from './dependencies';
+import { apiDocsPage, type ApiDescription } from '../pages/api-docs-page';
+import { page, sendPage } from '../pages/layout';
 import { registerPages, sendProblemPage } from '../pages/routes';
 import { registerCompression } from '../plugins/compression';
 import { registerCors } from '../plugins/cors';
@@ -55,6 +57,15 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
     void reply.type('application/json; charset=utf-8');
     return sendConditional(request, reply, JSON.stringify(app.swagger()));
   });
+  app.get('/docs', { schema: { hide: true } }, (request, reply) => {
+    const session = request.tokenAnswer?.ok === true ? request.tokenAnswer.session : undefined;
+    const description = app.swagger() as unknown as ApiDescription;
+    return sendPage(
+      reply,
+      page({ title: 'API', session, formProof: request.formProof }, apiDocsPage(description)),
+    );
+  });
+  await app.after(); // Routes of a scope of their own exist only then.
   app.refuseOtherMethods();
   return app;
 }

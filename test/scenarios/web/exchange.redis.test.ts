@@ -171,3 +171,32 @@ test('usage by day comes as CSV, and adds up to the totals', async () => {
       .sort(),
   );
 });
+
+test('every path refuses other methods, also one with a scope of its own', async () => {
+  for (const [url, allow] of [
+    ['/v1/events', 'POST'],
+    ['/v1/projects/acme/usage', 'GET, HEAD'],
+  ] as const) {
+    const answer = await harness.inject({ method: 'DELETE', url, headers: admin() });
+    expect([url, answer.statusCode, answer.headers.allow]).toEqual([url, 405, allow]);
+  }
+});
+
+test('the API is described on a page of its own, without scripts or other servers', async () => {
+  const { body, headers } = await harness.inject('/docs');
+  const document = (await get('/openapi.json')).json<{
+    paths: Record<string, Record<string, { operationId: string }>>;
+    components: { schemas: Record<string, object> };
+  }>();
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const [method, { operationId }] of Object.entries(methods)) {
+      expect(body).toContain(`<code>${method.toUpperCase()} ${path}</code>`);
+      expect(body).toContain(`id="${operationId}"`);
+    }
+  }
+  const ids = new Set([...body.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id!));
+  for (const name of Object.keys(document.components.schemas)) expect(ids).toContain(`schema-${name}`);
+  for (const [, target] of body.matchAll(/href="#([^"]+)"/g)) expect(ids).toContain(target);
+  expect(body).not.toMatch(/<script|https?:\/\/(?!tallyman|localhost|127)[^"]*"/);
+  expect(headers['content-security-policy']).toContain("script-src 'self'");
+});

@@ -5,6 +5,7 @@ import {
   type InvoicesQuery,
   type ProjectsQuery,
 } from '../../api/installation-routes';
+import { withCode } from '../api-docs-page';
 import { html, type Html, type HtmlPart } from '../html';
 import { money, monthName } from '../number-text';
 
@@ -126,11 +127,6 @@ export function searchForm(search = ''): Html {
     />
     <button>Find</button>
   </form>`;
-}
-
-/** Text with commands in backticks. */
-export function withCode(text: string): Html {
-  return html`${text.split('`').map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : part))}`;
 }
 
 function heading(title: string): Html {

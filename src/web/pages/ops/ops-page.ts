@@ -12,7 +12,8 @@ import {
 import type { MonthState, Overview } from '../../../ops/overview';
 import type { Spend } from '../../../ops/spend';
 import { PROBLEM_GUIDE } from '../../../ops/problem-guide';
-import { searchForm, withCode } from './list-pages';
+import { withCode } from '../api-docs-page';
+import { searchForm } from './list-pages';
 import { replayForm } from './replay-page';
 import { clock, money, monthName } from '../number-text';
 
@@ -35,7 +36,10 @@ export function opsPage(view: OpsView, stuckAfterMs: number, formProof: string):
         <p class="eyebrow">Tallyman</p>
         <h1>Installation</h1>
       </div>
-      <a class="button" href="/ops/invoices">Invoices</a>
+      <p class="downloads">
+        <a class="button" href="/ops/invoices">Invoices</a>
+        <a class="button" href="/docs">API</a>
+      </p>
     </div>
     ${searchForm()} ${problems(view.health)}
     <div class="cards">
