@@ -98,5 +98,8 @@ export async function openEventStream(
       resolve();
     };
     response.once('close', () => end());
+    // The reader may have left while the request was checked. It would keep its place until its token
+    // expires.
+    if (response.destroyed) end();
   });
 }

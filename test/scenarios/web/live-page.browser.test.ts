@@ -155,11 +155,14 @@ test('nothing is sent to a hidden tab; when it is seen again, it catches up', as
 test('too many pages are told so, and a page whose session has ended', async () => {
   const leave: (() => void)[] = [];
   await page.goto('about:blank');
-  await eventually(async () => {
-    const one = await watchAlone();
-    if (one !== undefined) leave.push(one);
-    return leave.length === 20;
-  });
+  await eventually(
+    async () => {
+      const one = await watchAlone();
+      if (one !== undefined) leave.push(one);
+      return leave.length === 20;
+    },
+    { timeoutMs: 60_000 },
+  );
   await page.goto(`${origin}${BILLING}`);
   await page.getByText('Too many of your pages are open').waitFor();
   for (const hangUp of leave) hangUp();
