@@ -1,6 +1,4 @@
 import { Command } from 'commander';
-import { withContext } from '../../../installation/context';
-import { revoke } from '../../../installation/revocations';
 import { TallymanError } from '../../../lib/errors';
 import { createTokens, type Tokens } from '../../../web/http/tokens';
 import { needAuthSecret } from '../../lib/auth-secret';
@@ -24,6 +22,9 @@ Examples:
     .action(async (given: string[], _: unknown, command: Command) => {
       // `token` itself has these options too, and takes them first.
       const { subject, json } = command.optsWithGlobals<{ subject?: string; json?: true }>();
+      // Loaded only now, because the clients take longer than making a token.
+      const { withContext } = await import('../../../installation/context.js');
+      const { revoke } = await import('../../../installation/revocations.js');
       await withContext(async (context) => {
         const signed = createTokens(needAuthSecret(context));
         const revoked = {
