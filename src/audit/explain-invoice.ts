@@ -11,7 +11,7 @@ import type { Progress } from '../lib/progress';
 import { roundingTable } from '../rating/rounding';
 import { readCursor } from '../redis/cursors';
 import { readFreezes } from '../redis/cut-offs';
-import { laneOf, partitionsOf } from '../redis/lanes';
+import { laneOf, partitionsOf } from '../redis/usage/lanes';
 import { placeProjects, readShardCount } from '../redis/usage/read-usage';
 import {
   explainLine,

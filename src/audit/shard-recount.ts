@@ -6,7 +6,7 @@ import type { RatedEvent, RatedUsage } from '../rating/usage';
 import type { KafkaClient } from '../kafka/client';
 import type { Fingerprinter } from '../redis/apply/fingerprint';
 import { FingerprintOffsets } from '../redis/apply/fingerprint-set';
-import { placeOf } from '../redis/lanes';
+import { placeOf } from '../redis/usage/lanes';
 import { compareRepeats, type RecordPlace, type Repeat, type Repeats } from './compare/compare-repeats';
 import { LogTail } from './second-count/log-tail';
 import { inOrderOfPeriods, periodOf, type Freezes, type Period } from './dedup-window';

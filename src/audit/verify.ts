@@ -13,7 +13,7 @@ import type { KafkaClient } from '../kafka/client';
 import { logRanges, topicName, type LogRange } from '../kafka/topics/topics';
 import { findDroppedKeys } from '../redis/checks/dropped-keys';
 import { findTornShards } from '../redis/checks/find-double-counts';
-import { laneOf, partitionsOf, shardOf } from '../redis/lanes';
+import { laneOf, partitionsOf, shardOf } from '../redis/usage/lanes';
 import { readShard, type ShardSnapshot } from '../redis/usage/read-shard';
 import { readShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';

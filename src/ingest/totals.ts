@@ -2,7 +2,7 @@ import { traced } from '../lib/tracing';
 import { apply } from '../redis/apply/apply-chunk';
 import type { ApplyAnswer, Chunk } from '../redis/apply/chunk';
 import { readCursor, readCursors, readEpoch } from '../redis/cursors';
-import { laneOf, partitionsOf, shardOf } from '../redis/lanes';
+import { laneOf, partitionsOf, shardOf } from '../redis/usage/lanes';
 import type { Store } from '../redis/store';
 import type { Layout } from '../../schemas/types';
 import type { LayoutWatch } from '../installation/layout';

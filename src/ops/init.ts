@@ -10,7 +10,7 @@ import {
   type CountingRecord,
 } from '../installation/settings';
 import { checkLayout, partitionsAdded } from '../installation/layout';
-import { laneOf, shardOf } from '../redis/lanes';
+import { laneOf, shardOf } from '../redis/usage/lanes';
 import type { Layout } from '../../schemas/types';
 import { noteTopicIds } from '../ingest/guards/topic-guard';
 import { deletedTopics, topicsDeleted } from '../installation/used-topics';

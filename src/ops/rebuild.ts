@@ -1,7 +1,7 @@
 import { consumerNamed, consumerNames, usageConsumers } from '../../consumers';
 import { checkCountingSettings, type CountingRecord } from '../installation/settings';
 import { checkLayout } from '../installation/layout';
-import { laneOf, placeOf, shardOf } from '../redis/lanes';
+import { laneOf, placeOf, shardOf } from '../redis/usage/lanes';
 import type { CloseRecord, Layout } from '../../schemas/types';
 import { neededFrom } from '../installation/replay-horizon';
 import { noteTopicIds } from '../ingest/guards/topic-guard';

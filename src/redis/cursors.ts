@@ -1,4 +1,4 @@
-import { laneOf, shardOf } from './lanes';
+import { laneOf, shardOf } from './usage/lanes';
 import type { Store } from './store';
 
 /**

@@ -8,7 +8,7 @@ import { TallymanError } from '../../lib/errors';
 import type { Logger } from '../../lib/logger';
 import type { KafkaClient } from '../../kafka/client';
 import { checkLayout, layoutOf } from '../../installation/layout';
-import { laneOf, partitionsOf, placeOf } from '../../redis/lanes';
+import { laneOf, partitionsOf, placeOf } from '../../redis/usage/lanes';
 import { checkCoPartitioned, logEnds, logRanges, topicName, type LogRange } from '../../kafka/topics/topics';
 import { eachPageOfMembers, eachPageOfTotalsKeys } from '../../redis/scan';
 import { readShard, type ShardSnapshot } from '../../redis/usage/read-shard';

@@ -3,7 +3,7 @@ import type { RatedEvent } from '../../rating/usage';
 import { meterKey } from '../../rating/meters';
 import type { KafkaClient } from '../../kafka/client';
 import { LogTail } from './log-tail';
-import { placeOf } from '../../redis/lanes';
+import { placeOf } from '../../redis/usage/lanes';
 import { inOrderOfPeriods, periodOf, type Freezes, type LogPart, type Period } from '../dedup-window';
 import type { RecountedTopic } from '../shard-recount';
 import { SEPARATOR, type SumStore } from './sum-store';

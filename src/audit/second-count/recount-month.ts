@@ -12,7 +12,7 @@ import type { Progress } from '../../lib/progress';
 import type { KafkaClient } from '../../kafka/client';
 import { logRanges, topicName } from '../../kafka/topics/topics';
 import { eachPageOfMembers } from '../../redis/scan';
-import { placeOf } from '../../redis/lanes';
+import { placeOf } from '../../redis/usage/lanes';
 import { readShard } from '../../redis/usage/read-shard';
 import type { Store } from '../../redis/store';
 import { compareOwnCount } from './compare-own-count';

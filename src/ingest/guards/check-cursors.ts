@@ -5,7 +5,7 @@ import { chainStopped, topicReplaced, uninitialised } from '../stop-errors';
 import { findDiverged, type Counted } from './check-epochs';
 import { logRanges, type LogRange } from '../../kafka/topics/topics';
 import { readCursors, readEpochs, readTopicIds } from '../../redis/cursors';
-import { laneOf, placeOf, shardOf } from '../../redis/lanes';
+import { laneOf, placeOf, shardOf } from '../../redis/usage/lanes';
 import type { Store } from '../../redis/store';
 import type { Layout } from '../../../schemas/types';
 import { checkLayout } from '../../installation/layout';

@@ -2,7 +2,7 @@ import type { KafkaClient } from '../../kafka/client';
 import { offsetsAt, usageTopics } from '../../kafka/topics/topics';
 import type { BillingCalendar } from '../../rating/billing-calendar';
 import { readFreezes } from '../../redis/cut-offs';
-import { laneOf, shardOf } from '../../redis/lanes';
+import { laneOf, shardOf } from '../../redis/usage/lanes';
 import type { Store } from '../../redis/store';
 import { readShardCount } from '../../redis/usage/read-usage';
 

@@ -9,7 +9,7 @@ import { logRanges, usageTopics, type LogRange } from '../../kafka/topics/topics
 import type { Finding } from '../../lib/finding';
 import { pause } from '../../lib/process/poller';
 import { readCursors, readEpochs, readPartitionCursors } from '../../redis/cursors';
-import { laneOf, shardOf } from '../../redis/lanes';
+import { laneOf, shardOf } from '../../redis/usage/lanes';
 import { checkTopicIds } from './check-topic-ids';
 
 /** A partition that is behind is called stuck if its cursor does not move for this long. */

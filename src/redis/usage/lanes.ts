@@ -1,4 +1,4 @@
-import type { Layout } from '../../schemas/types';
+import type { Layout } from '../../../schemas/types';
 
 /**
  * Where a partition is counted. An installation begins with as many shards as partitions. When
