@@ -75,6 +75,25 @@ test('one subject opens twenty; who hangs up makes room, and takes no room from 
   for (const stream of [...streams, ...others, again]) stream.hangUp();
 });
 
+test('who leaves before the stream is open keeps no place', async () => {
+  const headers = harness.bearer({ acme: 'member' }, { subject: 'hasty' });
+  const { port } = harness.app.server.address() as AddressInfo;
+  const path = '/v1/projects/acme/usage/stream';
+  for (let i = 0; i < 2 * STREAMS_OF_ONE; i += 1) {
+    const asked = request({ host: '127.0.0.1', port, path, headers, agent: false });
+    asked.on('error', () => undefined); // Ours, since we hang up.
+    await new Promise<void>((sent) => asked.end(() => sent()));
+    asked.destroy();
+  }
+  const streams = await eventually(async () => {
+    const opened = await Promise.all(Array.from({ length: STREAMS_OF_ONE }, () => open(headers)));
+    if (opened.every(({ status }) => status === 200)) return opened;
+    for (const stream of opened) stream.hangUp();
+    return undefined;
+  });
+  for (const stream of streams) stream.hangUp();
+});
+
 test('ends with its token', async () => {
   const expiresAtMs = (Math.floor(Date.now() / 1000) + 2) * 1000;
   const stream = await open(harness.bearer({ acme: 'member' }, { expiresAtMs }));
