@@ -187,6 +187,7 @@ test.each([...rights.keys()].filter((verb) => !/bridge|gateway|serve/.test(verb)
       'alerts watch': 'alerts watch --once',
       consume: 'consume --until-caught-up',
       top: 'top --once',
+      'token revoke': 'token revoke some-id',
     };
     const { code, stderr } = await as('nobody').run((words[verb] ?? verb).split(' '));
     expect([code, stderr]).toEqual([1, expect.stringMatching(/\[(KAFKA_ACCESS|TOPIC_UNREADABLE)\]\n$/)]);
