@@ -86,43 +86,14 @@ export async function applyRange(
   range: { readonly from: number; readonly next: number },
   onChunk: (outcome: ChunkOutcome) => Promise<boolean>,
 ): Promise<number | undefined> {
-  let onItsWay: Promise<ChunkOutcome | { gapAt: number }> | undefined;
-  const settle = async (): Promise<{ stop: boolean; gapAt?: number }> => {
-    const outcome = await onItsWay;
-    onItsWay = undefined;
-    if (!outcome) return { stop: false };
-    if ('gapAt' in outcome) return { stop: true, gapAt: outcome.gapAt };
-    return { stop: !(await onChunk(outcome)) };
-  };
-  let follows: number | undefined;
-  const send = async (
-    range: ChunkRange,
-    rated: RatedRecords,
-    epoch: number | undefined,
-  ): Promise<{ stop: boolean; gapAt?: number }> => {
-    const { rejected } = rated;
-    // A dead letter must be published before the cursor passes its event. A crash in between would
-    // lose it otherwise.
-    await refuse(work, rejected);
-    const settled = await settle();
-    if (settled.stop) return settled;
-    onItsWay = applyChunk(work, { topic: work.topic, ...range, epoch, follows, events: rated.events }, rated);
-    // The next chunk was fetched with this one, from one log.
-    follows = epoch;
-    // The next round, or the end, awaits it. Until then nothing else handles its failure.
-    onItsWay.catch(() => undefined);
-    return settled;
-  };
+  const sender = new ChunkSender(work, onChunk);
   let endTurn = await rating.take();
   try {
     const cutter = new ChunkCutter(range.from, work.chunkLimits ?? CHUNK_LIMITS);
     let rated = new RatedRecords(work);
-    const sendEnded = async (
-      ended: ChunkRange,
-      epoch: number | undefined,
-    ): Promise<{ stop: boolean; gapAt?: number }> => {
+    const sendEnded = async (ended: ChunkRange, epoch: number | undefined): Promise<Sent> => {
       endTurn();
-      const sent = await send(ended, rated, epoch);
+      const sent = await sender.send(ended, rated, epoch);
       rated = new RatedRecords(work);
       if (!sent.stop) endTurn = await rating.take();
       return sent;
@@ -149,14 +120,61 @@ export async function applyRange(
       }
     }
     endTurn();
-    const { stop, gapAt } = await send(cutter.end(range.next), rated, before?.leaderEpoch);
+    const { stop, gapAt } = await sender.send(cutter.end(range.next), rated, before?.leaderEpoch);
     if (stop) return gapAt;
-    return (await settle()).gapAt;
+    return (await sender.settle()).gapAt;
   } finally {
     endTurn();
-    // If unpacking, rating or publishing fails, the chunk before it may still be on its way. It
-    // must not be applied after this function has returned.
-    await onItsWay?.catch(() => undefined);
+    await sender.end();
+  }
+}
+
+interface Sent {
+  readonly stop: boolean;
+  readonly gapAt?: number;
+}
+
+/** Applies one chunk at a time, while its caller rates the next one. */
+class ChunkSender {
+  private onItsWay: Promise<ChunkOutcome | { gapAt: number }> | undefined;
+  private follows: number | undefined;
+
+  constructor(
+    private readonly work: RangeWork,
+    private readonly onChunk: (outcome: ChunkOutcome) => Promise<boolean>,
+  ) {}
+
+  /** Waits for the chunk before. */
+  async send(range: ChunkRange, rated: RatedRecords, epoch: number | undefined): Promise<Sent> {
+    const { work, follows } = this;
+    // A dead letter must be published before the cursor passes its event. A crash in between would
+    // lose it otherwise.
+    await refuse(work, rated.rejected);
+    const settled = await this.settle();
+    if (settled.stop) return settled;
+    const chunk = { topic: work.topic, ...range, epoch, follows, events: rated.events };
+    this.onItsWay = applyChunk(work, chunk, rated);
+    // The next chunk was fetched with this one, from one log.
+    this.follows = epoch;
+    // The next round, or the end, awaits it. Until then nothing else handles its failure.
+    this.onItsWay.catch(() => undefined);
+    return settled;
+  }
+
+  async settle(): Promise<Sent> {
+    const outcome = await this.onItsWay;
+    this.onItsWay = undefined;
+    if (!outcome) return { stop: false };
+    if ('gapAt' in outcome) return { stop: true, gapAt: outcome.gapAt };
+    return { stop: !(await this.onChunk(outcome)) };
+  }
+
+  /**
+   * If unpacking, rating or publishing fails, the chunk before it may still be on its way. It must
+   * not be applied after its range has ended.
+   */
+  async end(): Promise<void> {
+    await this.onItsWay?.catch(() => undefined);
   }
 }
 

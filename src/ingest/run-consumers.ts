@@ -10,11 +10,12 @@ import { createProgress } from '../lib/progress';
 import { roundingTable } from '../rating/rounding';
 import { createDeadLetters } from '../dead-letters/dead-letter';
 import { createPublisher } from '../kafka/producer';
-import { createRunner, type Runner } from './consumer';
+import { createRunner, type Runner, type RunnerStatus } from './consumer';
 import { assignedPartitions } from '../kafka/checks/check-groups';
 import { openTransactions } from '../kafka/topics/open-transactions';
 import { stableEnds, topicName } from '../kafka/topics/topics';
 import { checkRebuilt } from '../redis/rebuilding';
+import type { Store } from '../redis/store';
 import { createConsumerMetrics } from './health/consumer-metrics';
 import { serveProbes, type HealthServer } from '../lib/health-server';
 import { createTotals } from './totals';
@@ -22,7 +23,7 @@ import { watchLog } from './health/log-position';
 import type { Context } from '../installation/context';
 import { deferred } from '../lib/process/deferred';
 import { signalled, type StopSignal } from '../lib/process/stop-signal';
-import { createStopDeadline } from './guards/stop-deadline';
+import { createStopDeadline, type StopDeadline } from './guards/stop-deadline';
 import { logProgress } from './health/log-progress';
 import { watchHealth } from './health/watch-health';
 
@@ -89,51 +90,42 @@ export async function runConsumers(
   const closes = await watchLedger(context);
 
   const publisher = await createPublisher(kafka);
-  const stopSignal = signalled();
-  const deadline = createStopDeadline(logger, () => {
-    store.cut();
-    void kafka.close();
-  });
-  void stopSignal.promise.then(() => deadline.begin());
+  const { stopSignal, deadline } = watchForStop(context, store);
   const fatal = deferred<never>();
   const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
   const deadLetters = createDeadLetters(publisher, config.prefix);
+  const statuses = (): RunnerStatus[] => runners.map((runner) => runner.status());
   const metrics = createConsumerMetrics(
-    () => runners.map((runner) => runner.status()),
+    statuses,
     () => watch.health(),
     () => logWatch.position(),
     () => Date.now(),
   );
   const layoutWatch = watchLayout(kafka, config.prefix, layout);
   const totals = createTotals(store, layoutWatch, closes, metrics.observeApply);
-  const runners: Runner[] = options.consumers.map((consumer, index) =>
+  const runners = options.consumers.map((consumer, index) =>
     createRunner({
-      client: kafka,
-      topic: topics[index]!,
-      topicId: topicIds.get(topics[index]!),
-      layout: layoutWatch,
+      ...{ client: kafka, topic: topics[index]!, topicId: topicIds.get(topics[index]!) },
+      ...{ layout: layoutWatch, totals, deadLetters, metrics, logger },
       groupId: groupOf(config.prefix, consumer.name),
       rate: (message) => rateMessage(consumer, message, rating),
-      ...{ totals, deadLetters, metrics },
-      logger,
       onFatal: fatal.reject,
     }),
   );
 
   const groupIds = options.consumers.map(({ name }) => groupOf(config.prefix, name));
-  const readers = (): Promise<Map<string, Set<number>>> => assignedPartitions(kafka, groupIds);
-  const logWatch = watchLog({ kafka, store, topics, readers }, logger);
+  const logWatch = watchLog(
+    { kafka, store, topics, readers: () => assignedPartitions(kafka, groupIds) },
+    logger,
+  );
   const watch = watchHealth({
     logWatch,
     ping: () => store.redis.ping(),
-    statuses: () => runners.map((runner) => runner.status()),
     stuckAfterMs: config.health.stuckAfterMs,
-    logger,
-    onFatal: fatal.reject,
+    ...{ statuses, logger, onFatal: fatal.reject },
   });
   const progressLog = logProgress({
-    logger,
-    statuses: () => runners.map((runner) => runner.status()),
+    ...{ logger, statuses },
     position: () => logWatch.position(),
     deadLetters: () => metrics.deadLettersByReason(),
   });
@@ -153,14 +145,29 @@ export async function runConsumers(
     watch.stop();
     logWatch.stop();
     await deadline.during('the health server', probes?.close() ?? Promise.resolve());
-    // Runners end first, so that no dead letter is produced after its publisher is gone.
-    await Promise.allSettled(
-      runners.map((runner) => runner.stop((what, wait) => deadline.during(what, wait))),
-    );
+    await stopRunners(runners, deadline);
     progressLog.stop();
     await deadline.during('the publisher', Promise.allSettled([publisher.close()]));
     stopSignal.dispose();
   }
+}
+
+/** Before their publisher is closed, so that no dead letter is produced after it is gone. */
+async function stopRunners(runners: readonly Runner[], deadline: StopDeadline): Promise<void> {
+  await Promise.allSettled(runners.map((runner) => runner.stop((what, wait) => deadline.during(what, wait))));
+}
+
+function watchForStop(
+  { logger, kafka }: Context,
+  store: Store,
+): { stopSignal: StopSignal; deadline: StopDeadline } {
+  const stopSignal = signalled();
+  const deadline = createStopDeadline(logger, () => {
+    store.cut();
+    void kafka().close();
+  });
+  void stopSignal.promise.then(() => deadline.begin());
+  return { stopSignal, deadline };
 }
 
 /** Restores what Redis lacks, then follows the ledger of closes. */

@@ -67,18 +67,7 @@ export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
   installWorkarounds();
   registerCodecs();
   const sockets = createSockets();
-  const kafkajs = new Kafka({
-    socketFactory: sockets.factory,
-    brokers: [...options.brokers],
-    clientId: options.clientId,
-    connectionTimeout: CONNECTION_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    retry: RETRY,
-    logLevel: logLevel.INFO,
-    logCreator: forwardTo(logger),
-    ...(options.ssl && { ssl: { ...options.ssl } }),
-    ...(options.sasl && { sasl: { ...options.sasl } as NonNullable<KafkaConfig['sasl']> }),
-  });
+  const kafkajs = new Kafka({ socketFactory: sockets.factory, ...kafkajsConfig(options, logger) });
   const bootstrapServer = options.brokers.join(',');
   const shared = <T extends { disconnect(): Promise<void> }>(open: () => Promise<T>) =>
     sharedConnection(
@@ -133,6 +122,22 @@ export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
       sockets.close();
       await Promise.all([admin.close(), cluster.close()]);
     },
+  };
+}
+
+function kafkajsConfig(
+  { brokers, clientId, ssl, sasl }: KafkaOptions,
+  logger: Logger | undefined,
+): KafkaConfig {
+  return {
+    ...{ brokers: [...brokers], clientId },
+    connectionTimeout: CONNECTION_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retry: RETRY,
+    logLevel: logLevel.INFO,
+    logCreator: forwardTo(logger),
+    ...(ssl && { ssl: { ...ssl } }),
+    ...(sasl && { sasl: { ...sasl } as NonNullable<KafkaConfig['sasl']> }),
   };
 }
 

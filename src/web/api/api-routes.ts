@@ -54,12 +54,14 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
       handler: handler as never,
       ...options,
     });
-  registerUsage(get, web, streams);
+  registerUsage(get, web);
+  registerUsageStream(get, streams);
+  registerQuota(get, web);
   registerInvoiceList(get, web);
   registerInvoiceFiles(get, web);
 }
 
-function registerUsage(get: Get, web: WebDependencies, streams: UsageStreams): void {
+function registerUsage(get: Get, web: WebDependencies): void {
   get(
     '/usage',
     {
@@ -102,7 +104,9 @@ function registerUsage(get: Get, web: WebDependencies, streams: UsageStreams): v
       return sendConditional(request, reply, usageCsv(answer));
     },
   );
+}
 
+function registerUsageStream(get: Get, streams: UsageStreams): void {
   get(
     '/usage/stream',
     {
@@ -128,7 +132,9 @@ function registerUsage(get: Get, web: WebDependencies, streams: UsageStreams): v
     },
     { exposeHeadRoute: false },
   );
+}
 
+function registerQuota(get: Get, web: WebDependencies): void {
   get(
     '/quota',
     {

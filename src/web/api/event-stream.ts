@@ -1,4 +1,6 @@
-import { constants, createGzip } from 'node:zlib';
+import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
+import { constants, createGzip, type Gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from '../http/problems';
 import type { Session } from '../http/tokens';
@@ -58,20 +60,7 @@ export async function openEventStream(
   if (stop === undefined) {
     throw new ProblemError('RATE_LIMITED', 'Too many usage streams are open.', { 'retry-after': '30' });
   }
-  const headers = reply.getHeaders() as Record<string, string>;
-  reply.hijack();
-  const response = reply.raw;
-  const isPacked = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
-  response.writeHead(200, {
-    ...headers,
-    ...(isPacked && { 'content-encoding': 'gzip' }),
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-store',
-    'x-accel-buffering': 'no', // nginx would hold events back.
-  });
-  const packer = isPacked ? createGzip(GZIP) : undefined;
-  packer?.pipe(response);
-  const out = packer ?? response;
+  const { response, out, packer } = openResponse(request, reply);
   isFree = () => !out.writableNeedDrain;
   send = (text) => {
     out.write(text);
@@ -98,8 +87,29 @@ export async function openEventStream(
       resolve();
     };
     response.once('close', () => end());
-    // The reader may have left while the request was checked. It would keep its place until its token
-    // expires.
+    // The reader may have left while the request was checked. It would keep its place until its
+    // token expires.
     if (response.destroyed) end();
   });
+}
+
+/** Begins the answer. What is written to `out` is packed if the reader takes gzip. */
+function openResponse(
+  request: FastifyRequest,
+  reply: FastifyReply,
+): { response: ServerResponse; out: Writable; packer: Gzip | undefined } {
+  const headers = reply.getHeaders() as Record<string, string>;
+  reply.hijack();
+  const response = reply.raw;
+  const isPacked = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+  response.writeHead(200, {
+    ...headers,
+    ...(isPacked && { 'content-encoding': 'gzip' }),
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no', // nginx would hold events back.
+  });
+  const packer = isPacked ? createGzip(GZIP) : undefined;
+  packer?.pipe(response);
+  return { response, out: packer ?? response, packer };
 }

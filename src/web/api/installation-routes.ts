@@ -52,6 +52,12 @@ export function registerInstallationApi(
   web: WebDependencies,
   lists: InstallationLists,
 ): void {
+  registerProjectList(app, web, lists);
+  registerInvoiceList(app, web, lists);
+  registerInvoiceLines(app, web);
+}
+
+function registerProjectList(app: FastifyInstance, web: WebDependencies, lists: InstallationLists): void {
   app.route({
     method: 'GET',
     url: '/v1/projects',
@@ -80,7 +86,9 @@ export function registerInstallationApi(
       return sendList(request, reply, { projects: items, nextCursor });
     },
   });
+}
 
+function registerInvoiceList(app: FastifyInstance, web: WebDependencies, lists: InstallationLists): void {
   app.route({
     method: 'GET',
     url: '/v1/invoices',
@@ -111,7 +119,9 @@ export function registerInstallationApi(
       return sendList(request, reply, { invoices: items, nextCursor });
     },
   });
+}
 
+function registerInvoiceLines(app: FastifyInstance, web: WebDependencies): void {
   app.route({
     method: 'GET',
     url: '/v1/invoices.csv',

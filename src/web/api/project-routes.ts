@@ -150,14 +150,10 @@ function registerExplanation(app: FastifyInstance, web: WebDependencies): void {
         });
       const invoice = parseCopy('invoice.v1.json', document, 'the invoice');
       const body = new PassThrough();
-      const write = async (text: string): Promise<void> => {
-        if (body.destroyed) throw new Error('the reader has gone');
-        if (text !== '' && !body.write(text)) await Promise.race([once(body, 'drain'), once(body, 'close')]);
-      };
       const begun = new Promise<void>((resolve) => body.once('readable', resolve));
       running += 1;
       const written = writeExplanation(context, {
-        ...{ invoice, line: request.query.line, catalog, write },
+        ...{ invoice, line: request.query.line, catalog, write: (text) => writeTo(body, text) },
         ...{ progress: NO_PROGRESS, writer: jsonExplanation(invoice) },
       }).finally(() => (running -= 1));
       written.then(
@@ -171,4 +167,10 @@ function registerExplanation(app: FastifyInstance, web: WebDependencies): void {
       return reply.send(body);
     },
   });
+}
+
+/** Waits while the reader is slower than Kafka. */
+async function writeTo(body: PassThrough, text: string): Promise<void> {
+  if (body.destroyed) throw new Error('the reader has gone');
+  if (text !== '' && !body.write(text)) await Promise.race([once(body, 'drain'), once(body, 'close')]);
 }

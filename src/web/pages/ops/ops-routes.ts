@@ -66,6 +66,16 @@ export function registerInstallationPages(
     );
   });
 
+  registerLists(app, web, lists, () => orUnknown('months', installation.readMonths()));
+  registerReplay(app, web, () => installation.deadLetters.forget());
+}
+
+function registerLists(
+  app: FastifyInstance,
+  web: WebDependencies,
+  lists: InstallationLists,
+  readMonths: () => Promise<readonly { readonly month: string }[] | undefined>,
+): void {
   app.get('/ops/projects', pageQuery('search', 'plan', 'status', 'cursor'), async (request, reply) => {
     opsSessionOf(request);
     const query = givenOf<ProjectsQuery>(request);
@@ -79,14 +89,13 @@ export function registerInstallationPages(
     opsSessionOf(request);
     const query = givenOf<InvoicesQuery>(request);
     checkOneOf('status', query.status, INVOICE_STATUSES);
-    const [found, months = []] = await Promise.all([
-      invoicesPage(web, lists, query, ROWS),
-      orUnknown('months', installation.readMonths()),
-    ]);
+    const [found, months = []] = await Promise.all([invoicesPage(web, lists, query, ROWS), readMonths()]);
     const choices = { plans: [...web.catalog.plans.keys()], months: months.map(({ month }) => month) };
     return send(request, reply, 'Invoices', invoiceListPage(query, choices, found));
   });
+}
 
+function registerReplay(app: FastifyInstance, web: WebDependencies, onReplayed: () => void): void {
   const replay = createReplay(web);
   app.post('/ops/replay', async (request, reply) => {
     const session = opsSessionOf(request);
@@ -97,7 +106,7 @@ export function registerInstallationPages(
       if (!('reason' in asked)) throw new ProblemError('BAD_REQUEST');
       return send(request, reply, 'Replay', confirmPage(asked.reason, outcome, request.formProof));
     }
-    installation.deadLetters.forget();
+    onReplayed();
     request.log.warn({ subject: session.subject, ...asked, replayed: outcome.report.replayed }, 'replayed');
     return send(request, reply, 'Replay', replayPage(asked, outcome));
   });
