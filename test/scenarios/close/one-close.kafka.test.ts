@@ -11,6 +11,7 @@ import { readCloseState } from '../../../src/close/close-state';
 import { checkMayClose } from '../../../src/close/due-months';
 import { noteTopicIds } from '../../../src/ingest/guards/topic-guard';
 import { monthsFrozenTooEarly } from '../../../src/installation/ledgers/frozen-too-early';
+import { recordBegins } from '../../../src/installation/settings';
 import { readCloseRecords } from '../../../src/installation/ledgers/restore-closes';
 import { createLogger } from '../../../src/lib/logger';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
@@ -50,8 +51,10 @@ beforeEach(async () => {
   await createTopics(client, prefix, { partitions: PARTITIONS, replication: 1, retentionDays: 100 });
   await noteTopicIds(client, store, usageTopics(prefix));
   await writeShardCount(store, PARTITIONS);
+  const begins = new Map(usageTopics(prefix).map((topic) => [topic, 0]));
+  await recordBegins(plain, prefix, new Map([...Array(PARTITIONS).keys()].map((shard) => [shard, begins])));
   for (let shard = 0; shard < PARTITIONS; shard += 1) {
-    for (const topic of usageTopics(prefix)) await initCursor(store, shard, topic, 0);
+    for (const topic of begins.keys()) await initCursor(store, shard, topic, 0);
   }
   for (const project of ['acme', 'globex']) {
     const value = JSON.stringify({ project, plans: [{ plan: 'ship', from: '2026-06-01' }] });
@@ -285,14 +288,14 @@ describe('how many shards there are', () => {
     await expect(check()).rejects.toMatchObject({ code: 'FEWER_SHARDS' });
   });
 
-  test('grows with the partitions, and only once they have cursors', async () => {
+  test('stays while partitions are added that nobody counts', async () => {
     const admin = await client.admin();
     await admin.createPartitions({
       topicPartitions: usageTopics(prefix).map((topic) => ({ topic, count: 4 })),
     });
     // Brokers hear of new partitions one topic after the other.
     await eventually(async () => (await checkCoPartitioned(client, prefix)) === 4);
-    await expect(check()).rejects.toMatchObject({ code: 'UNINITIALISED' });
+    await expect(check()).rejects.toMatchObject({ code: 'PARTITIONS_ADDED' });
     expect(await readShardCount(store)).toBe(PARTITIONS);
   });
 });
