@@ -58,7 +58,8 @@ test('each mistake ends in one line that names the setting', async () => {
     },
     'REDIS_TLS_CA name': { REDIS_TLS_CA: foreignCa },
     'Name the host in REDIS_URL': { REDIS_URL: `rediss://localhost:${redis.tls.split(':')[1]}` },
-    'set REDIS_TLS_CERT and REDIS_TLS_KEY': { REDIS_TLS_CERT: '', REDIS_TLS_KEY: '' },
+    // With TLS 1.3 the server either says why or hangs up, and the advice differs by that.
+    'REDIS_TLS_CERT and REDIS_TLS_KEY': { REDIS_TLS_CERT: '', REDIS_TLS_KEY: '' },
   };
   await Promise.all(
     Object.entries(mistakes).map(async ([text, env]) => {

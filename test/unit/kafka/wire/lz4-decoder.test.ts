@@ -31,6 +31,19 @@ const content = fc
     return whole.subarray(0, at);
   });
 
+/** Whether its blocks, by their lengths, reach beyond the frame before an end mark comes. */
+function isCutShort(frame: Buffer): boolean {
+  const hasSize = (frame[4]! & 0x08) !== 0;
+  const afterBlock = (frame[4]! & 0x10) !== 0 ? 4 : 0;
+  let at = hasSize ? 15 : 7;
+  while (at + 4 <= frame.length) {
+    const header = frame.readUInt32LE(at);
+    if (header === 0) return false;
+    at += 4 + (header & 0x7fff_ffff) + afterBlock;
+  }
+  return true;
+}
+
 describe('what the native encoder wrote', () => {
   test.prop([content, fc.boolean(), fc.boolean()])(
     'comes out as it went in',
@@ -47,7 +60,9 @@ describe('what the native encoder wrote', () => {
       frame[place % frame.length]! ^= change;
       const native = attempt(() => decompressFrameSync(frame));
       const ours = attempt(() => unpack(frame, 4 * MIB));
-      if (native && native.length > 0) expect(ours?.equals(native)).toBe(true);
+      // Unlike ours, the native decoder takes a frame whose end mark is missing.
+      const isWhole = native && native.length > 0 && !isCutShort(frame);
+      if (isWhole) expect(ours?.equals(native)).toBe(true);
       if (ours) expect(ours.length).toBeLessThanOrEqual(4 * MIB);
     },
   );
