@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { TallymanError } from '../lib/errors';
 import type { Rendered, RenderRequest } from './render-worker';
 
 /** Renders invoices on a thread of its own, so that a server answers everybody else meanwhile. */
@@ -28,10 +29,10 @@ export function createPdfRenderer(): PdfRenderer {
   let worker: Worker | undefined;
   let requests = 0;
 
-  const settle = ({ request, pdf, error }: Rendered): void => {
+  const settle = ({ request, pdf, error = '', code }: Rendered): void => {
     const one = waiting.get(request);
     waiting.delete(request);
-    if (pdf === undefined) one?.reject(new Error(error));
+    if (pdf === undefined) one?.reject(code ? new TallymanError(code, error) : new Error(error));
     else one?.resolve(Buffer.from(pdf.buffer, pdf.byteOffset, pdf.byteLength));
   };
   const startWorker = (): Worker => {

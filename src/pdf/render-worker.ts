@@ -1,5 +1,7 @@
 import { parentPort } from 'node:worker_threads';
 import { parseCopy } from '../lib/document';
+import type { ErrorCode } from '../lib/error-codes';
+import { TallymanError } from '../lib/errors';
 import { renderInvoicePdf } from './invoice-pdf';
 
 /** The thread of `pdf-renderer.ts`. */
@@ -13,6 +15,7 @@ export interface Rendered {
   readonly request: number;
   readonly pdf?: Uint8Array;
   readonly error?: string;
+  readonly code?: ErrorCode | undefined;
 }
 
 const answer = (rendered: Rendered): void => parentPort?.postMessage(rendered);
@@ -22,6 +25,11 @@ parentPort?.on('message', ({ request, document }: RenderRequest) => {
     .then(() => renderInvoicePdf(parseCopy('invoice.v1.json', document, 'the invoice')))
     .then(
       (pdf) => answer({ request, pdf }),
-      (error: unknown) => answer({ request, error: String(error) }),
+      (error: unknown) =>
+        answer(
+          error instanceof TallymanError
+            ? { request, error: error.message, code: error.code }
+            : { request, error: String(error) },
+        ),
     );
 });

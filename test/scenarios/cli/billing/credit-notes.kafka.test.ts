@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -118,6 +118,14 @@ test('voids of a closed month are a credit line, or a credit note where nothing 
   const file = join(mkdtempSync(join(tmpdir(), 'credit-note-')), 'note.pdf');
   await tallyman.ok('invoices', 'pdf', id, '--output', file);
   expect(readFileSync(file).subarray(0, 5).toString()).toBe('%PDF-');
+  const folder = join(mkdtempSync(join(tmpdir(), 'month-')), 'new', month);
+  const monthPdfs = (): Promise<string> => tallyman.ok('invoices', 'pdf', '--month', month, '--out', folder);
+  expect(await monthPdfs()).toBe(`PDFs in ${folder}: 2 written, 0 kept.\n`);
+  expect(readdirSync(folder).sort()).toEqual([`${id}.pdf`, `stays-${month}.pdf`]);
+  expect(readFileSync(join(folder, `${id}.pdf`)).equals(readFileSync(file))).toBe(true);
+  rmSync(join(folder, `${id}.pdf`));
+  expect(await monthPdfs()).toBe(`PDFs in ${folder}: 1 written, 1 kept.\n`);
+  expect(await tallyman.run(['invoices', 'pdf', '--month', month])).toMatchObject({ code: 2 });
   expect(await tallyman.ok('explain', id, '1')).toContain('-1,800, as the line says');
 
   // Issued and settled: closed again it stays as it is, and a recount comes to the same.

@@ -1,25 +1,46 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { withContext } from '../../../../installation/context';
+import { caughtUp } from '../../../../installation/ledgers/caught-up';
+import { TallymanError } from '../../../../lib/errors';
+import { EXIT_INTERRUPTED, signalled } from '../../../../lib/process/stop-signal';
+import { createProgress } from '../../../../lib/progress';
+import { writeMonthPdfs } from '../../../../pdf/month-pdfs';
+import type { Store } from '../../../../redis/store';
+import { monthArgument } from '../../../lib/arguments';
 import { findInvoice, INVOICE_ARGUMENT } from '../../../lib/find-invoice';
 import { printLine } from '../../../lib/output';
 
 export function verb(): Command {
   return new Command('pdf')
     .description(
-      'Write an issued invoice or credit note as a PDF with its JSON attached. The same document gives the same bytes.',
+      'Write an issued invoice or credit note as a PDF with its JSON attached, or all of a month. The same document gives the same bytes.',
     )
-    .argument('<invoice>', INVOICE_ARGUMENT)
+    .argument('[invoice]', INVOICE_ARGUMENT)
     .option('--output <file>', 'the file to write; - for stdout (default: <invoice>.pdf)')
+    .option('--month <month>', 'all invoices and credit notes of the month YYYY-MM', monthArgument)
+    .option('--out <folder>', 'with --month: the folder to write to')
     .addHelpText(
       'after',
       `
+With --month, files that exist are kept, so a run that was stopped can be repeated.
+
 Examples:
   tallyman invoices pdf acme-2026-10
-  tallyman invoices pdf acme-2026-10 --output - | lpr`,
+  tallyman invoices pdf acme-2026-10 --output - | lpr
+  tallyman invoices pdf --month 2026-10 --out invoices/`,
     )
-    .action(async (id: string, options: { output?: string }) => {
+    .action(async (id: string | undefined, options: PdfOptions) => {
+      const { month, out } = options;
+      if ((id === undefined) === (month === undefined))
+        throw new TallymanError(
+          'WHICH_INVOICE',
+          'Name an invoice, or use --month for all invoices of a month.',
+        );
+      if ((out === undefined) !== (month === undefined))
+        throw new TallymanError('BAD_ARGUMENTS', '--month and --out belong together: use both or neither.');
       await withContext(async (context) => {
+        if (id === undefined) return writeMonth(await caughtUp(context, 'invoices'), month!, out!);
         // Fonts and their tools take 40 MB and a quarter of a second, so they are loaded only for a
         // PDF.
         const { renderInvoicePdf } = await import('../../../../pdf/invoice-pdf.js');
@@ -33,4 +54,26 @@ Examples:
         printLine(file);
       });
     });
+}
+
+interface PdfOptions {
+  readonly output?: string;
+  readonly month?: string;
+  readonly out?: string;
+}
+
+async function writeMonth(store: Store, month: string, folder: string): Promise<void> {
+  const stopSignal = signalled();
+  const progress = createProgress('invoices');
+  try {
+    const { written, kept } = await writeMonthPdfs({
+      ...{ store, month, folder, progress },
+      isStopped: () => stopSignal.stopped(),
+    });
+    progress.end();
+    printLine(`PDFs in ${folder}: ${written} written, ${kept} kept.`);
+    if (stopSignal.stopped()) process.exitCode = EXIT_INTERRUPTED;
+  } finally {
+    stopSignal.dispose();
+  }
 }
