@@ -1,10 +1,11 @@
-import { Redis } from 'ioredis';
 import { startBrokers } from '../../../src/dev/services/native-kafka';
 import type { NativeService } from '../../../src/dev/services/service';
 import { eventually } from '../../kit/eventually';
+import { isAlive } from '../../kit/is-alive';
 import { startReplicatedCluster } from '../../kit/servers/redis-cluster';
 import { casesOn, type FaultCase, type FaultInstallation, type FaultRun } from '../support/fault-suite';
 import type { World } from '../support/fault-world';
+import { onRedis } from '../support/proxy/redis-faults';
 
 /** Three brokers, and a Redis Cluster of three masters and three replicas. */
 export interface ClusterWorld extends World {
@@ -41,21 +42,13 @@ async function startClusterWorld(): Promise<ClusterWorld> {
 /** Starts a node again if it is down. */
 async function bringBack(node: NativeService): Promise<void> {
   node.resume();
-  if (!isRunning(node.pid)) await node.restart();
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+  if (!isAlive(node.pid)) await node.restart();
 }
 
 /** Waits until all slots are served, and each replica follows its master. */
 export async function untilReplicated(nodes: readonly NativeService[]): Promise<void> {
   for (const node of nodes) {
-    await onNode(node, (client) =>
+    await onRedis(node, (client) =>
       eventually(
         async () => {
           const [info, replication] = [
@@ -67,17 +60,6 @@ export async function untilReplicated(nodes: readonly NativeService[]): Promise<
         { timeoutMs: 60_000, what: `${node.address} is in a cluster that is whole` },
       ),
     );
-  }
-}
-
-/** Runs commands on one node. */
-export async function onNode<T>({ port }: NativeService, work: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis(port);
-  client.on('error', () => undefined); // A command that fails says so itself.
-  try {
-    return await work(client);
-  } finally {
-    client.disconnect();
   }
 }
 

@@ -4,6 +4,7 @@ import { freePort } from '../../../src/dev/services/free-port';
 import type { FaultInstallation } from '../support/fault-suite';
 import { judgeInvoices, setPlans } from '../support/invoices';
 import { MONTH, MONTH_BEFORE, PROJECTS } from '../support/load';
+import { CLI } from '../../kit/tallyman';
 import { clusterSuite, install } from './cluster-world';
 
 const ROOT = join(__dirname, '../../..');
@@ -13,7 +14,7 @@ const onCluster = clusterSuite('cluster: pipeline');
 function snapshot({ env }: FaultInstallation): string {
   return execFileSync(join(ROOT, 'deploy/snapshot.sh'), [MONTH_BEFORE, MONTH], {
     encoding: 'utf8',
-    env: { ...env, TALLYMAN: `${process.execPath} ${join(ROOT, 'dist/src/cli/tallyman.js')}` },
+    env: { ...env, TALLYMAN: `${process.execPath} ${CLI}` },
   });
 }
 

@@ -3,7 +3,8 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import type { NativeService } from '../../../src/dev/services/service';
 import { eventually } from '../../kit/eventually';
-import { onNode, untilReplicated, type ClusterWorld } from './cluster-world';
+import { untilReplicated, type ClusterWorld } from './cluster-world';
+import { onRedis } from '../support/proxy/redis-faults';
 
 const execute = promisify(execFile);
 
@@ -93,7 +94,7 @@ export async function placeOf(
 
 /** Waits until this node is a master. */
 export async function untilMaster(node: NativeService): Promise<void> {
-  await onNode(node, (client) =>
+  await onRedis(node, (client) =>
     eventually(async () => (await client.info('replication')).includes('role:master'), {
       timeoutMs: 60_000,
       what: `${node.address} becomes a master`,
@@ -103,7 +104,7 @@ export async function untilMaster(node: NativeService): Promise<void> {
 
 /** A replica takes over in good order: its master hands over what it has. */
 export async function failOver({ replica }: Pair): Promise<void> {
-  await onNode(replica, async (client) => {
+  await onRedis(replica, async (client) => {
     // Refused while the replica still synchronises.
     await eventually(async () => (await client.cluster('FAILOVER')) === 'OK', { timeoutMs: 60_000 });
   });
@@ -112,13 +113,13 @@ export async function failOver({ replica }: Pair): Promise<void> {
 
 /** Lets a replica learn nothing more from its master. Returns what ends that. */
 export async function cutOff(replica: NativeService): Promise<() => Promise<void>> {
-  await onNode(replica, async (client) => {
+  await onRedis(replica, async (client) => {
     await client.call('CONFIG', 'SET', 'masteruser', 'nobody', 'masterauth', 'wrong');
     await client.call('CLIENT', 'KILL', 'TYPE', 'master');
     await eventually(async () => (await client.info('replication')).includes('master_link_status:down'));
   });
   return () =>
-    onNode(replica, async (client) => {
+    onRedis(replica, async (client) => {
       await client.call('CONFIG', 'SET', 'masteruser', '', 'masterauth', '');
     });
 }
@@ -135,8 +136,8 @@ export async function moveSlot(
   halfMoved: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const [fromId, toId] = [await idOf(world, from), await idOf(world, to)];
-  await onNode(to, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId));
-  await onNode(from, async (client) => {
+  await onRedis(to, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', fromId));
+  await onRedis(from, async (client) => {
     await client.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', toId);
     const half = Math.floor(Number(await client.cluster('COUNTKEYSINSLOT', slot)) / 2);
     const move = async (count: number): Promise<number> => {
@@ -151,7 +152,7 @@ export async function moveSlot(
   const masters = (await describe(world)).filter(({ flags }) => flags.includes('master'));
   // The new owner first, so that no node sends a client to one that does not know of its slot.
   for (const node of [to, ...masters.map((one) => one.node).filter((one) => one !== to)])
-    await onNode(node, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId));
+    await onRedis(node, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId));
   await untilReplicated(world.redisNodes);
 }
 

@@ -3,7 +3,8 @@ import type { NativeService } from '../../../src/dev/services/service';
 import { eventually } from '../../kit/eventually';
 import { openRedis } from '../../kit/redis/open-redis';
 import type { FaultInstallation } from '../support/fault-suite';
-import { clusterSuite, onNode, PARTITIONS, untilReplicated, type ClusterRun } from './cluster-world';
+import { clusterSuite, PARTITIONS, untilReplicated, type ClusterRun } from './cluster-world';
+import { onRedis } from '../support/proxy/redis-faults';
 import { counting, end } from './counting';
 import {
   cutOff,
@@ -129,7 +130,7 @@ onCluster(
     const full = (value: string): Promise<unknown> =>
       Promise.all(
         world.redisNodes.map((node) =>
-          onNode(node, (client) => client.config('SET', 'cluster-require-full-coverage', value)),
+          onRedis(node, (client) => client.config('SET', 'cluster-require-full-coverage', value)),
         ),
       );
     await full('no');

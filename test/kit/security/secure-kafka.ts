@@ -8,7 +8,6 @@ import type { Certificates } from './certificates';
 export interface SecureKafka {
   /** host:port by listener. Its own one, `plain`, asks for nothing and may do everything. */
   readonly plain: string;
-  readonly tls: string;
   /** Wants a certificate of the client. */
   readonly mutualTls: string;
   /** PLAIN and SCRAM-SHA-256, unencrypted. */
@@ -32,9 +31,8 @@ export async function startSecureKafka(
   users: Readonly<Record<string, string>>,
   mayAll: readonly string[] = [],
 ): Promise<SecureKafka> {
-  const [tls, mutualTls, sasl, saslTls] = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+  const [mutualTls, sasl, saslTls] = await Promise.all([freePort(), freePort(), freePort()]);
   const listeners: Listener[] = [
-    { name: 'TLS', protocol: 'SSL', port: tls },
     { name: 'MUTUAL', protocol: 'SSL', port: mutualTls },
     { name: 'SASL', protocol: 'SASL_PLAINTEXT', port: sasl },
     { name: 'SASLTLS', protocol: 'SASL_SSL', port: saslTls },
@@ -67,7 +65,7 @@ export async function startSecureKafka(
   const at = (port: number | undefined): string => `127.0.0.1:${port}`;
   return {
     plain: kafka.address,
-    ...{ tls: at(tls), mutualTls: at(mutualTls), sasl: at(sasl), saslTls: at(saslTls) },
+    ...{ mutualTls: at(mutualTls), sasl: at(sasl), saslTls: at(saslTls) },
     stop: () => kafka.stop(),
   };
 }

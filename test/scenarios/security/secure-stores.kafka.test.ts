@@ -46,7 +46,8 @@ test('a month is counted over TLS, with a password for Kafka and a certificate f
 }, 120_000);
 
 test('each mistake ends in one line that names the setting', async () => {
-  const { foreignCa } = certificates;
+  const { foreignCa, foreignClient } = certificates;
+  const withoutSasl = { KAFKA_SASL_MECHANISM: '', KAFKA_SASL_USERNAME: '', KAFKA_SASL_PASSWORD: '' };
   const mistakes: Record<string, NodeJS.ProcessEnv> = {
     'KAFKA_SSL_CA name': { KAFKA_SSL_CA: foreignCa },
     'Correct KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD': { KAFKA_SASL_PASSWORD: 'wrong' },
@@ -55,6 +56,11 @@ test('each mistake ends in one line that names the setting', async () => {
       KAFKA_SASL_MECHANISM: '',
       KAFKA_SSL_CA: '',
       KAFKA_SASL_USERNAME: '',
+    },
+    'KAFKA_SSL_CERT and KAFKA_SSL_KEY': { ...withoutSasl, KAFKA_BROKERS: kafka.mutualTls },
+    'KAFKA_SSL_CERT and KAFKA_SSL_KEY name a certificate of this client that the brokers trust': {
+      ...{ ...withoutSasl, KAFKA_BROKERS: kafka.mutualTls },
+      ...{ KAFKA_SSL_CERT: foreignClient.cert, KAFKA_SSL_KEY: foreignClient.key },
     },
     'REDIS_TLS_CA name': { REDIS_TLS_CA: foreignCa },
     'Name the host in REDIS_URL': { REDIS_URL: `rediss://localhost:${redis.tls.split(':')[1]}` },
