@@ -1215,7 +1215,7 @@ export interface Buyer {
   taxId?: string;
 }
 /**
- * How many partitions of each usage topic are counted, and in how many shards. A record of `billing.settings` under `layout`, which `tallyman grow` writes. Without one, both are the number of `begin/<shard>` records.
+ * How many partitions of each usage topic are counted, and in how many shards. A record of `billing.settings` under `layout`. `tallyman grow` writes it, and `tallyman init` after the ledger was lost. Without one, both are the number of `begin/<shard>` records.
  */
 export interface Layout {
   /**

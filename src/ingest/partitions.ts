@@ -94,6 +94,8 @@ export class Partitions {
       case 'stop':
         throw chainStopped(this.options.topic, partition, decision);
       case 'apply': {
+        // The seek was heeded. A partition that waits here is sent to its cursor again and again.
+        if (parseOffset(batch.fetchedOffset) === decision.from) state.seeks = 0;
         await this.options.checkTopic();
         const onChunk = async (outcome: ChunkOutcome): Promise<boolean> => {
           this.noteChunk(partition, state, outcome);

@@ -22,13 +22,18 @@ export function layoutOf(
  * Checks that all usage topics have the same number of partitions, and that all of them are
  * counted.
  *
+ * @param known the ledger's record, if it was just read
  * @returns the number of shards, and Kafka's number of partitions
  * @throws TallymanError `TOPICS_MISSING`, `NOT_CO_PARTITIONED`, `PARTITIONS_ADDED`, `FEWER_SHARDS`,
  *   `SETTINGS_MISSING`
  */
-export async function checkLayout(kafka: KafkaClient, prefix: string): Promise<Layout> {
+export async function checkLayout(
+  kafka: KafkaClient,
+  prefix: string,
+  known?: CountingRecord,
+): Promise<Layout> {
   const partitions = await checkCoPartitioned(kafka, prefix);
-  const record = await readCountingRecord(kafka, prefix);
+  const record = known ?? (await readCountingRecord(kafka, prefix));
   if (record.settings === undefined && record.begins.size === 0) throw settingsMissing();
   const counted = layoutOf(record, partitions);
   if (partitions > counted.partitions) throw partitionsAdded(counted, partitions);

@@ -1,5 +1,6 @@
 import type { Layout } from '../../schemas/types';
 import { layoutOf, nextMultiple } from '../installation/layout';
+import { checkShardCount } from '../installation/shard-count';
 import { checkCountingSettings, recordLayout } from '../installation/settings';
 import type { Context } from '../installation/context';
 import { createPublisher } from '../kafka/producer';
@@ -36,7 +37,8 @@ export interface Grown {
  * The order matters. Consumers stop at partitions that the ledger does not name, and at those
  * without a cursor, so both come before the partitions themselves.
  *
- * @throws TallymanError `PARTITIONS_MISFIT`, `TOPICS_MISSING`, `OTHER_SETTINGS`
+ * @throws TallymanError `PARTITIONS_MISFIT`, `TOPICS_MISSING`, `OTHER_SETTINGS`, `FEWER_SHARDS`,
+ *   `SHARDS_STALE`
  */
 export async function grow(context: Context, options: GrowOptions): Promise<Grown> {
   const { config } = context;
@@ -47,6 +49,8 @@ export async function grow(context: Context, options: GrowOptions): Promise<Grow
   const store = await context.store();
   await checkRebuilt(store);
   const counted = layoutOf(record, await readShardCount(store));
+  // With a damaged ledger, partitions would be counted once more, in other shards.
+  await checkShardCount(store, counted.shards);
   checkFits(options, counted, counts);
   const layout: Layout = {
     shards: counted.shards,

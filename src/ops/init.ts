@@ -32,7 +32,7 @@ import {
   usageTopics,
 } from '../kafka/topics/topics';
 import { checkCopies, findTooFewCopies, raiseCopies } from '../kafka/topics/replication';
-import { initCursor, readCursors, readPartitionCursors } from '../redis/cursors';
+import { initCursor, readCursor, readCursors, readPartitionCursors } from '../redis/cursors';
 import { findShardCount, writeShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
 import type { Context } from '../installation/context';
@@ -155,13 +155,14 @@ async function recordedCounting(context: Context, options: InitOptions): Promise
  */
 async function layoutAtInit({ config, kafka, store: openStore }: Context): Promise<Layout> {
   const record = await readCountingRecord(kafka(), config.prefix);
-  if (record.layout !== undefined || record.begins.size > 0) return checkLayout(kafka(), config.prefix);
+  if (record.layout !== undefined || record.begins.size > 0)
+    return checkLayout(kafka(), config.prefix, record);
   const store = await openStore();
   const partitions = await checkCoPartitioned(kafka(), config.prefix);
   const shards = (await findShardCount(store)) ?? partitions;
-  const last = new Map([[usageTopics(config.prefix)[0]!, Array.from({ length: partitions })]]);
-  const [cursors] = (await readPartitionCursors(store, shards, last)).values();
-  if (partitions > shards && cursors?.at(-1) === undefined)
+  const last = partitions - 1;
+  const lane = laneOf(usageTopics(config.prefix)[0]!, last, shards);
+  if (partitions > shards && (await readCursor(store, shardOf(last, shards), lane)) === undefined)
     throw partitionsAdded({ shards, partitions: shards }, partitions);
   return { shards, partitions };
 }
@@ -218,7 +219,6 @@ async function recordCounting(
 ): Promise<Map<number, Map<string, number>>> {
   const { config } = context;
   const { settings, begins: recorded, layout: known } = await recordedCounting(context, options);
-  const lacksLayout = known === undefined && layout.partitions > layout.shards;
   const begins = new Map<number, Map<string, number>>();
   const added = new Map<number, Map<string, number>>();
   for (let shard = 0; shard < layout.shards; shard += 1) {
@@ -232,6 +232,10 @@ async function recordCounting(
     begins.set(shard, all);
     if (missing.length > 0) added.set(shard, all);
   }
+  // If the ledger was lost and all cursors exist, nothing else would show the number of shards.
+  const last = layout.shards - 1;
+  const showsShards = layout.partitions === layout.shards && (recorded.has(last) || added.has(last));
+  const lacksLayout = known === undefined && !showsShards;
   if (isComplete(settings) && added.size === 0 && !lacksLayout) return begins;
   const publisher = await createPublisher(context.kafka());
   try {

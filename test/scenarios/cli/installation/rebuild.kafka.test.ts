@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createWorkload } from '../../../../src/oracle/workload';
+import { readCountingRecord } from '../../../../src/installation/settings';
 import { openKafka } from '../../../../src/kafka/client';
 import { createPublisher } from '../../../../src/kafka/producer';
 import { usageTopics } from '../../../../src/kafka/topics/topics';
@@ -311,7 +312,7 @@ test('an environment that counts by other settings is refused', async () => {
 test('without recorded settings nothing counts, and init records others only when it is told to', async () => {
   const tallyman = installation();
   await tallyman.ok('init', '--partitions', '1');
-  await withdraw(tallyman, 'settings');
+  await record(tallyman, 'settings', null);
   const other = installation({ TALLYMAN_PREFIX: tallyman.prefix, TALLYMAN_ROUNDING: 'per-second' });
   for (const words of [['consume'], ['rebuild'], ['verify'], ['close'], ['init'], ['init', '--dry-run']]) {
     const answer = await other.run(words);
@@ -328,16 +329,23 @@ test('without recorded settings nothing counts, and init records others only whe
   await tallyman.ok('consume', '--until-caught-up');
   expect((await other.run(['consume', '--until-caught-up'])).stderr).toContain('[OTHER_SETTINGS]');
 
+  // A ledger that names other shards than Redis has is damaged.
+  await tallyman.ok('grow', '--partitions', '2', '--dry-run');
+  await record(tallyman, 'layout', '{"shards":2,"partitions":2}');
+  expect((await tallyman.run(['grow', '--partitions', '4'])).stderr).toContain('[SHARDS_STALE]');
+
   await deleteTopic(`${tallyman.prefix}.billing.settings`);
   const answer = await other.run(['init']);
   expect(answer).toMatchObject({ code: 1, stdout: '' });
   expect(answer.stderr).toContain('[TOPICS_MISSING]');
   expect(await tallyman.ok('init', '--record-settings')).toContain('billing.settings');
+  // All cursors exist, so no record of where counting began shows the number of shards.
+  expect(await recordedLayout(tallyman)).toEqual({ shards: 1, partitions: 1 });
   await tallyman.ok('consume', '--until-caught-up');
 }, 300_000);
 
 /** As if `init` had never been run: a record without a value withdraws its key. */
-const withdrawBegins = (tallyman: Installation): Promise<void> => withdraw(tallyman, 'begin/0');
+const withdrawBegins = (tallyman: Installation): Promise<void> => record(tallyman, 'begin/0', null);
 
 async function deleteTopic(topic: string): Promise<void> {
   const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
@@ -345,10 +353,17 @@ async function deleteTopic(topic: string): Promise<void> {
   await client.close();
 }
 
-async function withdraw({ prefix }: Installation, key: string): Promise<void> {
+async function recordedLayout({ prefix }: Installation): Promise<unknown> {
+  const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
+  const { layout } = await readCountingRecord(client, prefix);
+  await client.close();
+  return layout;
+}
+
+async function record({ prefix }: Installation, key: string, value: string | null): Promise<void> {
   const client = openKafka({ brokers: testBrokers(), clientId: 'test' });
   const publisher = await createPublisher(client);
-  await publisher.publish(`${prefix}.billing.settings`, [{ key, value: null }]);
+  await publisher.publish(`${prefix}.billing.settings`, [{ key, value }]);
   await publisher.close();
   await client.close();
 }
