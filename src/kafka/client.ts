@@ -44,7 +44,7 @@ export interface KafkaClient {
   epochEnds(topic: string, questions: readonly EpochQuestion[]): Promise<EpochEnd[]>;
   /** Sends a request that kafkajs does not have. It is sent again if the leader has moved. */
   ask<T>(request: (cluster: Cluster) => Promise<T>): Promise<T>;
-  /** The same, with the number of partitions, by one answer. */
+  /** The id of a topic and its number of partitions, by one answer. */
   topicState(topic: string): Promise<TopicState>;
   /** Ends every connection at once. Current and later requests fail. It may be called again. */
   close(): Promise<void>;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseCopy } from '../lib/document';
 import { eachConcurrently } from '../lib/process/concurrently';
 import type { Progress } from '../lib/progress';
-import { invoicedProjects, readInvoicesOfMonth } from '../redis/views/invoices';
+import { invoicedInOrder, readInvoicesOfMonth } from '../redis/views/invoices';
 import type { Store } from '../redis/store';
 import { createPdfRenderer, type PdfRenderer } from './pdf-renderer';
 
@@ -37,13 +37,12 @@ export async function writeMonthPdfs({
   isStopped,
 }: MonthPdfs): Promise<MonthPdfsReport> {
   await mkdir(folder, { recursive: true });
-  const projects: string[] = [];
-  for await (const project of invoicedProjects(store, month)) projects.push(project);
+  const projects = await invoicedInOrder(store, month);
   let [written, kept, done] = [0, 0, 0];
   const renderers = Array.from({ length: availableParallelism() }, createPdfRenderer);
   const free = [...renderers];
   try {
-    await eachConcurrently(projects.sort(), renderers.length, async (project) => {
+    await eachConcurrently(projects, renderers.length, async (project) => {
       if (isStopped()) return;
       const renderer = free.pop()!;
       for (const document of await readInvoicesOfMonth(store, project, month)) {

@@ -237,7 +237,7 @@ export class Follower {
   private async readLayout(): Promise<Layout> {
     const { client, prefix, counting } = this.options;
     const partitions = await checkCoPartitioned(client, prefix);
-    const known = layoutOf(counting, partitions);
+    const known = this.layout.shards > 0 ? this.layout : layoutOf(counting, partitions);
     return partitions > known.partitions ? checkLayout(client, prefix) : { ...known, partitions };
   }
 

@@ -190,7 +190,7 @@ function ownPartOf(input: InvoiceInput): { plan: string; price: Priced } {
 }
 
 /** The plan on the last day of the month, even if the catalog does not have it on that day. */
-function planOf({ catalog, month, plans }: InvoiceInput): string {
+export function planOf({ catalog, month, plans }: Pick<InvoiceInput, 'catalog' | 'month' | 'plans'>): string {
   const sorted = plans.toSorted((a, b) => (a.from < b.from ? -1 : 1));
   return inForce(sorted, periodOfMonth(month).to)?.plan ?? catalog.defaultPlan;
 }

@@ -31,7 +31,7 @@ function checkAgree({ json, output }: { readonly json?: true; readonly output: F
     );
 }
 
-/** A list in each of its forms. Only the one that is printed is made. */
+/** A list in each of its forms. Of document and table, only the one that is printed is made. */
 export interface List<Row> {
   readonly rows: readonly Row[];
   readonly csv: readonly CsvColumn<Row>[];

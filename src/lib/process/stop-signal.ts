@@ -14,18 +14,8 @@ export const EXIT_INTERRUPTED = 130;
 
 let onSignalWhileStarting: (() => void) | undefined;
 
-/** The verbs that run until they are stopped, by their first words. */
-const RUNS_ON = /^(consume|serve|gateway|bridge|alerts watch|verify .*--follow)\b/;
-const ENDS = /--(until-caught-up|once|dry-run|help)\b/;
-
-/**
- * Lets a verb that runs on exit in good order if it is stopped before it has begun to start.
- *
- * @param words those after the program's name
- */
-export function stopsWhileLoading(words: readonly string[]): void {
-  const called = words.join(' ');
-  if (!RUNS_ON.test(called) || ENDS.test(called)) return;
+/** The first SIGINT or SIGTERM ends the process in good order, before it has begun to start. */
+export function stopsWhileLoading(): void {
   startWith(() => process.exit(0));
 }
 

@@ -7,7 +7,6 @@ import { doForEach, isHeld, orHeld, type Held } from '../../close/held/held-proj
 import { readInvoiceInput } from '../../close/invoice-inputs';
 import { parseCopy } from '../../lib/document';
 import type { BillingCalendar } from '../../rating/billing-calendar';
-import { readWhole } from '../../redis/rebuilding';
 import type { Store } from '../../redis/store';
 import { readCloses } from '../../redis/views/closes';
 import type { ListPage, ListPlace } from './project-list';
@@ -49,17 +48,15 @@ const PRICED_MAX = 500;
  * Only issued documents are stored. The others are what the month's projects would get now, so each
  * of them is priced.
  */
-export async function listInvoices(
+export function listInvoices(
   sources: InvoiceSources,
   filters: InvoiceFilters,
   place: ListPlace<InvoicePlace>,
 ): Promise<ListPage<InvoiceListItem, InvoicePlace>> {
   const { status = 'issued', month } = filters;
-  return readWhole(sources.store, () =>
-    status === 'issued' || month === undefined
-      ? listIssued(sources, filters, place)
-      : listUnissued(sources, { ...filters, status, month }, place),
-  );
+  return status === 'issued' || month === undefined
+    ? listIssued(sources, filters, place)
+    : listUnissued(sources, { ...filters, status, month }, place);
 }
 
 async function listIssued(

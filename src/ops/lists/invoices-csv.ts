@@ -1,7 +1,7 @@
 import { invoiceCsvHeader, invoiceCsvRows } from '../../billing/invoice/invoice-csv';
 import { parseCopy } from '../../lib/document';
 import type { Store } from '../../redis/store';
-import { invoicedProjects, readInvoicesOfMonth } from '../../redis/views/invoices';
+import { invoicedInOrder, readInvoicesOfMonth } from '../../redis/views/invoices';
 
 /**
  * The lines of all invoices and credit notes of a month, by project. It goes on with one invoice at
@@ -14,10 +14,9 @@ export async function* monthCsv(
   month: string,
   plan?: string,
 ): AsyncGenerator<string, void, undefined> {
-  const projects: string[] = [];
-  for await (const project of invoicedProjects(store, month)) projects.push(project);
+  const projects = await invoicedInOrder(store, month);
   yield invoiceCsvHeader;
-  for (const project of projects.sort()) {
+  for (const project of projects) {
     for (const json of await readInvoicesOfMonth(store, project, month)) {
       const invoice = parseCopy('invoice.v1.json', json, 'an invoice');
       if (plan === undefined || invoice.plan === plan) yield invoiceCsvRows(invoice);

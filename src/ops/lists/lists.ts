@@ -1,4 +1,5 @@
 import type { InvoiceListItem, ProjectListItem } from '../../../schemas/types';
+import { readWhole } from '../../redis/rebuilding';
 import { listInvoices, type InvoiceFilters, type InvoicePlace, type InvoiceSources } from './invoice-list';
 import { listProjects, type ListPage, type ListPlace, type ProjectFilters } from './project-list';
 import { createProjectNames } from './project-names';
@@ -15,7 +16,7 @@ export interface InstallationLists {
 export function createInstallationLists(sources: Omit<InvoiceSources, 'names'>): InstallationLists {
   const own = { ...sources, names: createProjectNames(sources.store) };
   return {
-    projects: (filters, place) => listProjects(own, filters, place),
-    invoices: (filters, place) => listInvoices(own, filters, place),
+    projects: (filters, place) => readWhole(own.store, () => listProjects(own, filters, place)),
+    invoices: (filters, place) => readWhole(own.store, () => listInvoices(own, filters, place)),
   };
 }

@@ -1,6 +1,6 @@
 import type { ProjectListItem } from '../../../schemas/types';
-import { inForce, type Catalog } from '../../billing/catalog/catalog';
-import { periodOfMonth } from '../../billing/pricing/days';
+import type { Catalog } from '../../billing/catalog/catalog';
+import { planOf } from '../../billing/invoice/build-invoice';
 import { placeProjects } from '../../redis/usage/read-usage';
 import { listedProject, readProjectTexts, type ListedProject } from '../../redis/views/projects';
 import type { Store } from '../../redis/store';
@@ -68,7 +68,8 @@ async function lookAt(
     if (!isSought.mayBe(project, texts[i])) return [];
     const document = listedProject(project, texts[i]);
     if (!isSought.is(document)) return [];
-    const planThen = planOf(document, month, catalog);
+    // If its document is damaged, its plan is not known.
+    const planThen = document.isUnreadable ? null : planOf({ catalog, month, plans: document.plans });
     return plan === undefined || plan === planThen ? [{ document, plan: planThen }] : [];
   });
   const placed = await placeProjects(
@@ -86,13 +87,6 @@ async function lookAt(
       budget: document.profile?.budget ?? null,
     }))
     .filter((one) => status === undefined || one.status === status);
-}
-
-/** null: its document is damaged, so its plan is not known. */
-function planOf({ plans, isUnreadable }: ListedProject, month: string, catalog: Catalog): string | null {
-  if (isUnreadable) return null;
-  const inOrder = plans.toSorted((a, b) => (a.from < b.from ? -1 : 1));
-  return inForce(inOrder, periodOfMonth(month).to)?.plan ?? catalog.defaultPlan;
 }
 
 /** Most documents are left out by their text, since parsing them takes most of the time. */

@@ -1,8 +1,7 @@
 import { polled, type Polled } from '../../lib/process/poller';
-import { readWhole } from '../../redis/rebuilding';
 import { eachPageOfMembers } from '../../redis/scan';
 import type { Store } from '../../redis/store';
-import { invoicedProjects } from '../../redis/views/invoices';
+import { invoicedInOrder } from '../../redis/views/invoices';
 import { eachPageOfProjectNames } from '../../redis/views/projects';
 import { readShardCount } from '../../redis/usage/read-usage';
 
@@ -28,16 +27,9 @@ export function createProjectNames(store: Store): ProjectNames {
   );
   const invoiced = keptByMonth(
     async (month) => versionOf(store, [['scard', store.keys.invoiced(month)]]),
-    async (month) => {
-      const names: string[] = [];
-      for await (const project of invoicedProjects(store, month)) names.push(project);
-      return names.sort();
-    },
+    (month) => invoicedInOrder(store, month),
   );
-  return {
-    ofMonth: (month) => readWhole(store, () => ofMonth(month)),
-    invoiced: (month) => readWhole(store, () => invoiced(month)),
-  };
+  return { ofMonth, invoiced };
 }
 
 type Names = readonly string[];

@@ -17,7 +17,7 @@ export class FingerprintSet {
   private table: Uint32Array;
   protected slots: number;
   private count = 0;
-  /** The one that was added last: lower half, upper half. 0 and 0 if there is none. */
+  /** The last one of `addAll`: lower half, upper half. 0 and 0 before it. */
   readonly last = new Uint32Array(2);
 
   /** @param expected how many fingerprints it has room for at first */
@@ -40,8 +40,6 @@ export class FingerprintSet {
     if (this.table[at + 1] !== 0) return false;
     this.table[at] = low;
     this.table[at + 1] = high;
-    this.last[0] = low;
-    this.last[1] = high;
     this.count += 1;
     if (this.count > this.slots * FULL) this.resize(Math.ceil(this.slots * GROWTH));
     return true;
@@ -52,6 +50,7 @@ export class FingerprintSet {
     const needed = (this.count + halves.length / 2) / FULL;
     if (needed > this.slots) this.resize(Math.ceil(needed * SPARE));
     for (let i = 0; i < halves.length; i += 2) this.add(halves[i]!, halves[i + 1]!);
+    if (halves.length > 0) this.last.set(halves.subarray(-2));
   }
 
   /** Empties the set and keeps its room. */

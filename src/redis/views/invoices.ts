@@ -204,3 +204,10 @@ export async function readInvoices(store: Store, project: string): Promise<Map<s
 export function invoicedProjects(store: Store, month: string): AsyncGenerator<string, void, undefined> {
   return eachMember(store, store.keys.invoiced(month));
 }
+
+/** The same in order, all in memory. */
+export async function invoicedInOrder(store: Store, month: string): Promise<string[]> {
+  const projects: string[] = [];
+  for await (const project of invoicedProjects(store, month)) projects.push(project);
+  return projects.sort();
+}

@@ -25,7 +25,7 @@ export interface ReplayOutcome {
   readonly report: ReplayReport;
   /**
    * Dead letters of the same reason that were not checked, because one request checks at most
-   * `REPLAY_MAX`.
+   * `LETTERS_MAX`.
    */
   readonly left: number;
   /** How many of those that were checked are older than the dedup window. */

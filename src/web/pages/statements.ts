@@ -8,7 +8,7 @@ import { readInvoices } from '../../redis/views/invoices';
 import { readProject } from '../../redis/views/projects';
 import { readWhole } from '../../redis/rebuilding';
 import type { WebDependencies } from '../http/dependencies';
-import type { MonthStatus } from './month-view';
+import type { MonthStatus, MonthView } from './month-view';
 import { monthOf } from '../../rating/month';
 
 /** The statement of a project's month. A credit note has a statement of its own. */
@@ -20,6 +20,11 @@ export interface Statement {
   readonly currency: string;
 }
 
+interface MonthBeingRead {
+  readonly month: string;
+  readonly view: Promise<MonthView>;
+}
+
 const STATEMENTS_SHOWN = 12;
 
 /**
@@ -27,20 +32,23 @@ const STATEMENTS_SHOWN = 12;
  * twelve or thirteen statements.
  *
  * @param before only months before this one
+ * @param read a month that is read already, or is being read
  * @returns the statements, and the month to continue from if there are more
  */
 export function readStatements(
   web: WebDependencies,
   project: string,
   before?: string,
+  read?: MonthBeingRead,
 ): Promise<{ statements: Statement[]; next: string | undefined }> {
-  return readWhole(web.store, () => readStatementsOf(web, project, before));
+  return readWhole(web.store, () => readStatementsOf(web, project, before, read));
 }
 
 async function readStatementsOf(
   web: WebDependencies,
   project: string,
   before: string | undefined,
+  read: MonthBeingRead | undefined,
 ): Promise<{ statements: Statement[]; next: string | undefined }> {
   const { store, calendar, catalog, nowMs } = web;
   const [invoices, closes, document] = await Promise.all([
@@ -71,7 +79,8 @@ async function readStatementsOf(
     }
     if (month < catalogStart(catalog)) break;
     const terms = { store, calendar, catalog, month, issuedAt: new Date(nowMs()).toISOString() };
-    const input = await readInvoiceInput(terms, project, null);
+    const input =
+      month === read?.month ? (await read.view).input : await readInvoiceInput(terms, project, null);
     if (input.totals.size === 0 && !planned.some((from) => from <= month) && month !== current) continue;
     const { status, invoice } = buildInvoice(input);
     const { total, currency } = invoice;

@@ -2,7 +2,7 @@ import compress from '@fastify/compress';
 import type { FastifyInstance } from 'fastify';
 
 /**
- * Sends text as brotli or gzip. Streams of events are not compressed here.
+ * Sends text as brotli or gzip. Streams of events pack themselves: see `event-stream.ts`.
  *
  * The length of a compressed answer depends on how much of it repeats. So a secret could be guessed
  * if it stood beside a text that an attacker chooses (BREACH). The only secret in an answer is the

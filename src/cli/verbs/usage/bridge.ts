@@ -99,14 +99,10 @@ Examples:
     .action((urls: string[], options: TransferOptions) =>
       withContext(async (context) => {
         stopsWhileStarting(context.logger);
-        const { project, every } = options;
-        logStart(context, 'bridge livekit-transfer', versionText(), {
-          project,
-          watches: urls,
-          everyMs: every,
-        });
+        const { project, every: everyMs } = options;
+        logStart(context, 'bridge livekit-transfer', versionText(), { project, watches: urls, everyMs });
         const { runTransferMeter } = await import('../../../livekit/transfer/run-transfer-meter.js');
-        await runTransferMeter(context, { urls, project: options.project, everyMs: options.every });
+        await runTransferMeter(context, { urls, project, everyMs });
       }),
     );
 }

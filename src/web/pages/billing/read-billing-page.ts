@@ -30,9 +30,12 @@ export async function readBillingPage(
   const { project, kind, month, chart, before } = address;
   const isBilling = kind === 'billing';
   const current = calendar.monthOfMs(web.nowMs());
+  const reading = Promise.resolve(known ?? readMonthView(web, project, month));
   const [view, { statements, next }] = await Promise.all([
-    known ?? readMonthView(web, project, month),
-    isBilling ? readStatements(web, project, before) : { statements: [], next: undefined },
+    reading,
+    isBilling
+      ? readStatements(web, project, before, { month, view: reading })
+      : { statements: [], next: undefined },
   ]);
   return billingPage({
     ...{ view, kind, chart, statements, moreStatements: next },

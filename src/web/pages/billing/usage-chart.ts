@@ -7,7 +7,7 @@ import { html, type Html } from '../html';
 import type { MonthView } from '../month-view';
 import { money, monthName, shortened } from '../number-text';
 import { dailyChart, type DailyChart } from './daily-chart';
-import { dailyCost, dailyUsage } from './daily-stacks';
+import { dailyCost, dailyUsage, type Stacks } from './daily-stacks';
 
 /** The choice of the chart in money. All others are meter keys. */
 const COST = 'cost';
@@ -17,9 +17,9 @@ const COST_TITLE = 'Cost by product';
  * The charts that a month can be shown in: its cost, if usage costs something, and the meters that
  * were used in it, in the order of the invoice.
  */
-function chartChoices(view: MonthView): string[] {
+function chartChoices(view: MonthView, cost: Stacks): string[] {
   const meters = inInvoiceOrder([...view.input.totals.keys()].filter((field) => !isLateField(field)));
-  const hasWorth = dailyCost(view).days.some(({ values }) => values.some((value) => !value.isZero()));
+  const hasWorth = cost.days.some(({ values }) => values.some((value) => !value.isZero()));
   return hasWorth ? [COST, ...meters] : meters;
 }
 
@@ -28,7 +28,8 @@ function chartChoices(view: MonthView): string[] {
  * @param action the address of the page
  */
 export function usageChart(view: MonthView, asked: string | undefined, action: string): Html {
-  const choices = chartChoices(view);
+  const cost = dailyCost(view);
+  const choices = chartChoices(view, cost);
   const choice = asked !== undefined && choices.includes(asked) ? asked : choices[0];
   if (choice === undefined) {
     return html`<section aria-labelledby="daily-title">
@@ -55,7 +56,7 @@ export function usageChart(view: MonthView, asked: string | undefined, action: s
         inference credits.
       </p>`
     }
-    <div class="card">${dailyChart(chartOf(view, choice))}</div>
+    <div class="card">${dailyChart(chartOf(view, cost, choice))}</div>
   </section>`;
 }
 
@@ -65,14 +66,14 @@ function titleOf(choice: string): string {
   return labelOf(meter, model);
 }
 
-function chartOf(view: MonthView, choice: string): DailyChart {
+function chartOf(view: MonthView, cost: Stacks, choice: string): DailyChart {
   const { invoice, input } = view;
   const title = titleOf(choice);
   if (choice === COST) {
     const exact = (value: Decimal): string =>
       money(value.toFixed(input.catalog.minorDigits), invoice.currency);
     const short = (value: Decimal): string => money(value.toFixed(), invoice.currency);
-    return { title: `${title} and day`, stacks: dailyCost(view), exact, short, unit: invoice.currency };
+    return { title: `${title} and day`, stacks: cost, exact, short, unit: invoice.currency };
   }
   const unit = plural(unitOf(splitMeterKey(choice).meter).name);
   return {

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
-import { inForce } from '../../../../billing/catalog/catalog';
 import type { CsvColumn } from '../../../../billing/invoice/csv-writer';
+import { planOf } from '../../../../billing/invoice/build-invoice';
 import { comparePlans, type PlanComparison } from '../../../../billing/invoice/compare-plans';
-import { periodOfMonth } from '../../../../billing/pricing/days';
 import { loadCatalog } from '../../../../installation/catalog-file';
 import { readInvoiceInput } from '../../../../close/invoice-inputs';
 import { readWhole } from '../../../../redis/rebuilding';
@@ -35,8 +34,7 @@ Examples:
         const terms = { store, calendar, catalog, month, issuedAt };
         const input = await readWhole(store, () => readInvoiceInput(terms, project, null));
         const compared = comparePlans(input);
-        const current =
-          inForce(input.plans.toSorted(byFrom), periodOfMonth(month).to)?.plan ?? catalog.defaultPlan;
+        const current = planOf(input);
         await printList(options, {
           rows: compared,
           csv: CSV,
@@ -57,8 +55,6 @@ const CSV: readonly CsvColumn<PlanComparison>[] = [
   ['currency', ({ outcome }) => outcome.invoice.currency, 'exact'],
   ['note', noteOf],
 ];
-
-const byFrom = (a: { from: string }, b: { from: string }): number => (a.from < b.from ? -1 : 1);
 
 function documentOf(
   project: string,
