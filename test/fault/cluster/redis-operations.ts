@@ -149,10 +149,13 @@ export async function moveSlot(
     await halfMoved();
     while ((await move(100)) > 0);
   });
-  const masters = (await describe(world)).filter(({ flags }) => flags.includes('master'));
+  const up = (await describe(world)).filter(({ flags }) => !flags.includes('fail'));
   // The new owner first, so that no node sends a client to one that does not know of its slot.
-  for (const node of [to, ...masters.map((one) => one.node).filter((one) => one !== to)])
-    await onRedis(node, (client) => client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId));
+  for (const node of [to, ...up.map((one) => one.node).filter((one) => one !== to)])
+    await onRedis(node, async (client) => {
+      // Its own word: after a failover, the other nodes still call the old master one for a moment.
+      if ((await client.role())[0] === 'master') await client.call('CLUSTER', 'SETSLOT', slot, 'NODE', toId);
+    });
   await untilReplicated(world.redisNodes);
 }
 
