@@ -1,59 +1,23 @@
 import type { RatedMessage } from '../../consumers/decode/rate-message';
-import { reject, type Rejection } from '../../consumers/decode/rejection';
 import type { RawMessage } from '../../consumers/decode/decode-event';
-import { TallymanError } from '../lib/errors';
-import type { RatedEvent } from '../rating/usage';
-import { addCounts, NOTHING_APPLIED, type AppliedCounts, type Chunk } from '../redis/apply/chunk';
 import { ChunkCutter, type ChunkLimits, type ChunkRange } from './chunks';
-import type { DeadLetters, RejectedRecord } from '../dead-letters/dead-letter';
+import {
+  countChunk,
+  rejectedRecord,
+  type ChunkOutcome,
+  type ChunkWork,
+  type RatedChunk,
+} from './count-chunk';
 import { parseOffset } from '../kafka/topics/offset';
-import type { Counted } from './guards/check-epochs';
 import { unpackBatch, type PackedBatch } from '../kafka/wire/fetch-response';
 import type { LogRecord } from '../kafka/wire/record-batch';
-import { uninitialised } from './stop-errors';
-import type { ApplyTarget } from './totals';
+import type { RejectedRecord } from '../dead-letters/dead-letter';
+import type { RatedEvent } from '../rating/usage';
 import { Turns } from '../lib/process/mutex';
-import { pause } from '../lib/process/poller';
 
-export interface ApplyMetrics {
-  /** Called for each chunk, applied or refused. */
-  readonly observeApply: (topic: string, durationMs: number) => void;
-  /** Events that were published at this time are now in the totals. */
-  readonly observeDelay: (topic: string, publishedAtMs: number) => void;
-  readonly observeDeadLetters: (letters: readonly RejectedRecord[]) => void;
-}
-
-export interface RangeWork {
-  readonly topic: string;
-  readonly partition: number;
-  readonly totals: ApplyTarget;
-  readonly deadLetters: DeadLetters;
-  readonly metrics?: ApplyMetrics;
-  /**
-   * Makes sure that the log holds what was counted in another leader epoch: see check-epochs.ts.
-   *
-   * @param fetched the epoch of the records that follow
-   */
-  checkHeld(counted: Counted, fetched: number | undefined): Promise<void>;
+export interface RangeWork extends ChunkWork {
   rate(message: RawMessage): RatedMessage;
   readonly chunkLimits?: ChunkLimits;
-}
-
-/**
- * In a replay, a partition waits for another one of its shard. Meanwhile the consumer must be free
- * to read that one.
- */
-const BEHIND_PAUSE_MS = 100;
-
-/** If cut-offs are still missing after this many restores, another one will not help. */
-const MAX_RESTORES = 3;
-
-export interface ChunkOutcome extends AppliedCounts {
-  /** The offset after the chunk. Everything before it is applied. */
-  readonly next: number;
-  readonly rejected: number;
-  /** When its first record was published, by the timestamp of that record. */
-  readonly publishedAtMs?: number | undefined;
 }
 
 /**
@@ -149,11 +113,11 @@ class ChunkSender {
     const { work, follows } = this;
     // A dead letter must be published before the cursor passes its event. A crash in between would
     // lose it otherwise.
-    await refuse(work, rated.rejected);
+    await work.refuse(rated.rejected, epoch);
     const settled = await this.settle();
     if (settled.stop) return settled;
     const chunk = { topic: work.topic, ...range, epoch, follows, events: rated.events };
-    this.onItsWay = applyChunk(work, chunk, rated);
+    this.onItsWay = countChunk(work, chunk, rated);
     // The next chunk was fetched with this one, from one log.
     this.follows = epoch;
     // The next round, or the end, awaits it. Until then nothing else handles its failure.
@@ -183,7 +147,7 @@ class ChunkSender {
  * it may still be needed. If thousands were kept at a time, they would outlive the young generation
  * of the heap, and the garbage collector would copy them.
  */
-class RatedRecords {
+class RatedRecords implements RatedChunk {
   readonly events: RatedEvent[] = [];
   readonly rejected: RejectedRecord[] = [];
   /** The totals may still reject them. */
@@ -203,106 +167,4 @@ class RatedRecords {
     this.events.push(rated.event);
     if (rated.event.isVoid) this.voids.push(record);
   }
-}
-
-function rejectedRecord(
-  { offset, timestampMs, key, value, headers }: LogRecord,
-  topic: string,
-  partition: number,
-  rejection: Rejection,
-): RejectedRecord {
-  return { topic, partition, offset, timestampMs, key, value, headers, rejection };
-}
-
-async function refuse(
-  { deadLetters, metrics }: RangeWork,
-  rejected: readonly RejectedRecord[],
-): Promise<void> {
-  if (rejected.length === 0) return;
-  await deadLetters.publish(rejected);
-  metrics?.observeDeadLetters(rejected);
-}
-
-async function applyChunk(
-  work: RangeWork,
-  whole: Chunk,
-  { rejected, voids, publishedAtMs }: RatedRecords,
-): Promise<ChunkOutcome | { gapAt: number }> {
-  const { totals, partition } = work;
-  const { topic, next } = whole;
-  const place = { topic, partition, from: whole.from, next };
-  let chunk = whole;
-  let restores = 0;
-  let before = { ...NOTHING_APPLIED, rejected: rejected.length };
-  for (;;) {
-    const reply = await totals.apply(partition, chunk);
-    switch (reply.answer) {
-      case 'APPLIED':
-        return { next, publishedAtMs, ...added(before, { ...reply, rejected: 0 }) };
-      case 'ALREADY_APPLIED':
-        return { next, ...NOTHING_APPLIED, rejected: 0 };
-      case 'VOID_MISMATCH': {
-        const { offset, detail } = reply;
-        const rejection = reject(
-          'void_mismatch',
-          `${detail} of the project holds less than data.data amounts to: the event must be repeated as it was`,
-        );
-        const record = voids.find((one) => one.offset === offset)!;
-        await refuse(work, [rejectedRecord(record, topic, partition, rejection)]);
-        before = added(before, { ...reply, rejected: 1 });
-        chunk = { ...chunk, from: offset, events: chunk.events.filter((event) => event.offset > offset) };
-        break;
-      }
-      case 'OVERLAP': {
-        const { cursor } = reply;
-        if (!(cursor > chunk.from && cursor < next)) {
-          throw new TallymanError('BAD_ANSWER', `OVERLAP at ${cursor} for [${chunk.from}, ${next})`, place);
-        }
-        const events = chunk.events.filter(({ offset }) => offset >= cursor);
-        // Another process has counted up to there.
-        chunk = { ...chunk, from: cursor, follows: undefined, events };
-        break;
-      }
-      case 'GAP':
-        return { gapAt: reply.cursor };
-      case 'BEHIND':
-        await pause(BEHIND_PAUSE_MS);
-        return { gapAt: chunk.from };
-      case 'UNINITIALISED':
-        throw uninitialised(topic, partition);
-      case 'EPOCH':
-        await work.checkHeld({ partition, cursor: chunk.from, epoch: reply.epoch }, chunk.epoch);
-        chunk = { ...chunk, follows: reply.epoch };
-        break;
-      case 'UNFROZEN':
-        if (restores === MAX_RESTORES) throw unfrozen(place, reply.month);
-        restores += 1;
-        await totals.restore();
-        break;
-      case 'REJECTED':
-        throw new TallymanError(
-          'APPLY_REJECTED',
-          `Redis refuses offsets ${chunk.from} to ${next - 1} of ${topic} partition ${partition}, and wrote ` +
-            `nothing: ${reply.detail}`,
-          { ...place, detail: reply.detail },
-        );
-    }
-  }
-}
-
-function unfrozen(
-  place: { readonly topic: string; readonly partition: number },
-  month: string,
-): TallymanError {
-  return new TallymanError(
-    'UNFROZEN',
-    `Shard ${place.partition} has lost the freeze of ${month}, and it cannot be restored.`,
-    { ...place, month },
-  );
-}
-
-type Counts = AppliedCounts & Pick<ChunkOutcome, 'rejected'>;
-
-function added(a: Counts, b: Counts): Counts {
-  return { ...addCounts(a, b), rejected: a.rejected + b.rejected };
 }

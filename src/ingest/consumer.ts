@@ -9,21 +9,21 @@ import { TallymanError } from '../lib/errors';
 import type { Logger } from '../lib/logger';
 import { mayPass } from '../redis/redis-errors';
 import type { LayoutWatch } from '../installation/layout';
-import { NOTHING_APPLIED, type AppliedCounts } from '../redis/apply/chunk';
-import type { ChunkOutcome, RangeWork } from './apply-range';
+import { addCounts, NOTHING_APPLIED, type AppliedCounts } from '../redis/apply/chunk';
+import type { ChunkOutcome } from './count-chunk';
+import type { ConsumerMetrics } from './health/consumer-metrics';
 import { createCommitHints, type CommitHints } from './commit-hints';
-import type { KafkaClient } from '../kafka/client';
-import { Partitions, type PartitionStatus } from './partitions';
+import { Partitions, type PartitionStatus, type TopicWork } from './partitions';
 import { RedisOutages } from './guards/redis-outages';
 import { createRestartPolicy } from './guards/restart-policy';
 import { createTopicGuard } from './guards/topic-guard';
 
-export type { ApplyTarget } from './totals';
+export type { ApplyTarget } from './count-chunk';
 export type { PartitionStatus } from './partitions';
 
-/** `topic` is the full name, with the prefix. Anything that `rate` throws is fatal. */
-export interface RunnerOptions extends Omit<RangeWork, 'partition' | 'checkHeld'> {
-  readonly client: KafkaClient;
+/** Anything that `rate` throws is fatal. */
+export interface RunnerOptions extends TopicWork {
+  readonly metrics?: Pick<ConsumerMetrics, 'observeDelay' | 'observeDeadLetters'>;
   readonly groupId: string;
   /**
    * The id of the topic when its cursors were created; undefined if the cluster has no topic ids.
@@ -89,7 +89,8 @@ class KafkaRunner implements Runner {
   private readonly commitHints: CommitHints;
   private readonly mayRestart = createRestartPolicy();
   private readonly outages = new RedisOutages();
-  private readonly counts = { ...NOTHING_APPLIED, rejected: 0 };
+  private counts = NOTHING_APPLIED;
+  private rejected = 0;
   /** Monotonic, like all times here. */
   private lastTickAt = performance.now();
   private lastReviewAt = Number.NEGATIVE_INFINITY;
@@ -127,6 +128,11 @@ class KafkaRunner implements Runner {
       checkTopic: () => guard.check(),
       seek: (partition, offset) => this.consumer.seek({ topic, partition, offset: String(offset) }),
       onChunk: (partition, outcome) => this.onChunk(partition, outcome),
+      onCounted: (counts) => void (this.counts = addCounts(this.counts, counts)),
+      onDeadLetters: (letters) => {
+        this.rejected += letters.length;
+        options.metrics?.observeDeadLetters(letters);
+      },
     });
     const { GROUP_JOIN, FETCH, CRASH } = this.consumer.events;
     // Called synchronously, before the first fetch of the new assignment.
@@ -174,7 +180,8 @@ class KafkaRunner implements Runner {
   status(): RunnerStatus {
     const { topic } = this.options;
     const idleMs = performance.now() - this.lastTickAt;
-    return { topic, idleMs, partitions: this.partitions.status(), ...this.counts };
+    const { counts, rejected } = this;
+    return { topic, idleMs, partitions: this.partitions.status(), ...counts, rejected };
   }
 
   /** A stop waits for this work. */
@@ -217,8 +224,6 @@ class KafkaRunner implements Runner {
     const { publishedAtMs } = outcome;
     if (publishedAtMs !== undefined) metrics?.observeDelay(topic, publishedAtMs);
     this.lastTickAt = performance.now();
-    for (const name of Object.keys(this.counts) as (keyof typeof this.counts)[])
-      this.counts[name] += outcome[name];
     this.commitHints.note(partition, outcome.next);
     this.commitHints.tick();
   }

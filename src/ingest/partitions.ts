@@ -1,7 +1,10 @@
 import type { Batch, EachBatchPayload } from '../kafka/client';
 import { TallymanError } from '../lib/errors';
 import type { Logger } from '../lib/logger';
-import { applyRange, type ChunkOutcome, type RangeWork } from './apply-range';
+import { PublishOnce } from '../dead-letters/publish-once';
+import type { DeadLetters, RejectedRecord } from '../dead-letters/dead-letter';
+import { applyRange, type RangeWork } from './apply-range';
+import type { ChunkOutcome } from './count-chunk';
 import type { PackedBatch } from '../kafka/wire/fetch-response';
 import type { KafkaClient } from '../kafka/client';
 import { parseOffset } from '../kafka/topics/offset';
@@ -18,8 +21,13 @@ export interface PartitionStatus {
   readonly cursor: number | undefined;
 }
 
-export interface PartitionsOptions extends Omit<RangeWork, 'partition' | 'checkHeld'> {
+/** The same for every partition of a topic. `topic` is the full name, with the prefix. */
+export interface TopicWork extends Pick<RangeWork, 'topic' | 'totals' | 'rate' | 'chunkLimits'> {
   readonly client: KafkaClient;
+  readonly deadLetters: DeadLetters;
+}
+
+export interface PartitionsOptions extends TopicWork, Pick<RangeWork, 'onCounted'> {
   readonly logger: Logger;
   /**
    * Makes sure that what was fetched is from the topic that the cursors belong to. See TopicGuard.
@@ -28,6 +36,7 @@ export interface PartitionsOptions extends Omit<RangeWork, 'partition' | 'checkH
   /** Makes the consumer fetch a partition from this offset next. */
   seek(partition: number, offset: number): void;
   onChunk(partition: number, outcome: ChunkOutcome): void;
+  onDeadLetters(letters: readonly RejectedRecord[]): void;
 }
 
 interface State {
@@ -35,6 +44,7 @@ interface State {
   cursor: number | undefined;
   /** How often the consumer was sent to the cursor since the last batch that began there. */
   seeks: number;
+  readonly deadLetters: PublishOnce;
 }
 
 /** kafkajs has this field at run time, but not in its types. */
@@ -110,6 +120,8 @@ export class Partitions {
           ...{ ...this.options, partition },
           checkHeld: (counted: Counted, fetched: number | undefined) =>
             checkHeld(client, topic, counted, fetched),
+          refuse: (rejected: readonly RejectedRecord[], epoch: number | undefined) =>
+            state.deadLetters.publish(rejected, epoch),
         };
         const gapAt = await applyRange(work, packed, decision, onChunk);
         if (gapAt === undefined) return;
@@ -212,6 +224,7 @@ export class Partitions {
   private noteChunk(partition: number, state: State, outcome: ChunkOutcome): void {
     state.cursor = outcome.next;
     state.seeks = 0;
+    state.deadLetters.forgetBefore(outcome.next);
     this.lastCursors.set(partition, outcome.next);
     this.options.onChunk(partition, outcome);
   }
@@ -251,7 +264,9 @@ export class Partitions {
   private stateOf(partition: number): State {
     const known = this.states.get(partition);
     if (known) return known;
-    const state = { cursor: undefined, seeks: 0 };
+    const { options } = this;
+    const deadLetters = new PublishOnce(options.deadLetters, (letters) => options.onDeadLetters(letters));
+    const state = { cursor: undefined, seeks: 0, deadLetters };
     this.states.set(partition, state);
     return state;
   }

@@ -1,6 +1,6 @@
 import type { UsageConsumer } from '../../consumers/usage-consumer';
 import { rateMessage } from '../../consumers/decode/rate-message';
-import { checkCursors } from './guards/check-cursors';
+import { checkCursors, type CheckedCursors } from './guards/check-cursors';
 import { watchLayout } from '../installation/layout';
 import { checkCountingSettings } from '../installation/settings';
 import { restoreCloses } from '../installation/ledgers/restore-closes';
@@ -9,45 +9,45 @@ import { watchCloses, type ClosesWatch } from './guards/watch-closes';
 import { createProgress } from '../lib/progress';
 import { roundingTable } from '../rating/rounding';
 import { createDeadLetters } from '../dead-letters/dead-letter';
-import { createPublisher } from '../kafka/producer';
+import { createPublisher, type Publisher } from '../kafka/producer';
 import { createRunner, type Runner, type RunnerStatus } from './consumer';
 import { assignedPartitions } from '../kafka/checks/check-groups';
 import { openTransactions } from '../kafka/topics/open-transactions';
 import { stableEnds, topicName } from '../kafka/topics/topics';
 import { checkRebuilt } from '../redis/rebuilding';
 import type { Store } from '../redis/store';
-import { createConsumerMetrics } from './health/consumer-metrics';
+import { createConsumerMetrics, type ConsumerMetrics } from './health/consumer-metrics';
 import { serveProbes, type HealthServer } from '../lib/health-server';
-import { createTotals } from './totals';
+import { createTotals } from './count-chunk';
 import { watchLog } from './health/log-position';
 import type { Context } from '../installation/context';
 import { deferred } from '../lib/process/deferred';
 import { signalled, type StopSignal } from '../lib/process/stop-signal';
 import { createStopDeadline, type StopDeadline } from './guards/stop-deadline';
-import { logProgress } from './health/log-progress';
-import { watchHealth } from './health/watch-health';
+import { logProgress, type ProgressLog } from './health/log-progress';
+import { watchHealth, type HealthWatch } from './health/watch-health';
 
 /*
- * The way of one event, in reading order (a test holds the names to the code):
+ * The way of one event, in reading order (a test holds the names to the code). `runConsumers`
+ * below connects the parts, with one consumer per usage topic.
  *
- *  1. src/ingest/run-consumers.ts           runConsumers         one consumer per usage topic
- *  2. src/kafka/wire/fetch-response.ts      decodeFetchResponse  cuts Kafka's answer into batches
- *  3. src/ingest/consumer.ts                onBatch              takes a batch from kafkajs
- *  4. src/ingest/partitions.ts              process              holds it against the cursor
- *  5. src/ingest/resume-offset.ts           decide               which offset to go on from
- *  6. src/ingest/apply-range.ts             applyRange           cuts the batch into chunks
- *  7. src/kafka/wire/record-batch.ts        decodeRecordBatch    bytes -> records
- *  8. consumers/decode/rate-message.ts      rateMessage          record -> rated event or rejection
- *  9. consumers/decode/decode-event.ts      decodeEvent          the rules, in the contract's order
- * 10. src/rating/rate.ts                    rate                 usage -> billable quantities
- * 11. src/ingest/totals.ts                  createTotals         adds the latest closed month
- * 12. src/redis/apply/apply-chunk.ts        apply                one Lua call, or one per void
- * 13. src/redis/apply/dedup-index.ts        isDuplicate          was it counted before?
- * 14. src/redis/apply/pack-chunk.ts         packChunk            adds up what is new
- * 15. src/redis/lua/apply.lua               applyChunk           totals, ids and cursor in one step
+ *  1. src/kafka/wire/fetch-response.ts      decodeFetchResponse  cuts Kafka's answer into batches
+ *  2. src/ingest/consumer.ts                onBatch              takes a batch from kafkajs
+ *  3. src/ingest/partitions.ts              process              holds it against the cursor
+ *  4. src/ingest/resume-offset.ts           decide               which offset to go on from
+ *  5. src/ingest/apply-range.ts             applyRange           cuts the batch into chunks
+ *  6. src/kafka/wire/record-batch.ts        decodeRecordBatch    bytes -> records
+ *  7. consumers/decode/rate-message.ts      rateMessage          record -> rated event or rejection
+ *  8. consumers/decode/decode-event.ts      decodeEvent          the rules, in the contract's order
+ *  9. src/rating/rate.ts                    rate                 usage -> billable quantities
+ * 10. src/ingest/count-chunk.ts             countChunk           handles every answer of Redis
+ * 11. src/redis/apply/apply-chunk.ts        apply                one Lua call, or one per void
+ * 12. src/redis/apply/pack-chunk.ts         packChunk            leaves out duplicates, adds up
+ * 13. src/redis/lua/apply.lua               applyChunk           totals, ids and cursor in one step
  *
- * A rejected event goes from 6 to src/dead-letters. Around the way: guards/ stop what must not be
- * counted, health/ reports, commit-hints.ts shows the lag to Kafka's own tools.
+ * The ids that 12 compares with are in src/redis/apply/dedup-index.ts. A rejected event goes from 5
+ * to src/dead-letters. Around the way: guards/ stop what must not be counted, health/ reports,
+ * commit-hints.ts shows the lag to Kafka's own tools.
  */
 
 export interface ConsumeOptions {
@@ -79,21 +79,74 @@ export async function runConsumers(
   context: Context,
   options: ConsumeOptions,
 ): Promise<'done' | 'interrupted'> {
-  const { config, logger, calendar } = context;
-  const kafka = context.kafka();
+  const { config, logger } = context;
+  const { purpose, untilCaughtUp } = options;
   const store = await context.store();
-  const topics = options.consumers.map((consumer) => topicName(config.prefix, consumer.topic));
-
-  await checkCountingSettings(kafka, config);
-  if (options.purpose !== 'rebuild') await checkRebuilt(store);
-  const { layout, ends, topicIds } = await checkCursors(kafka, store, config.prefix, topics);
-  const closes = await watchLedger(context);
-
-  const publisher = await createPublisher(kafka);
+  const checked = await checkStart(context, options);
+  const publisher = await createPublisher(context.kafka());
   const { stopSignal, deadline } = watchForStop(context, store);
   const fatal = deferred<never>();
-  const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
-  const deadLetters = createDeadLetters(publisher, config.prefix);
+  const parts = compose(context, { ...options, ...checked, store, publisher, onFatal: fatal.reject });
+  const { runners, health, registry } = parts;
+  let probes: HealthServer | undefined;
+  try {
+    probes = await serveProbes(config.health, health, registry, logger);
+    const ended = Promise.race([stopSignal.promise, fatal.promise]);
+    await Promise.race([Promise.all(runners.map((runner) => runner.start())), ended]);
+    const { layout, ends } = checked;
+    const caught = untilCaughtUp && caughtUp(context, layout.shards, ends, stopSignal, purpose);
+    await Promise.race([ended, ...(caught ? [caught] : [])]);
+    return untilCaughtUp && stopSignal.stopped() ? 'interrupted' : 'done';
+  } catch (error) {
+    deadline.begin();
+    throw error;
+  } finally {
+    parts.stopWatching();
+    await deadline.during('the health server', probes?.close() ?? Promise.resolve());
+    // Before their publisher is closed, so that no dead letter is produced after it is gone.
+    await Promise.allSettled(
+      runners.map((runner) => runner.stop((what, wait) => deadline.during(what, wait))),
+    );
+    parts.progressLog.stop();
+    await deadline.during('the publisher', Promise.allSettled([publisher.close()]));
+    stopSignal.dispose();
+  }
+}
+
+interface Start extends CheckedCursors {
+  /** Full names, in the order of the consumers. */
+  readonly topics: readonly string[];
+  readonly closes: ClosesWatch;
+}
+
+/** Refuses a start that would count wrongly, and restores what Redis lacks of the closed months. */
+async function checkStart(context: Context, { consumers, purpose }: ConsumeOptions): Promise<Start> {
+  const { prefix } = context.config;
+  const kafka = context.kafka();
+  const store = await context.store();
+  const topics = consumers.map((consumer) => topicName(prefix, consumer.topic));
+  const record = await checkCountingSettings(kafka, context.config);
+  if (purpose !== 'rebuild') await checkRebuilt(store);
+  const checked = await checkCursors(kafka, store, prefix, topics, record);
+  return { topics, ...checked, closes: await followCloses(context) };
+}
+
+interface Wiring extends Start, ConsumeOptions {
+  readonly store: Store;
+  readonly publisher: Publisher;
+  readonly onFatal: (error: unknown) => void;
+}
+
+interface Parts extends Pick<HealthWatch, 'health'>, Pick<ConsumerMetrics, 'registry'> {
+  readonly runners: readonly Runner[];
+  readonly progressLog: ProgressLog;
+  stopWatching(): void;
+}
+
+/** Connects the runners with what counts, watches and reports, and starts none of them. */
+function compose({ config, logger, calendar, kafka: client }: Context, wiring: Wiring): Parts {
+  const { consumers, topics, topicIds, closes, store, publisher, onFatal } = wiring;
+  const kafka = client();
   const statuses = (): RunnerStatus[] => runners.map((runner) => runner.status());
   const metrics = createConsumerMetrics(
     statuses,
@@ -101,60 +154,38 @@ export async function runConsumers(
     () => logWatch.position(),
     () => Date.now(),
   );
-  const layoutWatch = watchLayout(kafka, config.prefix, layout);
-  const totals = createTotals(store, layoutWatch, closes, metrics.observeApply);
-  const runners = options.consumers.map((consumer, index) =>
+  const rating = { rounding: roundingTable(config.rounding), calendar, limits: config.limits };
+  const deadLetters = createDeadLetters(publisher, config.prefix);
+  const layout = watchLayout(kafka, config.prefix, wiring.layout);
+  const totals = createTotals(store, layout, closes, metrics.observeApply);
+  const groupIds = consumers.map(({ name }) => groupOf(config.prefix, name));
+  const runners = consumers.map((consumer, index) =>
     createRunner({
       ...{ client: kafka, topic: topics[index]!, topicId: topicIds.get(topics[index]!) },
-      ...{ layout: layoutWatch, totals, deadLetters, metrics, logger },
-      groupId: groupOf(config.prefix, consumer.name),
+      ...{ layout, totals, deadLetters, metrics, logger, onFatal },
+      groupId: groupIds[index]!,
       rate: (message) => rateMessage(consumer, message, rating),
-      onFatal: fatal.reject,
     }),
   );
 
-  const groupIds = options.consumers.map(({ name }) => groupOf(config.prefix, name));
-  const logWatch = watchLog(
-    { kafka, store, topics, readers: () => assignedPartitions(kafka, groupIds) },
-    logger,
-  );
+  const readers = (): ReturnType<typeof assignedPartitions> => assignedPartitions(kafka, groupIds);
+  const logWatch = watchLog({ kafka, store, topics, readers }, logger);
   const watch = watchHealth({
     logWatch,
     ping: () => store.redis.ping(),
     stuckAfterMs: config.health.stuckAfterMs,
-    ...{ statuses, logger, onFatal: fatal.reject },
+    ...{ statuses, logger, onFatal },
   });
   const progressLog = logProgress({
     ...{ logger, statuses },
     position: () => logWatch.position(),
     deadLetters: () => metrics.deadLettersByReason(),
   });
-  let probes: HealthServer | undefined;
-  try {
-    probes = await serveProbes(config.health, () => watch.health(), metrics.registry, logger);
-    const ended = Promise.race([stopSignal.promise, fatal.promise]);
-    await Promise.race([Promise.all(runners.map((runner) => runner.start())), ended]);
-    const caught =
-      options.untilCaughtUp && caughtUp(context, layout.shards, ends, stopSignal, options.purpose);
-    await Promise.race([ended, ...(caught ? [caught] : [])]);
-    return options.untilCaughtUp && stopSignal.stopped() ? 'interrupted' : 'done';
-  } catch (error) {
-    deadline.begin();
-    throw error;
-  } finally {
+  const stopWatching = (): void => {
     watch.stop();
     logWatch.stop();
-    await deadline.during('the health server', probes?.close() ?? Promise.resolve());
-    await stopRunners(runners, deadline);
-    progressLog.stop();
-    await deadline.during('the publisher', Promise.allSettled([publisher.close()]));
-    stopSignal.dispose();
-  }
-}
-
-/** Before their publisher is closed, so that no dead letter is produced after it is gone. */
-async function stopRunners(runners: readonly Runner[], deadline: StopDeadline): Promise<void> {
-  await Promise.allSettled(runners.map((runner) => runner.stop((what, wait) => deadline.during(what, wait))));
+  };
+  return { runners, health: () => watch.health(), registry: metrics.registry, progressLog, stopWatching };
 }
 
 function watchForStop(
@@ -171,7 +202,7 @@ function watchForStop(
 }
 
 /** Restores what Redis lacks, then follows the ledger of closes. */
-async function watchLedger({ config, logger, kafka, store }: Context): Promise<ClosesWatch> {
+async function followCloses({ config, logger, kafka, store }: Context): Promise<ClosesWatch> {
   const redis = await store();
   const topic = topicName(config.prefix, 'billing.closes');
   const watch = watchCloses({

@@ -9,6 +9,7 @@ import { laneOf, placeOf, shardOf } from '../../redis/usage/lanes';
 import type { Store } from '../../redis/store';
 import type { Layout } from '../../../schemas/types';
 import { checkLayout } from '../../installation/layout';
+import type { CountingRecord } from '../../installation/settings';
 import { restoreShardCount } from '../../installation/shard-count';
 
 export interface CheckedCursors {
@@ -28,6 +29,7 @@ export interface CheckedCursors {
  * twice. The number of shards is stored again, because Redis may lose it alone.
  *
  * @param topics full names
+ * @param known the ledger's record, if it was just read
  * @throws TallymanError `TOPICS_MISSING`, `NOT_CO_PARTITIONED`, `PARTITIONS_ADDED`,
  *   `UNINITIALISED`, `TOPIC_REPLACED`, `EVENTS_GONE`, `CURSOR_PAST_LOG_END`, `LOG_DIVERGED`,
  *   `FEWER_SHARDS`
@@ -37,20 +39,15 @@ export async function checkCursors(
   store: Store,
   prefix: string,
   topics: readonly string[],
+  known?: CountingRecord,
 ): Promise<CheckedCursors> {
-  const layout = await checkLayout(kafka, prefix);
+  const layout = await checkLayout(kafka, prefix, known);
   const look = async (): Promise<{ ranges: Map<string, LogRange[]>; stop?: TallymanError }> => {
-    const cursors: Map<string, number>[] = [];
-    const epochs: Map<string, number>[] = [];
-    for (let shard = 0; shard < layout.shards; shard += 1) {
-      const ofShard = await readCursors(store, shard);
-      cursors.push(ofShard);
-      epochs.push(await readEpochs(store, shard, ofShard));
-    }
+    const counts = await readCounts(store, layout.shards);
     // Read after the cursors, so that a cursor that moves meanwhile does not look as if it were
     // beyond the end.
     const ranges = await logRanges(kafka, topics);
-    const stop = firstStop(cursors, ranges, layout) ?? (await firstDiverged(kafka, topics, cursors, epochs));
+    const stop = firstStop(counts, ranges, layout) ?? (await firstDiverged(kafka, topics, counts));
     return { ranges, ...(stop && { stop }) };
   };
   let { ranges, stop } = await look();
@@ -69,13 +66,14 @@ export async function checkCursors(
 }
 
 function firstStop(
-  cursors: readonly ReadonlyMap<string, number>[],
+  counts: readonly ShardCounts[],
   ranges: ReadonlyMap<string, readonly LogRange[]>,
   { shards }: Layout,
 ): TallymanError | undefined {
   for (const [topic, all] of ranges) {
     for (const [partition, range] of all.entries()) {
-      const cursor = cursors[shardOf(partition, shards)]?.get(laneOf(topic, partition, shards));
+      const { cursors } = counts[shardOf(partition, shards)]!;
+      const cursor = cursors.get(laneOf(topic, partition, shards));
       if (cursor === undefined) return uninitialised(topic, partition);
       const stop = checkCursor(cursor, range);
       if (stop) return chainStopped(topic, partition, stop);
@@ -87,26 +85,35 @@ function firstStop(
 async function firstDiverged(
   kafka: KafkaClient,
   topics: readonly string[],
-  cursors: readonly ReadonlyMap<string, number>[],
-  epochs: readonly ReadonlyMap<string, number>[],
+  counts: readonly ShardCounts[],
 ): Promise<TallymanError | undefined> {
   for (const topic of topics) {
-    const [diverged] = await findDiverged(kafka, topic, countedOf(topic, cursors, epochs));
+    const [diverged] = await findDiverged(kafka, topic, countedOf(topic, counts));
     if (diverged) return chainStopped(topic, diverged.partition, diverged);
   }
   return undefined;
 }
 
-/** @param cursors, epochs by shard */
-export function countedOf(
-  topic: string,
-  cursors: readonly ReadonlyMap<string, number>[],
-  epochs: readonly ReadonlyMap<string, number>[],
-): Counted[] {
-  return cursors.flatMap((ofShard, shard) =>
-    [...ofShard].flatMap(([lane, cursor]) => {
+/** What a shard has counted, by lane. */
+interface ShardCounts {
+  readonly cursors: ReadonlyMap<string, number>;
+  readonly epochs: ReadonlyMap<string, number>;
+}
+
+export async function readCounts(store: Store, shards: number): Promise<ShardCounts[]> {
+  const counts: ShardCounts[] = [];
+  for (let shard = 0; shard < shards; shard += 1) {
+    const cursors = await readCursors(store, shard);
+    counts.push({ cursors, epochs: await readEpochs(store, shard, cursors) });
+  }
+  return counts;
+}
+
+export function countedOf(topic: string, counts: readonly ShardCounts[]): Counted[] {
+  return counts.flatMap(({ cursors, epochs }, shard) =>
+    [...cursors].flatMap(([lane, cursor]) => {
       const { topic: of, partition } = placeOf(lane, shard);
-      const epoch = epochs[shard]?.get(lane);
+      const epoch = epochs.get(lane);
       return of !== topic || epoch === undefined ? [] : [{ partition, cursor, epoch }];
     }),
   );

@@ -1,14 +1,19 @@
 import { REJECTION_REASONS } from '../../../consumers/decode/rejection';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { processMetrics } from '../../lib/health-server';
-import type { ApplyMetrics } from '../apply-range';
+import type { RejectedRecord } from '../../dead-letters/dead-letter';
 import type { RunnerStatus } from '../consumer';
 import type { Health } from './check-health';
 import type { LogPosition } from './log-position';
 import { registerLogMetrics } from './log-metrics';
 
-export interface ConsumerMetrics extends ApplyMetrics {
+export interface ConsumerMetrics {
   readonly registry: Registry;
+  /** Called for each chunk, applied or refused. */
+  readonly observeApply: (topic: string, durationMs: number) => void;
+  /** Events that were published at this time are now in the totals. */
+  readonly observeDelay: (topic: string, publishedAtMs: number) => void;
+  readonly observeDeadLetters: (letters: readonly RejectedRecord[]) => void;
   /** Dead letters since the start, by reason. */
   deadLettersByReason(): Readonly<Record<string, number>>;
 }

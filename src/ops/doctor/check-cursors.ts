@@ -2,13 +2,13 @@ import { checkCursor } from '../../ingest/resume-offset';
 import type { Context } from '../../installation/context';
 import { layoutOf, nextMultiple } from '../../installation/layout';
 import { checkCloses } from '../../installation/ledgers/check-closes';
-import { countedOf } from '../../ingest/guards/check-cursors';
+import { countedOf, readCounts } from '../../ingest/guards/check-cursors';
 import { findDiverged } from '../../ingest/guards/check-epochs';
 import { readCountingRecord } from '../../installation/settings';
 import { logRanges, usageTopics, type LogRange } from '../../kafka/topics/topics';
 import type { Finding } from '../../lib/finding';
 import { pause } from '../../lib/process/poller';
-import { readCursors, readEpochs, readPartitionCursors } from '../../redis/cursors';
+import { readPartitionCursors } from '../../redis/cursors';
 import { laneOf, shardOf } from '../../redis/usage/lanes';
 import { checkTopicIds } from './check-topic-ids';
 
@@ -84,12 +84,10 @@ async function checkEpochs(
   shardCount: number,
 ): Promise<Finding[]> {
   const store = await context.store();
-  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
-  const cursors = await Promise.all(shards.map((shard) => readCursors(store, shard)));
-  const epochs = await Promise.all(shards.map((shard) => readEpochs(store, shard, cursors[shard]!)));
+  const counts = await readCounts(store, shardCount);
   const findings: Finding[] = [];
   for (const [topic, partitions] of ranges) {
-    const counted = countedOf(topic, cursors, epochs).filter(
+    const counted = countedOf(topic, counts).filter(
       ({ partition, cursor }) => partitions[partition] && !checkCursor(cursor, partitions[partition]),
     );
     for (const { partition, message, fields } of await findDiverged(context.kafka(), topic, counted)) {

@@ -5,8 +5,10 @@ import {
   epochArguments,
   NOTHING_APPLIED,
   readRefusal,
+  type AppliedCounts,
   type ApplyAnswer,
   type Chunk,
+  type Refusal,
 } from './chunk';
 import { lastOf, newMark, windowState, withDedupIndex } from './dedup-index';
 import { fingerprintBytes, packChunk, type PackedChunk } from './pack-chunk';
@@ -39,31 +41,23 @@ export async function apply(
   chunk: Chunk,
   lastClosed?: string,
 ): Promise<ApplyAnswer> {
-  let sum = NOTHING_APPLIED;
-  for (const step of stepsOf(chunk)) {
+  const steps = [...stepsOf(chunk)];
+  let sum: AppliedCounts | undefined;
+  for (let step = steps.shift(); step; step = steps.shift()) {
     const answer = isVoid(step)
       ? await voidEvent(store, shard, step, lastClosed)
       : await applyUsages(store, shard, step, lastClosed);
-    switch (answer.answer) {
-      case 'APPLIED':
-        sum = addCounts(sum, answer);
-        break;
-      case 'VOID_MISMATCH':
-        return { ...answer, ...addCounts(sum, answer) };
-      case 'ALREADY_APPLIED': // Only this step: the rest of the chunk may still be new.
-        if (answer.cursor < chunk.next) return { answer: 'OVERLAP', cursor: answer.cursor };
-        return answer;
-      case 'OVERLAP':
-      case 'GAP':
-      case 'UNINITIALISED':
-      case 'EPOCH':
-      case 'UNFROZEN':
-      case 'BEHIND':
-      case 'REJECTED':
-        return answer;
-    }
+    if (answer.answer === 'SPLIT') steps.unshift(...splitAt(step, answer.at));
+    else if (answer.answer === 'APPLIED') sum = addCounts(sum ?? NOTHING_APPLIED, answer);
+    else return { ...ofWhole(answer, chunk), ...(sum && { applied: sum }) };
   }
-  return { answer: 'APPLIED', ...sum };
+  return { answer: 'APPLIED', ...(sum ?? NOTHING_APPLIED) };
+}
+
+/** If only this step was applied before, the rest of the chunk may still be new. */
+function ofWhole(answer: Refusal, { next }: Chunk): Refusal {
+  const isPart = answer.answer === 'ALREADY_APPLIED' && answer.cursor < next;
+  return isPart ? { answer: 'OVERLAP', cursor: answer.cursor } : answer;
 }
 
 /** Runs of usages, and each void on its own, without a gap between them. */
@@ -99,7 +93,7 @@ async function applyUsages(
   shard: number,
   chunk: Chunk,
   lastClosed: string | undefined,
-): Promise<ApplyAnswer> {
+): Promise<ApplyAnswer | { readonly answer: 'SPLIT'; readonly at: number }> {
   const { topic, lane = topic, from, next } = chunk;
   if (!(Number.isSafeInteger(from) && Number.isSafeInteger(next) && from >= 0 && next >= from)) {
     return { answer: 'REJECTED', detail: `from ${from} to ${next} is not a range of offsets` };
@@ -127,8 +121,8 @@ async function applyUsages(
     // packChunk counted the events, not the script.
     return ['APPLIED', packed.counted, packed.duplicates, packed.late];
   });
-  if (answer[0] === 'SPLIT') return applySplit(store, shard, chunk, lastClosed, Number(answer[1]));
   const [name, counted, duplicates, late] = answer;
+  if (name === 'SPLIT') return { answer: name, at: Number(counted) };
   if (name !== 'APPLIED') return readRefusal(answer);
   return {
     ...{ answer: name, ...NOTHING_APPLIED },
@@ -136,19 +130,10 @@ async function applyUsages(
   };
 }
 
-async function applySplit(
-  store: Store,
-  shard: number,
-  chunk: Chunk,
-  lastClosed: string | undefined,
-  at: number,
-): Promise<ApplyAnswer> {
-  const { events } = chunk;
-  const below = { ...chunk, next: at, events: events.filter(({ offset }) => offset < at) };
-  const first = await applyUsages(store, shard, below, lastClosed);
-  if (first.answer !== 'APPLIED') return first;
-  const rest = { ...chunk, from: at, events: events.filter(({ offset }) => offset >= at) };
-  const second = await applyUsages(store, shard, rest, lastClosed);
-  if (second.answer !== 'APPLIED') return second;
-  return { answer: 'APPLIED', ...addCounts(first, second) };
+function splitAt(chunk: Chunk, at: number): [Chunk, Chunk] {
+  const below = chunk.events.filter(({ offset }) => offset < at);
+  return [
+    { ...chunk, next: at, events: below },
+    { ...chunk, from: at, events: chunk.events.slice(below.length) },
+  ];
 }

@@ -43,6 +43,13 @@ export interface AppliedCounts {
 
 export type ApplyAnswer =
   | ({ readonly answer: 'APPLIED' } & AppliedCounts)
+  | (Refusal & {
+      /** What the steps before the refused one have counted; absent if there were none. */
+      readonly applied?: AppliedCounts;
+    });
+
+/** The answers of a step that counted nothing. */
+export type Refusal =
   | { readonly answer: 'ALREADY_APPLIED'; readonly cursor: number }
   | { readonly answer: 'OVERLAP'; readonly cursor: number }
   | { readonly answer: 'GAP'; readonly cursor: number }
@@ -53,10 +60,8 @@ export type ApplyAnswer =
   /** Another partition of the shard has to reach its cut-off first. See open-month.lua. */
   | { readonly answer: 'BEHIND'; readonly lane: string }
   | { readonly answer: 'REJECTED'; readonly detail: string }
-  /**
-   * The void at `offset` would take back more than there is. The counts cover what is before it.
-   */
-  | ({ readonly answer: 'VOID_MISMATCH'; readonly offset: number; readonly detail: string } & AppliedCounts);
+  /** The void at `offset` would take back more than there is. */
+  | { readonly answer: 'VOID_MISMATCH'; readonly offset: number; readonly detail: string };
 
 export const NOTHING_APPLIED: AppliedCounts = {
   counted: 0,
@@ -77,7 +82,7 @@ export function addCounts(a: AppliedCounts, b: AppliedCounts): AppliedCounts {
 }
 
 /** Reads the answers that apply.lua and void.lua share, which count nothing. */
-export function readRefusal([answer, value]: ScriptAnswer): ApplyAnswer {
+export function readRefusal([answer, value]: ScriptAnswer): Refusal {
   switch (answer) {
     case 'ALREADY_APPLIED':
     case 'OVERLAP':

@@ -61,7 +61,7 @@ export async function voidEvent(
     case 'UNKNOWN':
       return { answer: 'APPLIED', ...NOTHING_APPLIED, unknownVoids: 1 };
     case 'MISMATCH':
-      return { answer: 'VOID_MISMATCH', offset, detail: String(answer[1]), ...NOTHING_APPLIED };
+      return { answer: 'VOID_MISMATCH', offset, detail: String(answer[1]) };
     default:
       return readRefusal(answer);
   }

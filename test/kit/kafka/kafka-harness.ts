@@ -5,7 +5,7 @@ import { createPublisher, type Publisher } from '../../../src/kafka/producer';
 import { createRunner, type Runner, type RunnerOptions } from '../../../src/ingest/consumer';
 import { createTopics, topicName } from '../../../src/kafka/topics/topics';
 import { eventually } from '../eventually';
-import type { ApplyTarget } from '../../../src/ingest/totals';
+import type { ApplyTarget } from '../../../src/ingest/count-chunk';
 import { NOTHING_APPLIED, type ApplyAnswer, type Chunk } from '../../../src/redis/apply/chunk';
 import { testBrokers, uniquePrefix } from '../services';
 import { createLogger } from '../../../src/lib/logger';

@@ -1,5 +1,5 @@
 import type { RatedEvent } from '../../../src/rating/usage';
-import type { ApplyAnswer, Chunk } from '../../../src/redis/apply/chunk';
+import type { AppliedCounts, ApplyAnswer, Chunk } from '../../../src/redis/apply/chunk';
 
 type Cursors = Map<string, number>;
 
@@ -46,20 +46,21 @@ export class TotalsModel {
     const voids = events.flatMap(({ isVoid, offset }) => (isVoid ? [offset, offset + 1] : []));
     const cuts = [...freezes, ...voids].filter((offset) => offset > from && offset < next);
     const ends = [...new Set([...cuts, next])].sort((a, b) => a - b);
+    let done: { applied?: AppliedCounts } = {};
     for (const end of ends) {
       const waitsFor = this.behind(topic, lane);
-      if (waitsFor !== undefined) return { answer: 'BEHIND', lane: waitsFor };
+      if (waitsFor !== undefined) return { answer: 'BEHIND', lane: waitsFor, ...done };
       const before = this.copy();
       for (const event of events) {
         if (event.offset < this.cursors.get(lane)! || event.offset >= end) continue;
         const outcome = event.isVoid ? this.takeBack(topic, lane, event) : this.count(topic, lane, event);
         if (outcome === 'overflow') {
           Object.assign(this, before);
-          return { answer: 'REJECTED', detail: 'a total would pass 2^63-1' };
+          return { answer: 'REJECTED', detail: 'a total would pass 2^63-1', ...done };
         }
         if (outcome.startsWith('mismatch ')) {
           const detail = outcome.slice('mismatch '.length);
-          return { answer: 'VOID_MISMATCH', offset: event.offset, detail, ...counts };
+          return { answer: 'VOID_MISMATCH', offset: event.offset, detail, ...done };
         }
         if (outcome === 'duplicate') counts.duplicates += 1;
         else if (outcome === 'voided') counts.voided += 1;
@@ -69,6 +70,7 @@ export class TotalsModel {
       }
       this.cursors.set(lane, end);
       this.epochs.set(lane, epoch);
+      done = { applied: { ...counts } };
     }
     return { answer: 'APPLIED', ...counts };
   }

@@ -1,4 +1,6 @@
 import { LOOP_LIMIT_MS } from '../../../src/ingest/health/check-health';
+import type { ApplyAnswer, Chunk } from '../../../src/redis/apply/chunk';
+import { RedisUnavailableError } from '../../../src/redis/redis-errors';
 import { eventually } from '../../kit/eventually';
 import {
   countTo,
@@ -122,6 +124,47 @@ it('publishes bad events before the cursor passes them', async () => {
   ]);
   expect(deadLetters.records[0]?.headers).toEqual({ h: Buffer.from('x') });
   expect(runner.status().rejected).toBe(2);
+});
+
+it('publishes a dead letter once and counts what was applied, however often its chunk waits', async () => {
+  let tries = 0;
+  class WaitingTotals extends MemoryTotals {
+    override async apply(partition: number, chunk: Chunk): Promise<ApplyAnswer> {
+      tries += 1;
+      if (tries === 1) throw new RedisUnavailableError('here', 'away');
+      if (tries === 2) return { answer: 'BEHIND', lane: 'other' };
+      if (tries > 3) return super.apply(partition, chunk);
+      const half = await super.apply(partition, { ...chunk, next: 2, events: chunk.events.slice(0, 1) });
+      if (half.answer !== 'APPLIED') throw new Error(half.answer);
+      return { answer: 'BEHIND', lane: 'other', applied: half };
+    }
+  }
+  const totals = new WaitingTotals(3);
+  const deadLetters = new MemoryDeadLetters();
+  const observed: number[] = [];
+  await usage.publisher.publish(
+    usage.topic,
+    ['good', 'bad', 'bad', 'good'].map((value) => ({ key: null, value, partition: 0 })),
+  );
+  const runner = usage.runner(totals, {
+    deadLetters,
+    rate: (message) =>
+      String(message.value) === 'good'
+        ? rateAnything(message)
+        : { ok: false, reason: 'malformed_json', detail: 'no JSON' },
+    metrics: {
+      observeDelay: () => undefined,
+      observeDeadLetters: (letters) => void observed.push(...letters.map(({ offset }) => offset)),
+    },
+  });
+  await runner.start();
+  await eventually(() => totals.cursors.get(0) === 4);
+  await runner.stop();
+  expect(tries).toBeGreaterThan(3);
+  expect(totals.offsets(0)).toEqual([0, 3]);
+  expect(deadLetters.records.map(({ offset }) => offset)).toEqual([1, 2]);
+  expect(observed).toEqual([1, 2]);
+  expect(runner.status()).toMatchObject({ counted: 2, rejected: 2 });
 });
 
 it('does not pass a bad event whose dead letter cannot be published', async () => {

@@ -114,7 +114,7 @@ test('several partitions in one shard, by two processes, on a Redis that goes ba
             const answer = await apply(stores[one.member]!, SHARD, chunk);
             if (answer.answer === 'BEHIND') {
               behind += 1;
-              expect(expected.answer).toBe('BEHIND');
+              expect({ ...expected, lane: '' }).toEqual({ ...answer, lane: '' });
             } else expect(answer).toEqual(expected);
             break;
           }

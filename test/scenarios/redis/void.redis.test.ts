@@ -99,7 +99,7 @@ test('one that would take back more than there is, is told apart and writes noth
   await send(one('a'), one('b', { day: '2026-07-16' }));
   const wrong = voidOf('a', { usages });
   expect(await send(one('c', { day: '2026-07-17' }), wrong)).toMatchObject({
-    ...{ answer: 'VOID_MISMATCH', offset: 3, counted: 1 },
+    ...{ answer: 'VOID_MISMATCH', offset: 3, applied: { counted: 1 } },
     detail: '2026-07-15/session.webrtc',
   });
   next = 3;
