@@ -112,7 +112,10 @@ export async function closeMonth(
       holds: [damaged.hold, ...(differing === undefined ? [] : [holdDiffering(differing, month)])],
       ledger: { publisher, topic: topicName(prefix, 'billing.invoices'), mayPublish },
     }),
-  );
+  ).catch(async (error: unknown) => {
+    await invoices.doubt(); // It may have missed one of them.
+    throw error;
+  });
   progress.end();
   await mayPublish();
   await guard.remove();

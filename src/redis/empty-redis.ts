@@ -18,7 +18,7 @@ export async function emptyRedis(store: Store, shardCount: number): Promise<void
   );
   // These go last: a server refills the views from these positions, and would not refill what is
   // deleted later.
-  const shown = [keys.projectsShown, keys.closesShown, keys.invoicesShown];
+  const shown = [keys.projectsShown, keys.closesShown, keys.invoicesShown, ...keys.invoiceIndexes];
   const kept = new Set([keys.rebuilding, ...shards.map(({ rebuilding }) => rebuilding), ...shown]);
   for (const pattern of keys.patterns) {
     for await (const page of eachPageOfKeys(store, pattern))

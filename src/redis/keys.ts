@@ -89,6 +89,10 @@ export interface Keys {
   readonly closesShown: string;
   /** String: how far the invoices show their ledger. It is not used on a cluster. */
   readonly invoicesShown: string;
+  /** Hashes, on a cluster only: which invoices Redis shows. See invoice-index.ts. */
+  readonly invoiceIndexes: readonly string[];
+  /** String: the masters of a cluster whose invoices were compared with their index. */
+  readonly invoicesCompared: string;
   /** String: since when Redis knows which sign-in links were used. See redeem-link.lua. */
   readonly linksSince: string;
   /** String: exists while a sign-in link that was used could be used again. */
@@ -104,6 +108,9 @@ export interface Keys {
 /** What may follow the prefix in a key of this installation. */
 const OWN_KEY =
   /^(usage:(\{\d+\}:|(shards|topics|rebuilding|generation|evicted)$)|billing:((projects|closes|verified|invoices-shown)$|shown:\{|invoices:|invoiced:))/;
+
+/** Enough to spread them over the masters, and few enough to read their positions each second. */
+const INVOICE_INDEXES = 64;
 
 /** Digits of a segment's number in a key, so that keys sort in the order of segments. */
 const SEGMENT_DIGITS = 8;
@@ -147,6 +154,8 @@ export function createKeys(prefix: string): Keys {
     closesShown: shownKey(`${root}billing:closes`),
     verified: `${root}billing:verified`,
     invoicesShown: `${root}billing:invoices-shown`,
+    invoiceIndexes: Array.from({ length: INVOICE_INDEXES }, (_, i) => shownKey(`${root}invoices-${i}`)),
+    invoicesCompared: shownKey(`${root}invoices`),
     linksSince: `${root}sign-in:{links}:since`,
     usedLink: (token) => `${root}sign-in:{links}:used:${token}`,
     session: (cookieHash) => `${root}sign-in:session:${cookieHash}`,

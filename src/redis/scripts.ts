@@ -30,6 +30,7 @@ declare module 'ioredis' {
       ...periods: string[]
     ): Result<[begun: string, ended: string, ...ids: (string | number)[]], Context>;
     showView(position: string, view: string, ...positionsAndRecords: string[]): Result<ScriptAnswer, Context>;
+    showIndex(index: string, ...positionsAndDocuments: string[]): Result<ScriptAnswer, Context>;
     showInvoices(keyCount: number, ...keysAndArguments: string[]): Result<ScriptAnswer, Context>;
     swapField(hash: string, field: string, before: string, after: string): Result<ScriptAnswer, Context>;
     redeemLink(
@@ -62,6 +63,7 @@ const SCRIPTS = [
   { name: 'sealFreeze', files: ['seal-freeze.lua'], numberOfKeys: 3 },
   { name: 'readWrites', files: ['ids.lua', 'read-writes.lua'], numberOfKeys: 2 },
   { name: 'showView', files: ['show-view.lua'], numberOfKeys: 2 },
+  { name: 'showIndex', files: ['show-index.lua'], numberOfKeys: 1 },
   { name: 'swapField', files: ['swap-field.lua'], numberOfKeys: 1 },
   { name: 'redeemLink', files: ['redeem-link.lua'], numberOfKeys: 2 },
   // The number of keys comes with each call.

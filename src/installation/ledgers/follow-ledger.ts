@@ -31,6 +31,8 @@ export interface LedgerFollower {
    * and position together. If this is true, what was read in between was right.
    */
   holds(): Promise<boolean>;
+  /** Makes the next `catchUp` search for everything that Redis lacks. */
+  doubt(): Promise<void>;
   /** Why `catchUp` would refuse this ledger. Shows nothing. */
   refusal(): Promise<LedgerRefusal | undefined>;
 }
@@ -66,9 +68,6 @@ export async function catchUpLedgers(kafka: KafkaClient, store: Store, prefix: s
   await Promise.all([projects.catchUp(), closes.catchUp(), invoices.catchUp()]);
 }
 
-/** How many records are shown in one step, which blocks Redis. */
-const PAGE = 200;
-
 /**
  * Follows a ledger. It is the only writer of the view, and stores its position beside it. So Redis
  * shows the ledger up to that position, whatever it has lost. Several processes may follow at once.
@@ -97,8 +96,8 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
     const progress = createProgress(view.ledger);
     const range = { topic, partition: 0, from, to: end };
     for await (const records of readLedgerRange(kafka, view.ledger, range)) {
-      for (let first = 0; first < records.length; first += PAGE) {
-        const page = records.slice(first, first + PAGE);
+      for (let first = 0; first < records.length; first += view.pageRecords) {
+        const page = records.slice(first, first + view.pageRecords);
         if (!(await show(page.at(-1)!.offset + 1, page))) return false;
         progress.update(page.at(-1)!.offset - from, end - from);
       }
@@ -126,6 +125,7 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
         if (refusal !== undefined) throw errorOf(refusal);
         const begun = found.position ? { ...found.position, topicId } : beginning(topicId);
         if (!(await showUpTo(range, found, begun, (added) => (total += added)))) continue;
+        await view.noteWhole?.(found);
         reached = { ...begun, next: range.end };
         return total;
       }
@@ -134,6 +134,7 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
       const { position } = await view.find();
       return reached === undefined || (position?.run === reached.run && position.next >= reached.next);
     },
+    doubt: () => view.doubt?.() ?? Promise.resolve(),
     refusal: async () => (await look()).refusal,
   };
 }

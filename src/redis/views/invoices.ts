@@ -1,68 +1,31 @@
 import { parseCopy } from '../../lib/document';
 import { Cluster } from 'ioredis';
-import {
-  creditNoteEntry,
-  isCreditNoteEntry,
-  parseInvoiceId,
-  runningNumber,
-} from '../../billing/invoice/invoice-id';
+import { creditNoteEntry, isCreditNoteEntry, runningNumber } from '../../billing/invoice/invoice-id';
 import { eachMember } from '../scan';
-import { parsePosition, positionText, type LedgerRecord, type LedgerView, type Shown } from './ledger-view';
-import type { Command, Store } from '../store';
+import { shownOf, type ShownInvoice } from './write-invoices';
+import { checkNoneLost, invoiceIndexView, readIndexed } from './invoice-index';
+import { PAGE_RECORDS, parsePosition, positionText, type LedgerView, type Shown } from './ledger-view';
+import type { Store } from '../store';
 import { monthOf } from '../../rating/month';
 
-export interface ShownInvoice {
-  readonly project: string;
-  /** The month of an invoice, or a month's `creditNoteEntry`. */
-  readonly entry: string;
-  /** As published, byte for byte; null if it was withdrawn. */
-  readonly json: string | null;
-}
-
-/** Shows documents of the invoice ledger. Repeatable. */
-export async function writeInvoices(store: Store, documents: readonly ShownInvoice[]): Promise<void> {
-  await store.send(
-    documents.flatMap(({ project, entry, json }): Command[] =>
-      json === null
-        ? [['hdel', store.keys.invoices(project), entry]]
-        : [
-            ['hset', store.keys.invoices(project), entry, json],
-            ['sadd', store.keys.invoiced(monthOf(entry)), project],
-          ],
-    ),
-  );
-}
-
 /**
- * The invoices and credit notes, by their ids. On a cluster they are in many slots, whose nodes may
- * each lose their tail. No position could be relied on there, so each view begins at the start of
- * its ledger.
+ * The invoices and credit notes, by their ids. On one server they and their position change in one
+ * step. On a cluster they are in many slots: see invoice-index.ts.
  */
 export function invoicesView(store: Store): LedgerView {
+  if (store.redis instanceof Cluster) return invoiceIndexView(store);
   const key = store.keys.invoicesShown;
-  let onCluster = '';
-  const isCluster = store.redis instanceof Cluster;
   return {
     ledger: 'billing.invoices',
+    pageRecords: PAGE_RECORDS,
     async find() {
-      const text = isCluster ? onCluster : ((await store.redis.get(key)) ?? '');
+      const text = (await store.redis.get(key)) ?? '';
       return { text, position: parsePosition(text) };
     },
-    async show({ text }, next, records) {
-      const documents = records.flatMap(shownOf);
-      const nextText = positionText(next);
-      if (!isCluster) return showInvoices(store, text, nextText, documents);
-      await writeInvoices(store, documents);
-      onCluster = nextText;
-      return { added: 0, text: nextText };
-    },
+    show: ({ text }, next, records) =>
+      showInvoices(store, text, positionText(next), records.flatMap(shownOf)),
     forget: async () => void (await store.redis.del(key)),
   };
-}
-
-function shownOf({ key, value }: LedgerRecord): ShownInvoice[] {
-  const id = parseInvoiceId(key);
-  return id === undefined ? [] : [{ project: id.project, entry: id.entry, json: value }];
 }
 
 async function showInvoices(
@@ -105,6 +68,8 @@ export interface InvoicedBefore {
 /**
  * What several projects were invoiced so far, in their order. Normally it reads at most two
  * invoices of each.
+ *
+ * @throws TallymanError `REDIS_WENT_BACK` if a cluster has lost one of their documents
  */
 export async function readInvoicedBefore(
   store: Store,
@@ -112,7 +77,10 @@ export async function readInvoicedBefore(
   projects: readonly string[],
 ): Promise<InvoicedBefore[]> {
   const keys = projects.map((project) => store.keys.invoices(project));
+  const isCluster = store.redis instanceof Cluster;
+  const listed = isCluster ? await readIndexed(store, projects) : [];
   const entries = (await store.send(keys.map((key) => ['hkeys', key]))) as string[][];
+  if (isCluster) checkNoneLost(projects, listed, entries);
   const months = entries.map((all) => all.filter((entry) => !isCreditNoteEntry(entry)));
   const own = await readFields(
     store,

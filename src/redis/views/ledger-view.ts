@@ -16,12 +16,15 @@ export interface FoundPosition {
   readonly text: string;
   /** undefined if the ledger must be shown from its start. */
   readonly position: ViewPosition | undefined;
+  /** The masters on which the whole view was found just now: see invoice-index.ts. */
+  readonly foundWholeOn?: string;
 }
 
 export interface LedgerRecord {
   readonly key: string;
   /** null withdraws the key. */
   readonly value: string | null;
+  readonly offset: number;
 }
 
 export interface Shown {
@@ -35,6 +38,8 @@ export interface Shown {
 export interface LedgerView {
   /** The name of the ledger, without the installation's prefix. */
   readonly ledger: 'billing.projects' | 'billing.closes' | 'billing.invoices';
+  /** How many records are shown in one step, which blocks Redis. */
+  readonly pageRecords: number;
   find(): Promise<FoundPosition>;
   /**
    * Shows records and moves the position in one step.
@@ -47,9 +52,16 @@ export interface LedgerView {
     next: ViewPosition,
     records: readonly LedgerRecord[],
   ): Promise<Shown | undefined>;
+  /** Notes what `find` has compared, so that it is not compared again. */
+  noteWhole?(found: FoundPosition): Promise<void>;
+  /** Makes the next `find` compare again. */
+  doubt?(): Promise<void>;
   /** Makes the view show its whole ledger again. */
   forget(): Promise<void>;
 }
+
+/** A few milliseconds of Redis. */
+export const PAGE_RECORDS = 200;
 
 export const beginning = (topicId: string | undefined): ViewPosition => ({
   next: 0,
@@ -87,6 +99,7 @@ export function closesView(store: Store): LedgerView {
 function hashView(store: Store, ledger: LedgerView['ledger'], view: string, position: string): LedgerView {
   return {
     ledger,
+    pageRecords: PAGE_RECORDS,
     async find() {
       // In this order: what is shown in between moves the position, and does not look like a lost
       // field.

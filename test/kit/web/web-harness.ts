@@ -13,7 +13,7 @@ import type { RatedEvent } from '../../../src/rating/usage';
 import { openKafka } from '../../../src/kafka/client';
 import { apply } from '../../../src/redis/apply/apply-chunk';
 import { initCursor } from '../../../src/redis/cursors';
-import { writeInvoices } from '../../../src/redis/views/invoices';
+import { writeInvoices } from '../../../src/redis/views/write-invoices';
 import { beginning, projectsView } from '../../../src/redis/views/ledger-view';
 import { writeShardCount } from '../../../src/redis/usage/read-usage';
 import { saveSession } from '../../../src/redis/sign-ins';
@@ -84,7 +84,7 @@ export async function webHarness(
   await app.listen({ host: '127.0.0.1', port: 0 });
   const view = projectsView(store);
   const set = async (document: ProjectDocument): Promise<void> => {
-    const record = { key: document.project, value: JSON.stringify(document) };
+    const record = { key: document.project, value: JSON.stringify(document), offset: 0 };
     await view.show(await view.find(), beginning(undefined), [record]);
   };
   await set({ project: 'acme', plans: [{ plan: 'ship', from: '2026-01-01' }] });

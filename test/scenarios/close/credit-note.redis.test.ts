@@ -4,7 +4,7 @@ import { issueInvoices, type InvoiceReport } from '../../../src/close/issue-invo
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 import type { PublishRecord } from '../../../src/kafka/producer';
 import { writeFrozenPart } from '../../../src/redis/usage/frozen-month';
-import { writeInvoices } from '../../../src/redis/views/invoices';
+import { writeInvoices } from '../../../src/redis/views/write-invoices';
 import { writeProject } from '../../../src/redis/views/projects';
 import { writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';

@@ -5,7 +5,7 @@ import { issueInvoices, type InvoiceReport } from '../../../src/close/issue-invo
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 import type { PublishRecord } from '../../../src/kafka/producer';
 import { writeFrozenPart } from '../../../src/redis/usage/frozen-month';
-import { writeInvoices } from '../../../src/redis/views/invoices';
+import { writeInvoices } from '../../../src/redis/views/write-invoices';
 import { writeProject } from '../../../src/redis/views/projects';
 import { writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
@@ -44,10 +44,10 @@ async function hold(
 
 function close(month: string): Promise<InvoiceReport> {
   const publish = async (_topic: string, records: readonly PublishRecord[]): Promise<void> =>
-    writeInvoices(
+    void (await writeInvoices(
       store,
       records.map(({ key, value }) => ({ ...parseInvoiceId(String(key))!, json: String(value) })),
-    );
+    ));
   return issueInvoices({
     ...{ store, catalog: builtInCatalog, calendar: createBillingCalendar('UTC') },
     ...{ month, issuedAt: '2026-10-01T01:00:00.000Z' },

@@ -10,8 +10,8 @@ import {
   readInvoiceNumbers,
   readInvoices,
   readInvoicesOfMonth,
-  writeInvoices,
 } from '../../../src/redis/views/invoices';
+import { writeInvoices } from '../../../src/redis/views/write-invoices';
 import { parsePosition, projectsView, type Shown } from '../../../src/redis/views/ledger-view';
 import { eachProject, readProject, writeProject } from '../../../src/redis/views/projects';
 import {
@@ -278,7 +278,7 @@ describe('the views of the ledger', () => {
     const view = invoicesView(store);
     const show = async (text: string, next: number, entry: string): Promise<Shown | undefined> =>
       view.show({ text, position: parsePosition(text) }, { next, topicId: 'id', run: 'run' }, [
-        { key: `ranged-${entry}`, value: `{"next":${next}}` },
+        { key: `ranged-${entry}`, value: `{"next":${next}}`, offset: next - 1 },
       ]);
     expect(await show('', 3, '2026-01')).toEqual({ added: 1, text: '3 id run' });
     expect(await show('', 4, '2026-02')).toBeUndefined(); // Another has shown it meanwhile,
@@ -298,8 +298,8 @@ describe('the views of the ledger', () => {
     await view.forget();
     const begun = { next: 2, topicId: undefined, run: 'run' };
     const records = [
-      { key: 'a', value: '{"a":1}' },
-      { key: 'b', value: '{"b":1}' },
+      { key: 'a', value: '{"a":1}', offset: 0 },
+      { key: 'b', value: '{"b":1}', offset: 1 },
     ];
     await store.redis.hset(store.keys.projects, 'stale', '{}');
     const found = await view.find();

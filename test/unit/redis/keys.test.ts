@@ -53,7 +53,8 @@ test.each(['', 'acme', 'usage', 'billing'])('an installation owns its own keys o
         keys.idSegment(3, 'first', 'usage.agent', 1),
       ],
       ...[keys.shardCount, keys.topicIds, keys.rebuilding, keys.generation, keys.evicted, keys.verified],
-      ...[keys.closes, keys.projectsShown, keys.closesShown, keys.invoicesShown],
+      ...[keys.closes, keys.projectsShown, keys.closesShown, keys.invoicesShown, keys.invoicesCompared],
+      ...keys.invoiceIndexes,
     ];
   };
   const owns = (key: string): boolean => createKeys(prefix).owns(key);
