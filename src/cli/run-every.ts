@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option } from 'commander';
 import { withContext, type Context } from '../installation/context';
 import { processMetrics, serveProbes, type Readiness } from '../lib/health-server';
 import { pause } from '../lib/process/poller';
+import { stopsInOrder } from '../lib/process/stop-signal';
 import { spanArgument } from './lib/arguments';
 import { describeError } from './lib/describe-error';
 
@@ -30,9 +31,8 @@ export async function runEvery(
 ): Promise<void> {
   if (everyMs === undefined) return withContext(run);
   await withContext(async ({ config, logger }) => {
-    // A run may be killed at any moment. As process 1 of a container, Node ignores what it has no
-    // handler for.
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(0));
+    // A run may be killed at any moment.
+    stopsInOrder();
     let problems: Readiness['problems'] = [];
     const readiness = (): Readiness => ({ ready: problems.length === 0, problems });
     await serveProbes(config.health, readiness, processMetrics(), logger);

@@ -4,7 +4,7 @@ const load = Module._load;
 Module._load = function (name, ...rest) {
   if (name === 'commander') {
     Module._load = load;
-    process.kill(process.pid, 'SIGTERM');
+    process.kill(process.pid, process.env.STOP_SIGNAL || 'SIGTERM');
   }
   return load.call(this, name, ...rest);
 };

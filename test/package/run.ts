@@ -97,7 +97,7 @@ function installed(run: Shell, tarball: string): void {
   say(`Node ${run('node --version').trim()}`);
   install(run, `--engine-strict --omit=dev ${tarball}`);
   runReadme(run, inPackage);
-  run(`npx tallyman invoices pdf acme-${runMonth} --output invoice.pdf`);
+  run(`npx tallyman invoices pdf acme-${runMonth} --out invoice.pdf`);
   expectText(readFileSync(join(run.folder, 'invoice.pdf'), 'latin1'), '%PDF-');
 
   writeFileSync(join(run.folder, 'example.mjs'), codeBlocks('library.md', 'js')[0]!);
@@ -133,7 +133,7 @@ async function withoutOptional(run: Shell, tarball: string, { KAFKA_BROKERS }: S
   );
   if (found.length > 0) throw new Error(`--omit=optional left ${found.join(', ')}`);
   runReadme(run, inPackage);
-  run(`npx tallyman invoices pdf acme-${runMonth} --output invoice.pdf`);
+  run(`npx tallyman invoices pdf acme-${runMonth} --out invoice.pdf`);
   expectText(readFileSync(join(run.folder, 'invoice.pdf'), 'latin1'), '%PDF-');
 
   const invoice = JSON.parse(run(`npx tallyman invoices show acme-${runMonth} --json`)) as object;

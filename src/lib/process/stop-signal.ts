@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Logger } from '../logger';
 
 export interface StopSignal {
@@ -12,11 +13,16 @@ export interface StopSignal {
 /** A shell's code for Ctrl-C. A script must not take an interrupted job for a finished one. */
 export const EXIT_INTERRUPTED = 130;
 
-let onSignalWhileStarting: (() => void) | undefined;
+let onSignalWhileStarting: ((signal: NodeJS.Signals) => void) | undefined;
 
-/** The first SIGINT or SIGTERM ends the process in good order, before it has begun to start. */
-export function stopsWhileLoading(): void {
+/** Until `signalled` is called, SIGINT or SIGTERM ends the process at once and in good order. */
+export function stopsInOrder(): void {
   startWith(() => process.exit(0));
+}
+
+/** Until `signalled` is called, a signal ends the process with the exit code of a shell for it. */
+export function diesOfSignal(): void {
+  startWith((signal) => process.exit(128 + constants.signals[signal]));
 }
 
 /**
@@ -56,7 +62,7 @@ export function signalled(): StopSignal {
 }
 
 /** Without a listener in between, Node would forget a signal that came while it was loading. */
-function startWith(onSignal: () => void): void {
+function startWith(onSignal: (signal: NodeJS.Signals) => void): void {
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   removeStarting();

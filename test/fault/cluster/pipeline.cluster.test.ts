@@ -33,7 +33,7 @@ const VERBS = [
   'invoices list',
   `invoices show ${invoice}`,
   `invoices csv --month ${MONTH}`,
-  `invoices pdf ${invoice} --output -`,
+  `invoices pdf ${invoice} --out -`,
   `invoices preview ${project}`,
   `explain ${invoice}`,
   'dead-letters list',

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
+import type { Context } from '../../../installation/context';
 import { TallymanError } from '../../../lib/errors';
-import { createTokens, type Tokens } from '../../../web/http/tokens';
+import { createTokens } from '../../../web/http/tokens';
 import { needAuthSecret } from '../../lib/auth-secret';
 import { printJson, printLine } from '../../lib/output';
 
@@ -26,9 +27,8 @@ Examples:
       const { withContext } = await import('../../../installation/context.js');
       const { revoke } = await import('../../../installation/revocations.js');
       await withContext(async (context) => {
-        const signed = createTokens(needAuthSecret(context));
         const revoked = {
-          tokens: given.map((token) => idOf(signed, token)),
+          tokens: given.map((token) => idOf(context, token)),
           subjects: subject === undefined ? [] : [subject],
         };
         if (given.length === 0 && subject === undefined)
@@ -40,10 +40,13 @@ Examples:
     });
 }
 
-/** A token is not an id, and its id is not in a token that somebody else has changed. */
-function idOf(tokens: Tokens, given: string): string {
+/**
+ * The id in a token is read only if this installation signed it. An id that is given as such needs
+ * no secret.
+ */
+function idOf(context: Pick<Context, 'config'>, given: string): string {
   if (!/^[\w-]+\.[\w-]+\.[\w-]*$/.test(given)) return given;
-  const answer = tokens.verify(given);
+  const answer = createTokens(needAuthSecret(context)).verify(given);
   if (answer.ok) return answer.session.id;
   throw new TallymanError(
     'BAD_TOKEN',

@@ -43,9 +43,9 @@ test('another format is refused with those that there are', async () => {
 });
 
 test('each verb that prints a list has the option, beside --json', () => {
-  const verbs = commandTree(createProgram())
-    .filter(({ options }) => options.some(({ flags }) => flags.includes('--output')))
-    .filter(({ path }) => path !== 'invoices pdf');
+  const verbs = commandTree(createProgram()).filter(({ options }) =>
+    options.some(({ flags }) => flags.includes('--output')),
+  );
   expect(verbs.map(({ path }) => path).sort()).toEqual([
     'alerts list',
     'dead-letters list',

@@ -17,9 +17,8 @@ export function verb(): Command {
       'Write an issued invoice or credit note as a PDF with its JSON attached, or all of a month. The same document gives the same bytes.',
     )
     .argument('[invoice]', INVOICE_ARGUMENT)
-    .option('--output <file>', 'the file to write; - for stdout (default: <invoice>.pdf)')
     .option('--month <month>', 'all invoices and credit notes of the month YYYY-MM', monthArgument)
-    .option('--out <folder>', 'with --month: the folder to write to')
+    .option('--out <path>', 'the file to write, - for stdout (default: <invoice>.pdf); with --month, the folder')
     .addHelpText(
       'after',
       `
@@ -27,7 +26,7 @@ With --month, files that exist are kept, so a run that was stopped can be repeat
 
 Examples:
   tallyman invoices pdf acme-2026-10
-  tallyman invoices pdf acme-2026-10 --output - | lpr
+  tallyman invoices pdf acme-2026-10 --out - | lpr
   tallyman invoices pdf --month 2026-10 --out invoices/`,
     )
     .action(async (id: string | undefined, options: PdfOptions) => {
@@ -37,15 +36,15 @@ Examples:
           'WHICH_INVOICE',
           'Name an invoice, or use --month for all invoices of a month.',
         );
-      if ((out === undefined) !== (month === undefined))
-        throw new TallymanError('BAD_ARGUMENTS', '--month and --out belong together: use both or neither.');
+      if (month !== undefined && out === undefined)
+        throw new TallymanError('BAD_ARGUMENTS', 'With --month, name the folder to write to: --out invoices/.');
       await withContext(async (context) => {
         if (id === undefined) return writeMonth(await caughtUp(context, 'invoices'), month!, out!);
         // Fonts and their tools take 40 MB and a quarter of a second, so they are loaded only for a
         // PDF.
         const { renderInvoicePdf } = await import('../../../../pdf/invoice-pdf.js');
         const pdf = await renderInvoicePdf(await findInvoice(context, id));
-        const file = options.output ?? `${id}.pdf`;
+        const file = out ?? `${id}.pdf`;
         if (file === '-') {
           process.stdout.write(pdf);
           return;
@@ -57,7 +56,6 @@ Examples:
 }
 
 interface PdfOptions {
-  readonly output?: string;
   readonly month?: string;
   readonly out?: string;
 }
