@@ -45,6 +45,7 @@ finish() {
   status=$?
   [ "$status" = 0 ] || docker compose logs --tail 20 --no-color >&2 || true
   docker compose down --volumes --timeout 2 >/dev/null 2>&1 || true
+  docker rm --force "$COMPOSE_PROJECT_NAME-stopped" >/dev/null 2>&1 || true
   rm -rf "$work"
 }
 trap finish EXIT
@@ -70,6 +71,15 @@ alone() { docker run --rm --read-only --cap-drop ALL --security-opt no-new-privi
   fail "tallyman --version prints $(alone tallyman --version)"
 left=$(alone --entrypoint find tallyman /tallyman -name '*.map' -o -name '.tsbuildinfo' -o -path '*/dist/bench' -o -path '*/src/dev')
 [ -z "$left" ] || fail "the image contains $left"
+
+say 'a verb that ends hears SIGTERM as process 1 of a container'
+stopped=$COMPOSE_PROJECT_NAME-stopped
+docker run --detach --interactive --network none --name "$stopped" tallyman publish - >/dev/null
+ends_of_it() { # a signal from before the program loads is lost
+  docker kill --signal TERM "$stopped"
+  [ "$(docker inspect --format '{{.State.Status}} {{.State.ExitCode}}' "$stopped")" = 'exited 143' ]
+}
+until_true 30 'it does not end with 143' ends_of_it
 
 up() { docker compose up --wait --quiet-pull "$@" >"$work/up" 2>&1 || { cat "$work/up" >&2; fail "up --wait $* did not exit with 0"; }; }
 

@@ -61,10 +61,10 @@ export interface Runner {
 type During = (what: string, wait: Promise<unknown>) => Promise<unknown>;
 
 /**
- * An idle fetch returns after this long, so that a stop does not wait long, and the loop visibly
- * turns.
+ * An idle fetch returns after this long. A stop waits for it, so does a heartbeat, and the loop
+ * visibly turns.
  */
-const MAX_WAIT_MS = 1_000;
+const MAX_WAIT_MS = 250;
 const REVIEW_INTERVAL_MS = 5_000;
 const CONCURRENT_PARTITIONS = 3;
 /**

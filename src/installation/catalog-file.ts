@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import type { ErrorObject } from 'ajv';
 import { buildCatalog } from '../billing/catalog/build-catalog';
 import type { Catalog, CatalogDocument } from '../billing/catalog/catalog';
 import builtIn from '../billing/catalog/livekit-cloud.json';
 import { TallymanError } from '../lib/errors';
 import { compileSchema, problemOf } from '../lib/schema';
-import { readFailure } from '../lib/text/input-file';
+import { readFailure, readTextFile } from '../lib/text/input-file';
 
 /**
  * Reads and checks a catalog file, or the built-in catalog if `path` is undefined.
@@ -23,7 +22,7 @@ export function loadCatalog(path?: string): { catalog: Catalog; document: Catalo
 
 function readJson(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    return JSON.parse(readTextFile(path));
   } catch (error) {
     throw badCatalog(path, [readFailure(error)]);
   }

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { Seller } from '../billing/invoice/invoice';
 import { TallymanError } from '../lib/errors';
-import { readFailure } from '../lib/text/input-file';
+import { readFailure, readTextFile } from '../lib/text/input-file';
 import { validatorOf } from '../lib/schema';
 
 /**
@@ -21,7 +20,7 @@ export function loadSeller(path: string | undefined): Seller | undefined {
 
 function readJson(path: string): { value: unknown; problems: string[] } {
   try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    const value: unknown = JSON.parse(readTextFile(path));
     return { value, problems: validatorOf('seller.v1.json')(value) };
   } catch (error) {
     return { value: undefined, problems: [readFailure(error)] };

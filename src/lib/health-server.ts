@@ -96,7 +96,7 @@ async function startHealthServer({ host, port, routes }: HealthServerOptions): P
       reject(
         new TallymanError(
           'HEALTH_PORT_TAKEN',
-          `TALLYMAN_HEALTH_PORT: cannot listen on ${host}:${port}: ${error.message}`,
+          `TALLYMAN_HEALTH_PORT: cannot listen on ${host}:${port}: ${error.message}. Set it to a free port.`,
           { host, port },
         ),
       ),

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { isZone } from '../rating/billing-calendar';
 import { parseSpan } from './text/duration-text';
+import { readFailure, readTextFile } from './text/input-file';
 
 /** What a setting's text can be, and how it is read. */
 export interface Kind<T> {
@@ -79,11 +79,11 @@ export const mebibytes: Kind<number> = {
 export const pemFile: Kind<string> = {
   read(path) {
     try {
-      const value = readFileSync(path, 'utf8');
+      const value = readTextFile(path);
       if (value.includes('-----BEGIN ')) return { value };
       return { problem: `names "${path}", which is not PEM: use a file with -----BEGIN ... lines` };
     } catch (error) {
-      return { problem: `names "${path}", which cannot be read: ${String(error)}` };
+      return { problem: `names "${path}", which cannot be read: ${readFailure(error)}` };
     }
   },
 };

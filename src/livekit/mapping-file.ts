@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { LiveKitMapping } from '../../schemas/types';
 import { TallymanError } from '../lib/errors';
-import { readFailure } from '../lib/text/input-file';
+import { readFailure, readTextFile } from '../lib/text/input-file';
 import { validatorOf } from '../lib/schema';
 import { DEFAULT_PROJECT_PATTERN } from './project-of-room';
 import type { MappingRules } from './usage-of-webhook';
@@ -17,7 +16,7 @@ export function loadMappingRules(path: string | undefined): MappingRules {
   let document: LiveKitMapping = {};
   let pattern = DEFAULT_PROJECT_PATTERN;
   try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    const value: unknown = JSON.parse(readTextFile(path));
     problems.push(...validatorOf('livekit-mapping.v1.json')(value));
     document = value as LiveKitMapping;
     if (problems.length === 0 && document.roomPattern !== undefined) {

@@ -60,6 +60,15 @@ export async function recountMonth(options: MonthRecount): Promise<ReadonlyMap<s
   }
 }
 
+/**
+ * Checked before a month is frozen for a recount that cannot run.
+ *
+ * @throws TallymanError `NO_SCRATCH_SPACE`
+ */
+export function checkScratchSpace(): void {
+  rmSync(scratchDirectory(), { recursive: true, force: true });
+}
+
 function scratchDirectory(): string {
   try {
     return mkdtempSync(join(tmpdir(), 'tallyman-recount-'));

@@ -55,6 +55,16 @@ export function spanArgument(text: string): number {
   return spanMs;
 }
 
+const INTERVAL_MIN_MS = 100;
+
+/** A shorter one, such as 0s, would keep Kafka and Redis busy with nothing else. */
+export function intervalArgument(text: string): number {
+  const spanMs = spanArgument(text);
+  if (spanMs < INTERVAL_MIN_MS)
+    throw new InvalidArgumentError(`"${text}" is too short: write ${INTERVAL_MIN_MS}ms or more.`);
+  return spanMs;
+}
+
 /** An option that takes a duration. Its help shows the default as a person would write it: `1h`. */
 export function durationOption(
   flags: string,

@@ -41,7 +41,7 @@ export function describeError(error: unknown): TallymanError {
       { cause: error },
     );
   }
-  const { syscall, address, port, path } = (root ?? {}) as NodeJS.ErrnoException & ListenError;
+  const { syscall, code: errno, address, port, path } = (root ?? {}) as NodeJS.ErrnoException & ListenError;
   if (syscall === 'listen')
     return new TallymanError(
       'PORT_TAKEN',
@@ -49,7 +49,7 @@ export function describeError(error: unknown): TallymanError {
       {},
       { cause: error },
     );
-  if (syscall !== undefined && path !== undefined)
+  if (syscall !== undefined && (path !== undefined || DISK_FAULTS.has(errno ?? '')))
     return new TallymanError(
       'FILE_UNUSABLE',
       `${message}. Check the path, its permissions and the free space.`,
@@ -63,6 +63,9 @@ export function describeError(error: unknown): TallymanError {
     { cause: error },
   );
 }
+
+/** Node names no path where an open file is written. */
+const DISK_FAULTS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EROFS']);
 
 /** What the text of an error of kafkajs contains, and what to do then. */
 const KAFKA_REMEDIES: readonly (readonly [pattern: RegExp, remedy: string])[] = [

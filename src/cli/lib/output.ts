@@ -1,4 +1,6 @@
+import { open, rm } from 'node:fs/promises';
 import { refusesColour } from '../../lib/config';
+import { TallymanError } from '../../lib/errors';
 export { groupDigits } from '../../lib/text/number-text';
 
 /** A verb writes its result to stdout: as one JSON document for scripts, or as text for people. */
@@ -9,6 +11,32 @@ export function printJson(document: unknown): void {
 
 export function printLine(text = ''): void {
   process.stdout.write(`${text}\n`);
+}
+
+/**
+ * Writes a file that the user named. If the disk is full, no part of it is left behind.
+ *
+ * @throws TallymanError `FILE_UNUSABLE`, or what opening the file throws
+ */
+export async function writeOutput(
+  file: string,
+  data: string | Uint8Array,
+  flag: 'w' | 'wx' = 'w',
+): Promise<void> {
+  const handle = await open(file, flag);
+  try {
+    await handle.writeFile(data);
+  } catch (error) {
+    if ((await handle.stat()).isFile()) await rm(file, { force: true });
+    throw new TallymanError(
+      'FILE_UNUSABLE',
+      `Cannot write ${file}: ${(error as Error).message}. Check the free space.`,
+      { file },
+      { cause: error },
+    );
+  } finally {
+    await handle.close();
+  }
 }
 
 /** What is not the result: it must not reach the next program of a pipe. */

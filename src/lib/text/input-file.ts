@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { TallymanError } from '../errors';
@@ -45,8 +45,21 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'there is no such file',
   EISDIR: 'it is a folder',
+  ELOOP: 'it is a symbolic link to itself',
   EACCES: 'this user may not read it',
 };
+
+/**
+ * The text of a file that a setting names. A pipe without a writer would block the process for
+ * ever, and a device may never end.
+ *
+ * @throws Error for `readFailure`
+ */
+export function readTextFile(path: string): string {
+  const found = statSync(path);
+  if (!found.isFile() && !found.isDirectory()) throw new Error('it is not a regular file');
+  return readFileSync(path, 'utf8');
+}
 
 /** Why a file cannot be read, for people. */
 export function readFailure(error: unknown): string {

@@ -98,7 +98,7 @@ it('reads a batch of 150,000 records, of which kafkajs dies: it copies them over
   expect(records).toHaveLength(150_000);
   expect(records.at(-1)).toMatchObject({ offset: 149_999, value: Buffer.from('149999') });
   await expect(kafkajsDecoder().decode(responseBytes([[batch]]))).rejects.toThrow(RangeError);
-});
+}, 60_000);
 
 it('hides the records of aborted transactions, also to a fetch that begins inside several of them', async () => {
   // Two producers began before offset 10 and were aborted: kafkajs takes only one off its list per

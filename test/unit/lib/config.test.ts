@@ -180,6 +180,10 @@ test.each([
   [{ LIVEKIT_API_KEY: 'key' }, 'set LIVEKIT_API_SECRET too'],
   [{ KAFKA_SSL_KEY: 'package.json' }, 'set KAFKA_SSL_CERT too'],
   [{ KAFKA_SSL_CA: 'package.json' }, 'KAFKA_SSL_CA names "package.json", which is not PEM'],
+  [
+    { KAFKA_SSL_CA: '/dev/zero' },
+    'KAFKA_SSL_CA names "/dev/zero", which cannot be read: it is not a regular file',
+  ],
   [{ KAFKA_BROKERS: 'a:65536' }, 'KAFKA_BROKERS holds "a:65536"'],
   [{ REDIS_TLS_KEY: 'package.json' }, 'set REDIS_TLS_CERT too'],
   [{ REDIS_URL: 'redis://a,redis://b/2' }, 'REDIS_URL holds the database 2'],

@@ -10,7 +10,7 @@ import { logStart } from '../../../installation/log-start';
 import { usageTopics } from '../../../kafka/topics/topics';
 import { versionText } from '../../lib/version';
 import { openOnceLog } from '../../../kafka/ledger/append-once-topic';
-import { listVerb, durationOption } from '../../lib/arguments';
+import { durationOption, intervalArgument, listVerb } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { printList, type OutputOptions } from '../../lib/list-output';
 import { groupDigits, printLine, printTable, type Column } from '../../lib/output';
@@ -41,7 +41,9 @@ Examples:
     .addCommand(
       new Command('watch')
         .description('Publish alerts to billing.alerts, each once, until stopped.')
-        .addOption(durationOption('--interval <duration>', 'time between two checks', '30s'))
+        .addOption(
+          durationOption('--interval <duration>', 'time between two checks', '30s', intervalArgument),
+        )
         .option('--once', 'check once and exit')
         .option('--dry-run', 'check once, list the alerts that are due, and send none')
         .addHelpText(

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { catalogOn, type CatalogOn, type RateOn } from '../../../billing/catalog/shown-catalog';
 import { unpricedByAgents, type UnpricedByAgents } from '../../../billing/catalog/unpriced-by-agents';
@@ -8,7 +7,7 @@ import { builtInCatalogText, loadCatalog } from '../../../installation/catalog-f
 import { TallymanError } from '../../../lib/errors';
 import { dayArgument } from '../../lib/arguments';
 import { withContext } from '../../../installation/context';
-import { groupDigits, printJson, printLine, printTable, type Column } from '../../lib/output';
+import { groupDigits, printJson, printLine, printTable, writeOutput, type Column } from '../../lib/output';
 
 export function verb(): Command {
   return new Command('catalog')
@@ -67,7 +66,7 @@ Examples:
         process.stdout.write(builtInCatalogText());
         return;
       }
-      await writeFile(file, builtInCatalogText(), { flag: 'wx' });
+      await writeOutput(file, builtInCatalogText(), 'wx');
       printLine(file);
     });
 }

@@ -17,7 +17,7 @@ import { monthsFrozenTooEarly } from '../../../installation/ledgers/frozen-too-e
 import { restoreCloses, type CloseRecords } from '../../../installation/ledgers/restore-closes';
 import { createProgress } from '../../../lib/progress';
 import { roundingTable } from '../../../rating/rounding';
-import { recountMonth } from '../../../audit/second-count/recount-month';
+import { checkScratchSpace, recountMonth } from '../../../audit/second-count/recount-month';
 import { loadSeller } from '../../../installation/seller-file';
 import { createPublisher } from '../../../kafka/producer';
 import { usageTopics } from '../../../kafka/topics/topics';
@@ -79,6 +79,7 @@ Examples:
 
 async function close(context: Context, month: string | undefined, options: CloseOptions): Promise<void> {
   const { config, calendar, logger } = context;
+  if (options.verify) checkScratchSpace();
   const kafka = context.kafka();
   const store = await context.store();
   const { catalog } = loadCatalog(config.catalogPath);

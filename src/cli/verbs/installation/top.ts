@@ -1,10 +1,10 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { followLedgers } from '../../../installation/ledgers/follow-ledger';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { checkCoPartitioned, usageTopics } from '../../../kafka/topics/topics';
 import { createLogLook } from '../../../ingest/health/log-position';
 import { createOverviewReader } from '../../../ops/overview';
-import { durationOption, spanArgument } from '../../lib/arguments';
+import { durationOption, intervalArgument } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { printJson, printLine } from '../../lib/output';
 import { pause, polled } from '../../../lib/process/poller';
@@ -21,7 +21,6 @@ interface TopOptions {
 const LOOK_EVERY_MS = 1_000;
 /** An older answer does not show how fresh the totals are. */
 const STALE_MS = 10_000;
-const INTERVAL_MIN_MS = 100;
 
 export function verb(): Command {
   return new Command('top')
@@ -46,13 +45,6 @@ Examples:
       // Log lines would be written across the view, and the view itself shows what does not answer.
       return withContext((context) => top(context, options, isLive), isLive ? { logLevel: 'silent' } : {});
     });
-}
-
-function intervalArgument(text: string): number {
-  const spanMs = spanArgument(text);
-  if (spanMs < INTERVAL_MIN_MS)
-    throw new InvalidArgumentError(`"${text}" is too short: write ${INTERVAL_MIN_MS}ms or more.`);
-  return spanMs;
 }
 
 async function top(context: Context, options: TopOptions, isLive: boolean): Promise<void> {

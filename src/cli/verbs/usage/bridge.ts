@@ -3,7 +3,7 @@ import { withContext } from '../../../installation/context';
 import { TallymanError } from '../../../lib/errors';
 import { logStart } from '../../../installation/log-start';
 import { stopsWhileStarting } from '../../../lib/process/stop-signal';
-import { durationOption, projectArgument } from '../../lib/arguments';
+import { durationOption, intervalArgument, projectArgument } from '../../lib/arguments';
 import { versionText } from '../../lib/version';
 
 export function verb(): Command {
@@ -85,7 +85,9 @@ function livekitTransfer(): Command {
         .argParser(projectArgument)
         .makeOptionMandatory(),
     )
-    .addOption(durationOption('--every <duration>', 'how often the counters are read', '1m'))
+    .addOption(
+      durationOption('--every <duration>', 'how often the counters are read', '1m', intervalArgument),
+    )
     .addHelpText(
       'after',
       `

@@ -80,6 +80,8 @@ const mistakes: Mistake[] = [
   ['publish /tmp', {}, 2, 'NO_FILE', 'it is a folder'],
   ['catalog init /none/catalog.json', {}, 1, 'FILE_UNUSABLE', '/none/catalog.json'],
   ['invoices preview nobody', {}, 1, 'NO_PROJECT', 'projects list'],
+  ['close --verify', { TMPDIR: '/none' }, 2, 'NO_SCRATCH_SPACE', 'Set TMPDIR'],
+  ['catalog show', { TALLYMAN_CATALOG: '/dev/zero' }, 2, 'BAD_CATALOG', 'not a regular file'],
   ['projects import /tmp', {}, 2, 'NO_FILE', 'it is a folder'],
   ['projects import /none', {}, 2, 'NO_FILE', 'there is no such file'],
   ['catalog init /tmp', {}, 1, 'FILE_UNUSABLE', '/tmp'],
@@ -187,6 +189,26 @@ test('CSV that is not UTF-8 is refused with its line', async () => {
   const answer = await tallyman.run(['projects', 'import', join(folder, 'latin1.csv')]);
   expectHelp(answer, 'BAD_PROJECTS', 'latin1.csv:2: is not valid UTF-8');
 }, 60_000);
+
+test('CSV without a first row is refused', async () => {
+  const file = join(folder, 'empty.csv');
+  writeFileSync(file, '');
+  expectHelp(
+    await tallyman.run(['projects', 'import', file]),
+    'BAD_PROJECTS',
+    'must name project, plan, from',
+  );
+}, 60_000);
+
+test.each(['alerts watch', 'top', 'bridge livekit-transfer --project acme http://127.0.0.1:1'])(
+  '%s without a pause between two turns is refused',
+  async (words) => {
+    const option = words.startsWith('bridge') ? '--every' : '--interval';
+    const answer = await tallyman.run([...words.split(' '), option, '0s']);
+    expect(answer).toMatchObject({ code: 2, stderr: expect.stringContaining('is too short') as string });
+  },
+  60_000,
+);
 
 test('an e-mail is changed without touching the plans, and a dry run changes nothing', async () => {
   await tallyman.ok('projects', 'set', 'acme', '--plan', 'ship', '--from', '2026-10-01');

@@ -80,12 +80,18 @@ test.each([
 test.each([
   [0, null, 'consume'],
   [0, null, 'verify --follow'],
+  [0, null, 'close --every 1h'],
   [null, 'SIGTERM', 'consume --until-caught-up'],
   [null, 'SIGTERM', 'totals acme'],
+  [null, 'SIGINT', 'close'],
 ])('stopped while it loads: exit code %s, signal %s for %s', async (code, signal, words) => {
   const NODE_OPTIONS = `--require ${join(__dirname, '../../../kit/stop-at-load.js')}`;
-  const child = installation({ NODE_OPTIONS, KAFKA_BROKERS: address }).start(...words.split(' '));
+  const env = { NODE_OPTIONS, KAFKA_BROKERS: address, STOP_SIGNAL: signal ?? 'SIGTERM' };
+  const child = installation(env).start(...words.split(' '));
+  let output = '';
+  for (const stream of [child.stdout!, child.stderr!]) stream.on('data', (text) => (output += String(text)));
   expect(await once(child, 'close')).toEqual([code, signal]);
+  expect(output).toBe('');
 });
 
 test('the gateway, whose start waits for no server, stops in good order too', async () => {

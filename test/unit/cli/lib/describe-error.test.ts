@@ -65,3 +65,9 @@ test.each([
   expect(error).toMatchObject({ code, message: expect.stringContaining(remedy) });
   expect(error.message).not.toMatch(/\n|routines|\.c:/);
 });
+
+test.each(['ENOSPC', 'EDQUOT', 'EIO'])('%s while an open file is written has a code of its own', (code) => {
+  const error = Object.assign(new Error(`${code}: no luck, write`), { code, syscall: 'write' });
+  expect(describeError(error)).toMatchObject({ code: 'FILE_UNUSABLE' });
+  expect(describeError(Object.assign(error, { code: 'EBADF' }))).toMatchObject({ code: 'UNEXPECTED' });
+});

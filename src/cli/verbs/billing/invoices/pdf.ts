@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { withContext } from '../../../../installation/context';
 import { caughtUp } from '../../../../installation/ledgers/caught-up';
@@ -9,7 +8,7 @@ import { writeMonthPdfs } from '../../../../pdf/month-pdfs';
 import type { Store } from '../../../../redis/store';
 import { monthArgument } from '../../../lib/arguments';
 import { findInvoice, INVOICE_ARGUMENT } from '../../../lib/find-invoice';
-import { printLine } from '../../../lib/output';
+import { printLine, writeOutput } from '../../../lib/output';
 
 export function verb(): Command {
   return new Command('pdf')
@@ -18,7 +17,10 @@ export function verb(): Command {
     )
     .argument('[invoice]', INVOICE_ARGUMENT)
     .option('--month <month>', 'all invoices and credit notes of the month YYYY-MM', monthArgument)
-    .option('--out <path>', 'the file to write, - for stdout (default: <invoice>.pdf); with --month, the folder')
+    .option(
+      '--out <path>',
+      'the file to write, - for stdout (default: <invoice>.pdf); with --month, the folder',
+    )
     .addHelpText(
       'after',
       `
@@ -37,7 +39,10 @@ Examples:
           'Name an invoice, or use --month for all invoices of a month.',
         );
       if (month !== undefined && out === undefined)
-        throw new TallymanError('BAD_ARGUMENTS', 'With --month, name the folder to write to: --out invoices/.');
+        throw new TallymanError(
+          'BAD_ARGUMENTS',
+          'With --month, name the folder to write to: --out invoices/.',
+        );
       await withContext(async (context) => {
         if (id === undefined) return writeMonth(await caughtUp(context, 'invoices'), month!, out!);
         // Fonts and their tools take 40 MB and a quarter of a second, so they are loaded only for a
@@ -49,7 +54,7 @@ Examples:
           process.stdout.write(pdf);
           return;
         }
-        await writeFile(file, pdf);
+        await writeOutput(file, pdf);
         printLine(file);
       });
     });

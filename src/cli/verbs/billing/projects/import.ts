@@ -250,12 +250,13 @@ async function* jsonLines(input: NodeJS.ReadableStream): AsyncGenerator<Line> {
 }
 
 async function* csvLines(input: AsyncIterable<string>): AsyncGenerator<Line> {
+  const required = COLUMNS.slice(0, 3);
   let names: readonly string[] | undefined;
   for await (const { line, fields } of readCsv(input)) {
     if (names === undefined) {
       names = fields.map((name) => name.trim());
       const unknown = names.filter((name) => !(COLUMNS as readonly string[]).includes(name));
-      const missing = COLUMNS.slice(0, 3).filter((name) => !names!.includes(name));
+      const missing = required.filter((name) => !names!.includes(name));
       if (unknown.length > 0)
         yield { line, problem: `no column is called ${unknown.join(', ')}: use ${COLUMNS.join(', ')}` };
       if (missing.length > 0) yield { line, problem: `the first row must name ${missing.join(', ')}` };
@@ -287,6 +288,8 @@ async function* csvLines(input: AsyncIterable<string>): AsyncGenerator<Line> {
     };
     yield { line, project: row.project, entry: { change } };
   }
+  if (names === undefined)
+    yield { line: 1, problem: `is missing: the first row must name ${required.join(', ')}` };
 }
 
 async function* pagesOf<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
