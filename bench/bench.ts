@@ -1,5 +1,6 @@
 import { Argument, Command, Option, InvalidArgumentError } from 'commander';
 import { measureClose } from './close';
+import { measureDedup } from './dedup';
 import { measureFreshness } from './freshness';
 import { measureGateway } from './gateway';
 import { measureGrowth } from './growth';
@@ -15,6 +16,7 @@ interface Sizes {
   readonly projects: readonly number[];
   readonly seconds: number;
   readonly ids: readonly number[];
+  readonly dedup: readonly number[];
   readonly closes: readonly number[];
   readonly posted: number;
 }
@@ -34,6 +36,7 @@ const WHOLE: Sizes = {
   projects: [20_000, 100, 1_000_000],
   seconds: 20,
   ids: [100_000, 1_000_000, 10_000_000, 50_000_000],
+  dedup: [1_000_000, 10_000_000, 100_000_000],
   closes: [1_000, 10_000, 100_000, 1_000_000],
   posted: 400_000,
 };
@@ -42,6 +45,7 @@ const QUICK: Sizes = {
   projects: [20_000, 100],
   seconds: 8,
   ids: [100_000, 1_000_000],
+  dedup: [1_000_000, 4_000_000],
   closes: [1_000, 10_000],
   posted: 100_000,
 };
@@ -58,6 +62,7 @@ const SECTIONS: Readonly<Record<string, Measure>> = {
   },
   freshness: (kafka, options, add) => measureFreshness(kafka, { ...options, projects: 20_000 }, add),
   growth: (kafka, { ids }, add) => measureGrowth(kafka, ids, add),
+  dedup: (_, { dedup }, add) => measureDedup(dedup, add),
   'start-up': (kafka, _, add) => measureStartUp(kafka, START_UP_PARTITIONS, add),
   async close(kafka, { closes }, add) {
     for (const projects of closes) await measureClose(kafka, projects, add);

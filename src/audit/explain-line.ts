@@ -9,7 +9,7 @@ import type { Usage } from '../rating/usage';
 import type { KafkaClient } from '../kafka/client';
 import { readRange, type LogRecord } from '../kafka/read-range';
 import type { Fingerprint, Fingerprinter } from '../redis/apply/fingerprint';
-import { FingerprintSet } from '../redis/apply/fingerprint-set';
+import { FingerprintSet } from '../dedup/fingerprint-set';
 import { inOrderOfPeriods, periodOf, type Freezes, type LogPart } from './dedup-window';
 import { monthOf } from '../rating/month';
 

@@ -5,7 +5,7 @@ import { meterKey } from '../rating/meters';
 import type { RatedEvent, RatedUsage } from '../rating/usage';
 import type { KafkaClient } from '../kafka/client';
 import type { Fingerprinter } from '../redis/apply/fingerprint';
-import { FingerprintOffsets } from '../redis/apply/fingerprint-set';
+import { FingerprintOffsets } from '../dedup/fingerprint-set';
 import { placeOf } from '../redis/usage/lanes';
 import { compareRepeats, type RecordPlace, type Repeat, type Repeats } from './compare/compare-repeats';
 import { LogTail } from './second-count/log-tail';

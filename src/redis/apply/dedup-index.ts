@@ -3,7 +3,7 @@ import type { Cluster, Redis } from 'ioredis';
 import { TallymanError } from '../../lib/errors';
 import type { ScriptAnswer } from '../scripts';
 import { FINGERPRINT_BYTES } from './fingerprint';
-import { FingerprintSet } from './fingerprint-set';
+import { FingerprintSet } from '../../dedup/fingerprint-set';
 import type { Keys } from '../keys';
 import type { Store } from '../store';
 

@@ -2,7 +2,7 @@ import { meterKey, type Meter } from '../../rating/meters';
 import type { RatedUsage } from '../../rating/usage';
 import type { Chunk } from './chunk';
 import { FINGERPRINT_BYTES, type Fingerprinter } from './fingerprint';
-import { FingerprintSet } from './fingerprint-set';
+import { FingerprintSet } from '../../dedup/fingerprint-set';
 import { FIRST_WINDOW, isDuplicate, type DedupWindows } from './dedup-index';
 import { isMonth, lateField } from '../../rating/month';
 

@@ -2,7 +2,7 @@ import { startNativeRedis } from '../../../src/dev/services/native-redis';
 import type { NativeService } from '../../../src/dev/services/service';
 import { apply } from '../../../src/redis/apply/apply-chunk';
 import { initCursor } from '../../../src/redis/cursors';
-import { FingerprintSet } from '../../../src/redis/apply/fingerprint-set';
+import { FingerprintSet } from '../../../src/dedup/fingerprint-set';
 import { freeze, restoreFreeze } from '../../../src/redis/cut-offs';
 import { readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';

@@ -9,7 +9,7 @@ import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 import { roundingTable } from '../../../src/rating/rounding';
 import { decodeRecordBatch } from '../../../src/kafka/wire/record-batch';
 import { createFingerprinter } from '../../../src/redis/apply/fingerprint';
-import { FingerprintSet } from '../../../src/redis/apply/fingerprint-set';
+import { FingerprintSet } from '../../../src/dedup/fingerprint-set';
 import { FIRST_WINDOW } from '../../../src/redis/apply/dedup-index';
 import { packChunk } from '../../../src/redis/apply/pack-chunk';
 import { batchBytes } from '../../kit/kafka/batch-bytes';

@@ -21,7 +21,12 @@ const PARSES: Readonly<Record<string, readonly string[]>> = {
     'src/installation/seller-file.ts',
     'src/livekit/mapping-file.ts',
   ],
-  'files that carry a checksum': ['src/audit/second-count/sum-store.ts', 'src/livekit/spool-files.ts'],
+  'files that carry a checksum': [
+    'src/audit/second-count/sum-store.ts',
+    'src/dedup/manifest.ts',
+    'src/dedup/tail-file.ts',
+    'src/livekit/spool-files.ts',
+  ],
   'the page, which reads what its own server sends': ['src/web/static/page.js'],
   'the oracle, which shares no code': ['src/oracle/oracle-reading.ts'],
 };

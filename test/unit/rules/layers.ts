@@ -28,6 +28,7 @@ export const LAYERS: readonly string[] = [
   'src/installation',
   'src/redis',
   'src/kafka',
+  'src/dedup',
   'consumers',
   'src/billing',
   'src/lib',

@@ -1,5 +1,5 @@
 import { fc, test as property } from '@fast-check/jest';
-import { FingerprintOffsets } from '../../../../src/redis/apply/fingerprint-set';
+import { FingerprintOffsets } from '../../../../src/dedup/fingerprint-set';
 
 /** Few lower halves, so that slots collide; the upper ones tell them apart. */
 const fingerprint = fc.record({

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { RatedEvent } from '../../../../src/rating/usage';
 import { createFingerprinter, type Fingerprinter } from '../../../../src/redis/apply/fingerprint';
-import { FingerprintSet } from '../../../../src/redis/apply/fingerprint-set';
+import { FingerprintSet } from '../../../../src/dedup/fingerprint-set';
 import { FIRST_WINDOW, type DedupWindows } from '../../../../src/redis/apply/dedup-index';
 import { packChunk, type PackedChunk } from '../../../../src/redis/apply/pack-chunk';
 import { event } from '../../../kit/redis/rated-events';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { FingerprintSet } from '../../../../src/redis/apply/fingerprint-set';
+import { FingerprintSet } from '../../../src/dedup/fingerprint-set';
 
 // Few values, so that many share a slot, at both ends of the table too; the upper half is never 0.
 const fingerprint = fc.tuple(
