@@ -3,8 +3,9 @@ import type { Instant } from '../../src/rating/instant';
 import type { Usage } from '../../src/rating/usage';
 import { shortened, shown } from '../../src/lib/text/describe';
 import { attributesOfHeaders, readAttributes, type GivenAttributes, type RawHeaders } from './attributes';
-import { BATCH_TYPE, contentModeOf } from './content-mode';
+import { BATCH_TYPE, contentModeOf, type ContentMode } from './content-mode';
 import { implausibleUsage } from './plausible';
+import { readPlainJson } from './plain-json';
 import { reject, type Rejection } from './rejection';
 import { base64Data, isJsonObject, type UsageConsumer } from '../usage-consumer';
 import { implausibleVoid, readVoided, VOID_TYPE } from '../void';
@@ -19,6 +20,9 @@ export interface RawMessage {
    */
   readonly valueBytes?: number;
   valueText?(): string;
+  /** The bytes that hold the value, from `valueStart` on, for records that stay in their batch. */
+  readonly bytes?: Buffer;
+  readonly valueStart?: number;
   /** The value as parsed from valid UTF-8, if whoever has it has parsed it already. */
   readonly parsed?: { readonly document: unknown };
   readonly headers?: RawHeaders | undefined;
@@ -53,12 +57,30 @@ export const VALUE_BYTES_MAX = 1_048_576;
  * it breaks is the reason of its rejection, so the order of the steps is part of the contract.
  */
 export function decodeEvent(consumer: UsageConsumer, message: RawMessage, limits: TimeLimits): Decoded {
+  const mode = contentModeOf(message.headers);
+  const plain = plainValue(message, mode);
+  if (plain !== undefined) {
+    const decoded = decodeDocument(consumer, message, mode, plain, limits);
+    if (decoded.ok) return decoded;
+  }
   const parsed = parseValue(message);
-  if (!parsed.ok) return parsed;
-  const { document } = parsed;
+  return parsed.ok ? decodeDocument(consumer, message, mode, parsed.document, limits) : parsed;
+}
 
+function plainValue(message: RawMessage, mode: ContentMode): unknown {
+  const { bytes, valueStart = 0, valueBytes = 0 } = message;
+  if (bytes === undefined || valueBytes === 0 || valueBytes > VALUE_BYTES_MAX) return undefined;
+  return readPlainJson(bytes, valueStart, valueStart + valueBytes, mode === 'binary');
+}
+
+function decodeDocument(
+  consumer: UsageConsumer,
+  message: RawMessage,
+  mode: ContentMode,
+  document: unknown,
+  limits: TimeLimits,
+): Decoded {
   const { headers } = message;
-  const mode = contentModeOf(headers);
   if (mode === 'batch') {
     return reject(
       'schema_violation',

@@ -6,6 +6,9 @@ export interface LogRecord {
   readonly timestampMs: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
+  /** The bytes that hold the value, from `valueStart` on. */
+  readonly bytes: Buffer;
+  readonly valueStart: number;
   /** The value decoded as UTF-8; empty for null. Cheaper than through `value`. */
   valueText(): string;
   /** 0 for null. */
@@ -140,12 +143,12 @@ const NO_HEADERS = Object.freeze(Object.create(null) as object) as LogHeaders;
  */
 class BatchRecord implements LogRecord {
   constructor(
-    private readonly bytes: Buffer,
+    readonly bytes: Buffer,
     readonly offset: number,
     readonly timestampMs: number,
     private readonly keyStart: number,
     private readonly keyLength: number,
-    private readonly valueStart: number,
+    readonly valueStart: number,
     private readonly valueLength: number,
     readonly headers: LogHeaders,
   ) {}
