@@ -26,6 +26,9 @@ const LONG = 15;
 const MIN_MATCH_BYTES = 4;
 /** Below this number of bytes, a loop copies faster than a call. */
 const CALL_FROM_BYTES = 48;
+/** The loop copies four bytes at a time. The next sequence overwrites the ones too many. */
+const STEP_BYTES = 4;
+const OVERRUN_BYTES = STEP_BYTES - 1;
 
 interface Block {
   readonly start: number;
@@ -52,13 +55,13 @@ export function decompressLz4(frame: Buffer, maxBytes: number, tooLarge: () => E
     bytes += size;
     if (bytes > maxBytes) throw tooLarge();
   }
-  const plain = Buffer.allocUnsafe(bytes);
+  const plain = Buffer.allocUnsafe(bytes + OVERRUN_BYTES);
   let at = 0;
   for (const block of blocks) {
     if (block.isPlain) at += frame.copy(plain, at, block.start, block.end);
     else at = unpackBlock(frame, block, plain, at);
   }
-  return plain;
+  return plain.subarray(0, bytes);
 }
 
 function readFrame(frame: Buffer): { blocks: Block[]; blockBytes: number; areIndependent: boolean } {
@@ -118,8 +121,15 @@ function measureBlock(bytes: Buffer, { start, end }: Block, before: number): num
   throw cutShort();
 }
 
-/** @returns where in `plain` the block ends; it begins at `to` */
+/**
+ * Reads and writes up to three bytes behind a block: another block or the end mark follows in the
+ * frame, and `plain` has room for them.
+ *
+ * @returns where in `plain` the block ends; it begins at `to`
+ */
 function unpackBlock(bytes: Buffer, { start, end }: Block, plain: Buffer, to: number): number {
+  const input = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const output = new DataView(plain.buffer, plain.byteOffset, plain.length);
   let at = start;
   for (;;) {
     const token = bytes[at++]!;
@@ -128,13 +138,13 @@ function unpackBlock(bytes: Buffer, { start, end }: Block, plain: Buffer, to: nu
       let more = 255;
       while (more === 255) literals += more = bytes[at++]!;
     }
-    if (literals < CALL_FROM_BYTES) for (const stop = at + literals; at < stop;) plain[to++] = bytes[at++]!;
-    else {
-      to += bytes.copy(plain, to, at, at + literals);
-      at += literals;
-    }
+    if (literals < CALL_FROM_BYTES) {
+      for (let i = 0; i < literals; i += STEP_BYTES) output.setInt32(to + i, input.getInt32(at + i));
+    } else bytes.copy(plain, to, at, at + literals);
+    at += literals;
+    to += literals;
     if (at === end) return to;
-    const from = to - (bytes[at]! | (bytes[at + 1]! << 8));
+    const distance = bytes[at]! | (bytes[at + 1]! << 8);
     at += 2;
     let match = token & LONG;
     if (match === LONG) {
@@ -142,9 +152,11 @@ function unpackBlock(bytes: Buffer, { start, end }: Block, plain: Buffer, to: nu
       while (more === 255) match += more = bytes[at++]!;
     }
     match += MIN_MATCH_BYTES;
-    if (match < CALL_FROM_BYTES)
-      for (let next = from, stop = to + match; to < stop;) plain[to++] = plain[next++]!;
-    else to = repeat(plain, from, to, match);
+    // Four bytes at a time only if they are all there: a match may run into its own output.
+    if (match < CALL_FROM_BYTES && distance >= STEP_BYTES) {
+      for (let i = 0; i < match; i += STEP_BYTES) output.setInt32(to + i, output.getInt32(to - distance + i));
+      to += match;
+    } else to = repeat(plain, to - distance, to, match);
   }
 }
 
