@@ -228,6 +228,8 @@ const recordOf = ({
   timestampMs: 0,
   key: key === null ? null : Buffer.from(key),
   value: Buffer.from(value),
+  bytes: Buffer.from(value),
+  valueStart: 0,
   valueText: () => value,
   valueBytes: Buffer.byteLength(value),
   headers: {},
