@@ -69,7 +69,12 @@ export async function readInvoiceInputs(
   const issued = await Promise.all(
     readings.map(({ billable }, i) => invoicesBefore(store, billable, documents[i])),
   );
-  return readings.map((reading, i) => inputOf(terms, reading, documents[i], issued[i]!));
+  const { calendar } = terms;
+  const period = {
+    periodStart: new Date(calendar.monthStart(month)).toISOString(),
+    periodEnd: new Date(calendar.monthEnd(month)).toISOString(),
+  };
+  return readings.map((reading, i) => inputOf(terms, period, reading, documents[i], issued[i]!));
 }
 
 /** A project's invoices in the order of their numbers, without its credit notes. */
@@ -133,7 +138,8 @@ function historiesOf(
 }
 
 function inputOf(
-  { calendar, catalog, seller, month, issuedAt }: InvoiceTerms,
+  { catalog, seller, month, issuedAt }: InvoiceTerms,
+  period: Pick<InvoiceInput, 'periodStart' | 'periodEnd'>,
   { billable: { project, number, creditNoteNumber, before }, months }: Reading,
   document: ProjectDocument | undefined,
   issued: readonly Invoice[],
@@ -146,8 +152,7 @@ function inputOf(
     ...(seller && { seller }),
     issued,
     month,
-    periodStart: new Date(calendar.monthStart(month)).toISOString(),
-    periodEnd: new Date(calendar.monthEnd(month)).toISOString(),
+    ...period,
     ...months.get(month)!,
     history: new Map([...months].filter(([of]) => of !== month)),
     catalog,

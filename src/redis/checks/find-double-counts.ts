@@ -4,7 +4,7 @@ import { readFreezes } from '../cut-offs';
 import { FINGERPRINT_BYTES } from '../apply/fingerprint';
 import { dedupWindows } from '../apply/forget-ids';
 import type { DamagedQuantity } from '../usage/quantity';
-import { readShard } from '../usage/read-shard';
+import { readMonths } from '../usage/read-shard';
 import type { Store } from '../store';
 
 /**
@@ -30,7 +30,6 @@ export interface ProjectThatDiffers {
   readonly damaged: readonly DamagedQuantity[];
 }
 
-const PAGE_PROJECTS = 50;
 export const REBUILD_REMEDY = 'Stop the consumers, then run `tallyman rebuild --empty`.';
 
 /**
@@ -115,13 +114,9 @@ export async function* eachProjectThatDiffers(
 ): AsyncGenerator<ProjectThatDiffers, void, undefined> {
   for (let shard = 0; shard < shardCount; shard += 1) {
     for await (const members of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))) {
-      for (let from = 0; from < members.length; from += PAGE_PROJECTS) {
-        const page = members.slice(from, from + PAGE_PROJECTS);
-        const { months } = await readShard(store, shard, month, page);
-        for (const { project, totals, daily, damaged } of months) {
-          const fields = totalsThatDiffer(month, totals, daily);
-          if (fields.length > 0 || damaged.length > 0) yield { project, shard, fields, damaged };
-        }
+      for (const { project, totals, daily, damaged } of await readMonths(store, shard, month, members)) {
+        const fields = totalsThatDiffer(month, totals, daily);
+        if (fields.length > 0 || damaged.length > 0) yield { project, shard, fields, damaged };
       }
     }
   }

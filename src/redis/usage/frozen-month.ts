@@ -1,9 +1,8 @@
 import type { FrozenPart } from '../../../schemas/types';
 import { eachPageOfMembers } from '../scan';
-import { checkUndamaged, readShard } from './read-shard';
+import { checkUndamaged, readMonths } from './read-shard';
 import type { Store } from '../store';
 
-const PAGE_PROJECTS = 50;
 /**
  * A name has at most about 150 code points. A part stays well under 1 MiB even if each takes four
  * bytes.
@@ -11,8 +10,8 @@ const PAGE_PROJECTS = 50;
 const FIELDS_A_PART = 1_000;
 
 /**
- * What a frozen month holds in a shard, some projects at a time. It no longer changes, so every
- * read gives the same.
+ * What a frozen month holds in a shard, a page of projects at a time. It no longer changes, so
+ * every read gives the same.
  *
  * @throws TallymanError `DOCUMENT_DAMAGED`
  */
@@ -22,11 +21,9 @@ export async function* readFrozenMonth(
   month: string,
 ): AsyncGenerator<FrozenPart[], void, undefined> {
   for await (const members of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))) {
-    for (let from = 0; from < members.length; from += PAGE_PROJECTS) {
-      const { months } = await readShard(store, shard, month, members.slice(from, from + PAGE_PROJECTS));
-      months.forEach(checkUndamaged);
-      yield months.flatMap(({ project, totals, daily }) => partsOf({ month, shard, project }, totals, daily));
-    }
+    const months = await readMonths(store, shard, month, members);
+    months.forEach(checkUndamaged);
+    yield months.flatMap(({ project, totals, daily }) => partsOf({ month, shard, project }, totals, daily));
   }
 }
 

@@ -54,15 +54,18 @@ export async function readShard(
     ...keys,
     ...projects,
   );
-  const sorted = [...pairsOf(freezes)].sort(([a], [b]) => (a < b ? -1 : 1));
   return {
-    cursors: new Map([...pairsOf(cursors)].map(([topic, offset]) => [topic, Number(offset)])),
-    freezes: new Map(
-      sorted.map(([frozen, json]) => [
-        frozen,
-        new Map(Object.entries(parseCopy('cursors.v1.json', json, `the freeze of ${frozen}`))),
-      ]),
-    ),
+    cursors: new Map(pairsOf(cursors).map(([topic, offset]) => [topic, Number(offset)])),
+    // Parsed on demand: there is one more each month, and a close does not need them.
+    get freezes() {
+      const sorted = pairsOf(freezes).sort(([a], [b]) => (a < b ? -1 : 1));
+      return new Map(
+        sorted.map(([frozen, json]) => [
+          frozen,
+          new Map(Object.entries(parseCopy('cursors.v1.json', json, `the freeze of ${frozen}`))),
+        ]),
+      );
+    },
     months: projects.map((project, i) => {
       const damaged: DamagedQuantity[] = [];
       const quantities = (at: number): Map<string, bigint> =>
@@ -89,6 +92,22 @@ export function checkUndamaged({ damaged }: ShardMonth): void {
 const PROJECTS_AT_ONCE = 50;
 
 /**
+ * What a shard holds of any number of projects in a month, in their order, some projects in one
+ * atomic step each.
+ */
+export async function readMonths(
+  store: Store,
+  shard: number,
+  month: string,
+  projects: readonly string[],
+): Promise<ShardMonth[]> {
+  const reads: Promise<ShardSnapshot>[] = [];
+  for (let from = 0; from < projects.length; from += PROJECTS_AT_ONCE)
+    reads.push(readShard(store, shard, month, projects.slice(from, from + PROJECTS_AT_ONCE)));
+  return (await Promise.all(reads)).flatMap(({ months }) => months);
+}
+
+/**
  * The usage of several projects in a month, in their order. Totals and days of a shard are read in
  * one step: read one after the other while events are counted, they do not add up to the same.
  *
@@ -108,22 +127,17 @@ export async function readUsage(
       else members.push({ project, at });
     }
   }
-  const read = async (shard: number, some: readonly { project: string; at: number }[]): Promise<void> => {
-    const names = some.map(({ project }) => project);
-    const { months } = await readShard(store, shard, month, names);
-    months.forEach((held, i) => {
-      checkUndamaged(held);
-      const usage = found[some[i]!.at]!;
-      addTo(usage.totals, held.totals);
-      addTo(usage.daily, held.daily);
-    });
-  };
-  const reads: Promise<void>[] = [];
-  for (const [shard, members] of byShard) {
-    for (let from = 0; from < members.length; from += PROJECTS_AT_ONCE)
-      reads.push(read(shard, members.slice(from, from + PROJECTS_AT_ONCE)));
-  }
-  await Promise.all(reads);
+  await Promise.all(
+    [...byShard].map(async ([shard, members]) => {
+      const names = members.map(({ project }) => project);
+      (await readMonths(store, shard, month, names)).forEach((held, i) => {
+        checkUndamaged(held);
+        const usage = found[members[i]!.at]!;
+        addTo(usage.totals, held.totals);
+        addTo(usage.daily, held.daily);
+      });
+    }),
+  );
   return found;
 }
 
@@ -131,8 +145,10 @@ function addTo(sums: Map<string, bigint>, part: ReadonlyMap<string, bigint>): vo
   for (const [field, quantity] of part) sums.set(field, (sums.get(field) ?? 0n) + quantity);
 }
 
-function* pairsOf(flat: readonly string[]): Generator<[string, string]> {
-  for (let i = 0; i + 1 < flat.length; i += 2) yield [flat[i]!, flat[i + 1]!];
+function pairsOf(flat: readonly string[]): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let i = 0; i + 1 < flat.length; i += 2) pairs.push([flat[i]!, flat[i + 1]!]);
+  return pairs;
 }
 
 function quantitiesOf(
@@ -140,7 +156,8 @@ function quantitiesOf(
   onDamaged: (field: string, found: string) => void,
 ): Map<string, bigint> {
   const quantities = new Map<string, bigint>();
-  for (const [field, text] of pairsOf(flat)) {
+  for (let i = 0; i + 1 < flat.length; i += 2) {
+    const [field, text] = [flat[i]!, flat[i + 1]!];
     const quantity = quantityOf(text);
     if (quantity === undefined) onDamaged(field, text);
     else quantities.set(field, quantity);
