@@ -15,6 +15,7 @@ import {
 } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
 import { doForEach, isHeld, orHeld, type Held } from './held/held-projects';
+import { orHeldIfRepriced } from './held/hold-repriced';
 import { readInvoiceInput, readInvoiceInputs, type InvoiceTerms } from './invoice-inputs';
 import { monthOf } from '../rating/month';
 import { numberInvoices, type Numbered } from './number-invoices';
@@ -133,7 +134,12 @@ async function billPage(
       issuedAt: dateAfter(some[i]!.before.last, input.issuedAt),
     }));
   });
-  const built = read.done.map((input) => orHeld(input.project, month, () => billedOf(input)));
+  const compared = await doForEach(read.done, month, (some) =>
+    Promise.all(some.map((input) => orHeldIfRepriced(store, input))),
+  );
+  const built = compared.done.map((one) =>
+    isHeld(one) ? one : orHeld(one.project, month, () => billedOf(one)),
+  );
   const named = await doForEach(
     built.filter((one) => !isHeld(one)),
     month,
@@ -141,7 +147,7 @@ async function billPage(
   );
   return {
     done: [...issued, ...named.done],
-    held: [...held, ...read.held, ...built.filter(isHeld), ...named.held],
+    held: [...held, ...read.held, ...compared.held, ...built.filter(isHeld), ...named.held],
   };
 }
 

@@ -5,7 +5,7 @@ import { TallymanError } from '../lib/errors';
 import type { KafkaOptions } from '../lib/config';
 import type { Logger } from '../lib/logger';
 import { openCluster } from './cluster';
-import { openedInTime } from './opening';
+import { openedInTime } from './open-in-time';
 import { createSockets } from './sockets';
 import { registerCodecs } from './wire/codecs';
 import { installWorkarounds } from './patches/install';

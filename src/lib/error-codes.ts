@@ -399,10 +399,6 @@ export const ERRORS = {
     'Redis is a node of a cluster, and REDIS_URL does not say so.',
     'Set REDIS_URL to redis+cluster://HOST:PORT.',
   ),
-  REDIS_IS_A_SENTINEL: failed(
-    'REDIS_URL names a Redis Sentinel, which is not supported.',
-    'Let REDIS_URL name the primary or an address that moves with it, or use Redis Cluster.',
-  ),
   REDIS_LOADING: failed('Redis is still loading its data.', 'Wait, then run the command again.'),
   REDIS_MASTER_DOWN: failed('Redis is a replica without its primary.', 'Let REDIS_URL name the primary.'),
   REDIS_MAY_EVICT: failed(
@@ -484,6 +480,7 @@ export const HOLDS = {
   DAYS_DIFFER: 'The days of the month do not add up to its totals.',
   NOT_PRICED: 'Its usage cannot be priced. The detail gives the reason.',
   NO_PRICE: 'The catalog has no price for a meter that the project used. Its invoice stays a draft.',
+  PRICES_CHANGED: 'The catalog prices a month with late usage differently than the invoice of that month.',
   PRICING_FAILED: 'An unexpected error occurred while the invoice was priced. Its invoice stays a draft.',
   PROJECT_UNLISTED: "Redis has its totals, and the month's set of projects lacks it.",
   RECOUNT_DIFFERS: 'A recount of the log does not match the totals in Redis.',

@@ -7,7 +7,7 @@ import { createTopic, topicName } from '../kafka/topics/topics';
 import type { LiveKitMetrics } from './livekit-metrics';
 import { mapWebhook, webhooksIn } from './map-webhooks';
 import type { LiveKitUsage, MappingRules } from './usage-of-webhook';
-import { createLook } from './watch/look';
+import { createLook } from './watch/room-census';
 import type { ServerApi } from './watch/server-api';
 import type { Endings, Watch } from './watch/watch';
 import { noteEnded, type OpenPlace } from '../redis/livekit/open-sessions';

@@ -56,6 +56,9 @@ const remedies: Readonly<Partial<Record<HoldCode, Remedy>>> = {
     `Add a row of the plan that begins on that day or earlier to the catalog (TALLYMAN_CATALOG), or correct the plans of ` +
     `${project} by \`tallyman projects import\`. If that usage is not to be charged, take it back by a void. ` +
     `Then ${closeAgain(month)}.`,
+  PRICES_CHANGED: ({ month }) =>
+    `Restore the rows of the catalog (TALLYMAN_CATALOG) that held when that month was invoiced, and ${closeAgain(month)}. ` +
+    'A new price needs a row of its own that begins in an open month.',
   DAILY_MISMATCH: restoreRedis,
   LATE_FIELD: restoreRedis,
   UNREADABLE: restoreRedis,

@@ -6,7 +6,8 @@ import { lateMonthsIn, usageOfMonth, type StoredMonth } from '../pricing/month-u
 import { priceMonth } from '../pricing/price-month';
 import type { Priced } from '../pricing/price-usage';
 import type { PlanEntry, Profile } from '../project/project';
-import { changesNothing, type PricedLine } from './priced-line';
+import type { Invoice, InvoiceLine } from './invoice';
+import { changesNothing, writtenLine, type PricedLine } from './priced-line';
 import { taxLine } from './tax-line';
 
 export interface LateUsageInput extends StoredMonth {
@@ -128,3 +129,51 @@ function amountBetween(was: PricedLine | undefined, line: PricedLine): PricedLin
   if (line.amount === null || was?.amount === null) return null;
   return line.amount.minus(was?.amount ?? zero);
 }
+
+/**
+ * A line of an earlier month's invoice that the catalog prices differently now, as text; undefined
+ * if there is none. Late usage costs the difference between two prices of its month, so it would be
+ * priced wrongly. Prices of meters that the invoice does not have are in no document.
+ *
+ * @param origin the earlier month
+ * @param issued its invoice
+ */
+export function repricedLine(
+  { catalog, plans, profile, history }: LateUsageInput,
+  origin: string,
+  issued: Pick<Invoice, 'number' | 'lines'>,
+): string | undefined {
+  const stored = history?.get(origin);
+  if (stored === undefined) return undefined;
+  const usage = usageOfMonth(origin, new Map([[origin, stored]]));
+  const { lines } = priceMonth(catalog, termsOfMonth(catalog, plans, origin), usage, profile?.phoneNumbers);
+  const now = lines
+    .filter((line) => !changesNothing(line))
+    .map((line) => writtenLine(line, catalog.currency, catalog.minorDigits));
+  const then = issued.lines.filter(({ kind }) => kind !== 'late' && kind !== 'tax');
+  const added = without(now, then)[0];
+  // The invoice may also have a goodwill that was used up in it.
+  const gone = without(then, now).find(
+    (line) => line.kind !== 'credit' && (added === undefined || placeOf(line) === placeOf(added)),
+  );
+  if (added === undefined && gone === undefined) return undefined;
+  return (
+    `Invoice ${issued.number} of ${origin} has ${gone ? priceTextOf(gone) : 'no such line'}, ` +
+    `and the catalog gives ${added ? priceTextOf(added) : 'no such line'} now.`
+  );
+}
+
+function without(lines: readonly InvoiceLine[], others: readonly InvoiceLine[]): InvoiceLine[] {
+  const known = new Set(others.map(contentOf));
+  return lines.filter((line) => !known.has(contentOf(line)));
+}
+
+/** Without the description: a plan or a meter may have another name now. */
+const contentOf = ({ description: _, ...line }: InvoiceLine): string =>
+  JSON.stringify(Object.entries(line).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+const placeOf = ({ kind, meter, model, period }: InvoiceLine): string =>
+  [kind, meter, model, period].join('/');
+
+const priceTextOf = ({ description, billable, unit, unitPrice, per, amount }: InvoiceLine): string =>
+  `"${description}": ${billable} ${unit} at ${unitPrice} per ${per}, which is ${amount}`;

@@ -191,7 +191,7 @@ export function agree(what: string, found: Record<string, unknown>, expected: Re
   const names = [...new Set([...Object.keys(found), ...Object.keys(expected)])];
   const different = names.filter((name) => String(found[name]) !== String(expected[name]));
   if (different.length === 0) {
-    printLine(`  oracle agrees: ${what} (${groupDigits(String(names.length))} numbers)`);
+    printLine(`  oracle agrees: ${what} (${groupDigits(names.length)} numbers)`);
     return;
   }
   for (const name of different.slice(0, 20))

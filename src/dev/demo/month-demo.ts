@@ -99,7 +99,7 @@ export async function demonstrateMonths(services: Services, folder: string, serv
 
     heading('The oracle recounts the input');
     const { records, counted, duplicates, voided } = oracle.counts;
-    const [all, ...kinds] = [records, counted, duplicates, voided].map((count) => groupDigits(String(count)));
+    const [all, ...kinds] = [records, counted, duplicates, voided].map((count) => groupDigits(count));
     printLine(`  ${all} records: ${kinds[0]} counted, ${kinds[1]} duplicates, ${kinds[2]} taken back`);
     await agreeWithOracle(oracle, totals, projects, [earlier, month], tallyman);
 
@@ -132,7 +132,7 @@ async function publishRecords(
     for (const [topic, records] of batch) await send(topic, records);
     progress.update(Math.min(count, published + BATCH_RECORDS), count);
   }
-  progress.end(`${groupDigits(String(count))} records, ${rate(count, startedAt)}`);
+  progress.end(`${groupDigits(count)} records, ${rate(count, startedAt)}`);
 }
 
 async function timed(count: number, work: () => Promise<unknown>): Promise<void> {
@@ -142,7 +142,7 @@ async function timed(count: number, work: () => Promise<unknown>): Promise<void>
 }
 
 function rate(count: number, startedAt: number): string {
-  return `${groupDigits(String(Math.round((count * 1000) / Math.max(1, performance.now() - startedAt))))}/s`;
+  return `${groupDigits(Math.round((count * 1000) / Math.max(1, performance.now() - startedAt)))}/s`;
 }
 
 /** Publishes a workload of this month up to now, then some events every second. */

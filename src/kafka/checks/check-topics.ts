@@ -1,7 +1,7 @@
 import { ConfigResourceTypes } from 'kafkajs';
 import type { Finding } from '../../lib/finding';
 import type { KafkaClient } from '../client';
-import { liveBrokers } from '../topics/replication';
+import { COPIES_WANTED, inSyncOf, liveBrokers, RAISE_COPIES } from '../topics/replication';
 import type { PartitionMetadata } from '../topics/topic-metadata';
 import {
   DEAD_LETTER_MESSAGE_MAX_BYTES,
@@ -23,7 +23,6 @@ const DAY_MS = 86_400_000;
  */
 const RETENTION_DAYS_NEEDED = 95;
 const RETENTION_DAYS_WANTED = 100;
-const COPIES_WANTED = 3;
 
 type Found = Omit<Finding, 'subject'>;
 
@@ -165,8 +164,6 @@ function checkSize(topic: Topic, least: number): Found[] {
   ];
 }
 
-const RAISE = `tallyman init --replication ${COPIES_WANTED}`;
-
 function checkCopies(topic: Topic, hasBrokers: boolean): Found[] {
   const { partitions, settings } = topic;
   const findings: Found[] = [];
@@ -175,13 +172,13 @@ function checkCopies(topic: Topic, hasBrokers: boolean): Found[] {
     findings.push({
       level: 'warning',
       problem: `it has ${copies} of each partition: if the broker loses its disk, its records are gone`,
-      remedy: hasBrokers ? RAISE : `run ${COPIES_WANTED} brokers, then ${RAISE}`,
+      remedy: hasBrokers ? RAISE_COPIES : `run ${COPIES_WANTED} brokers, then ${RAISE_COPIES}`,
     });
-  } else if (Number(settings.get('min.insync.replicas')) < 2) {
+  } else if (Number(settings.get('min.insync.replicas')) < inSyncOf(copies)) {
     findings.push({
       level: 'warning',
       problem: 'min.insync.replicas is 1: an acknowledged record may be on one disk only',
-      remedy: RAISE,
+      remedy: RAISE_COPIES,
     });
   }
   const behind = partitions.filter(({ isr, replicas }) => isr.length < replicas.length);

@@ -8,9 +8,10 @@ import type { KafkaClient } from '../client';
 import type { PartitionMetadata } from './topic-metadata';
 
 /** From this number of brokers on, one copy is a choice, and has to be named. */
-const BROKERS_FOR_COPIES = 3;
-/** Of three copies, an acknowledged record is in at least this many. */
-const IN_SYNC = 2;
+export const COPIES_WANTED = 3;
+export const RAISE_COPIES = `tallyman init --replication ${COPIES_WANTED}`;
+/** `min.insync.replicas`: in how many copies an acknowledged record is at least. */
+export const inSyncOf = (copies: number): number => (copies >= COPIES_WANTED ? 2 : 1);
 const POLL_MS = 500;
 
 interface Assignment {
@@ -36,13 +37,13 @@ export async function checkCopies(
 ): Promise<void> {
   const brokers = await liveBrokers(client);
   checkBrokers(brokers, copies ?? 1);
-  if (isOneCopyAllowed || brokers.length < BROKERS_FOR_COPIES) return;
+  if (isOneCopyAllowed || brokers.length < COPIES_WANTED) return;
   if ((copies ?? (await defaultCopies(await client.admin(), brokers[0]!))) > 1) return;
   throw new TallymanError(
     'ONE_COPY',
     `Kafka has ${brokers.length} brokers, and each topic would have one copy` +
       `${copies === undefined ? ', by the default of the brokers' : ''}: usage, plans and invoices would be lost with one ` +
-      'disk. Nothing was created. Run `tallyman init --replication 3`, or add --allow-one-copy.',
+      `disk. Nothing was created. Run \`${RAISE_COPIES}\`, or add --allow-one-copy.`,
     { brokers: brokers.length },
   );
 }
@@ -85,10 +86,11 @@ export async function findTooFewCopies(
   const assignments = new Map(
     [...found].map(([topic, partitions]) => [topic, moreCopies(partitions, copies, brokers)]),
   );
+  const inSync = inSyncOf(copies);
   const belowInSync =
-    copies < BROKERS_FOR_COPIES || found.size === 0
+    inSync === 1 || found.size === 0
       ? []
-      : await topicsInSyncBelow(await client.admin(), [...found.keys()]);
+      : await topicsInSyncBelow(await client.admin(), [...found.keys()], inSync);
   const changed = [...found.keys()].filter((topic) => assignments.get(topic)!.length > 0);
   if (changed.length > 0) checkBrokers(brokers, copies);
   return { topics: [...new Set([...changed, ...belowInSync])], assignments, belowInSync };
@@ -128,7 +130,9 @@ export async function raiseCopies(
     done += partitions.length;
   }
   for (const topic of few.belowInSync)
-    await client.ask((cluster) => setTopicConfig(cluster, topic, 'min.insync.replicas', String(IN_SYNC)));
+    await client.ask((cluster) =>
+      setTopicConfig(cluster, topic, 'min.insync.replicas', String(inSyncOf(copies))),
+    );
   return few.topics;
 }
 
@@ -170,14 +174,14 @@ async function underWay(
   return topics.reduce((sum, one) => sum + one.partitions.length, 0);
 }
 
-async function topicsInSyncBelow(admin: Admin, topics: readonly string[]): Promise<string[]> {
+async function topicsInSyncBelow(admin: Admin, topics: readonly string[], inSync: number): Promise<string[]> {
   const configNames = ['min.insync.replicas'];
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
     resources: topics.map((name) => ({ type: ConfigResourceTypes.TOPIC, name, configNames })),
   });
   return resources
-    .filter(({ configEntries }) => Number(configEntries[0]?.configValue) < IN_SYNC)
+    .filter(({ configEntries }) => Number(configEntries[0]?.configValue) < inSync)
     .map(({ resourceName }) => resourceName);
 }
 

@@ -3,6 +3,7 @@ import { pause } from '../../lib/process/poller';
 import { TallymanError } from '../../lib/errors';
 import type { KafkaClient } from '../client';
 import type { LogPoint } from './list-offsets';
+import { inSyncOf } from './replication';
 
 const USAGE_TOPICS = ['usage.session', 'usage.transfer', 'usage.agent', 'usage.inference'] as const;
 const LEDGER_TOPICS = [
@@ -96,7 +97,7 @@ function topicConfigs(prefix: string, settings: TopicSettings): ITopicConfig[] {
       'message.timestamp.type': 'CreateTime',
       // With three replicas, an acknowledged record is in at least two, so losing one broker loses
       // nothing.
-      ...(replication !== undefined && { 'min.insync.replicas': replication >= 3 ? '2' : '1' }),
+      ...(replication !== undefined && { 'min.insync.replicas': String(inSyncOf(replication)) }),
       ...config,
     }).map(([key, value]) => ({ name: key, value })),
   });

@@ -1,8 +1,8 @@
-/** Formats decimal strings for people. It only moves digits, so no value becomes a float. */
+/** Formats numbers for people. It only moves digits, so no decimal string becomes a float. */
 
 /** Groups of three digits: `1234567.50` -> `1,234,567.50`. */
-export function groupDigits(decimal: string): string {
-  const [whole = '', fraction] = decimal.split('.');
+export function groupDigits(number: string | number): string {
+  const [whole = '', fraction] = String(number).split('.');
   const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ',');
   return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }

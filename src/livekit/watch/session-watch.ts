@@ -12,7 +12,7 @@ import {
 } from '../../redis/livekit/open-sessions';
 import type { Store } from '../../redis/store';
 import type { LiveKitUsage } from '../usage-of-webhook';
-import type { Census, Look } from './look';
+import type { Census, Look } from './room-census';
 import {
   messageIn,
   noteLook,

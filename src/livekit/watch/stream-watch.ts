@@ -4,7 +4,7 @@ import { eachConcurrently } from '../../lib/process/concurrently';
 import type { Logger } from '../../lib/logger';
 import { noteEnded, noteOpen, readOpen, updateOpen, type OpenPlace } from '../../redis/livekit/open-sessions';
 import { idOfIngress, type LiveKitUsage } from '../usage-of-webhook';
-import type { Census, Look } from './look';
+import type { Census, Look } from './room-census';
 import {
   messageIn,
   noteLook,

@@ -2,7 +2,7 @@ import { updateOpen, type OpenPlace } from '../../redis/livekit/open-sessions';
 import type { Store } from '../../redis/store';
 import type { Logger } from '../../lib/logger';
 import { textOf, usageOfWebhook, type LiveKitUsage, type MappingRules } from '../usage-of-webhook';
-import type { Look } from './look';
+import type { Look } from './room-census';
 
 /** Why a usage was ended without a webhook. The usage has it as `endedBy`. */
 export type EndedBy = 'room_finished' | 'watch' | 'limit';

@@ -4,6 +4,7 @@ import { TallymanError } from '../../lib/errors';
 import type { Finding } from '../../lib/finding';
 import type { KafkaClient } from '../../kafka/client';
 import { checkNoneAutoCreated, topicName } from '../../kafka/topics/topics';
+import { INIT_DEFAULTS } from '../init';
 import type { Store } from '../../redis/store';
 
 export async function checkMissingTopics(
@@ -23,9 +24,6 @@ export async function checkMissingTopics(
   return [...made, ...findings];
 }
 
-/** As `init` creates topics without options. */
-const INIT = { partitions: 12, retentionDays: 100 };
-
 async function autoCreated(
   kafka: KafkaClient,
   prefix: string,
@@ -33,7 +31,7 @@ async function autoCreated(
 ): Promise<Finding[]> {
   if (!missing.includes(topicName(prefix, 'billing.settings'))) return [];
   try {
-    await checkNoneAutoCreated(kafka, prefix, INIT);
+    await checkNoneAutoCreated(kafka, prefix, INIT_DEFAULTS);
     return [];
   } catch (error) {
     if (!(error instanceof TallymanError) || error.code !== 'TOPIC_AUTO_CREATED') throw error;

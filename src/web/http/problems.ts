@@ -66,11 +66,11 @@ const NOT_WHOLE: Readonly<Record<string, string>> = {
  */
 export function problemOfError(error: unknown): ProblemError {
   if (error instanceof ProblemError) return error;
+  const notWhole = error instanceof TallymanError ? NOT_WHOLE[error.code] : undefined;
+  if (notWhole !== undefined) return new ProblemError('STORE_UNAVAILABLE', notWhole, { 'retry-after': '30' });
   if (error instanceof TallymanError && error.code.startsWith('REDIS_')) {
     return new ProblemError('STORE_UNAVAILABLE', 'Redis does not answer.', { 'retry-after': '5' });
   }
-  const notWhole = error instanceof TallymanError ? NOT_WHOLE[error.code] : undefined;
-  if (notWhole !== undefined) return new ProblemError('STORE_UNAVAILABLE', notWhole, { 'retry-after': '30' });
   if (error instanceof TallymanError && error.code === 'NO_USAGE_LINE')
     return new ProblemError('NOT_FOUND', error.message);
   if (error instanceof TallymanError && error.code === 'UNKNOWN_PLAN') {

@@ -5,7 +5,7 @@ import type { WebDependencies } from './dependencies';
 import { endSession, findSession } from '../../redis/sign-ins';
 import type { Store } from '../../redis/store';
 import { ProblemError } from './problems';
-import { masked, unmasked } from '../plugins/form-proof';
+import { masked, unmasked } from '../plugins/csrf-token';
 import { roleOf, type Role, type Session, type TokenAnswer } from './tokens';
 
 declare module 'fastify' {

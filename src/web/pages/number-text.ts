@@ -111,8 +111,7 @@ export function clock(ms: number): Html {
 }
 
 /** 187 -> `18%`. It is never rounded up, so that 100% is all of it. */
-export const percentText = (thousandths: number): string =>
-  `${groupDigits(String(Math.floor(thousandths / 10)))}%`;
+export const percentText = (thousandths: number): string => `${groupDigits(Math.floor(thousandths / 10))}%`;
 
 /** `part` in whole thousandths of `whole`, for a meter; above 1000 if it is more. */
 export function permille(part: string, whole: string): number {

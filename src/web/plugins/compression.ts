@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
  *
  * The length of a compressed answer depends on how much of it repeats. So a secret could be guessed
  * if it stood beside a text that an attacker chooses (BREACH). The only secret in an answer is the
- * proof of forms, which has a new mask each time: see `form-proof.ts`. Call this before the routes
+ * proof of forms, which has a new mask each time: see `csrf-token.ts`. Call this before the routes
  * are registered.
  */
 export async function registerCompression(app: FastifyInstance): Promise<void> {

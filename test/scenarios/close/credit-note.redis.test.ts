@@ -22,12 +22,16 @@ beforeEach(async () => {
   // is 50.00.
   await writeFrozenPart(store, { ...part, month: '2026-06', totals: [['agent.session', '1200000']] });
   await writeFrozenPart(store, { ...part, month: '2026-07', totals: [['2026-06@agent.session', '-600000']] });
-  await writeInvoices(store, [{ project: 'p', entry: '2026-06', json: '{"number":"p-0001","lines":[]}' }]);
+  await close(0, builtInCatalog, '2026-06');
 });
 afterEach(() => store.close());
 
-/** One run of July's close; killed instead of publishing for the `killedAt`th time. */
-async function close(killedAt: number, catalog: Catalog = builtInCatalog): Promise<InvoiceReport | 'killed'> {
+/** One run of a close; killed instead of publishing for the `killedAt`th time. */
+async function close(
+  killedAt: number,
+  catalog: Catalog = builtInCatalog,
+  month = '2026-07',
+): Promise<InvoiceReport | 'killed'> {
   let published = 0;
   const killed = new Error('killed');
   const publish = async (_topic: string, records: readonly PublishRecord[]): Promise<void> => {
@@ -39,7 +43,7 @@ async function close(killedAt: number, catalog: Catalog = builtInCatalog): Promi
   };
   return issueInvoices({
     ...{ store, catalog, calendar: createBillingCalendar('UTC') },
-    ...{ month: '2026-07', issuedAt: '2026-08-01T01:00:00.000Z' },
+    ...{ month, issuedAt: '2026-08-01T01:00:00.000Z' },
     progress: { update: () => undefined, end: () => undefined },
     ledger: {
       publisher: { publish, close: () => Promise.resolve() },

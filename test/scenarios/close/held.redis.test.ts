@@ -7,7 +7,9 @@ import { writeInvoices } from '../../../src/redis/views/write-invoices';
 import { writeProject } from '../../../src/redis/views/projects';
 import { writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
-import { builtInCatalog } from '../../kit/built-in-catalog';
+import type { Catalog } from '../../../src/billing/catalog/catalog';
+import { buildCatalog } from '../../../src/billing/catalog/build-catalog';
+import { builtInCatalog, builtInDocument } from '../../kit/built-in-catalog';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
 
 const MONTH = '2026-07';
@@ -21,14 +23,15 @@ beforeEach(async () => {
 });
 afterEach(() => store.close());
 
-async function use(project: string, totals: [string, string][]): Promise<void> {
+async function use(project: string, totals: [string, string][], month = MONTH): Promise<void> {
   await writeProject(store, { project, plans: [{ plan: 'ship', from: '2026-06-01' }] });
-  await writeFrozenPart(store, { shard: 0, month: MONTH, project, part: 0, totals, daily: [] });
+  await writeFrozenPart(store, { shard: 0, month, project, part: 0, totals, daily: [] });
 }
 
 function close(
   holds: Parameters<typeof issueInvoices>[0]['holds'] = [],
   catalog = builtInCatalog,
+  month = MONTH,
 ): Promise<InvoiceReport> {
   const publish = async (_topic: string, records: readonly PublishRecord[]): Promise<void> =>
     void (await writeInvoices(
@@ -37,7 +40,7 @@ function close(
     ));
   return issueInvoices({
     ...{ store, catalog, calendar: createBillingCalendar('UTC') },
-    ...{ month: MONTH, issuedAt: '2026-08-01T01:00:00.000Z', holds },
+    ...{ month, issuedAt: '2026-08-01T01:00:00.000Z', holds },
     progress: { update: () => undefined, end: () => undefined },
     ledger: {
       publisher: { publish, close: () => Promise.resolve() },
@@ -85,6 +88,35 @@ test.each<[string, string, () => Promise<unknown>]>([
   await store.redis.del(store.keys.totals(0, MONTH, 'acme'), store.keys.invoices('acme'));
   await use('acme', [['agent.session', '60']]);
   expect(await close()).toMatchObject({ issued: 1, alreadyIssued: HEALTHY.length, held: [] });
+});
+
+/** The built-in catalog with another price of agent sessions, always or from a day on. */
+function repriced(from?: string): Catalog {
+  const rates = builtInDocument.rates.flatMap((row) => {
+    if (row.meter !== 'agent.session') return [row];
+    const dearer = { ...row, from: from ?? row.from, plans: { ...row.plans, ship: '0.02' } };
+    return from === undefined ? [dearer] : [row, dearer];
+  });
+  const plans = builtInDocument.plans.map((row) => ({ ...row, name: `The new ${row.name}` }));
+  const built = buildCatalog({ ...builtInDocument, rates, plans });
+  if (!built.ok) throw new Error(built.problems.join());
+  return built.catalog;
+}
+
+test('late usage of a month that the catalog prices otherwise since is held until the row is restored', async () => {
+  await close();
+  const usage: [string, string][] = [
+    ['agent.session', '60'],
+    [`${MONTH}@agent.session`, '60'],
+  ];
+  await use('acme', usage, '2026-08');
+  const report = await close([], repriced(), '2026-08');
+  expect(report).toMatchObject({
+    issued: HEALTHY.length,
+    held: [{ project: 'acme', code: 'PRICES_CHANGED', detail: expect.stringMatching(/at 0.01 .* at 0.02 /) }],
+  });
+  // Another name, and a new price from an open month, change nothing.
+  expect(await close([], repriced('2026-08-01'), '2026-08')).toMatchObject({ issued: 1, held: [] });
 });
 
 test('a plan without usage whose history cannot be read is not forgotten', async () => {

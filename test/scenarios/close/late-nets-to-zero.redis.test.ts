@@ -42,14 +42,14 @@ async function hold(
   await writeFrozenPart(store, { shard, month, project: 'n', part: 0, totals, daily });
 }
 
-function close(month: string): Promise<InvoiceReport> {
+function close(month: string, catalog = builtInCatalog): Promise<InvoiceReport> {
   const publish = async (_topic: string, records: readonly PublishRecord[]): Promise<void> =>
     void (await writeInvoices(
       store,
       records.map(({ key, value }) => ({ ...parseInvoiceId(String(key))!, json: String(value) })),
     ));
   return issueInvoices({
-    ...{ store, catalog: builtInCatalog, calendar: createBillingCalendar('UTC') },
+    ...{ store, catalog, calendar: createBillingCalendar('UTC') },
     ...{ month, issuedAt: '2026-10-01T01:00:00.000Z' },
     progress: { update: () => undefined, end: () => undefined },
     ledger: {

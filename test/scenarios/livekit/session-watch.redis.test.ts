@@ -1,7 +1,7 @@
 import { createLogger } from '../../../src/lib/logger';
 import { DEFAULT_PROJECT_PATTERN } from '../../../src/livekit/project-of-room';
 import type { ListedParticipant, ServerApi } from '../../../src/livekit/watch/server-api';
-import { createLook } from '../../../src/livekit/watch/look';
+import { createLook } from '../../../src/livekit/watch/room-census';
 import { createSessionWatch } from '../../../src/livekit/watch/session-watch';
 import type { Endings, Watch } from '../../../src/livekit/watch/watch';
 import { noteEnded } from '../../../src/redis/livekit/open-sessions';

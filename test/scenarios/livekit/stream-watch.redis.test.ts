@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { createLogger } from '../../../src/lib/logger';
 import { DEFAULT_PROJECT_PATTERN } from '../../../src/livekit/project-of-room';
 import type { ListedStream, ServerApi } from '../../../src/livekit/watch/server-api';
-import { createLook } from '../../../src/livekit/watch/look';
+import { createLook } from '../../../src/livekit/watch/room-census';
 import { createSessionWatch } from '../../../src/livekit/watch/session-watch';
 import { createStreamWatch } from '../../../src/livekit/watch/stream-watch';
 import type { Endings, Watch, WatchOptions } from '../../../src/livekit/watch/watch';

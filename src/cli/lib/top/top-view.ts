@@ -18,7 +18,6 @@ const PARTITIONS_SHOWN = 8;
 const PROJECTS_SHOWN = 10;
 const REASONS_SHOWN = 3;
 
-const count = (number: number): string => groupDigits(String(number));
 const instant = (ms: number): string => new Date(ms).toISOString();
 
 export function topLines(view: TopView): Line[] {
@@ -39,8 +38,8 @@ function freshnessLines({ position }: TopView): Line[] {
   if (position === undefined) return [{ text: 'It is not known how fresh the totals are.', tone: 'careful' }];
   const { atMs, behind, perSecond } = position;
   if (behind === 0) return [{ text: `Up to date: everything published before ${instant(atMs)} is counted.` }];
-  const left = perSecond > 0 ? `, about ${count(Math.ceil(behind / perSecond))} s at this rate` : '';
-  return [{ text: `Behind: ${count(behind)} to apply${left}.`, tone: 'careful' }];
+  const left = perSecond > 0 ? `, about ${groupDigits(Math.ceil(behind / perSecond))} s at this rate` : '';
+  return [{ text: `Behind: ${groupDigits(behind)} to apply${left}.`, tone: 'careful' }];
 }
 
 function topicLines({ position }: TopView): Line[] {
@@ -49,8 +48,8 @@ function topicLines({ position }: TopView): Line[] {
   return tableLines(
     [
       { title: 'topic', of: ({ topic }) => topic },
-      { title: 'behind', of: (row) => count(row.behind), align: 'right' },
-      { title: 'applied/s', of: (row) => count(row.perSecond), align: 'right' },
+      { title: 'behind', of: (row) => groupDigits(row.behind), align: 'right' },
+      { title: 'applied/s', of: (row) => groupDigits(row.perSecond), align: 'right' },
     ],
     [...topics, { topic: 'all', behind, perSecond }],
   );
@@ -95,8 +94,8 @@ function partitionLines(view: TopView): Line[] {
   const table = tableLines(
     [
       { title: 'partition', of: ({ topic, partition }) => `${topic}/${partition}` },
-      { title: 'behind', of: ({ behind }) => count(behind), align: 'right' },
-      { title: 'cursor', of: ({ cursor }) => count(cursor), align: 'right' },
+      { title: 'behind', of: ({ behind }) => groupDigits(behind), align: 'right' },
+      { title: 'cursor', of: ({ cursor }) => groupDigits(cursor), align: 'right' },
       { title: 'state', of: stateOf },
     ],
     shown,
@@ -113,12 +112,12 @@ function deadLetterLines({ deadLetters }: TopView): Line[] {
   const { letters, isCut } = deadLetters;
   if (letters.length === 0) return [{ text: '' }, { text: 'No dead letters.' }];
   const reasons = [...reasonsOf(deadLetters)].slice(0, REASONS_SHOWN);
-  const told = reasons.map(([reason, of]) => `${count(of)} ${printable(reason)}`).join(', ');
+  const told = reasons.map(([reason, of]) => `${groupDigits(of)} ${printable(reason)}`).join(', ');
   const newest = instant(letters[0]!.timestamp);
   return [
     { text: '' },
     {
-      text: `Dead letters: ${count(letters.length)}${isCut ? ' or more' : ''} (${told}), newest ${newest}`,
+      text: `Dead letters: ${groupDigits(letters.length)}${isCut ? ' or more' : ''} (${told}), newest ${newest}`,
       tone: 'careful',
     },
   ];
@@ -148,7 +147,7 @@ function spendLines({ spend, month, currency }: TopView): Line[] {
 }
 
 const more = (left: number, isCut = false): Line[] =>
-  left <= 0 ? [] : [{ text: `... and ${count(left)}${isCut ? ' or more' : ''} more`, tone: 'faint' }];
+  left <= 0 ? [] : [{ text: `... and ${groupDigits(left)}${isCut ? ' or more' : ''} more`, tone: 'faint' }];
 
 /** `formatTable` replaces characters that are not printable. */
 function tableLines<Row>(

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { CsvColumn } from '../../../billing/invoice/csv-writer';
 import type { DueAlert } from '../../../billing/quota/alerts-due';
-import { alertPass, openMonths, type SeenShards } from '../../../ops/alert-pass';
+import { sendAlerts, openMonths, type SeenShards } from '../../../ops/send-alerts';
 import type { Alert } from '../../../../schemas/types';
 import { loadCatalog } from '../../../installation/catalog-file';
 import { followLedgers } from '../../../installation/ledgers/follow-ledger';
@@ -127,7 +127,7 @@ async function watch(context: Context, { interval, dryRun, once = dryRun }: Watc
       const startedAt = performance.now();
       const isFull = startedAt - fullAt >= FULL_PASS_MS;
       if (isFull) fullAt = startedAt;
-      const pass = await alertPass(sources, Date.now(), isFull ? new Map() : seen);
+      const pass = await sendAlerts(sources, Date.now(), isFull ? new Map() : seen);
       seen = pass.seen;
       passedAt = performance.now();
       if (dryRun) printDue(pass.sent);

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { withContext } from '../../../installation/context';
-import { initialise, type InitOptions } from '../../../ops/init';
+import { INIT_DEFAULTS, initialise, type InitOptions } from '../../../ops/init';
 import { positiveInteger } from '../../lib/arguments';
 import { printJson, printLine } from '../../lib/output';
 
@@ -14,14 +14,19 @@ export function verb(): Command {
         .choices(['earliest', 'latest'])
         .default('earliest'),
     )
-    .option('--partitions <n>', 'partitions of each usage topic', positiveInteger, 12)
+    .option('--partitions <n>', 'partitions of each usage topic', positiveInteger, INIT_DEFAULTS.partitions)
     .option(
       '--replication <n>',
       'copies of each partition, also of existing topics that have fewer (default: that of the brokers)',
       positiveInteger,
     )
     .option('--allow-one-copy', 'create topics with one copy although there are three brokers or more')
-    .option('--retention-days <n>', 'how long usage topics keep events', positiveInteger, 100)
+    .option(
+      '--retention-days <n>',
+      'how long usage topics keep events',
+      positiveInteger,
+      INIT_DEFAULTS.retentionDays,
+    )
     .addOption(
       new Option(
         '--timestamps <whose>',

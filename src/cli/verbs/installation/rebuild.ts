@@ -55,12 +55,11 @@ Examples:
 }
 
 function printPlan({ deletes, cursors, offsets }: RebuildPlan): void {
-  if (deletes > 0)
-    printLine(`Would delete ${groupDigits(String(deletes))} keys of this installation from Redis.`);
+  if (deletes > 0) printLine(`Would delete ${groupDigits(deletes)} keys of this installation from Redis.`);
   printLine(
     cursors === 0
       ? 'Redis has every cursor, so no event would be counted again. Its views would be brought up to date.'
-      : `Would create ${cursors} cursors, and read ${groupDigits(String(offsets))} offsets of the log again.`,
+      : `Would create ${cursors} cursors, and read ${groupDigits(offsets)} offsets of the log again.`,
   );
   printLine('Nothing was changed (dry run).');
 }

@@ -92,7 +92,7 @@ function textWriter(invoice: Invoice): ExplanationWriter {
       const verdict = agrees ? 'as the line says' : `BUT THE LINE SAYS ${groupDigits(quantity)}`;
       const gaps = missing.map((gap) => `  The log has lost some events: ${gap}\n`).join('');
       return (
-        `  ${groupDigits(String(counted))} events (${late} late), ${duplicates} duplicates: ` +
+        `  ${groupDigits(counted)} events (${late} late), ${duplicates} duplicates: ` +
         `${groupDigits(sum)}, ${verdict}.\n${gaps}\n`
       );
     },

@@ -169,9 +169,9 @@ function exitCodeOf({ differenceCount, months }: VerifyReport): number {
 function printReport(report: VerifyReport): void {
   const { read, counted, duplicates, late, voided, rejected } = report.events;
   printLine(
-    `Recounted ${shown(read)} records: ${shown(counted)} events (${shown(late)} late), ${shown(duplicates)} duplicates, ` +
-      `${shown(voided)} taken back, ` +
-      `${shown(rejected)} dead letters.`,
+    `Recounted ${groupDigits(read)} records: ${groupDigits(counted)} events (${groupDigits(late)} late), ${groupDigits(duplicates)} duplicates, ` +
+      `${groupDigits(voided)} taken back, ` +
+      `${groupDigits(rejected)} dead letters.`,
   );
   if (report.months.length === 0) printLine('There is no month to compare.');
   else
@@ -180,9 +180,9 @@ function printReport(report: VerifyReport): void {
         { title: 'month', of: ({ month }) => month },
         { title: 'state', of: ({ closed }) => (closed ? 'closed' : 'open') },
         { title: 'result', of: ({ result }) => result.replace('_', ' ') },
-        { title: 'differences', of: ({ differences }) => shown(differences), align: 'right' },
-        { title: 'conflicts', of: ({ conflicts }) => shown(conflicts), align: 'right' },
-        { title: 'invoices', of: ({ invoices }) => shown(invoices), align: 'right' },
+        { title: 'differences', of: ({ differences }) => groupDigits(differences), align: 'right' },
+        { title: 'conflicts', of: ({ conflicts }) => groupDigits(conflicts), align: 'right' },
+        { title: 'invoices', of: ({ invoices }) => groupDigits(invoices), align: 'right' },
       ],
       report.months,
     );
@@ -214,13 +214,14 @@ function printDifferences({
     ],
     differences.slice(0, SHOWN),
   );
-  if (differenceCount > SHOWN) printLine(`... and ${shown(differenceCount - SHOWN)} more; --json lists all.`);
+  if (differenceCount > SHOWN)
+    printLine(`... and ${groupDigits(differenceCount - SHOWN)} more; --json lists all.`);
 }
 
 function printConflicts({ conflicts, conflictCount }: VerifyReport): void {
   if (conflictCount === 0) return;
   printLine();
-  printLine(`${shown(conflictCount)} duplicates differ from the event that was counted:`);
+  printLine(`${groupDigits(conflictCount)} duplicates differ from the event that was counted:`);
   printTable(
     [
       { title: 'project', of: ({ project }) => project },
@@ -232,7 +233,6 @@ function printConflicts({ conflicts, conflictCount }: VerifyReport): void {
     ],
     conflicts.slice(0, SHOWN),
   );
-  if (conflictCount > SHOWN) printLine(`... and ${shown(conflictCount - SHOWN)} more; --json lists all.`);
+  if (conflictCount > SHOWN)
+    printLine(`... and ${groupDigits(conflictCount - SHOWN)} more; --json lists all.`);
 }
-
-const shown = (count: number): string => groupDigits(String(count));

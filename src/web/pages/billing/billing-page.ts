@@ -94,7 +94,7 @@ function freshness({ view: { status, month }, position, isOver }: BillingPage): 
     </p>`;
   }
   return html`<p class="fresh behind">
-    Catching up: about ${live('behind', groupDigits(String(position.behind)))} events published until
+    Catching up: about ${live('behind', groupDigits(position.behind))} events published until
     ${live('counted-until', clock(position.atMs))} are still to be counted.
   </p>`;
 }

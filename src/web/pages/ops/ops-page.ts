@@ -30,7 +30,6 @@ const VALUE_SHOWN = 4_000;
 /** The whole installation on one page: lag, dead letters, and the projects that spend most. */
 export function opsPage(view: OpsView, stuckAfterMs: number, formProof: string): Html {
   const { position, deadLetters } = view;
-  const count = (number: number): string => groupDigits(String(number));
   return html` <div class="head">
       <div>
         <p class="eyebrow">Tallyman</p>
@@ -45,20 +44,22 @@ export function opsPage(view: OpsView, stuckAfterMs: number, formProof: string):
     <div class="cards">
       <div class="card strong">
         <h2>Lag</h2>
-        <p class="figure">${position === undefined ? 'unknown' : count(position.behind)}</p>
+        <p class="figure">${position === undefined ? 'unknown' : groupDigits(position.behind)}</p>
         <p class="note">
           ${position === undefined ? 'Kafka or Redis does not answer' : html`events not yet counted, at ${clock(position.atMs)}`}
         </p>
       </div>
       <div class="card">
         <h2>Throughput</h2>
-        <p class="figure">${position === undefined ? 'unknown' : html`${count(position.perSecond)}/s`}</p>
+        <p class="figure">
+          ${position === undefined ? 'unknown' : html`${groupDigits(position.perSecond)}/s`}
+        </p>
         <p class="note">events counted, over the last 30 s</p>
       </div>
       <div class="card">
         <h2>Dead letters</h2>
         <p class="figure">
-          ${deadLetters === undefined ? 'unknown' : html`${count(deadLetters.letters.length)}${deadLetters.isCut && '+'}`}
+          ${deadLetters === undefined ? 'unknown' : html`${groupDigits(deadLetters.letters.length)}${deadLetters.isCut && '+'}`}
         </p>
         <p class="note">rejected events</p>
       </div>
@@ -83,7 +84,7 @@ function problems({ problems: found }: Health): Html {
         <ul>
           ${same.slice(0, SUBJECTS_SHOWN).map(({ subject, detail }) => html`<li><code>${subject}</code>: ${detail}</li>`)}
         </ul>
-        ${same.length > SUBJECTS_SHOWN && html`<p class="note">and ${groupDigits(String(same.length - SUBJECTS_SHOWN))} more</p>`}
+        ${same.length > SUBJECTS_SHOWN && html`<p class="note">and ${groupDigits(same.length - SUBJECTS_SHOWN)} more</p>`}
         <p class="note">${code}</p>
       </div>`;
     })}
@@ -116,8 +117,8 @@ function months({ months: shown }: OpsView): Html {
                       </th>
                       <td><span class="status ${STATE_LOOKS[one.state]}">${STATE_WORDS[one.state]}</span></td>
                       <td>${needOf(one)}</td>
-                      <td class="number">${groupDigits(String(one.projects))}</td>
-                      <td class="number">${groupDigits(String(one.invoiced))}</td>
+                      <td class="number">${groupDigits(one.projects)}</td>
+                      <td class="number">${groupDigits(one.invoiced)}</td>
                     </tr>`,
                 )}
               </tbody>
@@ -151,7 +152,7 @@ function needOf({ month, state, closedAt, cutOff, invoiced, projects }: MonthSta
     case 'closing': {
       const isCut = cutOff.shards === cutOff.of;
       const [done, all] = isCut ? [invoiced, Math.max(invoiced, projects)] : [cutOff.shards, cutOff.of];
-      const text = `${groupDigits(String(done))} of ${isCut ? 'about ' : ''}${groupDigits(String(all))} ${isCut ? 'projects invoiced' : 'shards cut off'}`;
+      const text = `${groupDigits(done)} of ${isCut ? 'about ' : ''}${groupDigits(all)} ${isCut ? 'projects invoiced' : 'shards cut off'}`;
       return html`<progress
           max="${String(all)}"
           value="${String(done)}"
@@ -201,8 +202,8 @@ function partitions(position: LogPosition | undefined, stuckAfterMs: number): Ht
                     ${
                       found !== undefined &&
                       html`${stuck.has(found) && html`<span class="status late">stuck ${stillText(found)}</span> `}<abbr
-                          title="${groupDigits(String(found.cursor ?? 0))} of ${groupDigits(String(found.end))}"
-                          >${groupDigits(String(behind))}</abbr
+                          title="${groupDigits(found.cursor ?? 0)} of ${groupDigits(found.end)}"
+                          >${groupDigits(behind)}</abbr
                         >`
                     }
                   </td>`;
@@ -249,8 +250,8 @@ function letters({ deadLetters }: OpsView, formProof: string): Html {
               ([reason, { letters, waiting }]) =>
                 html`<li class="card">
                   <h3>${reason}</h3>
-                  <p class="figure">${groupDigits(String(letters))}</p>
-                  ${waiting < letters && html`<p class="note">${groupDigits(String(letters - waiting))} replayed</p>`}
+                  <p class="figure">${groupDigits(letters)}</p>
+                  ${waiting < letters && html`<p class="note">${groupDigits(letters - waiting)} replayed</p>`}
                   ${waiting > 0 && replayForm({ reason }, formProof)}
                 </li>`,
             )}
@@ -290,7 +291,7 @@ function spend({ spend: found, month, currency }: OpsView): Html {
   return html`<section aria-labelledby="spend-title">
     <h2 id="spend-title">Projects by spend</h2>
     <p class="lead">
-      ${monthName(month)} so far: the biggest of ${groupDigits(String(priced))}
+      ${monthName(month)} so far: the biggest of ${groupDigits(priced)}
       projects${isCut && ' that were priced; there are more'}, at ${clock(atMs)}.
     </p>
     <div class="card scroll" tabindex="0" role="group" aria-labelledby="spend-title">

@@ -18,14 +18,13 @@ export function replayForm(asked: AskedReplay, formProof: string): Html {
 /** Asks before many dead letters are replayed. */
 export function confirmPage(reason: string, { waiting, confirmed }: ReplayQuestion, formProof: string): Html {
   const now = Math.min(waiting, LETTERS_MAX);
-  const count = (number: number): string => groupDigits(String(number));
   return html`<p class="back"><a href="/ops">Back to the installation</a></p>
     <p class="eyebrow">all ${reason}</p>
-    <h1>Replay ${count(now)} dead letters?</h1>
+    <h1>Replay ${groupDigits(now)} dead letters?</h1>
     ${
       confirmed !== undefined &&
       html`<p class="notice">
-        ${count(waiting - confirmed)} more have been added since you were asked. Nothing was replayed.
+        ${groupDigits(waiting - confirmed)} more have been added since you were asked. Nothing was replayed.
       </p>`
     }
     <p class="lead">
@@ -35,7 +34,7 @@ export function confirmPage(reason: string, { waiting, confirmed }: ReplayQuesti
     ${
       waiting > now &&
       html`<p class="lead">
-        ${count(waiting)} wait. One request checks ${count(now)} of them. To replay them all, use
+        ${groupDigits(waiting)} wait. One request checks ${groupDigits(now)} of them. To replay them all, use
         <code>tallyman dead-letters replay --reason ${reason}</code>.
       </p>`
     }
@@ -43,7 +42,7 @@ export function confirmPage(reason: string, { waiting, confirmed }: ReplayQuesti
       <input type="hidden" name="proof" value="${formProof}" />
       <input type="hidden" name="reason" value="${reason}" />
       <input type="hidden" name="confirmed" value="${String(waiting)}" />
-      <button>Replay ${count(now)} dead letters</button>
+      <button>Replay ${groupDigits(now)} dead letters</button>
       <a class="button" href="/ops">Cancel</a>
     </form>`;
 }
@@ -54,34 +53,33 @@ export function replayPage(asked: AskedReplay, { report, left, idsForgotten }: R
     ...report.refused,
     ...report.incomplete.map(({ place, detail }) => ({ place, reason: 'incomplete', detail })),
   ];
-  const count = (number: number): string => groupDigits(String(number));
   return html`<p class="back"><a href="/ops">Back to the installation</a></p>
     <p class="eyebrow">${'place' in asked ? asked.place : `all ${asked.reason}`}</p>
     <h1>Replay</h1>
     <div class="cards">
       <div class="card strong">
         <h2>Published again</h2>
-        <p class="figure">${count(report.replayed)}</p>
+        <p class="figure">${groupDigits(report.replayed)}</p>
         <p class="note">Each counts once, however often it is published.</p>
       </div>
       <div class="card">
         <h2>Not published</h2>
-        <p class="figure">${count(kept.length)}</p>
+        <p class="figure">${groupDigits(kept.length)}</p>
         <p class="note">They would be rejected again.</p>
       </div>
     </div>
     ${
       left > 0 &&
       html`<p class="notice">
-        ${count(left)} more were not checked. To replay them all, use
+        ${groupDigits(left)} more were not checked. To replay them all, use
         <code>tallyman dead-letters replay${'reason' in asked && ` --reason ${asked.reason}`}</code>.
       </p>`
     }
     ${
       idsForgotten > 0 &&
       html`<p class="notice">
-        ${count(idsForgotten)} were published before the last but one close. If a corrected copy was counted
-        then, its id is forgotten, and the event counts again.
+        ${groupDigits(idsForgotten)} were published before the last but one close. If a corrected copy was
+        counted then, its id is forgotten, and the event counts again.
       </p>`
     }
     ${

@@ -40,7 +40,7 @@ export interface AlertPass {
  * @param seen from the previous pass; an empty map checks all projects, which also finds the
  *   effects of new plans and budgets
  */
-export async function alertPass(sources: AlertSources, nowMs: number, seen: SeenShards): Promise<AlertPass> {
+export async function sendAlerts(sources: AlertSources, nowMs: number, seen: SeenShards): Promise<AlertPass> {
   const { store, log } = sources;
   await Promise.all(
     [sources.views.projects, sources.views.closes, sources.views.invoices].map((view) => view.catchUp()),
