@@ -1,7 +1,9 @@
 # Tallyman as one small image: every verb of the command line, `consume` by default.
 #   docker build --tag tallyman --build-arg COMMIT=$(git rev-parse --short HEAD) .
 #   docker buildx build --platform linux/amd64,linux/arm64 ...
-FROM node:22-slim AS build
+# Builds on the machine at hand for whichever it is told to: the last stage only copies, so no other
+# processor has to be emulated.
+FROM --platform=$BUILDPLATFORM node:22-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 RUN npm ci
@@ -9,13 +11,17 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY schemas schemas
 COPY consumers consumers
 COPY src src
-RUN npm run build && npm prune --omit=dev
+RUN npm run build
+# Two packages are native, and their names say for which processor. npm's names differ from Docker's.
+ARG TARGETARCH
+RUN npm ci --omit=dev --ignore-scripts --os=linux --libc=glibc --cpu=$(echo "$TARGETARCH" | sed s/amd64/x64/)
 # Nothing of this is read at run time, and it is a fifth of the image. Licences stay.
 RUN find dist node_modules -type f ! -iname '*licen[cs]e*' \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.[cm]ts' \
       -o -name '*.ts' -o -iname '*.md' -o -name '*.scss' -o -name .tsbuildinfo -o -name .package-lock.json \) -delete \
     && rm -rf node_modules/*/test node_modules/*/docs
 ARG COMMIT=
-RUN echo "$COMMIT" > dist/commit
+RUN echo "$COMMIT" > dist/commit && chmod +x dist/src/cli/tallyman.js \
+    && mkdir -p state bin && ln -s /tallyman/dist/src/cli/tallyman.js bin/tallyman
 
 FROM node:22-slim
 ARG COMMIT=
@@ -30,10 +36,10 @@ COPY --from=build /build/node_modules node_modules
 COPY --from=build /build/dist dist
 COPY --from=build /build/schemas schemas
 COPY package.json LICENSE ./
-RUN ln -s /tallyman/dist/src/cli/tallyman.js /usr/local/bin/tallyman && chmod +x dist/src/cli/tallyman.js
+COPY --from=build /build/bin/ /usr/local/bin/
 # For what must outlive a container: the count of `verify --follow`, the spool of the bridge, the
 # recount of `close --verify`. A volume that is mounted here gets its owner. Nothing else is written.
-RUN mkdir /var/lib/tallyman && chown node:node /var/lib/tallyman
+COPY --from=build --chown=node:node /build/state /var/lib/tallyman
 USER node
 # Ready or not is for whoever routes traffic; an unhealthy container is one to be replaced.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \

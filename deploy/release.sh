@@ -12,8 +12,9 @@ grep -q "^## $version - [0-9]" CHANGELOG.md || refuse "date the section $version
 [ "$(git tag --list "v$version")" = '' ] || refuse "the tag v$version exists, so raise the version in package.json"
 case " $* " in
   *' --dry-run '*) ;;
-  *) node -e 'process.exit(require("./package.json").repository ? 0 : 1)' ||
-       refuse "set 'repository' in package.json to the repository of this CI job: npm compares them" ;;
+  *) has() { node -e "process.exit(require('./package.json').$1 ? 0 : 1)"; }
+     has repository || refuse "set 'repository' in package.json to the repository of this CI job: npm compares them"
+     has bugs?.email || refuse "set 'bugs.email' in package.json: SECURITY.md sends reports there" ;;
 esac
 
 npm ci

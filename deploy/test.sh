@@ -22,7 +22,7 @@ without_engine() {
 
 docker version >/dev/null 2>&1 || without_engine 'no Docker engine answers'
 docker compose version >/dev/null 2>&1 || without_engine 'the Docker client has no Compose'
-for base in $(sed -nE 's/^FROM ([^ ]+).*/\1/p' Dockerfile | sort -u) $(sed -nE 's/^    image: ([^ ]+:[^ ]+)$/\1/p' docker-compose.yml); do
+for base in $(sed -nE 's/^FROM (--platform=[^ ]+ )?([^ ]+).*/\2/p' Dockerfile | sort -u) $(sed -nE 's/^    image: ([^ ]+:[^ ]+)$/\1/p' docker-compose.yml); do
   case $base in livekit/*) continue ;; esac
   docker image inspect "$base" >/dev/null 2>&1 || docker pull --quiet "$base" >/dev/null 2>&1 ||
     without_engine "the image $base is not to be had"

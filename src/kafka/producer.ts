@@ -1,7 +1,7 @@
-import { Partitioners, type Message } from 'kafkajs';
-import { writeCompression } from './wire/codecs';
+import type { Message } from 'kafkajs';
 import type { KafkaClient } from './client';
 import { openedInTime } from './open-in-time';
+import { onePartitionEach, sendAll } from './whole-send';
 
 export interface PublishRecord {
   readonly key: string | Buffer | null;
@@ -30,14 +30,12 @@ const REQUEST_BYTES = 512 * 1_024;
 export async function createPublisher(client: KafkaClient): Promise<Publisher> {
   const producer = client.kafkajs.producer({
     allowAutoTopicCreation: false,
-    createPartitioner: Partitioners.DefaultPartitioner,
+    createPartitioner: onePartitionEach,
   });
   await openedInTime(client.bootstrapServer, producer.connect(), () => producer.disconnect());
   return {
     async publish(topic, records) {
-      for (const messages of requestsOf(records)) {
-        await producer.send({ topic, acks: -1, compression: writeCompression(), messages });
-      }
+      for (const messages of requestsOf(records)) await sendAll(producer, topic, messages);
     },
     close: () => producer.disconnect(),
   };

@@ -399,6 +399,10 @@ export const ERRORS = {
     'Redis is a node of a cluster, and REDIS_URL does not say so.',
     'Set REDIS_URL to redis+cluster://HOST:PORT.',
   ),
+  REDIS_IS_A_SENTINEL: failed(
+    'REDIS_URL names a Redis Sentinel, which is not supported.',
+    'Let REDIS_URL name the primary or an address that moves with it, or use Redis Cluster.',
+  ),
   REDIS_LOADING: failed('Redis is still loading its data.', 'Wait, then run the command again.'),
   REDIS_MASTER_DOWN: failed('Redis is a replica without its primary.', 'Let REDIS_URL name the primary.'),
   REDIS_MAY_EVICT: failed(

@@ -105,6 +105,10 @@ const REDIS_NODE =
 
 export const redisUrl: Kind<string> = {
   read(value) {
+    if (value.includes('+sentinel://'))
+      return {
+        problem: 'names a Sentinel, which is not supported: name the primary, or use redis+cluster://',
+      };
     const bad = value.split(',').filter((node) => {
       const [matched, digits = '0'] = REDIS_NODE.exec(node.trim()) ?? [];
       return matched === undefined || !isPort(digits);

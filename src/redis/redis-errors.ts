@@ -47,6 +47,15 @@ function remedyOf(address: string, reason: string): string {
   );
 }
 
+/** A Sentinel knows which Redis is the primary, and holds no data itself. */
+export const sentinelRefused = (address: string): TallymanError =>
+  new TallymanError(
+    'REDIS_IS_A_SENTINEL',
+    `Redis at ${address} is a Sentinel, which this program does not follow to the primary. Let REDIS_URL name the ` +
+      'primary, or an address that moves with it. Redis Cluster fails over without either.',
+    { address },
+  );
+
 /** The first word of Redis's error, our code for it, and what to do. */
 const REFUSALS: readonly (readonly [word: string, code: ErrorCode, problem: string, remedy: string])[] = [
   [

@@ -6,7 +6,7 @@ import { defineScripts } from './scripts';
 import { createFingerprinter, type Fingerprinter } from './apply/fingerprint';
 import { createKeys, type Keys } from './keys';
 import { DedupIndex } from './apply/dedup-index';
-import { refusalOf, RedisUnavailableError } from './redis-errors';
+import { refusalOf, RedisUnavailableError, sentinelRefused } from './redis-errors';
 
 /** A command's name and its arguments: `['hgetall', key]`. */
 export type Command = readonly [name: string, ...args: (string | number)[]];
@@ -101,6 +101,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     if (selectError) throw noDatabase(address, selectError);
   } catch (error) {
     redis.disconnect();
+    if (await isSentinel(options, error, lastError)) throw sentinelRefused(address);
     throw told(error);
   }
   let closing: Promise<void> | undefined;
@@ -153,6 +154,21 @@ function noDatabase(address: string, cause: Error): TallymanError {
     { address },
     { cause },
   );
+}
+
+/** A Sentinel takes neither DBSIZE nor CLUSTER. So may a Redis that does not permit them. */
+async function isSentinel({ url, tls }: StoreOptions, ...errors: readonly unknown[]): Promise<boolean> {
+  if (!errors.some((error) => /unknown command '?(dbsize|cluster)\b/i.test(String(error)))) return false;
+  const [first = ''] = url.replaceAll('+cluster://', '://').split(',');
+  const redis = connect({ url: first, ...(tls && { tls }) }, undefined);
+  redis.on('error', () => undefined); // INFO rejects on its own.
+  try {
+    return (await redis.info('server')).includes('redis_mode:sentinel');
+  } catch {
+    return false;
+  } finally {
+    redis.disconnect();
+  }
 }
 
 function connect(

@@ -1,8 +1,8 @@
-import { Partitioners, type Transaction } from 'kafkajs';
-import { writeCompression } from '../wire/codecs';
+import type { Transaction } from 'kafkajs';
 import type { TallymanError } from '../../lib/errors';
 import type { KafkaClient } from '../client';
 import { requestsOf, type Publisher } from '../producer';
+import { onePartitionEach, sendAll } from '../whole-send';
 import { Turns } from '../../lib/process/mutex';
 
 /**
@@ -42,7 +42,7 @@ export async function openFencedPublisher(
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
-    createPartitioner: Partitioners.DefaultPartitioner,
+    createPartitioner: onePartitionEach,
     retry: RETRY,
   });
   const turns = new Turns();
@@ -69,9 +69,7 @@ export async function openFencedPublisher(
   return {
     publish: (topic, records) =>
       inTransaction(async (transaction) => {
-        for (const messages of requestsOf(records)) {
-          await transaction.send({ topic, acks: -1, compression: writeCompression(), messages });
-        }
+        for (const messages of requestsOf(records)) await sendAll(transaction, topic, messages);
       }),
     close: () => producer.disconnect(),
   };

@@ -1,5 +1,4 @@
-import { Partitioners, type Producer } from 'kafkajs';
-import { writeCompression } from '../wire/codecs';
+import type { Producer } from 'kafkajs';
 import type {
   Alert,
   CloseRecord,
@@ -17,6 +16,7 @@ import type { KafkaClient } from '../client';
 import { requestsOf, type PublishRecord, type Publisher } from '../producer';
 import { readRange, type LogRecord, type RangeOptions } from '../read-range';
 import { logRanges, topicName } from '../topics/topics';
+import { onePartitionEach, sendAll } from '../whole-send';
 
 /** Invoices compress to a tenth, so this is several megabytes of them. */
 const FETCH_BYTES = 512 * 1_024;
@@ -189,7 +189,7 @@ export async function openLedgerWriter(client: KafkaClient, topic: string): Prom
     maxInFlightRequests: 1,
     transactionTimeout: TRANSACTION_TIMEOUT_MS,
     allowAutoTopicCreation: false,
-    createPartitioner: Partitioners.DefaultPartitioner,
+    createPartitioner: onePartitionEach,
   });
   await producer.connect();
   try {
@@ -203,8 +203,7 @@ export async function openLedgerWriter(client: KafkaClient, topic: string): Prom
       if (records.length === 0) return;
       const transaction = await producer.transaction();
       try {
-        for (const messages of requestsOf(inLedger(records)))
-          await transaction.send({ topic, acks: -1, compression: writeCompression(), messages });
+        for (const messages of requestsOf(inLedger(records))) await sendAll(transaction, topic, messages);
         await transaction.commit();
       } catch (error) {
         await transaction.abort().catch(() => undefined); // The first error is the cause.

@@ -4,7 +4,9 @@ import { ConfigResourceTypes } from 'kafkajs';
 import { startBrokers } from '../../../src/dev/services/native-kafka';
 import type { NativeService } from '../../../src/dev/services/service';
 import { openKafka, type KafkaClient } from '../../../src/kafka/client';
-import { ownTopics, topicName, USAGE_MESSAGE_MAX_BYTES } from '../../../src/kafka/topics/topics';
+import { createPublisher } from '../../../src/kafka/producer';
+import { readRange } from '../../../src/kafka/read-range';
+import { logRanges, ownTopics, topicName, USAGE_MESSAGE_MAX_BYTES } from '../../../src/kafka/topics/topics';
 import type { Finding } from '../../../src/lib/finding';
 import { eventually } from '../../kit/eventually';
 import { quietLog } from '../../kit/kafka/kafka-harness';
@@ -79,6 +81,31 @@ test('init makes one copy only if told, and gives existing topics more', async (
     raised: [],
     cursors: 0,
   });
+});
+
+test('a leader that moves to a broker which has answered loses nothing of what is published', async () => {
+  const topic = topicName(tallyman.prefix, 'moving');
+  const admin = await client.admin();
+  const replicaAssignment = [1, 2].map((broker, partition) => ({ partition, replicas: [broker] }));
+  await admin.createTopics({ topics: [{ topic, replicaAssignment }] });
+  const leaders = async (): Promise<number[]> =>
+    (await client.topics([topic])).get(topic)!.map(({ leader }) => leader);
+  await eventually(async () => (await leaders()).join() === '1,2', { timeoutMs: 60_000 });
+  const publisher = await createPublisher(client);
+  // Records without a key, which kafkajs distributes again at each attempt.
+  const records = (from: number) =>
+    Array.from({ length: 100 }, (_, i) => ({ key: null, value: String(from + i) }));
+  await publisher.publish(topic, records(0));
+  const partitionAssignment = [{ partition: 1, replicas: [1] }];
+  await admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] });
+  await eventually(async () => (await leaders()).join() === '1,1', { timeoutMs: 60_000 });
+  await publisher.publish(topic, records(100));
+  await publisher.close();
+  const found = new Set<string>();
+  for (const [partition, { start, end }] of (await logRanges(client, [topic])).get(topic)!.entries())
+    for await (const part of readRange(client, { topic, partition, from: start, to: end }))
+      for (const { value } of part) found.add(String(value));
+  expect(found.size).toBe(200);
 });
 
 test('with one broker down, and a topic of somebody else without a leader, nothing stops', async () => {

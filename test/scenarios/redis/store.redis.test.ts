@@ -18,6 +18,7 @@ import { writeInvoices } from '../../../src/redis/views/write-invoices';
 import { placeProjects, projectsOf, readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, RedisUnavailableError, type Store } from '../../../src/redis/store';
 import { chunk, event } from '../../kit/redis/rated-events';
+import { startSentinel } from '../../kit/servers/sentinel';
 import { startRedisCluster, type RedisCluster } from '../../kit/servers/redis-cluster';
 
 const TOPIC = 'usage.session';
@@ -33,6 +34,19 @@ test.each(['redis', 'redis+cluster'])(
     expect(JSON.stringify(error) + String(error)).not.toContain('secret');
   },
 );
+
+describe('a Sentinel', () => {
+  let sentinel: NativeService;
+  beforeAll(async () => (sentinel = await startSentinel()));
+  afterAll(() => sentinel.stop());
+
+  test.each(['alone', 'beside others'])('is refused by name, %s', async (how) => {
+    const url = how === 'alone' ? `redis://${sentinel.address}` : `${sentinel.address},${sentinel.address}`;
+    await expect(openStore({ url, prefix: '' })).rejects.toMatchObject({
+      ...{ code: 'REDIS_IS_A_SENTINEL', message: expect.stringContaining(sentinel.address) as string },
+    });
+  });
+});
 
 describe('a Redis that goes away', () => {
   let redis: NativeService;

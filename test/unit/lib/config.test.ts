@@ -188,6 +188,7 @@ test.each([
   [{ REDIS_TLS_KEY: 'package.json' }, 'set REDIS_TLS_CERT too'],
   [{ REDIS_URL: 'redis://a,redis://b/2' }, 'REDIS_URL holds the database 2'],
   [{ REDIS_URL: 'redis+cluster://a:1/15' }, 'REDIS_URL holds the database 15'],
+  [{ REDIS_URL: 'redis+sentinel://a:1/mymaster' }, 'REDIS_URL names a Sentinel, which is not supported'],
   [{ REDIS_URL: 'redis://a:70000/1' }, 'REDIS_URL holds "redis://a:70000/1"'],
 ])('%j is refused: %s', (env, problem) => {
   expect(problemsOf(env)).toContain(problem);
