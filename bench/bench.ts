@@ -5,11 +5,12 @@ import { measureFreshness } from './freshness';
 import { measureGateway } from './gateway';
 import { measureGrowth } from './growth';
 import { measureQuota } from './quota';
+import { measureInstallation } from './size';
 import { createResults } from './results';
 import type { NativeService } from '../src/dev/services/service';
 import { say, startKafka } from './servers';
 import { measureStartUp } from './start-up';
-import { ENGINES, measureThroughput, type Engine } from './throughput';
+import { DEFAULT_ENGINES, ENGINES, measureThroughput, type Engine } from './throughput';
 
 interface Sizes {
   readonly events: number;
@@ -50,10 +51,12 @@ const QUICK: Sizes = {
   posted: 100_000,
 };
 
-type Options = Sizes & Flags;
+type Options = Sizes & Flags & { readonly sections: readonly string[] };
 type Measure = (kafka: NativeService, options: Options, add: (result: object) => void) => Promise<void>;
 
 const START_UP_PARTITIONS = 100;
+/** Those of src/ops/size/coefficients.ts. */
+const SIZED = { events: 300_000, ids: 1_000_000, close: 100_000, projects: [100, 20_000, 1_000_000] };
 
 /** Each once a run. */
 const SECTIONS: Readonly<Record<string, Measure>> = {
@@ -69,11 +72,29 @@ const SECTIONS: Readonly<Record<string, Measure>> = {
   },
   gateway: (kafka, options, add) => measureGateway(kafka, { ...options, projects: 20_000 }, add),
   quota: (kafka, _, add) => measureQuota(kafka, add),
+  size: (kafka, options, add) => measureSize(kafka, options, add),
 };
+/**
+ * The rows that the coefficients of the sizing model are checked against, unless other sections add
+ * them.
+ */
+async function measureSize(
+  kafka: NativeService,
+  options: Options,
+  add: (result: object) => void,
+): Promise<void> {
+  await measureInstallation(kafka, { ...options, events: SIZED.events }, add);
+  const isLeft = (section: string): boolean => !options.sections.includes(section);
+  if (isLeft('growth')) await measureGrowth(kafka, [SIZED.ids], add);
+  if (isLeft('close')) await measureClose(kafka, SIZED.close, add);
+  for (const projects of isLeft('throughput') ? SIZED.projects : [])
+    await measureThroughput(kafka, { ...options, projects, engines: ['tallyman'] }, add);
+}
+
 const NAMES = Object.keys(SECTIONS);
 
 async function bench(names: readonly string[], flags: Flags): Promise<void> {
-  const options: Options = { ...(flags.quick ? QUICK : WHOLE), ...flags };
+  const options: Options = { ...(flags.quick ? QUICK : WHOLE), ...flags, sections: names };
   const results = createResults();
   const kafka = await startKafka();
   try {
@@ -90,8 +111,9 @@ async function bench(names: readonly string[], flags: Flags): Promise<void> {
   } finally {
     await kafka.stop();
   }
-  results.printTables();
+  const isOff = results.printTables();
   if (flags.save) results.save();
+  if (isOff && names.includes('size')) process.exitCode = 1;
 }
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
@@ -107,7 +129,7 @@ new Command('bench')
   .option('--seed <n>', 'of the workload', positiveInteger, 20_261)
   .addOption(
     new Option('--engines <names>', `of ${ENGINES.join(', ')}`)
-      .default([...ENGINES])
+      .default(DEFAULT_ENGINES, DEFAULT_ENGINES.join(','))
       .argParser((text) => text.split(',').map((name) => engineNamed(name.trim()))),
   )
   .option('--rate <n>', 'freshness: events a second', positiveInteger, 20_000)

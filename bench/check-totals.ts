@@ -3,7 +3,8 @@ import type { Oracle } from '../src/oracle/usage-oracle';
 import type { Store } from '../src/redis/store';
 import type { Recount } from './recount';
 
-type Totals = Map<string, Map<string, bigint>>;
+/** `<month>:<project>` -> meter -> quantity. */
+export type Totals = Map<string, Map<string, bigint>>;
 
 const PAGE = 1_000;
 
@@ -21,19 +22,14 @@ export function totalsOf(oracle: Oracle): Recount['totals'] {
 }
 
 /**
- * Reads every hash of totals there is and compares it with the recount.
+ * Compares totals with the recount, and uses them up.
  *
- * @param pattern finds the keys; `<month>:<project>` is what follows `stem` in them
- * @returns how many totals are wrong, missing ones and ones too many among them
+ * @returns how many are wrong, missing ones and ones too many among them
  */
-export async function countWrong(
-  store: Store,
-  options: { pattern: string; stem: RegExp; expected: Recount['totals']; ignored?: RegExp },
-): Promise<{ wrong: number; of: number }> {
-  const found = await readAll(store.redis as Redis, options);
+export function countWrong(found: Totals, expected: Recount['totals']): { wrong: number; of: number } {
   let wrong = 0;
   let of = 0;
-  for (const [key, meters] of Object.entries(options.expected)) {
+  for (const [key, meters] of Object.entries(expected)) {
     const hash = found.get(key);
     found.delete(key);
     for (const [meter, quantity] of Object.entries(meters)) {
@@ -47,10 +43,16 @@ export async function countWrong(
   return { wrong, of };
 }
 
-async function readAll(
-  redis: Redis,
+/**
+ * Reads every hash of totals there is.
+ *
+ * @param pattern finds the keys; `<month>:<project>` is what follows `stem` in them
+ */
+export async function readHashes(
+  store: Store,
   { pattern, stem, ignored }: { pattern: string; stem: RegExp; ignored?: RegExp },
 ): Promise<Totals> {
+  const redis = store.redis as Redis;
   const totals: Totals = new Map();
   const seen = new Set<string>();
   let cursor = '0';

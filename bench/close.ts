@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { NativeService } from '../src/dev/services/service';
 import { readTotals } from '../src/redis/usage/read-usage';
 import { applyMadeUp, initInstallation, initMadeUp, openBenchStore } from './installation';
-import { cpuMs, peakBytes, startChild } from './processes';
+import { runProgram } from './processes';
 import { environment, newPrefix, startRedis } from './servers';
 import { TOTALS_COMMAND } from './targets';
 import { lastMonth, projectNames } from './workload';
@@ -53,25 +53,11 @@ export async function measureClose(
   const projects = projectNames(projectCount);
   const store = await openBenchStore(env);
   const folder = mkdtempSync(join(tmpdir(), 'tallyman-bench-'));
-  const run = async (what: string, words: readonly string[]): Promise<void> => {
-    const startedAt = performance.now();
-    const child = startChild('src/cli/tallyman.js', words, env);
-    let cpu = 0;
-    let peak = 0;
-    const watch = setInterval(() => {
-      try {
-        cpu = cpuMs(child.pid);
-        peak = Math.max(peak, peakBytes(child.pid)); // 0 of one that has just ended.
-      } catch {
-        // It has just ended.
-      }
-    }, 20);
-    await child.ended.finally(() => clearInterval(watch));
+  const run = async (what: string, words: readonly string[]): Promise<void> =>
     onResult({
-      ...{ section: 'close', what, projects: projectCount, seconds: (performance.now() - startedAt) / 1000 },
-      ...{ cpuSeconds: cpu / 1000, peakMemoryMb: peak / 1e6 },
+      ...{ section: 'close', what, projects: projectCount },
+      ...(await runProgram('src/cli/tallyman.js', words, env)),
     });
-  };
   try {
     await initInstallation(env, SHARDS);
     await initMadeUp(store, SHARDS);

@@ -39,11 +39,24 @@ export function startChild(
   env: Readonly<Record<string, string>>,
   onMessage?: (message: unknown) => void,
 ): Child {
-  const child = spawn(process.execPath, [...nodeFlags(), join(__dirname, '..', script), ...words], {
+  const child = startProgram(
+    process.execPath,
+    [...nodeFlags(), join(__dirname, '..', script), ...words],
+    env,
+  );
+  if (onMessage) child.process.on('message', onMessage);
+  return child;
+}
+
+export function startProgram(
+  command: string,
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Child {
+  const child = spawn(command, words, {
     env: { PATH: process.env['PATH'] ?? '', ...env },
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
-  if (onMessage) child.on('message', onMessage);
   let isStopping = false;
   // A server ends with the benchmark by its watchdog; a consumer would wait for servers that do not
   // come back.
@@ -54,7 +67,7 @@ export function startChild(
     child.on('exit', (code, signal) => {
       process.off('exit', killNow);
       if (code === 0 || isStopping) resolve();
-      else reject(new Error(`${script} ended with ${code ?? signal}`));
+      else reject(new Error(`${command} ${words.join(' ')} ended with ${code ?? signal}`));
     });
   });
   ended.catch(() => undefined);
@@ -67,6 +80,38 @@ export function startChild(
       child.kill('SIGTERM');
       await ended;
     },
+  };
+}
+
+/** A program of the build, from its start to its end. */
+export interface Run {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly peakMemoryMb: number;
+}
+
+export async function runProgram(
+  script: string,
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Run> {
+  const startedAt = performance.now();
+  const child = startChild(script, words, env);
+  let cpu = 0;
+  let peak = 0;
+  const watch = setInterval(() => {
+    try {
+      cpu = cpuMs(child.pid);
+      peak = Math.max(peak, peakBytes(child.pid)); // 0 of one that has just ended.
+    } catch {
+      // It has just ended.
+    }
+  }, 20);
+  await child.ended.finally(() => clearInterval(watch));
+  return {
+    seconds: (performance.now() - startedAt) / 1000,
+    cpuSeconds: cpu / 1000,
+    peakMemoryMb: peak / 1e6,
   };
 }
 

@@ -4,6 +4,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { formatTable, type Column } from '../src/cli/lib/output';
 import { say } from './servers';
+import { checkCoefficients } from './coefficients';
 import { judge, withRatios } from './targets';
 
 /**
@@ -36,7 +37,8 @@ export function createResults() {
       results.push(added);
       process.stdout.write(`${JSON.stringify(added)}\n`);
     },
-    printTables(): void {
+    /** @returns whether a coefficient of the sizing model is off */
+    printTables(): boolean {
       const machine = thisMachine();
       process.stdout.write(`\n${Object.values(machine).join(', ')}; commit ${commit()}\n`);
       const shown = withRatios(medians(results)).map(rounded);
@@ -53,6 +55,12 @@ export function createResults() {
       const verdicts = judge(shown);
       if (verdicts.length > 0)
         process.stdout.write(`\ntargets\n${verdicts.map((line) => `${line}\n`).join('')}`);
+      const checks = checkCoefficients(shown);
+      if (checks.length > 0)
+        process.stdout.write(
+          `\ncoefficients of \`tallyman size\`\n${checks.map(({ text }) => `${text}\n`).join('')}`,
+        );
+      return checks.some(({ isOff }) => isOff);
     },
     save(): void {
       const date = new Date().toISOString();

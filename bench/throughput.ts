@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NativeService } from '../src/dev/services/service';
 import type { Store } from '../src/redis/store';
-import { countWrong } from './check-totals';
+import { countWrong, readHashes } from './check-totals';
+import { startKstreams, type Kstreams } from './engines/kstreams';
 import {
   appliedRecords,
   createUsageTopics,
@@ -20,8 +21,10 @@ import { environment, say, startRedis } from './servers';
 import { lastMonth } from './workload';
 import { previousMonth } from '../src/rating/month';
 
-export const ENGINES = ['raw', 'tallyman', 'tallyman x2', 'naive', 'naive-batched'] as const;
+export const ENGINES = ['raw', 'tallyman', 'tallyman x2', 'naive', 'naive-batched', 'kstreams'] as const;
 export type Engine = (typeof ENGINES)[number];
+/** Maven fetches its libraries, and it runs for minutes. */
+export const DEFAULT_ENGINES = ENGINES.filter((engine) => engine !== 'kstreams');
 
 export interface ThroughputOptions {
   readonly seed: number;
@@ -42,6 +45,8 @@ export interface EngineResult {
   readonly consumerCpu: number;
   readonly redisCpu: number;
   readonly kafkaCpu: number;
+  /** Consumer, Redis and Kafka together. */
+  readonly totalCpu: number;
   readonly peakMemoryMb: number;
   readonly bytesPerId?: number;
   /** Totals and daily usage together. */
@@ -55,6 +60,8 @@ export interface EngineResult {
  * in topics of their own.
  */
 const NAIVE_SHARE = 0.1;
+/** The part of the log after which Java has compiled what it runs. Its clock starts there. */
+const WARM_UP_SHARE = 0.25;
 /** Ids of the closed month before, so that each new one is looked for in two periods. */
 const HELD_IDS = 240_000;
 
@@ -125,6 +132,7 @@ async function runEngine(
   const redis = await startRedis();
   const env = environment(kafka, redis, prefix);
   const store = await openBenchStore(env);
+  const peer = engine === 'kstreams' ? await startKstreams(env) : undefined;
   try {
     const usesTallyman = engine.startsWith('tallyman');
     const closed = previousMonth(lastMonth(Date.now()));
@@ -132,7 +140,7 @@ async function runEngine(
       await initInstallation(env, options.partitions);
       await holdClosedMonth(store, options.partitions, closed, HELD_IDS);
     }
-    const measured = await measure(kafka, redis, engine, env, store, events);
+    const measured = await measure(kafka, redis, engine, env, store, events, peer);
     const shared = {
       section: 'throughput',
       engine,
@@ -142,17 +150,24 @@ async function runEngine(
       ...measured,
     } as const;
     if (engine === 'raw') return shared;
-    const check = usesTallyman
-      ? { pattern: '*}:totals:*', stem: /^.*}:totals:/, expected: recount.totals, ignored: /:made-up-/ }
-      : { pattern: 'naive:totals:*', stem: /^naive:totals:/, expected: withoutCloses(recount.totals) };
-    const { wrong, of } = await countWrong(store, check);
+    const expected = usesTallyman ? recount.totals : withoutCloses(recount.totals);
+    const found = peer
+      ? await peer.totals()
+      : await readHashes(
+          store,
+          usesTallyman
+            ? { pattern: '*}:totals:*', stem: /^.*}:totals:/, ignored: /:made-up-/ }
+            : { pattern: 'naive:totals:*', stem: /^naive:totals:/ },
+        );
+    const { wrong, of } = countWrong(found, expected);
     return {
       ...shared,
-      ...(await heldMemory(store, recount, usesTallyman ? HELD_IDS : 0)),
+      ...(!peer && (await heldMemory(store, recount, usesTallyman ? HELD_IDS : 0))),
       wrongTotals: wrong,
       totals: of,
     };
   } finally {
+    await peer?.close();
     await store.close();
     await redis.stop();
   }
@@ -165,7 +180,13 @@ async function measure(
   env: Readonly<Record<string, string>>,
   store: Store,
   events: number,
-): Promise<Pick<EngineResult, 'eventsPerSecond' | 'consumerCpu' | 'redisCpu' | 'kafkaCpu' | 'peakMemoryMb'>> {
+  peer: Kstreams | undefined,
+): Promise<
+  Pick<
+    EngineResult,
+    'eventsPerSecond' | 'consumerCpu' | 'redisCpu' | 'kafkaCpu' | 'totalCpu' | 'peakMemoryMb'
+  >
+> {
   const ends = await endsOfLog(env);
   const all = [...ends.values()].flat().reduce((sum, end) => sum + end, 0);
   if (all !== events) throw new Error(`the log holds ${all} records of ${events}`);
@@ -179,7 +200,8 @@ async function measure(
     kafka: cpuMs(kafka.pid),
   });
   const start = (): void => void children.push(startEngine(engine, env, (done) => (told = done)));
-  start();
+  if (peer) children.push(peer.child);
+  else start();
   if (engine === 'tallyman x2') start();
   try {
     const failed = Promise.race(children.map(({ ended }) => ended)).then(() => {
@@ -198,21 +220,27 @@ async function measure(
    */
   async function watch() {
     let first: ReturnType<typeof sample> | undefined;
+    const warmAt = peer ? events * WARM_UP_SHARE : 1;
     for (;;) {
-      const done = engine.startsWith('tallyman') ? await appliedRecords(store, ends) : told;
-      if (done > 0) first ??= sample(done);
+      const done = peer
+        ? await peer.committed(ends)
+        : engine.startsWith('tallyman')
+          ? await appliedRecords(store, ends)
+          : told;
+      if (done >= warmAt) first ??= sample(done);
       if (first && done >= events) {
         const last = sample(done);
         const millions = (last.done - first.done) / 1e6;
+        const [consumerCpu, redisCpu, kafkaCpu] = (['consumer', 'redis', 'kafka'] as const).map(
+          (part) => (last[part] - first![part]) / 1000 / millions,
+        ) as [number, number, number];
         return {
           eventsPerSecond: ((last.done - first.done) * 1000) / (last.at - first.at),
-          consumerCpu: (last.consumer - first.consumer) / 1000 / millions,
-          redisCpu: (last.redis - first.redis) / 1000 / millions,
-          kafkaCpu: (last.kafka - first.kafka) / 1000 / millions,
+          ...{ consumerCpu, redisCpu, kafkaCpu, totalCpu: consumerCpu + redisCpu + kafkaCpu },
           peakMemoryMb: Math.max(...children.map(({ pid }) => peakBytes(pid))) / 1e6,
         };
       }
-      await delay(first ? 30 : 5);
+      await delay(peer ? 200 : first ? 30 : 5);
     }
   }
 }

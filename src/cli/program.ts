@@ -8,6 +8,7 @@ import { addVerbs, type VerbFile, type Verbs } from './verbs';
 const VERBS: Verbs = {
   init: () => require('./verbs/installation/init') as VerbFile,
   grow: () => require('./verbs/installation/grow') as VerbFile,
+  size: () => require('./verbs/installation/size') as VerbFile,
   consume: () => require('./verbs/usage/consume') as VerbFile,
   publish: () => require('./verbs/usage/publish') as VerbFile,
   gateway: () => require('./verbs/usage/gateway') as VerbFile,

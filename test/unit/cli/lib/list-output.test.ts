@@ -55,6 +55,7 @@ test('each verb that prints a list has the option, beside --json', () => {
     'keys',
     'projects compare',
     'projects list',
+    'size',
     'totals',
     'verify',
   ]);
