@@ -3,7 +3,7 @@ import type { Load } from '../support/load';
 import { install, type ClusterRun } from './cluster-world';
 
 /** Until it is stopped. */
-const LOAD = { events: 400_000, perSecond: 1_000 };
+const LOAD = { events: 400_000, perSecond: 1_000, isPatient: true };
 
 /** An installation that is at work. */
 export interface Counting {

@@ -156,6 +156,8 @@ export class FaultRun<W extends World = FaultWorld> {
   async progress(tallyman: Installation, topic = ''): Promise<void> {
     let before: number | undefined;
     const isFurther = async (): Promise<boolean> => {
+      for (const { failure } of this.loads)
+        if (failure) throw new Error('the load ended', { cause: failure });
       const applied = await this.applied(tallyman, topic);
       return applied > (before ??= applied);
     };

@@ -15,12 +15,16 @@ export interface LoadOptions extends Partial<WorkloadOptions> {
   readonly events: number;
   /** As fast as it goes by default. */
   readonly perSecond?: number;
+  /** Publishes a batch again until it is taken, so that parts of it may be in the log twice. */
+  readonly isPatient?: boolean;
 }
 
 /** A publisher at work in the background. */
 export interface Load {
   /** Records that Kafka has acknowledged. */
   readonly published: number;
+  /** Why it ended early. */
+  readonly failure: unknown;
   /** Resolves when all is published. Rejects when it cannot be. */
   readonly done: Promise<void>;
   /** Ends it early; `published` is final then. */
@@ -30,6 +34,7 @@ export interface Load {
 }
 
 const BATCH_RECORDS = 2_000;
+const PATIENCE = { timeoutMs: 180_000, what: 'a batch is taken' };
 
 /**
  * Publishes a workload of all four kinds, with duplicates, late, disordered and bad events,
@@ -49,7 +54,10 @@ export function startLoad(brokers: string, prefix: string, options: LoadOptions)
       while (published < events && !isStopped) {
         const size = Math.min(BATCH_RECORDS, events - published);
         for (const [topic, records] of takeByTopic(workload, size)) {
-          await publisher.publish(`${prefix}.${topic}`, records);
+          const publishing = (): Promise<void> => publisher.publish(`${prefix}.${topic}`, records);
+          await (options.isPatient
+            ? eventually(() => publishing().then(() => true), PATIENCE)
+            : publishing());
           published += records.length;
         }
         const early = perSecond ? startedAt + (published * 1_000) / perSecond - Date.now() : 0;
@@ -61,10 +69,14 @@ export function startLoad(brokers: string, prefix: string, options: LoadOptions)
     }
   };
   const done = publish();
-  done.catch(() => undefined); // Whoever waits for it sees the error.
+  let failure: unknown;
+  done.catch((error: unknown) => (failure = error)); // Whoever waits for it sees the error.
   return {
     get published() {
       return published;
+    },
+    get failure() {
+      return failure;
     },
     done,
     stop: () => {
