@@ -116,7 +116,7 @@ test('voids of a closed month are a credit line, or a credit note where nothing 
   expect(shown).toContain(`corrects ${earlier} (invoice left-0001)`);
   expect(await tallyman.ok('invoices', 'csv', '--month', month)).toContain(`\r\n${id},late,${earlier},`);
   const file = join(mkdtempSync(join(tmpdir(), 'credit-note-')), 'note.pdf');
-  await tallyman.ok('invoices', 'pdf', id, '--output', file);
+  await tallyman.ok('invoices', 'pdf', id, '--out', file);
   expect(readFileSync(file).subarray(0, 5).toString()).toBe('%PDF-');
   const folder = join(mkdtempSync(join(tmpdir(), 'month-')), 'new', month);
   const monthPdfs = (): Promise<string> => tallyman.ok('invoices', 'pdf', '--month', month, '--out', folder);
