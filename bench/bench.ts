@@ -10,6 +10,7 @@ import { createResults } from './results';
 import type { NativeService } from '../src/dev/services/service';
 import { say, startKafka } from './servers';
 import { measureStartUp } from './start-up';
+import { measureTenants } from './tenants';
 import { DEFAULT_ENGINES, ENGINES, measureThroughput, type Engine } from './throughput';
 
 interface Sizes {
@@ -73,6 +74,7 @@ const SECTIONS: Readonly<Record<string, Measure>> = {
   gateway: (kafka, options, add) => measureGateway(kafka, { ...options, projects: 20_000 }, add),
   quota: (kafka, _, add) => measureQuota(kafka, add),
   size: (kafka, options, add) => measureSize(kafka, options, add),
+  tenants: (kafka, options, add) => measureTenants(kafka, options, add),
 };
 /**
  * The rows that the coefficients of the sizing model are checked against, unless other sections add
@@ -135,7 +137,7 @@ new Command('bench')
   .option('--rate <n>', 'freshness: events a second', positiveInteger, 20_000)
   .option(
     '--seconds <n>',
-    `freshness: how long each situation is watched (${WHOLE.seconds})`,
+    `freshness and tenants: how long each situation is watched (${WHOLE.seconds})`,
     positiveInteger,
   )
   .option('--ids <n,...>', `growth: ids held (${WHOLE.ids.join(',')})`, positiveIntegers)

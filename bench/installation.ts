@@ -123,7 +123,7 @@ export async function applyMadeUp(
   }
 }
 
-const MADE_UP_TOPIC = 'bench.made-up';
+export const MADE_UP_TOPIC = 'bench.made-up';
 
 /** Cursors for `applyMadeUp`. */
 export const initMadeUp = (store: Store, shards: number): Promise<void> =>

@@ -4,6 +4,7 @@ import { constants, createGzip, type Gzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from '../http/problems';
 import type { Session } from '../http/tokens';
+import { pause, repeat } from '../../lib/process/poller';
 
 /** One reader's stream of server-sent events. */
 export interface EventStream {
@@ -18,7 +19,6 @@ export interface EventStream {
 const HEARTBEAT_MS = 15_000;
 /** A stream ends this soon after its session. */
 const SESSION_EVERY_MS = 5_000;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** 48 KiB per stream instead of 256: events are small, and repeat what came before. */
 const GZIP = { windowBits: 13, memLevel: 5, level: 6 };
 
@@ -60,6 +60,7 @@ export async function openEventStream(
   if (stop === undefined) {
     throw new ProblemError('RATE_LIMITED', 'Too many usage streams are open.', { 'retry-after': '30' });
   }
+  request.endTurn();
   const { response, out, packer } = openResponse(request, reply);
   isFree = () => !out.writableNeedDrain;
   send = (text) => {
@@ -71,17 +72,24 @@ export async function openEventStream(
   sendWaiting();
 
   await new Promise<void>((resolve) => {
-    const heartbeat = setInterval(() => send(': still here\n\n'), HEARTBEAT_MS);
-    const check = setInterval(
-      () => void request.isStillGood().then((isGood) => isGood || end()),
-      SESSION_EVERY_MS,
-    );
-    const expiry = setTimeout(() => end(), Math.min(session.expiresAtMs - Date.now(), LONGEST_TIMER_MS));
+    const onFailure = (): void => end();
+    const heartbeats = repeat({
+      ...{ everyMs: HEARTBEAT_MS, onFailure },
+      turn: () => send(': still here\n\n'),
+    });
+    const checks = repeat({
+      ...{ everyMs: SESSION_EVERY_MS, onFailure },
+      turn: async () => (await request.isStillGood()) || end(),
+    });
+    const ended = new AbortController();
+    void pause(session.expiresAtMs - Date.now(), ended.signal).then(() => end());
     end = () => {
       end = () => undefined;
-      clearInterval(heartbeat);
-      clearInterval(check);
-      clearTimeout(expiry);
+      // What is still being written for this reader comes too late.
+      isFree = () => false;
+      void heartbeats.stop();
+      void checks.stop();
+      ended.abort();
       stop();
       out.end();
       resolve();

@@ -9,7 +9,9 @@ import { within } from '../../lib/process/poller';
 import { readAlerts } from '../../ops/read-alerts';
 import { sendConditional } from '../http/conditional';
 import type { WebDependencies } from '../http/dependencies';
+import { FairTurns } from '../http/fair-turns';
 import { ProblemError } from '../http/problems';
+import { limitKeyOf } from '../http/rate-limit';
 import { projectOf } from '../http/sessions';
 import { readMonthView } from '../pages/month-view';
 import { INVOICE, invoiceDocument, monthOf, type ProjectRequest } from './api-routes';
@@ -27,7 +29,7 @@ import { parseCopy } from '../../lib/document';
 
 /** Reading Kafka takes a request longer than anything else here. */
 const KAFKA_LIMIT_MS = 10_000;
-const EXPLANATIONS_AT_ONCE = 2;
+const EXPLANATIONS_AT_ONCE = 4;
 const NO_PROGRESS = { update: () => undefined, end: () => undefined };
 
 const kafkaAway = (): ProblemError =>
@@ -68,8 +70,9 @@ function registerBudget(app: FastifyInstance, web: WebDependencies): void {
 }
 
 function registerAlerts(app: FastifyInstance, web: WebDependencies): void {
-  // Each reads the whole ledger, so they take turns.
+  // Each reads the whole ledger, so they take turns, and a holder has one at a time among them.
   const turns = new Turns();
+  const turnsOfHolder = new FairTurns(1);
   app.route({
     method: 'GET',
     url: '/v1/projects/:project/alerts',
@@ -86,11 +89,16 @@ function registerAlerts(app: FastifyInstance, web: WebDependencies): void {
     },
     handler: async (request: ProjectRequest, reply) => {
       const { project } = projectOf(request, 'admin');
+      request.endTurn();
+      const endOwn = await turnsOfHolder.take(limitKeyOf(request));
       const end = await turns.take();
       const reading = readAlerts(web.kafka, web.config.prefix, {
         project,
         month: request.query.month,
-      }).finally(end);
+      }).finally(() => {
+        end();
+        endOwn();
+      });
       const alerts = await within(KAFKA_LIMIT_MS, reading).catch((error: unknown) => {
         throw error instanceof TallymanError ? error : kafkaAway();
       });
@@ -108,7 +116,8 @@ function registerExplanation(app: FastifyInstance, web: WebDependencies): void {
     kafka: () => web.kafka,
     store: () => Promise.resolve(web.store),
   };
-  let running = 0;
+  /** Whom the running ones are for: one each. */
+  const running = new Set<string>();
   type Asked = FastifyRequest<{
     Params: { project: string; id: string };
     Querystring: { readonly line?: number };
@@ -144,18 +153,20 @@ function registerExplanation(app: FastifyInstance, web: WebDependencies): void {
     handler: async (request: Asked, reply) => {
       const { document } = await invoiceDocument(web, request);
       if (web.logWatch.position() === undefined) throw kafkaAway();
-      if (running >= EXPLANATIONS_AT_ONCE)
+      const holder = limitKeyOf(request);
+      if (running.has(holder) || running.size >= EXPLANATIONS_AT_ONCE)
         throw new ProblemError('RATE_LIMITED', 'Too many invoices are being explained.', {
           'retry-after': '10',
         });
       const invoice = parseCopy('invoice.v1.json', document, 'the invoice');
       const body = new PassThrough();
       const begun = new Promise<void>((resolve) => body.once('readable', resolve));
-      running += 1;
+      running.add(holder);
+      request.endTurn();
       const written = writeExplanation(context, {
         ...{ invoice, line: request.query.line, catalog, write: (text) => writeTo(body, text) },
         ...{ progress: NO_PROGRESS, writer: jsonExplanation(invoice) },
-      }).finally(() => (running -= 1));
+      }).finally(() => running.delete(holder));
       written.then(
         () => body.end(),
         (error: Error) => body.destroy(error),

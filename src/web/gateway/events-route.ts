@@ -14,7 +14,7 @@ import type { GatewayMetrics } from './gateway-metrics';
 import { judgeEvent } from './judge-event';
 import type { PublishQueue, QueuedRecord } from './publish-queue';
 import { BODY_BYTES_MAX, withRawBodies } from './raw-bodies';
-import { readEvents } from './read-events';
+import { EVENTS_PER_REQUEST_MAX, readEvents } from './read-events';
 
 export interface EventsRouteOptions {
   readonly config: Pick<Config, 'prefix' | 'limits'>;
@@ -36,6 +36,22 @@ const CODE_SAMPLES = Object.entries({ Shell: 'sh', JavaScript: 'js', Python: 'py
   }),
 );
 
+const EVENT = { $ref: 'UsageEvent#' };
+const BODY = {
+  content: {
+    'application/cloudevents+json': { schema: EVENT },
+    'application/cloudevents-batch+json': {
+      schema: { type: 'array', minItems: 1, maxItems: EVENTS_PER_REQUEST_MAX, items: EVENT },
+    },
+    'application/json': {
+      schema: {
+        type: 'object',
+        description: 'The data of one event, whose attributes are in headers such as `ce-id` and `ce-type`.',
+      },
+    },
+  },
+};
+
 /**
  * `POST /v1/events` accepts events over HTTP and answers 202 once every in-sync replica of the log
  * holds them. An event that a client sends again, because no answer came or a bad one, counts once
@@ -48,6 +64,8 @@ export function registerEvents(app: FastifyInstance, options: EventsRouteOptions
       url: '/v1/events',
       bodyLimit: BODY_BYTES_MAX,
       config: { rateLimit: EVENTS_LIMIT },
+      // The body is bytes here, and each event of it is judged by itself.
+      validatorCompiler: () => () => true,
       schema: {
         operationId: 'postEvents',
         summary: 'Publish usage events (CloudEvents 1.0: structured, batch or binary mode)',
@@ -59,6 +77,7 @@ export function registerEvents(app: FastifyInstance, options: EventsRouteOptions
           'arrives twice under its id counts once.',
         tags: ['events'],
         ...{ 'x-codeSamples': CODE_SAMPLES },
+        body: BODY,
         response: {
           202: answer('The log holds the accepted events.', 'application/json', 'AcceptedEvents'),
           400: problem('The body is not understood, or no event in it is valid. `errors` says why.'),
@@ -106,6 +125,7 @@ async function acceptEvents(
     throw rejection(rejected, given.events.length);
 
   if (records.length > 0) {
+    request.endTurn(); // Kafka's answer takes this process nothing.
     const outcome = await queue.publish(records);
     if (outcome !== 'published') {
       metrics.refused(outcome);

@@ -4,6 +4,7 @@ import type { Logger } from '../../lib/logger';
 import type { WebhookReceiver } from '../../livekit/receive-webhooks';
 import { registerApiDocument } from '../api/api-document';
 import { createBaseApp } from '../http/base-app';
+import { registerFairTurns } from '../http/fair-turns';
 import { registerRateLimit } from '../http/rate-limit';
 import { registerSessions } from '../http/sessions';
 import type { Tokens } from '../http/tokens';
@@ -27,6 +28,7 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
   if (events) {
     registerSessions(app, events);
     await registerRateLimit(app);
+    registerFairTurns(app);
     await registerApiDocument(app);
     events.gateway.register(app);
   }

@@ -21,13 +21,16 @@ export const LOGIN_LIMIT = { max: 30, timeWindow: 60_000 };
 export async function registerRateLimit(app: FastifyInstance): Promise<void> {
   await app.register(rateLimit, {
     ...LIMIT,
-    keyGenerator: keyOf,
+    keyGenerator: limitKeyOf,
     errorResponseBuilder: (_request, { after }) => new ProblemError('RATE_LIMITED', `Try again in ${after}.`),
   });
 }
 
-/** An invalid token counts for its address. Otherwise every guess would have a limit of its own. */
-function keyOf(request: FastifyRequest): string {
+/**
+ * Whom a request counts for. An invalid token counts for its address: otherwise every guess would
+ * have a limit of its own.
+ */
+export function limitKeyOf(request: FastifyRequest): string {
   const answer = request.tokenAnswer;
   if (answer?.ok !== true) return request.ip;
   return `token ${holderOf(answer.session)}`;

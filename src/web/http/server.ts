@@ -15,6 +15,7 @@ import { page, sendPage } from '../pages/layout';
 import { registerPages, sendProblemPage } from '../pages/routes';
 import { registerCompression } from '../plugins/compression';
 import { registerCors } from '../plugins/cors';
+import { registerFairTurns } from './fair-turns';
 import { registerRateLimit } from './rate-limit';
 import { refuseUnknownProjects } from './refusals/unknown-projects';
 import { registerSessions } from './sessions';
@@ -35,6 +36,7 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
   );
   registerSessions(app, web);
   await registerRateLimit(app);
+  registerFairTurns(app);
   await registerApiDocument(app);
   refuseUnknownProjects(app, web);
 

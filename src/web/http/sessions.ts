@@ -45,11 +45,12 @@ export function registerSessions(
     }
     const cookie = cookieOf(request);
     if (cookie === undefined || store === undefined || request.url.startsWith('/static/')) return undefined;
-    request.formProof = masked(formProofOf(authSecret, cookie));
     return answerOf(cookie, store, tokens);
   };
   app.addHook('onRequest', async (request) => {
     request.tokenAnswer = await readToken(request);
+    const cookie = request.headers.authorization === undefined ? cookieOf(request) : undefined;
+    if (cookie !== undefined) request.formProof = masked(formProofOf(authSecret, cookie));
     request.isStillGood = async () => {
       const again = await readToken(request);
       return again?.ok === true || again?.reason === 'unchecked';

@@ -18,7 +18,7 @@ export function refuseUnknownProjects(app: FastifyInstance, web: WebDependencies
     // The route itself answers whoever may not see the project.
     if (project === undefined || answer?.ok !== true || roleOf(answer.session, project) === undefined) return;
     if (!(await isKnown(web, project, monthAsked(web, request)))) {
-      throw new ProblemError('NOT_FOUND', 'There is no such project: it was never set, and has no usage.');
+      throw new ProblemError('NOT_FOUND', 'This project does not exist: it has no plan and no usage.');
     }
   });
 }
