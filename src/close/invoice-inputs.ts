@@ -35,12 +35,24 @@ export async function readInvoiceInput(
   project: string,
   number: string | null,
 ): Promise<InvoiceInput> {
-  const [[placed], [before]] = await Promise.all([
-    placeProjects(terms.store, terms.month, [project]),
-    readInvoicedBefore(terms.store, terms.month, [project]),
+  const [billable] = await billablesOf(terms, [project]);
+  return (await readInvoiceInputs(terms, [{ ...billable!, number }]))[0]!;
+}
+
+/** The same for several projects, in their order, as if they were invoiced now without a number. */
+export async function readUnissuedInputs(
+  terms: InvoiceTerms,
+  projects: readonly string[],
+): Promise<InvoiceInput[]> {
+  return readInvoiceInputs(terms, await billablesOf(terms, projects));
+}
+
+async function billablesOf({ store, month }: InvoiceTerms, projects: readonly string[]): Promise<Billable[]> {
+  const [placed, before] = await Promise.all([
+    placeProjects(store, month, projects),
+    readInvoicedBefore(store, month, projects),
   ]);
-  const billable = { ...placed!, before: before!, number };
-  return (await readInvoiceInputs(terms, [billable]))[0]!;
+  return placed.map((one, i) => ({ ...one, before: before[i]!, number: null }));
 }
 
 /**

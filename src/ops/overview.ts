@@ -57,6 +57,8 @@ export interface OverviewReader {
   overview(): Overview;
   /** The newest first. */
   readMonths(): Promise<readonly MonthState[]>;
+  /** Their names alone, which is much less to read. */
+  readMonthNames(): Promise<readonly string[]>;
 }
 
 const LETTERS_EVERY_MS = 2_000;
@@ -86,21 +88,27 @@ export function createOverviewReader(sources: OverviewSources): OverviewReader {
       spend: spend.latest(),
     }),
     readMonths: () => readWhole(store, () => readMonths(sources)),
+    readMonthNames: () => readWhole(store, () => readMonthNames(sources)),
   };
 }
 
-async function readMonths({ store, calendar, nowMs }: OverviewSources): Promise<MonthState[]> {
-  const [state, closes, freezes] = await Promise.all([
-    readCloseState(store, calendar, nowMs()),
+async function readMonthNames({ store, calendar, nowMs }: OverviewSources): Promise<string[]> {
+  const state = await readCloseState(store, calendar, nowMs());
+  const current = calendar.monthOfMs(nowMs());
+  const months = new Set([current, ...state.openMonthsWithUsage, ...state.closedMonths]);
+  return [...months].sort().reverse().slice(0, MONTHS_SHOWN);
+}
+
+async function readMonths(sources: OverviewSources): Promise<MonthState[]> {
+  const { store, calendar, nowMs } = sources;
+  const [months, closes, freezes] = await Promise.all([
+    readMonthNames(sources),
     readCloses(store),
     readAllFreezes(store),
   ]);
   const current = calendar.monthOfMs(nowMs());
-  const months = [...new Set([current, ...state.openMonthsWithUsage, ...state.closedMonths])]
-    .sort()
-    .reverse();
   return Promise.all(
-    months.slice(0, MONTHS_SHOWN).map(async (month): Promise<MonthState> => {
+    months.map(async (month): Promise<MonthState> => {
       const json = closes.get(month);
       const record = json && parseCopy('close.v1.json', json, `the close of ${month}`);
       const shards = freezes.filter((frozen) => frozen.has(month)).length;

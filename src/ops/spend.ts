@@ -2,7 +2,7 @@ import { buildInvoice } from '../billing/invoice/build-invoice';
 import type { Catalog } from '../billing/catalog/catalog';
 import { Decimal } from '../billing/pricing/decimal';
 import { doForEach } from '../close/held/held-projects';
-import { readInvoiceInput } from '../close/invoice-inputs';
+import { readUnissuedInputs } from '../close/invoice-inputs';
 import { projectsToBill } from '../close/issue-invoices';
 import type { BillingCalendar } from '../rating/billing-calendar';
 import { readWhole } from '../redis/rebuilding';
@@ -53,7 +53,11 @@ async function readSpendOf({ store, calendar, catalog, nowMs }: SpendSources): P
     const { done } = await doForEach(
       some.map((project) => ({ project })),
       month,
-      (few) => Promise.all(few.map(({ project }) => readInvoiceInput(terms, project, null))),
+      (few) =>
+        readUnissuedInputs(
+          terms,
+          few.map(({ project }) => project),
+        ),
     );
     for (const input of done) {
       // The close reports a project that cannot be priced. The others are shown.

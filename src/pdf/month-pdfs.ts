@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseCopy } from '../lib/document';
 import { eachConcurrently } from '../lib/process/concurrently';
 import type { Progress } from '../lib/progress';
-import { invoicedInOrder, readInvoicesOfMonth } from '../redis/views/invoices';
+import { eachInvoiceOfMonth, invoicedInOrder } from '../redis/views/invoices';
 import type { Store } from '../redis/store';
 import { createPdfRenderer, type PdfRenderer } from './pdf-renderer';
 
@@ -42,10 +42,11 @@ export async function writeMonthPdfs({
   const renderers = Array.from({ length: availableParallelism() }, createPdfRenderer);
   const free = [...renderers];
   try {
-    await eachConcurrently(projects, renderers.length, async (project) => {
+    const all = eachInvoiceOfMonth(store, projects, month);
+    await eachConcurrently(all, renderers.length, async ({ documents }) => {
       if (isStopped()) return;
       const renderer = free.pop()!;
-      for (const document of await readInvoicesOfMonth(store, project, month)) {
+      for (const document of documents) {
         if (await writePdf(renderer, folder, document)) written += 1;
         else kept += 1;
       }

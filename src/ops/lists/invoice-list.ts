@@ -4,10 +4,11 @@ import type { Catalog } from '../../billing/catalog/catalog';
 import type { Invoice } from '../../billing/invoice/invoice';
 import { creditNoteEntry } from '../../billing/invoice/invoice-id';
 import { doForEach, isHeld, orHeld, type Held } from '../../close/held/held-projects';
-import { readInvoiceInput } from '../../close/invoice-inputs';
+import { readUnissuedInputs } from '../../close/invoice-inputs';
 import { parseCopy } from '../../lib/document';
 import type { BillingCalendar } from '../../rating/billing-calendar';
 import type { Store } from '../../redis/store';
+import { readInvoicesOfMonthOf } from '../../redis/views/invoices';
 import { readCloses } from '../../redis/views/closes';
 import type { ListPage, ListPlace } from './project-list';
 import { placeAfter, type ProjectNames } from './project-names';
@@ -93,30 +94,23 @@ async function listIssued(
 }
 
 const placeOf = ({ month, project, kind }: InvoiceListItem): InvoicePlace => ({
-  ...{ month, project },
-  entry: kind === 'credit_note' ? creditNoteEntry(month) : month,
+  ...{ month, project, entry: entryOf(kind, month) },
 });
+
+const entryOf = (kind: string | undefined, month: string): string =>
+  kind === 'credit_note' ? creditNoteEntry(month) : month;
 
 async function readDocuments(
   store: Store,
   month: string,
   projects: readonly string[],
 ): Promise<{ entry: string; invoice: Invoice }[]> {
-  const entries = [month, creditNoteEntry(month)];
-  const found = (await store.send(
-    projects.map((project) => ['hmget', store.keys.invoices(project), ...entries]),
-  )) as (string | null)[][];
+  const found = await readInvoicesOfMonthOf(store, projects, month);
   return found.flatMap((documents, i) =>
-    documents.flatMap((json, at) =>
-      json === null
-        ? []
-        : [
-            {
-              entry: entries[at]!,
-              invoice: parseCopy('invoice.v1.json', json, `an invoice of ${projects[i]}`),
-            },
-          ],
-    ),
+    documents.map((json) => {
+      const invoice = parseCopy('invoice.v1.json', json, `an invoice of ${projects[i]}`);
+      return { entry: entryOf(invoice.kind, month), invoice };
+    }),
   );
 }
 
@@ -160,7 +154,11 @@ async function priceAll(
   const { done, held } = await doForEach(
     projects.map((project) => ({ project })),
     month,
-    (some) => Promise.all(some.map(({ project }) => readInvoiceInput(terms, project, null))),
+    (some) =>
+      readUnissuedInputs(
+        terms,
+        some.map(({ project }) => project),
+      ),
   );
   const priced = done.map((input) => orHeld(input.project, month, () => buildInvoice(input)));
   const items = [...held, ...priced].map((one): InvoiceListItem => {

@@ -153,10 +153,37 @@ export async function readInvoice(store: Store, project: string, entry: string):
   return (await store.redis.hget(store.keys.invoices(project), entry)) ?? undefined;
 }
 
-/** A project's documents of a month as JSON: its invoice, its credit note, both or none. */
+/** Projects whose documents are read at once. */
+const PROJECTS_AT_ONCE = 100;
+
+/** The documents of a month of several projects as JSON, in their order: as many as there are. */
+export async function* eachInvoiceOfMonth(
+  store: Store,
+  projects: readonly string[],
+  month: string,
+): AsyncGenerator<{ readonly project: string; readonly documents: readonly string[] }, void, undefined> {
+  for (let from = 0; from < projects.length; from += PROJECTS_AT_ONCE) {
+    const some = projects.slice(from, from + PROJECTS_AT_ONCE);
+    const found = await readInvoicesOfMonthOf(store, some, month);
+    yield* some.map((project, i) => ({ project, documents: found[i]! }));
+  }
+}
+
+/** Each project's documents of a month as JSON: its invoice, its credit note, both or none. */
+export async function readInvoicesOfMonthOf(
+  store: Store,
+  projects: readonly string[],
+  month: string,
+): Promise<string[][]> {
+  const found = await store.send(
+    projects.map((project) => ['hmget', store.keys.invoices(project), month, creditNoteEntry(month)]),
+  );
+  return (found as (string | null)[][]).map((documents) => documents.filter((json) => json !== null));
+}
+
+/** The same of one project. */
 export async function readInvoicesOfMonth(store: Store, project: string, month: string): Promise<string[]> {
-  const found = await store.redis.hmget(store.keys.invoices(project), month, creditNoteEntry(month));
-  return found.filter((json) => json !== null);
+  return (await readInvoicesOfMonthOf(store, [project], month))[0]!;
 }
 
 /**

@@ -7,6 +7,7 @@ const COMPONENT_FILES = {
   'invoice.v1.json': 'Invoice',
   'seller.v1.json': 'Seller',
   'alert.v1.json': 'Alert',
+  'usage-event.v1.json': 'UsageEvent',
 } as const;
 
 /**

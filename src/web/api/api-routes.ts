@@ -8,9 +8,11 @@ import { sendConditional, sendConditionally } from '../http/conditional';
 import type { WebDependencies } from '../http/dependencies';
 import { readMonthView, readQuotas } from '../pages/month-view';
 import { ProblemError } from '../http/problems';
-import { QUOTA_LIMIT } from '../http/rate-limit';
+import { FairTurns } from '../http/fair-turns';
+import { limitKeyOf, QUOTA_LIMIT } from '../http/rate-limit';
 import { projectOf } from '../http/sessions';
 import { holderOf } from '../http/tokens';
+import { cursorOf, placeOfCursor, sendList } from './paging';
 import { usageCsv } from './usage-csv';
 import { eventText, openEventStream } from './event-stream';
 import type { UsageStreams } from './usage-stream';
@@ -33,6 +35,8 @@ import {
  */
 export const INVOICE = ':id(^.+-\\d{4}-\\d{2}(?:-CN)?)';
 const PAGE_MAX = 100;
+/** One PDF is rendered after the other, so this many of one holder may delay that of another. */
+const PDFS_AT_ONCE = 2;
 
 export type ProjectRequest = FastifyRequest<{ Params: { project: string }; Querystring: { month?: string } }>;
 type InvoiceRequest = FastifyRequest<{ Params: { project: string; id: string } }>;
@@ -78,7 +82,7 @@ function registerUsage(get: Get, web: WebDependencies): void {
         await readMonthView(web, project, monthOf(web, request)),
         web.logWatch.position(),
       );
-      const meaning = JSON.stringify({ ...answer, freshness: null });
+      const meaning = JSON.stringify({ ...answer, freshness: null, forecast: null });
       void reply.type('application/json; charset=utf-8');
       return sendConditional(request, reply, JSON.stringify(answer), meaning);
     },
@@ -173,7 +177,7 @@ function registerInvoiceList(get: Get, web: WebDependencies): void {
             default: 24,
             description: 'The maximum number of invoices in the answer.',
           },
-          cursor: text('The `nextCursor` of the previous page.', { maxLength: 64 }),
+          cursor: text('The `nextCursor` of the previous page.', { maxLength: 512 }),
         },
       },
       response: { 200: json('A page of invoices.', 'InvoiceList'), ...unchanged, ...forAdmins },
@@ -181,33 +185,25 @@ function registerInvoiceList(get: Get, web: WebDependencies): void {
     async (request: FastifyRequest<{ Querystring: { limit: number; cursor?: string } }>, reply) => {
       const { project } = projectOf(request, 'admin');
       const { limit, cursor } = request.query;
-      const before = cursor === undefined ? undefined : entryOfCursor(cursor);
+      const filters = { list: 'invoices of a project', project };
+      const [before] = cursor === undefined ? [] : placeOfCursor(cursor, filters, isEntry);
       const found = [...(await readInvoices(web.store, project))]
         .filter(([of]) => before === undefined || of < before)
         .reverse();
       const page = found.slice(0, limit);
-      const last = page.at(-1);
-      const nextCursor = found.length > limit && last !== undefined ? cursorOf(last[0]) : null;
-      if (nextCursor !== null) {
-        const next = `/v1/projects/${project}/invoices?limit=${limit}&cursor=${nextCursor}`;
-        void reply.header('link', `<${next}>; rel="next"`);
-      }
-      void reply.type('application/json; charset=utf-8');
-      return sendConditional(
-        request,
-        reply,
-        JSON.stringify({
-          invoices: page.map(([id, document]) =>
-            invoiceSummary(parseCopy('invoice.v1.json', document, `invoice ${id}`)),
-          ),
-          nextCursor,
-        }),
-      );
+      const last = found.length > limit ? page.at(-1) : undefined;
+      return sendList(request, reply, {
+        invoices: page.map(([id, document]) =>
+          invoiceSummary(parseCopy('invoice.v1.json', document, `invoice ${id}`)),
+        ),
+        nextCursor: last === undefined ? null : cursorOf(filters, [last[0]]),
+      });
     },
   );
 }
 
 function registerInvoiceFiles(get: Get, web: WebDependencies): void {
+  const turns = new FairTurns(PDFS_AT_ONCE);
   get(
     `/invoices/${INVOICE}`,
     {
@@ -261,12 +257,20 @@ function registerInvoiceFiles(get: Get, web: WebDependencies): void {
     },
     async (request: InvoiceRequest, reply) => {
       const { id, document } = await invoiceDocument(web, request);
+      request.endTurn();
       return sendConditionally(request, reply, document, async () => {
-        const pdf = await web.pdfs.render(document);
-        if (pdf === undefined)
-          throw new ProblemError('RATE_LIMITED', 'Too many PDFs are being made.', { 'retry-after': '5' });
-        void reply.type('application/pdf').header('content-disposition', `attachment; filename="${id}.pdf"`);
-        return pdf;
+        const end = await turns.take(limitKeyOf(request));
+        try {
+          const pdf = await web.pdfs.render(document);
+          if (pdf === undefined)
+            throw new ProblemError('RATE_LIMITED', 'Too many PDFs are being made.', { 'retry-after': '5' });
+          void reply
+            .type('application/pdf')
+            .header('content-disposition', `attachment; filename="${id}.pdf"`);
+          return pdf;
+        } finally {
+          end();
+        }
       });
     },
   );
@@ -303,12 +307,5 @@ export async function invoiceDocument(
   return { id, document };
 }
 
-/** Opaque to clients, so that its content may change. */
-const cursorOf = (before: string): string => Buffer.from(before).toString('base64url');
-
-function entryOfCursor(cursor: string): string {
-  const before = Buffer.from(cursor, 'base64url').toString();
-  if (!isMonth(before.replace(/-CN$/, '')))
-    throw new ProblemError('BAD_REQUEST', '`cursor` is not valid: use the `nextCursor` of a previous page.');
-  return before;
-}
+const isEntry = ([entry = '', ...more]: readonly string[]): boolean =>
+  more.length === 0 && isMonth(entry.replace(/-CN$/, ''));

@@ -1,17 +1,16 @@
 import { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { InvoiceStatus, ProjectListItem } from '../../../schemas/types';
 import { parseInvoiceId } from '../../billing/invoice/invoice-id';
 import { monthCsv } from '../../ops/lists/invoices-csv';
 import type { InstallationLists } from '../../ops/lists/lists';
 import { isMonth } from '../../rating/month';
 import { checkRebuilt } from '../../redis/rebuilding';
-import { sendConditional } from '../http/conditional';
 import type { WebDependencies } from '../http/dependencies';
 import { ProblemError } from '../http/problems';
 import { isProjectId, opsSessionOf } from '../http/sessions';
 import { monthOf } from './api-routes';
-import { cursorOf, placeOfCursor } from './cursor';
+import { cursorOf, placeOfCursor, sendList } from './paging';
 import { file, json, month, problems, text, unchanged } from './schema-parts';
 
 const PAGE_MAX = 500;
@@ -185,19 +184,3 @@ const isProjectPlace = ([project = '', ...more]: readonly string[]): boolean =>
 
 const isInvoicePlace = ([month = '', project = '', entry = '', ...more]: readonly string[]): boolean =>
   more.length === 0 && isMonth(month) && parseInvoiceId(`${project}-${entry}`)?.project === project;
-
-/** Sends a page with the address of the next one (RFC 8288). */
-function sendList(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  page: { readonly nextCursor: string | null; readonly [list: string]: unknown },
-): FastifyReply {
-  if (page.nextCursor !== null) {
-    const [path, query] = request.url.split('?') as [string, string?];
-    const next = new URLSearchParams(query);
-    next.set('cursor', page.nextCursor);
-    void reply.header('link', `<${path}?${next.toString()}>; rel="next"`);
-  }
-  void reply.type('application/json; charset=utf-8');
-  return sendConditional(request, reply, JSON.stringify(page));
-}

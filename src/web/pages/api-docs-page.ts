@@ -20,16 +20,14 @@ interface ApiOperation {
     readonly description?: string;
     readonly schema?: SchemaPart;
   }[];
-  readonly responses: Readonly<
-    Record<
-      string,
-      { readonly description?: string; readonly content?: Readonly<Record<string, { schema?: SchemaPart }>> }
-    >
-  >;
+  readonly requestBody?: { readonly content?: Content };
+  readonly responses: Readonly<Record<string, { readonly description?: string; readonly content?: Content }>>;
   readonly 'x-codeSamples'?: readonly { readonly lang: string; readonly source: string }[];
 }
 
 type SchemaPart = Readonly<Record<string, unknown>>;
+/** Schemas by their media types. */
+type Content = Readonly<Record<string, { readonly schema?: SchemaPart }>>;
 
 /** The API for people to read, made of the same document that programs read. Needs no script. */
 export function apiDocsPage({ info, tags = [], paths, components }: ApiDescription): Html {
@@ -57,7 +55,7 @@ export function apiDocsPage({ info, tags = [], paths, components }: ApiDescripti
 }
 
 function operationCard(path: string, method: string, operation: ApiOperation): Html {
-  const { operationId, summary, description, parameters = [], responses } = operation;
+  const { operationId, summary, description, parameters = [], requestBody, responses } = operation;
   return html`<div class="card operation" id="${operationId}">
     <h3><code>${method.toUpperCase()} ${path}</code></h3>
     <p>${withCode(summary ?? '')}</p>
@@ -72,6 +70,17 @@ function operationCard(path: string, method: string, operation: ApiOperation): H
           html`${where}`,
           typeOf(schema),
           withCode(meaning ?? ''),
+        ]),
+      )
+    }
+    ${
+      requestBody?.content !== undefined &&
+      table(
+        `Body of ${operationId}`,
+        ['Content type', 'Body'],
+        Object.entries(requestBody.content).map(([type, { schema = {} }]) => [
+          html`<code>${type}</code>`,
+          html`${typeOf(schema)} ${withCode(textOf(schema['description']))}`,
         ]),
       )
     }

@@ -93,7 +93,7 @@ function registerProjects(app: FastifyInstance, web: WebDependencies, livePages:
       const documents = await readInvoicesOfMonth(web.store, project, month);
       if (documents.length === 0)
         throw new ProblemError('NOT_FOUND', 'No invoice was issued for this month.');
-      const title = `Invoices of ${monthName(month)}, ${project}`;
+      const title = `Invoices for ${monthName(month)}, ${project}`;
       const frame = { title, session, project, formProof: request.formProof };
       return sendPage(
         reply,
@@ -192,7 +192,7 @@ export function sendProblemPage(
 
 const howToSignIn = (code: ProblemCode): Html =>
   code === 'TOKEN_EXPIRED'
-    ? html`<p>Nothing is lost. To go on, open a new sign-in link.</p>`
+    ? html`<p>To continue, open a new sign-in link.</p>`
     : html`<p>
         Open the sign-in link you were given. It works once. Administrators create one with
         <code>tallyman token --link</code>.

@@ -2,6 +2,14 @@ import type { RatedEvent } from '../../../src/rating/usage';
 import { writeProject } from '../../../src/redis/views/projects';
 import type { WebHarness } from './web-harness';
 
+const SELLER = {
+  name: 'Example Realtime, Inc.',
+  address: ['1 Market Street', 'San Francisco, CA 94105'],
+  email: 'accounts@example.com',
+  taxId: 'US 98-7654321',
+  note: 'Payable within 30 days.',
+};
+
 /** A project with a busy month, its profile, and invoices of the months before. */
 export async function sampleProject(harness: WebHarness, project: string): Promise<void> {
   await writeProject(harness.store, {
@@ -22,7 +30,7 @@ export async function sampleProject(harness: WebHarness, project: string): Promi
     if (month !== '2026-06')
       await harness.issue(project, month, `${project}-000${Number(month.slice(6)) - 2}`);
   }
-  await harness.issue(project, '2026-06', `${project}-0004`);
+  await harness.issue(project, '2026-06', `${project}-0004`, SELLER);
   await harness.count(...daysOf(project, '2026-07', 16));
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { createInstallationMetrics, type InstallationMetrics } from '../../../src/ops/installation-metrics';
 import { installationHealth } from '../../../src/ops/installation-health';
-import type { Invoice } from '../../../src/billing/invoice/invoice';
+import type { Invoice, Seller } from '../../../src/billing/invoice/invoice';
 import { loadCatalog } from '../../../src/installation/catalog-file';
 import { invoiceOf } from '../../../src/close/issue-invoices';
 import { renderInvoicePdf } from '../../../src/pdf/invoice-pdf';
@@ -53,7 +53,7 @@ export interface WebHarness {
   /** Shows a credit note of a month, beside its invoice or alone. */
   credit(project: string, month: string, number: string): Promise<Invoice>;
   /** Issues a month's invoice, as a close does. */
-  issue(project: string, month: string, number: string): Promise<Invoice>;
+  issue(project: string, month: string, number: string, seller?: Seller): Promise<Invoice>;
   close(): Promise<void>;
 }
 
@@ -107,9 +107,10 @@ export async function webHarness(
       const rated = events.map((changes) => event(offset++, changes));
       await apply(store, 1, chunk(TOPIC, from, rated));
     },
-    async issue(project, month, number) {
+    async issue(project, month, number, seller) {
       const issuedAt = new Date(calendar.monthEnd(month) + 3_600_000).toISOString();
-      const { invoice } = await invoiceOf({ store, calendar, catalog, month, issuedAt }, project, number);
+      const terms = { store, calendar, catalog, month, issuedAt, seller };
+      const { invoice } = await invoiceOf(terms, project, number);
       await store.redis.hset(
         store.keys.closes,
         month,

@@ -80,7 +80,7 @@ test('what is wrong is named with what it means and what to do', async () => {
   await harness.store.redis.del(harness.store.keys.shard(1).rebuilding);
   // The page itself needs no totals.
   expect(during.status).toBe(200);
-  expect(during.text).toContain('They cannot be read now.');
+  expect(during.text).toContain('Not available now.');
 });
 
 test('a close shows how far it is, from the cut of the shards to the last invoice', async () => {

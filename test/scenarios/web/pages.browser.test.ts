@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { Page } from 'playwright-core';
 import type { RatedEvent } from '../../../src/rating/usage';
+import { freeze } from '../../../src/redis/cut-offs';
 import { writeProject } from '../../../src/redis/views/projects';
 import { startChromium, type Chromium } from '../../kit/web/chromium';
 import { axeFindings, cutOff, isTooWide } from '../../kit/web/page-checks';
@@ -43,13 +44,7 @@ beforeAll(async () => {
     small: 'admin',
     acme: 'member',
   } as const;
-  await chromium.context.addCookies([
-    {
-      name: 'tallyman_session',
-      value: (await harness.cookie(projects, { expiresAtMs: Date.now() + 3_600_000 })).split('=')[1]!,
-      url: origin,
-    },
-  ]);
+  await signIn((await harness.cookie(projects, { expiresAtMs: Date.now() + 3_600_000 })).split('=')[1]!);
   page = await chromium.context.newPage();
   page.on('pageerror', (error) => {
     throw error;
@@ -61,6 +56,8 @@ afterAll(async () => {
 });
 beforeEach(() => page.setViewportSize(LAPTOP));
 
+const signIn = (value: string): Promise<void> =>
+  chromium.context.addCookies([{ name: 'tallyman_session', value, url: origin }]);
 const open = async (path: string): Promise<number> => (await page.goto(`${origin}${path}`))!.status();
 const main = (): Promise<string> => page.locator('main').innerText();
 
@@ -117,7 +114,7 @@ test('what is over or near its allowance is there, and the rest is folded', asyn
   await page.locator('#more-allowances summary').click();
   expect(await main()).toContain('Not included in your plan');
   await open('/projects/agreed/billing');
-  expect(await main()).toContain('Nothing: every allowance is less than 80% used.');
+  expect(await main()).toContain('Every allowance is less than 80% used.');
   expect(await main()).toContain('$400.00 per month, 11 allowances, custom pricing');
 });
 
@@ -157,7 +154,7 @@ test('another plan is shown by its difference, and one that would stop usage wit
     text.replace(/\s+/g, ' '),
   );
   expect(plans).toEqual([
-    expect.stringMatching(/^Build Would have stopped your usage Beyond its quota: Agent session minutes, /),
+    expect.stringMatching(/^Build Would have stopped your usage Over its allowance: Agent session minutes, /),
     // The own plan costs $178.25 before the correction of $10.
     expect.stringMatching(/^Scale Would have cost \$416\.75 more Covers your usage$/),
   ]);
@@ -176,12 +173,17 @@ test('billing details, the budget and its alerts are on the page', async () => {
   expect(await page.locator('#live-details').innerText()).toContain('Alert at 80%: not reached');
 });
 
-test('an invoice has its buyer, and its subtotal before its total', async () => {
+test('an invoice has its seller and buyer, and its subtotal before its total', async () => {
   await open(`${BILLING}/2026-06`);
   const text = (await main()).replace(/\s+/g, ' ');
-  expect(text).toMatch(/Invoices of June 2026 Invoice acme-voice-0004 Issued on 1 July 2026 for June 2026/);
+  expect(text).toMatch(/Invoices for June 2026 Invoice acme-voice-0004 Issued on 1 July 2026 for June 2026/);
+  expect(text).toMatch(
+    /From Example Realtime, Inc\. 1 Market Street San Francisco, CA 94105 accounts@example\.com Tax ID US 98-7654321/,
+  );
   expect(text).toMatch(/Billed to Acme Voice GmbH Torstraße 12 10119 Berlin Germany/);
-  expect(text).toMatch(/Subtotal \$293\.28 Credits −\$5\.00 Tax \$54\.77 Total \$343\.05$/);
+  expect(text).toMatch(
+    /Subtotal \$293\.28 Credits −\$5\.00 Tax \$54\.77 Total \$343\.05 Payable within 30 days\.$/,
+  );
   await page.emulateMedia({ media: 'print' });
   expect(await page.getByText('Download PDF').isVisible()).toBe(false);
   expect(await page.getByText('Sign out').isVisible()).toBe(false);
@@ -262,12 +264,106 @@ test('by keyboard: past the head, into what is folded, and to an invoice', async
   expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to content');
   await page.keyboard.press('Enter');
   const reached: string[] = [];
-  for (let i = 0; i < 12 && reached.at(-1) !== 'View Invoices of June 2026'; i += 1) {
+  for (let i = 0; i < 12 && reached.at(-1) !== 'View Invoices for June 2026'; i += 1) {
     await page.keyboard.press('Tab');
     reached.push(await page.evaluate<string>('document.activeElement.textContent.trim()'));
   }
-  expect(reached.at(-1)).toBe('View Invoices of June 2026');
+  expect(reached.at(-1)).toBe('View Invoices for June 2026');
   await Promise.all([page.waitForURL(`**${BILLING}/2026-06`), page.keyboard.press('Enter')]);
+});
+
+describe('a project with 200 models that lack a price', () => {
+  test('has its cost and View Invoices in the first screen, too', async () => {
+    await harness.issue('wide', '2026-06', 'wide-0001');
+    await open('/projects/wide/billing');
+    expect(await main()).toMatch(/The price list needs: .* and 196 more\./);
+    const { y, height } = (await page.getByRole('link', { name: 'View Invoices' }).first().boundingBox())!;
+    expect(y + height).toBeLessThan(LAPTOP.height);
+  });
+});
+
+describe('for whoever runs the installation', () => {
+  let projects: string;
+
+  beforeAll(async () => {
+    projects = (await chromium.context.cookies())[0]!.value;
+    const cookie = await harness.cookie({}, { role: 'ops', expiresAtMs: Date.now() + 3_600_000 });
+    await signIn(cookie.split('=')[1]!);
+    await writeProject(harness.store, {
+      project: 'long-name',
+      plans: [{ plan: 'scale', from: '2026-07-01' }],
+      profile: { name: 'N'.repeat(100) },
+    });
+  });
+  afterAll(() => signIn(projects));
+
+  test('a project is found by a part of its name, and opened', async () => {
+    await open('/ops');
+    await page.getByLabel('Find a project').fill('voice gmbh');
+    await page.getByRole('button', { name: 'Find' }).click();
+    expect(await page.locator('tbody tr').allInnerTexts()).toEqual([
+      expect.stringMatching(/^acme-voice\s+Acme Voice GmbH\s+ship\s+With usage\s+\$250\.00$/),
+    ]);
+    await page.getByRole('link', { name: 'acme-voice' }).click();
+    await page.getByRole('heading', { name: 'Billing', exact: true }).waitFor();
+  });
+
+  test('the invoices of a month are one list with filters and a CSV', async () => {
+    await open('/ops/invoices');
+    await page.getByLabel('Month').selectOption('2026-06');
+    await page.getByLabel('Plan').selectOption('ship');
+    await page.getByRole('button', { name: 'Show' }).click();
+    expect(await page.locator('tbody tr').allInnerTexts()).toEqual([
+      expect.stringMatching(/^acme-voice\s+June 2026\s+acme-voice-0004\s+ship\s+Issued\s+\$343\.05$/),
+      expect.stringMatching(/^wide\s+June 2026\s+wide-0001\s+ship\s+Issued\s+\$50\.00$/),
+    ]);
+    const downloading = page.waitForEvent('download');
+    await page.getByRole('link', { name: 'Download CSV' }).click();
+    expect((await downloading).suggestedFilename()).toBe('invoices-2026-06.csv');
+    await page.getByLabel('Month').selectOption('2026-07');
+    await page.getByLabel('Status').selectOption('Draft');
+    await page.getByRole('button', { name: 'Show' }).click();
+    expect(await main()).toMatch(/wide\s+July 2026\s+ship\s+Draft/);
+    expect(await main()).toContain('has no price');
+  });
+
+  test('what is wrong, how far a close is, and what both need', async () => {
+    const { store } = harness;
+    await freeze(store, 0, '2026-05');
+    await store.redis.hdel(store.keys.closes, '2026-05');
+    await open('/ops');
+    expect(await page.locator('.problem').innerText()).toMatch(
+      /Kafka does not answer\s+The lag is unknown\. .* Check Kafka, and the network between it and this server\./,
+    );
+    const closing = page.locator('tbody tr', { hasText: 'May 2026' });
+    expect(await closing.innerText()).toContain('1 of 2 shards cut off');
+    expect(await closing.innerText()).toContain('tallyman close 2026-05 continues it.');
+    expect(await closing.locator('progress').getAttribute('value')).toBe('1');
+    await freeze(store, 1, '2026-05');
+    const record = { month: '2026-05', closedAt: '2026-06-01T01:00:00.000Z', cursors: {}, issued: true };
+    await store.redis.hset(store.keys.closes, '2026-05', JSON.stringify(record));
+    await open('/ops');
+    expect(await closing.innerText()).toContain('Some projects have no invoice yet: drafts lack a price');
+  });
+
+  test.each([
+    ['light', 1366],
+    ['dark', 1366],
+    ['light', 390],
+  ] as const)(
+    'axe finds nothing in the %s, and nothing is cut off at %i pixels',
+    async (colorScheme, width) => {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 780 });
+      for (const path of ['/ops', '/ops/projects', '/ops/invoices?month=2026-06', '/docs']) {
+        await open(path);
+        expect(await isTooWide(page)).toBe(false);
+        expect(await axeFindings(page)).toEqual([]);
+        if (path.startsWith('/ops/')) expect(await cutOff(page)).toEqual([]);
+      }
+      await page.emulateMedia({ colorScheme: null });
+    },
+  );
 });
 
 describe('in words of their own', () => {
@@ -283,7 +379,7 @@ describe('in words of their own', () => {
   test('a month that is over and not closed', async () => {
     await open('/projects/wide/billing?month=2026-04');
     expect(await main()).toContain('April 2026 is closing: it is over');
-    expect(await page.locator('#live-statements').innerText()).toMatch(/June 2026\s+Closing/);
+    expect(await page.locator('#live-statements').innerText()).toMatch(/May 2026\s+Closing/);
     expect(await page.locator('#live-statements').innerText()).toMatch(/July 2026\s+Open/);
   });
 

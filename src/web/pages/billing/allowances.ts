@@ -23,15 +23,13 @@ export function allowances({ quotas, invoice, segments }: MonthView): Html {
     ${
       near.length > 0
         ? list(near)
-        : html`<p class="empty">
-            Nothing: every allowance is less than ${percentText(NEAR_THOUSANDTHS)} used.
-          </p>`
+        : html`<p class="empty">Every allowance is less than ${percentText(NEAR_THOUSANDTHS)} used.</p>`
     }
     ${
       rest.length > 0 &&
       html`<details class="more" id="more-allowances">
         <summary>
-          ${near.length > 0 ? 'Everything else' : 'All usage and allowances'} (${rest.length})
+          ${near.length > 0 ? 'All other usage and allowances' : 'All usage and allowances'} (${rest.length})
         </summary>
         ${list(rest)}
       </details>`

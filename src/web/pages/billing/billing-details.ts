@@ -18,7 +18,7 @@ export function billingDetails(view: MonthView): Html {
         ${budget(view)}
       </div>
     </div>
-    <p class="note">To change these, ask whoever runs this installation.</p>
+    <p class="note">To change these, contact your administrator.</p>
   </section>`;
 }
 
@@ -37,7 +37,7 @@ function budget({ input: { profile }, invoice: { total, currency } }: MonthView)
     return html`<p>No budget is set. Alerts are sent at 80% and 100% of each allowance.</p>`;
   }
   const share = permille(total, amount);
-  return html`<p>${money(amount, currency)} per month. It stops nothing.</p>
+  return html`<p>${money(amount, currency)} per month. It sends alerts, and does not stop usage.</p>
     <ul class="alerts">
       ${ALERT_PERCENTS.map(
         (percent) =>

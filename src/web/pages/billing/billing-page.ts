@@ -67,10 +67,10 @@ function heading(page: BillingPage): Html {
 
 /** What the script shows if the page is no longer kept up to date. */
 function liveStatus(): Html {
-  const signIn = html`Your session has ended, so these numbers stand still. <a href="/">Sign in again</a>`;
-  const tooMany =
-    'Too many of your pages are open, so these numbers stand still. They go on when others are closed.';
-  const lost = 'The connection is lost, so these numbers stand still. It is tried again every few seconds.';
+  const signIn = html`Your session has ended, so this page is no longer updated.
+    <a href="/">Sign in again</a>`;
+  const tooMany = 'Too many of your pages are open, so this one is not updated. Close some of the others.';
+  const lost = 'Connection lost, so this page is not updated. Trying again every few seconds.';
   return html`<div role="status" id="live-status">
     <p class="notice" data-when="ended" hidden>${signIn}</p>
     <p class="notice" data-when="429" hidden>${tooMany}</p>
@@ -86,18 +86,23 @@ function freshness({ view: { status, month }, position, isOver }: BillingPage): 
     </p>`;
   }
   if (position === undefined) {
-    return html`<p class="fresh unknown">Kafka does not answer. The numbers may be out of date.</p>`;
+    return html`<p class="fresh unknown">
+      Live updates are not available now. These numbers may be out of date.
+    </p>`;
   }
   if (position.behind === 0) {
     return html`<p class="fresh live">
-      Up to date: all usage published until ${live('counted-until', clock(position.atMs))} is counted.
+      Up to date: includes all usage received until ${live('counted-until', clock(position.atMs))}.
     </p>`;
   }
   return html`<p class="fresh behind">
-    Catching up: about ${live('behind', groupDigits(position.behind))} events published until
-    ${live('counted-until', clock(position.atMs))} are still to be counted.
+    Catching up: about ${live('behind', groupDigits(position.behind))} events received until
+    ${live('counted-until', clock(position.atMs))} are not included yet.
   </p>`;
 }
+
+/** The lines of the charges show the others, too. */
+const UNPRICED_SHOWN = 4;
 
 function notices({ unpriced, isIncomplete }: MonthView): Html {
   const waits = 'It is not included in the cost, and the month is not invoiced until this is corrected.';
@@ -105,7 +110,9 @@ function notices({ unpriced, isIncomplete }: MonthView): Html {
     unpriced.length > 0 &&
     html`<p class="notice" role="note">
       <strong>Some usage has no price yet.</strong> ${waits} The price list needs:
-      ${unpriced.map((key, i) => [i > 0 && ', ', foreign(key)])}.
+      ${unpriced.slice(0, UNPRICED_SHOWN).map((key, i) => [i > 0 && ', ', foreign(key)])}${
+        unpriced.length > UNPRICED_SHOWN && ` and ${unpriced.length - UNPRICED_SHOWN} more`
+      }.
     </p>`
   }
   ${

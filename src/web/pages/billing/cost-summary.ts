@@ -112,7 +112,7 @@ function creditLeft({ quotas, creditBalance, invoice: { currency } }: MonthView)
     fact(
       'Credit left',
       live('credit-balance', money(creditBalance, currency)),
-      'Comes off the next amount due',
+      'Applied to your next invoice',
     )
   }`;
 }

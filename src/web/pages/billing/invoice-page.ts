@@ -1,4 +1,4 @@
-import { correctsText, titleOf, type Invoice } from '../../../billing/invoice/invoice';
+import { titleOf, type Invoice } from '../../../billing/invoice/invoice';
 import { foreign, html, type Html } from '../html';
 import { dateName, money, monthName } from '../number-text';
 import { party } from './billing-details';
@@ -7,11 +7,11 @@ import { lineList } from './charges';
 /** A month's documents (its invoice, its credit note or both) to read, print and download. */
 export function invoicePage(documents: readonly Invoice[]): Html {
   const { project, month } = documents[0]!;
-  return html`<p class="back"><a href="/projects/${project}/billing">Billing of ${project}</a></p>
+  return html`<p class="back"><a href="/projects/${project}/billing">Back to billing</a></p>
     <div class="head">
       <div>
         <p class="eyebrow">${project}</p>
-        <h1>Invoices of ${monthName(month)}</h1>
+        <h1>Invoices for ${monthName(month)}</h1>
       </div>
     </div>
     ${documents.map(documentSection)}`;
@@ -26,7 +26,7 @@ function documentSection(invoice: Invoice): Html {
       <div>
         <h2 id="${key}-title">${titleOf(invoice)} ${invoice.number ?? id}</h2>
         <p class="note">Issued on ${dateName(invoice.issuedAt)} for ${monthName(month)}</p>
-        ${corrects !== undefined && html`<p class="note">Corrects ${correctsText(corrects)}</p>`}
+        ${corrects !== undefined && html`<p class="note">Corrects ${corrects.map(({ month: of, invoice: number }, i) => html`${i > 0 && ', '}${monthName(of)} (invoice ${number})`)}</p>`}
       </div>
       <p class="figure">${money(invoice.total, currency)}</p>
     </div>

@@ -33,7 +33,7 @@ export function planDifferences({
               overQuota.length > 0
                 ? html`<span class="difference">Would have stopped your usage</span>
                     <span class="note"
-                      >Beyond its quota:
+                      >Over its allowance:
                       ${overQuota.map((one, i) => [i > 0 && ', ', foreign(one.name)])}</span
                     >`
                 : html`<span class="difference">${difference(invoice.total, ownTotal, currency)}</span>

@@ -77,7 +77,7 @@ function row({ month, status, total, currency }: Statement, project: string, key
       ${
         hasDocument &&
         html`<a class="button" href="/projects/${project}/billing/${month}"
-          >View Invoices<span class="hidden"> of ${monthName(month)}</span></a
+          >View Invoices<span class="hidden"> for ${monthName(month)}</span></a
         >`
       }
     </td>

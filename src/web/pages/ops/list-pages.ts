@@ -6,7 +6,7 @@ import {
   type ProjectsQuery,
 } from '../../api/installation-routes';
 import { withCode } from '../api-docs-page';
-import { html, type Html, type HtmlPart } from '../html';
+import { foreign, html, type Html, type HtmlPart } from '../html';
 import { money, monthName } from '../number-text';
 
 interface Found<T> {
@@ -50,10 +50,10 @@ export function projectListPage(
               ({ project, name, plan, status, budget }) =>
                 html`<tr>
                   <th scope="row"><a href="/projects/${project}/billing">${project}</a></th>
-                  <td>${name !== null && html`<bdi>${name}</bdi>`}</td>
-                  <td>${plan ?? html`<span class="status late">Unreadable</span>`}</td>
-                  <td>${STATUS_WORDS[status]}</td>
-                  <td class="number">${budget !== null && money(budget, currency)}</td>
+                  ${cell('Name', name !== null && foreign(name))}
+                  ${cell('Plan', plan ?? html`<span class="status late">Unreadable</span>`)}
+                  ${cell('This month', STATUS_WORDS[status])}
+                  ${cell('Budget', budget !== null && money(budget, currency), 'number')}
                 </tr>`,
             ),
           )
@@ -102,14 +102,12 @@ function invoiceRow(item: InvoiceListItem): Html {
   const look = { issued: 'issued', open: 'open', draft: 'draft', held: 'late', nothing_due: '' }[status];
   return html`<tr>
     <th scope="row"><a href="${address}">${project}</a></th>
-    <td>${monthName(month)}</td>
-    <td>${number}</td>
-    <td>${plan}</td>
+    ${cell('Month', monthName(month), 'short')} ${cell('Number', number)} ${cell('Plan', plan)}
     <td>
       <span class="status ${look}">${kind === 'credit_note' ? 'Credit note' : STATUS_WORDS[status]}</span>
       ${problem !== undefined && html`<p class="note">${problem.detail} ${withCode(problem.remedy)}</p>`}
     </td>
-    <td class="number">${total !== null && money(total, currency)}</td>
+    <td class="number money">${total !== null && money(total, currency)}</td>
   </tr>`;
 }
 
@@ -153,9 +151,15 @@ function choice(
     </select>`;
 }
 
+/** A cell of a table that is a list of cards on a phone, where its column is named in it. */
+export function cell(column: string, value: HtmlPart, look = ''): Html {
+  const isEmpty = value === null || value === undefined || value === false || value === '';
+  return html`<td class="${look}${isEmpty && ' none'}" data-label="${column}">${value}</td>`;
+}
+
 function table(title: string, columns: readonly string[], rows: HtmlPart): Html {
   return html`<div class="card scroll" tabindex="0" role="group" aria-label="${title}">
-    <table>
+    <table class="cards-on-phone">
       <thead>
         <tr>
           ${columns.map(

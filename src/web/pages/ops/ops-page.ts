@@ -13,7 +13,7 @@ import type { MonthState, Overview } from '../../../ops/overview';
 import type { Spend } from '../../../ops/spend';
 import { PROBLEM_GUIDE } from '../../../ops/problem-guide';
 import { withCode } from '../api-docs-page';
-import { searchForm } from './list-pages';
+import { cell, searchForm } from './list-pages';
 import { replayForm } from './replay-page';
 import { clock, money, monthName } from '../number-text';
 
@@ -96,9 +96,9 @@ function months({ months: shown }: OpsView): Html {
     <h2 id="months-title">Months</h2>
     ${
       shown === undefined
-        ? html`<p class="empty">They cannot be read now.</p>`
+        ? html`<p class="empty">Not available now. The log of this server says why.</p>`
         : html`<div class="card scroll" tabindex="0" role="group" aria-labelledby="months-title">
-            <table>
+            <table class="cards-on-phone">
               <thead>
                 <tr>
                   <th scope="col">Month</th>
@@ -116,9 +116,9 @@ function months({ months: shown }: OpsView): Html {
                         <a href="/ops/invoices?month=${one.month}">${monthName(one.month)}</a>
                       </th>
                       <td><span class="status ${STATE_LOOKS[one.state]}">${STATE_WORDS[one.state]}</span></td>
-                      <td>${needOf(one)}</td>
-                      <td class="number">${groupDigits(one.projects)}</td>
-                      <td class="number">${groupDigits(one.invoiced)}</td>
+                      <td class="need">${needOf(one)}</td>
+                      ${cell('Projects with usage', groupDigits(one.projects), 'number')}
+                      ${cell('Invoiced', groupDigits(one.invoiced), 'number')}
                     </tr>`,
                 )}
               </tbody>
@@ -283,16 +283,16 @@ function letter(one: DeadLetter, formProof: string): Html {
 function spend({ spend: found, month, currency }: OpsView): Html {
   if (found === undefined) {
     return html`<section>
-      <h2>Projects by spend</h2>
-      <p class="empty">They cannot be read now.</p>
+      <h2>Top projects</h2>
+      <p class="empty">Not available now. The log of this server says why.</p>
     </section>`;
   }
   const { projects, priced, isCut, atMs } = found;
   return html`<section aria-labelledby="spend-title">
-    <h2 id="spend-title">Projects by spend</h2>
+    <h2 id="spend-title">Top projects</h2>
     <p class="lead">
-      ${monthName(month)} so far: the biggest of ${groupDigits(priced)}
-      projects${isCut && ' that were priced; there are more'}, at ${clock(atMs)}.
+      ${groupDigits(projects.length)} of ${isCut && 'the first '}${groupDigits(priced)} projects, by their
+      charges in ${monthName(month)} so far, at ${clock(atMs)}.
     </p>
     <div class="card scroll" tabindex="0" role="group" aria-labelledby="spend-title">
       <table>

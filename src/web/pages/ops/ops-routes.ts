@@ -66,7 +66,7 @@ export function registerInstallationPages(
     );
   });
 
-  registerLists(app, web, lists, () => orUnknown('months', installation.readMonths()));
+  registerLists(app, web, lists, () => orUnknown('months', installation.readMonthNames()));
   registerReplay(app, web, () => installation.deadLetters.forget());
 }
 
@@ -74,7 +74,7 @@ function registerLists(
   app: FastifyInstance,
   web: WebDependencies,
   lists: InstallationLists,
-  readMonths: () => Promise<readonly { readonly month: string }[] | undefined>,
+  readMonthNames: () => Promise<readonly string[] | undefined>,
 ): void {
   app.get('/ops/projects', pageQuery('search', 'plan', 'status', 'cursor'), async (request, reply) => {
     opsSessionOf(request);
@@ -89,8 +89,8 @@ function registerLists(
     opsSessionOf(request);
     const query = givenOf<InvoicesQuery>(request);
     checkOneOf('status', query.status, INVOICE_STATUSES);
-    const [found, months = []] = await Promise.all([invoicesPage(web, lists, query, ROWS), readMonths()]);
-    const choices = { plans: [...web.catalog.plans.keys()], months: months.map(({ month }) => month) };
+    const [found, months = []] = await Promise.all([invoicesPage(web, lists, query, ROWS), readMonthNames()]);
+    const choices = { plans: [...web.catalog.plans.keys()], months };
     return send(request, reply, 'Invoices', invoiceListPage(query, choices, found));
   });
 }

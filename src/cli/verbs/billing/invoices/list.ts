@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { CsvColumn } from '../../../../billing/invoice/csv-writer';
 import type { Invoice } from '../../../../billing/invoice/invoice';
 import { readCloses } from '../../../../redis/views/closes';
-import { invoicedProjects, readInvoices, readInvoicesOfMonth } from '../../../../redis/views/invoices';
+import { eachInvoiceOfMonth, invoicedInOrder, readInvoices } from '../../../../redis/views/invoices';
 import type { Store } from '../../../../redis/store';
 import { listVerb } from '../../../lib/arguments';
 import { caughtUp } from '../../../../installation/ledgers/caught-up';
@@ -62,9 +62,8 @@ async function listInvoices(
   } else {
     const months = month === undefined ? [...(await readCloses(store)).keys()] : [month];
     for (const closed of months) {
-      for await (const invoiced of invoicedProjects(store, closed)) {
-        found.push(...(await readInvoicesOfMonth(store, invoiced, closed)));
-      }
+      const projects = await invoicedInOrder(store, closed);
+      for await (const { documents } of eachInvoiceOfMonth(store, projects, closed)) found.push(...documents);
     }
   }
   return found

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { sendConditional } from '../http/conditional';
 import { ProblemError } from '../http/problems';
 
 /** The query parameters that a list was asked with, besides `limit` and `cursor`. */
@@ -37,4 +39,20 @@ export function placeOfCursor(
 function digestOf(filters: Filters): string {
   const given = Object.entries(filters).filter(([, value]) => value !== undefined);
   return createHash('sha256').update(JSON.stringify(given.sort())).digest('base64url').slice(0, 8);
+}
+
+/** Sends a page with the address of the next one (RFC 8288). */
+export function sendList(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  page: { readonly nextCursor: string | null; readonly [list: string]: unknown },
+): FastifyReply {
+  if (page.nextCursor !== null) {
+    const [path, query] = request.url.split('?') as [string, string?];
+    const next = new URLSearchParams(query);
+    next.set('cursor', page.nextCursor);
+    void reply.header('link', `<${path}?${next.toString()}>; rel="next"`);
+  }
+  void reply.type('application/json; charset=utf-8');
+  return sendConditional(request, reply, JSON.stringify(page));
 }
