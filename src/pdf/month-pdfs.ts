@@ -39,7 +39,7 @@ export async function writeMonthPdfs({
   await mkdir(folder, { recursive: true });
   const projects = await invoicedInOrder(store, month);
   let [written, kept, done] = [0, 0, 0];
-  const renderers = Array.from({ length: availableParallelism() }, createPdfRenderer);
+  const renderers = Array.from({ length: availableParallelism() }, () => createPdfRenderer());
   const free = [...renderers];
   try {
     const all = eachInvoiceOfMonth(store, projects, month);

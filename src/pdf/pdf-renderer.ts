@@ -23,7 +23,8 @@ const WAITING_MAX = 100;
 /** Some 50 KiB each. */
 const REMEMBERED_MAX = 100;
 
-export function createPdfRenderer(): PdfRenderer {
+/** @param isPolite lets other threads of the machine go first, where the system can do that */
+export function createPdfRenderer({ isPolite = false } = {}): PdfRenderer {
   const remembered = new Map<string, Promise<Buffer>>();
   const waiting = new Map<number, Waiting>();
   let worker: Worker | undefined;
@@ -36,7 +37,7 @@ export function createPdfRenderer(): PdfRenderer {
     else one?.resolve(Buffer.from(pdf.buffer, pdf.byteOffset, pdf.byteLength));
   };
   const startWorker = (): Worker => {
-    const started = new Worker(join(__dirname, 'render-worker.js'));
+    const started = new Worker(join(__dirname, 'render-worker.js'), { workerData: { isPolite } });
     started.on('message', settle);
     // It exits after an error. What waited fails, and the next invoice starts another worker.
     started.on('error', () => undefined);

@@ -1,4 +1,5 @@
-import { parentPort } from 'node:worker_threads';
+import { setPriority } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
 import { parseCopy } from '../lib/document';
 import type { ErrorCode } from '../lib/error-codes';
 import { TallymanError } from '../lib/errors';
@@ -17,6 +18,12 @@ export interface Rendered {
   readonly error?: string;
   readonly code?: ErrorCode | undefined;
 }
+
+/** On Linux, 0 is the calling thread. Elsewhere it is the whole process. */
+const OWN_THREAD = 0;
+const LOW_PRIORITY = 10;
+if (process.platform === 'linux' && (workerData as { readonly isPolite: boolean }).isPolite)
+  setPriority(OWN_THREAD, LOW_PRIORITY);
 
 const answer = (rendered: Rendered): void => parentPort?.postMessage(rendered);
 

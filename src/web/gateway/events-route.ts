@@ -41,7 +41,12 @@ const BODY = {
   content: {
     'application/cloudevents+json': { schema: EVENT },
     'application/cloudevents-batch+json': {
-      schema: { type: 'array', minItems: 1, maxItems: EVENTS_PER_REQUEST_MAX, items: EVENT },
+      schema: {
+        type: 'array',
+        description: 'Each event is judged by itself. Those that are not valid are named in `rejected`.',
+        maxItems: EVENTS_PER_REQUEST_MAX,
+        items: EVENT,
+      },
     },
     'application/json': {
       schema: {

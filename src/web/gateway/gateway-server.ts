@@ -6,6 +6,7 @@ import { registerApiDocument } from '../api/api-document';
 import { createBaseApp } from '../http/base-app';
 import { registerFairTurns } from '../http/fair-turns';
 import { registerRateLimit } from '../http/rate-limit';
+import { registerPacedRefusals } from '../http/refusals/paced-refusals';
 import { registerSessions } from '../http/sessions';
 import type { Tokens } from '../http/tokens';
 import type { Gateway } from './gateway';
@@ -26,9 +27,10 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
   const app = await createBaseApp(options);
   if (receiver) registerLiveKitWebhooks(app, receiver);
   if (events) {
-    registerSessions(app, events);
     await registerRateLimit(app);
+    registerSessions(app, events);
     registerFairTurns(app);
+    registerPacedRefusals(app);
     await registerApiDocument(app);
     events.gateway.register(app);
   }

@@ -1,7 +1,14 @@
 import rateLimit from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { ProblemError } from './problems';
+import { RepeatedRefusals } from './refusals/repeated-refusals';
 import { holderOf } from './tokens';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What `limitKeyOf` has found. */
+    limitKey: string | undefined;
+  }
+}
 
 /**
  * Requests per minute for one subject with the same projects, or for one address without a valid
@@ -18,11 +25,28 @@ export const EVENTS_LIMIT = { max: 60_000, timeWindow: 60_000 };
 /** Guessing a token is hopeless, and this keeps anybody from trying. */
 export const LOGIN_LIMIT = { max: 30, timeWindow: 60_000 };
 
+/**
+ * Counts requests, and refuses those over the limit. Call it before the sessions are registered,
+ * because whoever was refused is refused again before anything of a request is checked.
+ */
 export async function registerRateLimit(app: FastifyInstance): Promise<void> {
+  const refusals = new RepeatedRefusals();
+  app.decorateRequest('limitKey', undefined);
+  app.addHook('onRequest', (request, _reply, done) => {
+    const isCounted = request.routeOptions.config.rateLimit !== false;
+    const refusal = isCounted ? refusals.find(request) : undefined;
+    request.limitKey = refusal?.holder;
+    done(refusal?.problem);
+  });
   await app.register(rateLimit, {
     ...LIMIT,
     keyGenerator: limitKeyOf,
-    errorResponseBuilder: (_request, { after }) => new ProblemError('RATE_LIMITED', `Try again in ${after}.`),
+    errorResponseBuilder: (request, { max, ttl }) => refusals.note(request, limitKeyOf(request), max, ttl),
+  });
+  // The plugin counts routes only.
+  const count = app.rateLimit();
+  app.addHook('preParsing', async (request, reply) => {
+    if (request.is404) await count.call(app, request, reply);
   });
 }
 
@@ -32,6 +56,6 @@ export async function registerRateLimit(app: FastifyInstance): Promise<void> {
  */
 export function limitKeyOf(request: FastifyRequest): string {
   const answer = request.tokenAnswer;
-  if (answer?.ok !== true) return request.ip;
-  return `token ${holderOf(answer.session)}`;
+  request.limitKey ??= answer?.ok === true ? `token ${holderOf(answer.session)}` : request.ip;
+  return request.limitKey;
 }

@@ -17,6 +17,7 @@ import { registerCompression } from '../plugins/compression';
 import { registerCors } from '../plugins/cors';
 import { registerFairTurns } from './fair-turns';
 import { registerRateLimit } from './rate-limit';
+import { registerPacedRefusals } from './refusals/paced-refusals';
 import { refuseUnknownProjects } from './refusals/unknown-projects';
 import { registerSessions } from './sessions';
 import { registerStaticFiles } from './static-files';
@@ -34,9 +35,10 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
   await keepLinkMarks(web.store).catch((error: unknown) =>
     web.logger.warn({ err: error }, 'Redis takes no sign-in links now'),
   );
-  registerSessions(app, web);
   await registerRateLimit(app);
+  registerSessions(app, web);
   registerFairTurns(app);
+  registerPacedRefusals(app);
   await registerApiDocument(app);
   refuseUnknownProjects(app, web);
 

@@ -49,7 +49,7 @@ async function serve(context: Context): Promise<void> {
   const logWatch = watchLog({ kafka, store, topics: usageTopics(config.prefix), readers }, logger);
   // Loaded only now, because help and completion load this file too.
   const { createServer } = await import('../../../web/http/server.js');
-  const pdfs = createPdfRenderer();
+  const pdfs = createPdfRenderer({ isPolite: true });
   const sources = { config, store, logWatch, ledgerWatch };
   const metrics = createInstallationMetrics(
     store,

@@ -36,3 +36,43 @@ test('another holder waits for nobody', async () => {
   await settled();
   expect(began).toEqual(['noisy 0', 'quiet']);
 });
+
+test('who has waited gives way to what others are running, and not to what they begin later', async () => {
+  const turns = new FairTurns(2);
+  const began: string[] = [];
+  const [endA, endB] = [await turns.take('noisy'), await turns.take('noisy')];
+  void takes(turns, began, 'noisy', 'c');
+  const endQuiet = await turns.take('quiet');
+  endA();
+  endB(); // Two turns are free now, and one request waits.
+  const later = turns.take('quiet');
+  await settled();
+  expect(began).toEqual([]);
+  endQuiet();
+  await settled();
+  expect(began).toEqual(['c']);
+  (await later)();
+});
+
+test('a turn that takes others long is not waited for', async () => {
+  const turns = new FairTurns(1);
+  const end = await turns.take('noisy');
+  const next = turns.take('noisy');
+  await turns.take('stuck');
+  end();
+  (await next)();
+});
+
+test('a holder has room for 64 MiB of waiting requests, and others have their own', async () => {
+  const turns = new FairTurns(1);
+  const half = 32 * 1024 * 1024;
+  const end = await turns.take('noisy', half);
+  const waiting = [turns.take('noisy', half), turns.take('noisy', half - 1)];
+  expect([turns.hasRoom('noisy', 1), turns.hasRoom('noisy', 2), turns.hasRoom('quiet', half)]).toEqual([
+    ...[true, false, true],
+  ]);
+  end();
+  (await waiting[0]!)();
+  (await waiting[1]!)();
+  expect(turns.hasRoom('noisy', 2 * half)).toBe(true);
+});
