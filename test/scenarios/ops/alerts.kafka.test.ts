@@ -51,7 +51,7 @@ async function sent(): Promise<string[]> {
 
 test('each alert once, though its watcher is killed at any moment', async () => {
   for (const delayMs of [350, 450, 550, 650, 750, 850, 1_000, 1_200]) {
-    const watcher = tallyman.start('alerts', 'watch', '--interval', '10ms');
+    const watcher = tallyman.start('alerts', 'watch', '--interval', '100ms');
     const ended = new Promise((resolve) => watcher.on('exit', resolve));
     await pause(delayMs); // The point is to hit different moments of its work, so this waits for no condition.
     watcher.kill('SIGKILL');
@@ -68,8 +68,8 @@ test('each alert once, though its watcher is killed at any moment', async () => 
 });
 
 test('each alert once with two watchers at a time, and after a rebuild', async () => {
-  const one = tallyman.start('alerts', 'watch', '--interval', '20ms');
-  const other = tallyman.start('alerts', 'watch', '--interval', '20ms');
+  const one = tallyman.start('alerts', 'watch', '--interval', '100ms');
+  const other = tallyman.start('alerts', 'watch', '--interval', '100ms');
   await eventually(async () => (await sent()).length === expected.length, { timeoutMs: 60_000 });
 
   const store = await openStore({ url: testRedisUrl(), prefix: tallyman.prefix });
