@@ -6,6 +6,8 @@ import type * as Totals from '../redis/store';
 import type * as Calendar from '../rating/billing-calendar';
 import type * as Logging from '../lib/logger';
 import { readConfig, type Config } from '../lib/config';
+import { deferred } from '../lib/process/deferred';
+import { within } from '../lib/process/poller';
 
 /**
  * What a verb works with. Each part is opened, and its library loaded, at its first use: a verb
@@ -19,15 +21,26 @@ export interface Context {
   readonly store: () => Promise<Totals.Store>;
 }
 
+/** A Redis that does not answer shall not keep a verb that has failed. */
+const LAST_COMMANDS_MS = 2_000;
+
+export interface ContextOptions {
+  readonly logLevel?: Config['logLevel'];
+  readonly onlyReads?: true;
+  /** For a verb that runs on: it waits for a Kafka that is away. Any other one gives up. */
+  readonly waitsForKafka?: boolean;
+}
+
 /**
  * Runs a verb and closes what it opened, whether it succeeds or not, because an open socket would
  * keep the process alive.
  */
 export async function withContext<T>(
   run: (context: Context) => Promise<T>,
-  { logLevel, onlyReads }: { readonly logLevel?: Config['logLevel']; readonly onlyReads?: true } = {},
+  { logLevel, onlyReads, waitsForKafka }: ContextOptions = {},
 ): Promise<T> {
   const config = readConfig();
+  const silence = deferred<never>();
   let logger: Logging.Logger | undefined;
   let calendar: Calendar.BillingCalendar | undefined;
   let kafka: Kafka.KafkaClient | undefined;
@@ -45,7 +58,8 @@ export async function withContext<T>(
       return (calendar ??= createBillingCalendar(config.billingZone));
     },
     kafka() {
-      return (kafka ??= (require('../kafka/client') as typeof Kafka).openKafka(config.kafka, context.logger));
+      const { openKafka } = require('../kafka/client') as typeof Kafka;
+      return (kafka ??= openKafka(config.kafka, context.logger, waitsForKafka ? undefined : silence.reject));
     },
     store() {
       const { openStore } = require('../redis/store') as typeof Totals;
@@ -56,12 +70,15 @@ export async function withContext<T>(
       }));
     },
   };
+  let hasFailed = false;
   try {
-    return await run(context);
+    return await Promise.race([run(context), silence.promise]);
   } catch (error) {
+    hasFailed = true;
     throw await explained(error, context);
   } finally {
-    await (await store?.catch(() => undefined))?.close();
+    const closing = store?.catch(() => undefined).then((opened) => opened?.close());
+    await (hasFailed && closing ? within(LAST_COMMANDS_MS, closing) : closing);
     await kafka?.close();
   }
   /* eslint-enable @typescript-eslint/no-require-imports */

@@ -6,6 +6,7 @@ import type { KafkaOptions } from '../lib/config';
 import type { Logger } from '../lib/logger';
 import { openCluster } from './cluster';
 import { openedInTime } from './open-in-time';
+import { watchSilence } from './silence';
 import { createSockets } from './sockets';
 import { registerCodecs } from './wire/codecs';
 import { installWorkarounds } from './patches/install';
@@ -62,13 +63,21 @@ const RETRY = { initialRetryTime: 200, multiplier: 2, factor: 0.2, maxRetryTime:
 /**
  * Opens a client. kafkajs's own log lines are logged at debug level: it logs errors that it then
  * recovers from, and errors that matter are thrown as well.
+ *
+ * @param onSilence for a command that shall not wait for a Kafka that does not answer: see
+ *   `watchSilence`
  */
-export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
+export function openKafka(
+  options: KafkaOptions,
+  logger?: Logger,
+  onSilence?: (error: TallymanError) => void,
+): KafkaClient {
   installWorkarounds();
   registerCodecs();
   const sockets = createSockets();
   const kafkajs = new Kafka({ socketFactory: sockets.factory, ...kafkajsConfig(options, logger) });
   const bootstrapServer = options.brokers.join(',');
+  const silence = onSilence && watchSilence(sockets, bootstrapServer, onSilence);
   const shared = <T extends { disconnect(): Promise<void> }>(open: () => Promise<T>) =>
     sharedConnection(
       () => openedInTime(bootstrapServer, open(), (opened) => opened.disconnect()),
@@ -119,6 +128,7 @@ export function openKafka(options: KafkaOptions, logger?: Logger): KafkaClient {
     topicId: async (topic) => (await topicState(topic)).id,
     topicState,
     async close() {
+      silence?.stop();
       sockets.close();
       await Promise.all([admin.close(), cluster.close()]);
     },

@@ -5,11 +5,31 @@ import createSocketFactory from 'kafkajs/src/network/socketFactory';
 /** All sockets of one client. */
 export interface Sockets {
   readonly factory: ISocketFactory;
-  /** Cuts the open sockets. Whatever waits for an answer fails. */
-  close(): void;
+  /**
+   * Whether a request or an attempt to connect has no answer, and no broker has sent anything since
+   * the last call.
+   */
+  isUnanswered(): boolean;
+  /** Cuts the open sockets. Whatever waits for an answer fails. No socket is opened any more. */
+  close(reason?: Error): void;
 }
 
-const closed = new WeakSet<ISocketFactory>();
+/** The requests of one connection. */
+interface Requests {
+  /** Those without an answer. */
+  readonly inflight: { readonly size: number };
+  isConnected(): boolean;
+}
+
+interface State {
+  readonly connections: Set<Requests>;
+  closed?: Error;
+}
+
+/** More than the longest pause of kafkajs between two attempts to connect. */
+const ATTEMPT_AGE_MS = 5_000;
+
+const states = new WeakMap<ISocketFactory, State>();
 
 /**
  * kafkajs loses track of sockets: of those to a broker that it forgot when a connection broke, and
@@ -19,20 +39,48 @@ const closed = new WeakSet<ISocketFactory>();
 export function createSockets(): Sockets {
   const open = createSocketFactory();
   const sockets = new Set<Socket>();
+  const state: State = { connections: new Set() };
+  let attemptedAt: number | undefined;
+  let isHeard = false;
   const factory: ISocketFactory = (target) => {
     const socket = open(target);
+    attemptedAt = performance.now();
     sockets.add(socket);
+    socket.on('data', () => {
+      attemptedAt = undefined;
+      isHeard = true;
+    });
     socket.once('close', () => sockets.delete(socket));
+    // kafkajs disconnects a dead socket again and again. Each time, Node would add a listener, and
+    // from the eleventh on print a warning.
+    const unref = socket.unref.bind(socket);
+    socket.unref = () => (socket.destroyed ? socket : unref());
     return socket;
   };
+  states.set(factory, state);
   return {
     factory,
-    close() {
-      closed.add(factory);
-      for (const socket of sockets) socket.destroy(new Error('the client was closed'));
+    isUnanswered() {
+      const hasAnswer = isHeard;
+      isHeard = false;
+      if (hasAnswer) return false;
+      if ([...state.connections].some(({ inflight }) => inflight.size > 0)) return true;
+      return attemptedAt !== undefined && performance.now() - attemptedAt < ATTEMPT_AGE_MS;
+    },
+    close(reason = new Error('the client was closed')) {
+      state.closed ??= reason;
+      for (const socket of sockets) socket.destroy(reason);
     },
   };
 }
 
-/** Whether the client of these sockets was closed. It must not connect again. */
-export const isClosed = (factory: ISocketFactory): boolean => closed.has(factory);
+/** Why the client of these sockets was closed. It must not connect again then. */
+export const closedFor = (factory: ISocketFactory): Error | undefined => states.get(factory)?.closed;
+
+/** Counts the requests of a connection that was just made among those of its client. */
+export function noteRequests(factory: ISocketFactory, requests: Requests): void {
+  const connections = states.get(factory)?.connections ?? new Set();
+  // kafkajs makes a new one at each attempt, and an outage may last for days.
+  for (const one of connections) if (!one.isConnected()) connections.delete(one);
+  connections.add(requests);
+}

@@ -49,9 +49,9 @@ export function createPdfRenderer({ isPolite = false } = {}): PdfRenderer {
   };
   const renderNew = (document: string): Promise<Buffer> =>
     new Promise((resolve, reject) => {
+      worker ??= startWorker(); // May throw, if this machine has no thread left.
       requests += 1;
       waiting.set(requests, { resolve, reject });
-      worker ??= startWorker();
       worker.postMessage({ request: requests, document } satisfies RenderRequest);
     });
 

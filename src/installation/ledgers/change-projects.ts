@@ -170,7 +170,7 @@ function toldWhatIsSaved(error: unknown, { saved, lost }: { saved: number; lost?
       : `${saved} projects were saved before; run the command again, which changes nothing twice`;
   return new TallymanError(
     isKafkas ? 'KAFKA_UNAVAILABLE' : 'REDIS_UNAVAILABLE',
-    `${isKafkas ? `Kafka does not answer: ${error.message}` : error.message}. ${what}.`,
+    `${isKafkas ? `Kafka does not answer: ${error.message.replace(/\.$/, '')}` : error.message}. ${what}.`,
     { saved },
     { cause: error },
   );

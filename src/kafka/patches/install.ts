@@ -9,7 +9,8 @@ import SocketRequest from 'kafkajs/src/network/requestQueue/socketRequest';
 import Encoder from 'kafkajs/src/protocol/encoder';
 import fetchRequest from 'kafkajs/src/protocol/requests/fetch';
 import metadataRequest from 'kafkajs/src/protocol/requests/metadata';
-import { isClosed } from '../sockets';
+import { TallymanError } from '../../lib/errors';
+import { closedFor, noteRequests } from '../sockets';
 import { decodeFetchResponse } from '../wire/fetch-response';
 
 /**
@@ -34,6 +35,7 @@ export function installWorkarounds(): void {
   installed = true;
   sleepWhenNothingIsPending();
   connectOnce();
+  failForTheReason();
   closeSocketOnTimeout();
   decodeFetchesOurselves();
   describeNamedTopicsOnly();
@@ -73,8 +75,8 @@ function connectOnce(): void {
     'connect',
     (connect) =>
       function (this: Connection) {
-        if (isClosed(this.socketFactory))
-          return Promise.reject(new KafkaJSNonRetriableError('the client was closed'));
+        const reason = closedFor(this.socketFactory);
+        if (reason) return Promise.reject(closedError(reason));
         const underWay = connecting.get(this);
         if (underWay) return underWay;
         if (!this.isConnected()) {
@@ -86,10 +88,32 @@ function connectOnce(): void {
         }
         const connected = connect.call(this).finally(() => connecting.delete(this));
         connecting.set(this, connected);
+        const note = (): void => noteRequests(this.socketFactory, this.requestQueue);
+        connected.then(note, () => undefined);
         return connected;
       },
   );
 }
+
+/**
+ * kafkajs sends a request again whose connection broke. If its client was closed because Kafka does
+ * not answer, it fails for this reason instead.
+ */
+function failForTheReason(): void {
+  wrap(
+    Connection.prototype,
+    'rejectRequests',
+    (rejectRequests) =>
+      function (this: Connection, error: Error) {
+        const reason = closedFor(this.socketFactory);
+        rejectRequests.call(this, reason instanceof TallymanError ? closedError(reason) : error);
+      },
+  );
+}
+
+/** kafkajs does not try again after it. */
+const closedError = (reason: Error): Error =>
+  Object.assign(new KafkaJSNonRetriableError(reason), { cause: reason });
 
 const timedOut = Symbol('timedOut');
 type TimedQueue = RequestQueue & { [timedOut]?: () => void };

@@ -72,6 +72,8 @@ declare module 'kafkajs/src/network/requestQueue' {
     timeoutHandler: () => void;
   }
   class RequestQueue {
+    readonly inflight: ReadonlyMap<number, SocketRequest>;
+    readonly isConnected: () => boolean;
     pending: SocketRequest[];
     throttledUntil: number;
     throttleCheckTimeoutId: NodeJS.Timeout | null;
@@ -115,6 +117,7 @@ declare module 'kafkajs/src/network/connection' {
     readonly socketFactory: ISocketFactory;
     isConnected(): boolean;
     connect(): Promise<boolean>;
+    rejectRequests(error: Error): void;
   }
   export = Connection;
 }

@@ -69,7 +69,13 @@ export class RewriteGate {
 
   private async rewrite(address: string, options: RedisOptions): Promise<void> {
     const { Connector: _, ...plain } = options;
-    const redis = new Redis({ ...plain, lazyConnect: true, retryStrategy: () => null, readOnly: false });
+    const redis = new Redis({
+      ...plain,
+      commandTimeout: ANSWER_TIMEOUT_MS,
+      lazyConnect: true,
+      retryStrategy: () => null,
+      readOnly: false,
+    });
     redis.on('error', () => undefined); // A command that fails rejects on its own.
     this.rewriting.add(redis);
     try {
@@ -82,7 +88,8 @@ export class RewriteGate {
         this.failure = error;
         throw error;
       }
-      // The server went away again. The next connection finds out its state.
+      // The server went away again, or does not answer. The next connection finds out its state.
+      this.pending.delete(address);
     } finally {
       redis.disconnect();
       this.rewriting.delete(redis);
@@ -94,6 +101,8 @@ export class RewriteGate {
 /** The answer to INFO, by field. */
 type ServerInfo = Readonly<Record<string, string | undefined>>;
 
+/** A server that accepts connections and answers nothing is not waited for. */
+const ANSWER_TIMEOUT_MS = 6_000;
 /** How often a rewrite is checked. */
 const LOOK_MS = 100;
 /** The pause after a rewrite that failed. Each attempt may copy all of Redis's memory. */

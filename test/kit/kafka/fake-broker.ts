@@ -1,4 +1,5 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { ISocketFactory } from 'kafkajs';
 import Connection from 'kafkajs/src/network/connection';
 import Encoder from 'kafkajs/src/protocol/encoder';
 
@@ -12,7 +13,7 @@ export interface FakeBroker {
   readonly sockets: Socket[];
   /** Called with each request's correlation id. */
   onRequest: (correlationId: number, socket: Socket) => void;
-  connection(requestTimeoutMs: number): TestConnection;
+  connection(requestTimeoutMs: number, socketFactory?: ISocketFactory): TestConnection;
   close(): Promise<void>;
 }
 
@@ -38,7 +39,10 @@ export async function startFakeBroker(): Promise<FakeBroker> {
   const broker: FakeBroker = {
     sockets,
     onRequest: () => undefined,
-    connection: (requestTimeoutMs) =>
+    connection: (
+      requestTimeoutMs,
+      socketFactory = ({ onConnect }) => connect({ host: '127.0.0.1', port }, onConnect),
+    ) =>
       new Constructor({
         host: '127.0.0.1',
         port,
@@ -46,8 +50,7 @@ export async function startFakeBroker(): Promise<FakeBroker> {
         logger: {
           namespace: () => ({ debug: () => undefined, warn: () => undefined, error: () => undefined }),
         },
-        socketFactory: ({ onConnect }: { onConnect: () => void }) =>
-          connect({ host: '127.0.0.1', port }, onConnect),
+        socketFactory,
         connectionTimeout: 1_000,
         requestTimeout: requestTimeoutMs,
       }),

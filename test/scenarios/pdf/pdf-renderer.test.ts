@@ -52,3 +52,16 @@ test('a document that cannot be read fails alone; after the thread has ended ano
     return { bad, cut: await cut, isSame: hashOf(await pdfs.render(numbered(2))).length === good.length };`);
   expect(found).toEqual({ bad: 'failed', cut: 'The PDF worker has ended.', isSame: true });
 }, 60_000);
+
+test('a thread that cannot be started fails one document, and takes no place', () => {
+  const found = inProgram(`
+    const threads = require('node:worker_threads');
+    const { Worker } = threads;
+    threads.Worker = class { constructor() { throw new Error('no thread is left'); } };
+    const failed = [];
+    for (let n = 0; n < 101; n += 1) failed.push(await pdfs.render(numbered(n))?.catch((error) => error.message));
+    threads.Worker = Worker;
+    const isMade = Buffer.isBuffer(await pdfs.render(invoice));
+    return { failures: [...new Set(failed)], isMade };`);
+  expect(found).toEqual({ failures: ['no thread is left'], isMade: true });
+}, 60_000);

@@ -1,4 +1,6 @@
 import { installWorkarounds } from '../../../src/kafka/patches/install';
+import { TallymanError } from '../../../src/lib/errors';
+import { createSockets } from '../../../src/kafka/sockets';
 import { eventually } from '../../kit/eventually';
 import { rawRequest, response, startFakeBroker, type FakeBroker } from '../../kit/kafka/fake-broker';
 
@@ -51,4 +53,44 @@ it('a connection that failed is tried again', async () => {
   await broker.close();
   await expect(connection.connect()).rejects.toThrow(/ECONNREFUSED/);
   await expect(connection.connect()).rejects.toThrow(/ECONNREFUSED/);
+});
+
+it('a dead socket that is disconnected again and again collects no listeners, of which Node warns', async () => {
+  const connection = broker.connection(1_000, createSockets().factory);
+  await connection.connect();
+  await eventually(() => broker.sockets.length === 1);
+  broker.sockets[0]!.resetAndDestroy();
+  await eventually(() => connection.socket?.destroyed);
+  const before = connection.socket!.listenerCount('connect');
+  for (let time = 0; time < 12; time += 1) await connection.disconnect();
+  expect(connection.socket!.listenerCount('connect')).toBe(before);
+});
+
+it('a client that was closed for a reason fails its requests for this reason', async () => {
+  const sockets = createSockets();
+  const connection = broker.connection(1_000, sockets.factory);
+  await connection.connect();
+  const reason = new TallymanError('KAFKA_UNAVAILABLE', 'nobody answers');
+  const asked = expect(connection.send(rawRequest)).rejects.toMatchObject({
+    retriable: false,
+    cause: reason,
+  });
+  await eventually(() => sockets.isUnanswered());
+  sockets.close(reason);
+  await asked;
+});
+
+it('a request without an answer is noticed, and an answer ends that', async () => {
+  const sockets = createSockets();
+  const connection = broker.connection(1_000, sockets.factory);
+  let answer!: () => unknown;
+  broker.onRequest = (id, socket) => (answer = () => socket.write(response(id, Buffer.from('a'))));
+  await connection.connect();
+  const asked = connection.send(rawRequest);
+  await eventually(() => answer !== undefined && sockets.isUnanswered());
+  expect(sockets.isUnanswered()).toBe(true);
+  answer();
+  await asked;
+  expect([sockets.isUnanswered(), sockets.isUnanswered()]).toEqual([false, false]);
+  await connection.disconnect();
 });

@@ -58,7 +58,8 @@ Examples:
   tallyman alerts watch --dry-run`,
         )
         .action(async (options: WatchOptions) => {
-          await withContext((context) => watch(context, options));
+          const waitsForKafka = !options.once && !options.dryRun;
+          await withContext((context) => watch(context, options), { waitsForKafka });
         }),
     )
     .addCommand(

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { withContext } from '../../../installation/context';
+import { withContext, type Context } from '../../../installation/context';
 import { planRebuild, rebuild, type RebuildPlan } from '../../../ops/rebuild';
 import { groupDigits, printJson, printLine } from '../../lib/output';
 
@@ -29,7 +29,7 @@ Examples:
   tallyman rebuild --empty`,
     )
     .action(async (options: { empty?: true; dryRun?: true; json?: true }) => {
-      await withContext(async (context) => {
+      const run = async (context: Context): Promise<void> => {
         const empty = options.empty ?? false;
         if (options.dryRun) {
           const plan = await planRebuild(context, { empty });
@@ -50,7 +50,8 @@ Examples:
               'Their single events are gone (`tallyman explain`).',
           );
         }
-      });
+      };
+      await withContext(run, { waitsForKafka: !options.dryRun });
     });
 }
 

@@ -31,7 +31,7 @@ Examples:
   TALLYMAN_AUTH_SECRET=$(openssl rand -hex 32) tallyman serve
   tallyman token acme --role admin --link http://127.0.0.1:8080   makes a sign-in link`,
     )
-    .action(() => withContext(serve));
+    .action(() => withContext(serve, { waitsForKafka: true }));
 }
 
 async function serve(context: Context): Promise<void> {

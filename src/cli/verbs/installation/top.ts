@@ -43,7 +43,10 @@ Examples:
     .action((options: TopOptions) => {
       const isLive = process.stdout.isTTY && !options.once && !options.json;
       // Log lines would be written across the view, and the view itself shows what does not answer.
-      return withContext((context) => top(context, options, isLive), isLive ? { logLevel: 'silent' } : {});
+      return withContext((context) => top(context, options, isLive), {
+        waitsForKafka: !options.once && !options.json,
+        ...(isLive && { logLevel: 'silent' }),
+      });
     });
 }
 

@@ -46,25 +46,28 @@ Examples:
   LIVEKIT_API_KEY=devkey LIVEKIT_API_SECRET=$SECRET TALLYMAN_SPOOL=/var/lib/tallyman tallyman bridge livekit`,
     )
     .action((options: { watch?: true }) =>
-      withContext(async (context) => {
-        if (context.config.livekit.keys.size === 0) {
-          throw new TallymanError(
-            'NO_LIVEKIT_KEYS',
-            'Set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to the key that LiveKit signs its webhooks with.',
-          );
-        }
-        stopsWhileStarting(context.logger);
-        const { keys, url, spoolFolder, mappingPath } = context.config.livekit;
-        logStart(context, 'bridge livekit', versionText(), {
-          keys: keys.size,
-          ...(options.watch && { watches: url }),
-          spool: spoolFolder ?? 'none',
-          mapping: mappingPath ?? 'none',
-        });
-        // The web server is loaded only now, because help and completion load this file too.
-        const { runGateway } = await import('../../../web/gateway/run-gateway.js');
-        await runGateway(context, { authSecret: undefined, watches: options.watch ?? false });
-      }),
+      withContext(
+        async (context) => {
+          if (context.config.livekit.keys.size === 0) {
+            throw new TallymanError(
+              'NO_LIVEKIT_KEYS',
+              'Set LIVEKIT_API_KEY and LIVEKIT_API_SECRET to the key that LiveKit signs its webhooks with.',
+            );
+          }
+          stopsWhileStarting(context.logger);
+          const { keys, url, spoolFolder, mappingPath } = context.config.livekit;
+          logStart(context, 'bridge livekit', versionText(), {
+            keys: keys.size,
+            ...(options.watch && { watches: url }),
+            spool: spoolFolder ?? 'none',
+            mapping: mappingPath ?? 'none',
+          });
+          // The web server is loaded only now, because help and completion load this file too.
+          const { runGateway } = await import('../../../web/gateway/run-gateway.js');
+          await runGateway(context, { authSecret: undefined, watches: options.watch ?? false });
+        },
+        { waitsForKafka: true },
+      ),
     );
 }
 
@@ -99,13 +102,16 @@ Examples:
   tallyman bridge livekit-transfer --project acme http://10.0.0.4:6789/metrics http://10.0.0.5:6789/metrics`,
     )
     .action((urls: string[], options: TransferOptions) =>
-      withContext(async (context) => {
-        stopsWhileStarting(context.logger);
-        const { project, every: everyMs } = options;
-        logStart(context, 'bridge livekit-transfer', versionText(), { project, watches: urls, everyMs });
-        const { runTransferMeter } = await import('../../../livekit/transfer/run-transfer-meter.js');
-        await runTransferMeter(context, { urls, project, everyMs });
-      }),
+      withContext(
+        async (context) => {
+          stopsWhileStarting(context.logger);
+          const { project, every: everyMs } = options;
+          logStart(context, 'bridge livekit-transfer', versionText(), { project, watches: urls, everyMs });
+          const { runTransferMeter } = await import('../../../livekit/transfer/run-transfer-meter.js');
+          await runTransferMeter(context, { urls, project, everyMs });
+        },
+        { waitsForKafka: true },
+      ),
     );
 }
 

@@ -21,16 +21,19 @@ Examples:
   tallyman consume --until-caught-up    for a batch job: applies what is there and exits`,
     )
     .action(async (names: string[], options: { untilCaughtUp?: true }) => {
-      const end = await withContext(async (context) => {
-        stopsWhileStarting(context.logger, options.untilCaughtUp ? EXIT_INTERRUPTED : 0);
-        logStart(context, 'consume', versionText());
-        // Loaded only now, so that a signal meanwhile does not kill the process.
-        const { runConsumers } = await import('../../../ingest/run-consumers.js');
-        return runConsumers(context, {
-          consumers: (names.length > 0 ? names : consumerNames).map(consumerNamed),
-          untilCaughtUp: options.untilCaughtUp ?? false,
-        });
-      });
+      const end = await withContext(
+        async (context) => {
+          stopsWhileStarting(context.logger, options.untilCaughtUp ? EXIT_INTERRUPTED : 0);
+          logStart(context, 'consume', versionText());
+          // Loaded only now, so that a signal meanwhile does not kill the process.
+          const { runConsumers } = await import('../../../ingest/run-consumers.js');
+          return runConsumers(context, {
+            consumers: (names.length > 0 ? names : consumerNames).map(consumerNamed),
+            untilCaughtUp: options.untilCaughtUp ?? false,
+          });
+        },
+        { waitsForKafka: true },
+      );
       if (end === 'interrupted') process.exitCode = EXIT_INTERRUPTED;
     });
 }

@@ -22,13 +22,16 @@ Examples:
        --data @event.json http://127.0.0.1:8080/v1/events`,
     )
     .action(() =>
-      withContext(async (context) => {
-        const authSecret = needAuthSecret(context);
-        stopsWhileStarting(context.logger);
-        logStart(context, 'gateway', versionText());
-        // The web server is loaded only now, because help and completion load this file too.
-        const { runGateway } = await import('../../../web/gateway/run-gateway.js');
-        await runGateway(context, { authSecret });
-      }),
+      withContext(
+        async (context) => {
+          const authSecret = needAuthSecret(context);
+          stopsWhileStarting(context.logger);
+          logStart(context, 'gateway', versionText());
+          // The web server is loaded only now, because help and completion load this file too.
+          const { runGateway } = await import('../../../web/gateway/run-gateway.js');
+          await runGateway(context, { authSecret });
+        },
+        { waitsForKafka: true },
+      ),
     );
 }

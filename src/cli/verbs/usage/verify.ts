@@ -11,7 +11,7 @@ import { checkCoPartitioned, usageTopics } from '../../../kafka/topics/topics';
 import { readWhole } from '../../../redis/rebuilding';
 import { writeVerified } from '../../../redis/views/verified';
 import { monthArgument } from '../../lib/arguments';
-import type { Context } from '../../../installation/context';
+import { withContext, type Context } from '../../../installation/context';
 import { logStart } from '../../../installation/log-start';
 import { followVerify } from '../../../audit/second-count/follow-verify';
 import { EXIT_INTERRUPTED, stopsWhileStarting } from '../../../lib/process/stop-signal';
@@ -54,11 +54,11 @@ Examples:
     )
     .action(async (month: string | undefined, options: VerifyFlags) => {
       checkFlags(month, options);
+      if (options.follow) {
+        await withContext((context) => follow(context, options), { waitsForKafka: !options.once });
+        return;
+      }
       await runEvery(options.every, 'verify', async (context) => {
-        if (options.follow) {
-          await follow(context, options);
-          return;
-        }
         const report = await verifyMonths(context, month);
         await printList(options, {
           rows: findingsOf(report),

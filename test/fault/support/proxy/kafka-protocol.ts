@@ -14,6 +14,7 @@ const API_NAMES = new Map([
   [13, 'LeaveGroup'],
   [14, 'SyncGroup'],
   [18, 'ApiVersions'],
+  [19, 'CreateTopics'],
 ]);
 
 /** Kafka's frames: four bytes of length, then two that say which request it is. */
