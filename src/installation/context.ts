@@ -24,7 +24,7 @@ export interface Context {
 /** A Redis that does not answer shall not keep a verb that has failed. */
 const LAST_COMMANDS_MS = 2_000;
 
-export interface ContextOptions {
+interface ContextOptions {
   readonly logLevel?: Config['logLevel'];
   readonly onlyReads?: true;
   /** For a verb that runs on: it waits for a Kafka that is away. Any other one gives up. */
