@@ -69,6 +69,8 @@ onCluster(
         { timeoutMs: 120_000, what: `a write is ${isTaken ? 'taken' : 'refused'}` },
       );
     await publishes(true);
+    // A consumer that loses a broker while it starts ends, and its supervisor starts it again.
+    await run.settle(tallyman, taken);
     for (const broker of run.world.brokers.slice(0, 2)) {
       await setMinInSync(run.world, prefix, 3);
       await broker.kill('SIGKILL');

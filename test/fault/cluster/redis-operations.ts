@@ -58,15 +58,23 @@ async function anyNode<T>(nodes: readonly NativeService[], work: (client: Redis)
   throw failure;
 }
 
-/** Each master with slots, and its replica. */
+/**
+ * Each master with slots, and its replica. Nodes hear of each other a moment late, so this waits
+ * until the one that is asked knows a replica of every master.
+ */
 export async function pairs(world: ClusterWorld): Promise<Pair[]> {
-  const nodes = await describe(world);
-  return nodes
-    .filter(({ flags, slots }) => flags.includes('master') && !flags.includes('fail') && slots.length > 0)
-    .map(({ id, node }) => ({
-      master: node,
-      replica: nodes.find(({ masterId }) => masterId === id)!.node,
-    }));
+  return eventually(
+    async () => {
+      const nodes = await describe(world);
+      return nodes
+        .filter(({ flags, slots }) => flags.includes('master') && !flags.includes('fail') && slots.length > 0)
+        .map(({ id, node }) => ({
+          master: node,
+          replica: nodes.find(({ masterId }) => masterId === id)!.node,
+        }));
+    },
+    { timeoutMs: 60_000, what: 'a replica of every master' },
+  );
 }
 
 export async function idOf(world: ClusterWorld, node: NativeService): Promise<string> {
@@ -85,11 +93,16 @@ export async function placeOf(
   prefix: string,
   shard: number,
 ): Promise<{ slot: number; master: NativeService }> {
-  const nodes = await describe(world);
   const key = `${prefix}:usage:{${shard}}:cursor`;
   const slot = Number(await anyNode(world.redisNodes, (client) => client.cluster('KEYSLOT', key)));
-  const owner = nodes.find(({ slots }) => slots.some(([first, last]) => first <= slot && slot <= last));
-  return { slot, master: owner!.node };
+  const owner = await eventually(
+    async () =>
+      (await describe(world)).find(({ slots }) =>
+        slots.some(([first, last]) => first <= slot && slot <= last),
+      ),
+    { timeoutMs: 60_000, what: `a master of slot ${slot}` },
+  );
+  return { slot, master: owner.node };
 }
 
 /** Waits until this node is a master. */
