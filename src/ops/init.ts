@@ -30,6 +30,7 @@ import {
   type TimestampSource,
   topicName,
   usageTopics,
+  whileElecting,
 } from '../kafka/topics/topics';
 import { checkCopies, findTooFewCopies, raiseCopies } from '../kafka/topics/replication';
 import { initCursor, readCursor, readCursors, readPartitionCursors } from '../redis/cursors';
@@ -242,9 +243,12 @@ async function recordCounting(
   if (isComplete(settings) && added.size === 0 && !lacksLayout) return begins;
   const publisher = await createPublisher(context.kafka());
   try {
-    if (!isComplete(settings)) await recordSettings(publisher, config.prefix, countingSettings(config));
-    await recordBegins(publisher, config.prefix, added);
-    if (lacksLayout) await recordLayout(publisher, config.prefix, layout);
+    // Doing this again writes the same records under the same keys.
+    await whileElecting(async () => {
+      if (!isComplete(settings)) await recordSettings(publisher, config.prefix, countingSettings(config));
+      await recordBegins(publisher, config.prefix, added);
+      if (lacksLayout) await recordLayout(publisher, config.prefix, layout);
+    });
   } finally {
     await publisher.close();
   }

@@ -374,10 +374,13 @@ const ELECTION_ATTEMPTS = 150;
 const ELECTION_RETRY_MS = 100;
 
 /**
- * A new topic, or one whose broker was just lost, has no leader for a moment. kafkajs's admin does
- * not wait for it.
+ * A new topic, or one whose broker was just lost, has no leader for a moment, and a broker that has
+ * just come back does not know it yet. kafkajs's admin does not wait for it, nor does a producer's
+ * first look.
+ *
+ * @param ask may be done again
  */
-async function whileElecting<T>(ask: () => Promise<T>): Promise<T> {
+export async function whileElecting<T>(ask: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await ask();

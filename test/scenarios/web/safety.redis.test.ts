@@ -1,4 +1,5 @@
 import { createHmac, generateKeyPairSync } from 'node:crypto';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { askRaw, type HttpAnswer } from '../../kit/web/http-client';
 import pino from 'pino';
@@ -298,4 +299,35 @@ test('no log line holds a token, whichever way it came', async () => {
   expect(logged).not.toContain(token.split('.')[2]!);
   expect(logged).not.toContain('a-secret-that-is-wrong');
   expect(logged).not.toContain(cookie.split('=')[1]!);
+});
+
+test('readers who leave in the middle of a download, in every way, end nothing and keep no turn', async () => {
+  await harness.issue('acme', '2026-02', 'acme-0001');
+  const headers = { ...harness.bearer({ acme: 'admin' }), 'accept-encoding': 'br' };
+  const paths = ['invoices/acme-2026-02.pdf', 'invoices/acme-2026-02.csv', 'usage.csv'];
+  const { port } = harness.app.server.address() as AddressInfo;
+  const leave: ((socket: Socket) => unknown)[] = [
+    (socket) => setImmediate(() => socket.destroy()),
+    (socket) => setImmediate(() => socket.resetAndDestroy()),
+    (socket) => socket.once('data', () => socket.destroy()),
+    (socket) => socket.once('data', () => socket.resetAndDestroy()),
+    (socket) => socket.end(),
+    (socket) => socket.write('garbage\r\n\r\n'),
+  ];
+  const leaveFrom = (path: string, way: (socket: Socket) => unknown): Promise<unknown> => {
+    const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+    const question = `GET /v1/projects/acme/${path} HTTP/1.1\r\nhost: a\r\n${fields.join('')}\r\n`;
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.on('data', () => undefined); // Whoever reads nothing never sees the end.
+    socket.once('connect', () => {
+      socket.write(question);
+      way(socket);
+    });
+    return new Promise((resolve) => socket.once('close', resolve));
+  };
+  const ways = paths.flatMap((path) => leave.map((way) => [path, way] as const));
+  for (let time = 0; time < 5; time += 1) await Promise.all(ways.map(([path, way]) => leaveFrom(path, way)));
+  for (const path of paths)
+    expect((await harness.inject({ url: `/v1/projects/acme/${path}`, headers })).statusCode).toBe(200);
 });
