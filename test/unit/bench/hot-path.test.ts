@@ -83,4 +83,4 @@ test('the path of an event costs little more than the bare client', async () => 
   for (let round = 0; round < ROUNDS; round += 1) ratios.push((await costMs(ours)) / (await costMs(bare)));
   // The first rounds are compiled while they run.
   expect(Math.min(...ratios)).toBeLessThan(RATIO_MAX);
-});
+}, 60_000); // It keeps a core busy for seconds.
