@@ -1,14 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../src/dev/services/free-port';
 import type { NativeService } from '../src/dev/services/service';
 import { createTokens } from '../src/web/http/tokens';
 import { countWrong, readHashes } from './check-totals';
 import { appliedRecords, endsOfLog, initInstallation, openBenchStore } from './installation';
 import type { Posted, Posting } from './post';
-import { cpuMs, peakBytes, startChild } from './processes';
+import { cpuMs, peakBytes, startChild, until } from './processes';
 import type { Recount } from './recount';
 import { environment, newPrefix, startRedis } from './servers';
 import { lastMonth } from './workload';
@@ -128,8 +127,4 @@ async function measure(
     await store.close();
     await redis.stop();
   }
-}
-
-async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  while (!(await isTrue())) await delay(20);
 }

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createOracle } from '../src/oracle/usage-oracle';
 import { createWorkload } from '../src/oracle/workload';
 import { totalsOf } from './check-totals';
+import { quantiles } from './quantiles';
 import { projectNames, type BenchWorkload } from './workload';
 
 /**
@@ -96,8 +97,7 @@ async function post(posting: Posting): Promise<void> {
   );
   const seconds = (performance.now() - startedAt) / 1000;
   agent.destroy();
-  times.sort((a, b) => a - b);
-  const at = (share: number): number => times[Math.ceil(share * times.length) - 1]!;
+  const at = quantiles(times);
   tell({ seconds, p50Ms: at(0.5), p99Ms: at(0.99) });
   process.disconnect();
 }

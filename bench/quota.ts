@@ -8,6 +8,7 @@ import type { NativeService } from '../src/dev/services/service';
 import { createTokens } from '../src/web/http/tokens';
 import { applyMadeUp, initInstallation, initMadeUp, openBenchStore } from './installation';
 import { startChild } from './processes';
+import { quantiles } from './quantiles';
 import { environment, newPrefix, startRedis } from './servers';
 import { projectNames } from './workload';
 
@@ -72,8 +73,7 @@ export async function measureQuota(
         for (let i = 0; i < WARM_UP_REQUESTS; i += 1) await ask(asked[i % asked.length]!);
         const times: number[] = [];
         for (let i = 0; i < REQUESTS; i += 1) times.push(await ask(asked[i % asked.length]!));
-        times.sort((a, b) => a - b);
-        const at = (share: number): number => times[Math.ceil(share * times.length) - 1]!;
+        const at = quantiles(times);
         onResult({
           ...{ section: 'quota', what, projects: PROJECTS },
           ...{ p50Ms: at(0.5), p99Ms: at(0.99), mostMs: at(1) },

@@ -14,7 +14,8 @@ import { writeProject } from '../src/redis/views/projects';
 import { createTokens } from '../src/web/http/tokens';
 import { initInstallation, initMadeUp, MADE_UP_TOPIC, openBenchStore } from './installation';
 import type { Noise, Noisy } from './noise';
-import { cpuMs, startChild } from './processes';
+import { cpuMs, startChild, until } from './processes';
+import { quantiles } from './quantiles';
 import { environment, newPrefix, say, startRedis } from './servers';
 
 export interface TenantsResult {
@@ -120,8 +121,7 @@ async function measureQuiet(quiet: Quiet, what: string): Promise<TenantsResult> 
     asked.push(ask(quiet, `/v1/projects/quiet${QUIET_PATHS[i % QUIET_PATHS.length]}`));
   }
   const answers = await Promise.all(asked);
-  const times = answers.map(({ ms }) => ms).sort((a, b) => a - b);
-  const at = (share: number): number => times[Math.ceil(share * times.length) - 1]!;
+  const at = quantiles(answers.map(({ ms }) => ms));
   const cpu = (cpuMs(quiet.server) - cpuBefore) / (performance.now() - startedAt);
   return {
     ...{ section: 'tenants', what, p50Ms: at(0.5), p99Ms: at(0.99), mostMs: at(1) },
@@ -190,7 +190,3 @@ const eventAt = (
 ): RatedEvent => ({
   ...{ offset, source: '/bench/1', id: `e-${offset}`, ...rest },
 });
-
-async function until(isTrue: () => Promise<boolean>): Promise<void> {
-  while (!(await isTrue())) await delay(20);
-}

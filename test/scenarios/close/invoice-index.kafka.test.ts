@@ -1,20 +1,17 @@
 import { Redis } from 'ioredis';
 import { openCloseFence } from '../../../src/close/guards/close-fence';
 import { closeMonth, type CloseReport } from '../../../src/close/close-month';
-import { noteTopicIds } from '../../../src/ingest/guards/topic-guard';
 import { followLedgers, type LedgerFollower } from '../../../src/installation/ledgers/follow-ledger';
-import { recordBegins } from '../../../src/installation/settings';
 import { openKafka, type KafkaClient } from '../../../src/kafka/client';
 import { appendLedger } from '../../../src/kafka/ledger/ledger';
 import { createPublisher, type Publisher } from '../../../src/kafka/producer';
-import { createTopics, topicName, usageTopics } from '../../../src/kafka/topics/topics';
+import { createTopics, topicName } from '../../../src/kafka/topics/topics';
 import { createLogger } from '../../../src/lib/logger';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
-import { initCursor } from '../../../src/redis/cursors';
 import { openStore, type Store } from '../../../src/redis/store';
-import { writeShardCount } from '../../../src/redis/usage/read-usage';
 import { invoicedInOrder, readInvoices } from '../../../src/redis/views/invoices';
 import { builtInCatalog } from '../../kit/built-in-catalog';
+import { beginCounting } from '../../kit/redis/begin-counting';
 import { readTopic } from '../../kit/kafka/read-topic';
 import { startRedisCluster, type RedisCluster } from '../../kit/servers/redis-cluster';
 import { testBrokers, uniquePrefix } from '../../kit/services';
@@ -55,13 +52,7 @@ beforeAll(async () => {
     createTopics(client, prefix, { partitions: PARTITIONS, replication: 1, retentionDays: 100 }),
   ]);
   store = await openStore({ url: `redis+cluster://${cluster.nodes[0]!.address}`, prefix });
-  await noteTopicIds(client, store, usageTopics(prefix));
-  await writeShardCount(store, PARTITIONS);
-  const begins = new Map(usageTopics(prefix).map((topic) => [topic, 0]));
-  await recordBegins(plain, prefix, new Map([...Array(PARTITIONS).keys()].map((shard) => [shard, begins])));
-  for (let shard = 0; shard < PARTITIONS; shard += 1) {
-    for (const topic of begins.keys()) await initCursor(store, shard, topic, 0);
-  }
+  await beginCounting(client, store, plain, { prefix, partitions: PARTITIONS });
   await appendLedger(
     plain,
     topicName(prefix, 'billing.projects'),

@@ -9,9 +9,7 @@ import { openCloseFence } from '../../../src/close/guards/close-fence';
 import { closeMonth, type CloseDependencies, type CloseReport } from '../../../src/close/close-month';
 import { readCloseState } from '../../../src/close/close-state';
 import { checkMayClose } from '../../../src/close/due-months';
-import { noteTopicIds } from '../../../src/ingest/guards/topic-guard';
 import { monthsFrozenTooEarly } from '../../../src/installation/ledgers/frozen-too-early';
-import { recordBegins } from '../../../src/installation/settings';
 import { readCloseRecords } from '../../../src/installation/ledgers/restore-closes';
 import { createLogger } from '../../../src/lib/logger';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
@@ -20,13 +18,13 @@ import { appendLedger } from '../../../src/kafka/ledger/ledger';
 import { readTopic } from '../../kit/kafka/read-topic';
 import { createPublisher, type Publisher } from '../../../src/kafka/producer';
 import { checkCoPartitioned, createTopics, topicName, usageTopics } from '../../../src/kafka/topics/topics';
-import { initCursor } from '../../../src/redis/cursors';
 import { freeze } from '../../../src/redis/cut-offs';
 import { writeFrozenPart } from '../../../src/redis/usage/frozen-month';
 import { readShardCount, writeShardCount } from '../../../src/redis/usage/read-usage';
 import { beginRebuild, endRebuild } from '../../../src/redis/rebuilding';
 import { openStore, type Store } from '../../../src/redis/store';
 import { builtInCatalog, builtInDocument } from '../../kit/built-in-catalog';
+import { beginCounting } from '../../kit/redis/begin-counting';
 import { eventually, testBrokers, testRedisUrl, uniquePrefix } from '../../kit/services';
 
 const PARTITIONS = 2;
@@ -49,13 +47,7 @@ beforeEach(async () => {
   prefix = uniquePrefix();
   store = await openStore({ url: testRedisUrl(), prefix });
   await createTopics(client, prefix, { partitions: PARTITIONS, replication: 1, retentionDays: 100 });
-  await noteTopicIds(client, store, usageTopics(prefix));
-  await writeShardCount(store, PARTITIONS);
-  const begins = new Map(usageTopics(prefix).map((topic) => [topic, 0]));
-  await recordBegins(plain, prefix, new Map([...Array(PARTITIONS).keys()].map((shard) => [shard, begins])));
-  for (let shard = 0; shard < PARTITIONS; shard += 1) {
-    for (const topic of begins.keys()) await initCursor(store, shard, topic, 0);
-  }
+  await beginCounting(client, store, plain, { prefix, partitions: PARTITIONS });
   for (const project of ['acme', 'globex']) {
     const value = JSON.stringify({ project, plans: [{ plan: 'ship', from: '2026-06-01' }] });
     await appendLedger(plain, topicName(prefix, 'billing.projects'), [{ key: project, value }]);
