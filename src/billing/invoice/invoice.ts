@@ -54,9 +54,12 @@ export interface Corrected {
 export const titleOf = ({ kind }: Invoice): string => (kind === 'credit_note' ? 'Credit note' : 'Invoice');
 
 /** What a credit note corrects, for people: `2026-06 (invoice acme-0003), 2026-07`. */
-export const correctsText = (corrects: readonly Corrected[]): string =>
+export const correctsText = (
+  corrects: readonly Corrected[],
+  nameOf = (month: string): string => month,
+): string =>
   corrects
-    .map(({ month, invoice }) => (invoice === undefined ? month : `${month} (invoice ${invoice})`))
+    .map(({ month, invoice }) => nameOf(month) + (invoice === undefined ? '' : ` (invoice ${invoice})`))
     .join(', ');
 
 export interface Party {

@@ -1,4 +1,4 @@
-import { titleOf, type Invoice } from '../../../billing/invoice/invoice';
+import { correctsText, titleOf, type Invoice } from '../../../billing/invoice/invoice';
 import { foreign, html, type Html } from '../html';
 import { dateName, money, monthName } from '../number-text';
 import { party } from './billing-details';
@@ -26,7 +26,7 @@ function documentSection(invoice: Invoice): Html {
       <div>
         <h2 id="${key}-title">${titleOf(invoice)} ${invoice.number ?? id}</h2>
         <p class="note">Issued on ${dateName(invoice.issuedAt)} for ${monthName(month)}</p>
-        ${corrects !== undefined && html`<p class="note">Corrects ${corrects.map(({ month: of, invoice: number }, i) => html`${i > 0 && ', '}${monthName(of)} (invoice ${number})`)}</p>`}
+        ${corrects !== undefined && html`<p class="note">Corrects ${correctsText(corrects, monthName)}</p>`}
       </div>
       <p class="figure">${money(invoice.total, currency)}</p>
     </div>
