@@ -113,7 +113,8 @@ export async function closeMonth(
       ledger: { publisher, topic: topicName(prefix, 'billing.invoices'), mayPublish },
     }),
   ).catch(async (error: unknown) => {
-    await invoices.doubt(); // It may have missed one of them.
+    // It may have missed one of them. The first error is the cause.
+    await invoices.doubt().catch(() => undefined);
     throw error;
   });
   progress.end();

@@ -53,9 +53,6 @@ export interface InitOptions {
   readonly dryRun?: boolean;
 }
 
-/** How `init` creates topics without options. */
-export const INIT_DEFAULTS = { partitions: 12, retentionDays: 100 } as const;
-
 /** What `init` created, or would create. */
 export interface Initialised {
   readonly topics: readonly string[];

@@ -1,3 +1,5 @@
+import { daysInMonth } from './instant';
+
 /**
  * Arithmetic of months. A month is written `YYYY-MM` and a day `YYYY-MM-DD`, so that they sort by
  * time. The billing zone decides to which month a moment belongs: see `billing-calendar.ts`.
@@ -33,9 +35,7 @@ export function startInUtc(month: string): number {
 
 /** @throws RangeError if it is not a valid month */
 export function daysIn(month: string): number {
-  const [year, number] = partsOf(month);
-  if (number === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28;
-  return [4, 6, 9, 11].includes(number) ? 30 : 31;
+  return daysInMonth(...partsOf(month));
 }
 
 /** By arithmetic on the text, because a close asks for each project, and dates are slow. */

@@ -84,7 +84,7 @@ const KAFKA_REMEDIES: readonly (readonly [pattern: RegExp, remedy: string])[] = 
   ],
   [
     /Closed connection|disconnected|ECONNRESET/,
-    'Check that the brokers run, and the port in KAFKA_BROKERS. If it speaks TLS, set KAFKA_SSL=true; if it asks for a user, set ' +
+    'Check that the brokers are running, and check the port in KAFKA_BROKERS. If it speaks TLS, set KAFKA_SSL=true; if it asks for a user, set ' +
       'KAFKA_SASL_MECHANISM; if it asks for a certificate, set KAFKA_SSL_CERT and KAFKA_SSL_KEY.',
   ],
 ];

@@ -131,7 +131,9 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
       }
     },
     async holds() {
-      const { position } = await view.find();
+      const found = await view.find();
+      await view.noteWhole?.(found); // A close asks before each page.
+      const { position } = found;
       return reached === undefined || (position?.run === reached.run && position.next >= reached.next);
     },
     doubt: () => view.doubt?.() ?? Promise.resolve(),

@@ -4,7 +4,7 @@ import { TallymanError } from '../../lib/errors';
 import type { Finding } from '../../lib/finding';
 import type { KafkaClient } from '../../kafka/client';
 import { checkNoneAutoCreated, topicName } from '../../kafka/topics/topics';
-import { INIT_DEFAULTS } from '../init';
+import { INIT_DEFAULTS } from '../init-defaults';
 import type { Store } from '../../redis/store';
 
 export async function checkMissingTopics(

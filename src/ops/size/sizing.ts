@@ -1,3 +1,4 @@
+import { INIT_DEFAULTS } from '../init-defaults';
 import { createKeys } from '../../redis/keys';
 import { FIGURES, type Figures } from './coefficients';
 import { mostOnOneMaster, slotOf } from './hash-slots';
@@ -92,7 +93,6 @@ const CLUSTER_MASTERS = 3;
 const REDIS_DISK = 3;
 /** `verify --follow` merges its files into new ones beside them. */
 const MERGED = 2;
-const SHARDS_AT_FIRST = 12;
 const SHARDS_MAX = 12 * 256;
 /** As many were measured. */
 const PARTITIONS_MEASURED = 100;
@@ -208,7 +208,7 @@ interface Layout {
  */
 function layoutFor(load: Load, memoryBytes: number, idBytes: number, c: Figures): Layout {
   const peak = load.eventsPerSecond * load.peak;
-  for (let partitions = load.partitions ?? SHARDS_AT_FIRST; ; partitions *= 2) {
+  for (let partitions: number = load.partitions ?? INIT_DEFAULTS.partitions; ; partitions *= 2) {
     const cpu = cpuOf(load.projects / partitions, c);
     const ideal = Math.max((peak * cpu.redis) / 1e6 / BUSY, memoryBytes / (load.masterGb * 1e9));
     const layout = { partitions, ...mastersFor(load, slotsOfShards(partitions), ideal) };
@@ -277,13 +277,13 @@ function limitsOf(load: Load, sizing: Omit<Sizing, 'limits'>, c: Figures): Limit
       name: 'redis_memory',
       what: 'the memory of the fullest master',
       used: redis.mostMemoryBytes / (load.masterGb * 1e9),
-      remedy: 'Use more masters or larger ones. More than one per shard do not help.',
+      remedy: 'Use more masters or larger ones. More than one per shard does not help.',
     },
     {
       name: 'redis_cpu',
       what: `${BUSY * 100} % of a core on the fullest master at the peak`,
       used: redis.busiest / BUSY,
-      remedy: 'Use more masters. More than one per shard do not help.',
+      remedy: 'Use more masters. More than one per shard does not help.',
     },
     {
       name: 'consumers',

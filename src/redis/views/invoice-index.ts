@@ -35,8 +35,8 @@ export function invoiceIndexView(store: Store): LedgerView {
     if (first === undefined || positions.length < indexes.length) return { text, position: undefined };
     if (positions.some(({ run }) => run !== first.run)) return { text, position: undefined };
     const lowest = positions.reduce((a, b) => (b.next < a.next ? b : a));
-    const masters = await mastersOf(store);
-    if ((await store.redis.get(compared)) === masters) return { text, position: lowest };
+    const [masters, known] = await Promise.all([mastersOf(store), store.redis.get(compared)]);
+    if (known === masters) return { text, position: lowest };
     const lost = await firstLost(store);
     const next = Math.min(lost ?? lowest.next, lowest.next);
     return { text, position: { ...lowest, next }, ...(lost === undefined && { foundWholeOn: masters }) };
@@ -104,8 +104,8 @@ async function firstLost(store: Store): Promise<number | undefined> {
       const listed = new Map<string, Listed[]>();
       for (let i = 0; i + 1 < fields.length; i += 2)
         if (fields[i] !== POSITION) listed.set(fields[i]!, parseListed(fields[i + 1]!));
-      for (const { offset } of [...(await lostOf(store, listed)), ...(await unlistedOf(store, listed))])
-        lowest = Math.min(lowest ?? offset, offset);
+      const lost = await Promise.all([lostOf(store, listed), unlistedOf(store, listed)]);
+      for (const { offset } of lost.flat()) lowest = Math.min(lowest ?? offset, offset);
     }
   }
   return lowest;

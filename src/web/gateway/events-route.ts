@@ -14,7 +14,7 @@ import type { GatewayMetrics } from './gateway-metrics';
 import { judgeEvent } from './judge-event';
 import type { PublishQueue, QueuedRecord } from './publish-queue';
 import { BODY_BYTES_MAX, withRawBodies } from './raw-bodies';
-import { EVENTS_PER_REQUEST_MAX, readEvents } from './read-events';
+import { BATCH, STRUCTURED, EVENTS_PER_REQUEST_MAX, readEvents } from './read-events';
 
 export interface EventsRouteOptions {
   readonly config: Pick<Config, 'prefix' | 'limits'>;
@@ -39,8 +39,8 @@ const CODE_SAMPLES = Object.entries({ Shell: 'sh', JavaScript: 'js', Python: 'py
 const EVENT = { $ref: 'UsageEvent#' };
 const BODY = {
   content: {
-    'application/cloudevents+json': { schema: EVENT },
-    'application/cloudevents-batch+json': {
+    [STRUCTURED]: { schema: EVENT },
+    [BATCH]: {
       schema: {
         type: 'array',
         description: 'Each event is judged by itself. Those that are not valid are named in `rejected`.',
@@ -130,7 +130,7 @@ async function acceptEvents(
     throw rejection(rejected, given.events.length);
 
   if (records.length > 0) {
-    request.endTurn(); // Kafka's answer takes this process nothing.
+    request.endTurn(); // Waiting for Kafka costs this process nothing.
     const outcome = await queue.publish(records);
     if (outcome !== 'published') {
       metrics.refused(outcome);

@@ -19,8 +19,8 @@ export type GivenEvents =
   | { readonly ok: false; readonly status: 400 | 415; readonly detail: string };
 
 export const EVENTS_PER_REQUEST_MAX = 1_000;
-const STRUCTURED = 'application/cloudevents+json';
-const BATCH = 'application/cloudevents-batch+json';
+export const STRUCTURED = 'application/cloudevents+json';
+export const BATCH = 'application/cloudevents-batch+json';
 
 /**
  * Reads the body of a request in one of the modes of the CloudEvents binding for HTTP: structured,

@@ -5,7 +5,7 @@ import { limitKeyOf } from './rate-limit';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Lets the next request of this holder begin: what follows keeps this server little busy. */
+    /** Lets the next request of this holder begin: what follows is little work. */
     endTurn: () => void;
   }
 }

@@ -135,8 +135,8 @@ async function showMonth(
   await web.logWatch.firstLook(1_000);
   const body = await readBillingPage(web, address);
   const isCurrent = month === web.calendar.monthOfMs(web.nowMs());
-  const live = isCurrent && { stream: liveUrl(address), state: livePages.loaded(body) };
-  return sendPage(reply, page({ ...frame, ...(live && { live }) }, body));
+  const live = isCurrent ? { live: { stream: liveUrl(address), state: livePages.loaded(body) } } : {};
+  return sendPage(reply, page({ ...frame, ...live }, body));
 }
 
 function liveUrl({ project, kind, month, chart, before }: PageAddress): string {

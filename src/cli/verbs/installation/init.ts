@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { withContext } from '../../../installation/context';
-import { INIT_DEFAULTS, initialise, type InitOptions } from '../../../ops/init';
+import { initialise, type InitOptions } from '../../../ops/init';
+import { INIT_DEFAULTS } from '../../../ops/init-defaults';
 import { positiveInteger } from '../../lib/arguments';
 import { printJson, printLine } from '../../lib/output';
 

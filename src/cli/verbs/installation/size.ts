@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { INIT_DEFAULTS } from '../../../ops/init-defaults';
 import { sizeFor, type Load, type Sizing } from '../../../ops/size/sizing';
 import { printList, withOutput, type OutputOptions } from '../../lib/list-output';
 import { groupDigits, printLine, printTable } from '../../lib/output';
@@ -24,7 +25,12 @@ export function verb(): Command {
       .option('--peak <n>', 'the busiest time, as a multiple of the average', whole(100), 2)
       .option('--meters <n>', 'meters and models that a project uses in a month', whole(1_000), 12)
       .option('--months <n>', 'months of totals and invoices in Redis', whole(1_200), 12)
-      .option('--retention-days <n>', 'how long Kafka keeps events', whole(36_500), 100)
+      .option(
+        '--retention-days <n>',
+        'how long Kafka keeps events',
+        whole(36_500),
+        INIT_DEFAULTS.retentionDays,
+      )
       .option('--copies <n>', 'copies of each topic in Kafka', whole(100), 3)
       .option('--master-gb <n>', 'memory that usage may fill on one master of Redis', whole(100_000), 32)
       .option('--consumer-gb <n>', 'memory that a consumer process may use', whole(10_000), 4)
@@ -38,7 +44,7 @@ export function verb(): Command {
     .addHelpText(
       'after',
       `
-The figures come from measurements on two cores: docs/operating/sizing.md explains the model. It asks neither Kafka nor Redis.
+The figures come from measurements on two cores: docs/operating/sizing.md explains the model. The command asks neither Kafka nor Redis.
 
 Examples:
   tallyman size --events-per-second 200 --projects 20000
@@ -47,15 +53,16 @@ Examples:
     )
     .action(async (options: OutputOptions & Load) => {
       const sizing = sizeFor(options);
+      const rows = rowsOf(sizing);
       await printList(options, {
-        rows: rowsOf(sizing),
+        rows,
         csv: [
           ['name', ({ name }) => name],
           ['value', ({ value }) => String(value), 'exact'],
           ['unit', ({ unit }) => unit],
         ],
         document: () => sizing,
-        table: () => printSizing(sizing),
+        table: () => printSizing(rows, sizing.limits),
       });
     });
 }
@@ -65,7 +72,7 @@ function whole(most: number): (text: string) => number {
   return (text) => {
     if (/^[1-9]\d*$/.test(text) && Number(text) <= most) return Number(text);
     throw new InvalidArgumentError(
-      `"${text}" is not a whole number from 1 to ${groupDigits(String(most))}, written in digits only.`,
+      `"${text}" is not a whole number from 1 to ${groupDigits(most)}, written in digits only.`,
     );
   };
 }
@@ -99,13 +106,13 @@ function rowsOf({ eventsPerMonth, partitions, consumers, redis, disk, seconds, p
   ];
 }
 
-function printSizing(sizing: Sizing): void {
+function printSizing(rows: readonly Row[], limits: Sizing['limits']): void {
   printTable<Row>(
     [
       { title: 'what', of: ({ name }) => name },
       { title: 'figure', of: describe, align: 'right' },
     ],
-    rowsOf(sizing),
+    rows,
   );
   printLine();
   printTable(
@@ -113,9 +120,9 @@ function printSizing(sizing: Sizing): void {
       { title: 'limit', of: ({ what }) => what },
       { title: 'used', of: ({ used }) => percent(used), align: 'right' },
     ],
-    sizing.limits,
+    limits,
   );
-  const [first] = sizing.limits;
+  const [first] = limits;
   printLine(
     first!.used > 1
       ? `\nThis breaks first: ${first!.what}. ${first!.remedy}`
@@ -127,7 +134,7 @@ const percent = (share: number): string => `${grouped(share * 100)} %`;
 
 /** At least two digits, and no more than needed. */
 const grouped = (value: number): string =>
-  value >= 10 ? groupDigits(String(Math.round(value))) : String(Number(value.toPrecision(2)));
+  value >= 10 ? groupDigits(Math.round(value)) : String(Number(value.toPrecision(2)));
 
 const BYTE_UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
 const TIME_UNITS = [
@@ -139,7 +146,7 @@ const TIME_UNITS = [
 function describe({ value, unit }: Row): string {
   switch (unit) {
     case 'count':
-      return groupDigits(String(value));
+      return groupDigits(value);
     case 'bytes': {
       const power = Math.min(BYTE_UNITS.length - 1, Math.max(0, Math.floor(Math.log10(value) / 3)));
       return `${grouped(value / 1_000 ** power)} ${BYTE_UNITS[power]!}`;

@@ -21,7 +21,9 @@ export class RepeatedRefusals {
   /** Notes a refusal that ends after `ttlMs`. */
   note(request: FastifyRequest, holder: string, max: number, ttlMs: number): ProblemError {
     const refusal = { holder, max, untilMs: performance.now() + ttlMs };
-    this.known.set(nameOf(request), refusal);
+    const name = nameOf(request);
+    this.known.delete(name); // The oldest stand first.
+    this.known.set(name, refusal);
     const [oldest] = this.known.keys();
     if (this.known.size > REMEMBERED_MAX) this.known.delete(oldest!);
     return problemOf(refusal);
@@ -29,13 +31,19 @@ export class RepeatedRefusals {
 
   /** The refusal of this credential on this route, and whom it counts for. */
   find(request: FastifyRequest): { readonly holder: string; readonly problem: ProblemError } | undefined {
+    this.forgetEnded();
     if (this.known.size === 0) return undefined;
-    const name = nameOf(request);
-    const refusal = this.known.get(name);
-    if (refusal === undefined) return undefined;
-    if (refusal.untilMs > performance.now()) return { holder: refusal.holder, problem: problemOf(refusal) };
-    this.known.delete(name);
-    return undefined;
+    const refusal = this.known.get(nameOf(request));
+    if (refusal === undefined || refusal.untilMs <= performance.now()) return undefined;
+    return { holder: refusal.holder, problem: problemOf(refusal) };
+  }
+
+  /** The oldest first. One that lasts keeps those behind it, until it has ended itself. */
+  private forgetEnded(): void {
+    for (const [name, { untilMs }] of this.known) {
+      if (untilMs > performance.now()) return;
+      this.known.delete(name);
+    }
   }
 }
 
