@@ -7,7 +7,7 @@ import { freePort } from './free-port';
 import { runCommand } from '../run-command';
 import { redisAnswers } from './redis-ping';
 import type { ServiceHandle } from './service';
-import { createWatchdog } from '../../lib/process/watchdog';
+import { createWatchdog, type Watchdog } from '../../lib/process/watchdog';
 
 const ENGINE_TIMEOUT_MS = 5_000;
 const ASK_INTERVAL_MS = 100;
@@ -15,6 +15,16 @@ const ASK_INTERVAL_MS = 100;
 const UP_TIMEOUT_MS = 600_000;
 /** Compose refuses its file without a secret, also for services that take none. */
 const UNUSED_SECRET = 'unused';
+
+/**
+ * Runs `docker` with these arguments when this process dies before it has said `stopped`. It does
+ * so twice, because the engine may be busy with a request of the dead process.
+ */
+const removesAtDeath = (args: readonly string[]): Watchdog =>
+  createWatchdog(
+    `read -r stopped && exit; export TALLYMAN_AUTH_SECRET=${UNUSED_SECRET}; docker "$@"; sleep 5; docker "$@"`,
+    args,
+  );
 
 /** True if a Docker engine answers. The client alone is not enough. */
 export async function dockerAnswers(): Promise<boolean> {
@@ -32,10 +42,7 @@ export async function startWithCompose(service: 'kafka' | 'redis'): Promise<Serv
   const port = await freePort();
   const project = `tallyman-${service}-${port}`;
   const down = ['compose', '--project-name', project, 'down', '--volumes', '--timeout', '2'];
-  const watchdog = createWatchdog(
-    `read -r stopped || TALLYMAN_AUTH_SECRET=${UNUSED_SECRET} docker "$@"`,
-    down,
-  );
+  const watchdog = removesAtDeath(down);
   const env = { ...process.env, TALLYMAN_AUTH_SECRET: UNUSED_SECRET };
   const stop = async (): Promise<void> => {
     await runCommand('docker', down, { env });
@@ -72,35 +79,48 @@ const PORT_INSIDE = { kafka: 9092, redis: 6379 };
 const CONTAINER_LIMIT_MS = 180_000;
 
 /**
- * Starts Kafka or Redis with testcontainers, whose reaper removes the container however this
- * process ends, with the image and the settings of docker-compose.yml. It is a development
- * dependency, so it is loaded only here, and only when it is used.
+ * Starts Kafka or Redis with testcontainers, with the image and the settings of docker-compose.yml.
+ * It is a development dependency, so it is loaded only here, and only when it is used.
  *
- * @throws TallymanError `SERVICE_NOT_STARTED` when it does not answer within three minutes
+ * @throws TallymanError `SERVICE_NOT_STARTED` when it does not answer within three minutes; nothing
+ *   is left behind then
  */
 export async function startContainer(service: 'kafka' | 'redis'): Promise<ServiceHandle> {
-  const { GenericContainer } = await import('testcontainers');
+  const { GenericContainer, Wait } = await import('testcontainers');
   // The port is chosen here, because Kafka has to know it when it starts.
   const port = await freePort();
   const { image, hostname, command, environment } = await composeService(service, port);
+  const name = `tallyman-${service}-${port}`;
   const container = new GenericContainer(image)
+    .withName(name)
     .withEnvironment(Object.fromEntries(Object.entries(environment ?? {}).map(([k, v]) => [k, String(v)])))
     .withExposedPorts({ container: PORT_INSIDE[service], host: port })
-    .withStartupTimeout(CONTAINER_LIMIT_MS);
+    // Below: their own wait runs programs in the container again and again.
+    .withWaitStrategy(Wait.forAll([]))
+    // Their reaper needs an image of its own. The watchdog does the same without.
+    .withAutoCleanup(false);
   if (hostname !== undefined) container.withHostname(hostname);
   if (command !== undefined)
     container.withCommand(command.split(' ').map((word) => (word === '""' ? '' : word)));
-  const started = await container.start();
-  const stop = async (): Promise<void> => void (await started.stop());
+  const remove = ['rm', '--force', '--volumes', name];
+  const watchdog = removesAtDeath(remove);
+  const stop = async (): Promise<void> => {
+    await runCommand('docker', remove);
+    watchdog.say('stopped');
+  };
+  const giveUpAt = performance.now() + CONTAINER_LIMIT_MS;
   const answers = (): Promise<boolean> =>
     service === 'kafka' ? brokerAnswers([`127.0.0.1:${port}`]) : redisAnswers(port);
-  const giveUpAt = performance.now() + CONTAINER_LIMIT_MS;
-  while (!(await answers())) {
-    if (performance.now() > giveUpAt) {
-      await stop();
-      throw new TallymanError('SERVICE_NOT_STARTED', `${image} does not answer on 127.0.0.1:${port}`);
+  try {
+    await container.start();
+    while (!(await answers())) {
+      if (performance.now() > giveUpAt)
+        throw new TallymanError('SERVICE_NOT_STARTED', `${image} does not answer on 127.0.0.1:${port}`);
+      await delay(ASK_INTERVAL_MS);
     }
-    await delay(ASK_INTERVAL_MS);
+  } catch (error) {
+    await stop();
+    throw error;
   }
   return { origin: `Docker, ${image}`, address: `127.0.0.1:${port}`, stop };
 }

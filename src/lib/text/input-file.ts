@@ -3,6 +3,9 @@ import { stat } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { TallymanError } from '../errors';
 
+/** After this long without input, one line says what is waited for. */
+const SILENCE_MS = 3_000;
+
 /** A file argument of a verb; `-` is stdin. */
 export interface InputFile {
   /** For messages. */
@@ -15,13 +18,17 @@ export interface InputFile {
 /** @throws TallymanError `NO_FILE` if the file cannot be read */
 export async function inputFile(file: string): Promise<InputFile> {
   if (file === '-') {
-    return { name: 'stdin', isRepeatable: false, chunks: () => process.stdin as AsyncIterable<Buffer> };
+    return { name: 'stdin', isRepeatable: false, chunks: () => waitedFor('stdin', process.stdin) };
   }
   const found = await stat(file).catch((error: unknown) => {
     throw unreadable(file, error);
   });
   if (found.isDirectory()) throw unreadable(file, { code: 'EISDIR' });
-  return { name: file, isRepeatable: found.isFile(), chunks: () => chunksOf(file) };
+  const isRepeatable = found.isFile();
+  return {
+    ...{ name: file, isRepeatable },
+    chunks: () => (isRepeatable ? chunksOf(file) : waitedFor(file, chunksOf(file))),
+  };
 }
 
 /** As `inputFile`, but input that could be read only once is read now and kept in memory. */
@@ -31,6 +38,25 @@ export async function repeatableFile(file: string): Promise<InputFile> {
   const kept: Buffer[] = [];
   for await (const chunk of input.chunks()) kept.push(chunk);
   return { ...input, isRepeatable: true, chunks: () => Readable.from(kept) };
+}
+
+/** Opening a pipe waits for its writer, and reading it for what that writes, perhaps for ever. */
+async function* waitedFor(
+  name: string,
+  chunks: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer, void, undefined> {
+  const waiting = setTimeout(
+    () => void process.stderr.write(`Waiting for the first line of ${name} ...\n`),
+    SILENCE_MS,
+  );
+  try {
+    for await (const chunk of chunks) {
+      clearTimeout(waiting);
+      yield chunk;
+    }
+  } finally {
+    clearTimeout(waiting);
+  }
 }
 
 async function* chunksOf(file: string): AsyncGenerator<Buffer, void, undefined> {

@@ -34,12 +34,13 @@ test('a Service named tallyman cannot set TALLYMAN_PORT in a pod', () => {
   for (const pod of pods.values()) expect(pod.enableServiceLinks).toBe(false);
 });
 
-test('what runs all the time is probed, except for the watcher of alerts, which has no port', () => {
+test('what runs all the time is probed', () => {
   const always = objects.filter(({ kind }) => ['Deployment', 'StatefulSet'].includes(kind));
   const probed = always
     .map(({ metadata }) => metadata.labels!['app.kubernetes.io/component']!)
     .filter((component) => containerOf(pods, component).readinessProbe !== undefined);
-  expect(probed.sort()).toEqual(['consume', 'follow', 'gateway', 'serve']);
+  expect(probed.sort()).toEqual(['alerts', 'consume', 'follow', 'gateway', 'serve']);
+  expect(always).toHaveLength(probed.length);
 });
 
 test('scheduled closes recount the month before they issue, and never run twice at once', () => {

@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openKafka, type KafkaClient } from '../../../../src/kafka/client';
 import { readRange } from '../../../../src/kafka/read-range';
 import { logEnds, topicName } from '../../../../src/kafka/topics/topics';
-import { testBrokers } from '../../../kit/services';
+import { eventually, testBrokers } from '../../../kit/services';
 import { installation, type Installation } from '../../../kit/tallyman';
 
 const folder = mkdtempSync(join(tmpdir(), 'tallyman-publish-'));
@@ -108,6 +109,24 @@ test('of a pipe, what lies before the bad line is published, and the message say
     return Promise.resolve();
   });
   expect(published).toEqual([first, second].map((one) => Buffer.from(one)));
+});
+
+test('a pipe without a writer is waited for, which one line says; then it is published', async () => {
+  const pipe = join(folder, 'pipe');
+  execFileSync('mkfifo', [pipe]);
+  const published = await publishedBy(async () => {
+    const child = tallyman.start('publish', pipe, '--json');
+    const ended = once(child, 'close');
+    const output = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const)
+      child[name]!.on('data', (chunk: Buffer) => (output[name] += chunk.toString()));
+    await eventually(() => output.stderr !== '', { timeoutMs: 60_000 });
+    writeFileSync(pipe, `${line('a')}\n${line('b')}\n`);
+    expect(await ended).toEqual([0, null]);
+    expect(JSON.parse(output.stdout)).toEqual({ published: 2 });
+    expect(output.stderr).toBe(`Waiting for the first line of ${pipe} ...\n`);
+  });
+  expect(published).toHaveLength(2);
 });
 
 test.each<[string, string[], number, string]>([
