@@ -8,7 +8,7 @@ export const agentConsumer = usageConsumer<AgentData>({
   name: 'agent',
   topic: 'usage.agent',
   eventType: 'usage.agent.v1',
-  isSurelyGood: (data) => {
+  passesPrecheck: (data) => {
     const { recorded, voiceIsolation, observabilityEvents } = data;
     const areFlags = isOptionalBoolean(recorded) && isOptionalBoolean(voiceIsolation);
     return areFlags && isOptionalInteger(observabilityEvents) && isDuration(data);

@@ -2,7 +2,7 @@ import { agentConsumer } from './agent';
 import { inferenceConsumer } from './inference';
 import { sessionConsumer } from './session';
 import { transferConsumer } from './transfer';
-import { shown } from '../src/lib/text/describe';
+import { describeValue } from '../src/lib/text/describe-value';
 import type { UsageConsumer } from './usage-consumer';
 import { VOID_TYPE } from './void';
 
@@ -34,5 +34,5 @@ export function consumerOfType(type: unknown, voidedType: () => unknown): UsageC
   const found = usageConsumers.find(({ eventType }) => eventType === routed);
   if (found !== undefined) return found;
   const types = usageConsumers.map(({ eventType }) => eventType).join(', ');
-  return `${isVoid ? 'data.type' : 'type'} is ${shown(routed)} and must be one of ${types}`;
+  return `${isVoid ? 'data.type' : 'type'} is ${describeValue(routed)} and must be one of ${types}`;
 }

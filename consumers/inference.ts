@@ -10,7 +10,7 @@ export const inferenceConsumer = usageConsumer<InferenceData>({
   name: 'inference',
   topic: 'usage.inference',
   eventType: 'usage.inference.v1',
-  isSurelyGood: (data) => {
+  passesPrecheck: (data) => {
     if (!isModel(data['model'])) return false;
     switch (data['kind']) {
       case 'stt':

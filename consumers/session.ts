@@ -34,7 +34,7 @@ export const sessionConsumer = usageConsumer<SessionData>({
   name: 'session',
   topic: 'usage.session',
   eventType: 'usage.session.v1',
-  isSurelyGood: (data) => isDuration(data) && isVariant(data['service'], data['variant']),
+  passesPrecheck: (data) => isDuration(data) && isVariant(data['service'], data['variant']),
   usagesOf(data) {
     const used = durationOf(data);
     return used === undefined ? negativeDuration(data) : [{ meter: meterOf(data), used }];

@@ -1,6 +1,6 @@
 import { durationBetween, durationOfMs } from '../src/rating/duration';
 import type { Duration } from '../src/rating/usage';
-import { shown } from '../src/lib/text/describe';
+import { describeValue } from '../src/lib/text/describe-value';
 import type { TimedUsage } from '../schemas/types';
 import { reject, type Rejection } from './decode/rejection';
 import { instantOf } from './decode/precheck';
@@ -18,6 +18,6 @@ export function durationOf({ startedAt, endedAt, durationMs }: TimedUsage): Dura
 export function negativeDuration({ startedAt, endedAt }: TimedUsage): Rejection {
   return reject(
     'negative_duration',
-    `data.endedAt is ${shown(endedAt)} and must not be before data.startedAt, ${shown(startedAt)}`,
+    `data.endedAt is ${describeValue(endedAt)} and must not be before data.startedAt, ${describeValue(startedAt)}`,
   );
 }

@@ -8,7 +8,7 @@ export const transferConsumer = usageConsumer<TransferData>({
   name: 'transfer',
   topic: 'usage.transfer',
   eventType: 'usage.transfer.v1',
-  isSurelyGood: ({ service, direction, bytes }) =>
+  passesPrecheck: ({ service, direction, bytes }) =>
     isService(service) && (direction === 'downstream' || direction === 'upstream') && isInteger(bytes),
   usagesOf: ({ direction, bytes }) => [{ meter: METERS[direction], used: Number(bytes) }],
 });

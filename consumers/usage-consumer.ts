@@ -1,7 +1,7 @@
 import type { ErrorObject } from 'ajv';
 import type { Usage } from '../src/rating/usage';
 import { compileSchema, problemOf } from '../src/lib/schema';
-import { shown } from '../src/lib/text/describe';
+import { describeValue } from '../src/lib/text/describe-value';
 import { reject, type Rejection } from './decode/rejection';
 import type { Fields } from './decode/precheck';
 
@@ -17,23 +17,23 @@ export interface UsageConsumer {
 /**
  * Makes a consumer that checks data by the schema of their type before `usagesOf` gets them.
  *
- * @param consumer.isSurelyGood true only for data that the schema takes, and faster than it
+ * @param consumer.passesPrecheck true only for data that the schema takes, and faster than it
  * @typeParam Data the schema's `data`, from `schemas/types.ts`
  */
 export function usageConsumer<Data>(
   consumer: Pick<UsageConsumer, 'name' | 'topic' | 'eventType'> & {
-    isSurelyGood: (data: Fields) => boolean;
+    passesPrecheck: (data: Fields) => boolean;
     usagesOf: (data: Data) => Usage[] | Rejection;
   },
 ): UsageConsumer {
-  const { name, topic, eventType, isSurelyGood, usagesOf } = consumer;
+  const { name, topic, eventType, passesPrecheck, usagesOf } = consumer;
   const isGood = compileSchema<Data>(`${eventType}.json`, '#/properties/data');
   return {
     name,
     topic,
     eventType,
     usagesOf: (data) => {
-      if (isJsonObject(data) && isSurelyGood(data)) return usagesOf(data as Data);
+      if (isJsonObject(data) && passesPrecheck(data)) return usagesOf(data as Data);
       return isGood(data) ? usagesOf(data) : badData(data, isGood.errors ?? []);
     },
   };
@@ -48,7 +48,7 @@ function badData(data: unknown, errors: readonly ErrorObject[]): Rejection {
   return reject(
     'schema_violation',
     error === undefined || !isJsonObject(data)
-      ? `data is ${shown(data)} and must be an object`
+      ? `data is ${describeValue(data)} and must be an object`
       : problemOf(error, 'data'),
   );
 }
@@ -58,7 +58,7 @@ export function base64Data({ data, data_base64: base64 }: Fields, path = ''): Re
   if ((data !== undefined && data !== null) || base64 === undefined || base64 === null) return undefined;
   return reject(
     'schema_violation',
-    `${path}data_base64 is ${shown(base64)} and is not taken: ${path}data must be a JSON object`,
+    `${path}data_base64 is ${describeValue(base64)} and is not taken: ${path}data must be a JSON object`,
   );
 }
 

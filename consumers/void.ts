@@ -1,7 +1,7 @@
 import { parseInstant, type Instant } from '../src/rating/instant';
 import type { Usage } from '../src/rating/usage';
 import { compileSchema, problemOf } from '../src/lib/schema';
-import { shown } from '../src/lib/text/describe';
+import { describeValue } from '../src/lib/text/describe-value';
 import type { VoidData } from '../schemas/types';
 import { reject, type Rejection } from './decode/rejection';
 import { implausibleUsage } from './decode/plausible';
@@ -32,14 +32,14 @@ export function readVoided(consumer: UsageConsumer, data: unknown): VoidedEvent 
     return reject(
       'schema_violation',
       error === undefined || !isJsonObject(data)
-        ? `data is ${shown(data)} and must be an object`
+        ? `data is ${describeValue(data)} and must be an object`
         : problemOf(error, 'data'),
     );
   }
   if (data.type !== consumer.eventType) {
     return reject(
       'wrong_type',
-      `data.type is ${shown(data.type)} and must be "${consumer.eventType}": a void goes to its event's topic`,
+      `data.type is ${describeValue(data.type)} and must be "${consumer.eventType}": a void goes to its event's topic`,
     );
   }
   const usages = consumer.usagesOf(data.data);

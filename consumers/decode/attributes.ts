@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { parseInstant, type Instant } from '../../src/rating/instant';
-import { shown } from '../../src/lib/text/describe';
+import { describeValue } from '../../src/lib/text/describe-value';
 import { reject, type Rejection } from './rejection';
 import { hasOnly } from './precheck';
 
@@ -80,7 +80,7 @@ function isSource(source: string): boolean {
 }
 
 function bad(attribute: string, value: unknown, rule: string): Rejection {
-  const problem = value === undefined ? `${attribute} is missing` : `${attribute} is ${shown(value)}`;
+  const problem = value === undefined ? `${attribute} is missing` : `${attribute} is ${describeValue(value)}`;
   return reject('schema_violation', `${problem} and must ${rule}`);
 }
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { Instant } from '../../src/rating/instant';
 import type { Usage } from '../../src/rating/usage';
-import { shortened, shown } from '../../src/lib/text/describe';
+import { shortened, describeValue } from '../../src/lib/text/describe-value';
 import { attributesOfHeaders, readAttributes, type GivenAttributes, type RawHeaders } from './attributes';
 import { BATCH_TYPE, contentModeOf, type ContentMode } from './content-mode';
 import { implausibleUsage } from './plausible';
@@ -89,7 +89,7 @@ function decodeDocument(
   }
   const binary = mode === 'binary';
   if (!binary && !isJsonObject(document)) {
-    return reject('schema_violation', `the event is ${shown(document)} and must be an object`);
+    return reject('schema_violation', `the event is ${describeValue(document)} and must be an object`);
   }
   const event = document as GivenAttributes;
   const attributes = readAttributes(binary ? attributesOfHeaders(headers ?? {}) : event);
@@ -107,7 +107,10 @@ function decodeDocument(
     );
   }
   if (type !== consumer.eventType) {
-    return reject('wrong_type', `type is ${shown(type)} and must be "${consumer.eventType}" on this topic`);
+    return reject(
+      'wrong_type',
+      `type is ${describeValue(type)} and must be "${consumer.eventType}" on this topic`,
+    );
   }
 
   const usages = consumer.usagesOf(data);

@@ -1,5 +1,5 @@
 import type { Duration, Usage } from '../../src/rating/usage';
-import { shown } from '../../src/lib/text/describe';
+import { describeValue } from '../../src/lib/text/describe-value';
 import type { TimedUsage } from '../../schemas/types';
 import { reject, type Rejection } from './rejection';
 
@@ -34,8 +34,8 @@ function tooLong({ startedAt, endedAt, durationMs }: TimedUsage, limitMs: number
   return reject(
     'implausible',
     typeof startedAt === 'string' && typeof endedAt === 'string'
-      ? `data.startedAt is ${shown(startedAt)} and must be at most ${limitMs} ms before data.endedAt, ${shown(endedAt)}: ` +
+      ? `data.startedAt is ${describeValue(startedAt)} and must be at most ${limitMs} ms before data.endedAt, ${describeValue(endedAt)}: ` +
           'was the start never set?'
-      : `data.durationMs is ${shown(durationMs)} and must be at most ${limitMs}: are these nanoseconds or microseconds?`,
+      : `data.durationMs is ${describeValue(durationMs)} and must be at most ${limitMs}: are these nanoseconds or microseconds?`,
   );
 }

@@ -4,7 +4,7 @@ import { nextMonth } from '../rating/month';
  * The cut-offs of a shard: month -> lane -> the offset after the last event that is in time. In
  * order of month.
  */
-export type Freezes = ReadonlyMap<string, ReadonlyMap<string, number>>;
+export type CutOffs = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
 /** The position of an offset between the cut-offs of its topic. */
 export interface Period {
@@ -23,7 +23,7 @@ export interface Period {
  * The period of an offset. A lane that a cut-off does not name began after it, so its cut-off is at
  * 0.
  */
-export function periodOf(freezes: Freezes, lane: string, offset: number): Period {
+export function periodOf(freezes: CutOffs, lane: string, offset: number): Period {
   let number = 0;
   let openMonth: string | undefined;
   let until = Number.POSITIVE_INFINITY;
@@ -54,7 +54,7 @@ export interface LogPart {
  * periods. The ids of all partitions are remembered together, so none of them may go ahead into the
  * next period.
  */
-export function* inOrderOfPeriods<T extends LogPart>(freezes: Freezes, parts: readonly T[]): Generator<T> {
+export function* inOrderOfPeriods<T extends LogPart>(freezes: CutOffs, parts: readonly T[]): Generator<T> {
   const begun = parts.map(({ from }) => from);
   for (const frozen of [...freezes.values(), undefined]) {
     for (const [i, part] of parts.entries()) {
@@ -72,7 +72,7 @@ export function* inOrderOfPeriods<T extends LogPart>(freezes: Freezes, parts: re
  * period.
  */
 export function endOfEarliestPeriod(
-  freezes: Freezes,
+  freezes: CutOffs,
   at: readonly { readonly lane: string; readonly next: number }[],
   lane: string,
 ): number {

@@ -3,14 +3,14 @@ import type { UsageConsumer } from '../../consumers/usage-consumer';
 import type { Invoice } from '../billing/invoice/invoice';
 import type { Context } from '../installation/context';
 import { readCloseRecords } from '../installation/ledgers/restore-closes';
-import { neededFrom } from '../installation/replay-horizon';
-import { checkCountingSettings, type CountingRecord } from '../installation/settings';
+import { replayHorizon } from '../installation/replay-horizon';
+import { checkCountingSettings, type CountingRecord } from '../installation/recorded-settings';
 import { logRanges, topicName } from '../kafka/topics/topics';
 import { TallymanError } from '../lib/errors';
 import type { Progress } from '../lib/progress';
 import { roundingTable } from '../rating/rounding';
 import { readCursor } from '../redis/cursors';
-import { readFreezes } from '../redis/cut-offs';
+import { readCutOffs } from '../redis/cut-offs';
 import { laneOf, partitionsOf } from '../redis/usage/lanes';
 import { placeProjects, readShardCount } from '../redis/usage/read-usage';
 import {
@@ -131,13 +131,13 @@ function rangesOf(
     const missing: string[] = [];
     const shards = await readShardCount(store);
     for (const shard of placed!.shards) {
-      const freezes = await readFreezes(store, shard);
+      const freezes = await readCutOffs(store, shard);
       const frozen = freezes.get(invoice.month);
       const partitions: ExplainedPartition[] = [];
       for (const partition of partitionsOf(shard, { shards, partitions: log.length })) {
         const lane = laneOf(topic, partition, shards);
         const begin = begins.get(shard)?.get(lane) ?? 0;
-        const needed = neededFrom(invoice.month, {
+        const needed = replayHorizon(invoice.month, {
           ...{ shard, lane, closes, begin, calendar },
           futureMs: config.limits.futureMs,
         });

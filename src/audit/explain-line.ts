@@ -10,7 +10,7 @@ import type { KafkaClient } from '../kafka/client';
 import { readRange, type LogRecord } from '../kafka/read-range';
 import type { Fingerprint, Fingerprinter } from '../redis/apply/fingerprint';
 import { FingerprintSet } from '../dedup/fingerprint-set';
-import { inOrderOfPeriods, periodOf, type Freezes, type LogPart } from './dedup-window';
+import { inOrderOfPeriods, periodOf, type CutOffs, type LogPart } from './dedup-window';
 import { monthOf } from '../rating/month';
 
 /** What an invoice line counts, by which its events are recognized. */
@@ -102,8 +102,8 @@ function baseUnits(quantity: string, unit: string): bigint {
 export type Verdict = 'counted' | 'duplicate' | 'void' | 'unknown_void';
 
 /**
- * A partition from where ids identify duplicates (see `neededFrom`) to the month's cut-off, or as
- * far as an open month is counted.
+ * A partition from where ids identify duplicates (see `replayHorizon`) to the month's cut-off, or
+ * as far as an open month is counted.
  */
 export interface ExplainedPartition extends LogPart {
   readonly partition: number;
@@ -118,7 +118,7 @@ export interface ExplainRange {
   readonly topic: string;
   /** The partitions of one shard. */
   readonly partitions: readonly ExplainedPartition[];
-  readonly freezes: Freezes;
+  readonly freezes: CutOffs;
   onRead?(records: number): void;
 }
 

@@ -7,9 +7,9 @@ import type { KafkaClient } from '../kafka/client';
 import type { Fingerprinter } from '../redis/apply/fingerprint';
 import { FingerprintOffsets } from '../dedup/fingerprint-set';
 import { placeOf } from '../redis/usage/lanes';
-import { compareRepeats, type RecordPlace, type Repeat, type Repeats } from './compare/compare-repeats';
+import { compareRepeats, type RecordPlace, type Repeat, type Repeats } from './compare/compare-duplicates';
 import { LogTail } from './second-count/log-tail';
-import { inOrderOfPeriods, periodOf, type Freezes, type Period } from './dedup-window';
+import { inOrderOfPeriods, periodOf, type CutOffs, type Period } from './dedup-window';
 
 /** The sums of a project's events in one billing month. */
 export interface Recounted {
@@ -31,7 +31,7 @@ export interface ShardRecountOptions {
   readonly topics: readonly RecountedTopic[];
   /** Lane -> the offset to begin at. */
   readonly starts: ReadonlyMap<string, number>;
-  readonly freezes: Freezes;
+  readonly freezes: CutOffs;
   onRead(records: number): void;
   onRepeats(repeats: Repeats): void;
 }
@@ -66,7 +66,7 @@ export class ShardRecount {
   readonly months = new Map<string, Map<string, Recounted>>();
   readonly counts = { counted: 0, duplicates: 0, rejected: 0, late: 0, voided: 0, unknownVoids: 0 };
   private readonly states: TopicState[];
-  private freezes: Freezes;
+  private freezes: CutOffs;
   private readonly dayFields = new Map<string, Map<string, string>>();
 
   constructor(private readonly options: ShardRecountOptions) {
@@ -95,7 +95,7 @@ export class ShardRecount {
    * @throws TallymanError `TOTALS_WENT_BACK` for a cursor below what is counted already; those of
    *   `LogTail`
    */
-  async advance(cursors: ReadonlyMap<string, number>, freezes: Freezes): Promise<void> {
+  async advance(cursors: ReadonlyMap<string, number>, freezes: CutOffs): Promise<void> {
     this.freezes = freezes;
     await Promise.all(this.states.map((state) => this.advanceTopic(state, cursors)));
   }

@@ -6,7 +6,7 @@ import type { CloseRecord } from '../../schemas/types';
 import { readCloseRecords } from '../installation/ledgers/restore-closes';
 import { monthsFrozenTooEarly } from '../installation/ledgers/frozen-too-early';
 import { readCloseState } from '../close/close-state';
-import type { CountingRecord } from '../installation/settings';
+import type { CountingRecord } from '../installation/recorded-settings';
 import { TallymanError } from '../lib/errors';
 import { createProgress, type Progress } from '../lib/progress';
 import type { KafkaClient } from '../kafka/client';
@@ -19,9 +19,9 @@ import { readShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
 import { compareInvoices, type FieldCorrections } from './compare/compare-invoices';
 import { compareMonth } from './compare/compare-shard';
-import type { Collision, Conflict, Repeats } from './compare/compare-repeats';
+import type { Collision, Conflict, Repeats } from './compare/compare-duplicates';
 import { catchUpWholeViews, compareViews } from './compare/compare-views';
-import { neededFrom } from '../installation/replay-horizon';
+import { replayHorizon } from '../installation/replay-horizon';
 import type { Difference } from './compare/difference';
 import { ShardRecount, type RecountedTopic } from './shard-recount';
 
@@ -307,7 +307,7 @@ class Verification {
       for (const [partition, { start }] of ranges.entries()) {
         const shard = shardOf(partition, this.shardCount);
         const lane = laneOf(topic, partition, this.shardCount);
-        const needed = neededFrom(month, {
+        const needed = replayHorizon(month, {
           ...{ shard, lane, closes: this.closes, begin: this.beginOf(lane, shard) },
           calendar: rating.calendar,
           futureMs: rating.limits.futureMs,

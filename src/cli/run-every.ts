@@ -3,7 +3,7 @@ import { withContext, type Context } from '../installation/context';
 import { processMetrics, serveProbes, type Readiness } from '../lib/health-server';
 import { pause } from '../lib/process/poller';
 import { stopsInOrder } from '../lib/process/stop-signal';
-import { spanArgument } from './lib/arguments';
+import { durationArgument } from './lib/arguments';
 import { describeError } from './lib/describe-error';
 
 const SHORTEST_MS = 1_000;
@@ -13,7 +13,7 @@ const LONGEST_MS = 24 * 86_400_000;
 export function everyOption(): Option {
   return new Option('--every <duration>', 'run again this long after each run, until stopped').argParser(
     (text: string) => {
-      const everyMs = spanArgument(text);
+      const everyMs = durationArgument(text);
       if (everyMs >= SHORTEST_MS && everyMs <= LONGEST_MS) return everyMs;
       throw new InvalidArgumentError('write a duration from 1s to 24d.');
     },

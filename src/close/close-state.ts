@@ -1,7 +1,7 @@
 import { parseCopy } from '../lib/document';
 import type { BillingCalendar } from '../rating/billing-calendar';
 import { readCloses } from '../redis/views/closes';
-import { readFreezes } from '../redis/cut-offs';
+import { readCutOffs } from '../redis/cut-offs';
 import { findUnlistedTotals } from '../redis/checks/find-unlisted';
 import { monthsWithUsage, readShardCount } from '../redis/usage/read-usage';
 import type { Store } from '../redis/store';
@@ -29,7 +29,7 @@ export async function readCloseState(
   const closes = records ?? (await shownRecords(store));
   const frozen = new Set<string>();
   for (let shard = 0; shard < shardCount; shard += 1) {
-    for (const month of (await readFreezes(store, shard)).keys()) if (!closes.has(month)) frozen.add(month);
+    for (const month of (await readCutOffs(store, shard)).keys()) if (!closes.has(month)) frozen.add(month);
   }
   const closedMonths = [...closes.keys()];
   const unfinishedMonths = closedMonths.filter((month) => !closes.get(month)!.completed);

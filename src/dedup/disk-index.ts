@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { Turns } from '../lib/process/mutex';
+import { Mutex } from '../lib/process/mutex';
 import { FingerprintSet } from './fingerprint-set';
 import { FORMAT, readManifest, writeManifest, type Manifest, type Offsets } from './manifest';
 import { mergeRuns, writeRun } from './merge-runs';
@@ -79,7 +79,7 @@ export class DiskIndex {
   /** Written as well, until the manifest names it in place of the other one. */
   private nextTail: TailFile | undefined;
   private readonly owner = randomUUID();
-  private readonly saving = new Turns();
+  private readonly saving = new Mutex();
   private flushing: Promise<void> | undefined;
   private merging: Promise<void> | undefined;
   private isStopping = false;

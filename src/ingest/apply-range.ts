@@ -13,7 +13,7 @@ import { unpackBatch, type PackedBatch } from '../kafka/wire/fetch-response';
 import type { LogRecord } from '../kafka/wire/record-batch';
 import type { RejectedRecord } from '../dead-letters/dead-letter';
 import type { RatedEvent } from '../rating/usage';
-import { Turns } from '../lib/process/mutex';
+import { Mutex } from '../lib/process/mutex';
 
 export interface RangeWork extends ChunkWork {
   rate(message: RawMessage): RatedMessage;
@@ -25,7 +25,7 @@ export interface RangeWork extends ChunkWork {
  * thread for it. If a dozen were rated side by side, all of them would stay in memory until all are
  * done.
  */
-const rating = new Turns();
+const rating = new Mutex();
 
 /**
  * The more events a chunk holds, the more of them add up to one change of one total. But the chunk

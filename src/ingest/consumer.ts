@@ -22,7 +22,7 @@ export type { ApplyTarget } from './count-chunk';
 export type { PartitionStatus } from './partitions';
 
 /** Anything that `rate` throws is fatal. */
-export interface RunnerOptions extends TopicWork {
+export interface TopicConsumerOptions extends TopicWork {
   readonly metrics?: Pick<ConsumerMetrics, 'observeDelay' | 'observeDeadLetters'>;
   readonly groupId: string;
   /**
@@ -36,7 +36,7 @@ export interface RunnerOptions extends TopicWork {
   onFatal(error: unknown): void;
 }
 
-export interface RunnerStatus extends AppliedCounts {
+export interface TopicConsumerStatus extends AppliedCounts {
   readonly topic: string;
   /** How long ago the consumer last completed a turn of its loop, busy or idle. */
   readonly idleMs: number;
@@ -45,7 +45,7 @@ export interface RunnerStatus extends AppliedCounts {
   readonly rejected: number;
 }
 
-export interface Runner {
+export interface TopicConsumer {
   /** Resolves when the group is joined. Later errors go to `onFatal`. */
   start(): Promise<void>;
   /**
@@ -55,7 +55,7 @@ export interface Runner {
    * @param during is given each step, to report one that does not end
    */
   stop(during?: During): Promise<void>;
-  status(): RunnerStatus;
+  status(): TopicConsumerStatus;
 }
 
 type During = (what: string, wait: Promise<unknown>) => Promise<unknown>;
@@ -78,11 +78,11 @@ const MAX_FETCH_BYTES = 2 * 1_048_576;
  */
 const MAX_PARTITION_BYTES = 524_288;
 
-export function createRunner(options: RunnerOptions): Runner {
+export function createTopicConsumer(options: TopicConsumerOptions): TopicConsumer {
   return new KafkaRunner(options);
 }
 
-class KafkaRunner implements Runner {
+class KafkaRunner implements TopicConsumer {
   private readonly logger: Logger;
   private readonly consumer: Consumer;
   private readonly partitions: Partitions;
@@ -100,7 +100,7 @@ class KafkaRunner implements Runner {
   private stopping: Promise<void> | undefined;
   private hasFailed = false;
 
-  constructor(private readonly options: RunnerOptions) {
+  constructor(private readonly options: TopicConsumerOptions) {
     const { client, topic, groupId, topicId, layout } = options;
     this.logger = options.logger.child({ topic });
     this.consumer = client.kafkajs.consumer({
@@ -177,7 +177,7 @@ class KafkaRunner implements Runner {
     await during(`${topic}: leaving the group`, this.consumer.disconnect());
   }
 
-  status(): RunnerStatus {
+  status(): TopicConsumerStatus {
     const { topic } = this.options;
     const idleMs = performance.now() - this.lastTickAt;
     const { counts, rejected } = this;

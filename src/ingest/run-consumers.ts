@@ -2,7 +2,7 @@ import type { UsageConsumer } from '../../consumers/usage-consumer';
 import { rateMessage } from '../../consumers/decode/rate-message';
 import { checkCursors, type CheckedCursors } from './guards/check-cursors';
 import { watchLayout } from '../installation/layout';
-import { checkCountingSettings } from '../installation/settings';
+import { checkCountingSettings } from '../installation/recorded-settings';
 import { restoreCloses } from '../installation/ledgers/restore-closes';
 import { waitForCursors } from './wait-for-cursors';
 import { watchCloses, type ClosesWatch } from './guards/watch-closes';
@@ -10,7 +10,7 @@ import { createProgress } from '../lib/progress';
 import { roundingTable } from '../rating/rounding';
 import { createDeadLetters } from '../dead-letters/dead-letter';
 import { createPublisher, type Publisher } from '../kafka/producer';
-import { createRunner, type Runner, type RunnerStatus } from './consumer';
+import { createTopicConsumer, type TopicConsumer, type TopicConsumerStatus } from './consumer';
 import { assignedPartitions } from '../kafka/checks/check-groups';
 import { openTransactions } from '../kafka/topics/open-transactions';
 import { stableEnds, topicName } from '../kafka/topics/topics';
@@ -138,7 +138,7 @@ interface Wiring extends Start, ConsumeOptions {
 }
 
 interface Parts extends Pick<HealthWatch, 'health'>, Pick<ConsumerMetrics, 'registry'> {
-  readonly runners: readonly Runner[];
+  readonly runners: readonly TopicConsumer[];
   readonly progressLog: ProgressLog;
   stopWatching(): void;
 }
@@ -147,7 +147,7 @@ interface Parts extends Pick<HealthWatch, 'health'>, Pick<ConsumerMetrics, 'regi
 function compose({ config, logger, calendar, kafka: client }: Context, wiring: Wiring): Parts {
   const { consumers, topics, topicIds, closes, store, publisher, onFatal } = wiring;
   const kafka = client();
-  const statuses = (): RunnerStatus[] => runners.map((runner) => runner.status());
+  const statuses = (): TopicConsumerStatus[] => runners.map((runner) => runner.status());
   const metrics = createConsumerMetrics(
     statuses,
     () => watch.health(),
@@ -160,7 +160,7 @@ function compose({ config, logger, calendar, kafka: client }: Context, wiring: W
   const totals = createTotals(store, layout, closes, metrics.observeApply);
   const groupIds = consumers.map(({ name }) => groupOf(config.prefix, name));
   const runners = consumers.map((consumer, index) =>
-    createRunner({
+    createTopicConsumer({
       ...{ client: kafka, topic: topics[index]!, topicId: topicIds.get(topics[index]!) },
       ...{ layout, totals, deadLetters, metrics, logger, onFatal },
       groupId: groupIds[index]!,

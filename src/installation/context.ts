@@ -1,4 +1,4 @@
-import type * as UsedTopics from './used-topics';
+import type * as DeletedTopics from './deleted-topics';
 import { TallymanError } from '../lib/errors';
 import type * as Emptied from './redis-emptied';
 import type * as Kafka from '../kafka/client';
@@ -93,7 +93,7 @@ async function explained(error: unknown, { config, kafka, store }: Context): Pro
   if (!(error instanceof TallymanError)) return error;
   /* eslint-disable @typescript-eslint/no-require-imports -- as above */
   if (error.code === 'TOPICS_MISSING') {
-    const { missingOrDeleted } = require('./used-topics') as typeof UsedTopics;
+    const { missingOrDeleted } = require('./deleted-topics') as typeof DeletedTopics;
     return store()
       .then((opened) => missingOrDeleted(error, kafka(), opened, config.prefix))
       .catch(() => error);

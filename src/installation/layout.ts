@@ -2,7 +2,7 @@ import type { Layout } from '../../schemas/types';
 import { TallymanError } from '../lib/errors';
 import type { KafkaClient } from '../kafka/client';
 import { checkCoPartitioned } from '../kafka/topics/topics';
-import { readCountingRecord, settingsMissing, type CountingRecord } from './settings';
+import { readCountingRecord, settingsMissing, type CountingRecord } from './recorded-settings';
 
 /**
  * The layout of an installation. The ledger decides it, not Kafka: partitions may have been added

@@ -2,7 +2,7 @@ import type { CloseRecord } from '../../schemas/types';
 import type { BillingCalendar } from '../rating/billing-calendar';
 
 /** What determines the coverage of one partition. */
-export interface Coverage {
+export interface PartitionHistory {
   readonly shard: number;
   /** The partition's name in its shard: see lanes.ts. */
   readonly lane: string;
@@ -25,9 +25,9 @@ const CLOSE_TAKES_AT_MOST_MS = 86_400_000;
  * of its own dedup window and of the one before, so the log must reach back to the freeze before
  * that one.
  */
-export function neededFrom(
+export function replayHorizon(
   month: string,
-  { shard, lane, closes, begin, calendar, futureMs }: Coverage,
+  { shard, lane, closes, begin, calendar, futureMs }: PartitionHistory,
 ): number {
   const begunBy = calendar.monthStart(month) - futureMs - CLOSE_TAKES_AT_MOST_MS;
   const over = closes.filter(({ closedAt }) => Date.parse(closedAt) <= begunBy);

@@ -6,7 +6,7 @@ import type { KafkaOptions } from '../lib/config';
 import type { Logger } from '../lib/logger';
 import { openCluster } from './cluster';
 import { openedInTime } from './open-in-time';
-import { watchSilence } from './silence';
+import { watchSilence } from './watch-silence';
 import { createSockets } from './sockets';
 import { registerCodecs } from './wire/codecs';
 import { installWorkarounds } from './patches/install';

@@ -1,7 +1,7 @@
 import type { Message } from 'kafkajs';
 import type { KafkaClient } from './client';
 import { openedInTime } from './open-in-time';
-import { onePartitionEach, sendAll } from './whole-send';
+import { onePartitionEach, sendAll } from './confirmed-send';
 
 export interface PublishRecord {
   readonly key: string | Buffer | null;

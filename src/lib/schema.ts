@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type * as Ajv from 'ajv/dist/2020';
-import { shown } from './text/describe';
+import { describeValue } from './text/describe-value';
 
 /** Found from the sources and from the build, because both are in the project's folder. */
 const SCHEMAS_FOLDER = [join(__dirname, '../../schemas'), join(__dirname, '../../../schemas')].find(
@@ -91,7 +91,7 @@ export function problemOf(error: Ajv.ErrorObject, root = ''): string {
   if (error.keyword === 'required') return `${inside}${String(params['missingProperty'])} is missing`;
   if (error.keyword === 'additionalProperties')
     return `${inside}${String(params['additionalProperty'])} is not a known field`;
-  return `${field || 'the value'} is ${shown(error.data)} and must ${ruleOf(error, params)}`;
+  return `${field || 'the value'} is ${describeValue(error.data)} and must ${ruleOf(error, params)}`;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { isZone } from '../rating/billing-calendar';
-import { parseSpan } from './text/duration-text';
+import { parseDuration } from './text/duration-text';
 import { readFailure, readTextFile } from './text/input-file';
 
 /** What a setting's text can be, and how it is read. */
@@ -51,7 +51,7 @@ export const trueOrFalse: Kind<boolean> = {
 /** Milliseconds. */
 export const duration: Kind<number> = {
   read(text) {
-    const value = parseSpan(text);
+    const value = parseDuration(text);
     return value === undefined
       ? { problem: `is "${text}": use a duration such as 90m, 1h or 400d` }
       : { value };

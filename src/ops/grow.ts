@@ -1,7 +1,7 @@
 import type { Layout } from '../../schemas/types';
 import { layoutOf, nextMultiple } from '../installation/layout';
 import { checkShardCount } from '../installation/shard-count';
-import { checkCountingSettings, recordLayout } from '../installation/settings';
+import { checkCountingSettings, recordLayout } from '../installation/recorded-settings';
 import type { Context } from '../installation/context';
 import { createPublisher } from '../kafka/producer';
 import type { KafkaClient } from '../kafka/client';

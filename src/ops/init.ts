@@ -8,12 +8,12 @@ import {
   refuseOtherSettings,
   settingsMissing,
   type CountingRecord,
-} from '../installation/settings';
+} from '../installation/recorded-settings';
 import { checkLayout, partitionsAdded } from '../installation/layout';
 import { laneOf, shardOf } from '../redis/usage/lanes';
 import type { Layout } from '../../schemas/types';
 import { noteTopicIds } from '../ingest/guards/topic-guard';
-import { deletedTopics, topicsDeleted } from '../installation/used-topics';
+import { deletedTopics, topicsDeleted } from '../installation/deleted-topics';
 import { EMPTIED_MESSAGE, isRedisEmptied } from '../installation/redis-emptied';
 import { EXIT } from '../lib/error-codes';
 import { TallymanError } from '../lib/errors';

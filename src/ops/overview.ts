@@ -6,7 +6,7 @@ import { parseCopy } from '../lib/document';
 import { polled, type Polled } from '../lib/process/poller';
 import { readWhole } from '../redis/rebuilding';
 import type { CloseRecord } from '../../schemas/types';
-import { readFreezes } from '../redis/cut-offs';
+import { readCutOffs } from '../redis/cut-offs';
 import type { Store } from '../redis/store';
 import { countProjects, readShardCount } from '../redis/usage/read-usage';
 import { readCloses } from '../redis/views/closes';
@@ -104,7 +104,7 @@ async function readMonths(sources: OverviewSources): Promise<MonthState[]> {
   const [months, closes, freezes] = await Promise.all([
     readMonthNames(sources),
     readCloses(store),
-    readAllFreezes(store),
+    readAllCutOffs(store),
   ]);
   const current = calendar.monthOfMs(nowMs());
   return Promise.all(
@@ -128,7 +128,7 @@ async function readMonths(sources: OverviewSources): Promise<MonthState[]> {
 const stateOf = ({ completed, issued }: CloseRecord): MonthState['state'] =>
   completed ? 'closed' : issued ? 'unfinished' : 'closing';
 
-async function readAllFreezes(store: Store): Promise<ReadonlyMap<string, unknown>[]> {
+async function readAllCutOffs(store: Store): Promise<ReadonlyMap<string, unknown>[]> {
   const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
-  return Promise.all(shards.map((shard) => readFreezes(store, shard)));
+  return Promise.all(shards.map((shard) => readCutOffs(store, shard)));
 }

@@ -1,9 +1,9 @@
 import { consumerNamed, consumerNames, usageConsumers } from '../../consumers';
-import { checkCountingSettings, type CountingRecord } from '../installation/settings';
+import { checkCountingSettings, type CountingRecord } from '../installation/recorded-settings';
 import { checkLayout } from '../installation/layout';
 import { laneOf, placeOf, shardOf } from '../redis/usage/lanes';
 import type { CloseRecord, Layout } from '../../schemas/types';
-import { neededFrom } from '../installation/replay-horizon';
+import { replayHorizon } from '../installation/replay-horizon';
 import { noteTopicIds } from '../ingest/guards/topic-guard';
 import { monthsWithFrozenTotals, restoreFrozenTotals } from '../close/frozen-totals';
 import { readCloseRecords, restoreCloses } from '../installation/ledgers/restore-closes';
@@ -248,7 +248,7 @@ async function coverageOf(
     ranges.map(({ start }, partition) => {
       const [shard, lane] = [shardOf(partition, shards), laneOf(topic, partition, shards)];
       const begin = counting.begins.get(shard)?.get(lane) ?? 0;
-      const needed = neededFrom(month, { shard, lane, closes, begin, calendar, futureMs });
+      const needed = replayHorizon(month, { shard, lane, closes, begin, calendar, futureMs });
       return { topic, partition, shard, lane, start, begin, needed };
     }),
   );

@@ -4,7 +4,7 @@ import { doForEach, orHeld } from '../close/held/held-projects';
 import type { LedgerFollowers } from '../installation/ledgers/follow-ledger';
 import { readInvoiceInputs } from '../close/invoice-inputs';
 import type { BillingCalendar } from '../rating/billing-calendar';
-import type { OnceLog } from '../kafka/ledger/append-once-topic';
+import type { AppendOnceTopic } from '../kafka/ledger/append-once-topic';
 import { readCloses } from '../redis/views/closes';
 import { readCursors } from '../redis/cursors';
 import { readInvoicedBefore } from '../redis/views/invoices';
@@ -16,7 +16,7 @@ export interface AlertSources {
   readonly store: Store;
   readonly catalog: Catalog;
   readonly calendar: BillingCalendar;
-  readonly log: OnceLog;
+  readonly log: AppendOnceTopic;
   readonly views: LedgerFollowers;
 }
 

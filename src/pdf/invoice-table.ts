@@ -1,5 +1,5 @@
 import type { Invoice, InvoiceLine } from '../billing/invoice/invoice';
-import { groupDigits, shownRate } from '../lib/text/number-text';
+import { groupDigits, unitPriceText } from '../lib/text/number-text';
 import { lineGroups, type LineGroup } from './line-groups';
 import { COLOURS, PAGE } from './page';
 import type { TextStyle, Typesetter } from './typesetter';
@@ -107,7 +107,7 @@ function described({ description, period }: InvoiceLine): string {
 function rateOf({ unitPrice, per, unit, kind }: InvoiceLine, { total }: Invoice): string {
   if (unitPrice === null) return 'no price';
   if (kind === 'credit' || kind === 'tax') return ''; // Their description contains the rest.
-  return shownRate(unitPrice, per, unit, total);
+  return unitPriceText(unitPrice, per, unit, total);
 }
 
 function rule(doc: PDFKit.PDFDocument, y: number, colour: string): void {

@@ -80,7 +80,7 @@ export async function restoreFreeze(
 }
 
 /** The months frozen in a shard, in order: month -> topic -> next offset at the freeze. */
-export async function readFreezes(store: Store, shard: number): Promise<Map<string, Map<string, number>>> {
+export async function readCutOffs(store: Store, shard: number): Promise<Map<string, Map<string, number>>> {
   const closed = await store.redis.hgetall(store.keys.shard(shard).closed);
   const months = Object.entries(closed).sort(([a], [b]) => (a < b ? -1 : 1));
   return new Map(

@@ -7,7 +7,7 @@ import { EXIT } from '../../src/lib/error-codes';
 import { TallymanError } from '../../src/lib/errors';
 import { createLogger } from '../../src/lib/logger';
 import { createDeadLetters } from '../../src/dead-letters/dead-letter';
-import { createRunner } from '../../src/ingest/consumer';
+import { createTopicConsumer } from '../../src/ingest/consumer';
 import { logEnds } from '../../src/kafka/topics/topics';
 import { ModelKafka, type ModelConsumer, type ModelLog } from './model-kafka';
 import { ModelRedis } from './model-redis';
@@ -423,7 +423,7 @@ export class Installation implements World {
       member.consumer = consumer as unknown as ModelConsumer;
       return consumer;
     };
-    const runner = createRunner({
+    const runner = createTopicConsumer({
       ...{ client, topic: TOPIC, topicId: TOPIC_ID, groupId: 'tallyman.session', logger },
       totals: {
         apply: async (partition, chunk) => this.redis.apply(process, partition, chunk, await watch.latest()),

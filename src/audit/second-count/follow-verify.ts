@@ -1,4 +1,4 @@
-import { checkCountingSettings, countingSettings } from '../../installation/settings';
+import { checkCountingSettings, countingSettings } from '../../installation/recorded-settings';
 import { EXIT } from '../../lib/error-codes';
 import { TallymanError } from '../../lib/errors';
 import { createProgress } from '../../lib/progress';

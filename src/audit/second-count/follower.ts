@@ -1,8 +1,8 @@
 import { usageConsumers } from '../../../consumers';
 import { rateMessage, type RatingContext } from '../../../consumers/decode/rate-message';
 import type { CloseRecord, Layout } from '../../../schemas/types';
-import type { CountingRecord } from '../../installation/settings';
-import { neededFrom } from '../../installation/replay-horizon';
+import type { CountingRecord } from '../../installation/recorded-settings';
+import { replayHorizon } from '../../installation/replay-horizon';
 import { readCloseRecords } from '../../installation/ledgers/restore-closes';
 import { TallymanError } from '../../lib/errors';
 import type { Logger } from '../../lib/logger';
@@ -461,7 +461,7 @@ export class Follower {
         const shard = Number(name);
         const begin = this.beginOf(shard, lane);
         const coverage = { shard, lane, closes: this.closes, begin, calendar, futureMs: limits.futureMs };
-        return start <= neededFrom(month, coverage);
+        return start <= replayHorizon(month, coverage);
       }),
     );
   }

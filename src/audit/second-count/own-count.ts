@@ -4,7 +4,7 @@ import { meterKey } from '../../rating/meters';
 import type { KafkaClient } from '../../kafka/client';
 import { LogTail } from './log-tail';
 import { placeOf } from '../../redis/usage/lanes';
-import { inOrderOfPeriods, periodOf, type Freezes, type LogPart, type Period } from '../dedup-window';
+import { inOrderOfPeriods, periodOf, type CutOffs, type LogPart, type Period } from '../dedup-window';
 import type { RecountedTopic } from '../shard-recount';
 import { SEPARATOR, type SumStore } from './sum-store';
 import { monthOf, nextMonth } from '../../rating/month';
@@ -67,7 +67,7 @@ export class OwnCount {
    * @param freezes all of the shard's, in order of month
    * @throws TallymanError `EVENTS_GONE`, `LOG_STALLED`
    */
-  async advance(shard: number, cursors: ReadonlyMap<string, number>, freezes: Freezes): Promise<void> {
+  async advance(shard: number, cursors: ReadonlyMap<string, number>, freezes: CutOffs): Promise<void> {
     const state = this.options.state.shards[shard]!;
     state.freezes = Object.fromEntries([...freezes].map(([month, at]) => [month, Object.fromEntries(at)]));
     for (const topic of this.options.topics) {
@@ -122,7 +122,7 @@ export class OwnCount {
     state: ShardState,
     { topic, rate }: RecountedTopic,
     { place, lane, from, to }: LogPart & { readonly place: ReturnType<typeof placeOf> },
-    freezes: Freezes,
+    freezes: CutOffs,
   ): Promise<void> {
     const name = `${topic}/${place.partition}`;
     let tail = this.tails.get(name);

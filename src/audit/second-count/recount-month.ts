@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { usageConsumers } from '../../../consumers';
 import { rateMessage, type RatingContext } from '../../../consumers/decode/rate-message';
 import type { CloseRecord } from '../../../schemas/types';
-import type { CountingRecord } from '../../installation/settings';
+import type { CountingRecord } from '../../installation/recorded-settings';
 import { readCloseRecords } from '../../installation/ledgers/restore-closes';
-import { neededFrom } from '../../installation/replay-horizon';
+import { replayHorizon } from '../../installation/replay-horizon';
 import { TallymanError } from '../../lib/errors';
 import type { Progress } from '../../lib/progress';
 import type { KafkaClient } from '../../kafka/client';
@@ -215,7 +215,7 @@ class Judge {
       for (const [lane, start] of Object.entries(starts)) {
         const begin = counting.begins.get(shard)?.get(lane) ?? 0;
         const { calendar, limits } = rating;
-        const needed = neededFrom(month, {
+        const needed = replayHorizon(month, {
           ...{ shard, lane, closes, begin, calendar },
           futureMs: limits.futureMs,
         });

@@ -78,7 +78,7 @@ function dated(
   return {
     name,
     from,
-    rate: price === undefined ? undefined : unitPriceOf(price, per),
+    unitPrice: price === undefined ? undefined : unitPriceOf(price, per),
     plans: new Map(Object.entries(plans).map(([plan, own]) => [plan, unitPriceOf(own, per)])),
   };
 }

@@ -136,7 +136,7 @@ export interface Tier {
 /** What each plan pays for one meter or model from a day on. */
 export interface DatedUnitPrice {
   readonly from: string;
-  readonly rate: UnitPrice | undefined;
+  readonly unitPrice: UnitPrice | undefined;
   readonly plans: ReadonlyMap<string, UnitPrice>;
 }
 

@@ -26,10 +26,10 @@ export function phoneNumberLines(
     // A row that changes only the other kind splits nothing here.
     const changes = sorted.filter((row, at) => (row[kind] ?? 0) !== (sorted[at - 1]?.[kind] ?? 0));
     const beginnings = changes.map(({ from }) => from);
-    return pricingPeriod.numberPricesFor(kind).flatMap(({ period: priced, rate }) =>
+    return pricingPeriod.numberPricesFor(kind).flatMap(({ period: priced, unitPrice }) =>
       cutAt(priced, beginnings).flatMap((period) => {
         const count = inForce(changes, period.from)?.[kind] ?? 0;
-        return count === 0 ? [] : [partOf(catalog, pricingPeriod, kind, period, count, rate)];
+        return count === 0 ? [] : [partOf(catalog, pricingPeriod, kind, period, count, unitPrice)];
       }),
     );
   });

@@ -37,7 +37,7 @@ export function priceUsage(
   digits: number,
   periodOfLines: string | undefined,
 ): Priced {
-  const { key, meter, model, quantity, included, rate } = item;
+  const { key, meter, model, quantity, included, unitPrice } = item;
   const unit = unitOf(meter);
   const over = quantity.minus(included);
   const inParts =
@@ -64,7 +64,9 @@ export function priceUsage(
   const uncharged = { quantity, included, billable: zero, unitPrice: zero, per: one, amount: zero };
 
   const blocks =
-    pricingPeriod.atQuota === 'block' && !isInference(meter) && !(rate !== undefined && isFree(rate));
+    pricingPeriod.atQuota === 'block' &&
+    !isInference(meter) &&
+    !(unitPrice !== undefined && isFree(unitPrice));
   if (blocks && !over.isZero()) {
     const blocked = [{ name: item.allowance ?? description, unit, over }];
     return {
@@ -73,8 +75,8 @@ export function priceUsage(
       blocked,
     };
   }
-  if (blocks || (rate === undefined && over.isZero())) return priced([lineOf(uncharged)]);
-  if (rate === undefined) {
+  if (blocks || (unitPrice === undefined && over.isZero())) return priced([lineOf(uncharged)]);
+  if (unitPrice === undefined) {
     const unknown = { quantity, included, billable: over, unitPrice: null, per: one, amount: null };
     return {
       lines: [lineOf(unknown)],
@@ -82,7 +84,7 @@ export function priceUsage(
       blocked: [],
     };
   }
-  const charges = chargesFor(rate, over, unit.size, digits);
+  const charges = chargesFor(unitPrice, over, unit.size, digits);
   return priced(
     charges.map(({ used, billable, unitPrice, per, amount }, tier) => {
       const first = tier === 0;

@@ -40,11 +40,11 @@ export interface PricingPeriod {
    */
   readonly unitPricesFor: (
     key: string,
-  ) => readonly { readonly period: Period; readonly rate: UnitPrice | undefined }[];
+  ) => readonly { readonly period: Period; readonly unitPrice: UnitPrice | undefined }[];
   /** The prices of a rented phone number in the pricing period, each with its days. */
   readonly numberPricesFor: (
     kind: PhoneNumberRow['kind'],
-  ) => readonly { readonly period: Period; readonly rate: NumberPrice }[];
+  ) => readonly { readonly period: Period; readonly unitPrice: NumberPrice }[];
 }
 
 export interface NumberPrice {
@@ -310,15 +310,15 @@ function unitPricesFor(
     const listed = listedOf(catalog, key);
     const rows = catalog.rates.get(listed) ?? [];
     const beginnings = [...rows, ...agreements].map(({ from }) => from);
-    const parts: { period: Period; rate: UnitPrice | undefined }[] = [];
+    const parts: { period: Period; unitPrice: UnitPrice | undefined }[] = [];
     for (const { from, to } of cutAt(period, beginnings)) {
       const { rates } = inForce(agreements, from)!;
-      const rate = rateOn(catalog, { plan, rates }, listed, from);
+      const unitPrice = rateOn(catalog, { plan, rates }, listed, from);
       const last = parts.at(-1);
-      if (last !== undefined && chargeKey(last.rate) === chargeKey(rate)) {
+      if (last !== undefined && chargeKey(last.unitPrice) === chargeKey(unitPrice)) {
         last.period = { from: last.period.from, to };
       } else {
-        parts.push({ period: { from, to }, rate });
+        parts.push({ period: { from, to }, unitPrice });
       }
     }
     return parts;
@@ -333,14 +333,14 @@ function numberPricesIn(
   kind: PhoneNumberRow['kind'],
 ): ReturnType<PricingPeriod['numberPricesFor']> {
   const beginnings = [...(catalog.phoneNumbers.get(kind) ?? []), ...agreements].map(({ from }) => from);
-  const parts: { period: Period; rate: NumberPrice }[] = [];
+  const parts: { period: Period; unitPrice: NumberPrice }[] = [];
   for (const { from, to } of cutAt(period, beginnings)) {
     const { phoneNumbers } = inForce(agreements, from)!;
-    const rate = numberPriceOn(catalog, { plan, phoneNumbers }, kind, from);
+    const unitPrice = numberPriceOn(catalog, { plan, phoneNumbers }, kind, from);
     const last = parts.at(-1);
-    if (last !== undefined && isSameNumberPrice(last.rate, rate))
+    if (last !== undefined && isSameNumberPrice(last.unitPrice, unitPrice))
       last.period = { from: last.period.from, to };
-    else parts.push({ period: { from, to }, rate });
+    else parts.push({ period: { from, to }, unitPrice });
   }
   return parts;
 }
@@ -383,7 +383,7 @@ function rateOn(
     rates.findLast((rate) => rate.meter === meter && rate.model === undefined);
   if (agreed !== undefined) return unitPriceOf(agreed.price, agreed.per);
   const row = inForce(catalog.rates.get(listed), day);
-  return row?.plans.get(plan) ?? row?.rate;
+  return row?.plans.get(plan) ?? row?.unitPrice;
 }
 
 /** Replaces an alias by its model. */

@@ -12,7 +12,7 @@ export interface UsageItem {
   readonly meter: string;
   readonly model: string | undefined;
   readonly period: Period;
-  readonly rate: UnitPrice | undefined;
+  readonly unitPrice: UnitPrice | undefined;
   /** In base units, like `included`. */
   readonly quantity: Decimal;
   readonly included: Decimal;
@@ -74,10 +74,10 @@ function used(
   // A single name is shown as it is. Several names are shown as the model's own name.
   const { meter, model } = splitMeterKey(names.length === 1 ? names[0]! : key);
   const parts: Used[] = [];
-  for (const { period, rate } of pricingPeriod.unitPricesFor(key)) {
+  for (const { period, unitPrice } of pricingPeriod.unitPricesFor(key)) {
     const quantity = sum(names.map((name) => quantityIn(usage, name, period)));
     if (quantity.isZero()) continue;
-    parts.push({ key, meter, model, period, rate, quantity, included: zero, allowance: undefined });
+    parts.push({ key, meter, model, period, unitPrice, quantity, included: zero, allowance: undefined });
   }
   return parts;
 }

@@ -91,8 +91,9 @@ function inferenceCredits(
 }
 
 function beyondOf(pricingPeriod: PricingPeriod, meters: readonly string[]): BeyondQuota {
-  const rates = meters.flatMap((meter) => pricingPeriod.unitPricesFor(meter)).map(({ rate }) => rate);
-  return rates.every((rate) => rate !== undefined && isFree(rate)) ? 'free' : pricingPeriod.atQuota;
+  const prices = meters.flatMap((meter) => pricingPeriod.unitPricesFor(meter));
+  const areFree = prices.every(({ unitPrice }) => unitPrice !== undefined && isFree(unitPrice));
+  return areFree ? 'free' : pricingPeriod.atQuota;
 }
 
 function written(

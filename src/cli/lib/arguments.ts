@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { parseSpan } from '../../lib/text/duration-text';
+import { parseDuration } from '../../lib/text/duration-text';
 import { withOutput } from './list-output';
 import { isMonth } from '../../rating/month';
 
@@ -48,8 +48,8 @@ export function timeArgument(text: string): number {
 }
 
 /** Reads a duration such as 30s or 2d, as milliseconds. */
-export function spanArgument(text: string): number {
-  const spanMs = parseSpan(text);
+export function durationArgument(text: string): number {
+  const spanMs = parseDuration(text);
   if (spanMs === undefined)
     throw new InvalidArgumentError(`"${text}" is not a duration: write e.g. 30s, 90m, 1h or 2d.`);
   return spanMs;
@@ -59,7 +59,7 @@ const INTERVAL_MIN_MS = 100;
 
 /** A shorter one, such as 0s, would keep Kafka and Redis busy with nothing else. */
 export function intervalArgument(text: string): number {
-  const spanMs = spanArgument(text);
+  const spanMs = durationArgument(text);
   if (spanMs < INTERVAL_MIN_MS)
     throw new InvalidArgumentError(`"${text}" is too short: write ${INTERVAL_MIN_MS}ms or more.`);
   return spanMs;
@@ -70,7 +70,7 @@ export function durationOption(
   flags: string,
   description: string,
   fallback: string,
-  parse = spanArgument,
+  parse = durationArgument,
 ): Option {
   return new Option(flags, description).argParser(parse).default(parse(fallback), fallback);
 }

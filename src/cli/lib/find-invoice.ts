@@ -1,7 +1,7 @@
 import { parseCopy } from '../../lib/document';
 import type { Invoice } from '../../billing/invoice/invoice';
 import { parseInvoiceId } from '../../billing/invoice/invoice-id';
-import { caughtUp } from '../../installation/ledgers/caught-up';
+import { caughtUp } from '../../installation/ledgers/catch-up-views';
 import type { Context } from '../../installation/context';
 import { TallymanError } from '../../lib/errors';
 import { readInvoice } from '../../redis/views/invoices';

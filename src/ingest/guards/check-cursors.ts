@@ -9,7 +9,7 @@ import { laneOf, placeOf, shardOf } from '../../redis/usage/lanes';
 import type { Store } from '../../redis/store';
 import type { Layout } from '../../../schemas/types';
 import { checkLayout } from '../../installation/layout';
-import type { CountingRecord } from '../../installation/settings';
+import type { CountingRecord } from '../../installation/recorded-settings';
 import { restoreShardCount } from '../../installation/shard-count';
 
 export interface CheckedCursors {

@@ -2,7 +2,7 @@ import { REJECTION_REASONS } from '../../../consumers/decode/rejection';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { processMetrics } from '../../lib/health-server';
 import type { RejectedRecord } from '../../dead-letters/dead-letter';
-import type { RunnerStatus } from '../consumer';
+import type { TopicConsumerStatus } from '../consumer';
 import type { Health } from './check-health';
 import type { LogPosition } from './log-position';
 import { registerLogMetrics } from './log-metrics';
@@ -26,7 +26,7 @@ const DELAY_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
  * docs/operating/monitor.md lists the names.
  */
 export function createConsumerMetrics(
-  statuses: () => readonly RunnerStatus[],
+  statuses: () => readonly TopicConsumerStatus[],
   health: () => Health,
   position: () => LogPosition | undefined,
   nowMs: () => number,
@@ -80,8 +80,8 @@ export function createConsumerMetrics(
   };
 }
 
-function registerRunnerCounts(registry: Registry, statuses: () => readonly RunnerStatus[]): void {
-  const counted = (name: string, help: string, of: (status: RunnerStatus) => number): Counter =>
+function registerRunnerCounts(registry: Registry, statuses: () => readonly TopicConsumerStatus[]): void {
+  const counted = (name: string, help: string, of: (status: TopicConsumerStatus) => number): Counter =>
     new Counter({
       name,
       help,

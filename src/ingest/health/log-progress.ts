@@ -1,10 +1,10 @@
 import type { Logger } from '../../lib/logger';
-import type { RunnerStatus } from '../consumer';
+import type { TopicConsumerStatus } from '../consumer';
 import type { LogPosition } from './log-position';
 
 export interface ProgressLogOptions {
   readonly logger: Logger;
-  readonly statuses: () => readonly RunnerStatus[];
+  readonly statuses: () => readonly TopicConsumerStatus[];
   readonly position: () => LogPosition | undefined;
   /** Since the start, by reason. */
   readonly deadLetters: () => Readonly<Record<string, number>>;
@@ -55,7 +55,7 @@ export function logProgress(options: ProgressLogOptions): ProgressLog {
 
 type Counts = Readonly<Record<string, number>>;
 
-function sumOf(statuses: readonly RunnerStatus[]): Counts {
+function sumOf(statuses: readonly TopicConsumerStatus[]): Counts {
   const sum = (name: (typeof COUNTS)[number]): number =>
     statuses.reduce((total, status) => total + status[name], 0);
   return Object.fromEntries(COUNTS.map((name) => [name, sum(name)]));
@@ -67,7 +67,7 @@ const increase = (now: Counts, before: Counts): Counts =>
 const withoutZeros = (counts: Counts): Counts =>
   Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
 
-const assignment = (statuses: readonly RunnerStatus[]): Readonly<Record<string, number[]>> =>
+const assignment = (statuses: readonly TopicConsumerStatus[]): Readonly<Record<string, number[]>> =>
   Object.fromEntries(
     statuses.map(({ topic, partitions }) => [topic, partitions.map(({ partition }) => partition)]),
   );

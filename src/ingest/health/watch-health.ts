@@ -1,13 +1,13 @@
 import { TallymanError } from '../../lib/errors';
 import type { Logger } from '../../lib/logger';
 import { polled, repeat } from '../../lib/process/poller';
-import type { RunnerStatus } from '../consumer';
+import type { TopicConsumerStatus } from '../consumer';
 import { checkHealth, type Health } from './check-health';
 import type { LogWatch } from './log-position';
 
 export interface HealthWatchOptions {
   readonly ping: () => Promise<unknown>;
-  readonly statuses: () => readonly RunnerStatus[];
+  readonly statuses: () => readonly TopicConsumerStatus[];
   /** All partitions of the topics that are consumed here, whoever is assigned to them. */
   readonly logWatch: Pick<LogWatch, 'position' | 'problem'>;
   readonly stuckAfterMs: number;

@@ -2,7 +2,7 @@ import type { Finding } from '../../lib/finding';
 import type { BillingCalendar } from '../../rating/billing-calendar';
 import type { KafkaClient } from '../../kafka/client';
 import { readCloses } from '../../redis/views/closes';
-import { readFreezes } from '../../redis/cut-offs';
+import { readCutOffs } from '../../redis/cut-offs';
 import { findShardCount } from '../../redis/usage/read-usage';
 import type { Store } from '../../redis/store';
 import { monthsFrozenTooEarly } from './frozen-too-early';
@@ -45,7 +45,7 @@ export async function checkCloses({
   }
   const unpublished = new Set<string>();
   for (let shard = 0; shard < shardCount; shard += 1) {
-    const freezes = await readFreezes(store, shard);
+    const freezes = await readCutOffs(store, shard);
     for (const month of freezes.keys()) if (!records.has(month)) unpublished.add(month);
     for (const [month, { cursors }] of records) {
       const recorded = new Map(Object.entries(cursors[shard] ?? {}));

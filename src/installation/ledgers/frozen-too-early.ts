@@ -1,7 +1,7 @@
 import type { KafkaClient } from '../../kafka/client';
 import { offsetsAt, usageTopics } from '../../kafka/topics/topics';
 import type { BillingCalendar } from '../../rating/billing-calendar';
-import { readFreezes } from '../../redis/cut-offs';
+import { readCutOffs } from '../../redis/cut-offs';
 import { laneOf, shardOf } from '../../redis/usage/lanes';
 import type { Store } from '../../redis/store';
 import { readShardCount } from '../../redis/usage/read-usage';
@@ -36,7 +36,7 @@ async function excludesRecords(
   for (const topic of usageTopics(prefix)) {
     const offsets = await offsetsAt(client, topic, endMs);
     for (const [partition, offset] of offsets.entries()) {
-      const freezes = await readFreezes(store, shardOf(partition, shardCount));
+      const freezes = await readCutOffs(store, shardOf(partition, shardCount));
       const frozenAt = freezes.get(month)?.get(laneOf(topic, partition, shardCount));
       if (frozenAt !== undefined && frozenAt < offset) return true;
     }

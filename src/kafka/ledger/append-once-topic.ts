@@ -5,7 +5,7 @@ import { openLedgerWriter, readLedger, type LedgerDocuments, type LedgerName } f
 /**
  * A topic to which each key is written at most once, across crashes and with two writers at once.
  */
-export interface OnceLog {
+export interface AppendOnceTopic {
   has(key: string): boolean;
   /**
    * Writes the records whose keys are new, all or none.
@@ -23,13 +23,13 @@ export interface OnceLog {
  * @param keeps which keys will be needed; the others are not held in memory
  * @param options a dry run writes nothing, and leaves another writer in place
  */
-export async function openOnceLog<L extends LedgerName>(
+export async function openAppendOnceTopic<L extends LedgerName>(
   client: KafkaClient,
   prefix: string,
   ledger: L,
   keeps: (document: LedgerDocuments[L]) => boolean,
   { dryRun }: { readonly dryRun?: boolean | undefined } = {},
-): Promise<OnceLog> {
+): Promise<AppendOnceTopic> {
   const writer = dryRun ? undefined : await openLedgerWriter(client, topicName(prefix, ledger));
   const written = new Set<string>();
   await readLedger(client, prefix, ledger, ({ key, document }) => {

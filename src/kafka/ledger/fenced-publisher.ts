@@ -2,8 +2,8 @@ import type { Transaction } from 'kafkajs';
 import type { TallymanError } from '../../lib/errors';
 import type { KafkaClient } from '../client';
 import { requestsOf, type Publisher } from '../producer';
-import { onePartitionEach, sendAll } from '../whole-send';
-import { Turns } from '../../lib/process/mutex';
+import { onePartitionEach, sendAll } from '../confirmed-send';
+import { Mutex } from '../../lib/process/mutex';
 
 /**
  * The errors of a producer whose transactional id was taken over. kafkajs has no name for code 90.
@@ -45,7 +45,7 @@ export async function openFencedPublisher(
     createPartitioner: onePartitionEach,
     retry: RETRY,
   });
-  const turns = new Turns();
+  const turns = new Mutex();
   const inTransaction = async (work: (transaction: Transaction) => Promise<void>): Promise<void> => {
     const endTurn = await turns.take();
     try {

@@ -16,7 +16,7 @@ import type { KafkaClient } from '../client';
 import { requestsOf, type PublishRecord, type Publisher } from '../producer';
 import { readRange, type LogRecord, type RangeOptions } from '../read-range';
 import { logRanges, topicName } from '../topics/topics';
-import { onePartitionEach, sendAll } from '../whole-send';
+import { onePartitionEach, sendAll } from '../confirmed-send';
 
 /** Invoices compress to a tenth, so this is several megabytes of them. */
 const FETCH_BYTES = 512 * 1_024;

@@ -1,5 +1,5 @@
 /** Runs one piece of work at a time, in the order of the requests. */
-export class Turns {
+export class Mutex {
   private last: Promise<void> = Promise.resolve();
 
   /**

@@ -13,7 +13,7 @@ export function groupDigits(number: string | number): string {
  *
  * @param money any amount of the invoice, which has the digits of the currency
  */
-export function shownRate(unitPrice: string, per: string, unit: string, money: string): string {
+export function unitPriceText(unitPrice: string, per: string, unit: string, money: string): string {
   const [whole = '0', fraction = ''] = unitPrice.split('.');
   const decimals = fraction.padEnd(money.split('.')[1]?.length ?? 0, '0');
   const price = decimals === '' ? groupDigits(whole) : `${groupDigits(whole)}.${decimals}`;

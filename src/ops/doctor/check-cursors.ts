@@ -4,7 +4,7 @@ import { layoutOf, nextMultiple } from '../../installation/layout';
 import { checkCloses } from '../../installation/ledgers/check-closes';
 import { countedOf, readCounts } from '../../ingest/guards/check-cursors';
 import { findDiverged } from '../../ingest/guards/check-epochs';
-import { readCountingRecord } from '../../installation/settings';
+import { readCountingRecord } from '../../installation/recorded-settings';
 import { logRanges, usageTopics, type LogRange } from '../../kafka/topics/topics';
 import type { Finding } from '../../lib/finding';
 import { pause } from '../../lib/process/poller';

@@ -1,4 +1,4 @@
-import { DELETED_REMEDY, deletedTopics } from '../../installation/used-topics';
+import { DELETED_REMEDY, deletedTopics } from '../../installation/deleted-topics';
 import type { Context } from '../../installation/context';
 import { TallymanError } from '../../lib/errors';
 import type { Finding } from '../../lib/finding';

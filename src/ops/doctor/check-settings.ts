@@ -1,5 +1,9 @@
 import type { Context } from '../../installation/context';
-import { countingSettings, readCountingRecord, settingsThatDiffer } from '../../installation/settings';
+import {
+  countingSettings,
+  readCountingRecord,
+  settingsThatDiffer,
+} from '../../installation/recorded-settings';
 import type { Finding } from '../../lib/finding';
 
 /** Compares the recorded settings with this environment's. */

@@ -13,7 +13,7 @@ import { checkLedgers } from './check-ledgers';
 import { checkMissingTopics } from './check-missing-topics';
 import { checkSettings } from './check-settings';
 import { checkTransactions } from './check-transactions';
-import { checkFilled, checkTorn } from './check-whole';
+import { checkFilled, checkTorn } from './check-redis-complete';
 
 /** Checks everything that exact totals depend on. Writes nothing. */
 export async function examine(context: Context): Promise<Finding[]> {

@@ -1,4 +1,4 @@
-import { readFreezes } from '../cut-offs';
+import { readCutOffs } from '../cut-offs';
 import { readCursors } from '../cursors';
 import { FIRST_WINDOW, segmentCount } from './dedup-index';
 import type { Store } from '../store';
@@ -18,7 +18,7 @@ const STEP = 500;
  * @returns the windows that were deleted
  */
 export async function forgetIds(store: Store, shard: number): Promise<string[]> {
-  const freezes = [...(await readFreezes(store, shard))];
+  const freezes = [...(await readCutOffs(store, shard))];
   const periods = dedupWindows(freezes.map(([month]) => month));
   // In a replay, a topic may still be before the last cut-off, so the oldest window counts.
   const cursors = [...(await readCursors(store, shard))];

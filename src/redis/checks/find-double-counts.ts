@@ -1,6 +1,6 @@
 import { TallymanError } from '../../lib/errors';
 import { eachPageOfMembers } from '../scan';
-import { readFreezes } from '../cut-offs';
+import { readCutOffs } from '../cut-offs';
 import { FINGERPRINT_BYTES } from '../apply/fingerprint';
 import { dedupWindows } from '../apply/forget-ids';
 import type { DamagedQuantity } from '../usage/quantity';
@@ -90,7 +90,7 @@ function problemOfWrites(begun: string, ended: string): string | undefined {
 
 async function problemOf(store: Store, shard: number): Promise<string | undefined> {
   const { writes, idsStem } = store.keys.shard(shard);
-  const periods = dedupWindows([...(await readFreezes(store, shard)).keys()]);
+  const periods = dedupWindows([...(await readCutOffs(store, shard)).keys()]);
   const [begun, ended, ...ids] = await store.redis.readWrites(writes, idsStem, ...periods);
   const problem = problemOfWrites(begun, ended);
   if (problem !== undefined) return problem;

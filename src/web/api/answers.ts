@@ -8,8 +8,8 @@ import type { MonthView } from '../pages/month-view';
 /** The documents of the API, as `schemas/api.v1.json` describes them. */
 
 export function usageAnswer(view: MonthView, position: LogPosition | undefined): UsageAnswer {
-  const { input, invoice, creditNote, segments, forecast } = view;
-  const last = segments.at(-1);
+  const { input, invoice, creditNote, pricingPeriods, forecast } = view;
+  const last = pricingPeriods.at(-1);
   if (last === undefined)
     throw new ProblemError('NOT_FOUND', `The catalog has no plan "${invoice.plan}" in ${view.month}.`);
   const daily: Record<string, Record<string, string>> = {};

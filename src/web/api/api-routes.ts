@@ -4,11 +4,11 @@ import { parseInvoiceId } from '../../billing/invoice/invoice-id';
 import { invoiceCsv } from '../../billing/invoice/invoice-csv';
 import { readInvoice, readInvoices } from '../../redis/views/invoices';
 import { invoiceSummary, quotaAnswer, usageAnswer } from './answers';
-import { sendConditional, sendConditionally } from '../http/conditional';
+import { sendConditional, sendConditionally } from '../http/conditional-requests';
 import type { WebDependencies } from '../http/dependencies';
 import { readMonthView, readQuotas } from '../pages/month-view';
 import { ProblemError } from '../http/problems';
-import { FairTurns } from '../http/fair-turns';
+import { FairQueue } from '../http/fair-queue';
 import { limitKeyOf, QUOTA_LIMIT } from '../http/rate-limit';
 import { projectOf } from '../http/sessions';
 import { holderOf } from '../http/tokens';
@@ -203,7 +203,7 @@ function registerInvoiceList(get: Get, web: WebDependencies): void {
 }
 
 function registerInvoiceFiles(get: Get, web: WebDependencies): void {
-  const turns = new FairTurns(PDFS_AT_ONCE);
+  const turns = new FairQueue(PDFS_AT_ONCE);
   get(
     `/invoices/${INVOICE}`,
     {

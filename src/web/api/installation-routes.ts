@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { InvoiceStatus, ProjectListItem } from '../../../schemas/types';
 import { parseInvoiceId } from '../../billing/invoice/invoice-id';
 import { monthCsv } from '../../ops/lists/invoices-csv';
-import type { InstallationLists } from '../../ops/lists/lists';
+import type { InstallationLists } from '../../ops/lists/installation-lists';
 import { isMonth } from '../../rating/month';
 import { checkRebuilt } from '../../redis/rebuilding';
 import type { WebDependencies } from '../http/dependencies';

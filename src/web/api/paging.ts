@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { sendConditional } from '../http/conditional';
+import { sendConditional } from '../http/conditional-requests';
 import { ProblemError } from '../http/problems';
 
 /** The query parameters that a list was asked with, besides `limit` and `cursor`. */

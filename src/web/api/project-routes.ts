@@ -4,12 +4,12 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { jsonExplanation, writeExplanation } from '../../audit/explanation';
 import { budgetUse } from '../../billing/quota/budget-use';
 import { TallymanError } from '../../lib/errors';
-import { Turns } from '../../lib/process/mutex';
+import { Mutex } from '../../lib/process/mutex';
 import { within } from '../../lib/process/poller';
 import { readAlerts } from '../../ops/read-alerts';
-import { sendConditional } from '../http/conditional';
+import { sendConditional } from '../http/conditional-requests';
 import type { WebDependencies } from '../http/dependencies';
-import { FairTurns } from '../http/fair-turns';
+import { FairQueue } from '../http/fair-queue';
 import { ProblemError } from '../http/problems';
 import { limitKeyOf } from '../http/rate-limit';
 import { projectOf } from '../http/sessions';
@@ -71,8 +71,8 @@ function registerBudget(app: FastifyInstance, web: WebDependencies): void {
 
 function registerAlerts(app: FastifyInstance, web: WebDependencies): void {
   // Each reads the whole ledger, so they take turns, and a holder has one at a time among them.
-  const turns = new Turns();
-  const turnsOfHolder = new FairTurns(1);
+  const turns = new Mutex();
+  const turnsOfHolder = new FairQueue(1);
   app.route({
     method: 'GET',
     url: '/v1/projects/:project/alerts',

@@ -11,7 +11,7 @@ import { EVENTS_LIMIT } from '../http/rate-limit';
 import { sessionOf } from '../http/sessions';
 import { mayPublish } from '../http/tokens';
 import type { GatewayMetrics } from './gateway-metrics';
-import { judgeEvent } from './judge-event';
+import { checkEvent } from './check-event';
 import type { PublishQueue, QueuedRecord } from './publish-queue';
 import { BODY_BYTES_MAX, withRawBodies } from './raw-bodies';
 import { BATCH, STRUCTURED, EVENTS_PER_REQUEST_MAX, readEvents } from './read-events';
@@ -116,7 +116,7 @@ async function acceptEvents(
   const rejected: RejectedEvent[] = [];
   const now = nowMs();
   for (const [index, event] of given.events.entries()) {
-    const judged = judgeEvent(event, config.limits, now, (project) => mayPublish(session, project));
+    const judged = checkEvent(event, config.limits, now, (project) => mayPublish(session, project));
     if (judged.ok) {
       const { value, headers } = event;
       records.push({ topic: topicName(config.prefix, judged.topic), key: judged.project, value, headers });

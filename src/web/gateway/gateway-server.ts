@@ -4,7 +4,7 @@ import type { Logger } from '../../lib/logger';
 import type { WebhookReceiver } from '../../livekit/receive-webhooks';
 import { registerApiDocument } from '../api/api-document';
 import { createBaseApp } from '../http/base-app';
-import { registerFairTurns } from '../http/fair-turns';
+import { registerFairTurns } from '../http/fair-queue';
 import { registerRateLimit } from '../http/rate-limit';
 import { registerPacedRefusals } from '../http/refusals/paced-refusals';
 import { registerSessions } from '../http/sessions';

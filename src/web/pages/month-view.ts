@@ -29,7 +29,7 @@ export interface MonthView {
    * One, or several if the plan changed within the month. The last one is in force at its end. None
    * if the catalog lacks the plan.
    */
-  readonly segments: readonly PricingPeriod[];
+  readonly pricingPeriods: readonly PricingPeriod[];
   readonly quotas: readonly QuotaUsage[];
   /** The issued invoice, or the one that would be issued now. */
   readonly invoice: Invoice;
@@ -72,7 +72,7 @@ async function readMonthViewOf(
   const parsed = (json: string | undefined): Invoice | undefined =>
     json === undefined ? undefined : parseCopy('invoice.v1.json', json, 'an invoice');
   const issued = parsed(issuedJson);
-  const segments = segmentsOf(input);
+  const pricingPeriods = pricingPeriodsOf(input);
   const usage = usageOfMonth(month, new Map([[month, input]]));
   // An invoice that is due and not issued yet is just being issued.
   const closedAs = outcome.status === 'issued' ? 'open' : outcome.status;
@@ -81,8 +81,10 @@ async function readMonthViewOf(
     month,
     status: issued !== undefined ? 'issued' : closes.has(month) ? closedAs : 'open',
     input,
-    segments,
-    quotas: segments.flatMap((segment) => quotaUsage(catalog, segment, usage, segments.length === 1)),
+    pricingPeriods,
+    quotas: pricingPeriods.flatMap((pricingPeriod) =>
+      quotaUsage(catalog, pricingPeriod, usage, pricingPeriods.length === 1),
+    ),
     invoice: issued ?? outcome.invoice,
     creditBalance: heldCredit(input, issued),
     creditNote: parsed(creditNoteJson) ?? (issued === undefined ? outcome.creditNote : undefined),
@@ -97,7 +99,7 @@ async function readMonthViewOf(
 }
 
 /** The cost is incomplete then, and says so; the rest of the page can be shown. */
-function segmentsOf({ catalog, plans, month }: InvoiceInput): readonly PricingPeriod[] {
+function pricingPeriodsOf({ catalog, plans, month }: InvoiceInput): readonly PricingPeriod[] {
   try {
     return termsOfMonth(catalog, plans, month);
   } catch (error) {
@@ -144,13 +146,13 @@ async function readQuotasOf(
     readTotals(store, project, month),
   ]);
   const plans = document?.plans ?? [];
-  const segments = termsOfMonth(catalog, plans, month);
-  const segment = segments.findLast(({ period }) => period.from <= day)!;
+  const pricingPeriods = termsOfMonth(catalog, plans, month);
+  const pricingPeriod = pricingPeriods.findLast(({ period }) => period.from <= day)!;
   let usage = usageOfMonth(month, new Map([[month, { totals }]]));
   if (needsDays(catalog, plans, month, usage.totals.keys())) {
     const [placed] = await placeProjects(store, month, [project]);
     const [stored] = await readUsage(store, month, [placed!]);
     usage = usageOfMonth(month, new Map([[month, stored!]]));
   }
-  return { month, quotas: quotaUsage(catalog, segment, usage, segments.length === 1) };
+  return { month, quotas: quotaUsage(catalog, pricingPeriod, usage, pricingPeriods.length === 1) };
 }

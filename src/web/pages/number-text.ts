@@ -1,5 +1,5 @@
 import { Decimal } from '../../billing/pricing/decimal';
-import { groupDigits, plural, shownRate } from '../../lib/text/number-text';
+import { groupDigits, plural, unitPriceText } from '../../lib/text/number-text';
 import { html, type Html } from './html';
 
 /** Numbers, money and times for people. A shortened number has its exact value in `title`. */
@@ -32,7 +32,7 @@ export function priceText(
   { total, currency }: { readonly total: string; readonly currency: string },
 ): string {
   if (unitPrice === null) return NO_PRICE;
-  const [price, of] = shownRate(unitPrice, per, unit, total).split(' / ');
+  const [price, of] = unitPriceText(unitPrice, per, unit, total).split(' / ');
   return `${withSymbol(price!, currency)} per ${of === '60 seconds' ? 'minute' : of}`;
 }
 

@@ -9,7 +9,7 @@ import { invoicePage } from './billing/invoice-page';
 import { page, pageOf, projectUrl, sendPage } from './layout';
 import { monthName } from './number-text';
 import { registerInstallationPages } from './ops/ops-routes';
-import type { InstallationLists } from '../../ops/lists/lists';
+import type { InstallationLists } from '../../ops/lists/installation-lists';
 import { pageQuery } from '../plugins/query-check';
 import { problemDocument, ProblemError, type ProblemCode } from '../http/problems';
 import { LOGIN_LIMIT } from '../http/rate-limit';

@@ -2,7 +2,11 @@ import type { ITopicConfig } from 'kafkajs';
 import type { DeadLetters, RejectedRecord } from '../../../src/dead-letters/dead-letter';
 import { openKafka, type KafkaClient } from '../../../src/kafka/client';
 import { createPublisher, type Publisher } from '../../../src/kafka/producer';
-import { createRunner, type Runner, type RunnerOptions } from '../../../src/ingest/consumer';
+import {
+  createTopicConsumer,
+  type TopicConsumer,
+  type TopicConsumerOptions,
+} from '../../../src/ingest/consumer';
 import { createTopics, topicName } from '../../../src/kafka/topics/topics';
 import { eventually } from '../eventually';
 import type { ApplyTarget } from '../../../src/ingest/count-chunk';
@@ -103,7 +107,7 @@ export class MemoryDeadLetters implements DeadLetters {
 }
 
 /** A rating that takes everything. */
-export const rateAnything: RunnerOptions['rate'] = ({ offset }) => ({
+export const rateAnything: TopicConsumerOptions['rate'] = ({ offset }) => ({
   ok: true,
   event: {
     offset,
@@ -125,12 +129,12 @@ export interface TestTopic {
   readonly groupId: string;
   /** Publishes records to a partition; their values are `v0`, `v1` and so on. */
   fill(partition: number, records: number): Promise<void>;
-  runner(totals: ApplyTarget, more?: Partial<RunnerOptions>): TestRunner;
+  runner(totals: ApplyTarget, more?: Partial<TopicConsumerOptions>): TestRunner;
   /** Stops the runners it made, and closes what it opened. */
   close(): Promise<void>;
 }
 
-export interface TestRunner extends Runner {
+export interface TestRunner extends TopicConsumer {
   /** What `onFatal` was told. */
   readonly fatal: unknown[];
 }
@@ -146,7 +150,7 @@ export async function testTopic(partitions: number): Promise<TestTopic> {
   });
   const publisher = await createPublisher(client);
   const clients: KafkaClient[] = [client];
-  const runners: Runner[] = [];
+  const runners: TopicConsumer[] = [];
   return {
     ...{ client, publisher, prefix, topic, groupId },
     fill: (partition, records) =>
@@ -160,7 +164,7 @@ export async function testTopic(partitions: number): Promise<TestTopic> {
       // together.
       const own = openTestKafka();
       clients.push(own);
-      const runner = createRunner({
+      const runner = createTopicConsumer({
         chunkLimits: { maxRecords: 1_000, maxBytes: 4 * 1_048_576 },
         ...{ client: own, topic, groupId, totals },
         deadLetters: new MemoryDeadLetters(),

@@ -1,5 +1,5 @@
 import { noteTopicIds } from '../../../src/ingest/guards/topic-guard';
-import { recordBegins } from '../../../src/installation/settings';
+import { recordBegins } from '../../../src/installation/recorded-settings';
 import type { KafkaClient } from '../../../src/kafka/client';
 import type { Publisher } from '../../../src/kafka/producer';
 import { usageTopics } from '../../../src/kafka/topics/topics';

@@ -5,7 +5,7 @@ import { eventually } from '../../kit/eventually';
 import type { Invoice, ProjectDocument } from '../../../schemas/types';
 import { invoiceValue, projectValue } from '../../kit/kafka/ledger-values';
 import { followLedgers, type LedgerFollower } from '../../../src/installation/ledgers/follow-ledger';
-import { openOnceLog } from '../../../src/kafka/ledger/append-once-topic';
+import { openAppendOnceTopic } from '../../../src/kafka/ledger/append-once-topic';
 import { logRanges } from '../../../src/kafka/topics/topics';
 import type { KafkaClient } from '../../../src/kafka/client';
 import { createPublisher, type Publisher } from '../../../src/kafka/producer';
@@ -196,7 +196,7 @@ describe('projects', () => {
   });
 
   test('the end of a ledger is reached behind the marker of a transaction', async () => {
-    const log = await openOnceLog(client, prefix, 'billing.projects', () => true);
+    const log = await openAppendOnceTopic(client, prefix, 'billing.projects', () => true);
     await log.append([{ key: 'acme', value: projectValue('acme', 'ship') }]);
     await log.close();
     await followProjects().catchUp();

@@ -1,7 +1,7 @@
 import { apply } from '../../../src/redis/apply/apply-chunk';
 import { readCloses } from '../../../src/redis/views/closes';
 import { initCursor, readCursor, readCursors } from '../../../src/redis/cursors';
-import { freeze, readFreezes, restoreFreeze } from '../../../src/redis/cut-offs';
+import { freeze, readCutOffs, restoreFreeze } from '../../../src/redis/cut-offs';
 import {
   invoicesView,
   invoicedProjects,
@@ -181,7 +181,7 @@ describe('freezing', () => {
     expect(json).toBe('{"usage.agent":5,"usage.session":3}');
     await apply(store, 0, chunk(TOPIC, 3, [event(3)]));
     expect(await freeze(store, 0, '2026-07')).toEqual(cursors);
-    expect(await readFreezes(store, 0)).toEqual(new Map([['2026-07', cursors]]));
+    expect(await readCutOffs(store, 0)).toEqual(new Map([['2026-07', cursors]]));
   });
 
   test('it is refused out of order, and without cursors', async () => {

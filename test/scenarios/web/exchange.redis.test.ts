@@ -1,6 +1,6 @@
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { createLogger } from '../../../src/lib/logger';
-import { readCsv } from '../../../src/lib/text/csv';
+import { readCsv } from '../../../src/lib/text/csv-reader';
 import type { UsageAnswer } from '../../../schemas/types';
 import type { HttpAnswer } from '../../kit/web/http-client';
 import { webHarness, type WebHarness } from '../../kit/web/web-harness';

@@ -1,4 +1,4 @@
-import { shown } from '../../../src/lib/text/describe';
+import { describeValue } from '../../../src/lib/text/describe-value';
 import { decode, event, TIME, type Fields } from '../../kit/usage/usage-events';
 
 function detailOf(value: unknown, topic = 'session'): string {
@@ -193,7 +193,7 @@ test.each(WRONG)('a wrong field is the one that is named: %s %j %s', (topic, dat
   for (const value of values) {
     const detail = detailOf(event({}, { ...data, [field]: value }, topic), topic);
     expect(detail).toMatch(new RegExp(`^data\\.${field} is `));
-    expect(detail.startsWith(`data.${field} is ${shown(value)} and must `)).toBe(true);
+    expect(detail.startsWith(`data.${field} is ${describeValue(value)} and must `)).toBe(true);
   }
 });
 

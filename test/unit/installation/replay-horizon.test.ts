@@ -1,5 +1,5 @@
 import type { CloseRecord } from '../../../schemas/types';
-import { neededFrom } from '../../../src/installation/replay-horizon';
+import { replayHorizon } from '../../../src/installation/replay-horizon';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 
 const TOPIC = 'usage.session';
@@ -14,7 +14,7 @@ const monthly = [
   close('2026-10', '2026-11-01T01:00:00Z', 1_000),
 ];
 const needed = (month: string, closes: readonly CloseRecord[], begin = 5): number =>
-  neededFrom(month, {
+  replayHorizon(month, {
     ...{ lane: TOPIC, shard: 3, closes, begin, futureMs: 3_600_000 },
     calendar: createBillingCalendar('UTC'),
   });

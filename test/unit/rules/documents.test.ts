@@ -13,7 +13,7 @@ const PARSES: Readonly<Record<string, readonly string[]>> = {
     'src/livekit/project-of-room.ts',
     'src/livekit/receive-webhooks.ts',
     'src/livekit/verify-signature.ts',
-    'src/web/gateway/judge-event.ts',
+    'src/web/gateway/check-event.ts',
     'src/web/gateway/read-events.ts',
   ],
   'files of whoever runs it, whose problems are all listed at once': [

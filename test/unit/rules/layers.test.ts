@@ -1,12 +1,14 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { allBreaches, breachesOf, filesOf, importsOf, LAYERS, writesOf } from './layers';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { allBreaches, breachesOf, filesOf, importsOf, LAYERS, sourceFiles, writesOf } from './layers';
 
 /**
  * More than a newcomer takes in at one look. A scenario's folder is a list, which is read for one
  * name.
  */
 const FILES_PER_FOLDER_MAX = { src: 12, consumers: 12, test: 16 };
+/** Folders of unit tests whose subject is elsewhere. */
+const NOT_OF_SOURCES = ['bench', 'deploy', 'docs', 'rules', 'schemas'];
 
 test('no source file imports what its room may not', () => {
   expect(allBreaches()).toEqual([]);
@@ -29,6 +31,19 @@ test.each(Object.entries(FILES_PER_FOLDER_MAX))('no folder of %s holds more than
   const counts = new Map<string, number>();
   for (const file of filesOf(root)) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
   expect([...counts].filter(([, count]) => count > most)).toEqual([]);
+});
+
+test('the folders of unit tests are those of the sources, and a test named for a source lies where it does', () => {
+  const sources = sourceFiles().map((file) => file.replace(/^src\//, ''));
+  const tests = filesOf('test/unit').map((file) => file.slice('test/unit/'.length));
+  const misplaced = tests.filter((file) => {
+    const folder = dirname(file);
+    if (NOT_OF_SOURCES.includes(folder)) return false;
+    const source = basename(file).replace(/(\.property)?\.test\.ts$/, '.ts');
+    const places = sources.filter((path) => basename(path) === source).map((path) => dirname(path));
+    return places.length > 0 ? !places.includes(folder) : !existsSync(`src/${folder}`) && !existsSync(folder);
+  });
+  expect(misplaced).toEqual([]);
 });
 
 describe('the reader of imports itself', () => {

@@ -9,7 +9,7 @@ import { readAlerts } from '../../../ops/read-alerts';
 import { logStart } from '../../../installation/log-start';
 import { usageTopics } from '../../../kafka/topics/topics';
 import { versionText } from '../../lib/version';
-import { openOnceLog } from '../../../kafka/ledger/append-once-topic';
+import { openAppendOnceTopic } from '../../../kafka/ledger/append-once-topic';
 import { durationOption, intervalArgument, listVerb } from '../../lib/arguments';
 import { withContext, type Context } from '../../../installation/context';
 import { printList, type OutputOptions } from '../../lib/list-output';
@@ -104,7 +104,7 @@ async function watch(context: Context, { interval, dryRun, once = dryRun }: Watc
   const views = followLedgers(kafka(), store, config.prefix);
   await views.closes.catchUp();
   const [firstMonth = ''] = await openMonths({ store, calendar }, Date.now());
-  const sentBefore = await openOnceLog(
+  const sentBefore = await openAppendOnceTopic(
     kafka(),
     config.prefix,
     'billing.alerts',

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { catalogOn, type CatalogOn, type RateOn } from '../../../billing/catalog/shown-catalog';
+import { catalogOn, type CatalogOn, type RateOn } from '../../../billing/catalog/catalog-on-day';
 import { unpricedByAgents, type UnpricedByAgents } from '../../../billing/catalog/unpriced-by-agents';
 import type { CatalogDocument, PriceDocument, TierDocument } from '../../../billing/catalog/catalog';
 import { PHONE_NUMBER_LABELS } from '../../../billing/pricing/phone-numbers';

@@ -5,7 +5,7 @@ import { checkCursors } from '../../../ingest/guards/check-cursors';
 import { openCloseFence } from '../../../close/guards/close-fence';
 import { closeMonth, rehearseClose, type CloseReport } from '../../../close/close-month';
 import { readCloseState, withUnlistedMonths } from '../../../close/close-state';
-import { checkCountingSettings, type CountingRecord } from '../../../installation/settings';
+import { checkCountingSettings, type CountingRecord } from '../../../installation/recorded-settings';
 import { catchUpLedgers } from '../../../installation/ledgers/follow-ledger';
 import {
   checkMayClose,

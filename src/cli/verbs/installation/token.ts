@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { TallymanError } from '../../../lib/errors';
 import { readConfig } from '../../../lib/config';
-import { parseSpan } from '../../../lib/text/duration-text';
+import { parseDuration } from '../../../lib/text/duration-text';
 import { createTokens, LINK_VALID_MS } from '../../../web/http/tokens';
 import { projectArgument } from '../../lib/arguments';
 import { needAuthSecret } from '../../lib/auth-secret';
@@ -103,7 +103,7 @@ function linkArgument(text: string): URL {
 }
 
 function expiresArgument(text: string): number {
-  const spanMs = parseSpan(text);
+  const spanMs = parseDuration(text);
   if (spanMs === undefined || spanMs < 1000) {
     throw new InvalidArgumentError(`"${text}" is not a duration: write e.g. 12h or 30d.`);
   }

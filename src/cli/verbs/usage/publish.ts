@@ -4,7 +4,7 @@ import { decodeEvent, VALUE_BYTES_MAX } from '../../../../consumers/decode/decod
 import { TallymanError } from '../../../lib/errors';
 import { inputFile, type InputFile } from '../../../lib/text/input-file';
 import { createProgress } from '../../../lib/progress';
-import { shown, shortened } from '../../../lib/text/describe';
+import { describeValue, shortened } from '../../../lib/text/describe-value';
 import { createPublisher, type PublishRecord, type Publisher } from '../../../kafka/producer';
 import { topicName } from '../../../kafka/topics/topics';
 import { byteLines, startsWithByteOrderMark, utf8Problem } from '../../../lib/text/text-lines';
@@ -99,7 +99,7 @@ function routeOf(bytes: Buffer): Route | string {
   const { type: voidedType } = (data ?? {}) as { type?: unknown };
   const consumer = consumerOfType(type, () => voidedType);
   if (typeof consumer === 'string') return consumer;
-  if (typeof subject !== 'string') return `subject is ${shown(subject)} and must be a project id`;
+  if (typeof subject !== 'string') return `subject is ${describeValue(subject)} and must be a project id`;
   return { topic: consumer.topic, project: subject };
 }
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import type { CsvColumn } from '../../../billing/invoice/csv-writer';
 import { loadCatalog } from '../../../installation/catalog-file';
-import { checkCountingSettings } from '../../../installation/settings';
+import { checkCountingSettings } from '../../../installation/recorded-settings';
 import { TallymanError } from '../../../lib/errors';
 import { roundingTable } from '../../../rating/rounding';
 import type { Difference } from '../../../audit/compare/difference';

@@ -8,7 +8,7 @@ import { bar } from './cost-summary';
 const NEAR_THOUSANDTHS = 800;
 
 /** What the plan includes: first what is over or near it, the rest folded. */
-export function allowances({ quotas, invoice, segments }: MonthView): Html {
+export function allowances({ quotas, invoice, pricingPeriods }: MonthView): Html {
   const shown = quotas
     .filter(({ included, used }) => hasQuantity(included) || hasQuantity(used))
     .map((quota, i) => ({ quota, key: `quota-${i}`, isNear: isNear(quota) }));
@@ -16,7 +16,7 @@ export function allowances({ quotas, invoice, segments }: MonthView): Html {
   const rest = shown.filter(({ isNear }) => !isNear);
   const list = (some: typeof shown): Html =>
     html`<ul class="quotas">
-      ${some.map(({ quota, key }) => allowance(quota, key, invoice.currency, segments.length > 1))}
+      ${some.map(({ quota, key }) => allowance(quota, key, invoice.currency, pricingPeriods.length > 1))}
     </ul>`;
   return html`<section aria-labelledby="allowances-title">
     <h2 id="allowances-title">Over or near the allowance</h2>

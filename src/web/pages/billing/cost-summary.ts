@@ -117,8 +117,8 @@ function creditLeft({ quotas, creditBalance, invoice: { currency } }: MonthView)
   }`;
 }
 
-function planFact({ segments, invoice, input, quotas }: MonthView): Html {
-  const plan = segments.at(-1);
+function planFact({ pricingPeriods, invoice, input, quotas }: MonthView): Html {
+  const plan = pricingPeriods.at(-1);
   if (plan === undefined) {
     return fact('Plan', foreign(invoice.plan), 'The price list does not have this plan in this month');
   }

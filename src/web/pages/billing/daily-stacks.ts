@@ -30,7 +30,7 @@ export interface Day {
 }
 
 /** What the page needs of a month for its charts. */
-export type ChartedMonth = Pick<MonthView, 'month' | 'input' | 'invoice' | 'segments' | 'quotas'>;
+export type ChartedMonth = Pick<MonthView, 'month' | 'input' | 'invoice' | 'pricingPeriods' | 'quotas'>;
 
 type Lines = Pick<InvoiceLine, 'quantity' | 'included' | 'billable' | 'unitPrice' | 'per' | 'amount'>[];
 
@@ -45,7 +45,7 @@ const daysOfMonth = (month: string): string[] =>
  * fee, tax, late usage and corrections are not among them.
  */
 export function dailyCost(view: ChartedMonth): Stacks {
-  const { month, input, segments } = view;
+  const { month, input, pricingPeriods } = view;
   const { minorDigits } = input.catalog;
   const days = daysOfMonth(month);
   const covered = days.map(() => zero);
@@ -62,7 +62,7 @@ export function dailyCost(view: ChartedMonth): Stacks {
     });
   }
   const inference = charged.get('Inference')!;
-  for (const { period, inferenceCredits } of segments) {
+  for (const { period, inferenceCredits } of pricingPeriods) {
     let left = inferenceCredits;
     days.forEach((day, i) => {
       if (day < period.from || day > period.to) return;
@@ -123,12 +123,12 @@ function linesByMeter(view: ChartedMonth): MeterLines[] {
 }
 
 /** A model may be used under an alias. Its line has the name of the price list. */
-function dailyByListedKey({ month, input, segments }: ChartedMonth): Map<string, Map<string, Decimal>> {
+function dailyByListedKey({ month, input, pricingPeriods }: ChartedMonth): Map<string, Map<string, Decimal>> {
   const byKey = new Map<string, Map<string, Decimal>>();
   for (const [field, quantity] of input.daily ?? []) {
     if (!field.startsWith(`${month}-`)) continue;
     const day = field.slice(0, 10);
-    const key = segments[0]?.listed(field.slice(11)) ?? field.slice(11);
+    const key = pricingPeriods[0]?.listed(field.slice(11)) ?? field.slice(11);
     const days = byKey.get(key) ?? new Map<string, Decimal>();
     byKey.set(key, days.set(day, (days.get(day) ?? zero).plus(quantity.toString())));
   }

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { askInstallationHealth } from '../../../ops/installation-health';
-import type { InstallationLists } from '../../../ops/lists/lists';
+import type { InstallationLists } from '../../../ops/lists/installation-lists';
 import { createOverviewReader } from '../../../ops/overview';
 import { within } from '../../../lib/process/poller';
 import {
@@ -11,7 +11,7 @@ import {
   type InvoicesQuery,
   type ProjectsQuery,
 } from '../../api/installation-routes';
-import { askedReplay, createReplay } from '../../api/replay';
+import { askedReplay, createReplay } from '../../api/replay-request';
 import type { WebDependencies } from '../../http/dependencies';
 import { ProblemError } from '../../http/problems';
 import { checkForm, opsSessionOf } from '../../http/sessions';

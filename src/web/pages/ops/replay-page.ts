@@ -1,6 +1,11 @@
 import { groupDigits } from '../../../lib/text/number-text';
 import { html, type Html } from '../html';
-import { LETTERS_MAX, type AskedReplay, type ReplayOutcome, type ReplayQuestion } from '../../api/replay';
+import {
+  LETTERS_MAX,
+  type AskedReplay,
+  type ReplayOutcome,
+  type ReplayQuestion,
+} from '../../api/replay-request';
 
 const ROWS_SHOWN = 200;
 

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { openKafka, type KafkaClient } from '../../../../src/kafka/client';
 import { ledgerTopics, logEnds, topicName, usageTopics } from '../../../../src/kafka/topics/topics';
 import { openStore, type Store } from '../../../../src/redis/store';
-import { readCsv } from '../../../../src/lib/text/csv';
+import { readCsv } from '../../../../src/lib/text/csv-reader';
 import { dumpAll } from '../../../kit/redis/dump';
 import { quietLog } from '../../../kit/kafka/kafka-harness';
 import { testBrokers, testRedisUrl } from '../../../kit/services';

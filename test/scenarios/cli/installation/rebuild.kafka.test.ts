@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { createWorkload } from '../../../../src/oracle/workload';
-import { readCountingRecord } from '../../../../src/installation/settings';
+import { readCountingRecord } from '../../../../src/installation/recorded-settings';
 import { openKafka } from '../../../../src/kafka/client';
 import { createPublisher } from '../../../../src/kafka/producer';
 import { usageTopics } from '../../../../src/kafka/topics/topics';

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import ConsumerGroup from 'kafkajs/src/consumer/consumerGroup';
 import { openKafka } from '../../../../src/kafka/client';
 import { createPublisher } from '../../../../src/kafka/producer';
-import { createRunner } from '../../../../src/ingest/consumer';
+import { createTopicConsumer } from '../../../../src/ingest/consumer';
 import { createTopics, topicName } from '../../../../src/kafka/topics/topics';
 import { eventually } from '../../../kit/eventually';
 import { ownServices, type OwnServices } from '../../../kit/servers/own-services';
@@ -32,7 +32,7 @@ it.each(['SIGKILL', 'SIGTERM'] as const)(
     await createTopics(client, prefix, { partitions: 2, replication: 1, retentionDays: 1 });
     const totals = new MemoryTotals(2);
     const fatal: unknown[] = [];
-    const runner = createRunner({
+    const runner = createTopicConsumer({
       ...{ client, topic, totals, logger: quietLog, rate: rateAnything },
       groupId: `${prefix}.tallyman.session`,
       deadLetters: new MemoryDeadLetters(),
@@ -81,7 +81,7 @@ it('stops without its broker', async () => {
   const topic = topicName('stop', 'usage.session');
   await createTopics(client, 'stop', { partitions: 1, replication: 1, retentionDays: 1 });
   const fatal: unknown[] = [];
-  const runner = createRunner({
+  const runner = createTopicConsumer({
     ...{ client, topic, totals: new MemoryTotals(1), logger: quietLog, rate: rateAnything },
     groupId: 'stop.tallyman.session',
     deadLetters: new MemoryDeadLetters(),

@@ -1,5 +1,5 @@
 import { logProgress } from '../../../../src/ingest/health/log-progress';
-import type { RunnerStatus } from '../../../../src/ingest/consumer';
+import type { TopicConsumerStatus } from '../../../../src/ingest/consumer';
 import type { Logger } from '../../../../src/lib/logger';
 
 beforeEach(() => jest.useFakeTimers());
@@ -21,7 +21,7 @@ test('one line per minute of what was done in it, and one of everything at the e
   let deadLetters: Record<string, number> = {};
   const log = logProgress({
     logger: logger as unknown as Logger,
-    statuses: () => [status as unknown as RunnerStatus],
+    statuses: () => [status as unknown as TopicConsumerStatus],
     position: () => ({ atMs: 0, partitions: [], behind: 7, perSecond: 0, topics: [] }),
     deadLetters: () => deadLetters,
   });

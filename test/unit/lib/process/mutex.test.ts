@@ -1,7 +1,7 @@
-import { Turns } from '../../../../src/lib/process/mutex';
+import { Mutex } from '../../../../src/lib/process/mutex';
 
 test("one at a time, in the order of asking; ending a turn again ends nobody else's", async () => {
-  const turns = new Turns();
+  const turns = new Mutex();
   const told: string[] = [];
   const endFirst = await turns.take();
   const others = ['second', 'third'].map(async (name) => {

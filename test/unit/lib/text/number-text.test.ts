@@ -1,4 +1,4 @@
-import { groupDigits, shownRate } from '../../../../src/lib/text/number-text';
+import { groupDigits, unitPriceText } from '../../../../src/lib/text/number-text';
 
 test.each([
   ['0', '0'],
@@ -19,5 +19,5 @@ test.each([
   ['1234.5', '1000', 'event', '1,234.50 / 1k events'],
   ['0.12', '1', 'GB', '0.12 / GB'],
 ])('%s per %s of a %s is written %s', (price, per, unit, written) => {
-  expect(shownRate(price, per, unit, '1.00')).toBe(written);
+  expect(unitPriceText(price, per, unit, '1.00')).toBe(written);
 });

@@ -5,7 +5,7 @@ import { TallymanError } from '../../../../lib/errors';
 import { monthCsv } from '../../../../ops/lists/invoices-csv';
 import type { Store } from '../../../../redis/store';
 import { monthArgument } from '../../../lib/arguments';
-import { caughtUp } from '../../../../installation/ledgers/caught-up';
+import { caughtUp } from '../../../../installation/ledgers/catch-up-views';
 import { withContext } from '../../../../installation/context';
 import { findInvoice, INVOICE_ARGUMENT } from '../../../lib/find-invoice';
 

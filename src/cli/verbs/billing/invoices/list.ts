@@ -6,7 +6,7 @@ import { readCloses } from '../../../../redis/views/closes';
 import { eachInvoiceOfMonth, invoicedInOrder, readInvoices } from '../../../../redis/views/invoices';
 import type { Store } from '../../../../redis/store';
 import { listVerb } from '../../../lib/arguments';
-import { caughtUp } from '../../../../installation/ledgers/caught-up';
+import { caughtUp } from '../../../../installation/ledgers/catch-up-views';
 import { withContext } from '../../../../installation/context';
 import { printList, type OutputOptions } from '../../../lib/list-output';
 import { groupDigits, printLine, printTable } from '../../../lib/output';

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { withContext } from '../../../../installation/context';
-import { caughtUp } from '../../../../installation/ledgers/caught-up';
+import { caughtUp } from '../../../../installation/ledgers/catch-up-views';
 import { TallymanError } from '../../../../lib/errors';
 import { EXIT_INTERRUPTED, signalled } from '../../../../lib/process/stop-signal';
 import { createProgress } from '../../../../lib/progress';

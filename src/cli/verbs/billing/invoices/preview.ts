@@ -12,7 +12,7 @@ import { TallymanError } from '../../../../lib/errors';
 import { readProject } from '../../../../redis/views/projects';
 import { readWhole } from '../../../../redis/rebuilding';
 import { projectMonthVerb } from '../../../lib/arguments';
-import { caughtUp } from '../../../../installation/ledgers/caught-up';
+import { caughtUp } from '../../../../installation/ledgers/catch-up-views';
 import { withContext } from '../../../../installation/context';
 import { groupDigits, printable, printJson, printLine } from '../../../lib/output';
 import { printInvoice } from '../../../lib/print-invoice';

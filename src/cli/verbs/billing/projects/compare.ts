@@ -6,7 +6,7 @@ import { loadCatalog } from '../../../../installation/catalog-file';
 import { readInvoiceInput } from '../../../../close/invoice-inputs';
 import { readWhole } from '../../../../redis/rebuilding';
 import { projectMonthVerb } from '../../../lib/arguments';
-import { caughtUp } from '../../../../installation/ledgers/caught-up';
+import { caughtUp } from '../../../../installation/ledgers/catch-up-views';
 import { withContext } from '../../../../installation/context';
 import { printList, withOutput, type OutputOptions } from '../../../lib/list-output';
 import { groupDigits, printLine, printTable } from '../../../lib/output';

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { Command } from 'commander';
 import type { ProjectDocument } from '../../../../billing/project/project';
-import { readCsv } from '../../../../lib/text/csv';
+import { readCsv } from '../../../../lib/text/csv-reader';
 import type { ProjectsEditor } from '../../../../installation/ledgers/change-projects';
 import { TallymanError } from '../../../../lib/errors';
 import { repeatableFile, type InputFile } from '../../../../lib/text/input-file';

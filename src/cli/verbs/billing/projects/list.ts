@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import type { CsvColumn } from '../../../../billing/invoice/csv-writer';
 import type { PlanEntry, ProjectDocument } from '../../../../billing/project/project';
 import { eachProject } from '../../../../redis/views/projects';
-import { caughtUp } from '../../../../installation/ledgers/caught-up';
+import { caughtUp } from '../../../../installation/ledgers/catch-up-views';
 import { withContext, type Context } from '../../../../installation/context';
 import { describePlans } from '../../../lib/describe-plans';
 import { printList, withOutput, type OutputOptions } from '../../../lib/list-output';

@@ -5,7 +5,7 @@ import { issuedInvoices } from '../../../../close/invoice-inputs';
 import { TallymanError } from '../../../../lib/errors';
 import { readProject } from '../../../../redis/views/projects';
 import { projectArgument } from '../../../lib/arguments';
-import { caughtUp } from '../../../../installation/ledgers/caught-up';
+import { caughtUp } from '../../../../installation/ledgers/catch-up-views';
 import { withContext, type Context } from '../../../../installation/context';
 import { printable, printJson, printLine } from '../../../lib/output';
 

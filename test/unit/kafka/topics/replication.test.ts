@@ -1,5 +1,5 @@
-import { moreCopies } from '../../../src/kafka/topics/replication';
-import type { PartitionMetadata } from '../../../src/kafka/topics/topic-metadata';
+import { moreCopies } from '../../../../src/kafka/topics/replication';
+import type { PartitionMetadata } from '../../../../src/kafka/topics/topic-metadata';
 
 const partition = (partitionId: number, ...replicas: number[]): PartitionMetadata => ({
   ...{ partitionId, leader: replicas[0]!, replicas, isr: replicas },

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createServerApi, type ServerApi } from '../../../src/livekit/watch/server-api';
+import { createServerApi, type ServerApi } from '../../../../src/livekit/watch/server-api';
 
 /** What a livekit-server 1.13.5 answered, shortened. */
 const ANSWERS: Readonly<Record<string, string>> = {

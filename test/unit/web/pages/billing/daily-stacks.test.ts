@@ -1,16 +1,16 @@
-import type { PlanEntry } from '../../../../src/billing/project/project';
-import { buildInvoice, type InvoiceInput } from '../../../../src/billing/invoice/build-invoice';
-import { Decimal } from '../../../../src/billing/pricing/decimal';
-import { termsOfMonth } from '../../../../src/billing/pricing/prices-by-day';
-import { usageOfMonth } from '../../../../src/billing/pricing/month-usage';
-import { quotaUsage } from '../../../../src/billing/quota/quota-usage';
+import type { PlanEntry } from '../../../../../src/billing/project/project';
+import { buildInvoice, type InvoiceInput } from '../../../../../src/billing/invoice/build-invoice';
+import { Decimal } from '../../../../../src/billing/pricing/decimal';
+import { termsOfMonth } from '../../../../../src/billing/pricing/prices-by-day';
+import { usageOfMonth } from '../../../../../src/billing/pricing/month-usage';
+import { quotaUsage } from '../../../../../src/billing/quota/quota-usage';
 import {
   dailyCost,
   dailyUsage,
   type ChartedMonth,
   type Stacks,
-} from '../../../../src/web/pages/billing/daily-stacks';
-import { builtInCatalog } from '../../../kit/built-in-catalog';
+} from '../../../../../src/web/pages/billing/daily-stacks';
+import { builtInCatalog } from '../../../../kit/built-in-catalog';
 
 const catalog = builtInCatalog;
 const SHIP: readonly PlanEntry[] = [{ plan: 'ship', from: '2026-01-01' }];
@@ -29,10 +29,12 @@ function charted(byDay: Record<string, Record<string, bigint>>, plans = SHIP): C
     ...{ project: 'acme', plans, month: '2026-02', totals, daily, catalog, number: null },
     ...{ periodStart: '', periodEnd: '', issuedAt: '2026-03-01T00:00:00Z' },
   };
-  const segments = termsOfMonth(catalog, plans, '2026-02');
+  const pricingPeriods = termsOfMonth(catalog, plans, '2026-02');
   const usage = usageOfMonth('2026-02', new Map([['2026-02', input]]));
-  const quotas = segments.flatMap((segment) => quotaUsage(catalog, segment, usage, segments.length === 1));
-  return { month: '2026-02', input, segments, quotas, invoice: buildInvoice(input).invoice };
+  const quotas = pricingPeriods.flatMap((pricingPeriod) =>
+    quotaUsage(catalog, pricingPeriod, usage, pricingPeriods.length === 1),
+  );
+  return { month: '2026-02', input, pricingPeriods, quotas, invoice: buildInvoice(input).invoice };
 }
 
 /** The parts of the days that have any. */

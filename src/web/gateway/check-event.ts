@@ -1,12 +1,12 @@
 import { decodeEvent, type TimeLimits } from '../../../consumers/decode/decode-event';
 import { consumerOfType } from '../../../consumers';
 import type { RejectedEvent } from '../../../schemas/types';
-import { shown } from '../../lib/text/describe';
+import { describeValue } from '../../lib/text/describe-value';
 import { isJsonObject } from '../../../consumers/usage-consumer';
 import type { GivenEvent } from './read-events';
 
 /** The topic of a valid event, or the reason of its rejection. */
-export type Judgement =
+export type EventCheck =
   | { readonly ok: true; readonly topic: string; readonly project: string }
   | { readonly ok: false; readonly rejected: Omit<RejectedEvent, 'index'> };
 
@@ -16,13 +16,13 @@ export type Judgement =
  *
  * @param mayPublish whether the token is for a project
  */
-export function judgeEvent(
+export function checkEvent(
   event: GivenEvent,
   limits: TimeLimits,
   nowMs: number,
   mayPublish: (project: string) => boolean,
-): Judgement {
-  const rejected = (reason: string, detail: string): Judgement => ({
+): EventCheck {
+  const rejected = (reason: string, detail: string): EventCheck => ({
     ok: false,
     rejected: { ...(typeof event.id === 'string' && { id: event.id }), reason, detail },
   });
@@ -30,7 +30,7 @@ export function judgeEvent(
   if (typeof consumer === 'string') return rejected('schema_violation', consumer);
   // This is checked first, so that nothing else is told about an event of another project.
   if (typeof event.subject === 'string' && !mayPublish(event.subject)) {
-    return rejected('forbidden', `The token is not for a producer of ${shown(event.subject)}.`);
+    return rejected('forbidden', `The token is not for a producer of ${describeValue(event.subject)}.`);
   }
   const decoded = decodeEvent(consumer, { offset: 0, timestampMs: nowMs, ...event }, limits);
   if (!decoded.ok) return rejected(decoded.reason, decoded.detail);

@@ -1,4 +1,8 @@
-import { countingSettings, isComplete, settingsThatDiffer } from '../../../src/installation/settings';
+import {
+  countingSettings,
+  isComplete,
+  settingsThatDiffer,
+} from '../../../src/installation/recorded-settings';
 import { readConfig } from '../../../src/lib/config';
 
 const own = (env: NodeJS.ProcessEnv = {}): ReturnType<typeof countingSettings> =>

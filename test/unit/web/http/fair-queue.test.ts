@@ -1,7 +1,7 @@
-import { FairTurns } from '../../../../src/web/http/fair-turns';
+import { FairQueue } from '../../../../src/web/http/fair-queue';
 
 /** Takes a turn and notes it. @returns the function that ends the turn, once it has come */
-function takes(turns: FairTurns, began: string[], holder: string, name: string): Promise<() => void> {
+function takes(turns: FairQueue, began: string[], holder: string, name: string): Promise<() => void> {
   return turns.take(holder).then((end) => {
     began.push(name);
     return end;
@@ -10,7 +10,7 @@ function takes(turns: FairTurns, began: string[], holder: string, name: string):
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 test('a holder has as many turns at a time as are allowed, in the order of its requests', async () => {
-  const turns = new FairTurns(2);
+  const turns = new FairQueue(2);
   const began: string[] = [];
   const taken = ['a', 'b', 'c', 'd'].map((name) => takes(turns, began, 'noisy', name));
   await settled();
@@ -29,7 +29,7 @@ test('a holder has as many turns at a time as are allowed, in the order of its r
 });
 
 test('another holder waits for nobody', async () => {
-  const turns = new FairTurns(1);
+  const turns = new FairQueue(1);
   const began: string[] = [];
   for (let i = 0; i < 100; i += 1) void takes(turns, began, 'noisy', `noisy ${i}`);
   void takes(turns, began, 'quiet', 'quiet');
@@ -38,7 +38,7 @@ test('another holder waits for nobody', async () => {
 });
 
 test('who has waited gives way to what others are running, and not to what they begin later', async () => {
-  const turns = new FairTurns(2);
+  const turns = new FairQueue(2);
   const began: string[] = [];
   const [endA, endB] = [await turns.take('noisy'), await turns.take('noisy')];
   void takes(turns, began, 'noisy', 'c');
@@ -55,7 +55,7 @@ test('who has waited gives way to what others are running, and not to what they 
 });
 
 test('a turn that takes others long is not waited for', async () => {
-  const turns = new FairTurns(1);
+  const turns = new FairQueue(1);
   const end = await turns.take('noisy');
   const next = turns.take('noisy');
   await turns.take('stuck');
@@ -64,7 +64,7 @@ test('a turn that takes others long is not waited for', async () => {
 });
 
 test('a holder has room for 64 MiB of waiting requests, and others have their own', async () => {
-  const turns = new FairTurns(1);
+  const turns = new FairQueue(1);
   const half = 32 * 1024 * 1024;
   const end = await turns.take('noisy', half);
   const waiting = [turns.take('noisy', half), turns.take('noisy', half - 1)];

@@ -1,4 +1,4 @@
-import { SILENCE_MS, watchSilence } from '../../../src/kafka/silence';
+import { SILENCE_MS, watchSilence } from '../../../src/kafka/watch-silence';
 import type { TallymanError } from '../../../src/lib/errors';
 
 const LOOK_MS = 500;

@@ -5,7 +5,7 @@ import { invoicesView } from '../redis/views/invoices';
 import { closesView, projectsView } from '../redis/views/ledger-view';
 import type { Store } from '../redis/store';
 import { readTopicIds } from '../redis/cursors';
-import { readCountingRecord } from './settings';
+import { readCountingRecord } from './recorded-settings';
 
 export const DELETED_REMEDY =
   'let KAFKA_BROKERS name the right Kafka, or restore the topic with its offsets; see TOPICS_MISSING in docs/operating/repair.md';

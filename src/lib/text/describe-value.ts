@@ -4,7 +4,7 @@ const LENGTH_MAX = 80;
  * A value for a message: one line, and short whatever was sent. Lists and objects are only named,
  * because printing one that is nested a hundred thousand levels deep would overflow the stack.
  */
-export function shown(value: unknown): string {
+export function describeValue(value: unknown): string {
   if (value === undefined) return 'missing';
   if (typeof value === 'string') return shortened(JSON.stringify(value.slice(0, LENGTH_MAX)));
   // JSON cannot represent Infinity, which is the value of 1e400.

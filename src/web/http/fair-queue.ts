@@ -25,7 +25,7 @@ interface Holder {
 }
 
 /** Lets every holder do a few things at a time. What a holder asks for beyond that waits alone. */
-export class FairTurns {
+export class FairQueue {
   private readonly holders = new Map<string, Holder>();
   private readonly running = new Set<{ readonly holder: string; readonly ended: Promise<void> }>();
 
@@ -79,7 +79,7 @@ export class FairTurns {
  * from the check of their project until their answer is ready.
  */
 export function registerFairTurns(app: FastifyInstance): void {
-  const turns = new FairTurns(REQUESTS_AT_ONCE);
+  const turns = new FairQueue(REQUESTS_AT_ONCE);
   app.decorateRequest('endTurn', () => undefined);
   app.addHook('preHandler', async (request, reply) => {
     // Files in memory, and webhooks, which LiveKit signs and sends from one address.

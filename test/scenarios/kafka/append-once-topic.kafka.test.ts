@@ -1,7 +1,7 @@
 import { readTopic } from '../../kit/kafka/read-topic';
 import { alertValue } from '../../kit/kafka/ledger-values';
 import { createTopic, openTestKafka } from '../../kit/kafka/kafka-harness';
-import { openOnceLog } from '../../../src/kafka/ledger/append-once-topic';
+import { openAppendOnceTopic } from '../../../src/kafka/ledger/append-once-topic';
 import { uniquePrefix } from '../../kit/services';
 import type { KafkaClient } from '../../../src/kafka/client';
 
@@ -28,11 +28,11 @@ const record = (key: string): { key: string; value: string } => ({
 });
 
 test('a key is written once, whoever asks again', async () => {
-  const log = await openOnceLog(client, prefix, 'billing.alerts', () => true);
+  const log = await openAppendOnceTopic(client, prefix, 'billing.alerts', () => true);
   await log.append([record('a'), record('b')]);
   await log.append([record('b'), record('c')]);
   await log.close();
-  const next = await openOnceLog(client, prefix, 'billing.alerts', () => true);
+  const next = await openAppendOnceTopic(client, prefix, 'billing.alerts', () => true);
   expect(next.has('c')).toBe(true);
   await next.append([record('a'), record('d')]);
   await next.close();
@@ -40,8 +40,8 @@ test('a key is written once, whoever asks again', async () => {
 });
 
 test('a second writer shuts the first one out, though both believe that a key is new', async () => {
-  const first = await openOnceLog(client, prefix, 'billing.alerts', () => true);
-  const second = await openOnceLog(client, prefix, 'billing.alerts', () => true);
+  const first = await openAppendOnceTopic(client, prefix, 'billing.alerts', () => true);
+  const second = await openAppendOnceTopic(client, prefix, 'billing.alerts', () => true);
   await expect(first.append([record('a')])).rejects.toThrow();
   await second.append([record('a')]);
   await first.close();
@@ -50,10 +50,10 @@ test('a second writer shuts the first one out, though both believe that a key is
 });
 
 test('what need not be known is not held', async () => {
-  const log = await openOnceLog(client, prefix, 'billing.alerts', () => true);
+  const log = await openAppendOnceTopic(client, prefix, 'billing.alerts', () => true);
   await log.append([record('old'), record('new')]);
   await log.close();
-  const next = await openOnceLog(client, prefix, 'billing.alerts', ({ plan }) => plan === 'of new');
+  const next = await openAppendOnceTopic(client, prefix, 'billing.alerts', ({ plan }) => plan === 'of new');
   expect([next.has('old'), next.has('new')]).toEqual([false, true]);
   await next.close();
 });

@@ -2,7 +2,7 @@ import type { CountingSettings as RecordedSettings, Cursors, Layout } from '../.
 import type { Config } from '../lib/config';
 import { TallymanError } from '../lib/errors';
 import { DEFAULT_DURATION_LIMIT } from '../lib/settings-table';
-import { parseSpan } from '../lib/text/duration-text';
+import { parseDuration } from '../lib/text/duration-text';
 import type { KafkaClient } from '../kafka/client';
 import { appendLedger, readLedger } from '../kafka/ledger/ledger';
 import type { Publisher } from '../kafka/producer';
@@ -90,7 +90,7 @@ export async function recordBegins(
  * same for every process, whatever its environment.
  */
 const UNRECORDED: RecordedSettings = {
-  TALLYMAN_DURATION_LIMIT: `${parseSpan(DEFAULT_DURATION_LIMIT)}ms`,
+  TALLYMAN_DURATION_LIMIT: `${parseDuration(DEFAULT_DURATION_LIMIT)}ms`,
 };
 
 /** Such as `TALLYMAN_ROUNDING is per-second and was per-minute`, for each setting that differs. */

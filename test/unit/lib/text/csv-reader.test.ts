@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { readCsv } from '../../../../src/lib/text/csv';
+import { readCsv } from '../../../../src/lib/text/csv-reader';
 
 async function rowsOf(...chunks: string[]): Promise<[number, ...string[]][]> {
   const rows: [number, ...string[]][] = [];

@@ -1,6 +1,6 @@
-import { Decimal } from '../../../../src/billing/pricing/decimal';
-import { dailyChart } from '../../../../src/web/pages/billing/daily-chart';
-import type { Stacks } from '../../../../src/web/pages/billing/daily-stacks';
+import { Decimal } from '../../../../../src/billing/pricing/decimal';
+import { dailyChart } from '../../../../../src/web/pages/billing/daily-chart';
+import type { Stacks } from '../../../../../src/web/pages/billing/daily-stacks';
 
 /** The heights of the bars, and the table's numbers. */
 function shown(days: readonly (readonly string[])[]): { bars: number[]; numbers: string[]; text: string } {
