@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DiskIndex } from '../src/dedup/disk-index';
 import { FingerprintSet } from '../src/dedup/fingerprint-set';
+import { RunThread } from '../src/dedup/run-thread';
 import { say } from './servers';
 
 /**
@@ -78,7 +79,8 @@ function inMemory(): Engine {
 }
 
 async function onDisk(directory: string): Promise<Engine> {
-  let index = await DiskIndex.open(directory, 'bench');
+  const thread = new RunThread();
+  let index = await DiskIndex.open(directory, 'bench', { thread });
   await index.begin(WINDOW, 'bench', { [LANE]: 0 });
   return {
     add: (from, halves) =>
@@ -91,7 +93,7 @@ async function onDisk(directory: string): Promise<Engine> {
     settle: () => index.settle(),
     async reopen() {
       await index.close();
-      index = await DiskIndex.open(directory, 'bench');
+      index = await DiskIndex.open(directory, 'bench', { thread });
     },
     diskBytes: () =>
       readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0),

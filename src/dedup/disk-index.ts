@@ -4,8 +4,17 @@ import { join } from 'node:path';
 import { Mutex } from '../lib/process/mutex';
 import { FingerprintSet } from './fingerprint-set';
 import { FORMAT, readManifest, writeManifest, type Manifest, type Offsets } from './manifest';
-import { mergeRuns, writeRun } from './merge-runs';
-import { blockOf, DamagedIndexError, isIn, openRun, readBlocks, readBlockSync, type Run } from './run-file';
+import {
+  blockOf,
+  DamagedIndexError,
+  isIn,
+  openRun,
+  openWritten,
+  readBlocks,
+  readBlockSync,
+  type Run,
+} from './run-file';
+import type { RunThread } from './run-thread';
 import { readTail, TailFile, type IdRange } from './tail-file';
 
 /**
@@ -13,12 +22,21 @@ import { readTail, TailFile, type IdRange } from './tail-file';
  * can be cut back by as much without losing a run.
  */
 const IDS_PER_RUN = 65_536;
-/** One that grows, and one that is kept back. What is older is written. */
+/**
+ * One that grows, and one that is kept back. The one before is written, and is the last: each more
+ * would be one more to look in.
+ */
 const GENERATIONS_KEPT = 2;
-/** If a disk is too slow, `add` waits. */
-const GENERATIONS_MAX = 16;
-/** Neighbouring runs are merged when the older one is less than this many times as large. */
-const GROWTH = 2;
+/**
+ * The one that grows may become this many times as large while the one before is written. Then
+ * `add` waits.
+ */
+const GENERATION_GROWTH = 8;
+/**
+ * As many neighbouring runs of one size are merged. More of them are rewritten less often, and
+ * there are more filters to look in.
+ */
+const RUNS_PER_MERGE = 8;
 /**
  * The disk holds up the process for up to this many reads of one block. More are done beside it.
  */
@@ -56,6 +74,8 @@ interface Candidate {
 }
 
 export interface DiskIndexOptions {
+  /** Writes the runs. */
+  readonly thread: RunThread;
   readonly idsPerRun?: number;
 }
 
@@ -82,7 +102,8 @@ export class DiskIndex {
   private readonly saving = new Mutex();
   private flushing: Promise<void> | undefined;
   private merging: Promise<void> | undefined;
-  private isStopping = false;
+  /** Shared with the thread: 1 while its work is not wanted. */
+  private readonly stopped = new Int32Array(new SharedArrayBuffer(4));
   private failure: unknown;
   /** Room for what a filter selects. */
   private selected = new Uint32Array(0);
@@ -94,6 +115,7 @@ export class DiskIndex {
   private constructor(
     private readonly directory: string,
     private readonly identity: string,
+    private readonly thread: RunThread,
     private readonly idsPerRun: number,
   ) {}
 
@@ -106,9 +128,9 @@ export class DiskIndex {
   static async open(
     directory: string,
     identity: string,
-    { idsPerRun = IDS_PER_RUN }: DiskIndexOptions = {},
+    { thread, idsPerRun = IDS_PER_RUN }: DiskIndexOptions,
   ): Promise<DiskIndex> {
-    const index = new DiskIndex(directory, identity, idsPerRun);
+    const index = new DiskIndex(directory, identity, thread, idsPerRun);
     mkdirSync(directory, { recursive: true });
     try {
       index.load();
@@ -173,7 +195,7 @@ export class DiskIndex {
     this.nextTail?.append(kept);
     this.take(kept);
     this.work();
-    while (this.generations.length > GENERATIONS_MAX && this.flushing) {
+    while (this.flushing && this.generations.at(-1)!.held >= GENERATION_GROWTH * this.idsPerRun) {
       await this.flushing;
       this.throwFailure();
     }
@@ -292,7 +314,8 @@ export class DiskIndex {
     const window = this.windows.get(name);
     if (!window || reachedIn(window, lane) !== from) return;
     let generation = this.generations.at(-1);
-    if (!generation || generation.held >= this.idsPerRun)
+    const isFull = generation && generation.held >= this.idsPerRun;
+    if (!generation || (isFull && this.generations.length <= GENERATIONS_KEPT))
       this.generations.push((generation = { ranges: [], sets: new Map(), held: 0 }));
     let ids = generation.sets.get(name);
     if (!ids) generation.sets.set(name, (ids = new FingerprintSet(this.idsPerRun)));
@@ -377,9 +400,13 @@ export class DiskIndex {
 
   /** Stops what is written in the background. */
   private async stop(): Promise<void> {
-    this.isStopping = true;
+    Atomics.store(this.stopped, 0, 1);
     await Promise.all([this.flushing, this.merging]);
-    this.isStopping = false;
+    Atomics.store(this.stopped, 0, 0);
+  }
+
+  private get isStopping(): boolean {
+    return Atomics.load(this.stopped, 0) !== 0;
   }
 
   private work(): void {
@@ -418,8 +445,8 @@ export class DiskIndex {
         all.set(halves, at);
         at += halves.length;
       }
-      const run = await writeRun(this.directory, all);
-      written.push([window, { ...openRun(this.directory, run), reaches }]);
+      const run = await this.write(all, [], reaches);
+      if (run) written.push([window, run]);
     }
     if (this.isStopping) return this.remove(written.map(([, run]) => run));
     for (const [window, run] of written) window.runs.push(run);
@@ -434,24 +461,40 @@ export class DiskIndex {
       const { runs } = window;
       // Nothing is added to a window that is over.
       const isOver = at < windows.length - 1;
-      let first = runs.length - 1;
-      for (let count = 0; first > 0; first -= 1) {
-        count += runs[first]!.count;
-        if (!isOver && runs[first - 1]!.count >= GROWTH * count) break;
+      if (isOver && runs.length > 1) return [window, runs.slice()];
+      let first = runs.length;
+      for (let size = 0; first > 0; size += 1) {
+        while (first > 0 && this.sizeOf(runs[first - 1]!) <= size) first -= 1;
+        if (runs.length - first >= RUNS_PER_MERGE) return [window, runs.slice(first)];
       }
-      if (first < runs.length - 1 && first >= 0) return [window, runs.slice(first)];
     }
     return undefined;
   }
 
+  /** How often the ids of a run were merged, if each merge was of as many runs. */
+  private sizeOf({ count }: Run): number {
+    return Math.max(0, Math.round(Math.log(count / this.idsPerRun) / Math.log(RUNS_PER_MERGE)));
+  }
+
   private async merge(window: Window, runs: StoredRun[]): Promise<void> {
-    const merged = await mergeRuns(this.directory, runs, () => this.isStopping);
-    if (merged === undefined) return;
-    const run = { ...openRun(this.directory, merged), reaches: runs.at(-1)!.reaches };
+    const run = await this.write(new Uint32Array(0), runs, runs.at(-1)!.reaches);
+    if (!run) return;
     if (this.isStopping) return this.remove([run]);
     window.runs.splice(window.runs.indexOf(runs[0]!), runs.length, run);
     await this.save();
     this.remove(runs);
+  }
+
+  /** @returns undefined if it was stopped */
+  private async write(
+    halves: Uint32Array,
+    merged: readonly StoredRun[],
+    reaches: Offsets,
+  ): Promise<StoredRun | undefined> {
+    const { directory, stopped } = this;
+    const runs = merged.map(({ name, count, room, seed }) => ({ name, count, room, seed }));
+    const run = await this.thread.write({ directory, halves, runs, stop: stopped });
+    return run && { ...openWritten(directory, run), reaches };
   }
 
   private remove(runs: readonly Run[]): void {

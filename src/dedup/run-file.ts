@@ -1,6 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto';
-import { closeSync, openSync, read, readSync } from 'node:fs';
-import { open, type FileHandle } from 'node:fs/promises';
+import { closeSync, fsyncSync, openSync, read, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
@@ -37,12 +36,18 @@ export interface RunName {
   readonly seed: number;
 }
 
-/** A run that is open for reading. */
-export interface Run extends RunName {
-  readonly file: number;
-  readonly blocks: number;
+/** What is held in memory of a run. */
+export interface WrittenRun extends RunName {
   /** The first fingerprint of each block: lower half, upper half. */
   readonly firsts: Uint32Array;
+  /** The words of its filter. */
+  readonly words: Uint32Array;
+}
+
+/** A run that is open for reading. */
+export interface Run extends RunName, Pick<WrittenRun, 'firsts'> {
+  readonly file: number;
+  readonly blocks: number;
   readonly filter: Filter;
 }
 
@@ -77,6 +82,12 @@ export function openRun(directory: string, { name, count, room, seed }: RunName)
     closeSync(file);
     throw error;
   }
+}
+
+/** Opens a run that was just written, whose file need not be read again. */
+export function openWritten(directory: string, { words, ...run }: WrittenRun): Run {
+  const file = openSync(join(directory, run.name), 'r');
+  return { ...run, file, blocks: blocksOf(run.count), filter: new Filter(run.room, words) };
 }
 
 function readWhole(file: number, into: Buffer, at: number): void {
@@ -143,90 +154,142 @@ export function isIn(ids: Uint32Array, low: number, high: number): boolean {
   return ids[from * 2] === low && ids[from * 2 + 1] === high;
 }
 
-/** One write holds this many blocks. */
-const BLOCKS_PER_WRITE = 128;
+/** One read or write holds this many blocks: 256 KiB. */
+const BLOCKS_AT_ONCE = 64;
 
-/** Writes a run from fingerprints that come in order. */
+/**
+ * Reads the fingerprints of a run in order. It waits for the disk, so it is for a thread of its
+ * own.
+ */
+export class RunReader {
+  private readonly file: number;
+  private readonly blocks: number;
+  private readonly buffer = Buffer.from(new ArrayBuffer(BLOCKS_AT_ONCE * BLOCK_BYTES));
+  /** The blocks that were read, and those that were taken. */
+  private read = 0;
+  private taken = 0;
+
+  constructor(
+    directory: string,
+    private readonly run: RunName,
+  ) {
+    this.file = openSync(join(directory, run.name), 'r');
+    this.blocks = blocksOf(run.count);
+  }
+
+  /** The next block, which is valid until the next call; undefined at the end. */
+  next(): Uint32Array | undefined {
+    if (this.taken === this.blocks) return undefined;
+    if (this.taken === this.read) {
+      const count = Math.min(BLOCKS_AT_ONCE, this.blocks - this.read);
+      readWhole(this.file, this.buffer.subarray(0, count * BLOCK_BYTES), this.read * BLOCK_BYTES);
+      this.read += count;
+    }
+    const at = (this.taken % BLOCKS_AT_ONCE) * BLOCK_BYTES;
+    const ids = idsOf(this.run, this.buffer.subarray(at, at + BLOCK_BYTES), this.taken);
+    this.taken += 1;
+    return ids;
+  }
+
+  close(): void {
+    closeSync(this.file);
+  }
+}
+
+/** Writes a run from fingerprints that come in order. It waits for the disk, as a reader does. */
 export class RunWriter {
-  private readonly buffer = Buffer.from(new ArrayBuffer(BLOCKS_PER_WRITE * BLOCK_BYTES));
+  private readonly name = `run-${randomUUID()}`;
+  private readonly seed = randomInt(2 ** 32);
+  private readonly path: string;
+  private readonly file: number;
+  private readonly buffer = Buffer.from(new ArrayBuffer(BLOCKS_AT_ONCE * BLOCK_BYTES));
   private readonly words = new Uint32Array(this.buffer.buffer);
   private readonly filter: Filter;
   private readonly firsts: Uint32Array;
   private count = 0;
-  private written = 0;
-  private low: number | undefined;
-  private high: number | undefined;
+  /** Blocks that were begun. */
+  private blocks = 0;
+  /** Where the last block begins in `words`. */
+  private blockAt = 0;
+  /** How many fingerprints are in the last block. */
+  private inBlock = IDS_PER_BLOCK;
+  /** The last fingerprint: a field would be a new object for each large number. */
+  private readonly last = new Uint32Array(2);
 
-  private constructor(
-    private readonly file: FileHandle,
-    private readonly name: string,
+  /** @param room how many fingerprints may come */
+  constructor(
+    directory: string,
     private readonly room: number,
-    private readonly seed: number,
   ) {
+    this.path = join(directory, this.name);
+    this.file = openSync(this.path, 'wx');
     this.filter = new Filter(room);
     this.firsts = new Uint32Array(blocksOf(room) * 2);
   }
 
-  /** @param room how many fingerprints may come */
-  static async create(directory: string, room: number): Promise<RunWriter> {
-    const name = `run-${randomUUID()}`;
-    return new RunWriter(await open(join(directory, name), 'wx'), name, room, randomInt(2 ** 32));
-  }
-
-  /** Whether `flush` has to be called before the next `add`. */
-  get isFull(): boolean {
-    return this.count === (this.written + BLOCKS_PER_WRITE) * IDS_PER_BLOCK;
-  }
-
   /** A fingerprint that equals the one before is left out. */
   add(low: number, high: number): void {
-    if (low === this.low && high === this.high) return;
-    this.low = low;
-    this.high = high;
-    const inBlock = this.count % IDS_PER_BLOCK;
-    const number = (this.count - inBlock) / IDS_PER_BLOCK;
-    const at = ((number - this.written) * BLOCK_BYTES) / 4 + inBlock * 2;
-    this.words[at] = low;
-    this.words[at + 1] = high;
-    if (inBlock === 0) {
-      this.firsts[number * 2] = low;
-      this.firsts[number * 2 + 1] = high;
-    }
+    const { last, words } = this;
+    if (low === last[0] && high === last[1]) return;
+    if (this.inBlock === IDS_PER_BLOCK) this.beginBlock(low, high);
+    last[0] = low;
+    last[1] = high;
+    const at = this.blockAt + this.inBlock * 2;
+    words[at] = low;
+    words[at + 1] = high;
     this.filter.add(low, high);
+    this.inBlock += 1;
     this.count += 1;
   }
 
-  /** Writes the blocks that were filled. */
-  async flush(): Promise<void> {
-    const blocks = blocksOf(this.count) - this.written;
-    for (let i = 0; i < blocks; i += 1) {
-      const bytes = this.buffer.subarray(i * BLOCK_BYTES, (i + 1) * BLOCK_BYTES);
-      const ids = Math.min(IDS_PER_BLOCK, this.count - (this.written + i) * IDS_PER_BLOCK);
+  /** Completes the file and makes it durable. */
+  finish(): WrittenRun {
+    if (this.count > 0) this.write();
+    const { name, count, room, seed, blocks, filter } = this;
+    const firsts = this.firsts.slice(0, blocks * 2);
+    for (const [place, words] of [firsts, filter.words].entries()) {
+      const sum = Buffer.alloc(CHECKSUM_BYTES);
+      sum.writeUInt32LE(checksum(bytesOf(words), seed, blocks + place));
+      writeWhole(this.file, bytesOf(words));
+      writeWhole(this.file, sum);
+    }
+    fsyncSync(this.file);
+    closeSync(this.file);
+    return { name, count, room, seed, firsts, words: filter.words };
+  }
+
+  /** Ends the writing, and leaves no file. */
+  abandon(): void {
+    closeSync(this.file);
+    rmSync(this.path, { force: true });
+  }
+
+  private beginBlock(low: number, high: number): void {
+    if (this.blocks > 0 && this.blocks % BLOCKS_AT_ONCE === 0) this.write();
+    this.firsts[this.blocks * 2] = low;
+    this.firsts[this.blocks * 2 + 1] = high;
+    this.blockAt = ((this.blocks % BLOCKS_AT_ONCE) * BLOCK_BYTES) / 4;
+    this.blocks += 1;
+    this.inBlock = 0;
+  }
+
+  /** Writes the blocks in the buffer. All but the last one are full. */
+  private write(): void {
+    const first = this.blocks - 1 - ((this.blocks - 1) % BLOCKS_AT_ONCE);
+    for (let number = first; number < this.blocks; number += 1) {
+      const at = (number - first) * BLOCK_BYTES;
+      const bytes = this.buffer.subarray(at, at + BLOCK_BYTES);
+      const ids = number === this.blocks - 1 ? this.inBlock : IDS_PER_BLOCK;
       bytes.fill(0, ids * ID_BYTES, COUNT_AT);
       bytes.writeUInt32LE(ids, COUNT_AT);
-      bytes.writeUInt32LE(checksum(bytes.subarray(0, CHECKSUM_AT), this.seed, this.written + i), CHECKSUM_AT);
+      bytes.writeUInt32LE(checksum(bytes.subarray(0, CHECKSUM_AT), this.seed, number), CHECKSUM_AT);
     }
-    await this.file.appendFile(this.buffer.subarray(0, blocks * BLOCK_BYTES));
-    this.written += blocks;
+    writeWhole(this.file, this.buffer.subarray(0, (this.blocks - first) * BLOCK_BYTES));
   }
+}
 
-  /** Completes the file and makes it durable. */
-  async finish(): Promise<RunName> {
-    await this.flush();
-    const { name, count, room, seed, written } = this;
-    for (const [place, words] of [this.firsts.subarray(0, written * 2), this.filter.words].entries()) {
-      const sum = Buffer.alloc(CHECKSUM_BYTES);
-      sum.writeUInt32LE(checksum(bytesOf(words), seed, written + place));
-      await this.file.appendFile(bytesOf(words));
-      await this.file.appendFile(sum);
-    }
-    await this.file.sync();
-    await this.file.close();
-    return { name, count, room, seed };
-  }
-
-  /** Ends the writing. What was written is in no manifest, so the next start deletes it. */
-  abandon(): Promise<void> {
-    return this.file.close();
-  }
+function writeWhole(file: number, bytes: Buffer): void {
+  // A write may take a part only, and never more than 2 GB.
+  for (let done = 0; done < bytes.length;)
+    done += writeSync(file, bytes, done, Math.min(bytes.length - done, 2 ** 30));
 }

@@ -1,10 +1,11 @@
 import { DiskIndex } from '../../../src/dedup/disk-index';
+import { RunThread } from '../../../src/dedup/run-thread';
 
 export const IDENTITY = 'usage.session of shard 0';
 export const WINDOW = '2026-11';
 export const LANE = 'usage.session';
 /** Small, so that runs are written and merged all the time. */
-export const OPTIONS = { idsPerRun: 500 };
+export const IDS_PER_RUN = 500;
 
 /** The fingerprint of the event at each offset. */
 export function halvesAt(from: number, next: number): Uint32Array {
@@ -21,7 +22,10 @@ export const idsUpTo = (end: number): Uint32Array => halvesAt(0, end * 2);
 
 /** Adds to the index in a directory until it is killed, and prints how far it came. */
 async function grow(directory: string): Promise<void> {
-  const index = await DiskIndex.open(directory, IDENTITY, OPTIONS);
+  const index = await DiskIndex.open(directory, IDENTITY, {
+    thread: new RunThread(),
+    idsPerRun: IDS_PER_RUN,
+  });
   if (!index.contexts().has(WINDOW)) await index.begin(WINDOW, 'context', { [LANE]: 0 });
   for (;;) {
     const from = index.reached(WINDOW, LANE)!;
