@@ -7,6 +7,7 @@ import { topicName } from '../src/kafka/topics/topics';
 import type { Store } from '../src/redis/store';
 import { endsOfLog, initInstallation, openBenchStore } from './installation';
 import { peakBytes, startChild } from './processes';
+import { quantiles } from './quantiles';
 import { environment, newPrefix, startRedis } from './servers';
 import { lastMonth } from './workload';
 import { previousMonth } from '../src/rating/month';
@@ -93,11 +94,6 @@ export async function measureFreshness(
     await store.close();
     await redis.stop();
   }
-}
-
-function quantiles(values: readonly number[]): (share: number) => number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 }
 
 /** How long it took until Kafka had an event, and until it was in the total. */

@@ -69,6 +69,7 @@ function settingsHelp(command: Command): string {
   const all = Object.entries<Setting<unknown>>(SETTINGS);
   if (verb.parent) {
     const read = all.filter(([, { verbs }]) => verbs.includes(verb.name())).map(([name]) => name);
+    if (read.length === 0) return '';
     return `\nSettings, from the environment (\`tallyman --help\` describes them):\n${wrapped(read.join(' '))}`;
   }
   const width = Math.max(...all.map(([name]) => name.length));

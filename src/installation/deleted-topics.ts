@@ -8,7 +8,7 @@ import { readTopicIds } from '../redis/cursors';
 import { readCountingRecord } from './recorded-settings';
 
 export const DELETED_REMEDY =
-  'let KAFKA_BROKERS name the right Kafka, or restore the topic with its offsets; see TOPICS_MISSING in docs/operating/repair.md';
+  'set KAFKA_BROKERS to the right Kafka, or restore the topic with its offsets; see TOPICS_MISSING in docs/operating/repair.md';
 
 /**
  * The missing topics that this installation has used: its cursors belong to them, or Redis shows

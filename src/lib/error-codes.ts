@@ -74,7 +74,7 @@ export const ERRORS = {
     'Run the `npm install` that the message names, or install Tallyman without `--omit=optional`.',
   ),
   HEALTH_PORT_TAKEN: usage(
-    'The port of the health checks cannot be listened on.',
+    'Tallyman cannot listen on the port of the health checks.',
     'Set TALLYMAN_HEALTH_PORT to a free port.',
   ),
   MONTH_WITH_FOLLOW: usage(
@@ -93,7 +93,7 @@ export const ERRORS = {
   ),
   NO_PLAN: usage(
     'The catalog has no such plan on that day.',
-    'Run `tallyman catalog show` to see the plans that hold.',
+    'Run `tallyman catalog show` to see the plans that are in force.',
   ),
   NO_SCRATCH_SPACE: usage(
     'A recount cannot create its directory for scratch files.',
@@ -103,7 +103,7 @@ export const ERRORS = {
     'The invoice has no such line, or there are no events behind it.',
     'Run `tallyman invoices show INVOICE` to see its lines.',
   ),
-  PORT_TAKEN: failed('The port cannot be listened on.', 'Set TALLYMAN_PORT to a free port.'),
+  PORT_TAKEN: failed('Tallyman cannot listen on the port.', 'Set TALLYMAN_PORT to a free port.'),
   STATE_TAKEN: usage(
     'Another process uses this state directory.',
     'Give each `tallyman verify --follow` its own directory with `--state`.',
@@ -119,7 +119,7 @@ export const ERRORS = {
 
   // What is asked for does not exist
   NO_DEAD_LETTER: failed(
-    'There is no dead letter of that place.',
+    'There is no dead letter at that place.',
     'Run `tallyman dead-letters list` to see the places.',
   ),
   NO_INVOICE: failed('There is no such invoice.', 'Run `tallyman invoices list` to see the invoices.'),
@@ -198,7 +198,7 @@ export const ERRORS = {
   // This installation
   FEWER_SHARDS: failed(
     'The usage topics have fewer partitions than Redis has shards.',
-    'Let KAFKA_BROKERS name the Kafka that was counted, or restore its topics.',
+    'Set KAFKA_BROKERS to the Kafka that was counted, or restore its topics.',
   ),
   NOT_CO_PARTITIONED: failed(
     'The usage topics do not have the same number of partitions.',
@@ -226,7 +226,7 @@ export const ERRORS = {
   ),
   SHARDS_STALE: failed('Redis has lost its number of shards.', 'Run `tallyman init`.'),
   TOO_FEW_BROKERS: failed(
-    'Kafka has fewer running brokers than the topics shall have copies.',
+    'Kafka has fewer running brokers than the number of copies that each topic should have.',
     'Start the brokers that are down, or give `tallyman init --replication` a smaller number.',
   ),
   TOPICS_MISSING: failed(
@@ -235,7 +235,7 @@ export const ERRORS = {
   ),
   TOPIC_REPLACED: failed(
     'A topic was deleted and created again, or this is another Kafka.',
-    'Let KAFKA_BROKERS name the right Kafka, or restore the topic with its offsets.',
+    'Set KAFKA_BROKERS to the right Kafka, or restore the topic with its offsets.',
   ),
   TOPIC_AUTO_CREATED: failed(
     'A usage topic existed before `tallyman init`, with other settings than Tallyman needs. Nothing was created.',
@@ -401,10 +401,10 @@ export const ERRORS = {
   ),
   REDIS_IS_A_SENTINEL: failed(
     'REDIS_URL names a Redis Sentinel, which is not supported.',
-    'Let REDIS_URL name the primary or an address that moves with it, or use Redis Cluster.',
+    'Set REDIS_URL to the primary or an address that moves with it, or use Redis Cluster.',
   ),
   REDIS_LOADING: failed('Redis is still loading its data.', 'Wait, then run the command again.'),
-  REDIS_MASTER_DOWN: failed('Redis is a replica without its primary.', 'Let REDIS_URL name the primary.'),
+  REDIS_MASTER_DOWN: failed('Redis is a replica without its primary.', 'Set REDIS_URL to the primary.'),
   REDIS_MAY_EVICT: failed(
     'A full Redis would evict totals.',
     'Run `redis-cli -u "$REDIS_URL" CONFIG SET maxmemory-policy noeviction`, and set it in redis.conf.',
@@ -414,7 +414,7 @@ export const ERRORS = {
     'Redis is out of memory.',
     'Raise maxmemory, or run `tallyman close`: closing months that are due frees memory.',
   ),
-  REDIS_READ_ONLY: failed('Redis is a replica, which accepts no writes.', 'Let REDIS_URL name the primary.'),
+  REDIS_READ_ONLY: failed('Redis is a replica, which accepts no writes.', 'Set REDIS_URL to the primary.'),
   REDIS_REFUSED: failed('Redis refused a command.', 'Run `tallyman doctor`, which checks its settings.'),
   REDIS_SLOT_MOVES: failed(
     'A Redis Cluster is moving the slot of these keys to another node.',

@@ -113,8 +113,8 @@ async function examineLoss(context: Context, { empty }: RebuildOptions): Promise
   const { config } = context;
   const kafka = context.kafka();
   const store = await context.store();
-  const layout = await checkLayout(kafka, config.prefix);
   const counting = await checkCountingSettings(kafka, config);
+  const layout = await checkLayout(kafka, config.prefix, counting);
   const closes = [...(await readCloseRecords(kafka, config.prefix)).values()];
   const published = await monthsWithFrozenTotals(kafka, config.prefix);
   const empties = empty || (await isEmptying(store, layout.shards));

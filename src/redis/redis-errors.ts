@@ -51,7 +51,7 @@ function remedyOf(address: string, reason: string): string {
 export const sentinelRefused = (address: string): TallymanError =>
   new TallymanError(
     'REDIS_IS_A_SENTINEL',
-    `Redis at ${address} is a Sentinel, which this program does not follow to the primary. Let REDIS_URL name the ` +
+    `Redis at ${address} is a Sentinel, which this program does not follow to the primary. Set REDIS_URL to the ` +
       'primary, or an address that moves with it. Redis Cluster fails over without either.',
     { address },
   );
@@ -71,7 +71,7 @@ const REFUSALS: readonly (readonly [word: string, code: ErrorCode, problem: stri
     'Check the free space of its disk and its log; `tallyman doctor` shows which write failed',
   ],
   ['LOADING', 'REDIS_LOADING', 'is still loading its data', 'Wait until it has, and run the command again'],
-  ['READONLY', 'REDIS_READ_ONLY', 'is a replica, which takes no writes', 'Let REDIS_URL name the primary'],
+  ['READONLY', 'REDIS_READ_ONLY', 'is a replica, which takes no writes', 'Set REDIS_URL to the primary'],
   ['NOAUTH', 'REDIS_ACCESS', 'wants a password', 'Put it into REDIS_URL: redis://:<password>@<host>'],
   ['WRONGPASS', 'REDIS_ACCESS', 'refuses the user or the password', 'Correct them in REDIS_URL'],
   [
@@ -86,7 +86,7 @@ const REFUSALS: readonly (readonly [word: string, code: ErrorCode, problem: stri
     'is a cluster that is down',
     'Check it: redis-cli --cluster check <node>',
   ],
-  ['MASTERDOWN', 'REDIS_MASTER_DOWN', 'is a replica without its primary', 'Let REDIS_URL name the primary'],
+  ['MASTERDOWN', 'REDIS_MASTER_DOWN', 'is a replica without its primary', 'Set REDIS_URL to the primary'],
   [
     'NOREPLICAS',
     'REDIS_NO_REPLICAS',

@@ -164,7 +164,7 @@ function checkReplication(info: Facts, settings: Facts | undefined): Found[] {
       {
         level: 'error',
         problem: 'it is a replica: it refuses writes, and may show totals of some time ago',
-        remedy: 'let REDIS_URL name the primary',
+        remedy: 'set REDIS_URL to the primary',
       },
     ];
   }

@@ -51,12 +51,12 @@ beforeAll(async () => {
   );
   await tallyman.ok('projects', 'set', 'other', '--plan', 'build', '--from', `${lastMonth}-01`);
   await publishMonth(lastMonth, 20);
-  await tallyman.ok('consume', '--until-caught-up');
-  await tallyman.ok('close', lastMonth, '--grace', '0s');
   await publishMonth(month, 40);
   await publisher.publish(`${tallyman.prefix}.usage.session`, [
     { key: 'acme-voice', value: '{"no":"event"}' },
   ]);
+  await tallyman.ok('consume', '--until-caught-up');
+  await tallyman.ok('close', lastMonth, '--grace', '0s');
 
   const [port, healthPort] = [await freePort(), await freePort()];
   origin = `http://127.0.0.1:${port}`;

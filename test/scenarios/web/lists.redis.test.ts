@@ -148,16 +148,16 @@ describe('invoices', () => {
 
   test('a draft says what it lacks', async () => {
     await harness.count({
-      ...{ project: 'd-ship', month: '2026-06', day: '2026-06-30' },
+      ...{ project: 'd-ship', month: '2026-05', day: '2026-05-31' },
       usages: [{ meter: 'inference.stt', model: 'unheard/of', quantity: '1' }],
     });
-    const drafts = (await get('/v1/invoices', { month: '2026-06', status: 'draft' })).json<InvoicesPage>();
+    const drafts = (await get('/v1/invoices', { month: '2026-05', status: 'draft' })).json<InvoicesPage>();
     expect(drafts.invoices).toMatchObject([
-      { id: 'd-ship-2026-06', number: null, issuedAt: null, problem: { code: 'NO_PRICE' } },
+      { id: 'd-ship-2026-05', number: null, issuedAt: null, problem: { code: 'NO_PRICE' } },
     ]);
     expect(drafts.invoices[0]!.problem!.detail).toContain('inference.stt/unheard/of');
-    await harness.store.redis.hset(harness.store.keys.totals(1, '2026-06', 'd-ship'), 'agent.session', 'x');
-    expect(await idsOf({ month: '2026-06', status: 'held' })).toEqual(['d-ship-2026-06']);
+    await harness.store.redis.hset(harness.store.keys.totals(1, '2026-05', 'd-ship'), 'agent.session', 'x');
+    expect(await idsOf({ month: '2026-05', status: 'held' })).toEqual(['d-ship-2026-05']);
   });
 
   test('a status other than issued needs a month', async () => {

@@ -10,6 +10,8 @@ import { webHarness, type WebHarness } from '../../kit/web/web-harness';
 /** The page of a project while its usage changes. */
 
 const BILLING = '/projects/acme-voice/billing';
+/** Its amounts are expected to the cent, so no other test counts for it. */
+const ALONE = 'acme-alone';
 const PER_MINUTE_MAX = 20_000;
 
 let harness: WebHarness;
@@ -20,11 +22,11 @@ let page: Page;
 
 beforeAll(async () => {
   harness = await webHarness();
-  await sampleProject(harness, 'acme-voice');
+  for (const project of ['acme-voice', ALONE]) await sampleProject(harness, project);
   chromium = await startChromium({ viewport: { width: 1366, height: 768 } });
   origin = `http://127.0.0.1:${(harness.app.server.address() as AddressInfo).port}`;
   const times = { expiresAtMs: Date.now() + 3_600_000 };
-  const value = (await harness.cookie({ 'acme-voice': 'admin' }, times)).split('=')[1]!;
+  const value = (await harness.cookie({ 'acme-voice': 'admin', [ALONE]: 'admin' }, times)).split('=')[1]!;
   cookie = { name: 'tallyman_session', value, url: origin };
   await chromium.context.addCookies([cookie]);
   page = await chromium.context.newPage();
@@ -45,9 +47,9 @@ async function open(path = BILLING): Promise<void> {
 }
 
 /** A minute beyond the allowance costs a cent, and 19% tax. */
-const minutes = (count: number): Promise<void> =>
+const minutes = (count: number, project = 'acme-voice'): Promise<void> =>
   harness.count({
-    project: 'acme-voice',
+    project,
     usages: [{ meter: 'agent.session', quantity: String(count * 60) }],
   });
 const cost = (): Promise<string> => page.locator('[data-cost]').innerText();
@@ -57,7 +59,7 @@ const changesOf = async (before: string): Promise<string> => {
 };
 
 test('everything that shows a number follows; place, selection, focus and what is open stay', async () => {
-  await open();
+  await open(`/projects/${ALONE}/billing`);
   await page.locator('#more-allowances summary').click();
   await page.getByRole('link', { name: 'View Invoices' }).first().focus();
   await page.evaluate('scrollTo(0, 700)');
@@ -65,7 +67,7 @@ test('everything that shows a number follows; place, selection, focus and what i
   await page.evaluate(`window.marked = document.querySelector('#live-charges tbody tr')`);
   const before = await cost();
 
-  await minutes(100);
+  await minutes(100, ALONE);
   expect(await changesOf(before)).toBe('$169.44');
   const text = async (selector: string): Promise<string> =>
     (await page.locator(selector).innerText()).replace(/\s+/g, ' ');

@@ -55,7 +55,7 @@ function initCommand(): Command {
     .addHelpText(
       'after',
       `
-Change the file, check it, and let TALLYMAN_CATALOG name it.
+Change the file, check it, and set TALLYMAN_CATALOG to its path.
 
 Examples:
   tallyman catalog init catalog.json

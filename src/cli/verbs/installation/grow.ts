@@ -7,7 +7,11 @@ import { printJson, printLine } from '../../lib/output';
 export function verb(): Command {
   return new Command('grow')
     .description('Add partitions to the usage topics. Repeats of earlier events are still recognised.')
-    .requiredOption('--partitions <n>', 'how many partitions each usage topic shall have', positiveInteger)
+    .requiredOption(
+      '--partitions <n>',
+      'the number of partitions that each usage topic gets',
+      positiveInteger,
+    )
     .option('--dry-run', 'check everything, and change nothing')
     .option(
       '--accept-repeats',
@@ -18,12 +22,12 @@ export function verb(): Command {
       'after',
       `
 The number must be a multiple of the number of shards, which is the number of partitions that the installation began
-with. A project then stays in its shard, whatever its producers know of the new partitions. So consumers and producers
-may run meanwhile. All consumers must be of this version. They take the new partitions within seconds.
+with. A project then stays in its shard, even while some producers do not know the new partitions yet, so consumers and
+producers may keep running. All consumers must be of this version. They take on the new partitions within seconds.
 
-If it is killed, run it again. Partitions that somebody added with kafka-topics are taken over: until then consumers stop
-with PARTITIONS_ADDED. If their number is not a multiple, a repeat of an event from before may count twice, and
---accept-repeats says that this is known.
+If it is killed, run it again. If somebody added partitions with kafka-topics, consumers stop with PARTITIONS_ADDED until
+this command takes the partitions over. If their number is not a multiple, a repeat of an earlier event may count twice.
+--accept-repeats accepts that.
 
 Exits with 3 for a number that does not fit.
 

@@ -14,7 +14,7 @@ export function verb(): Command {
     .addHelpText(
       'after',
       `
-It asks the port of TALLYMAN_HEALTH_PORT, where consume, serve, gateway, bridge, alerts watch, verify --follow and any verb
+It queries TALLYMAN_HEALTH_PORT, on which consume, serve, gateway, bridge, alerts watch, verify --follow and any verb
 with --every answer.
 
 Examples:

@@ -31,7 +31,7 @@ export function verb(): Command {
     .addOption(
       new Option(
         '--timestamps <whose>',
-        'who dates the records of new usage topics: the broker, or the producer',
+        'whose timestamps the records of new usage topics keep: those of the broker, or of the producer',
       )
         .choices(['append', 'create'])
         .default('append'),

@@ -44,7 +44,7 @@ export function verb(): Command {
     .addHelpText(
       'after',
       `
-The figures come from measurements on two cores: docs/operating/sizing.md explains the model. The command asks neither Kafka nor Redis.
+The figures come from measurements on two cores: docs/operating/sizing.md explains the model. The command contacts neither Kafka nor Redis.
 
 Examples:
   tallyman size --events-per-second 200 --projects 20000
