@@ -52,7 +52,7 @@ export function describeError(error: unknown): TallymanError {
   if (syscall !== undefined && (path !== undefined || DISK_FAULTS.has(errno ?? '')))
     return new TallymanError(
       'FILE_UNUSABLE',
-      `${message}. Check the path, its permissions and the free space.`,
+      `${message}. ${FILE_REMEDIES[errno ?? ''] ?? 'Check the path, its permissions and the free space.'}`,
       { path },
       { cause: error },
     );
@@ -63,6 +63,13 @@ export function describeError(error: unknown): TallymanError {
     { cause: error },
   );
 }
+
+const FILE_REMEDIES: Readonly<Record<string, string>> = {
+  EEXIST: 'Name another path, or remove what is there.',
+  EISDIR: 'Name a file, not a folder.',
+  ENOENT: 'Create the folder, or correct the path.',
+  ENOTDIR: 'A part of the path is a file: correct the path.',
+};
 
 /** Node names no path where an open file is written. */
 const DISK_FAULTS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EROFS']);

@@ -71,3 +71,19 @@ test.each(['ENOSPC', 'EDQUOT', 'EIO'])('%s while an open file is written has a c
   expect(describeError(error)).toMatchObject({ code: 'FILE_UNUSABLE' });
   expect(describeError(Object.assign(error, { code: 'EBADF' }))).toMatchObject({ code: 'UNEXPECTED' });
 });
+
+test.each([
+  ['EEXIST', 'Name another path'],
+  ['EISDIR', 'Name a file'],
+  ['ENOENT', 'Create the folder'],
+  ['ENOTDIR', 'correct the path'],
+  ['EACCES', 'its permissions'],
+])('what to do about a path is said for %s', (code, remedy) => {
+  const error = Object.assign(new Error(`${code}: x, open '/none/x'`), {
+    ...{ code, syscall: 'open', path: '/none/x' },
+  });
+  expect(describeError(error)).toMatchObject({
+    code: 'FILE_UNUSABLE',
+    message: expect.stringContaining(remedy) as string,
+  });
+});
