@@ -28,6 +28,7 @@ export default tseslint.config(
   {
     files: ['src/**', 'consumers/**'],
     rules: {
+      'max-lines-per-function': ['error', 70],
       'no-restricted-syntax': [
         'error',
         ...[

@@ -63,6 +63,7 @@ export function registerApi(app: FastifyInstance, web: WebDependencies, streams:
   registerQuota(get, web);
   registerInvoiceList(get, web);
   registerInvoiceFiles(get, web);
+  registerInvoicePdf(get, web);
 }
 
 function registerUsage(get: Get, web: WebDependencies): void {
@@ -102,9 +103,7 @@ function registerUsage(get: Get, web: WebDependencies): void {
       const { project } = projectOf(request, 'member');
       const of = monthOf(web, request);
       const answer = usageAnswer(await readMonthView(web, project, of), undefined);
-      void reply
-        .type('text/csv; charset=utf-8')
-        .header('content-disposition', `attachment; filename="${project}-${of}-usage.csv"`);
+      asFile(reply, `${project}-${of}-usage.csv`);
       return sendConditional(request, reply, usageCsv(answer));
     },
   );
@@ -203,7 +202,6 @@ function registerInvoiceList(get: Get, web: WebDependencies): void {
 }
 
 function registerInvoiceFiles(get: Get, web: WebDependencies): void {
-  const turns = new FairQueue(PDFS_AT_ONCE);
   get(
     `/invoices/${INVOICE}`,
     {
@@ -231,9 +229,7 @@ function registerInvoiceFiles(get: Get, web: WebDependencies): void {
     },
     async (request: InvoiceRequest, reply) => {
       const { id, document } = await invoiceDocument(web, request);
-      void reply
-        .type('text/csv; charset=utf-8')
-        .header('content-disposition', `attachment; filename="${id}.csv"`);
+      asFile(reply, `${id}.csv`);
       return sendConditional(
         request,
         reply,
@@ -241,7 +237,10 @@ function registerInvoiceFiles(get: Get, web: WebDependencies): void {
       );
     },
   );
+}
 
+function registerInvoicePdf(get: Get, web: WebDependencies): void {
+  const turns = new FairQueue(PDFS_AT_ONCE);
   get(
     `/invoices/${INVOICE}.pdf`,
     {
@@ -264,9 +263,7 @@ function registerInvoiceFiles(get: Get, web: WebDependencies): void {
           const pdf = await web.pdfs.render(document);
           if (pdf === undefined)
             throw new ProblemError('RATE_LIMITED', 'Too many PDFs are being made.', { 'retry-after': '5' });
-          void reply
-            .type('application/pdf')
-            .header('content-disposition', `attachment; filename="${id}.pdf"`);
+          asFile(reply, `${id}.pdf`);
           return pdf;
         } finally {
           end();
@@ -274,6 +271,12 @@ function registerInvoiceFiles(get: Get, web: WebDependencies): void {
       });
     },
   );
+}
+
+/** Lets a browser save the answer under a name, whose end decides its type. */
+export function asFile(reply: FastifyReply, name: string): void {
+  const type = name.endsWith('.pdf') ? 'application/pdf' : 'text/csv; charset=utf-8';
+  void reply.type(type).header('content-disposition', `attachment; filename="${name}"`);
 }
 
 /** The requested month, by default the current one. A month that has not begun is refused. */

@@ -9,7 +9,7 @@ import { checkRebuilt } from '../../redis/rebuilding';
 import type { WebDependencies } from '../http/dependencies';
 import { ProblemError } from '../http/problems';
 import { isProjectId, opsSessionOf } from '../http/sessions';
-import { monthOf } from './api-routes';
+import { asFile, monthOf } from './api-routes';
 import { cursorOf, placeOfCursor, sendList } from './paging';
 import { file, json, month, problems, text, unchanged } from './schema-parts';
 
@@ -136,11 +136,10 @@ function registerInvoiceLines(app: FastifyInstance, web: WebDependencies): void 
       opsSessionOf(request);
       const of = monthOf(web, request);
       await checkRebuilt(web.store);
-      void reply
-        .type('text/csv; charset=utf-8')
+      asFile(reply, `invoices-${of}.csv`);
+      return reply
         .header('cache-control', 'no-store')
-        .header('content-disposition', `attachment; filename="invoices-${of}.csv"`);
-      return reply.send(Readable.from(monthCsv(web.store, of, request.query.plan)));
+        .send(Readable.from(monthCsv(web.store, of, request.query.plan)));
     },
   });
 }

@@ -69,7 +69,7 @@ test('a meter that is added to the table is rated, priced, and shown everywhere 
   expect(subjectOf(invoice, line!, () => new Map())).toMatchObject({ key: CAPTIONS, quantity: 120n });
   const totals = new Map([[CAPTIONS, 120n]]);
   const input = { totals, daily: new Map([[`2026-07-01/${CAPTIONS}`, 120n]]), catalog: { minorDigits: 2 } };
-  const view = { month: '2026-07', input, invoice, segments: [], quotas: [] } as unknown as MonthView;
+  const view = { month: '2026-07', input, invoice, pricingPeriods: [], quotas: [] } as unknown as MonthView;
   const { text } = usageChart(view, CAPTIONS, '');
   expect(text).toContain('Live captions by day, in minutes');
   expect(text).toContain('<title>1 July: 2 minutes</title');

@@ -12,10 +12,10 @@ function quotas(
   totals: Record<string, bigint>,
   { part = 0, daily = {} }: { part?: number; daily?: Record<string, bigint> } = {},
 ): Map<string, QuotaUsage> {
-  const segments = termsOfMonth(builtInCatalog, plans, month);
+  const pricingPeriods = termsOfMonth(builtInCatalog, plans, month);
   const stored = { totals: new Map(Object.entries(totals)), daily: new Map(Object.entries(daily)) };
   const usage = usageOfMonth(month, new Map([[month, stored]]));
-  const answer = quotaUsage(builtInCatalog, segments[part]!, usage, segments.length === 1);
+  const answer = quotaUsage(builtInCatalog, pricingPeriods[part]!, usage, pricingPeriods.length === 1);
   return new Map(answer.map((quota) => [quota.name, quota]));
 }
 
