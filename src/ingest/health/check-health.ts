@@ -82,7 +82,7 @@ function partitionProblem(one: PartitionPosition, stuckAfterMs: number): HealthP
     return { code: 'CURSOR_PAST_LOG_END', subject, detail };
   }
   if (cursor === end) return undefined;
-  const waits = `${end - cursor} offsets wait between the cursor, ${cursor}, and the log's end, ${end}`;
+  const waits = `${end - cursor} ${end - cursor === 1 ? 'offset waits' : 'offsets wait'} between the cursor, ${cursor}, and the log's end, ${end}`;
   const still = `nothing has moved for ${seconds(stillMs)} s`;
   if (cursor >= stable) {
     const detail = `${waits}: a transaction that began at ${stable} is open, and ${still}`;

@@ -14,8 +14,11 @@ declare module 'fastify' {
     tokenAnswer: TokenAnswer | undefined;
     /** Whether the session goes on, as far as is known. Signing out ends streams that are open. */
     isStillGood: () => Promise<boolean>;
-    /** The proof that a form of this session must carry; empty without a session. */
-    formProof: string;
+    /**
+     * The proof that a form of this session must carry; empty without a cookie. It is computed for
+     * each page that asks for it, and for no other request.
+     */
+    readonly formProof: string;
   }
 }
 
@@ -36,7 +39,12 @@ export function registerSessions(
 ): void {
   app.decorateRequest('tokenAnswer', undefined);
   app.decorateRequest('isStillGood', () => Promise.resolve(false));
-  app.decorateRequest('formProof', '');
+  app.decorateRequest('formProof', {
+    getter(this: FastifyRequest) {
+      const cookie = this.headers.authorization === undefined ? cookieOf(this) : undefined;
+      return cookie === undefined ? '' : masked(formProofOf(authSecret, cookie));
+    },
+  });
   const readToken = async (request: FastifyRequest): Promise<TokenAnswer | undefined> => {
     const { authorization } = request.headers;
     if (authorization !== undefined) {
@@ -49,8 +57,6 @@ export function registerSessions(
   };
   app.addHook('onRequest', async (request) => {
     request.tokenAnswer = await readToken(request);
-    const cookie = request.headers.authorization === undefined ? cookieOf(request) : undefined;
-    if (cookie !== undefined) request.formProof = masked(formProofOf(authSecret, cookie));
     request.isStillGood = async () => {
       const again = await readToken(request);
       return again?.ok === true || again?.reason === 'unchecked';

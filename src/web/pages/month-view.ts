@@ -1,5 +1,10 @@
 import { parseCopy } from '../../lib/document';
-import { buildInvoice, type InvoiceInput, type OverQuota } from '../../billing/invoice/build-invoice';
+import {
+  buildInvoice,
+  type InvoiceInput,
+  type InvoiceOutcome,
+  type OverQuota,
+} from '../../billing/invoice/build-invoice';
 import { creditBalance } from '../../billing/invoice/credits';
 import { forecastUsage } from '../../billing/invoice/forecast';
 import type { Invoice } from '../../billing/invoice/invoice';
@@ -34,10 +39,10 @@ export interface MonthView {
   /** The issued invoice, or the one that would be issued now. */
   readonly invoice: Invoice;
   /**
-   * The project's correction credits, before an invoice that is not issued yet; undefined if there
-   * are none.
+   * The project's correction credits: what is left after the month's invoice, and what it takes of
+   * them if it is not issued yet; undefined if there are none.
    */
-  readonly creditBalance: string | undefined;
+  readonly credit: { readonly left: string; readonly applied: string | undefined } | undefined;
   /** The same of the month's credit note. */
   readonly creditNote: Invoice | undefined;
   /** The invoice at the current pace; undefined for a month that is over or has only just begun. */
@@ -86,7 +91,7 @@ async function readMonthViewOf(
       quotaUsage(catalog, pricingPeriod, usage, pricingPeriods.length === 1),
     ),
     invoice: issued ?? outcome.invoice,
-    creditBalance: heldCredit(input, issued),
+    credit: creditOf(input, issued, outcome),
     creditNote: parsed(creditNoteJson) ?? (issued === undefined ? outcome.creditNote : undefined),
     forecast:
       issued === undefined
@@ -108,12 +113,20 @@ function pricingPeriodsOf({ catalog, plans, month }: InvoiceInput): readonly Pri
   }
 }
 
-function heldCredit(
+function creditOf(
   { month, catalog, credits = [], issued = [] }: InvoiceInput,
   own: Invoice | undefined,
-): string | undefined {
-  const balance = creditBalance(month, credits, own === undefined ? issued : [...issued, own]);
-  return balance.isZero() ? undefined : balance.toFixed(catalog.minorDigits);
+  { status, invoice }: InvoiceOutcome,
+): MonthView['credit'] {
+  const digits = catalog.minorDigits;
+  if (own !== undefined) {
+    const left = creditBalance(month, credits, [...issued, own]);
+    return left.isZero() ? undefined : { left: left.toFixed(digits), applied: undefined };
+  }
+  const before = creditBalance(month, credits, issued);
+  if (before.isZero()) return undefined;
+  const left = status === 'nothing_due' ? before : creditBalance(month, credits, [...issued, invoice]);
+  return { left: left.toFixed(digits), applied: before.minus(left).toFixed(digits) };
 }
 
 function forecastOf(input: InvoiceInput, startMs: number, endMs: number, nowMs: number): Invoice | undefined {

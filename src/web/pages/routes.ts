@@ -178,7 +178,7 @@ export function sendProblemPage(
   return sendPage(
     reply,
     page(
-      { title, session, formProof: request.formProof },
+      { title, ...(session !== undefined && { session, formProof: request.formProof }) },
       html`<div class="alone">
         <h1>${title}</h1>
         ${status === 401 && howToSignIn(code)}

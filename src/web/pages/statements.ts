@@ -79,12 +79,12 @@ async function readStatementsOf(
     }
     if (month < catalogStart(catalog)) break;
     const terms = { store, calendar, catalog, month, issuedAt: new Date(nowMs()).toISOString() };
-    const input =
-      month === read?.month ? (await read.view).input : await readInvoiceInput(terms, project, null);
+    const view = month === read?.month ? await read.view : undefined;
+    const input = view?.input ?? (await readInvoiceInput(terms, project, null));
     if (input.totals.size === 0 && !planned.some((from) => from <= month) && month !== current) continue;
-    const { status, invoice } = buildInvoice(input);
+    const { status, invoice } = view ?? buildInvoice(input);
     const { total, currency } = invoice;
-    const isSettled = closes.has(month) && status !== 'issued';
+    const isSettled = closes.has(month) && (status === 'draft' || status === 'nothing_due');
     const unsettled = month < current ? 'closing' : 'open';
     statements.push({ month, status: isSettled ? status : unsettled, total, currency });
   }

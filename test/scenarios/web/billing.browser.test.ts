@@ -30,6 +30,7 @@ let chromium: Chromium;
 let origin: string;
 const children: ChildProcess[] = [];
 let published = 0;
+const BAD_EVENTS = 137;
 
 beforeAll(async () => {
   await needTestProgram({ command: 'pdftotext', versionArgument: '-v', debianPackage: 'poppler-utils' });
@@ -52,9 +53,10 @@ beforeAll(async () => {
   await tallyman.ok('projects', 'set', 'other', '--plan', 'build', '--from', `${lastMonth}-01`);
   await publishMonth(lastMonth, 20);
   await publishMonth(month, 40);
-  await publisher.publish(`${tallyman.prefix}.usage.session`, [
-    { key: 'acme-voice', value: '{"no":"event"}' },
-  ]);
+  await publisher.publish(
+    `${tallyman.prefix}.usage.session`,
+    Array.from({ length: BAD_EVENTS }, () => ({ key: 'acme-voice', value: '{"no":"event"}' })),
+  );
   await tallyman.ok('consume', '--until-caught-up');
   await tallyman.ok('close', lastMonth, '--grace', '0s');
 
@@ -62,7 +64,12 @@ beforeAll(async () => {
   origin = `http://127.0.0.1:${port}`;
   children.push(
     spawn(process.execPath, [CLI, 'serve'], {
-      env: { ...tallyman.env, TALLYMAN_PORT: String(port), TALLYMAN_HEALTH_PORT: String(healthPort) },
+      env: {
+        ...tallyman.env,
+        TALLYMAN_STUCK_AFTER: '1s',
+        TALLYMAN_PORT: String(port),
+        TALLYMAN_HEALTH_PORT: String(healthPort),
+      },
     }),
   );
   children.push(tallyman.start('consume'));
@@ -236,10 +243,57 @@ test('whoever runs the installation sees lag, dead letters, spend and months', a
   expect(new URL(page.url()).pathname).toBe('/ops');
   await page.getByText('schema_violation').first().waitFor();
   await page.getByRole('link', { name: 'acme-voice' }).waitFor();
+  for (const name of ['Lag', 'Lag by partition', 'Top projects'])
+    expect(await page.getByRole('heading', { name, exact: true }).count()).toBe(1);
   expect(await page.getByText('Closed', { exact: true }).count()).toBeGreaterThan(0);
   expect(await axeFindings(page)).toEqual([]);
   await screenshot(page, 'ops', 1300);
-  await page.setViewportSize({ width: 360, height: 780 });
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await screenshot(page, 'ops-dark', 1300);
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize({ width: 390, height: 780 });
   expect(await isTooWide(page)).toBe(false);
+  await screenshot(page, 'ops-phone', 1300);
+  await page.close();
+});
+
+test('before 137 dead letters are replayed, the page asks, and nothing happens until then', async () => {
+  const page = await signedIn('--role', 'ops');
+  await page.getByRole('button', { name: 'Replay all schema_violation' }).click();
+  expect(await page.locator('h1').innerText()).toBe(`Replay ${BAD_EVENTS} dead letters?`);
+  expect(await axeFindings(page)).toEqual([]);
+  await page.getByRole('link', { name: 'Cancel' }).click();
+  await page.getByRole('button', { name: 'Replay all schema_violation' }).click();
+  await page.getByRole('button', { name: `Replay ${BAD_EVENTS} dead letters` }).click();
+  // They would be rejected again.
+  expect((await page.locator('.cards').innerText()).replace(/\s+/g, ' ')).toMatch(
+    /Published again 0 .*Not published 137/,
+  );
+  await page.close();
+});
+
+test('a partition that is not read is marked with its lag, what it means and what it needs', async () => {
+  const consumer = children.pop()!;
+  const ended = new Promise((resolve) => consumer.once('close', resolve));
+  consumer.kill('SIGTERM');
+  await ended;
+  await publish('agent', nowMs, { durationMs: 60_000 });
+  const page = await signedIn('--role', 'ops');
+  const row = page.locator('tr', { hasText: /usage\.agent/ });
+  await eventually(
+    async () => {
+      await page.reload();
+      return /stuck \d+ s\s+1\b/.test(await row.innerText());
+    },
+    { timeoutMs: 90_000 },
+  );
+  const problem = page.locator('.problem', { hasText: 'PARTITION_UNREAD' });
+  await eventually(async () => {
+    await page.reload();
+    return (await problem.count()) === 1;
+  });
+  expect(await problem.innerText()).toMatch(
+    /Nobody reads a partition\s+.* Start consumers for the topic: tallyman consume\.\s+.* 1 offset waits/,
+  );
   await page.close();
 });

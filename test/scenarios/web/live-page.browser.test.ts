@@ -166,7 +166,7 @@ test('too many pages are told so, and a page whose session has ended', async () 
     { timeoutMs: 60_000 },
   );
   await page.goto(`${origin}${BILLING}`);
-  await page.getByText('Too many of your pages are open').waitFor();
+  await page.getByText('Too many requests, so this page is not updated now.').waitFor();
   for (const hangUp of leave) hangUp();
   await chromium.context.clearCookies();
   await page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);

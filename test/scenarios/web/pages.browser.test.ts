@@ -11,9 +11,13 @@ import { webHarness, type WebHarness } from '../../kit/web/web-harness';
 /** The pages in a browser at a fixed time, with Redis and without Kafka. */
 
 const LAPTOP = { width: 1366, height: 768 };
+const LAPTOPS = [LAPTOP, { width: 1440, height: 900 }];
 const PHONE = { width: 390, height: 780 };
 const HEBREW = 'אקמה קול בע"מ';
 const MODELS = 200;
+/** Words that were on these pages, and that people do not use. */
+const ODD_WORDS =
+  /as it began|included quantit|beyond it|charged now|terms of your own|no such thing|dearest|behind the log|\d %/i;
 const UNFOLD = "document.querySelectorAll('main details').forEach((details) => (details.open = true))";
 const BILLING = '/projects/acme-voice/billing';
 
@@ -75,6 +79,7 @@ async function manyOfEverything(project: string): Promise<void> {
     quantity: String(60 + i),
   }));
   usages.push({ meter: 'inference.stt', model: 'deepgram/nova-3', quantity: '90000' });
+  usages.push({ meter: 'session.sip.us_toll_free', quantity: '60' });
   await harness.count({ project, usages });
 }
 
@@ -85,8 +90,35 @@ test('on a laptop the cost comes first, and View Invoices is in the first screen
     ...['Charges so far', 'Statements', 'Over or near the allowance', 'Cost by day'],
     ...['Charges so far, by line', 'This usage on other plans', 'Billing details'],
   ]);
-  const { y, height } = (await page.getByRole('link', { name: 'View Invoices' }).first().boundingBox())!;
-  expect(y + height).toBeLessThan(LAPTOP.height);
+  for (const laptop of LAPTOPS) {
+    await page.setViewportSize(laptop);
+    const { y, height } = (await page.getByRole('link', { name: 'View Invoices' }).first().boundingBox())!;
+    expect(y + height).toBeLessThan(laptop.height);
+  }
+  const icon = await page.locator('link[rel=icon]').getAttribute('href');
+  const type = await page.evaluate(`fetch('${icon}').then(({ headers }) => headers.get('content-type'))`);
+  expect(type).toBe('image/svg+xml');
+});
+
+test('a bar that is full has one colour over its whole height', async () => {
+  await open(BILLING);
+  const bar = page.locator('#live-allowances meter:visible').first();
+  expect(await bar.getAttribute('value')).toBe('1000');
+  const picture = `data:image/png;base64,${(await bar.screenshot()).toString('base64')}`;
+  const blank = await chromium.context.newPage();
+  /** The colours down its middle, and of the card below it where the bar ends within a pixel. */
+  const colours = await blank.evaluate<string[]>(`(async () => {
+    const image = Object.assign(new Image(), { src: '${picture}' });
+    await image.decode();
+    const canvas = new OffscreenCanvas(image.width, image.height).getContext('2d');
+    canvas.drawImage(image, 0, 0);
+    const { data } = canvas.getImageData(image.width >> 1, 0, 1, image.height);
+    return Array.from({ length: image.height }, (_, y) => data.slice(4 * y, 4 * y + 3).join());
+  })()`);
+  await blank.close();
+  expect(colours.filter((colour) => colour !== '255,255,255')).toEqual(
+    Array.from({ length: 8 }, () => '215,73,63'),
+  );
 });
 
 test('the cost is a sum, against the budget, the forecast and the last month', async () => {
@@ -97,7 +129,8 @@ test('the cost is a sum, against the budget, the forecast and the last month', a
   expect(cost).toMatch(/Forecast \$389\.38 At the current pace/);
   expect(cost).toMatch(/Last month \$343\.05 June 2026/);
   expect(cost).toMatch(/Inference credits left \$0\.00 of \$5\.00 this month/);
-  expect(cost).toContain('Ship $50.00 per month, 11 allowances');
+  expect(cost).toContain('Credit left $0.00 $10.00 applied to this month');
+  expect(cost).toContain('Ship plan: $50.00 per month, 11 allowances');
 });
 
 test('what is over or near its allowance is there, and the rest is folded', async () => {
@@ -113,6 +146,9 @@ test('what is over or near its allowance is there, and the rest is folded', asyn
   expect(await main()).toMatch(/Agent session minutes\s+900 of 1,000 minutes\s+100 minutes left, 90% used/);
   await page.locator('#more-allowances summary').click();
   expect(await main()).toContain('Not included in your plan');
+  await open('/projects/wide/billing');
+  await page.locator('#more-allowances summary').click();
+  expect(await main()).toContain('Not included; billed per use');
   await open('/projects/agreed/billing');
   expect(await main()).toContain('Every allowance is less than 80% used.');
   expect(await main()).toContain('$400.00 per month, 11 allowances, custom pricing');
@@ -123,9 +159,11 @@ test('the chart is of the cost by product, or of a meter with what its allowance
   const chart = page.locator('#live-chart');
   expect((await chart.locator('.legend li').allInnerTexts()).map((name) => name.trim())).toEqual([
     ...['Covered by your plan', 'Agents', 'Realtime', 'Telephony', 'Inference'],
+    'Your plan covers usage up to here',
   ]);
   expect(await chart.locator('svg[role=img]').getAttribute('aria-label')).toMatch(/^Cost by product and day/);
-  expect(await chart.locator('svg .limit').count()).toBeGreaterThan(0);
+  expect(await chart.locator('svg[role=img] .limit').count()).toBeGreaterThan(0);
+  expect(await chart.locator('.axis .tick').allTextContents()).toEqual(['USD', '$24', '$12', '$0']);
   await page.getByLabel('Chart').selectOption('agent.session');
   await chart.getByText('Allowance used up').waitFor();
   expect(await chart.locator('svg[role=img]').getAttribute('aria-label')).toMatch(
@@ -140,6 +178,7 @@ test('charges are in groups with subtotals, with the price per unit', async () =
     ...['Plan $50.00', 'Agents $38.00', 'Realtime $21.08', 'Telephony $2.30', 'Inference $43.41'],
     ...['Credits −$15.00', 'Tax $28.46'],
   ]);
+  expect(await page.locator('.group table', { hasText: 'openai/gpt-4.1-mini' }).count()).toBe(1);
   const text = await page.locator('#live-charges').innerText();
   for (const price of ['$0.01 per minute', '$0.12 per GB', '$0.40 per 1M tokens', '$0.0048 per minute']) {
     expect(text).toContain(price);
@@ -187,6 +226,8 @@ test('an invoice has its seller and buyer, and its subtotal before its total', a
   await page.emulateMedia({ media: 'print' });
   expect(await page.getByText('Download PDF').isVisible()).toBe(false);
   expect(await page.getByText('Sign out').isVisible()).toBe(false);
+  await open('/projects/wide/billing'); // What is folded on the screen is on the paper.
+  expect(await page.locator('.group tbody tr:visible').count()).toBeGreaterThan(MODELS);
   await page.emulateMedia({ media: 'screen' });
 });
 
@@ -251,6 +292,7 @@ test.each([['light'], ['dark']] as const)('axe finds nothing in the %s', async (
     await open(path);
     await page.evaluate(UNFOLD);
     expect(await axeFindings(page)).toEqual([]);
+    expect(await main()).not.toMatch(ODD_WORDS);
   }
   await page.setViewportSize(PHONE);
   await open(BILLING);

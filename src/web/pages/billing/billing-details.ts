@@ -18,7 +18,7 @@ export function billingDetails(view: MonthView): Html {
         ${budget(view)}
       </div>
     </div>
-    <p class="note">To change these, contact your administrator.</p>
+    <p class="note">To change these, contact your provider.</p>
   </section>`;
 }
 

@@ -69,7 +69,8 @@ function heading(page: BillingPage): Html {
 function liveStatus(): Html {
   const signIn = html`Your session has ended, so this page is no longer updated.
     <a href="/">Sign in again</a>`;
-  const tooMany = 'Too many of your pages are open, so this one is not updated. Close some of the others.';
+  const tooMany =
+    'Too many requests, so this page is not updated now. If you have many pages open, close some of them.';
   const lost = 'Connection lost, so this page is not updated. Trying again every few seconds.';
   return html`<div role="status" id="live-status">
     <p class="notice" data-when="ended" hidden>${signIn}</p>

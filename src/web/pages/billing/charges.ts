@@ -37,6 +37,9 @@ export function charges({ invoice, creditNote, status }: MonthView): Html {
 export function lineList(invoice: Invoice, key: string): Html {
   if (invoice.lines.length === 0) return html`<p class="empty">Nothing yet.</p>`;
   return html`<div class="card lines">
+    <p class="columns" aria-hidden="true">
+      <span>Line</span>${COLUMNS.map(({ title }) => html`<span>${title}</span>`)}<span>Amount</span>
+    </p>
     ${lineGroups(invoice.lines).map((group, i) => lineGroup(group, invoice, `${key}-${i}`))}
     ${sums(invoice, key)}
   </div>`;
@@ -86,7 +89,10 @@ const byModel = (lines: readonly InvoiceLine[]): InvoiceLine[] =>
 const byAmount = (lines: readonly InvoiceLine[]): InvoiceLine[] =>
   lines.toSorted((a, b) => new Decimal(b.amount ?? 0).cmp(new Decimal(a.amount ?? 0)));
 
-/** Columns are labelled twice: the head is not shown on a phone, where each line is a card. */
+/**
+ * A table has a head for those who hear it. For the eye one head is above all groups, and on a
+ * phone each line is a card with labels.
+ */
 function lineTable(
   lines: readonly InvoiceLine[],
   invoice: Invoice,

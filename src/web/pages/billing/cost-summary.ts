@@ -26,7 +26,7 @@ export function costSummary({ view, lastMonth, budget }: CostSummary): Html {
         status === 'issued' &&
         html`<p class="note">Invoice ${invoice.number ?? ''}, issued on ${dateName(invoice.issuedAt)}</p>`
       }
-      ${budget !== undefined && againstBudget(view, budget)}
+      ${budget !== undefined && againstBudget(view, budget)} ${planLine(view)}
     </div>
     <dl class="facts">
       ${
@@ -37,7 +37,7 @@ export function costSummary({ view, lastMonth, budget }: CostSummary): Html {
         lastMonth !== undefined &&
         fact('Last month', live('last-month', money(lastMonth.total, currency)), monthName(lastMonth.month))
       }
-      ${creditLeft(view)} ${planFact(view)}
+      ${creditsLeft(view)}
     </dl>
   </section>`;
 }
@@ -97,7 +97,7 @@ export function bar(label: string, thousandths: number): Html {
   </meter>`;
 }
 
-function creditLeft({ quotas, creditBalance, invoice: { currency } }: MonthView): Html | false {
+function creditsLeft({ quotas, credit, invoice: { currency } }: MonthView): Html {
   const inference = quotas.findLast(({ meters, included }) => meters.length === 0 && hasQuantity(included));
   return html`${
     inference !== undefined &&
@@ -108,19 +108,23 @@ function creditLeft({ quotas, creditBalance, invoice: { currency } }: MonthView)
     )
   }
   ${
-    creditBalance !== undefined &&
+    credit !== undefined &&
     fact(
       'Credit left',
-      live('credit-balance', money(creditBalance, currency)),
-      'Applied to your next invoice',
+      live('credit', money(credit.left, currency)),
+      credit.applied === undefined
+        ? 'After this invoice'
+        : live('credit-applied', `${money(credit.applied, currency)} applied to this month`),
     )
   }`;
 }
 
-function planFact({ pricingPeriods, invoice, input, quotas }: MonthView): Html {
+function planLine({ pricingPeriods, invoice, input, quotas }: MonthView): Html {
   const plan = pricingPeriods.at(-1);
   if (plan === undefined) {
-    return fact('Plan', foreign(invoice.plan), 'The price list does not have this plan in this month');
+    return html`<p class="plan">
+      <b>${foreign(invoice.plan)} plan</b>: the price list does not have this plan in this month
+    </p>`;
   }
   const isCustom = inForce(input.plans.toSorted(byDay), plan.period.to)?.overrides !== undefined;
   const allowances = quotas.filter(
@@ -128,11 +132,8 @@ function planFact({ pricingPeriods, invoice, input, quotas }: MonthView): Html {
   );
   const fee = money(plan.fee.toFixed(input.catalog.minorDigits), invoice.currency);
   const count = `${allowances.length} ${allowances.length === 1 ? 'allowance' : 'allowances'}`;
-  return fact(
-    'Plan',
-    foreign(plan.planName),
-    [`${fee} per month`, count, ...(isCustom ? ['custom pricing'] : [])].join(', '),
-  );
+  const terms = [`${fee} per month`, count, ...(isCustom ? ['custom pricing'] : [])].join(', ');
+  return html`<p class="plan"><b>${foreign(plan.planName)} plan</b>: ${terms}</p>`;
 }
 
 const byDay = (a: { from: string }, b: { from: string }): number => (a.from < b.from ? -1 : 1);

@@ -3,10 +3,9 @@ import { html, live, type Html } from '../html';
 import { dayName } from '../number-text';
 import type { Day, Series, Stacks } from './daily-stacks';
 
-const WIDTH = 720;
-const HEIGHT = 240;
-const LEFT = 64;
-const BOTTOM = 26;
+/** What is vertical is in pixels; what is horizontal is a share of the width, which differs. */
+const HEIGHT = 220;
+const BOTTOM = 24;
 const TOP = 28;
 const ROOM = HEIGHT - TOP - BOTTOM;
 /** A day with usage is never invisible. */
@@ -60,6 +59,13 @@ const legend = (series: readonly Series[]): Html =>
           ${one.name}
         </li>`,
     )}
+    ${
+      series.some(({ isCovered }) => isCovered) &&
+      html`<li>
+        <svg viewBox="0 0 10 10" aria-hidden="true"><line class="limit" x2="10" y1="5" y2="5" /></svg>
+        Your plan covers usage up to here
+      </li>`
+    }
   </ul>`;
 
 /** The style sheet names the colours. */
@@ -69,44 +75,33 @@ function picture(chart: DailyChart): Html {
   const { title, stacks, short, unit } = chart;
   const { days } = stacks;
   const top = niceTop(days.reduce((most, { values }) => Decimal.max(most, sum(values)), zero));
-  return html`<svg
-    viewBox="0 0 ${WIDTH} ${HEIGHT}"
-    role="img"
-    aria-label="${title}; the table below lists the numbers"
-  >
-    <text class="tick" x="0" y="11">${unit}</text>
-    ${[top, top.div(2), zero].map((tick) => {
-      const y = HEIGHT - BOTTOM - heightOf(tick, top);
-      return html`<line class="grid" x1="${LEFT}" x2="${WIDTH}" y1="${y}" y2="${y}" /><text
-          class="tick"
-          x="${LEFT - 8}"
-          y="${y + 4}"
-          text-anchor="end"
-          >${short(tick)}</text
-        >`;
-    })}
-    ${days.map((_, i) => i % 5 === 0 && dayNumber(i, days.length))}
-    ${days.map((day, i) => live(`day-${i + 1}`, bars(day, i, top, chart), 'g'))} ${usedUpLine(stacks)}
-  </svg>`;
+  const ticks = [top, top.div(2), zero].map((tick) => ({ tick, y: HEIGHT - BOTTOM - heightOf(tick, top) }));
+  return html`<div class="plot">
+    <svg class="axis" aria-hidden="true">
+      <text class="tick" y="11">${unit}</text>
+      ${ticks.map(
+        ({ tick, y }) =>
+          html`<text class="tick" x="100%" y="${y + 4}" text-anchor="end">${short(tick)}</text>`,
+      )}
+    </svg>
+    <svg role="img" aria-label="${title}; the table below lists the numbers">
+      ${ticks.map(({ y }) => html`<line class="grid" x2="100%" y1="${y}" y2="${y}" />`)}
+      ${days.map((_, i) => i % 5 === 0 && dayNumber(i, days.length))}
+      ${days.map((day, i) => live(`day-${i + 1}`, bars(day, i, top, chart), 'g'))} ${usedUpLine(stacks)}
+    </svg>
+  </div>`;
 }
 
-/** The width of a day. */
-const stepOf = (days: number): number => (WIDTH - LEFT) / days;
+/** `days` of a month of `of` days, as a share of the width. */
+const share = (days: number, of: number): string => `${Math.round((10_000 * days) / of) / 100}%`;
 const tenths = (number: number): number => Math.round(number * 10) / 10;
 const heightOf = (value: Decimal, top: Decimal): number => tenths(value.div(top).times(ROOM).toNumber());
 
-const dayNumber = (i: number, days: number): Html =>
-  html`<text
-    class="tick"
-    x="${tenths(LEFT + stepOf(days) * (i + 0.5))}"
-    y="${HEIGHT - 6}"
-    text-anchor="middle"
-    >${i + 1}</text
-  >`;
+const dayNumber = (i: number, of: number): Html =>
+  html`<text class="tick" x="${share(i + 0.5, of)}" y="${HEIGHT - 6}" text-anchor="middle">${i + 1}</text>`;
 
 function bars({ day, values }: Day, i: number, top: Decimal, { stacks, exact }: DailyChart): Html {
   const { series, days } = stacks;
-  const step = stepOf(days.length);
   const named = values
     .map((value, at) => ({ value, name: series.length > 1 ? `${series[at]!.name} ` : '' }))
     .filter(({ value }) => !value.isZero());
@@ -116,37 +111,34 @@ function bars({ day, values }: Day, i: number, top: Decimal, { stacks, exact }: 
   return html`<title>${dayName(day)}: ${title}</title
     ><rect
       class="hit"
-      x="${tenths(LEFT + step * i)}"
+      x="${share(i, days.length)}"
       y="${TOP}"
-      width="${tenths(step)}"
+      width="${share(1, days.length)}"
       height="${ROOM}"
     />${values.map((value, at) => {
       if (value.lte(0)) return false;
       const height = Math.max(LEAST_HEIGHT, heightOf(value, top));
       y = tenths(y - height);
-      const x = tenths(LEFT + step * (i + 0.14));
-      const width = tenths(step * 0.72);
+      const [x, end] = [share(i + 0.14, days.length), share(i + 0.86, days.length)];
       return html`<rect
           class="bar ${colourOf(series[at]!)}"
           x="${x}"
           y="${y}"
-          width="${width}"
+          width="${share(0.72, days.length)}"
           height="${height}"
-        />${
-          series[at]!.isCovered &&
-          html`<line class="limit" x1="${x}" x2="${tenths(x + width)}" y1="${y}" y2="${y}" />`
-        }`;
+        />${series[at]!.isCovered && html`<line class="limit" x1="${x}" x2="${end}" y1="${y}" y2="${y}" />`}`;
     })}`;
 }
 
 /** At the end of the day on which the allowance was used up. */
 function usedUpLine({ days, usedUpOn: day }: Stacks): Html | false {
   if (day === undefined) return false;
-  const x = tenths(LEFT + stepOf(days.length) * (day + 1));
+  const x = share(day + 1, days.length);
   const isLate = day > days.length / 2;
   return html`<line class="limit" x1="${x}" x2="${x}" y1="4" y2="${HEIGHT - BOTTOM}" /><text
       class="tick"
-      x="${isLate ? x - 6 : x + 6}"
+      x="${x}"
+      dx="${isLate ? -6 : 6}"
       y="11"
       text-anchor="${isLate ? 'end' : 'start'}"
       >Allowance used up</text
@@ -168,5 +160,7 @@ const tableRow = ({ day, values }: Day, { stacks, exact }: DailyChart): Html =>
 function niceTop(most: Decimal): Decimal {
   if (most.lte(0)) return new Decimal(1);
   const power = new Decimal(10).pow(most.log(10).floor());
-  return [1, 2, 3, 4, 5, 6, 8, 10].map((factor) => power.times(factor)).find((top) => top.gte(most))!;
+  return [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10]
+    .map((factor) => power.times(factor))
+    .find((top) => top.gte(most))!;
 }

@@ -59,8 +59,8 @@ const table = (statements: readonly Statement[], project: string, key: string): 
       <tr>
         <th scope="col">Month</th>
         <th scope="col">Status</th>
-        <th scope="col"><span class="hidden">Invoices</span></th>
         <th scope="col" class="number">Total</th>
+        <th scope="col"><span class="hidden">Invoices</span></th>
       </tr>
     </thead>
     <tbody>
@@ -73,6 +73,7 @@ function row({ month, status, total, currency }: Statement, project: string, key
   return html`<tr>
     <th scope="row"><a href="/projects/${project}/billing?month=${month}">${monthName(month)}</a></th>
     <td><span class="status ${status}">${STATUS[status]}</span></td>
+    <td class="number money">${live(`${key}-total`, money(total, currency))}</td>
     <td class="documents">
       ${
         hasDocument &&
@@ -81,6 +82,5 @@ function row({ month, status, total, currency }: Statement, project: string, key
         >`
       }
     </td>
-    <td class="number money">${live(`${key}-total`, money(total, currency))}</td>
   </tr>`;
 }

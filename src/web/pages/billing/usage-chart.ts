@@ -34,7 +34,7 @@ export function usageChart(view: MonthView, asked: string | undefined, action: s
   if (choice === undefined) {
     return html`<section aria-labelledby="daily-title">
       <h2 id="daily-title">Usage by day</h2>
-      <p class="empty">No usage in ${monthName(view.month)} yet.</p>
+      <p class="empty">No usage in ${monthName(view.month)}.</p>
     </section>`;
   }
   return html`<section aria-labelledby="daily-title">
@@ -70,9 +70,12 @@ function chartOf(view: MonthView, cost: Stacks, choice: string): DailyChart {
   const { invoice, input } = view;
   const title = titleOf(choice);
   if (choice === COST) {
-    const exact = (value: Decimal): string =>
-      money(value.toFixed(input.catalog.minorDigits), invoice.currency);
-    const short = (value: Decimal): string => money(value.toFixed(), invoice.currency);
+    const { minorDigits } = input.catalog;
+    const withDigits = (value: Decimal, digits: number): string =>
+      money(value.toFixed(digits), invoice.currency);
+    const exact = (value: Decimal): string => withDigits(value, minorDigits);
+    const short = (value: Decimal): string =>
+      withDigits(value, value.isInteger() ? 0 : Math.max(minorDigits, value.decimalPlaces()));
     return { title: `${title} and day`, stacks: cost, exact, short, unit: invoice.currency };
   }
   const unit = plural(unitOf(splitMeterKey(choice).meter).name);

@@ -42,7 +42,7 @@ export function opsPage(view: OpsView, stuckAfterMs: number, formProof: string):
     </div>
     ${searchForm()} ${problems(view.health)}
     <div class="cards">
-      <div class="card strong">
+      <div class="card">
         <h2>Lag</h2>
         <p class="figure">${position === undefined ? 'unknown' : groupDigits(position.behind)}</p>
         <p class="note">

@@ -12,11 +12,11 @@ const ROWS_SHOWN = 200;
 /** A button that publishes a dead letter's event again, or those of all letters of a reason. */
 export function replayForm(asked: AskedReplay, formProof: string): Html {
   const [name, value, label] =
-    'place' in asked ? ['place', asked.place, asked.place] : ['reason', asked.reason, `all ${asked.reason}`];
+    'place' in asked ? ['place', asked.place, 'Replay'] : ['reason', asked.reason, 'Replay all'];
   return html`<form method="post" action="/ops/replay">
     <input type="hidden" name="proof" value="${formProof}" />
     <input type="hidden" name="${name}" value="${value}" />
-    <button class="action">Replay<span class="hidden"> ${label}</span></button>
+    <button class="action">${label}<span class="hidden"> ${value}</span></button>
   </form>`;
 }
 
@@ -24,7 +24,7 @@ export function replayForm(asked: AskedReplay, formProof: string): Html {
 export function confirmPage(reason: string, { waiting, confirmed }: ReplayQuestion, formProof: string): Html {
   const now = Math.min(waiting, LETTERS_MAX);
   return html`<p class="back"><a href="/ops">Back to the installation</a></p>
-    <p class="eyebrow">all ${reason}</p>
+    <p class="eyebrow">Reason: ${reason}</p>
     <h1>Replay ${groupDigits(now)} dead letters?</h1>
     ${
       confirmed !== undefined &&
@@ -59,10 +59,10 @@ export function replayPage(asked: AskedReplay, { report, left, idsForgotten }: R
     ...report.incomplete.map(({ place, detail }) => ({ place, reason: 'incomplete', detail })),
   ];
   return html`<p class="back"><a href="/ops">Back to the installation</a></p>
-    <p class="eyebrow">${'place' in asked ? asked.place : `all ${asked.reason}`}</p>
+    <p class="eyebrow">${'place' in asked ? asked.place : `Reason: ${asked.reason}`}</p>
     <h1>Replay</h1>
     <div class="cards">
-      <div class="card strong">
+      <div class="card">
         <h2>Published again</h2>
         <p class="figure">${groupDigits(report.replayed)}</p>
         <p class="note">Each counts once, however often it is published.</p>
