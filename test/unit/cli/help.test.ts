@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { commandTree } from '../../../src/cli/lib/command-tree';
 import { createProgram } from '../../../src/cli/program';
 import type { Command } from 'commander';
@@ -19,6 +20,12 @@ test.each(verbs.map(({ path, command }) => [path, command] as const))(
     expect(examples).toContain(`tallyman ${path}`);
   },
 );
+
+test('the README names every verb', () => {
+  const readme = readFileSync('README.md', 'utf8');
+  const named = new Set([...readme.matchAll(/^\| (`.*`) \|/gm)].flatMap(([, row]) => row!.match(/[a-z-]+/g)));
+  expect(verbs.map(({ path }) => path).filter((path) => !path.includes(' ') && !named.has(path))).toEqual([]);
+});
 
 test.each([
   [['invoises'], 'Did you mean invoices?'],

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { consumerNamed, consumerNames } from '../../../consumers';
 import { decodeEvent, type Decoded } from '../../../consumers/decode/decode-event';
@@ -15,19 +16,22 @@ function isBeyondSchemas(decoded: Decoded): boolean {
 }
 
 const ATTRIBUTES = ['specversion', 'id', 'source', 'type', 'subject', 'time', 'data', 'data_base64', 'extra'];
+/** Every field that a schema names, so that a check which forgets a new one is found. */
+function fieldsIn(schema: unknown): string[] {
+  if (typeof schema !== 'object' || schema === null) return [];
+  const { properties = {} } = schema as { properties?: object };
+  return [...Object.keys(properties), ...Object.values(schema).flatMap(fieldsIn)];
+}
+const schemaOf = (name: string): object =>
+  JSON.parse(readFileSync(`schemas/${name}.v1.json`, 'utf8')) as object;
 const DATA_FIELDS = [
-  ...['service', 'variant', 'direction', 'bytes', 'startedAt', 'endedAt', 'durationMs', 'recorded'],
-  ...[
-    'observabilityEvents',
-    'kind',
-    'model',
-    'inputTokens',
-    'cachedInputTokens',
-    'outputTokens',
-    'characters',
-    'extra',
-  ],
-];
+  ...new Set(
+    ['usage-event', ...consumerNames.map((name) => `usage.${name}`)].flatMap((name) =>
+      fieldsIn(schemaOf(name)),
+    ),
+  ),
+  'extra',
+].filter((field) => field === 'extra' || !ATTRIBUTES.includes(field));
 
 const integers = fc.oneof(
   fc.nat(),
