@@ -19,6 +19,7 @@ import { checkCursors, type CheckedCursors } from '../ingest/guards/check-cursor
 import type { CloseRecord } from '../../schemas/types';
 import { countDeadLetters, type DeadLetterCount } from '../dead-letters/dead-letters-of-month';
 import { followLedgers } from '../installation/ledgers/follow-ledger';
+import { checkLedgerEnds } from '../installation/ledgers/ledger-ends';
 import { freezeMonth } from './freeze-month';
 import { monthsWithFrozenTotals, publishFrozenTotals } from './frozen-totals';
 import { heldBesides, holdDiffering, type Difference } from './held/hold-differing';
@@ -82,6 +83,7 @@ export async function closeMonth(
     const missing = await view.catchUp();
     if (missing > 0) logger.warn({ month, missing }, 'restored records that only the ledger had');
   }
+  await checkLedgerEnds(kafka, store, prefix);
   const { record, guard } = await traced('close.freeze', { month }, () =>
     freezeMonth(dependencies, month, checked.topicIds, nowMs),
   );
@@ -112,11 +114,7 @@ export async function closeMonth(
       holds: [damaged.hold, ...(differing === undefined ? [] : [holdDiffering(differing, month)])],
       ledger: { publisher, topic: topicName(prefix, 'billing.invoices'), mayPublish },
     }),
-  ).catch(async (error: unknown) => {
-    // It may have missed one of them. The first error is the cause.
-    await invoices.doubt().catch(() => undefined);
-    throw error;
-  });
+  );
   progress.end();
   await mayPublish();
   await guard.remove();
@@ -126,6 +124,7 @@ export async function closeMonth(
   if (differing !== undefined) report.held.push(...heldBesides(report.held, differing, month));
   await noteIssued(dependencies, record, report);
   await closes.catchUp();
+  await checkLedgerEnds(kafka, store, prefix);
 
   for (let shard = 0; shard < checked.layout.shards; shard += 1) await forgetIds(store, shard);
   const deadLetters = await deadLettersOf(dependencies, month);

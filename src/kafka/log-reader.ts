@@ -23,6 +23,11 @@ export interface Fetched {
   readonly records: readonly LogRecord[];
   /** Where to continue. It is above `position` unless there was nothing to read. */
   readonly next: number;
+  /**
+   * The leader epoch of everything before `next`, because an answer ends where the epoch changes.
+   * Undefined if nothing was read, or the log does not hold it.
+   */
+  readonly leaderEpoch: number | undefined;
 }
 
 /** Fetches from given partitions, without a consumer group and without a position of its own. */
@@ -76,19 +81,23 @@ async function fetchOnce(cluster: Cluster, options: FetchOptions): Promise<Fetch
  */
 const MAX_ANSWER_BYTES = MAX_BATCH_BYTES;
 
+/** In a batch that no election dates. */
+const NO_EPOCH = -1;
+
 export async function unpackFrom(position: number, batches: readonly PackedBatch[]): Promise<Fetched> {
   const records: LogRecord[] = [];
   let next = position;
   let leftBytes = MAX_ANSWER_BYTES;
+  const leaderEpoch = batches[0]?.leaderEpoch;
   for (const batch of batches) {
-    if (leftBytes <= 0) break;
+    if (leftBytes <= 0 || batch.leaderEpoch !== leaderEpoch) break;
     const unpacked = await unpackBatch(batch);
     leftBytes -= unpacked.memoryBytes;
     // A batch is fetched whole, so it may begin before the position.
     for (const record of unpacked.records) if (record.offset >= position) records.push(record);
     next = Math.max(next, parseOffset(batch.offset) + 1);
   }
-  return { records, next };
+  return { records, next, leaderEpoch: leaderEpoch === NO_EPOCH ? undefined : leaderEpoch };
 }
 
 function notInLog({ topic, partition, position }: FetchOptions): TallymanError {

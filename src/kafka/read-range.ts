@@ -1,5 +1,6 @@
 import { TallymanError } from '../lib/errors';
 import type { KafkaClient } from './client';
+import type { Fetched } from './log-reader';
 import type { LogRecord } from './wire/record-batch';
 import { logRanges } from './topics/topics';
 
@@ -15,6 +16,8 @@ export interface RangeOptions {
   readonly fetchBytes?: number;
 }
 
+export type OnFetched = (fetched: Fetched) => Promise<void>;
+
 /** How long a broker may wait for records before it answers. */
 const MAX_WAIT_MS = 500;
 const FETCH_BYTES = 4 * 1_048_576;
@@ -27,10 +30,15 @@ const STALL_LIMIT_MS = 30_000;
  * Reads the committed records of a partition's range, about a thousand at a time. There is no
  * consumer group to join, to wait for, or to clean up.
  *
+ * @param onFetched called for each fetch that reads on, before its records are passed on
  * @throws TallymanError `EVENTS_GONE` if the log starts after `from`; `LOG_STALLED` if it ends, or
  *   holds an unfinished transaction, before `to`
  */
-export async function* readRange(client: KafkaClient, options: RangeOptions): AsyncGenerator<LogRecord[]> {
+export async function* readRange(
+  client: KafkaClient,
+  options: RangeOptions,
+  onFetched?: OnFetched,
+): AsyncGenerator<LogRecord[]> {
   const { topic, partition, from, to, fetchBytes = FETCH_BYTES } = options;
   const reader = await client.reader();
   let position = from;
@@ -42,8 +50,10 @@ export async function* readRange(client: KafkaClient, options: RangeOptions): As
       maxBytes: fetchBytes,
     });
     const { next } = fetched;
-    if (next > position) progressAt = performance.now();
-    else if (performance.now() - progressAt > STALL_LIMIT_MS) {
+    if (next > position) {
+      progressAt = performance.now();
+      await onFetched?.(fetched);
+    } else if (performance.now() - progressAt > STALL_LIMIT_MS) {
       throw new TallymanError(
         'LOG_STALLED',
         `${topic} partition ${partition} shows nothing from offset ${position} on, although it should reach ${to}: ` +

@@ -285,8 +285,9 @@ export const ERRORS = {
     'Run `tallyman rebuild` again. It continues where it stopped.',
   ),
   LOG_DIVERGED: failed(
-    'The log has lost events that were counted, and others have their offsets: its leader was elected uncleanly.',
-    'Restore the topic with its offsets. Otherwise run `tallyman doctor`, which shows how to count on; the operations guide ' +
+    'A log has lost events that were counted, or a ledger has lost records that were read, and others have their offsets: its ' +
+      'leader was elected uncleanly.',
+    'Restore the topic with its offsets. Otherwise run `tallyman doctor`, which shows how to go on; the operations guide ' +
       'describes what each way bills.',
   ),
   LOG_STALLED: failed(

@@ -87,6 +87,8 @@ export interface Keys {
   readonly projectsShown: string;
   /** String: how far `closes` shows its ledger. It is in the slot of `closes`. */
   readonly closesShown: string;
+  /** Hash: ledger without a view -> how far it was seen: see ledger-ends.ts. */
+  readonly ledgerEnds: string;
   /** String: how far the invoices show their ledger. It is not used on a cluster. */
   readonly invoicesShown: string;
   /** Hashes, on a cluster only: which invoices Redis shows. See invoice-index.ts. */
@@ -107,7 +109,7 @@ export interface Keys {
 
 /** What may follow the prefix in a key of this installation. */
 const OWN_KEY =
-  /^(usage:(\{\d+\}:|(shards|topics|rebuilding|generation|evicted)$)|billing:((projects|closes|verified|invoices-shown)$|shown:\{|invoices:|invoiced:))/;
+  /^(usage:(\{\d+\}:|(shards|topics|rebuilding|generation|evicted)$)|billing:((projects|closes|verified|invoices-shown|ledger-ends)$|shown:\{|invoices:|invoiced:))/;
 
 /** Enough to spread them over the masters, and few enough to read their positions each second. */
 const INVOICE_INDEXES = 64;
@@ -153,6 +155,7 @@ export function createKeys(prefix: string): Keys {
     closes: `${root}billing:closes`,
     closesShown: shownKey(`${root}billing:closes`),
     verified: `${root}billing:verified`,
+    ledgerEnds: `${root}billing:ledger-ends`,
     invoicesShown: `${root}billing:invoices-shown`,
     invoiceIndexes: Array.from({ length: INVOICE_INDEXES }, (_, i) => shownKey(`${root}invoices-${i}`)),
     invoicesCompared: shownKey(`${root}invoices`),

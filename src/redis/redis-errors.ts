@@ -139,9 +139,11 @@ export function refusalOf(address: string, error: unknown): TallymanError | unde
     /^(?:Ready check failed: |Too many Cluster redirections\. Last error: (?:\w*Error: )?|-)*([A-Z]+)\b/.exec(
       text,
     )?.[1];
+  // What a script may not do is refused in other words than NOPERM.
+  const isDenied = /The user executing the script can't /.test(text);
   // A client of a cluster that is sent around: the nodes do not agree yet, as after a failover.
   if (word === 'MOVED' && text.startsWith('Too many')) return undefined;
-  const refusal = REFUSALS.find(([known]) => known === word);
+  const refusal = REFUSALS.find(([known]) => known === (isDenied ? 'NOPERM' : word));
   if (!refusal) return undefined;
   const [, code, problem, remedy] = refusal;
   const said = text.split('\n', 1)[0]!.replace(/\.$/, '');

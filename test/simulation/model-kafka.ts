@@ -167,7 +167,7 @@ export class ModelKafka {
           const next = Math.min(position + 5, log.end);
           if (next === position) process.world.passTime(500);
           const records = log.records(position, next).map(recordOf);
-          return { records, next };
+          return { records, next, leaderEpoch: undefined };
         }),
     };
     const client = {

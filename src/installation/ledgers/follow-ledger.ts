@@ -1,8 +1,8 @@
-import { TallymanError } from '../../lib/errors';
 import { createProgress } from '../../lib/progress';
 import type { KafkaClient } from '../../kafka/client';
 import { readLedgerRange } from '../../kafka/ledger/ledger';
-import { logRanges, topicName, type LogRange } from '../../kafka/topics/topics';
+import type { Fetched } from '../../kafka/log-reader';
+import { topicName, type LogRange } from '../../kafka/topics/topics';
 import { invoicesView } from '../../redis/views/invoices';
 import {
   beginning,
@@ -14,6 +14,8 @@ import {
   type ViewPosition,
 } from '../../redis/views/ledger-view';
 import type { Store } from '../../redis/store';
+import { readLedgerLog, wasHeldBefore } from './ledger-log';
+import { refusalOf, refused, type LedgerLog, type LedgerRefusal } from './ledger-refusal';
 
 /** Brings one view in Redis up to the end of its ledger. */
 export interface LedgerFollower {
@@ -22,31 +24,20 @@ export interface LedgerFollower {
    * shown.
    *
    * @returns how many keys Redis did not show before
-   * @throws TallymanError `TOPIC_REPLACED`, `CURSOR_PAST_LOG_END` or `EVENTS_GONE` if the ledger is
-   *   not the one that Redis has shown; `LEDGER_DAMAGED`
+   * @throws TallymanError `TOPIC_REPLACED`, `CURSOR_PAST_LOG_END`, `EVENTS_GONE` or `LOG_DIVERGED`
+   *   if the ledger is not the one that Redis has shown; `LEDGER_DAMAGED`
    */
   catchUp(): Promise<number>;
   /**
    * Whether everything that `catchUp` found is still there. A Redis that loses its tail loses view
    * and position together. If this is true, what was read in between was right.
+   *
+   * @throws TallymanError like `catchUp`
    */
   holds(): Promise<boolean>;
-  /** Makes the next `catchUp` search for everything that Redis lacks. */
-  doubt(): Promise<void>;
   /** Why `catchUp` would refuse this ledger. Shows nothing. */
   refusal(): Promise<LedgerRefusal | undefined>;
 }
-
-/** Why a ledger is not the one that Redis has shown. */
-export interface LedgerRefusal {
-  readonly code: 'TOPIC_REPLACED' | 'CURSOR_PAST_LOG_END' | 'EVENTS_GONE';
-  readonly topic: string;
-  readonly problem: string;
-}
-
-/** What to do about each refusal. */
-export const LEDGER_REMEDY =
-  'Restore the topic from a copy. If what it holds now is right, stop the consumers, then run `tallyman rebuild --empty`.';
 
 /** The views of an installation. They must be caught up before anything is decided by them. */
 export interface LedgerFollowers {
@@ -76,7 +67,7 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
   const topic = topicName(prefix, view.ledger);
   let reached: ViewPosition | undefined;
 
-  /** @returns false if another process moved the position */
+  /** @returns false if another process moved the position, or another log was fetched */
   async function showUpTo(
     { start, end }: LogRange,
     found: FoundPosition,
@@ -85,8 +76,16 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
   ): Promise<boolean> {
     const from = Math.max(start, begun.next);
     let at = found;
+    let { epoch } = begun;
+    let isSame = true;
+    const onFetched = async ({ leaderEpoch }: Fetched): Promise<void> => {
+      if (leaderEpoch === epoch) return;
+      const before = { ...begun, next: at.position?.next ?? begun.next, epoch };
+      isSame = await wasHeldBefore(kafka, topic, before, leaderEpoch);
+      epoch = leaderEpoch;
+    };
     const show = async (next: number, records: readonly LedgerRecord[]): Promise<boolean> => {
-      const position = { ...begun, next };
+      const position = { ...begun, next, epoch };
       const shown = await view.show(at, position, records);
       if (shown === undefined) return false;
       at = { text: shown.text, position };
@@ -95,7 +94,8 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
     };
     const progress = createProgress(view.ledger);
     const range = { topic, partition: 0, from, to: end };
-    for await (const records of readLedgerRange(kafka, view.ledger, range)) {
+    for await (const records of readLedgerRange(kafka, view.ledger, range, onFetched)) {
+      if (!isSame) return false;
       for (let first = 0; first < records.length; first += view.pageRecords) {
         const page = records.slice(first, first + view.pageRecords);
         if (!(await show(page.at(-1)!.offset + 1, page))) return false;
@@ -104,70 +104,44 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
     }
     progress.end();
     // The log may end with the marker of a transaction, which is not a record.
-    const isNoted = at.position?.next === end && at.position.topicId === begun.topicId;
-    return isNoted || show(end, []);
+    const isNoted =
+      at.position?.next === end && at.position.topicId === begun.topicId && at.position.epoch === epoch;
+    return isSame && (isNoted || show(end, []));
   }
 
-  async function look(): Promise<LedgerLook> {
-    const found = await view.find();
-    const topicId = await kafka.topicId(topic);
-    // Up to the high watermark: see readLedgerPages.
-    const range = (await logRanges(kafka, [topic])).get(topic)![0]!;
-    const refusal = found.position && refusalOf(topic, found.position, { topicId, ...range });
-    return { found, topicId, range, refusal };
-  }
-
+  const look = (): Promise<LedgerLook> => lookAt(kafka, topic, view);
   return {
     async catchUp() {
       let total = 0;
       for (;;) {
-        const { found, topicId, range, refusal } = await look();
-        if (refusal !== undefined) throw errorOf(refusal);
-        const begun = found.position ? { ...found.position, topicId } : beginning(topicId);
-        if (!(await showUpTo(range, found, begun, (added) => (total += added)))) continue;
+        const { found, log, refusal } = await look();
+        if (refusal !== undefined) throw refused(refusal);
+        const begun = found.position ? { ...found.position, topicId: log.topicId } : beginning(log.topicId);
+        if (!(await showUpTo(log, found, begun, (added) => (total += added)))) continue;
         await view.noteWhole?.(found);
-        reached = { ...begun, next: range.end };
+        reached = { ...begun, next: log.end };
         return total;
       }
     },
     async holds() {
-      const found = await view.find();
+      const { found, refusal } = await look();
       await view.noteWhole?.(found); // A close asks before each page.
+      if (refusal !== undefined) throw refused(refusal);
       const { position } = found;
       return reached === undefined || (position?.run === reached.run && position.next >= reached.next);
     },
-    doubt: () => view.doubt?.() ?? Promise.resolve(),
     refusal: async () => (await look()).refusal,
   };
 }
 
 interface LedgerLook {
   readonly found: FoundPosition;
-  readonly topicId: string | undefined;
-  readonly range: LogRange;
+  readonly log: LedgerLog;
   readonly refusal: LedgerRefusal | undefined;
 }
 
-function refusalOf(
-  topic: string,
-  { next, topicId: shownId }: ViewPosition,
-  { topicId, start, end }: LogRange & { readonly topicId: string | undefined },
-): LedgerRefusal | undefined {
-  if (shownId !== undefined && topicId !== shownId) {
-    const problem = `Redis shows another ${topic} than the one in Kafka: its id was ${shownId} and is ${topicId}.`;
-    return { code: 'TOPIC_REPLACED', topic, problem };
-  }
-  const shown = `Redis shows ${topic} up to offset ${next}`;
-  if (next > end) {
-    const problem = `${shown}, but it ends at ${end}: it was recreated, or has lost its end.`;
-    return { code: 'CURSOR_PAST_LOG_END', topic, problem };
-  }
-  if (next > 0 && next < start) {
-    const problem = `${shown}, but it begins at ${start}: records between were deleted.`;
-    return { code: 'EVENTS_GONE', topic, problem };
-  }
-  return undefined;
+async function lookAt(kafka: KafkaClient, topic: string, view: LedgerView): Promise<LedgerLook> {
+  const found = await view.find();
+  const log = await readLedgerLog(kafka, topic, found.position?.epoch);
+  return { found, log, refusal: found.position && refusalOf(topic, found.position, log) };
 }
-
-const errorOf = ({ code, topic, problem }: LedgerRefusal): TallymanError =>
-  new TallymanError(code, `${problem} ${LEDGER_REMEDY}`, { topic });

@@ -5,6 +5,7 @@ import { topicName } from '../../kafka/topics/topics';
 import { isRebuilding } from '../../redis/rebuilding';
 import type { Store } from '../../redis/store';
 import { followLedgers } from './follow-ledger';
+import { checkLedgerEnds } from './ledger-ends';
 
 /** Why Redis may show old ledgers, or only a part of the usage. */
 export interface LedgerProblem {
@@ -53,6 +54,8 @@ export async function watchLedgers(
       const added = await follower.catchUp();
       if (added > 0) logger.info({ view, added }, 'showed new records of the ledger');
     }
+    subject = 'the ledgers';
+    await checkLedgerEnds(kafka, store, prefix);
     unseen = undefined;
   };
   const looks = repeat({

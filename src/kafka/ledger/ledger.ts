@@ -14,7 +14,7 @@ import type {
 import { parseRecord, recordDamaged, type SchemaName } from '../../lib/document';
 import type { KafkaClient } from '../client';
 import { requestsOf, type PublishRecord, type Publisher } from '../producer';
-import { readRange, type LogRecord, type RangeOptions } from '../read-range';
+import { readRange, type LogRecord, type OnFetched, type RangeOptions } from '../read-range';
 import { logRanges, topicName } from '../topics/topics';
 import { onePartitionEach, sendAll } from '../confirmed-send';
 
@@ -72,8 +72,9 @@ export async function* readLedgerRange<L extends LedgerName>(
   client: KafkaClient,
   ledger: L,
   range: RangeOptions,
+  onFetched?: OnFetched,
 ): AsyncGenerator<LedgerRecord<L>[], void, undefined> {
-  for await (const records of readRange(client, { ...range, fetchBytes: FETCH_BYTES })) {
+  for await (const records of readRange(client, { ...range, fetchBytes: FETCH_BYTES }, onFetched)) {
     const good: LedgerRecord<L>[] = [];
     for (const record of records) {
       try {

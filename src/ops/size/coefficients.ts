@@ -40,23 +40,23 @@ export const COEFFICIENTS = {
   /** What a closed month takes beyond that, for each of its projects. */
   verifyMsPerProject: { value: 1.5, row: INSTALLATION, column: 'verifyMsPerProject', margin: TIME },
   followPerSecond: { value: 35_000, row: INSTALLATION, column: 'followPerSecond', margin: TIME },
-  rebuildPerSecond: { value: 49_500, row: INSTALLATION, column: 'rebuildPerSecond', margin: TIME },
+  rebuildPerSecond: { value: 85_000, row: INSTALLATION, column: 'rebuildPerSecond', margin: TIME },
   /** In Redis. */
   idBytes: { value: 8.1, row: { section: 'growth', ids: 1_000_000 }, column: 'bytesPerId', margin: BYTES },
   /** In the memory of the consumer that counts its partition. */
   consumerIdBytes: { value: 14, row: INSTALLATION, column: 'consumerIdBytes', margin: 0.3 },
   totalsKeyBytes: { value: 57, row: INSTALLATION, column: 'totalsKeyBytes', margin: FITTED },
   totalsFieldBytes: { value: 40, row: INSTALLATION, column: 'totalsFieldBytes', margin: BYTES },
-  daysKeyBytes: { value: 74, row: INSTALLATION, column: 'daysKeyBytes', margin: FITTED },
+  daysKeyBytes: { value: 21, row: INSTALLATION, column: 'daysKeyBytes', margin: FITTED },
   daysFieldBytes: { value: 46, row: INSTALLATION, column: 'daysFieldBytes', margin: BYTES },
   /** In a hash of days with more than 512 fields. */
   looseFieldBytes: { value: 98, row: INSTALLATION, column: 'looseFieldBytes', margin: BYTES },
   listedBytes: { value: 58, row: INSTALLATION, column: 'listedBytes', margin: BYTES },
   planBytes: { value: 128, row: INSTALLATION, column: 'planBytes', margin: BYTES },
-  invoiceBytes: { value: 4_500, row: INSTALLATION, column: 'invoiceBytes', margin: 0.3 },
+  invoiceBytes: { value: 6_000, row: INSTALLATION, column: 'invoiceBytes', margin: 0.3 },
   /** On the disk of one copy. */
   logBytes: { value: 70, row: INSTALLATION, column: 'logBytes', margin: BYTES },
-  ledgerBytes: { value: 1_150, row: INSTALLATION, column: 'ledgerBytes', margin: 0.3 },
+  ledgerBytes: { value: 2_200, row: INSTALLATION, column: 'ledgerBytes', margin: 0.3 },
   /** For each id, and for each field of totals and days. */
   followBytes: { value: 50, row: INSTALLATION, column: 'followBytes', margin: 0.3 },
 } as const satisfies Readonly<Record<string, Coefficient>>;

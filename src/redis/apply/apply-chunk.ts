@@ -30,7 +30,7 @@ const NOTHING_PACKED: PackedChunk = {
  * stay.
  *
  * The promise rejects if Redis cannot write. Nothing was written then, unless no answer came at
- * all. In both cases the same chunk may be sent again.
+ * all. In both cases the same chunk may be sent again. It also rejects with `SHARD_TORN`.
  *
  * @param lastClosed the latest closed month that the caller has seen. A shard that has lost the
  *   cut-off of that month would count late usage as timely, so it answers UNFROZEN.
@@ -123,7 +123,7 @@ async function applyUsages(
   });
   const [name, counted, duplicates, late] = answer;
   if (name === 'SPLIT') return { answer: name, at: Number(counted) };
-  if (name !== 'APPLIED') return readRefusal(answer);
+  if (name !== 'APPLIED') return readRefusal(shard, answer);
   return {
     ...{ answer: name, ...NOTHING_APPLIED },
     ...{ counted: Number(counted), duplicates: Number(duplicates), late: Number(late) },

@@ -1,4 +1,5 @@
 import type { RatedEvent } from '../../rating/usage';
+import { shardTorn } from '../checks/find-double-counts';
 import type { ScriptAnswer } from '../scripts';
 
 /**
@@ -81,8 +82,12 @@ export function addCounts(a: AppliedCounts, b: AppliedCounts): AppliedCounts {
   };
 }
 
-/** Reads the answers that apply.lua and void.lua share, which count nothing. */
-export function readRefusal([answer, value]: ScriptAnswer): Refusal {
+/**
+ * Reads the answers that apply.lua and void.lua share, which count nothing.
+ *
+ * @throws TallymanError `SHARD_TORN` if an earlier step was written in part
+ */
+export function readRefusal(shard: number, [answer, value]: ScriptAnswer): Refusal {
   switch (answer) {
     case 'ALREADY_APPLIED':
     case 'OVERLAP':
@@ -96,6 +101,8 @@ export function readRefusal([answer, value]: ScriptAnswer): Refusal {
       return { answer, month: String(value) };
     case 'BEHIND':
       return { answer, lane: String(value) };
+    case 'TORN':
+      throw shardTorn([{ shard, problem: String(value) }]);
     case 'REJECTED':
       return { answer, detail: String(value) };
     default:

@@ -63,7 +63,7 @@ export async function voidEvent(
     case 'MISMATCH':
       return { answer: 'VOID_MISMATCH', offset, detail: String(answer[1]) };
     default:
-      return readRefusal(answer);
+      return readRefusal(shard, answer);
   }
 }
 

@@ -54,10 +54,13 @@ export async function checkNotTorn(store: Store, shardCount: number): Promise<vo
 }
 
 function refuseTorn(torn: readonly TornShard[]): void {
-  if (torn.length === 0) return;
+  if (torn.length > 0) throw shardTorn(torn);
+}
+
+export function shardTorn(torn: readonly TornShard[]): TallymanError {
   const [first] = torn;
   const others = torn.length === 1 ? '' : ` (and ${torn.length - 1} more shards)`;
-  throw new TallymanError(
+  return new TallymanError(
     'SHARD_TORN',
     `Shard ${first!.shard} was written in part${others}: ${first!.problem}. Redis may have counted usage twice when it ` +
       `restarted after a crash. ${REBUILD_REMEDY}`,

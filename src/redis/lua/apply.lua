@@ -37,8 +37,9 @@ Answers
   BEHIND lane       another partition has to reach its freeze first: send again later
   IDS period before ownCount previousCount    the ids are different: read them and send again
   REJECTED detail   malformed, or a total would pass 2^63-1
-Only APPLIED writes. An error that Redis itself raises (OOM, READONLY, MISCONF, WRONGTYPE ...) is passed on, and
-nothing is written then either.
+  TORN detail       earlier writes of the shard were begun and not ended, see writes.lua
+Only APPLIED writes. An error that Redis itself raises (OOM, READONLY, MISCONF, NOPERM, WRONGTYPE ...) is passed on, and
+nothing is written then either. If a Redis before 7 denies a command in the middle, the next answer is TORN.
 
 Amounts are decimal strings. Those in ARGV are at most 2^53 - 1 (see pack-chunk.ts), so that Lua's numbers are exact.
 The totals may be larger, and are changed by HINCRBY only.
@@ -68,7 +69,7 @@ end
 -- The two lists, how many of their sums this call has added so far, and the projects it has added
 -- (project, key ...).
 local totals, daily
-local hasBegun, addedSums, joined = false, 0, {}
+local hasBegun, hasAdded, addedSums, joined = false, false, 0, {}
 
 local function increment(stem, list)
   for i = 1, #list do
@@ -148,12 +149,14 @@ local function applyChunk(ids)
     reject(damage)
   end
   totals, daily = readUsages(ARGV[9])
-  beginWrites(writesKey)
+  beginWrites(cursorKey, totalsStem, dailyStem, projectsStem, idsStem, writesKey)
   hasBegun = true
   increment(totalsStem, totals)
   increment(dailyStem, daily)
   addProjects(totals)
-  -- This cannot fail any more, because both keys were read above.
+  -- This cannot fail any more: the keys were read above, and the rights were checked. If it does,
+  -- ids may be stored, so nothing is undone, and the shard is torn.
+  hasAdded = true
   addIds(ids, fingerprints)
   call('HSET', cursorKey, lane, ARGV[3])
   storeEpoch(writesKey, lane, ARGV[11], ARGV[3])
@@ -182,6 +185,10 @@ local otherEpoch = checkEpoch(writesKey, lane, cursor, ARGV[11], ARGV[12])
 if otherEpoch then
   return otherEpoch
 end
+local torn = checkEnded(writesKey)
+if torn then
+  return torn
+end
 
 local knownClosed = ARGV[10]
 if knownClosed and knownClosed ~= '' and call('HEXISTS', closedKey, knownClosed) == 0 then
@@ -205,7 +212,9 @@ local applied, problem = pcall(applyChunk, ids)
 if applied then
   return { 'APPLIED', shared and ids.count or nil }
 end
-undo()
+if not hasAdded then
+  undo()
+end
 if type(problem) == 'table' and problem.rejected then
   return { 'REJECTED', problem.rejected }
 end

@@ -24,7 +24,7 @@ Answers
                    nothing if it comes later: the order of the two does not matter
   MISMATCH field   that day holds less, so the void does not repeat the event as it was. Nothing was written
   ALREADY_APPLIED cursor | GAP cursor | UNINITIALISED | EPOCH epoch | UNFROZEN month | BEHIND lane | IDS ...
-  REJECTED detail  as in apply.lua
+  REJECTED detail | TORN detail  as in apply.lua
 Everything is checked before the first write, so nothing has to be undone.
 ]]
 local cursorKey, closedKey = KEYS[1], KEYS[2]
@@ -56,6 +56,10 @@ end
 local otherEpoch = checkEpoch(writesKey, lane, cursor, ARGV[13], ARGV[14])
 if otherEpoch then
   return otherEpoch
+end
+local torn = checkEnded(writesKey)
+if torn then
+  return torn
 end
 
 if ARGV[12] ~= '' and call('HEXISTS', closedKey, ARGV[12]) == 0 then
@@ -163,7 +167,7 @@ if state == 'COUNTED' then
     end
   end
 end
-beginWrites(writesKey)
+beginWrites(cursorKey, totalsStem, dailyStem, projectsStem, idsStem, writesKey)
 if state == 'COUNTED' then
   for i = FIRST_USAGE, #ARGV, 2 do
     local meter = ARGV[i]

@@ -5,9 +5,43 @@ The writes of a script take effect together, except after one fault of the serve
 inside a script's writes, and a later restart executes the first half of them once more (append-only-file.ts).
 Therefore a script first writes `begun`, and `ended` last. Whatever part of the writes is executed twice, the two
 numbers differ from then on, and no invoices are issued from such a shard (find-double-counts.ts).
+
+An error in the middle would leave the first half of the writes, because Redis does not roll back. Redis itself refuses
+a first write that it has no memory for, or cannot persist, and never a later one. A right that the user lacks is
+refused at any command, so the rights are checked first. If an error still leaves a half, the numbers differ, and the
+next call of a script refuses the shard.
 ]]
-local function beginWrites(key)
-  redis.call('HINCRBY', key, 'begun', 1)
+
+-- Returns an answer if earlier writes of the shard were begun and not ended.
+local function checkEnded(key)
+  local begun, ended = unpack(redis.call('HMGET', key, 'begun', 'ended'))
+  if begun ~= ended then
+    return { 'TORN', (begun or '0') .. ' writes began, ' .. (ended or '0') .. ' ended' }
+  end
+end
+
+--[[
+Begins to write, unless the user lacks the right to something that follows. Raises an error then. The keys are those of
+the scripts that count. A stem stands for its keys.
+]]
+local function beginWrites(cursorKey, totalsStem, dailyStem, projectsStem, idsStem, writesKey)
+  local rights = {
+    { cursorKey, 'HSET' },
+    { totalsStem, 'HINCRBY', 'HGET', 'HDEL' },
+    { dailyStem, 'HINCRBY', 'HGET', 'HDEL' },
+    { projectsStem, 'SADD', 'SREM' },
+    { idsStem, 'GET', 'SET', 'APPEND', 'HSET' },
+    { writesKey, 'HINCRBY', 'HDEL', 'HSET' },
+  }
+  local mayRun = redis.acl_check_cmd -- Absent in Redis before 7.
+  for _, ofKey in ipairs(mayRun and rights or {}) do
+    for i = 2, #ofKey do
+      if not mayRun(ofKey[i], ofKey[1]) then
+        error({ err = 'NOPERM this user may not run ' .. ofKey[i] .. ' on ' .. ofKey[1] })
+      end
+    end
+  end
+  redis.call('HINCRBY', writesKey, 'begun', 1)
 end
 
 local function endWrites(key)

@@ -70,7 +70,6 @@ export function invoiceIndexView(store: Store): LedgerView {
     async noteWhole({ foundWholeOn }) {
       if (foundWholeOn !== undefined) await store.redis.set(compared, foundWholeOn);
     },
-    doubt: async () => void (await store.redis.del(compared)),
     forget: async () => void (await store.send(indexes.map((index) => ['del', index]))),
   };
 }
@@ -173,19 +172,24 @@ export async function readIndexed(store: Store, projects: readonly string[]): Pr
 }
 
 /**
+ * If a document is lost, the next command that follows the ledger compares all of them, and shows
+ * it again.
+ *
  * @throws TallymanError `REDIS_WENT_BACK` if a listed document is not among those that were found
  */
-export function checkNoneLost(
+export async function checkNoneLost(
+  store: Store,
   projects: readonly string[],
   listed: readonly (readonly string[])[],
   found: readonly (readonly string[])[],
-): void {
+): Promise<void> {
   for (const [i, project] of projects.entries()) {
     const lost = listed[i]!.find((entry) => !found[i]!.includes(entry));
     if (lost === undefined) continue;
+    await store.redis.del(store.keys.invoicesCompared);
     throw new TallymanError(
       'REDIS_WENT_BACK',
-      `Redis has lost ${project}-${lost}, which is in the ledger of invoices. Run the close again, which restores it first.`,
+      `Redis has lost ${project}-${lost}, which is in the ledger of invoices. Run the command again, which restores it first.`,
       { project, entry: lost },
     );
   }

@@ -80,7 +80,7 @@ export async function readInvoicedBefore(
   const isCluster = store.redis instanceof Cluster;
   const listed = isCluster ? await readIndexed(store, projects) : [];
   const entries = (await store.send(keys.map((key) => ['hkeys', key]))) as string[][];
-  if (isCluster) checkNoneLost(projects, listed, entries);
+  if (isCluster) await checkNoneLost(store, projects, listed, entries);
   const months = entries.map((all) => all.filter((entry) => !isCreditNoteEntry(entry)));
   const own = await readFields(
     store,

@@ -9,6 +9,8 @@ export interface ViewPosition {
   readonly topicId: string | undefined;
   /** Identifies the run that began the view. If the view is restarted, it gets another one. */
   readonly run: string;
+  /** The leader epoch of the record before `next`; undefined if it is not known. */
+  readonly epoch?: number | undefined;
 }
 
 export interface FoundPosition {
@@ -54,8 +56,6 @@ export interface LedgerView {
   ): Promise<Shown | undefined>;
   /** Notes what `find` has compared, so that it is not compared again. */
   noteWhole?(found: FoundPosition): Promise<void>;
-  /** Makes the next `find` compare again. */
-  doubt?(): Promise<void>;
   /** Makes the view show its whole ledger again. */
   forget(): Promise<void>;
 }
@@ -71,18 +71,21 @@ export const beginning = (topicId: string | undefined): ViewPosition => ({
 
 const NO_ID = '-';
 
-export function positionText({ next, topicId, run }: ViewPosition): string {
-  return `${next} ${topicId ?? NO_ID} ${run}`;
+export function positionText({ next, topicId, run, epoch }: ViewPosition): string {
+  return `${next} ${topicId ?? NO_ID} ${run}${epoch === undefined ? '' : ` @${epoch}`}`;
 }
 
 /**
- * Older versions stored only the offset. Such a position is accepted, and gets its id with the next
- * page.
+ * Older versions stored only the offset, or no epoch. Such a position is accepted, and gets the
+ * rest with the next page.
  */
 export function parsePosition(text: string): ViewPosition | undefined {
-  const [next = '', topicId = NO_ID, run = ''] = text.split(' ');
+  const [next = '', topicId = NO_ID, run = '', epoch = ''] = text.split(' ');
   if (!/^\d+$/.test(next)) return undefined;
-  return { next: Number(next), topicId: topicId === NO_ID ? undefined : topicId, run };
+  return {
+    ...{ next: Number(next), topicId: topicId === NO_ID ? undefined : topicId, run },
+    ...(/^@\d+$/.test(epoch) && { epoch: Number(epoch.slice(1)) }),
+  };
 }
 
 export function projectsView(store: Store): LedgerView {

@@ -5,6 +5,8 @@ import { eventually } from '../../kit/eventually';
 import type { Invoice, ProjectDocument } from '../../../schemas/types';
 import { invoiceValue, projectValue } from '../../kit/kafka/ledger-values';
 import { followLedgers, type LedgerFollower } from '../../../src/installation/ledgers/follow-ledger';
+import { checkLedgerEnds, endRefusals } from '../../../src/installation/ledgers/ledger-ends';
+import { openLedgerWriter } from '../../../src/kafka/ledger/ledger';
 import { openAppendOnceTopic } from '../../../src/kafka/ledger/append-once-topic';
 import { logRanges } from '../../../src/kafka/topics/topics';
 import type { KafkaClient } from '../../../src/kafka/client';
@@ -86,6 +88,49 @@ test('a Redis that went back is shown again what it lost, also while it is shown
     ['2026-05', 'may'],
     ['2026-06', 'june'],
   ]);
+});
+
+test('a ledger that does not hold the leader epoch of what was shown is not the one that was shown', async () => {
+  await issue({ key: 'p-2026-05', plan: 'may' });
+  const following = follow();
+  await following.catchUp();
+  const shownTo = (await store.redis.get(store.keys.invoicesShown))!;
+  expect(shownTo).toMatch(/^1 \S+ \S+ @0$/);
+  await store.redis.set(store.keys.invoicesShown, shownTo.replace('@0', '@7'));
+  for (const act of [() => following.holds(), () => follow().catchUp()])
+    await expect(act()).rejects.toMatchObject({ code: 'LOG_DIVERGED' });
+  expect(await follow().refusal()).toMatchObject({ code: 'LOG_DIVERGED' });
+  // An older version stored no epoch. The next record brings it.
+  await store.redis.set(store.keys.invoicesShown, shownTo.replace(' @0', ''));
+  await issue({ key: 'p-2026-06', plan: 'june' });
+  await follow().catchUp();
+  expect(await store.redis.get(store.keys.invoicesShown)).toMatch(/^2 .* @0$/);
+});
+
+test('the ends of ledgers without a view are noted, and one that lost its end is refused', async () => {
+  const ledger = 'billing.alerts';
+  const topic = `${prefix}.${ledger}`;
+  await createTopic(client, { topic, numPartitions: 1 });
+  const noted = () => store.redis.hget(store.keys.ledgerEnds, ledger);
+  await checkLedgerEnds(client, store, prefix);
+  expect(await noted()).toBeNull();
+  const writer = await openLedgerWriter(client, topic);
+  await writer.append([{ key: 'a', value: '{}' }]);
+  await writer.close();
+  await checkLedgerEnds(client, store, prefix);
+  const text = (await noted())!;
+  const [end, , , epoch] = text.split(' ');
+  expect([end, epoch]).toEqual([String((await logRanges(client, [topic])).get(topic)![0]!.end), '@0']);
+  expect(await endRefusals(client, store, prefix)).toEqual([]);
+  for (const [lost, code] of [
+    [text.replace('@0', '@7'), 'LOG_DIVERGED'],
+    [text.replace(/^\d+/, '99'), 'CURSOR_PAST_LOG_END'],
+    [text.replace(/ \S+/, ' another-id'), 'TOPIC_REPLACED'],
+  ] as const) {
+    await store.redis.hset(store.keys.ledgerEnds, ledger, lost);
+    await expect(checkLedgerEnds(client, store, prefix)).rejects.toMatchObject({ code });
+    expect(await endRefusals(client, store, prefix)).toMatchObject([{ code, topic }]);
+  }
 });
 
 test('two that follow at once leave nothing out', async () => {

@@ -9,7 +9,7 @@ import { createTopics, topicName } from '../../../src/kafka/topics/topics';
 import { createLogger } from '../../../src/lib/logger';
 import { createBillingCalendar } from '../../../src/rating/billing-calendar';
 import { openStore, type Store } from '../../../src/redis/store';
-import { invoicedInOrder, readInvoices } from '../../../src/redis/views/invoices';
+import { invoicedInOrder, readInvoicedBefore, readInvoices } from '../../../src/redis/views/invoices';
 import { builtInCatalog } from '../../kit/built-in-catalog';
 import { beginCounting } from '../../kit/redis/begin-counting';
 import { readTopic } from '../../kit/kafka/read-topic';
@@ -173,8 +173,15 @@ test('two that follow at once leave nothing out', async () => {
   await expectWhole();
 });
 
-test('a close notices invoices that were deleted by hand before it counts numbers, and the next one restores them', async () => {
+test('whoever finds an invoice deleted by hand refuses to count numbers once, and the next one that follows restores it', async () => {
   await follow().catchUp();
+  await store.redis.del(store.keys.invoices(PROJECT));
+  const read = () => readInvoicedBefore(store, LAST, [PROJECT]);
+  await expect(read()).rejects.toMatchObject({ code: 'REDIS_WENT_BACK' });
+  await follow().catchUp();
+  expect(await read()).toMatchObject([{ count: MONTHS.length }]);
+  await follow().catchUp(); // Finds all of them, and notes it.
+
   await store.redis.del(store.keys.invoices(PROJECT));
   await expect(close(NEXT)).rejects.toMatchObject({
     code: 'REDIS_WENT_BACK',

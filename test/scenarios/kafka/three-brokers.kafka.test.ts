@@ -3,11 +3,13 @@ import { Redis } from 'ioredis';
 import { ConfigResourceTypes } from 'kafkajs';
 import { startBrokers } from '../../../src/dev/services/native-kafka';
 import type { NativeService } from '../../../src/dev/services/service';
+import { checkLedgerEnds } from '../../../src/installation/ledgers/ledger-ends';
 import { openKafka, type KafkaClient } from '../../../src/kafka/client';
 import { createPublisher } from '../../../src/kafka/producer';
 import { readRange } from '../../../src/kafka/read-range';
-import { logRanges, ownTopics, topicName, USAGE_MESSAGE_MAX_BYTES } from '../../../src/kafka/topics/topics';
+import { logRanges, ownTopics, topicName, LEDGER_MESSAGE_MAX_BYTES } from '../../../src/kafka/topics/topics';
 import type { Finding } from '../../../src/lib/finding';
+import { openStore } from '../../../src/redis/store';
 import { eventually } from '../../kit/eventually';
 import { quietLog } from '../../kit/kafka/kafka-harness';
 import { testRedisUrl } from '../../kit/services';
@@ -151,28 +153,28 @@ test('counted events that an unclean election has lost stop everything, whatever
   await brokers[2]!.restart();
   const own = installation({ KAFKA_BROKERS: brokers.map(({ address }) => address).join(',') });
   const topic = topicName(own.prefix, 'usage.session');
+  const ledgers = ['billing.invoices', 'billing.totals'].map((ledger) => topicName(own.prefix, ledger));
+  const topics = [topic, ...ledgers];
   await (
     await client.admin()
   ).createTopics({
-    topics: [
-      {
-        topic,
-        replicaAssignment: [{ partition: 0, replicas: [1, 2] }],
-        configEntries: [
-          { name: 'max.message.bytes', value: String(USAGE_MESSAGE_MAX_BYTES) },
-          { name: 'min.insync.replicas', value: '1' },
-          { name: 'unclean.leader.election.enable', value: 'true' },
-        ],
-      },
-    ],
+    topics: topics.map((one) => ({
+      topic: one,
+      replicaAssignment: [{ partition: 0, replicas: [1, 2] }],
+      configEntries: [
+        { name: 'max.message.bytes', value: String(LEDGER_MESSAGE_MAX_BYTES) },
+        { name: 'min.insync.replicas', value: '1' },
+        { name: 'unclean.leader.election.enable', value: 'true' },
+      ],
+    })),
   });
   await own.ok('init', '--partitions', '1');
   const led = (leader: number, isr: number[]) =>
     eventually(
-      async () => {
-        const [partition] = (await client.topics([topic])).get(topic)!;
-        return partition!.leader === leader && partition!.isr.join() === isr.join();
-      },
+      async () =>
+        [...(await client.topics(topics)).values()].every(
+          ([partition]) => partition!.leader === leader && partition!.isr.join() === isr.join(),
+        ),
       { what: `${leader} leads`, timeoutMs: 60_000 },
     );
   const minutes = async (): Promise<number> => {
@@ -182,11 +184,23 @@ test('counted events that an unclean election has lost stop everything, whatever
   const publish = async (ids: string, count: number) =>
     expect(await own.run(['publish', '-'], eventsOf(ids, count).join('\n'))).toMatchObject({ code: 0 });
 
+  const store = await openStore({ url: testRedisUrl(), prefix: own.prefix });
+  const publisher = await createPublisher(client);
+  /** Withdrawals of documents that nobody has seen. */
+  const write = async (count: number): Promise<void> => {
+    const records = Array.from({ length: count }, (_, i) => ({ key: `acme-2020-0${i + 1}`, value: null }));
+    for (const ledger of ledgers) await publisher.publish(ledger, records);
+  };
+
   await led(1, [1, 2]);
   await publish('kept', 100);
+  await write(1);
   await brokers[1]!.kill('SIGKILL');
   await led(1, [1]);
   await publish('lost', 50);
+  await write(2);
+  await own.ok('invoices', 'list');
+  await checkLedgerEnds(client, store, own.prefix);
   const consumer = own.start('consume');
   let said = '';
   consumer.stderr!.on('data', (part: Buffer) => (said += part.toString()));
@@ -200,6 +214,7 @@ test('counted events that an unclean election has lost stop everything, whatever
   await led(2, [2]);
   // More than were lost, so the log is longer than the cursor by now.
   await publish('new', 90);
+  await write(5);
   consumer.kill('SIGCONT');
   expect(await ended).toEqual([1, null]);
   expect(said).toContain('[LOG_DIVERGED]');
@@ -213,11 +228,31 @@ test('counted events that an unclean election has lost stop everything, whatever
   expect(await minutes()).toBe(150);
 
   const { findings } = JSON.parse((await own.run(['doctor', '--json'])).stdout) as { findings: Finding[] };
-  const { remedy } = findings.find(({ code }) => code === 'LOG_DIVERGED')!;
+  const diverged = findings.filter(({ code }) => code === 'LOG_DIVERGED');
+  expect(diverged.map(({ subject }) => subject).sort()).toEqual([...ledgers, `${topic}/0`].sort());
+  const { remedy } = diverged.find(({ subject }) => subject === `${topic}/0`)!;
   const [, key, field, offset] = /redis-cli -u \$REDIS_URL HSET '(.*)' (\S+) (\d+)`$/.exec(remedy)!;
   const redis = new Redis(testRedisUrl());
   await redis.hset(key!, field!, offset!);
   redis.disconnect();
   await own.ok('consume', '--until-caught-up');
   expect(await minutes()).toBe(240);
-});
+
+  // Nobody reads the ledgers, and no invoice goes out, although consumers count on.
+  for (const words of [
+    ['close', month],
+    ['invoices', 'list'],
+  ])
+    expect(await own.run(words)).toMatchObject({
+      ...{ code: 1, stderr: expect.stringContaining(ledgers[0]!) as string },
+    });
+  // A topic of the other client has no leader now, so that one learns nothing new.
+  const another = openKafka({ brokers: brokers.map(({ address }) => address), clientId: 'test' }, quietLog);
+  await expect(checkLedgerEnds(another, store, own.prefix)).rejects.toMatchObject({
+    ...{ code: 'LOG_DIVERGED', fields: { topic: ledgers[1] } },
+  });
+  await own.ok('rebuild', '--empty');
+  await own.ok('invoices', 'list');
+  await own.ok('close', month);
+  await Promise.all([store.close(), publisher.close(), another.close()]);
+}, 300_000);

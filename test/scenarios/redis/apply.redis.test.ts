@@ -1,11 +1,16 @@
+import { mkdir, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { startNativeRedis } from '../../../src/dev/services/native-redis';
 import type { NativeService } from '../../../src/dev/services/service';
 import { apply } from '../../../src/redis/apply/apply-chunk';
 import { initCursor } from '../../../src/redis/cursors';
 import { FingerprintSet } from '../../../src/dedup/fingerprint-set';
+import { findTornShards } from '../../../src/redis/checks/find-double-counts';
 import { freeze, restoreFreeze } from '../../../src/redis/cut-offs';
 import { readTotals, writeShardCount } from '../../../src/redis/usage/read-usage';
 import { openStore, type Store } from '../../../src/redis/store';
+import { eventually } from '../../kit/eventually';
 import { testRedisUrl, uniquePrefix } from '../../kit/services';
 import { dumpAll } from '../../kit/redis/dump';
 import { readDaily } from '../../kit/redis/read-daily';
@@ -357,7 +362,9 @@ describe('an error of Redis is an error, and leaves every key as it was', () => 
       own = await openStore({ url: `redis://${redis.address}`, prefix: 'own' });
     });
     beforeEach(async () => {
+      await own.redis.config('SET', 'maxmemory', '0');
       await own.redis.flushall();
+      await writeShardCount(own, 1);
       await initCursor(own, 0, TOPIC, 10);
     });
     afterAll(async () => {
@@ -384,6 +391,135 @@ describe('an error of Redis is an error, and leaves every key as it was', () => 
       await own.redis.replicaof('NO', 'ONE');
       expect(await dumpAll(own, 'own')).toEqual(before);
       expect(await apply(own, 0, chunk(TOPIC, 10, events))).toEqual(applied(3));
+    });
+
+    test('MISCONF', async () => {
+      const before = await dumpAll(own, 'own');
+      // A snapshot cannot take the name of a folder.
+      const inTheWay = join(((await own.redis.config('GET', 'dir')) as [string, string])[1], 'dump.rdb');
+      await mkdir(inTheWay);
+      await own.redis.config('SET', 'save', '3600 1');
+      await own.redis.bgsave();
+      await eventually(async () => (await own.redis.info()).includes('rdb_last_bgsave_status:err'));
+      await expect(apply(own, 0, chunk(TOPIC, 10, events))).rejects.toThrow(/MISCONF/);
+      await own.redis.config('SET', 'save', '');
+      await rmdir(inTheWay);
+      expect(await dumpAll(own, 'own')).toEqual(before);
+      expect(await apply(own, 0, chunk(TOPIC, 10, events))).toEqual(applied(3));
+    });
+
+    const MANY = 4_000;
+    const many = (from: number) =>
+      chunk(
+        TOPIC,
+        from,
+        Array.from({ length: MANY }, (_, i) => event(from + i, { project: `p${i}` })),
+      );
+    /** Every project has as many minutes, in all and by day. */
+    const expectMinutes = async (minutes: number): Promise<void> => {
+      const expected = minutes === 0 ? undefined : BigInt(60 * minutes);
+      for (const project of ['p0', `p${MANY / 2}`, `p${MANY - 1}`]) {
+        expect((await readTotals(own, project, '2026-07')).get('session.webrtc')).toBe(expected);
+        const days = await readDaily(own, project, '2026-07');
+        expect(days.get('2026-07-15/session.webrtc')).toBe(expected);
+      }
+      expect(await findTornShards(own, 1)).toEqual([]);
+    };
+
+    test('OOM: memory that runs out within a chunk does not end it, and the next one is refused', async () => {
+      const before = await dumpAll(own, 'own');
+      let room = Number(/used_memory:(\d+)/.exec(await own.redis.info('memory'))![1]);
+      // The chunk itself takes memory, too, before the script begins.
+      await eventually(
+        async () => {
+          await own.redis.config('SET', 'maxmemory', String((room += 50_000)));
+          const answer = await apply(own, 0, many(10)).catch((error: Error) => error.message);
+          if (typeof answer !== 'string') return true;
+          expect(answer).toMatch(/OOM/);
+          expect(await dumpAll(own, 'own')).toEqual(before);
+          return false;
+        },
+        { timeoutMs: 60_000, what: 'a chunk begins just below the limit' },
+      );
+      await expect(apply(own, 0, many(10 + MANY))).rejects.toThrow(/OOM/);
+      await own.redis.config('SET', 'maxmemory', '0');
+      await expectMinutes(1);
+      expect(await apply(own, 0, many(10 + MANY))).toEqual(applied(MANY));
+      await expectMinutes(2);
+    });
+
+    test('SCRIPT KILL: refused in the middle of the writes, and nothing is written before', async () => {
+      const killer = new Redis(redis.port);
+      await own.redis.config('SET', 'busy-reply-threshold', '1');
+      const answers = new Set<string>();
+      let times = 0;
+      await eventually(
+        async () => {
+          let isOver = false as boolean;
+          const applying = apply(own, 0, many(10 + times * MANY)).finally(() => {
+            isOver = true;
+          });
+          const outcome = applying.then(
+            ({ answer }) => answer,
+            (error: Error) => error.message,
+          );
+          while (!isOver)
+            answers.add(
+              await killer.call('SCRIPT', 'KILL').then(
+                () => 'KILLED',
+                (error: Error) => error.message.split(' ')[0]!,
+              ),
+            );
+          if ((await outcome) === 'APPLIED') times += 1;
+          return answers.has('UNKILLABLE');
+        },
+        { timeoutMs: 60_000, what: 'a script that writes is asked to end' },
+      );
+      killer.disconnect();
+      await own.redis.config('SET', 'busy-reply-threshold', '5000');
+      await expectMinutes(times);
+    });
+
+    test.each([
+      ...['hincrby', 'hget', 'hdel', 'hmget', 'hset', 'sadd', 'srem', 'get', 'set', 'append', 'strlen'].map(
+        (command) => [command, `~* +@all -${command}`],
+      ),
+      ['the days', 'resetkeys ~own:usage:{0}:[^d]* +@all'],
+      ['the projects', 'resetkeys ~own:usage:{0}:[^p]* +@all'],
+    ])('NOPERM: a user without the right to %s', async (_, rights) => {
+      const set = (text: string) => own.redis.call('ACL', 'SETUSER', 'limited', ...text.split(' '));
+      await set(`reset on nopass ${rights}`);
+      const limited = await openStore({ url: `redis://limited:any@${redis.address}`, prefix: 'own' });
+      const taken = chunk(TOPIC, 10, [...events, event(13, { id: events[0]!.id, isVoid: true })]);
+      const voided = chunk(TOPIC, 13, [event(13, { id: events[0]!.id, isVoid: true })]);
+      const before = await dumpAll(own, 'own');
+      await expect(apply(limited, 0, taken)).rejects.toMatchObject({ code: 'REDIS_ACCESS' });
+      expect(await dumpAll(own, 'own')).toEqual(before);
+      // The same for a void.
+      await apply(own, 0, chunk(TOPIC, 10, events));
+      const counted = await dumpAll(own, 'own');
+      await expect(apply(limited, 0, voided)).rejects.toMatchObject({ code: 'REDIS_ACCESS' });
+      expect(await dumpAll(own, 'own')).toEqual(counted);
+      await set('~* +@all');
+      expect(await apply(limited, 0, taken)).toMatchObject({ answer: 'OVERLAP', cursor: 13 });
+      expect(await apply(limited, 0, voided)).toMatchObject({ answer: 'APPLIED', voided: 1 });
+      expect(await readTotals(own, 'acme', '2026-07')).toEqual(new Map());
+      expect(await readTotals(own, 'other', '2026-07')).toEqual(new Map([['session.webrtc', 60n]]));
+      await limited.close();
+    });
+
+    test('what was written in part stops the next chunk and the next void', async () => {
+      await apply(own, 0, chunk(TOPIC, 10, events));
+      await own.redis.hincrby(own.keys.shard(0).writes, 'begun', 1);
+      const before = await dumpAll(own, 'own');
+      for (const isVoid of [false, true])
+        await expect(
+          apply(own, 0, chunk(TOPIC, 13, [event(13, isVoid ? { isVoid } : {})])),
+        ).rejects.toMatchObject({
+          code: 'SHARD_TORN',
+          message: expect.stringContaining('2 writes began, 1 ended') as string,
+        });
+      expect(await dumpAll(own, 'own')).toEqual(before);
     });
   });
 });
