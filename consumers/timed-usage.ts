@@ -3,16 +3,17 @@ import type { Duration } from '../src/rating/usage';
 import { describeValue } from '../src/lib/text/describe-value';
 import type { TimedUsage } from '../schemas/types';
 import { reject, type Rejection } from './decode/rejection';
-import { instantOf } from './decode/precheck';
+import { instantOf } from './decode/plain-instant';
 
 /**
  * Uses `startedAt` and `endedAt` if both are given, otherwise `durationMs`. Undefined if the usage
  * ended before it started.
  */
 export function durationOf({ startedAt, endedAt, durationMs }: TimedUsage): Duration | undefined {
-  if (typeof startedAt !== 'string' || typeof endedAt !== 'string') return durationOfMs(Number(durationMs));
-  // The pattern in the schema takes exactly what parseInstant takes.
-  return durationBetween(instantOf(startedAt)!, instantOf(endedAt)!);
+  const start = instantOf(startedAt);
+  const end = instantOf(endedAt);
+  // The pattern in the schema takes exactly what instantOf takes.
+  return start && end ? durationBetween(start, end) : durationOfMs(Number(durationMs));
 }
 
 export function negativeDuration({ startedAt, endedAt }: TimedUsage): Rejection {

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
-import { parseInstant, type Instant } from '../../src/rating/instant';
+import type { Instant } from '../../src/rating/instant';
 import { describeValue } from '../../src/lib/text/describe-value';
 import { reject, type Rejection } from './rejection';
+import { instantOf } from './plain-instant';
 import { hasOnly } from './precheck';
 
 type HeaderValue = Buffer | string | null;
@@ -45,7 +46,7 @@ export function readAttributes(given: GivenAttributes): Attributes | Rejection {
   if (typeof subject !== 'string' || !PROJECT.test(subject)) {
     return bad('subject', subject, 'be a project id: 1 to 128 letters, digits, _, - or ., no . first');
   }
-  const time = typeof timeText === 'string' ? parseInstant(timeText) : undefined;
+  const time = instantOf(timeText);
   if (time === undefined) {
     return bad('time', timeText, 'be an RFC 3339 time with an offset and at most 9 digits of a second');
   }

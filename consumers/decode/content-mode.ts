@@ -4,13 +4,12 @@ import { headerText, type RawHeaders } from './attributes';
 export type ContentMode = 'structured' | 'binary' | 'batch';
 
 const CONTENT_TYPE = 'content-type';
-const STRUCTURED_TYPE = 'application/cloudevents+json';
+export const STRUCTURED_TYPE = 'application/cloudevents+json';
 export const BATCH_TYPE = 'application/cloudevents-batch+json';
 
 /**
  * The content type decides, because a structured event may carry `ce_` headers as well. If it does
- * not decide, the header `ce_specversion` means binary mode. This runs for every event, and costs
- * one comparison for a record without headers.
+ * not decide, the header `ce_specversion` means binary mode.
  */
 export function contentModeOf(headers: RawHeaders | undefined): ContentMode {
   if (headers === undefined) return 'structured';

@@ -5,6 +5,7 @@ import { shortened, describeValue } from '../../src/lib/text/describe-value';
 import { attributesOfHeaders, readAttributes, type GivenAttributes, type RawHeaders } from './attributes';
 import { BATCH_TYPE, contentModeOf, type ContentMode } from './content-mode';
 import { implausibleUsage } from './plausible';
+import { readPlainHeaders, type HeaderPlaces } from './plain-headers';
 import { readPlainJson } from './plain-json';
 import { reject, type Rejection } from './rejection';
 import { base64Data, isJsonObject, type UsageConsumer } from '../usage-consumer';
@@ -20,9 +21,10 @@ export interface RawMessage {
    */
   readonly valueBytes?: number;
   valueText?(): string;
-  /** The bytes that hold the value, from `valueStart` on, for records that stay in their batch. */
+  /** The bytes that hold value and headers, for records that stay in their batch. */
   readonly bytes?: Buffer;
   readonly valueStart?: number;
+  readonly headerPlaces?: HeaderPlaces;
   /** The value as parsed from valid UTF-8, if whoever has it has parsed it already. */
   readonly parsed?: { readonly document: unknown };
   readonly headers?: RawHeaders | undefined;
@@ -57,52 +59,84 @@ export const VALUE_BYTES_MAX = 1_048_576;
  * it breaks is the reason of its rejection, so the order of the steps is part of the contract.
  */
 export function decodeEvent(consumer: UsageConsumer, message: RawMessage, limits: TimeLimits): Decoded {
-  const mode = contentModeOf(message.headers);
-  const plain = plainValue(message, mode);
+  const plain = plainEvent(message);
   if (plain !== undefined) {
-    const decoded = decodeDocument(consumer, message, mode, plain, limits);
+    const decoded = checkEvent(consumer, plain, message.timestampMs, limits);
     if (decoded.ok) return decoded;
   }
   const parsed = parseValue(message);
-  return parsed.ok ? decodeDocument(consumer, message, mode, parsed.document, limits) : parsed;
+  if (!parsed.ok) return parsed;
+  const given = givenEvent(contentModeOf(message.headers), parsed.document, message.headers);
+  return given.ok ? checkEvent(consumer, given, message.timestampMs, limits) : given;
 }
 
-function plainValue(message: RawMessage, mode: ContentMode): unknown {
-  const { bytes, valueStart = 0, valueBytes = 0 } = message;
-  if (bytes === undefined || valueBytes === 0 || valueBytes > VALUE_BYTES_MAX) return undefined;
-  return readPlainJson(bytes, valueStart, valueStart + valueBytes, mode === 'binary');
+/** An event as its producer sent it, unchecked. */
+interface GivenEvent {
+  readonly ok: true;
+  readonly attributes: GivenAttributes;
+  readonly data: unknown;
+  /** Undefined in binary mode. */
+  readonly structured: GivenAttributes | undefined;
 }
 
-function decodeDocument(
-  consumer: UsageConsumer,
-  message: RawMessage,
+/** Undefined for an event of an unusual form, or of none. */
+function plainEvent({
+  bytes,
+  valueStart = 0,
+  valueBytes = 0,
+  headerPlaces,
+}: RawMessage): GivenEvent | undefined {
+  if (bytes === undefined || headerPlaces === undefined) return undefined;
+  if (valueBytes === 0 || valueBytes > VALUE_BYTES_MAX) return undefined;
+  const headers = headerPlaces.length === 0 ? 'structured' : readPlainHeaders(bytes, headerPlaces);
+  if (headers === undefined) return undefined;
+  const isBinary = headers !== 'structured';
+  const document = readPlainJson(bytes, valueStart, valueStart + valueBytes, isBinary);
+  if (document === undefined) return undefined;
+  return isBinary
+    ? { ok: true, attributes: headers, data: document, structured: undefined }
+    : { ok: true, attributes: document, data: document['data'], structured: document };
+}
+
+function givenEvent(
   mode: ContentMode,
   document: unknown,
-  limits: TimeLimits,
-): Decoded {
-  const { headers } = message;
+  headers: RawHeaders | undefined,
+): GivenEvent | Rejection {
   if (mode === 'batch') {
     return reject(
       'schema_violation',
       `content-type is "${BATCH_TYPE}" and must be of one event: publish each as a record of its own`,
     );
   }
-  const binary = mode === 'binary';
-  if (!binary && !isJsonObject(document)) {
+  if (mode === 'binary')
+    return {
+      ok: true,
+      attributes: attributesOfHeaders(headers ?? {}),
+      data: document,
+      structured: undefined,
+    };
+  if (!isJsonObject(document))
     return reject('schema_violation', `the event is ${describeValue(document)} and must be an object`);
-  }
-  const event = document as GivenAttributes;
-  const attributes = readAttributes(binary ? attributesOfHeaders(headers ?? {}) : event);
+  return { ok: true, attributes: document, data: document['data'], structured: document };
+}
+
+function checkEvent(
+  consumer: UsageConsumer,
+  { attributes: given, data, structured }: GivenEvent,
+  timestampMs: number,
+  limits: TimeLimits,
+): Decoded {
+  const attributes = readAttributes(given);
   if (!attributes.ok) return attributes;
 
   const { id, source, type, project, time } = attributes;
-  const data = binary ? document : event['data'];
   if (type === VOID_TYPE) {
     const voided = readVoided(consumer, data);
-    if (!voided.ok) return (binary ? undefined : base64Data(event)) ?? voided;
+    if (!voided.ok) return (structured && base64Data(structured)) ?? voided;
     // For a void, its own time counts: how late the voided event was no longer matters.
     return (
-      beyondLimits(time, message.timestampMs, limits) ??
+      beyondLimits(time, timestampMs, limits) ??
       implausibleVoid(data, voided.usages, limits.durationMs) ?? { ...voided, project, isVoid: true }
     );
   }
@@ -114,10 +148,10 @@ function decodeDocument(
   }
 
   const usages = consumer.usagesOf(data);
-  if (!Array.isArray(usages)) return (binary ? undefined : base64Data(event)) ?? usages;
+  if (!Array.isArray(usages)) return (structured && base64Data(structured)) ?? usages;
 
   return (
-    beyondLimits(time, message.timestampMs, limits) ??
+    beyondLimits(time, timestampMs, limits) ??
     implausibleUsage(data, usages, limits.durationMs) ?? { ok: true, id, source, project, time, usages }
   );
 }

@@ -1,9 +1,11 @@
 /**
  * Reads the JSON of events in the form that almost all producers write, from the bytes of a batch:
  * the fields of our schemas, texts of printable ASCII without escapes, whole numbers, booleans and
- * null. It takes less time than Node's parser, and a text that comes again and again is the same
- * string. JSON of any other form is left to Node's parser.
+ * null. It takes less time than Node's parser. A text that comes again and again is the same
+ * string, and times are instants already. JSON of any other form is left to Node's parser.
  */
+import { readPlainInstant } from './plain-instant';
+import { readPlainText } from './plain-text';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -12,6 +14,7 @@ interface Name {
   readonly bytes: Uint8Array;
   readonly slot: number;
   readonly isData: boolean;
+  readonly isTime: boolean;
   readonly repeats: boolean;
   /** The name that followed it last. A producer writes its fields in one order. */
   next: Name | undefined;
@@ -25,12 +28,14 @@ interface Shape {
   readonly values: unknown[];
 }
 
-const UNIQUE_TEXTS = ['id', 'time', 'startedAt', 'endedAt'];
+const TIMES = ['time', 'startedAt', 'endedAt'];
 
 function shapeOf(...fields: readonly string[]): Shape {
   const names = fields.map((field, slot) => {
-    const repeats = !UNIQUE_TEXTS.includes(field);
-    return { bytes: bytesOf(`"${field}"`), slot, isData: field === 'data', repeats, next: undefined };
+    const isData = field === 'data';
+    const isTime = TIMES.includes(field);
+    const repeats = !isTime && field !== 'id';
+    return { bytes: bytesOf(`"${field}"`), slot, isData, isTime, repeats, next: undefined };
   });
   return { names, next: undefined, values: fields.map(() => undefined) };
 }
@@ -52,30 +57,16 @@ const COMMA = 0x2c;
 const ZERO = 0x30;
 const NINE = 0x39;
 const COLON = 0x3a;
-const BACKSLASH = 0x5c;
 const BRACE = 0x7b;
 const BRACE_END = 0x7d;
-const LAST_PRINTABLE = 0x7e;
 const TRUE = bytesOf('true');
 const FALSE = bytesOf('false');
 const NULL = bytesOf('null');
 /** Every number of this many digits is exact. */
 const DIGITS_MAX = 15;
-/** Taken out, because a test looks up globals slowly, and this is called for every byte. */
-const { imul } = Math;
-/** A power of two. */
-const KEPT_TEXTS = 16_384;
-const KEPT_LENGTH_MAX = 64;
-
-/** 1 for each byte that stands for itself in a text. */
-const IS_PLAIN = Uint8Array.from({ length: 256 }, (_, byte) =>
-  byte >= BLANK && byte <= LAST_PRINTABLE && byte !== QUOTE && byte !== BACKSLASH ? 1 : 0,
-);
-
 class PlainJsonReader {
   private bytes: Buffer = Buffer.alloc(0);
   private at = 0;
-  private readonly kept = new Array<string>(KEPT_TEXTS).fill('');
 
   readEvent(bytes: Buffer, start: number, end: number): Fields | undefined {
     this.bytes = bytes;
@@ -157,9 +148,9 @@ class PlainJsonReader {
   }
 
   /** Undefined for a value of another form. */
-  private readValue({ isData, repeats }: Name): unknown {
+  private readValue({ isData, isTime, repeats }: Name): unknown {
     const first = this.bytes[this.at]!;
-    if (first === QUOTE) return this.readText(repeats);
+    if (first === QUOTE) return (isTime ? this.readTime() : undefined) ?? this.readText(repeats);
     if (first >= ZERO && first <= NINE) return this.readNumber();
     if (first === BRACE) return isData ? this.readDataObject() : undefined;
     if (this.reads(TRUE)) return true;
@@ -167,28 +158,21 @@ class PlainJsonReader {
     return this.reads(NULL) ? null : undefined;
   }
 
+  private readTime(): unknown {
+    const instant = readPlainInstant(this.bytes, this.at + 1);
+    if (instant === undefined || this.bytes[instant.end] !== QUOTE) return undefined;
+    this.at = instant.end + 1;
+    return instant;
+  }
+
   private readText(repeats: boolean): string | undefined {
     const { bytes } = this;
     const start = this.at + 1;
-    let end = start;
-    let hash = 0;
-    for (let byte = bytes[end]!; IS_PLAIN[byte] === 1; byte = bytes[end]!) {
-      hash = (imul(hash, 31) + byte) | 0;
-      end += 1;
-    }
+    const text = readPlainText(bytes, start, bytes.length, repeats);
+    const end = start + text.length;
     if (bytes[end] !== QUOTE) return undefined;
     this.at = end + 1;
-    if (!repeats || end - start > KEPT_LENGTH_MAX) return bytes.toString('latin1', start, end);
-    const slot = (hash ^ (hash >>> 14)) & (KEPT_TEXTS - 1);
-    const kept = this.kept[slot]!;
-    return this.isText(kept, start, end) ? kept : (this.kept[slot] = bytes.toString('latin1', start, end));
-  }
-
-  private isText(text: string, start: number, end: number): boolean {
-    const { bytes } = this;
-    if (text.length !== end - start) return false;
-    for (let i = start; i < end; i += 1) if (bytes[i] !== text.charCodeAt(i - start)) return false;
-    return true;
+    return text;
   }
 
   /** Stops before a fraction or an exponent, which is then not the separator that must follow. */

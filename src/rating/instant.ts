@@ -100,7 +100,7 @@ export function daysInMonth(year: number, month: number): number {
  * Days from 1970-01-01 in the proleptic Gregorian calendar. Years begin in March here, so that the
  * leap day is the last.
  */
-function daysSinceEpoch(year: number, month: number, day: number): number {
+export function daysSinceEpoch(year: number, month: number, day: number): number {
   const marchYear = month > 2 ? year : year - 1;
   const era = Math.floor(marchYear / 400);
   const yearOfEra = marchYear - era * 400;

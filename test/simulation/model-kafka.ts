@@ -230,6 +230,7 @@ const recordOf = ({
   value: Buffer.from(value),
   bytes: Buffer.from(value),
   valueStart: 0,
+  headerPlaces: [],
   valueText: () => value,
   valueBytes: Buffer.byteLength(value),
   headers: {},

@@ -1,3 +1,4 @@
+import type { HeaderPlaces } from '../../../consumers/decode/plain-headers';
 import { codecOf } from './codecs';
 import { crc32c } from './crc32c';
 
@@ -6,9 +7,10 @@ export interface LogRecord {
   readonly timestampMs: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
-  /** The bytes that hold the value, from `valueStart` on. */
+  /** The bytes that hold value and headers. */
   readonly bytes: Buffer;
   readonly valueStart: number;
+  readonly headerPlaces: HeaderPlaces;
   /** The value decoded as UTF-8; empty for null. Cheaper than through `value`. */
   valueText(): string;
   /** 0 for null. */
@@ -135,11 +137,11 @@ interface BatchContext {
   readonly appendTimestamp: number | undefined;
 }
 
-const NO_HEADERS = Object.freeze(Object.create(null) as object) as LogHeaders;
+const NO_HEADERS: HeaderPlaces = [];
 
 /**
- * A record that stays in its batch: Buffers of its key and value are created on demand. A usage is
- * read as text and its key not at all, and a Buffer costs more than the rest of a record.
+ * A record that stays in its batch: its key, value and headers are created on demand. A usage is
+ * read from the bytes and its key not at all, and a Buffer costs more than the rest of a record.
  */
 class BatchRecord implements LogRecord {
   constructor(
@@ -150,7 +152,7 @@ class BatchRecord implements LogRecord {
     private readonly keyLength: number,
     readonly valueStart: number,
     private readonly valueLength: number,
-    readonly headers: LogHeaders,
+    readonly headerPlaces: HeaderPlaces,
   ) {}
 
   get key(): Buffer | null {
@@ -161,6 +163,21 @@ class BatchRecord implements LogRecord {
     return this.valueLength < 0
       ? null
       : this.bytes.subarray(this.valueStart, this.valueStart + this.valueLength);
+  }
+
+  get headers(): LogHeaders {
+    // Without a prototype, because a header may be called `constructor`.
+    const headers = Object.create(null) as Record<string, Buffer | null | (Buffer | null)[]>;
+    const { bytes, headerPlaces: places } = this;
+    for (let i = 0; i < places.length; i += 4) {
+      const name = bytes.toString('utf8', places[i], places[i + 1]);
+      const value = places[i + 2]! < 0 ? null : bytes.subarray(places[i + 2], places[i + 3]);
+      const given = headers[name];
+      if (given === undefined) headers[name] = value;
+      else if (Array.isArray(given)) given.push(value);
+      else headers[name] = [given, value];
+    }
+    return headers;
   }
 
   valueText(): string {
@@ -222,29 +239,19 @@ class RecordReader {
     return new BatchRecord(this.bytes, offset, timestampMs, keyStart, keyLength, valueStart, valueLength, headers);
   }
 
-  private readHeaders(): LogHeaders {
+  private readHeaders(): HeaderPlaces {
     const count = this.readVarint();
     if (count <= 0) return NO_HEADERS;
     this.addParts(count);
-    // Without a prototype, because a header may be called `constructor`.
-    const headers = Object.create(null) as Record<string, Buffer | null | (Buffer | null)[]>;
-    for (let number = 0; number < count; number += 1) {
-      const name = this.readBytes()?.toString('utf8') ?? '';
-      const value = this.readBytes();
-      const given = headers[name];
-      if (given === undefined) headers[name] = value;
-      else if (Array.isArray(given)) given.push(value);
-      else headers[name] = [given, value];
+    const places: number[] = [];
+    for (let text = 0; text < count * 2; text += 1) {
+      const length = this.readVarint();
+      const start = this.at;
+      this.at += Math.max(0, length);
+      if (length < 0) places.push(-1, -1);
+      else places.push(start, this.at);
     }
-    return headers;
-  }
-
-  private readBytes(): Buffer | null {
-    const length = this.readVarint();
-    if (length < 0) return null;
-    const start = this.at;
-    this.at += length;
-    return this.bytes.subarray(start, this.at);
+    return places;
   }
 
   /**

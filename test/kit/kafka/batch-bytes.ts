@@ -19,6 +19,8 @@ export interface BatchOptions {
   readonly value?: Buffer | null;
   /** The value by record, instead of `value`. */
   readonly valueFor?: (offset: number) => Buffer;
+  /** Value and headers by record, instead of all of these. */
+  readonly recordFor?: (offset: number) => Pick<BatchOptions, 'value' | 'headers'>;
   readonly firstTimestamp?: number;
   /** The same for every record. */
   readonly headers?: readonly (readonly [name: string, value: Buffer | null])[];
@@ -33,11 +35,13 @@ export function batchBytes(options: BatchOptions): Buffer {
   const firstOffset = options.firstOffset ?? offsets[0] ?? 0;
   const lastOffset = options.lastOffset ?? offsets.at(-1) ?? firstOffset;
   const key = control ? Buffer.from([0, 0, 0, control === 'abort' ? 0 : 1]) : Buffer.from('k');
-  const headers = headerBytes(options.headers ?? []);
   const records = Buffer.concat(
     offsets.map((offset) => {
-      const value = valueAt(options, offset);
-      return recordBytes(offset - firstOffset, key, value, headers);
+      const record = options.recordFor?.(offset) ?? {
+        value: valueAt(options, offset),
+        headers: options.headers,
+      };
+      return recordBytes(offset - firstOffset, key, record.value ?? null, headerBytes(record.headers ?? []));
     }),
   );
   const header = Buffer.alloc(61);
@@ -64,9 +68,8 @@ function valueAt({ value, valueFor }: BatchOptions, offset: number): Buffer | nu
 }
 
 /** kafkajs's CRC-32C: it writes it, and never reads it. */
-const kafkajsCrc32c = jest.requireActual<(bytes: Buffer) => number>(
-  'kafkajs/src/protocol/recordBatch/crc32C',
-);
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- it has no types
+const kafkajsCrc32c = require('kafkajs/src/protocol/recordBatch/crc32C') as (bytes: Buffer) => number;
 
 export function withChecksum(batch: Buffer): Buffer {
   batch.writeUInt32BE(kafkajsCrc32c(batch.subarray(21)), 17);

@@ -73,6 +73,7 @@ describe('every reason to refuse an event', () => {
     ['time with a blank', 'schema_violation', event({ time: '2026-10-14 09:31:10Z' })],
     ['time in lower case', 'ok', event({ time: '2026-10-14t09:31:10z' })],
     ['time with ten digits', 'schema_violation', event({ time: '2026-10-14T09:31:10.1234567890Z' })],
+    ['time as an object', 'schema_violation', event({ time: { seconds: 0, nanos: 0 } })],
     ['leap second', 'schema_violation', event({ time: '2026-06-30T23:59:60Z' })],
     ['February 30', 'schema_violation', event({ time: '2026-02-30T00:00:00Z' })],
     ['type missing', 'schema_violation', event({ type: undefined })],
