@@ -20,7 +20,7 @@ export interface BatchOptions {
   /** The value by record, instead of `value`. */
   readonly valueFor?: (offset: number) => Buffer;
   /** Value and headers by record, instead of all of these. */
-  readonly recordFor?: (offset: number) => Pick<BatchOptions, 'value' | 'headers'>;
+  readonly recordFor?: (offset: number) => Required<Pick<BatchOptions, 'value' | 'headers'>>;
   readonly firstTimestamp?: number;
   /** The same for every record. */
   readonly headers?: readonly (readonly [name: string, value: Buffer | null])[];
@@ -35,13 +35,13 @@ export function batchBytes(options: BatchOptions): Buffer {
   const firstOffset = options.firstOffset ?? offsets[0] ?? 0;
   const lastOffset = options.lastOffset ?? offsets.at(-1) ?? firstOffset;
   const key = control ? Buffer.from([0, 0, 0, control === 'abort' ? 0 : 1]) : Buffer.from('k');
+  const headers = headerBytes(options.headers ?? []);
   const records = Buffer.concat(
     offsets.map((offset) => {
-      const record = options.recordFor?.(offset) ?? {
-        value: valueAt(options, offset),
-        headers: options.headers,
-      };
-      return recordBytes(offset - firstOffset, key, record.value ?? null, headerBytes(record.headers ?? []));
+      const own = options.recordFor?.(offset);
+      if (own) return recordBytes(offset - firstOffset, key, own.value, headerBytes(own.headers));
+      const value = valueAt(options, offset);
+      return recordBytes(offset - firstOffset, key, value, headers);
     }),
   );
   const header = Buffer.alloc(61);
