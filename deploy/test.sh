@@ -136,8 +136,12 @@ until_true 60 'the page is gone' page
 
 say 'down'
 from=$(date +%s%N)
+docker compose stop >/dev/null 2>&1
+# The engine kills a process that does not hear its signal. The stand-in for Grafana asks for that.
+for service in $(docker compose ps --all --services | grep -v grafana); do
+  [ "$(docker inspect --format '{{.State.ExitCode}}' "$(docker compose ps --all --quiet "$service")")" != 137 ] ||
+    fail "$service does not end at its signal"
+done
 docker compose down --volumes >/dev/null 2>&1
-took=$((($(date +%s%N) - from) / 1000000))
-say "   in $took ms"
-[ "$took" -lt 8000 ] || fail 'down waits for a process that does not hear its signal'
+say "   in $((($(date +%s%N) - from) / 1000000)) ms"
 say 'all passed'

@@ -17,6 +17,15 @@ export async function openCluster(kafkajs: Kafka): Promise<Cluster> {
   return cluster;
 }
 
+/**
+ * Any connected broker. kafkajs cannot refresh what it knows of the brokers as long as a topic that
+ * was read has no leader, but it has connections.
+ */
+export async function anyBroker(cluster: Cluster): Promise<Cluster.Broker> {
+  await cluster.refreshMetadataIfNecessary().catch(() => undefined);
+  return cluster.brokerPool.findConnectedBroker();
+}
+
 function createCluster(kafkajs: Kafka): Cluster {
   const symbol = Object.getOwnPropertySymbols(kafkajs).find(
     ({ description }) => description === 'private:Kafka:createCluster',

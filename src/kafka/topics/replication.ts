@@ -6,6 +6,7 @@ import { pause } from '../../lib/process/poller';
 import { TallymanError } from '../../lib/errors';
 import type { KafkaClient } from '../client';
 import type { PartitionMetadata } from './topic-metadata';
+import { anyBroker } from '../cluster';
 
 /** From this number of brokers on, one copy is a choice, and has to be named. */
 export const COPIES_WANTED = 3;
@@ -194,8 +195,7 @@ const ONE = 1;
  * which resets all that it does not name.
  */
 async function setTopicConfig(cluster: Cluster, topic: string, name: string, value: string): Promise<void> {
-  await cluster.refreshMetadataIfNecessary();
-  const broker = await cluster.brokerPool.findConnectedBroker();
+  const broker = await anyBroker(cluster);
   const request = new Encoder()
     .writeInt32(ONE)
     .writeInt8(ConfigResourceTypes.TOPIC)

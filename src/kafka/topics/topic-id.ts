@@ -2,6 +2,7 @@ import { KafkaJSError } from 'kafkajs';
 import type Cluster from 'kafkajs/src/cluster';
 import Decoder from 'kafkajs/src/protocol/decoder';
 import Encoder from 'kafkajs/src/protocol/encoder';
+import { anyBroker } from '../cluster';
 
 const METADATA_API = 3;
 /** The first version with topic ids, supported by every broker since Kafka 2.8. */
@@ -27,8 +28,7 @@ export interface TopicState {
  * @returns undefined if the broker is too old for such a request
  */
 export async function readTopicState(cluster: Cluster, topic: string): Promise<TopicState | undefined> {
-  await cluster.refreshMetadataIfNecessary();
-  const broker = await cluster.brokerPool.findConnectedBroker();
+  const broker = await anyBroker(cluster);
   const supported = broker.versions?.[METADATA_API]?.maxVersion ?? 0;
   if (supported < METADATA_VERSION) return undefined;
   const { id, partitions } = await broker.connectionPool.send({

@@ -1,6 +1,7 @@
 import type Cluster from 'kafkajs/src/cluster';
 import metadataRequest from 'kafkajs/src/protocol/requests/metadata';
 import { TallymanError } from '../../lib/errors';
+import { anyBroker } from '../cluster';
 
 export interface PartitionMetadata {
   readonly partitionId: number;
@@ -26,8 +27,7 @@ export async function readTopics(
   cluster: Cluster,
   topics: readonly string[],
 ): Promise<Map<string, readonly PartitionMetadata[]>> {
-  await cluster.refreshMetadataIfNecessary();
-  const broker = await cluster.brokerPool.findConnectedBroker();
+  const broker = await anyBroker(cluster);
   const { request, response } = metadataRequest.protocol({ version: METADATA_VERSION })({
     topics: [...topics],
     allowAutoTopicCreation: false,

@@ -117,10 +117,18 @@ test('with one broker down, and a topic of somebody else without a leader, nothi
   ).createTopics({
     topics: [{ topic: others, replicaAssignment: [{ partition: 0, replicas: [3] }] }],
   });
+  // From now on kafkajs asks for this topic, too, whenever it has to learn of the brokers again.
+  const reader = await client.reader();
+  const nothing = { topic: others, partition: 0, position: 0, maxWaitMs: 0, maxBytes: 1 };
+  await eventually(() => reader.fetch(nothing), { timeoutMs: 60_000 });
   await brokers[2]!.kill('SIGKILL');
   // An election takes longer than a command tries.
   await eventually(
     async () => {
+      await client.ask((cluster) => {
+        (cluster.brokerPool as unknown as { metadataExpireAt: null }).metadataExpireAt = null;
+        return Promise.resolve();
+      });
       const found = await client.topics([...ownTopics(tallyman.prefix), others]);
       const leaders = [...found].flatMap(([topic, all]) => all.map(({ leader }) => [topic, leader] as const));
       return leaders.every(([topic, leader]) =>
