@@ -66,6 +66,7 @@ export async function withContext<T>(
       return (store ??= openStore({
         ...{ url: config.redisUrl, tls: config.redisTls, prefix: config.prefix },
         ...(onlyReads && { onlyReads }),
+        kafka: context.kafka,
         onWait: (text) => context.logger.warn(text),
       }));
     },

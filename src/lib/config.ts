@@ -45,6 +45,8 @@ export interface Config {
    * and how long one usage may be (`durationMs`).
    */
   readonly limits: { readonly futureMs: number; readonly pastMs: number; readonly durationMs: number };
+  /** How long after its end a closed month stays in Redis. */
+  readonly keepClosedMs: number;
   /** Where `consume` serves health and metrics; nowhere if `port` is undefined. */
   readonly health: {
     readonly host: string;
@@ -119,6 +121,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env): Config {
       pastMs: values.TALLYMAN_PAST_LIMIT,
       durationMs: values.TALLYMAN_DURATION_LIMIT,
     },
+    keepClosedMs: values.TALLYMAN_KEEP_CLOSED ?? values.TALLYMAN_PAST_LIMIT,
     health: {
       host: values.TALLYMAN_HEALTH_HOST,
       port: values.TALLYMAN_HEALTH_PORT,

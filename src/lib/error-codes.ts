@@ -359,6 +359,14 @@ export const ERRORS = {
     'Redis has lost the freeze of a month, and has counted on.',
     'Stop the consumers, then run `tallyman rebuild --empty`.',
   ),
+  LEDGER_MOVED: failed(
+    'A closed month has left Redis, and `billing.totals` does not hold it where it did then.',
+    'If the topic was restored, run `tallyman rebuild`, which searches for the month. Otherwise restore the topic from a copy.',
+  ),
+  MONTH_DIFFERS: failed(
+    'A closed month stays in Redis, because Redis and `billing.totals` do not hold the same of it. Nothing was deleted that differs.',
+    'Run `tallyman verify MONTH`. If Redis is wrong, stop the consumers, then run `tallyman rebuild --empty`. If the topic lost records, restore it from a copy.',
+  ),
   REBUILD_UNFINISHED: failed(
     'This Redis is being rebuilt, so it does not contain all usage yet.',
     'Wait for the rebuild. If it was stopped, run `tallyman rebuild` again.',

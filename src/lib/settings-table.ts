@@ -141,6 +141,12 @@ export const SETTINGS = {
     purpose: "how far an event's time may be before its record's timestamp",
     verbs: LIMITS,
   }),
+  TALLYMAN_KEEP_CLOSED: optional(kind.duration, {
+    purpose:
+      'how long after its end a closed month stays in Redis; after that it is read from `billing.totals`. As long as ' +
+      '`TALLYMAN_PAST_LIMIT` if not set, so that late usage still finds its month in Redis',
+    verbs: ['close', 'rebuild'],
+  }),
   TALLYMAN_DURATION_LIMIT: defaulted(kind.duration, DEFAULT_DURATION_LIMIT, {
     purpose: 'how long one usage may be; a longer one becomes a dead letter (`implausible`)',
     verbs: LIMITS,

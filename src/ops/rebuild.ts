@@ -6,6 +6,8 @@ import type { CloseRecord, Layout } from '../../schemas/types';
 import { replayHorizon } from '../installation/replay-horizon';
 import { noteTopicIds } from '../ingest/guards/topic-guard';
 import { monthsWithFrozenTotals, restoreFrozenTotals } from '../close/frozen-totals';
+import { monthsThatMayLeave } from '../close/leave/may-leave';
+import { restoreLeftMonths } from '../close/leave/restore-left';
 import { readCloseRecords, restoreCloses } from '../installation/ledgers/restore-closes';
 import { restoreViews, type RestoredViews } from '../installation/ledgers/restore-views';
 import { TallymanError } from '../lib/errors';
@@ -15,6 +17,7 @@ import { countKeys, emptyRedis } from '../redis/empty-redis';
 import { groupsWithMembers } from '../kafka/checks/check-groups';
 import { topicReplaced } from '../ingest/stop-errors';
 import { noteEvictions } from '../redis/checks/dropped-keys';
+import { monthsThatLeft } from '../redis/usage/left-months';
 import { writeShardCount } from '../redis/usage/read-usage';
 import { beginRebuild, endRebuild, isEmptying, isRebuilding } from '../redis/rebuilding';
 import type { Store } from '../redis/store';
@@ -76,9 +79,18 @@ export async function rebuild(context: Context, options: RebuildOptions): Promis
   // Totals come after the log: every cursor has passed the cut-offs, so nothing is counted in a
   // closed month any more.
   const months = closes.map(({ month }) => month).filter((month) => published.has(month));
+  const stay = { nowMs: Date.now(), keepMs: config.keepClosedMs, calendar: context.calendar };
+  const mayLeave = monthsThatMayLeave(closes, stay).filter((month) => published.has(month));
   if (await isRebuilding(store)) {
-    await restoreFrozenTotals(kafka, store, config.prefix, shardCount, months);
+    const left = new Set([...(await monthsThatLeft(store, shardCount)), ...mayLeave]);
+    const staying = months.filter((month) => !left.has(month));
+    await restoreFrozenTotals(kafka, store, config.prefix, shardCount, staying);
+    await restoreLeftMonths(kafka, store, config.prefix, shardCount, [...left].sort());
     await endRebuild(store, shardCount);
+  } else {
+    // The ledger may have been restored, and hold them elsewhere.
+    const left = await monthsThatLeft(store, shardCount);
+    await restoreLeftMonths(kafka, store, config.prefix, shardCount, left);
   }
   const beyond = await monthsBeyondLog(context, layout, counting, closes);
   return { ...views, monthsBeyondLog: beyond };

@@ -16,6 +16,8 @@ export interface ShardKeys {
   readonly writes: string;
   /** Hash: run of a close -> its month. Only exists during a close: see seal-freeze.lua. */
   readonly seals: string;
+  /** Hash: closed month that has left Redis -> where the ledger holds it: see month-index.ts. */
+  readonly left: string;
   /** String: exists while a rebuild has not finished this shard. */
   readonly rebuilding: string;
   /**
@@ -172,6 +174,7 @@ function shardKeys(stem: string): ShardKeys {
     cursor: `${stem}cursor`,
     closed: `${stem}closed`,
     seals: `${stem}seals`,
+    left: `${stem}left`,
     rebuilding: `${stem}rebuilding`,
     writes: `${stem}writes`,
     totalsStem: `${stem}totals:`,

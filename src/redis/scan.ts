@@ -41,12 +41,14 @@ export async function* eachPageOfTotalsKeys(store: Store): AsyncGenerator<Totals
 /**
  * The members of a set, each once, unordered, page by page. All are kept in memory, because SSCAN
  * may return one twice.
+ *
+ * @param seen members that are left out; those that are returned are added to it
  */
 export async function* eachPageOfMembers(
   store: Store,
   key: string,
+  seen = new Set<string>(),
 ): AsyncGenerator<string[], void, undefined> {
-  const seen = new Set<string>();
   let position = '0';
   do {
     const [next, members] = await store.redis.sscan(key, position, 'COUNT', MEMBERS_PER_STEP);

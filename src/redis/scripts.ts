@@ -24,6 +24,16 @@ declare module 'ioredis' {
       run: string,
       seconds: number,
     ): Result<ScriptAnswer, Context>;
+    beginLeaving(
+      left: string,
+      cursor: string,
+      closed: string,
+      projects: string,
+      month: string,
+      count: number,
+      index: string,
+    ): Result<ScriptAnswer, Context>;
+    leaveMonth(...keysAndArguments: (string | number)[]): Result<ScriptAnswer, Context>;
     readWrites(
       writes: string,
       idsStem: string,
@@ -42,7 +52,7 @@ declare module 'ioredis' {
     readShard(
       keyCount: number,
       ...keysAndProjects: string[]
-    ): Result<[string[], string[], number[], ...string[][]], Context>;
+    ): Result<[string[], string[], number[], number, ...string[][]], Context>;
   }
 }
 
@@ -56,11 +66,13 @@ const SCRIPTS = [
   {
     name: 'voidEvent',
     files: ['open-month.lua', 'ids.lua', 'writes.lua', 'epochs.lua', 'void.lua'],
-    numberOfKeys: 7,
+    numberOfKeys: 8,
   },
   { name: 'freezeMonth', files: ['freeze.lua'], numberOfKeys: 2 },
   { name: 'restoreFreeze', files: ['restore-freeze.lua'], numberOfKeys: 2 },
   { name: 'sealFreeze', files: ['seal-freeze.lua'], numberOfKeys: 3 },
+  { name: 'beginLeaving', files: ['begin-leaving.lua'], numberOfKeys: 4 },
+  { name: 'leaveMonth', files: ['leave-month.lua'], numberOfKeys: 4 },
   { name: 'readWrites', files: ['ids.lua', 'read-writes.lua'], numberOfKeys: 2 },
   { name: 'showView', files: ['show-view.lua'], numberOfKeys: 2 },
   { name: 'showIndex', files: ['show-index.lua'], numberOfKeys: 1 },

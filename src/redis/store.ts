@@ -2,6 +2,7 @@ import { Cluster, Redis, ReplyError, type ClusterNode, type RedisOptions } from 
 import type { TlsOptions } from '../lib/config';
 import { TallymanError } from '../lib/errors';
 import { connectorThrough, RewriteGate } from './checks/append-only-file';
+import type { KafkaClient } from '../kafka/client';
 import { defineScripts } from './scripts';
 import { createFingerprinter, type Fingerprinter } from './apply/fingerprint';
 import { createKeys, type Keys } from './keys';
@@ -17,6 +18,8 @@ export interface Store {
   readonly keys: Keys;
   readonly fingerprinter: Fingerprinter;
   readonly dedupIndex: DedupIndex;
+  /** The Kafka that holds the months that have left Redis. It is opened at need. */
+  readonly ledgers: { readonly kafka: () => KafkaClient; readonly prefix: string } | undefined;
   /**
    * Sends commands in one write, which takes a third of the time of single ones, and returns the
    * replies in order. On a cluster, each command goes to its own node. Rejects with the first
@@ -36,6 +39,8 @@ export interface StoreOptions {
   /** For `rediss://`. */
   readonly tls?: TlsOptions;
   readonly prefix: string;
+  /** Opens the Kafka of this installation. */
+  readonly kafka?: () => KafkaClient;
   /**
    * For a process that writes nothing: a restarted Redis does not have to rewrite its append-only
    * file first.
@@ -115,6 +120,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     keys,
     fingerprinter,
     dedupIndex: new DedupIndex(redis, keys),
+    ledgers: options.kafka && { kafka: options.kafka, prefix: options.prefix },
     send: async (commands) => {
       if (redis instanceof Cluster) {
         return Promise.all(commands.map(([name, ...args]) => redis.call(name, ...args)));

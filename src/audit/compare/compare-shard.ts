@@ -1,4 +1,4 @@
-import { eachPageOfMembers } from '../../redis/scan';
+import { eachPageOfListed } from '../../redis/usage/left-months';
 import { readShard, type ShardMonth, type ShardSnapshot } from '../../redis/usage/read-shard';
 import type { Store } from '../../redis/store';
 import { differingFields, type Difference } from './difference';
@@ -58,7 +58,7 @@ async function* pages(
   month: string,
 ): AsyncGenerator<string[], void, undefined> {
   const shown = new Set<string>();
-  for await (const members of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))) {
+  for await (const members of eachPageOfListed(store, shard, month)) {
     members.forEach((project) => shown.add(project));
     yield* pagesOf(members);
   }

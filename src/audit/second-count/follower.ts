@@ -10,7 +10,8 @@ import type { KafkaClient } from '../../kafka/client';
 import { checkLayout, layoutOf } from '../../installation/layout';
 import { laneOf, partitionsOf, placeOf } from '../../redis/usage/lanes';
 import { checkCoPartitioned, logEnds, logRanges, topicName, type LogRange } from '../../kafka/topics/topics';
-import { eachPageOfMembers, eachPageOfTotalsKeys } from '../../redis/scan';
+import { eachPageOfTotalsKeys } from '../../redis/scan';
+import { eachPageOfListed } from '../../redis/usage/left-months';
 import { readShard, type ShardSnapshot } from '../../redis/usage/read-shard';
 import type { Store } from '../../redis/store';
 import { compareOwnCount } from './compare-own-count';
@@ -422,7 +423,7 @@ export class Follower {
           after = projects.at(-1)!;
           yield { shard, month, projects };
         }
-        for await (const members of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month)))
+        for await (const members of eachPageOfListed(store, shard, month))
           yield* this.unknownOf(shard, month, members);
       }
     }

@@ -11,7 +11,7 @@ import { TallymanError } from '../../lib/errors';
 import type { Progress } from '../../lib/progress';
 import type { KafkaClient } from '../../kafka/client';
 import { logRanges, topicName } from '../../kafka/topics/topics';
-import { eachPageOfMembers } from '../../redis/scan';
+import { eachPageOfListed } from '../../redis/usage/left-months';
 import { placeOf } from '../../redis/usage/lanes';
 import { readShard } from '../../redis/usage/read-shard';
 import type { Store } from '../../redis/store';
@@ -234,7 +234,7 @@ class Judge {
       after = projects.at(-1)!;
       yield projects;
     }
-    for await (const members of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))) {
+    for await (const members of eachPageOfListed(store, shard, month)) {
       const unknown = members.filter((project) => !this.own.read(shard, month, project).isListed);
       for (let from = 0; from < unknown.length; from += PAGE_PROJECTS)
         yield unknown.slice(from, from + PAGE_PROJECTS);

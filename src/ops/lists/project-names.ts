@@ -1,5 +1,5 @@
 import { polled, type Polled } from '../../lib/process/poller';
-import { eachPageOfMembers } from '../../redis/scan';
+import { eachPageOfListed } from '../../redis/usage/left-months';
 import type { Store } from '../../redis/store';
 import { invoicedInOrder } from '../../redis/views/invoices';
 import { eachPageOfProjectNames } from '../../redis/views/projects';
@@ -79,7 +79,7 @@ async function readNames(store: Store, month: string): Promise<Names> {
   await Promise.all([
     add(eachPageOfProjectNames(store)),
     ...Array.from({ length: await readShardCount(store) }, (_, shard) =>
-      add(eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))),
+      add(eachPageOfListed(store, shard, month)),
     ),
   ]);
   return [...names].sort();

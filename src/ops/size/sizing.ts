@@ -168,15 +168,19 @@ function cpuOf(projectsPerShard: number, c: Figures): { consumer: number; redis:
   };
 }
 
+/** The open month, and those that TALLYMAN_KEEP_CLOSED keeps by default. */
+const MONTHS_IN_REDIS = 15;
+
 function redisMemory(load: Load, eventsPerMonth: number, c: Figures): RedisMemory {
-  const projectMonths = load.projects * load.months;
+  const invoiced = load.projects * load.months;
+  const projectMonths = load.projects * Math.min(load.months, MONTHS_IN_REDIS);
   const { totals: meters, days } = fieldsOf(load, eventsPerMonth);
   const dayBytes = days > PACKED_FIELDS ? c.looseFieldBytes : c.daysFieldBytes;
   const memory = {
     ids: eventsPerMonth * DEDUP_MONTHS * c.idBytes,
     totals: projectMonths * (c.listedBytes + c.totalsKeyBytes + meters * c.totalsFieldBytes),
     days: projectMonths * (c.daysKeyBytes + days * dayBytes),
-    views: load.projects * c.planBytes + projectMonths * c.invoiceBytes,
+    views: load.projects * c.planBytes + invoiced * c.invoiceBytes,
   };
   return { ...memory, all: memory.ids + memory.totals + memory.days + memory.views };
 }

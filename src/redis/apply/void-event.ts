@@ -4,7 +4,9 @@ import { epochArguments, NOTHING_APPLIED, readRefusal, type ApplyAnswer, type Ch
 import type { Fingerprint } from './fingerprint';
 import { lastOf, newMark, windowState, withDedupIndex, type DedupWindows } from './dedup-index';
 import { fingerprintBytes, isDayOf, wellFormed } from './pack-chunk';
+import type { ScriptAnswer } from '../scripts';
 import type { Store } from '../store';
+import { readLeftMonth } from '../usage/left-months';
 
 /**
  * No topic's name contains this sign, so the fingerprint of a void never equals that of an event.
@@ -41,15 +43,21 @@ export async function voidEvent(
   const answer = await withDedupIndex(store, shard, topic, async (known) => {
     const halves = Uint32Array.of(...asVoid, ...(isIn(known?.own, own) ? [] : own));
     const addition = { shard, topic, known, held: known?.own.ids.size ?? 0, halves, mark: newMark() };
-    const sent = await store.redis.voidEvent(
-      ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
-      keys.writes,
-      ...[topic, String(offset), ...windowState(known), stateOf(known, own, asVoid)],
-      fingerprintBytes(halves),
-      ...[project, month, day, lastClosed ?? '', ...epochArguments(chunk)],
-      ...[lane, lastOf(known), fingerprintBytes(addition.mark)],
-      ...quantities,
-    );
+    const send = (left: string, held: readonly bigint[]): Promise<ScriptAnswer> =>
+      store.redis.voidEvent(
+        ...[keys.cursor, keys.closed, keys.totalsStem, keys.dailyStem, keys.projectsStem, keys.idsStem],
+        ...[keys.writes, keys.left],
+        ...[topic, String(offset), ...windowState(known), stateOf(known, own, asVoid)],
+        fingerprintBytes(halves),
+        ...[project, month, day, lastClosed ?? '', ...epochArguments(chunk)],
+        ...[lane, lastOf(known), fingerprintBytes(addition.mark), left],
+        ...quantities.flatMap(([meter, quantity], i) => [meter, String(quantity), String(held[i] ?? 0n)]),
+      );
+    let sent = await send('', []);
+    while (sent[0] === 'LEFT') {
+      const left = String(sent[1]);
+      sent = await send(left, await heldByLeft(store, shard, event, left, quantities));
+    }
     if (sent[0] === 'VOIDED' || sent[0] === 'UNKNOWN') await store.dedupIndex.noteAdded(addition, sent[1]);
     return sent;
   });
@@ -67,18 +75,36 @@ export async function voidEvent(
   }
 }
 
+type Quantities = readonly (readonly [meter: string, quantity: bigint])[];
+
 /**
- * Each meter once, with its whole quantity: meter, quantity, meter, quantity. Returns a string that
- * describes the problem if there is one.
+ * Each meter once, with its whole quantity. Returns a string that describes the problem if there is
+ * one.
  */
-function quantitiesOf({ usages }: RatedEvent): string[] | string {
+function quantitiesOf({ usages }: RatedEvent): Quantities | string {
   const sums = new Map<string, bigint>();
   for (const { meter, model, quantity } of usages) {
     if (!/^[1-9]\d{0,18}$/.test(quantity)) return `"${quantity}" is not a quantity above 0`;
     const key = wellFormed(meterKey(meter, model));
     sums.set(key, (sums.get(key) ?? 0n) + BigInt(quantity));
   }
-  return [...sums].flatMap(([key, sum]) => [key, String(sum)]);
+  return [...sums];
+}
+
+/** What months that have left Redis hold of an event's day, in the order of its quantities. */
+async function heldByLeft(
+  store: Store,
+  shard: number,
+  { project, day }: RatedEvent,
+  left: string,
+  quantities: Quantities,
+): Promise<bigint[]> {
+  const held = quantities.map(() => 0n);
+  for (const month of left.split(',').filter(Boolean)) {
+    const usage = (await readLeftMonth(store, shard, month, [project])).get(project);
+    quantities.forEach(([meter], i) => (held[i]! += usage?.daily.get(`${day}/${meter}`) ?? 0n));
+  }
+  return held;
 }
 
 /** The state of the voided event, by the dedup index. */

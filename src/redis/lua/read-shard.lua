@@ -6,19 +6,22 @@ KEYS
   1    cursor    hash: topic -> next offset to apply
   2    closed    hash: frozen month -> JSON of topic -> next offset at the freeze
   3    projects  set of the projects with totals in the month
-  4..  hashes    totals and daily sums, any number of them
+  4    left      hash: closed month that has left -> where the ledger holds it
+  5..  hashes    totals and daily sums, any number of them
 
 ARGV
-  projects whose membership in KEYS[3] is returned
+  1    month
+  2..  projects whose membership in KEYS[3] is returned
 
-Answers { cursors, closed, memberships (1 or 0), hash, hash ... }, each hash as a flat list. For a key that is not a hash,
+Answers { cursors, closed, memberships (1 or 0), whether the month has left, hash, hash ... }, each hash as a flat list. For a key that is not a hash,
 the list is an empty field and the error, so that one such key does not hide the other projects.
 ]]
 local answer = { redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]), {} }
-for i = 1, #ARGV do
-  answer[3][i] = redis.call('SISMEMBER', KEYS[3], ARGV[i])
+for i = 2, #ARGV do
+  answer[3][i - 1] = redis.call('SISMEMBER', KEYS[3], ARGV[i])
 end
-for i = 4, #KEYS do
+answer[4] = redis.call('HEXISTS', KEYS[4], ARGV[1])
+for i = 5, #KEYS do
   local hash = redis.pcall('HGETALL', KEYS[i])
   answer[i] = hash.err and { '', hash.err } or hash
 end

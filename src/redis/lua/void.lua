@@ -2,7 +2,8 @@
 Takes one usage event back from the totals of its month. If that month is no longer open, it is taken back as late
 usage below zero. The id of the event shows whether it was counted, and the void repeats its quantities.
 
-KEYS  as in apply.lua
+KEYS  1 to 7 as in apply.lua
+  8  left  hash: closed month that has left Redis -> where the ledger holds it, see month-index.ts
 ARGV
   1  topic
   2  offset        of the void
@@ -15,13 +16,16 @@ ARGV
  12  closed        the latest closed month that the sender has seen; empty if there is none
  13  epoch, 14 follows: as in apply.lua
  15  lane, 16 last, 17 mark: as 13 to 15 in apply.lua
- 18  meter, quantity, meter, quantity ...: what the event was counted as, each meter once
+ 18  left          months from that of the event on that have left Redis, separated by commas
+ 19  meter, quantity, held, meter, quantity, held ...: what the event was counted as, each meter once, and what these
+     months hold of its day
 
 Answers
   VOIDED [count]   as APPLIED in apply.lua, like UNKNOWN
   DUPLICATE        it was taken back already
   UNKNOWN          it was not counted in this period or the one before. Its id is stored, so that the event counts
                    nothing if it comes later: the order of the two does not matter
+  LEFT months      other months than ARGV[18] have left: read what they hold of the day, and send again
   MISMATCH field   that day holds less, so the void does not repeat the event as it was. Nothing was written
   ALREADY_APPLIED cursor | GAP cursor | UNINITIALISED | EPOCH epoch | UNFROZEN month | BEHIND lane | IDS ...
   REJECTED detail | TORN detail  as in apply.lua
@@ -33,7 +37,8 @@ local topic, offset = ARGV[1], tonumber(ARGV[2])
 local state, fingerprints = ARGV[7], ARGV[8]
 local project, month, day = ARGV[9], ARGV[10], ARGV[11]
 local lane = ARGV[15]
-local FIRST_USAGE = 18
+local leftKey = KEYS[8]
+local FIRST_USAGE = 19
 -- Nothing that old can have been counted, given the limit on an event's age and two periods. This
 -- keeps the search short.
 local YEARS_BACK = 10
@@ -99,12 +104,27 @@ local function isAtLeast(sum, high, low)
   return carried > high or (carried == high and sum.low % HALF >= low)
 end
 
+local hasLeft = {}
+
+local function findLeft()
+  local left, taking = {}, month
+  while taking <= bill do
+    if call('HEXISTS', leftKey, taking) == 1 then
+      hasLeft[taking] = true
+      left[#left + 1] = taking
+    end
+    taking = monthAfter(taking)
+  end
+  return table.concat(left, ',')
+end
+
 -- Whether the usage of a day, over all months that contain it, is at least `quantity`.
-local function holds(field, quantity)
+local function holds(field, quantity, heldByLeft)
   local sum = { high = 0, low = 0 }
+  add(sum, heldByLeft, 1)
   local taking = month
   while taking <= bill do
-    local quantityThere = call('HGET', dailyStem .. taking .. ':' .. project, field)
+    local quantityThere = not hasLeft[taking] and call('HGET', dailyStem .. taking .. ':' .. project, field)
     if quantityThere then
       add(sum, quantityThere, 1)
     end
@@ -150,9 +170,14 @@ if state == 'VOIDED' then
 end
 local totalsKey, dailyKey
 if state == 'COUNTED' then
-  for i = FIRST_USAGE, #ARGV, 2 do
+  local isTooOld = tonumber(sub(bill, 1, 4)) - tonumber(sub(month, 1, 4)) > YEARS_BACK
+  local left = isTooOld and ARGV[18] or findLeft()
+  if left ~= ARGV[18] then
+    return { 'LEFT', left }
+  end
+  for i = FIRST_USAGE, #ARGV, 3 do
     local field = day .. '/' .. ARGV[i]
-    if tonumber(sub(bill, 1, 4)) - tonumber(sub(month, 1, 4)) > YEARS_BACK or not holds(field, ARGV[i + 1]) then
+    if isTooOld or not holds(field, ARGV[i + 1], ARGV[i + 2]) then
       return { 'MISMATCH', field }
     end
   end
@@ -160,7 +185,7 @@ if state == 'COUNTED' then
   -- A key of a wrong type must fail here, or else the other keys would be written without it.
   call('HLEN', totalsKey)
   call('SISMEMBER', projectsStem .. bill, project)
-  for i = FIRST_USAGE, #ARGV, 2 do
+  for i = FIRST_USAGE, #ARGV, 3 do
     local meter, quantity = ARGV[i], ARGV[i + 1]
     if not (canTake(totalsKey, totalsField(meter), quantity) and canTake(dailyKey, day .. '/' .. meter, quantity)) then
       return { 'REJECTED', 'a total would pass 2^63-1' }
@@ -169,7 +194,7 @@ if state == 'COUNTED' then
 end
 beginWrites(cursorKey, totalsStem, dailyStem, projectsStem, idsStem, writesKey)
 if state == 'COUNTED' then
-  for i = FIRST_USAGE, #ARGV, 2 do
+  for i = FIRST_USAGE, #ARGV, 3 do
     local meter = ARGV[i]
     take(totalsKey, totalsField(meter), ARGV[i + 1])
     take(dailyKey, day .. '/' .. meter, ARGV[i + 1])

@@ -9,9 +9,11 @@ import type { Store } from '../store';
  */
 const FIELDS_A_PART = 1_000;
 
+const PAGE_PROJECTS = 500;
+
 /**
- * What a frozen month holds in a shard, a page of projects at a time. It no longer changes, so
- * every read gives the same.
+ * What a frozen month holds in a shard, a page of projects at a time, in the order of their names,
+ * so that an index of the ledger is small. It no longer changes, so every read gives the same.
  *
  * @throws TallymanError `DOCUMENT_DAMAGED`
  */
@@ -20,14 +22,19 @@ export async function* readFrozenMonth(
   shard: number,
   month: string,
 ): AsyncGenerator<FrozenPart[], void, undefined> {
-  for await (const members of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))) {
-    const months = await readMonths(store, shard, month, members);
+  const projects: string[] = [];
+  for await (const members of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month)))
+    projects.push(...members);
+  projects.sort();
+  for (let from = 0; from < projects.length; from += PAGE_PROJECTS) {
+    const months = await readMonths(store, shard, month, projects.slice(from, from + PAGE_PROJECTS));
     months.forEach(checkUndamaged);
     yield months.flatMap(({ project, totals, daily }) => partsOf({ month, shard, project }, totals, daily));
   }
 }
 
-function partsOf(
+/** A project's month as the ledger holds it. */
+export function partsOf(
   of: Pick<FrozenPart, 'month' | 'shard' | 'project'>,
   totals: ReadonlyMap<string, bigint>,
   daily: ReadonlyMap<string, bigint>,

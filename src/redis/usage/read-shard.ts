@@ -1,19 +1,9 @@
 import { parseCopy } from '../../lib/document';
 import { TallymanError } from '../../lib/errors';
 import { describeDamage, quantityOf, type DamagedQuantity } from './quantity';
+import { readLeftMonth, type ProjectUsage } from './left-months';
 import type { PlacedProject } from './read-usage';
 import type { Store } from '../store';
-
-/** A project's usage of a month. */
-export interface ProjectUsage {
-  /** Meter, or `<month>@<meter>` for late usage of that month -> integer in base units. */
-  readonly totals: ReadonlyMap<string, bigint>;
-  /**
-   * `<day>/<meter>` -> integer in base units. Late usage is under its own day, which is in another
-   * month. So all days of a meter add up to its totals, including late ones.
-   */
-  readonly daily: ReadonlyMap<string, bigint>;
-}
 
 /** What one shard holds of it. */
 export interface ShardMonth extends ProjectUsage {
@@ -43,17 +33,20 @@ export async function readShard(
   month: string,
   projects: readonly string[],
 ): Promise<ShardSnapshot> {
-  const { cursor, closed } = store.keys.shard(shard);
+  const { cursor, closed, left } = store.keys.shard(shard);
   const hashes = projects.flatMap((project) => [
     store.keys.totals(shard, month, project),
     store.keys.daily(shard, month, project),
   ]);
-  const keys = [cursor, closed, store.keys.projectsOfMonth(shard, month), ...hashes];
-  const [cursors, freezes, listed, ...contents] = await store.redis.readShard(
+  const keys = [cursor, closed, store.keys.projectsOfMonth(shard, month), left, ...hashes];
+  const [cursors, freezes, listed, hasLeft, ...contents] = await store.redis.readShard(
     keys.length,
     ...keys,
+    month,
     ...projects,
   );
+  // A closed month does not change, so what the ledger holds of it belongs to any cursors.
+  const inLedger = hasLeft === 1 ? await readLeftMonth(store, shard, month, projects) : undefined;
   return {
     cursors: new Map(pairsOf(cursors).map(([topic, offset]) => [topic, Number(offset)])),
     // Parsed on demand: there is one more each month, and a close does not need them.
@@ -67,6 +60,7 @@ export async function readShard(
       );
     },
     months: projects.map((project, i) => {
+      if (inLedger !== undefined) return shardMonthOf(project, inLedger.get(project));
       const damaged: DamagedQuantity[] = [];
       const quantities = (at: number): Map<string, bigint> =>
         quantitiesOf(contents[at] ?? [], (field, found) => damaged.push({ key: hashes[at]!, field, found }));
@@ -77,6 +71,11 @@ export async function readShard(
     }),
   };
 }
+
+const shardMonthOf = (project: string, held: ProjectUsage | undefined): ShardMonth => ({
+  ...{ project, isListed: held !== undefined, damaged: [] },
+  ...{ totals: held?.totals ?? new Map(), daily: held?.daily ?? new Map() },
+});
 
 /**
  * Refuses a project's usage that is damaged, because a sum without it would be too small.

@@ -1,6 +1,6 @@
 import { TallymanError } from '../../lib/errors';
 import { shardCountOf } from '../rebuilding';
-import { eachPageOfMembers } from '../scan';
+import { eachPageOfListed, readLeftMonth, readMonthIndex } from './left-months';
 import { describeDamage, quantityOf } from './quantity';
 import type { Store } from '../store';
 
@@ -14,9 +14,20 @@ import type { Store } from '../store';
 export async function readTotals(store: Store, project: string, month: string): Promise<Map<string, bigint>> {
   const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
   const keys = shards.map((shard) => store.keys.totals(shard, month, project));
-  const hashes = (await store.send(keys.map((key) => ['hgetall', key]))) as Record<string, string>[];
+  // Totals come first: where they are missing because the month left, that was noted before.
+  const answers = await store.send([
+    ...keys.map((key) => ['hgetall', key] as const),
+    ...shards.map((shard) => ['hkeys', store.keys.shard(shard).left] as const),
+  ]);
   const sums = new Map<string, bigint>();
+  const left = shards.filter((shard) => (answers[shards.length + shard] as string[]).includes(month));
+  for (const shard of left) {
+    const held = (await readLeftMonth(store, shard, month, [project])).get(project);
+    for (const [field, quantity] of held?.totals ?? []) sums.set(field, (sums.get(field) ?? 0n) + quantity);
+  }
+  const hashes = answers.slice(0, shards.length) as Record<string, string>[];
   for (const [i, hash] of hashes.entries()) {
+    if (left.includes(i)) continue;
     for (const [field, found] of Object.entries(hash)) {
       const quantity = quantityOf(found);
       if (quantity === undefined)
@@ -44,12 +55,22 @@ export async function placeProjects(
 ): Promise<PlacedProject[]> {
   if (projects.length === 0) return [];
   const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
-  const answers = (await store.send(
-    shards.map((shard) => ['smismember', store.keys.projectsOfMonth(shard, month), ...projects]),
-  )) as number[][];
-  return projects.map((project, i) => ({
+  const answers = await store.send([
+    ...shards.map((shard) => ['smismember', store.keys.projectsOfMonth(shard, month), ...projects] as const),
+    ...shards.map((shard) => ['hkeys', store.keys.shard(shard).left] as const),
+  ]);
+  const listed = await Promise.all(
+    shards.map(async (shard) => {
+      if (!(answers[shards.length + shard] as string[]).includes(month)) {
+        const isMember = answers[shard] as number[];
+        return new Set(projects.filter((_, i) => isMember[i] === 1));
+      }
+      return new Set((await readLeftMonth(store, shard, month, projects)).keys());
+    }),
+  );
+  return projects.map((project) => ({
     project,
-    shards: shards.filter((shard) => answers[shard]![i] === 1),
+    shards: shards.filter((shard) => listed[shard]!.has(project)),
   }));
 }
 
@@ -81,7 +102,7 @@ export async function* eachPageOfProjectsIn(
   shard: number,
   month: string,
 ): AsyncGenerator<PlacedProject[], void, undefined> {
-  for await (const page of eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month))) {
+  for await (const page of eachPageOfListed(store, shard, month)) {
     if (page.length > 0) yield await placeProjects(store, month, page);
   }
 }
@@ -97,7 +118,8 @@ export async function* projectsOf(store: Store, month: string): AsyncGenerator<s
 export async function countProjects(store: Store, month: string): Promise<number> {
   const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
   const counts = await store.send(shards.map((shard) => ['scard', store.keys.projectsOfMonth(shard, month)]));
-  return (counts as number[]).reduce((sum, count) => sum + count, 0);
+  const left = await Promise.all(shards.map((shard) => readMonthIndex(store, shard, month)));
+  return (counts as number[]).reduce((sum, count, shard) => sum + (left[shard]?.projects ?? count), 0);
 }
 
 /** How many keys one command reads. */

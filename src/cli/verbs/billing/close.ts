@@ -15,6 +15,7 @@ import {
 } from '../../../close/due-months';
 import { monthsFrozenTooEarly } from '../../../installation/ledgers/frozen-too-early';
 import { restoreCloses, type CloseRecords } from '../../../installation/ledgers/restore-closes';
+import { letMonthsLeave, monthsToLeave, type LeaveReport } from '../../../close/leave/leave-redis';
 import { createProgress } from '../../../lib/progress';
 import { roundingTable } from '../../../rating/rounding';
 import { checkScratchSpace, recountMonth } from '../../../audit/second-count/recount-month';
@@ -61,6 +62,9 @@ export function verb(): Command {
 One close runs at a time. A second one takes over, and the first one exits (CLOSE_FENCED). The clocks of this machine,
 Kafka and Redis must agree, and the month must be over by all of them. --now dates the close. With --dry-run it also
 rehearses a month that is not over.
+
+Once a closed month is older than TALLYMAN_KEEP_CLOSED, a close also deletes its totals and days from Redis, after it has
+compared them with billing.totals. They are read from there from then on. --dry-run names the months.
 
 A close is safe to repeat, and to run again after it was killed. Without a month, it also continues an interrupted close,
 and issues drafts and held projects whose problem is solved. Exits with 0 if it is done or nothing was due, 1 if it failed
@@ -114,10 +118,14 @@ async function close(context: Context, month: string | undefined, options: Close
     return [month];
   };
   let state: CloseState;
+  let left: LeaveReport[];
+  const stay = { nowMs: overAtMs, keepMs: config.keepClosedMs, calendar };
+  const leaving = { kafka, store, prefix: config.prefix, logger, ...stay };
   if (options.dryRun) {
     await catchUpLedgers(kafka, store, config.prefix);
     state = await readState();
     for (const due of monthsDue(state)) note(await rehearseClose(dependencies, due, nowMs));
+    left = (await monthsToLeave(leaving)).map((one) => ({ month: one }));
   } else {
     // The fence comes before anything is read: from now on, another close cannot publish.
     const publisher = await openCloseFence(kafka, config.prefix);
@@ -128,17 +136,20 @@ async function close(context: Context, month: string | undefined, options: Close
       state = await readState(records);
       for (const due of monthsDue(state))
         note(await closeMonth({ ...dependencies, publisher, totalsPublisher }, due, nowMs));
+      left = await letMonthsLeave(leaving);
     } finally {
       await publisher.close();
       await totalsPublisher.close();
     }
   }
-  if (options.json) printJson({ closes: reports.map(documentOf) });
+  if (options.json) printJson({ closes: reports.map(documentOf), left });
+  else left.forEach((one) => printLeft(one, options.dryRun === true));
   // This is checked last, so that it does not keep a closed month from being finished.
   if (month === undefined) checkNoneFrozenTooEarly(state, ...clock);
   if (!options.json && reports.length === 0) printLine('No month is due.');
   // Cron reports it, because somebody has to act, or usage stays unpaid.
-  if (!options.dryRun && reports.some(({ drafts, held }) => drafts.length + held.length > 0))
+  const isPartDone = reports.some(({ drafts, held }) => drafts.length + held.length > 0);
+  if ((!options.dryRun && isPartDone) || left.some(({ problem }) => problem !== undefined))
     process.exitCode = 1;
 }
 
@@ -218,6 +229,12 @@ function printReport(report: CloseReport, currency: string, minorDigits: number)
     );
     printMore(overQuota.length);
   }
+}
+
+function printLeft({ month, projects, problem }: LeaveReport, isDryRun: boolean): void {
+  if (problem !== undefined) printLine(toned('careful', printable(problem)));
+  else if (isDryRun) printLine(`${month} would leave Redis.`);
+  else printLine(`${month} has left Redis: ${projects} projects are read from billing.totals.`);
 }
 
 /** At most this many rows of a list are printed. --json has all of them. */

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { keysOfProject } from '../../../redis/keys';
+import { monthsThatLeft } from '../../../redis/usage/left-months';
 import { existingKeys, readShardCount } from '../../../redis/usage/read-usage';
 import { checkRebuilt } from '../../../redis/rebuilding';
 import { projectMonthVerb } from '../../lib/arguments';
@@ -23,7 +24,9 @@ Examples:
         const store = await openStore();
         const month = options.month ?? calendar.monthOfMs(Date.now());
         await checkRebuilt(store);
-        const possible = keysOfProject(store.keys, await readShardCount(store), project, month);
+        const shardCount = await readShardCount(store);
+        const possible = keysOfProject(store.keys, shardCount, project, month);
+        const hasLeft = (await monthsThatLeft(store, shardCount)).includes(month);
         const keys = await existingKeys(store, possible);
         await printList(options, {
           rows: keys,
@@ -32,6 +35,7 @@ Examples:
           table: () => {
             if (keys.length === 0) printNote(`Redis has no keys of ${project} in ${month}.`);
             else keys.forEach((key) => printLine(key));
+            if (hasLeft) printNote(`${month} has left Redis: its totals and days are in billing.totals.`);
           },
         });
       });

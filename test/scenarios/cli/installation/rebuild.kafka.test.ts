@@ -92,6 +92,31 @@ test('an emptied Redis is filled from Kafka and comes out equal', async () => {
   expect(snapshot(tallyman, months)).toBe(shown);
   await tallyman.ok('rebuild'); // Again, on a Redis that lost nothing.
   expect(await contents(tallyman)).toEqual(before);
+
+  // Closed months leave Redis, and nobody who reads them sees a difference.
+  const early = installation({ TALLYMAN_PREFIX: tallyman.prefix, TALLYMAN_KEEP_CLOSED: '1s' });
+  const explained = await tallyman.json('explain', `large-${month}`);
+  expect((await early.run(['close', '--dry-run'])).stdout).toContain(`${earlier} would leave Redis`);
+  expect(await contents(tallyman)).toEqual(before);
+  const left = [earlier, month].map((one) => ({ month: one, projects: 3 }));
+  expect(await early.json('close')).toEqual({ closes: [], left });
+  const remaining = await contents(tallyman);
+  expect(Object.keys(remaining).filter((key) => /:(totals|daily|projects):20/.test(key))).toEqual(
+    Object.keys(before).filter(
+      (key) => /:(totals|daily|projects):20/.test(key) && key.includes(monthBack(0)),
+    ),
+  );
+  expect(snapshot(tallyman, months)).toBe(shown);
+  expect(await tallyman.json('explain', `large-${month}`)).toEqual(explained);
+  const keys = await tallyman.run(['keys', 'large', '--month', month]);
+  expect(keys.stderr + keys.stdout).toContain(`${month} has left Redis`);
+  expect(await tallyman.run(['verify'])).toMatchObject({ code: 0 });
+  await tallyman.ok('rebuild'); // It searches the ledger, and finds the same.
+  expect(await contents(tallyman)).toEqual(remaining);
+  await empty(tallyman);
+  expect(await early.json('rebuild')).toEqual(rebuilt);
+  expect(await contents(tallyman)).toEqual(remaining);
+  expect(snapshot(tallyman, months)).toBe(shown);
 }, 300_000);
 
 describe('rebuild --empty', () => {

@@ -1,0 +1,126 @@
+import { TallymanError } from '../../lib/errors';
+import type { KafkaClient } from '../../kafka/client';
+import type { Logger } from '../../lib/logger';
+import { readCloseRecords } from '../../installation/ledgers/restore-closes';
+import { beginLeaving, deleteLeaving, findDifference, monthDiffers } from '../../redis/usage/leave';
+import { monthsThatLeft, readMonthIndex } from '../../redis/usage/left-months';
+import { buildMonthIndex } from '../../redis/usage/month-index';
+import { readShardCount } from '../../redis/usage/read-usage';
+import { readWhole } from '../../redis/rebuilding';
+import type { Store } from '../../redis/store';
+import { indexLedger, type LedgerIndex } from './index-ledger';
+import { monthsThatMayLeave, type Stay } from './may-leave';
+
+export interface LeaveOptions extends Stay {
+  readonly kafka: KafkaClient;
+  readonly store: Store;
+  readonly prefix: string;
+  readonly logger: Logger;
+}
+
+/** The result for one month. */
+export interface LeaveReport {
+  readonly month: string;
+  /** How many were deleted from Redis; absent in a rehearsal. */
+  readonly projects?: number;
+  /** Why it stays in Redis; absent if it has left. */
+  readonly problem?: string;
+}
+
+/** A shard in which no project had usage. */
+const NOTHING = buildMonthIndex([]);
+
+/**
+ * The months that would leave Redis now. A month of which Redis holds nothing any more is left out.
+ */
+export async function monthsToLeave({ kafka, store, prefix, ...stay }: LeaveOptions): Promise<string[]> {
+  const months: string[] = [];
+  for (const month of monthsThatMayLeave((await readCloseRecords(kafka, prefix)).values(), stay))
+    if (!(await hasLeft(store, month))) months.push(month);
+  return months;
+}
+
+/**
+ * Lets closed months leave Redis. In each shard, it compares all of the month with the ledger, then
+ * makes readers read the ledger, and deletes what it has compared last. Every step may be repeated,
+ * so a run that was killed is continued by the next one. A month that cannot leave stays, with the
+ * reason in the report.
+ */
+export async function letMonthsLeave(options: LeaveOptions): Promise<LeaveReport[]> {
+  const { kafka, store, prefix, logger } = options;
+  const reports: LeaveReport[] = [];
+  for (const month of await monthsToLeave(options)) {
+    try {
+      const projects = await readWhole(store, () => leave(kafka, store, prefix, month));
+      reports.push({ month, projects });
+    } catch (error) {
+      if (!(error instanceof TallymanError)) throw error;
+      logger.error({ err: error, month }, 'a closed month stays in Redis');
+      reports.push({ month, problem: error.message });
+    }
+  }
+  return reports;
+}
+
+async function leave(kafka: KafkaClient, store: Store, prefix: string, month: string): Promise<number> {
+  const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
+  const begun = await Promise.all(shards.map((shard) => readMonthIndex(store, shard, month)));
+  const held = begun.includes(undefined)
+    ? await findInLedger(kafka, store, prefix, month, shards)
+    : undefined;
+  const indexes = begun.map((index, shard) => index ?? held?.get(shard) ?? NOTHING);
+  // All shards are compared before the first one changes.
+  for (const shard of shards) {
+    if (begun[shard] !== undefined) continue;
+    const project = await findDifference(store, shard, month, indexes[shard]!);
+    if (project !== undefined)
+      throw monthDiffers(month, `${project} in shard ${shard} is not what billing.totals holds`);
+  }
+  for (const shard of shards)
+    if (begun[shard] === undefined) await beginLeaving(store, shard, month, indexes[shard]!);
+  for (const shard of shards) await deleteLeaving(store, shard, month, indexes[shard]!);
+  return indexes.reduce((sum, { projects }) => sum + projects, 0);
+}
+
+/** Months are published in order, so a month is behind the one before, which left earlier. */
+async function findInLedger(
+  kafka: KafkaClient,
+  store: Store,
+  prefix: string,
+  month: string,
+  shards: readonly number[],
+): Promise<LedgerIndex> {
+  const last = (await monthsThatLeft(store, shards.length)).findLast((earlier) => earlier < month);
+  const before = await Promise.all(
+    shards.map(async (shard) => (last === undefined ? undefined : readMonthIndex(store, shard, last))),
+  );
+  const offsets = before.flatMap((index) => (index ? index.runs.map(({ from }) => from) : []));
+  const hint = offsets.reduce((a, b) => Math.min(a, b), offsets[0] ?? 0);
+  for (const from of hint > 0 ? [hint, 0] : [0]) {
+    const held = (await indexLedger(kafka, prefix, [month], from)).get(month);
+    if (held !== undefined && (from === 0 || (await isWhole(store, month, held, shards)))) return held;
+  }
+  throw monthDiffers(month, 'billing.totals does not hold all of it');
+}
+
+/** Whether as many projects were found as Redis lists. If not, some are before the hint. */
+async function isWhole(
+  store: Store,
+  month: string,
+  held: LedgerIndex,
+  shards: readonly number[],
+): Promise<boolean> {
+  const counts = await store.send(shards.map((shard) => ['scard', store.keys.projectsOfMonth(shard, month)]));
+  return shards.every((shard) => counts[shard] === (held.get(shard)?.projects ?? 0));
+}
+
+async function hasLeft(store: Store, month: string): Promise<boolean> {
+  const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
+  const answers = await store.send(
+    shards.flatMap((shard) => [
+      ['hexists', store.keys.shard(shard).left, month] as const,
+      ['exists', store.keys.projectsOfMonth(shard, month)] as const,
+    ]),
+  );
+  return answers.every((answer, i) => answer === (i % 2 === 0 ? 1 : 0));
+}

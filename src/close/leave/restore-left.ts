@@ -1,0 +1,38 @@
+import { TallymanError } from '../../lib/errors';
+import type { KafkaClient } from '../../kafka/client';
+import { clearMonth } from '../../redis/usage/frozen-month';
+import { restoreMonthIndex } from '../../redis/usage/leave';
+import { buildMonthIndex } from '../../redis/usage/month-index';
+import type { Store } from '../../redis/store';
+import { indexLedger } from './index-ledger';
+
+/**
+ * Searches the ledger for months that have left Redis, or that a rebuild does not restore there,
+ * and notes where it holds them. It deletes what the replay has counted of them, because the log
+ * may no longer hold all of their events. It may be repeated.
+ *
+ * @throws TallymanError `LEDGER_MOVED` if the ledger does not hold all of a month
+ */
+export async function restoreLeftMonths(
+  kafka: KafkaClient,
+  store: Store,
+  prefix: string,
+  shardCount: number,
+  months: readonly string[],
+): Promise<void> {
+  if (months.length === 0) return;
+  const found = await indexLedger(kafka, prefix, months);
+  for (const month of months) {
+    const shards = found.get(month);
+    if (shards === undefined)
+      throw new TallymanError(
+        'LEDGER_MOVED',
+        `${month} has left Redis, and billing.totals does not hold all of it. Restore the topic from a copy.`,
+        { month },
+      );
+    for (let shard = 0; shard < shardCount; shard += 1) {
+      await restoreMonthIndex(store, shard, month, shards.get(shard) ?? buildMonthIndex([]));
+      await clearMonth(store, shard, month);
+    }
+  }
+}

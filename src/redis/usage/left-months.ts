@@ -1,0 +1,183 @@
+import type * as Ledger from '../../kafka/ledger/ledger';
+import type * as Topics from '../../kafka/topics/topics';
+import { TallymanError } from '../../lib/errors';
+import { eachPageOfMembers } from '../scan';
+import type { Store } from '../store';
+import { digestOf, hashOf, parseIndex, runOf, type MonthIndex } from './month-index';
+
+/** A project's usage of a month. */
+export interface ProjectUsage {
+  /** Meter, or `<month>@<meter>` for late usage of that month -> integer in base units. */
+  readonly totals: ReadonlyMap<string, bigint>;
+  /**
+   * `<day>/<meter>` -> integer in base units. Late usage is under its own day, which is in another
+   * month. So all days of a meter add up to its totals, including late ones.
+   */
+  readonly daily: ReadonlyMap<string, bigint>;
+}
+
+/** What the ledger holds of one project in one shard of a month. */
+interface LedgerMonth extends ProjectUsage {
+  /** Its records as they were published, in the order of parts. */
+  readonly values: readonly string[];
+}
+
+type LedgerMonths = ReadonlyMap<string, LedgerMonth>;
+
+const LEDGER = 'billing.totals';
+
+/**
+ * Where the ledger holds a month that has left a shard; undefined if the month is in Redis.
+ *
+ * @throws TallymanError `DOCUMENT_DAMAGED`
+ */
+export async function readMonthIndex(
+  store: Store,
+  shard: number,
+  month: string,
+): Promise<MonthIndex | undefined> {
+  const key = store.keys.shard(shard).left;
+  const text = await store.redis.hget(key, month);
+  if (text === null) return undefined;
+  const index = parseIndex(text);
+  if (index === undefined)
+    throw new TallymanError(
+      'DOCUMENT_DAMAGED',
+      `${month} in ${key} does not say where ${LEDGER} holds the month. Run \`tallyman rebuild\`, which searches for it.`,
+      { key, month },
+    );
+  return index;
+}
+
+/** The months that have left Redis, or begun to, in order. */
+export async function monthsThatLeft(store: Store, shardCount: number): Promise<string[]> {
+  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
+  const months = await store.send(shards.map((shard) => ['hkeys', store.keys.shard(shard).left]));
+  return [...new Set((months as string[][]).flat())].sort();
+}
+
+/**
+ * What a shard held of some projects in a month that has left Redis. A project without totals is
+ * not in the result.
+ *
+ * @throws TallymanError `LEDGER_MOVED`, `LEDGER_DAMAGED`
+ */
+export async function readLeftMonth(
+  store: Store,
+  shard: number,
+  month: string,
+  projects: readonly string[],
+): Promise<LedgerMonths> {
+  const found = new Map<string, LedgerMonth>();
+  if (projects.length === 0) return found;
+  const index = await readMonthIndex(store, shard, month);
+  if (index === undefined) throw moved(store, shard, month, 'Redis no longer says where');
+  const byRun = new Map<number, string[]>();
+  for (const project of projects) {
+    const run = runOf(index, project);
+    if (run >= 0) byRun.set(run, [...(byRun.get(run) ?? []), project]);
+  }
+  for (const [run, sought] of byRun) {
+    const held = await readRun(store, shard, month, index, run);
+    for (const project of sought) {
+      const usage = held.get(project);
+      if (usage !== undefined) found.set(project, usage);
+    }
+  }
+  return found;
+}
+
+/** The projects of a month in a shard, each once, unordered, page by page, wherever they are. */
+export async function* eachPageOfListed(
+  store: Store,
+  shard: number,
+  month: string,
+): AsyncGenerator<string[], void, undefined> {
+  const seen = new Set<string>();
+  yield* eachPageOfMembers(store, store.keys.projectsOfMonth(shard, month), seen);
+  // Asked last: the set loses its members when the month leaves, even while it is read.
+  const index = await readMonthIndex(store, shard, month);
+  if (index === undefined) return;
+  for await (const months of eachRun(store, shard, month, index))
+    yield [...months.keys()].filter((project) => !seen.has(project));
+}
+
+/** All of a month in a shard, as an index of the ledger names it. */
+export async function* eachRun(
+  store: Store,
+  shard: number,
+  month: string,
+  index: MonthIndex,
+): AsyncGenerator<LedgerMonths, void, undefined> {
+  for (let run = 0; run < index.runs.length; run += 1) yield await readRun(store, shard, month, index, run);
+}
+
+/** Pages read names first, then totals. */
+const RUNS_KEPT = 16;
+const kept = new WeakMap<Store, Map<string, LedgerMonths>>();
+
+async function readRun(
+  store: Store,
+  shard: number,
+  month: string,
+  { runs }: MonthIndex,
+  at: number,
+): Promise<LedgerMonths> {
+  const { first, from, to, digest } = runs[at]!;
+  const runsOfStore = kept.get(store) ?? new Map<string, LedgerMonths>();
+  kept.set(store, runsOfStore);
+  const name = `${month} ${shard} ${from} ${digest}`;
+  const before = runsOfStore.get(name);
+  if (before !== undefined) return before;
+  if (store.ledgers === undefined) throw new Error(`${month} has left Redis, and no Kafka was given`);
+  // Loaded here, so that a command that reads Redis alone starts without Kafka's client.
+  /* eslint-disable @typescript-eslint/no-require-imports -- `import()` would need other paths in tests */
+  const { readLedgerRange } = require('../../kafka/ledger/ledger') as typeof Ledger;
+  const { logRanges, topicName } = require('../../kafka/topics/topics') as typeof Topics;
+  /* eslint-enable @typescript-eslint/no-require-imports */
+  const kafka = store.ledgers.kafka();
+  const topic = topicName(store.ledgers.prefix, LEDGER);
+  const range = (await logRanges(kafka, [topic])).get(topic)?.[0];
+  if (range === undefined || from < range.start || to >= range.end)
+    throw moved(store, shard, month, `it spans ${range?.start} to ${range?.end}`);
+  const next = runs[at + 1]?.first;
+  const records = new Map<string, { project: string; part: number; key: string; value: string }>();
+  const sums = new Map<string, { totals: Map<string, bigint>; daily: Map<string, bigint> }>();
+  for await (const page of readLedgerRange(kafka, LEDGER, { topic, partition: 0, from, to: to + 1 })) {
+    for (const { key, value, document } of page) {
+      if (!document || document.month !== month || document.shard !== shard) continue;
+      const { project, part } = document;
+      if (project < first || (next !== undefined && project >= next)) continue;
+      const own = sums.get(project) ?? { totals: new Map(), daily: new Map() };
+      for (const [field, quantity] of document.totals) own.totals.set(field, BigInt(quantity));
+      for (const [field, quantity] of document.daily) own.daily.set(field, BigInt(quantity));
+      sums.set(project, own);
+      records.set(key, { project, part, key, value: value! });
+    }
+  }
+  const sorted = [...records.values()].sort((a, b) =>
+    a.project === b.project ? a.part - b.part : a.project < b.project ? -1 : 1,
+  );
+  if (digestOf(sorted.map(({ key, value }) => hashOf(key, value))) !== digest)
+    throw moved(store, shard, month, `something else is at ${from} to ${to}`);
+  const months = new Map(
+    [...sums].map(([project, usage]) => {
+      const values = sorted.filter((record) => record.project === project).map(({ value }) => value);
+      return [project, { ...usage, values }] as const;
+    }),
+  );
+  runsOfStore.set(name, months);
+  if (runsOfStore.size > RUNS_KEPT) runsOfStore.delete(runsOfStore.keys().next().value!);
+  return months;
+}
+
+function moved(store: Store, shard: number, month: string, found: string): TallymanError {
+  const { prefix = '' } = store.ledgers ?? {};
+  const topic = prefix === '' ? LEDGER : `${prefix}.${LEDGER}`;
+  return new TallymanError(
+    'LEDGER_MOVED',
+    `${month} of shard ${shard} is not where ${topic} held it when it left Redis: ${found}. If the topic was restored, ` +
+      'run `tallyman rebuild`, which searches for it. Otherwise restore the topic from a copy.',
+    { topic, shard, month },
+  );
+}
