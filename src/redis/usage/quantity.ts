@@ -7,9 +7,12 @@ export interface DamagedQuantity {
   readonly found: string;
 }
 
-/** A quantity as Redis stores it, an integer in base units; undefined for any other text. */
+/**
+ * A quantity as Redis stores it, an integer in base units; undefined for any other text, also one
+ * with a zero in front, which Redis does not add to either.
+ */
 export function quantityOf(text: string): bigint | undefined {
-  return /^-?[0-9]+$/.test(text) ? BigInt(text) : undefined;
+  return /^(0|-?[1-9][0-9]*)$/.test(text) ? BigInt(text) : undefined;
 }
 
 export function describeDamage({ key, field, found }: DamagedQuantity): string {

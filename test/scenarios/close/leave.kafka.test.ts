@@ -162,7 +162,8 @@ function eventsOf(random: Random, at: number, known: RatedEvent[]): RatedEvent[]
       return fresh;
     }
     const taken = random.pick(known.slice(-60));
-    return { ...taken, isVoid: true, usages: random.chance(0.3) ? usages : taken.usages };
+    const tooMuch = [{ meter: 'session.webrtc' as const, quantity: String(60 * random.between(2, 12)) }];
+    return { ...taken, isVoid: true, usages: random.chance(0.4) ? tooMuch : taken.usages };
   });
 }
 
