@@ -10,6 +10,7 @@ import { checkRedis } from '../../redis/checks/check-redis';
 import { checkBrokerClock } from './check-broker-clock';
 import { checkCursors } from './check-cursors';
 import { checkLedgers } from './check-ledgers';
+import { checkLeft } from './check-left';
 import { checkMissingTopics } from './check-missing-topics';
 import { checkSettings } from './check-settings';
 import { checkTransactions } from './check-transactions';
@@ -40,6 +41,7 @@ export async function examine(context: Context): Promise<Finding[]> {
     ...(await checkTorn(context)),
     ...(await checkCursors(context)),
     ...(await checkLedgers(context)),
+    ...(await checkLeft(context)),
     ...(await checkTransactions(context)),
     ...(await checkGroups(
       kafka(),

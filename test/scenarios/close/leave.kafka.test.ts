@@ -133,8 +133,10 @@ class Counted {
     };
   }
 
-  keysOf(month: string): Promise<string[]> {
-    return this.store.redis.keys(`${this.prefix}:usage:{*}:*:${month}*`);
+  /** The keys of a month, without the ids that were counted while it was open. */
+  async keysOf(month: string): Promise<string[]> {
+    const keys = await this.store.redis.keys(`${this.prefix}:usage:{*}:*:${month}*`);
+    return keys.filter((key) => !key.includes(':ids:'));
   }
 }
 

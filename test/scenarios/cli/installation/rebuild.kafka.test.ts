@@ -95,7 +95,7 @@ test('an emptied Redis is filled from Kafka and comes out equal', async () => {
 
   // Closed months leave Redis, and nobody who reads them sees a difference.
   const early = installation({ TALLYMAN_PREFIX: tallyman.prefix, TALLYMAN_KEEP_CLOSED: '1s' });
-  const explained = await tallyman.json('explain', `large-${month}`);
+  const explained = await tallyman.run(['explain', `large-${month}`, '--json']);
   expect((await early.run(['close', '--dry-run'])).stdout).toContain(`${earlier} would leave Redis`);
   expect(await contents(tallyman)).toEqual(before);
   const left = [earlier, month].map((one) => ({ month: one, projects: 3 }));
@@ -107,10 +107,18 @@ test('an emptied Redis is filled from Kafka and comes out equal', async () => {
     ),
   );
   expect(snapshot(tallyman, months)).toBe(shown);
-  expect(await tallyman.json('explain', `large-${month}`)).toEqual(explained);
+  expect(await tallyman.run(['explain', `large-${month}`, '--json'])).toEqual(explained);
   const keys = await tallyman.run(['keys', 'large', '--month', month]);
   expect(keys.stderr + keys.stdout).toContain(`${month} has left Redis`);
   expect(await tallyman.run(['verify'])).toMatchObject({ code: 0 });
+  const problems = async (): Promise<string> => (await tallyman.run(['doctor'])).stdout;
+  expect(await problems()).not.toContain('LEDGER_MOVED');
+  for (const shard of [0, 1, 2]) {
+    const key = `${tallyman.prefix}:usage:{${shard}}:left`;
+    const index = (await redis.hget(key, month))!;
+    await redis.hset(key, month, index.replace(/ \d+ \d+ /, ' 0 0 '));
+  }
+  expect(await problems()).toContain('LEDGER_MOVED');
   await tallyman.ok('rebuild'); // It searches the ledger, and finds the same.
   expect(await contents(tallyman)).toEqual(remaining);
   await empty(tallyman);
