@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { monthsThatMayLeave } from '../../../src/close/leave/may-leave';
-import { createBillingCalendar } from '../../../src/rating/billing-calendar';
+import { monthsThatMayLeave } from '../../../../src/close/leave/may-leave';
+import { createBillingCalendar } from '../../../../src/rating/billing-calendar';
 
 const calendar = createBillingCalendar('America/New_York');
 const DAY_MS = 86_400_000;

@@ -6,7 +6,7 @@ import {
   parseIndex,
   runOf,
   type IndexedRecord,
-} from '../../../src/redis/usage/month-index';
+} from '../../../../src/redis/usage/month-index';
 
 /** Names that are close to each other, so that runs meet, and some that few projects have. */
 const name = fc.oneof(
