@@ -28,6 +28,7 @@ test('an empty environment gives the documented defaults', () => {
     billingZone: 'UTC',
     rounding: 'per-minute',
     limits: { futureMs: 3_600_000, pastMs: 400 * 86_400_000, durationMs: 31 * 86_400_000 },
+    keepClosedMs: 400 * 86_400_000,
     health: { host: '127.0.0.1', port: undefined, stuckAfterMs: 60_000 },
     logLevel: 'info',
     web: { host: '127.0.0.1', port: 8080, authSecret: undefined, trustProxy: false, corsOrigins: [] },
@@ -40,6 +41,12 @@ test('an empty environment gives the documented defaults', () => {
       spoolBytesMax: 256 * 1_048_576,
     },
   });
+});
+
+test('a closed month stays in Redis as long as late usage may be, unless a setting says otherwise', () => {
+  expect(readConfig({ TALLYMAN_PAST_LIMIT: '90d' }).keepClosedMs).toBe(90 * 86_400_000);
+  const both = { TALLYMAN_PAST_LIMIT: '90d', TALLYMAN_KEEP_CLOSED: '1d' };
+  expect(readConfig(both).keepClosedMs).toBe(86_400_000);
 });
 
 test('every problem is named at once', () => {
