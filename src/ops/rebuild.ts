@@ -85,12 +85,12 @@ export async function rebuild(context: Context, options: RebuildOptions): Promis
     const left = new Set([...(await monthsThatLeft(store, shardCount)), ...mayLeave]);
     const staying = months.filter((month) => !left.has(month));
     await restoreFrozenTotals(kafka, store, config.prefix, shardCount, staying);
-    await restoreLeftMonths(kafka, store, config.prefix, shardCount, [...left].sort());
+    await restoreLeftMonths(kafka, store, config.prefix, shardCount, [...left].sort(), true);
     await endRebuild(store, shardCount);
   } else {
     // The ledger may have been restored, and hold them elsewhere.
     const left = await monthsThatLeft(store, shardCount);
-    await restoreLeftMonths(kafka, store, config.prefix, shardCount, left);
+    await restoreLeftMonths(kafka, store, config.prefix, shardCount, left, false);
   }
   const beyond = await monthsBeyondLog(context, layout, counting, closes);
   return { ...views, monthsBeyondLog: beyond };

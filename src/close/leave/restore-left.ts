@@ -8,9 +8,10 @@ import { indexLedger } from './index-ledger';
 
 /**
  * Searches the ledger for months that have left Redis, or that a rebuild does not restore there,
- * and notes where it holds them. It deletes what the replay has counted of them, because the log
- * may no longer hold all of their events. It may be repeated.
+ * and notes where it holds them. It may be repeated.
  *
+ * @param isReplayed whether to delete what a replay has counted of them, because the log may no
+ *   longer hold all of their events
  * @throws TallymanError `LEDGER_MOVED` if the ledger does not hold all of a month
  */
 export async function restoreLeftMonths(
@@ -19,6 +20,7 @@ export async function restoreLeftMonths(
   prefix: string,
   shardCount: number,
   months: readonly string[],
+  isReplayed: boolean,
 ): Promise<void> {
   if (months.length === 0) return;
   const found = await indexLedger(kafka, prefix, months);
@@ -32,7 +34,7 @@ export async function restoreLeftMonths(
       );
     for (let shard = 0; shard < shardCount; shard += 1) {
       await restoreMonthIndex(store, shard, month, shards.get(shard) ?? buildMonthIndex([]));
-      await clearMonth(store, shard, month);
+      if (isReplayed) await clearMonth(store, shard, month);
     }
   }
 }

@@ -320,7 +320,7 @@ test('a ledger that holds the month elsewhere is noticed and searched, and one t
     const runs = index.runs.map((run) => ({ ...run, from: run.from + offsets, to: run.to + offsets }));
     return store.redis.hset(store.keys.shard(0).left, FIRST, indexText({ ...index, runs }));
   };
-  const search = (): Promise<void> => restoreLeftMonths(client, store, prefix, SHARDS, [FIRST]);
+  const search = (): Promise<void> => restoreLeftMonths(client, store, prefix, SHARDS, [FIRST], false);
   for (const offsets of [1, 1_000]) {
     await moveBy(offsets);
     await expect(counted.read(FIRST)).rejects.toMatchObject({ code: 'LEDGER_MOVED' });
