@@ -119,8 +119,7 @@ async function close(context: Context, month: string | undefined, options: Close
   };
   let state: CloseState;
   let left: LeaveReport[];
-  const stay = { nowMs: overAtMs, keepMs: config.keepClosedMs, calendar };
-  const leaving = { kafka, store, prefix: config.prefix, logger, ...stay };
+  const leaving = { ...dependencies, nowMs: overAtMs, keepMs: config.keepClosedMs };
   if (options.dryRun) {
     await catchUpLedgers(kafka, store, config.prefix);
     state = await readState();
