@@ -27,7 +27,7 @@ const [month, earlier] = [monthBack(1), monthBack(2)];
  * How far views are shown, how often a shard was written, which rebuild filled it: not what is
  * counted.
  */
-const BOOKKEEPING = /:shown:|invoices-shown$|usage:(generation|evicted)$|}:writes$/;
+const BOOKKEEPING = /:shown:|(invoices-shown|ledger-ends)$|usage:(generation|evicted)$|}:writes$/;
 
 /** Everything in Redis but the ids, which a rebuild keeps for the last two periods only. */
 async function contents({ prefix }: Installation): Promise<Record<string, unknown>> {
