@@ -33,10 +33,12 @@ export function readPlainHeaders(
     const nameEnd = places[i + 1]!;
     const start = places[i + 2]!;
     const end = places[i + 3]!;
-    const slot = SLOTS.get(readPlainText(bytes, nameStart, nameEnd, true));
+    const name = readPlainText(bytes, nameStart, nameEnd, true);
+    // What was read may be the beginning of a longer name.
+    if (name.length !== nameEnd - nameStart) return undefined;
+    const slot = SLOTS.get(name);
     if (slot === undefined) {
-      // It may be the content type in another spelling.
-      if (nameEnd - nameStart === CONTENT_TYPE.length) return undefined;
+      if (name.length === CONTENT_TYPE.length && name.toLowerCase() === CONTENT_TYPE) return undefined;
       continue;
     }
     if (start < 0) return undefined;

@@ -36,7 +36,9 @@ const PIECES = [
 
 const HEADERS = [
   ...['ce_specversion', 'ce_id', 'ce_source', 'ce_type', 'ce_subject', 'ce_time', 'content-type'],
-  ...['Content-Type', 'CONTENT-TYPE', 'traceparent', 'constructor', 'ce_extra', 'twelve-bytes', ''],
+  ...['Content-Type', 'CONTENT-TYPE', 'traceparent', 'constructor', 'ce_extra', 'x-request-id', ''],
+  // Names of which only the beginning is plain.
+  ...['ce_subject"', 'ce_subject\u00e9', 'ce_id\n', 'ce_time\\', 'content-type"'],
 ];
 const HEADER_VALUES = [
   ...[
