@@ -8,8 +8,8 @@ import { codeBlocks } from '../../kit/code-blocks';
 import { pack, unpack, type Packed } from '../../kit/packed';
 import { importsOf } from '../../unit/rules/layers';
 
-/** It has 607,000 today. A folder that slips in is noticed. */
-const TARBALL_BYTES_MAX = 700_000;
+/** It has 710,000 today. A folder that slips in is noticed. */
+const TARBALL_BYTES_MAX = 800_000;
 
 const outside = mkdtempSync(join(tmpdir(), 'tallyman-pack-'));
 let packed: Packed;
