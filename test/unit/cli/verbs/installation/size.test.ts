@@ -43,7 +43,7 @@ test('csv has a row per figure', async () => {
 
 test.each([
   ['200', 'Everything fits. With more load, this breaks first: '],
-  ['1000000', 'This breaks first: a rebuild of Redis within a day, in one process. Keep replicas'],
+  ['1000000', 'This breaks first: a verify of the whole log within a day, in one process. Run'],
 ])('%s events per second: the table ends with a sentence', async (rate, sentence) => {
   await size('--events-per-second', rate, '--projects', '20000');
   expect(printed.split('\n').at(-2)).toContain(sentence);
