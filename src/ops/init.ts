@@ -85,7 +85,7 @@ export async function initialise(context: Context, options: InitOptions): Promis
   if (missing.includes(topicName(config.prefix, 'billing.settings')))
     await checkNoneAutoCreated(kafka, config.prefix, options);
   const created = await createTopics(kafka, config.prefix, options);
-  const raised = await raise(context, options);
+  const raised = await raise(context, options, created);
   if (options.dryRun) return { ...(await rehearse(context, created, options)), raised };
   const layout = await layoutAtInit(context);
   const { shards, partitions } = layout;
@@ -171,13 +171,15 @@ async function layoutAtInit({ config, kafka, store: openStore }: Context): Promi
 async function raise(
   { kafka, config }: Context,
   { replication, dryRun }: InitOptions,
+  created: readonly string[],
 ): Promise<readonly string[]> {
   if (replication === undefined) return [];
-  const topics = ownTopics(config.prefix);
+  // Those that were just created have them, and not every broker knows them yet.
+  const topics = ownTopics(config.prefix).filter((topic) => !created.includes(topic));
   if (dryRun) return (await findTooFewCopies(kafka(), topics, replication)).topics;
   const progress = createProgress('copies');
-  const raised = await raiseCopies(kafka(), topics, replication, (done, total, topic) =>
-    progress.update(done, total, topic),
+  const raised = await whileElecting(() =>
+    raiseCopies(kafka(), topics, replication, (done, total, topic) => progress.update(done, total, topic)),
   );
   progress.end();
   return raised;
