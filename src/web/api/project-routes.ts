@@ -15,16 +15,7 @@ import { limitKeyOf } from '../http/rate-limit';
 import { projectOf } from '../http/sessions';
 import { readMonthView } from '../pages/month-view';
 import { INVOICE, invoiceDocument, monthOf, type ProjectRequest } from './api-routes';
-import {
-  forAdmins,
-  invoiceParams,
-  json,
-  monthQuery,
-  month,
-  problem,
-  projectParams,
-  unchanged,
-} from './schema-parts';
+import { forAdmins, invoiceParams, json, monthQuery, month, projectParams, unchanged } from './schema-parts';
 import { parseCopy } from '../../lib/document';
 
 /** Reading Kafka takes a request longer than anything else here. */
@@ -147,7 +138,6 @@ function registerExplanation(app: FastifyInstance, web: WebDependencies): void {
       response: {
         200: json('The lines with their events.', 'Explanation'),
         ...forAdmins,
-        503: problem('A store does not answer.'),
       },
     },
     handler: async (request: Asked, reply) => {

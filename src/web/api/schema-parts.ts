@@ -33,7 +33,7 @@ export const file = (description: string, mediaType: string): object => ({
   description,
   content: { [mediaType]: { schema: { type: 'string' } } },
 });
-export const problem = (description: string): object => ({
+const problem = (description: string): object => ({
   description,
   content: { 'application/problem+json': { schema: { $ref: 'Problem#' } } },
 });
@@ -44,7 +44,9 @@ export const problems = {
   414: problem('The address is longer than 8 KiB.'),
   429: problem('Too many requests. `Retry-After` says when to try again.'),
   431: problem('Address and headers are larger than 16 KiB.'),
-  503: problem('A store does not answer.'),
+  503: problem(
+    'Redis or Kafka does not answer, or a month cannot be read. `Retry-After` says when to try again.',
+  ),
 };
 export const forAdmins = {
   ...problems,

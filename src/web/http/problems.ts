@@ -19,7 +19,7 @@ const PROBLEMS: Readonly<Record<ProblemCode, { readonly status: number; readonly
   RATE_LIMITED: { status: 429, title: 'Too many requests' },
   HEADERS_TOO_LARGE: { status: 431, title: 'Headers too large' },
   INTERNAL: { status: 500, title: 'Internal error' },
-  KAFKA_UNAVAILABLE: { status: 503, title: 'Kafka does not acknowledge' },
+  KAFKA_UNAVAILABLE: { status: 503, title: 'Kafka does not answer' },
   STORE_UNAVAILABLE: { status: 503, title: 'A store does not answer' },
 };
 
@@ -58,6 +58,8 @@ const NOT_WHOLE: Readonly<Record<string, string>> = {
   UNINITIALISED: 'There are no totals: Redis was emptied, or this installation is not initialised.',
   REBUILD_UNFINISHED: 'The totals are being rebuilt. They are shown again when the rebuild has ended.',
   REDIS_WENT_BACK: 'The totals have just been rebuilt. Try again.',
+  LEDGER_MOVED: 'The totals of this month cannot be read until the operator has run a rebuild.',
+  LEDGER_DAMAGED: 'The totals of this month cannot be read until the operator has restored a ledger.',
 };
 
 /**
@@ -71,6 +73,9 @@ export function problemOfError(error: unknown): ProblemError {
   if (error instanceof TallymanError && error.code.startsWith('REDIS_')) {
     return new ProblemError('STORE_UNAVAILABLE', 'Redis does not answer.', { 'retry-after': '5' });
   }
+  // A month that has left Redis is read from Kafka.
+  if (isOfKafka(error))
+    return new ProblemError('KAFKA_UNAVAILABLE', 'Kafka does not answer.', { 'retry-after': '5' });
   if (error instanceof TallymanError && error.code === 'NO_USAGE_LINE')
     return new ProblemError('NOT_FOUND', error.message);
   if (error instanceof TallymanError && error.code === 'UNKNOWN_PLAN') {
@@ -87,6 +92,12 @@ export function problemOfError(error: unknown): ProblemError {
   );
   return new ProblemError(code);
 }
+
+/** Kafka's client is not loaded here, so its errors are recognised by their names. */
+const isOfKafka = (error: unknown): boolean =>
+  error instanceof TallymanError ? error.code.startsWith('KAFKA_') : nameOf(error).startsWith('KafkaJS');
+
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
 
 /** The problems for the framework's own errors, by status. */
 const CODES: readonly ProblemCode[] = [
