@@ -360,8 +360,8 @@ export const ERRORS = {
     'Stop the consumers, then run `tallyman rebuild --empty`.',
   ),
   LEDGER_MOVED: failed(
-    'A closed month has left Redis, and `billing.totals` does not hold it where it did then.',
-    'If the topic was restored, run `tallyman rebuild`, which searches for the month. Otherwise restore the topic from a copy.',
+    'A closed month has left Redis, and `billing.totals` does not hold it where it did then, or Redis has lost where.',
+    'If the topic was restored, or Redis has lost it, run `tallyman rebuild`, which searches for the month. Otherwise restore the topic from a copy.',
   ),
   MONTH_DIFFERS: failed(
     'A closed month stays in Redis, because Redis and `billing.totals` do not hold the same of it. Nothing was deleted that differs.',

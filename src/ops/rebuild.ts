@@ -68,6 +68,11 @@ export async function rebuild(context: Context, options: RebuildOptions): Promis
   await restoreCloses(kafka, store, config.prefix, logger);
   await noteTopics(context, store, closes.at(-1));
   for (const { shard, lane, begin } of missing) await initCursor(store, shard, lane, begin);
+  if (!(await isRebuilding(store))) {
+    // The ledger may have been restored, and hold them elsewhere. A void in the log may need one.
+    const left = await monthsThatLeft(store, shardCount);
+    await restoreLeftMonths(kafka, store, config.prefix, shardCount, left, false);
+  }
   const end = await runConsumers(context, {
     consumers: consumerNames.map(consumerNamed),
     untilCaughtUp: true,
@@ -87,10 +92,6 @@ export async function rebuild(context: Context, options: RebuildOptions): Promis
     await restoreFrozenTotals(kafka, store, config.prefix, shardCount, staying);
     await restoreLeftMonths(kafka, store, config.prefix, shardCount, [...left].sort(), true);
     await endRebuild(store, shardCount);
-  } else {
-    // The ledger may have been restored, and hold them elsewhere.
-    const left = await monthsThatLeft(store, shardCount);
-    await restoreLeftMonths(kafka, store, config.prefix, shardCount, left, false);
   }
   const beyond = await monthsBeyondLog(context, layout, counting, closes);
   return { ...views, monthsBeyondLog: beyond };

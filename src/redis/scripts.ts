@@ -29,9 +29,12 @@ declare module 'ioredis' {
       cursor: string,
       closed: string,
       projects: string,
+      writes: string,
       month: string,
       count: number,
       index: string,
+      field: string,
+      digest: string,
     ): Result<ScriptAnswer, Context>;
     leaveMonth(...keysAndArguments: (string | number)[]): Result<ScriptAnswer, Context>;
     readWrites(
@@ -71,7 +74,7 @@ const SCRIPTS = [
   { name: 'freezeMonth', files: ['freeze.lua'], numberOfKeys: 2 },
   { name: 'restoreFreeze', files: ['restore-freeze.lua'], numberOfKeys: 2 },
   { name: 'sealFreeze', files: ['seal-freeze.lua'], numberOfKeys: 3 },
-  { name: 'beginLeaving', files: ['begin-leaving.lua'], numberOfKeys: 4 },
+  { name: 'beginLeaving', files: ['begin-leaving.lua'], numberOfKeys: 5 },
   { name: 'leaveMonth', files: ['leave-month.lua'], numberOfKeys: 4 },
   { name: 'readWrites', files: ['ids.lua', 'read-writes.lua'], numberOfKeys: 2 },
   { name: 'showView', files: ['show-view.lua'], numberOfKeys: 2 },

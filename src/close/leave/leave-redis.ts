@@ -1,4 +1,3 @@
-import { TallymanError } from '../../lib/errors';
 import type { KafkaClient } from '../../kafka/client';
 import type { Logger } from '../../lib/logger';
 import { readCloseRecords } from '../../installation/ledgers/restore-closes';
@@ -54,9 +53,9 @@ export async function letMonthsLeave(options: LeaveOptions): Promise<LeaveReport
       const projects = await readWhole(store, () => leave(kafka, store, prefix, month));
       reports.push({ month, projects });
     } catch (error) {
-      if (!(error instanceof TallymanError)) throw error;
+      // Invoices may have been issued, so this run must still report them.
       logger.error({ err: error, month }, 'a closed month stays in Redis');
-      reports.push({ month, problem: error.message });
+      reports.push({ month, problem: error instanceof Error ? error.message : String(error) });
     }
   }
   return reports;
@@ -72,9 +71,8 @@ async function leave(kafka: KafkaClient, store: Store, prefix: string, month: st
   // All shards are compared before the first one changes.
   for (const shard of shards) {
     if (begun[shard] !== undefined) continue;
-    const project = await findDifference(store, shard, month, indexes[shard]!);
-    if (project !== undefined)
-      throw monthDiffers(month, `${project} in shard ${shard} is not what billing.totals holds`);
+    const difference = await findDifference(store, shard, month, indexes[shard]!);
+    if (difference !== undefined) throw monthDiffers(month, difference);
   }
   for (const shard of shards)
     if (begun[shard] === undefined) await beginLeaving(store, shard, month, indexes[shard]!);

@@ -7,7 +7,8 @@ KEYS
   2    closed    hash: frozen month -> JSON of topic -> next offset at the freeze
   3    projects  set of the projects with totals in the month
   4    left      hash: closed month that has left -> where the ledger holds it
-  5..  hashes    totals and daily sums, any number of them
+  5    writes    hash that also notes which months have left, as left:<month>
+  6..  hashes    totals and daily sums, any number of them
 
 ARGV
   1    month
@@ -20,9 +21,9 @@ local answer = { redis.call('HGETALL', KEYS[1]), redis.call('HGETALL', KEYS[2]),
 for i = 2, #ARGV do
   answer[3][i - 1] = redis.call('SISMEMBER', KEYS[3], ARGV[i])
 end
-answer[4] = redis.call('HEXISTS', KEYS[4], ARGV[1])
-for i = 5, #KEYS do
+answer[4] = math.max(redis.call('HEXISTS', KEYS[4], ARGV[1]), redis.call('HEXISTS', KEYS[5], 'left:' .. ARGV[1]))
+for i = 6, #KEYS do
   local hash = redis.pcall('HGETALL', KEYS[i])
-  answer[i] = hash.err and { '', hash.err } or hash
+  answer[i - 1] = hash.err and { '', hash.err } or hash
 end
 return answer

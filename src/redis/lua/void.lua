@@ -109,7 +109,8 @@ local hasLeft = {}
 local function findLeft()
   local left, taking = {}, month
   while taking <= bill do
-    if call('HEXISTS', leftKey, taking) == 1 then
+    -- If only its note is there, the sender reports that the index is lost.
+    if call('HEXISTS', leftKey, taking) == 1 or call('HEXISTS', writesKey, 'left:' .. taking) == 1 then
       hasLeft[taking] = true
       left[#left + 1] = taking
     end

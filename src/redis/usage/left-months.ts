@@ -2,7 +2,7 @@ import type * as Ledger from '../../kafka/ledger/ledger';
 import type * as Topics from '../../kafka/topics/topics';
 import { TallymanError } from '../../lib/errors';
 import { eachPageOfMembers } from '../scan';
-import type { Store } from '../store';
+import type { Command, Store } from '../store';
 import { digestOf, hashOf, parseIndex, runOf, type MonthIndex } from './month-index';
 
 /** A project's usage of a month. */
@@ -27,20 +27,47 @@ type LedgerMonths = ReadonlyMap<string, LedgerMonth>;
 const LEDGER = 'billing.totals';
 
 /**
+ * The field of `usage:{n}:writes` that holds the digest of a month that has left. An index that is
+ * lost would make the month look as if nobody had used anything.
+ */
+export const leftField = (month: string): string => `left:${month}`;
+
+/**
+ * Asks whether a month has left a shard. `hasLeft` reads the two answers. A reader of Redis has the
+ * right to these commands.
+ */
+export function hasLeftCommands(store: Store, shard: number, month: string): [Command, Command] {
+  const { left, writes } = store.keys.shard(shard);
+  return [
+    ['hget', writes, leftField(month)],
+    ['hkeys', left],
+  ];
+}
+
+/** One of the two is enough. If only the index is lost, whoever reads it reports that. */
+export const hasLeft = (month: string, [noted, months]: readonly unknown[]): boolean =>
+  noted !== null || (months as string[]).includes(month);
+
+/**
  * Where the ledger holds a month that has left a shard; undefined if the month is in Redis.
  *
- * @throws TallymanError `DOCUMENT_DAMAGED`
+ * @throws TallymanError `DOCUMENT_DAMAGED`, `LEDGER_MOVED` if Redis has lost it
  */
 export async function readMonthIndex(
   store: Store,
   shard: number,
   month: string,
 ): Promise<MonthIndex | undefined> {
-  const key = store.keys.shard(shard).left;
-  const text = await store.redis.hget(key, month);
-  if (text === null) return undefined;
+  const { left: key, writes } = store.keys.shard(shard);
+  // Both are written in one step, so an index that is missing after its note was read is lost.
+  const [noted, text] = (await store.send([
+    ['hget', writes, leftField(month)],
+    ['hget', key, month],
+  ])) as [string | null, string | null];
+  if (text === null && noted === null) return undefined;
+  if (text === null) throw lost(store, shard, month);
   const index = parseIndex(text);
-  if (index === undefined)
+  if (index === undefined || (noted !== null && noted !== index.digest))
     throw new TallymanError(
       'DOCUMENT_DAMAGED',
       `${month} in ${key} does not say where ${LEDGER} holds the month. Run \`tallyman rebuild\`, which searches for it.`,
@@ -53,7 +80,11 @@ export async function readMonthIndex(
 export async function monthsThatLeft(store: Store, shardCount: number): Promise<string[]> {
   const shards = Array.from({ length: shardCount }, (_, shard) => shard);
   const months = await store.send(shards.map((shard) => ['hkeys', store.keys.shard(shard).left]));
-  return [...new Set((months as string[][]).flat())].sort();
+  const notes = await store.send(shards.map((shard) => ['hkeys', store.keys.shard(shard).writes]));
+  const prefix = leftField('');
+  const noted = (notes as string[][]).flat().filter((field) => field.startsWith(prefix));
+  const all = [...(months as string[][]).flat(), ...noted.map((field) => field.slice(prefix.length))];
+  return [...new Set(all)].sort();
 }
 
 /**
@@ -71,7 +102,7 @@ export async function readLeftMonth(
   const found = new Map<string, LedgerMonth>();
   if (projects.length === 0) return found;
   const index = await readMonthIndex(store, shard, month);
-  if (index === undefined) throw moved(store, shard, month, 'Redis no longer says where');
+  if (index === undefined) throw lost(store, shard, month);
   const byRun = new Map<number, string[]>();
   for (const project of projects) {
     const run = runOf(index, project);
@@ -171,9 +202,23 @@ async function readRun(
   return months;
 }
 
+function lost(store: Store, shard: number, month: string): TallymanError {
+  const topic = ledgerOf(store);
+  return new TallymanError(
+    'LEDGER_MOVED',
+    `Redis has lost where ${topic} holds ${month} of shard ${shard}, which has left Redis. Run \`tallyman rebuild\`, ` +
+      'which searches for it.',
+    { topic, shard, month },
+  );
+}
+
+function ledgerOf({ ledgers }: Store): string {
+  const { prefix = '' } = ledgers ?? {};
+  return prefix === '' ? LEDGER : `${prefix}.${LEDGER}`;
+}
+
 function moved(store: Store, shard: number, month: string, found: string): TallymanError {
-  const { prefix = '' } = store.ledgers ?? {};
-  const topic = prefix === '' ? LEDGER : `${prefix}.${LEDGER}`;
+  const topic = ledgerOf(store);
   return new TallymanError(
     'LEDGER_MOVED',
     `${month} of shard ${shard} is not where ${topic} held it when it left Redis: ${found}. If the topic was restored, ` +

@@ -89,20 +89,21 @@ export function runOf({ runs }: MonthIndex, project: string): number {
 /** As Redis stores it. A project's name contains no space. */
 export function indexText({ projects, digest, runs }: MonthIndex): string {
   const lines = runs.map(({ first, from, to, digest: own }) => `${first} ${from} ${to} ${own}`);
-  return [`${projects} ${digest}`, ...lines].join('\n');
+  const head = `${projects} ${digest}`;
+  return [`${head} ${digestOf([head, ...lines])}`, ...lines].join('\n');
 }
 
-/** undefined if it is not an index, because someone edited it. */
+/** undefined if it is not a whole index, because someone edited it. */
 export function parseIndex(text: string): MonthIndex | undefined {
   const [head = '', ...lines] = text.split('\n');
-  const [, projects, digest] = /^(\d+) (\S+)$/.exec(head) ?? [];
+  const [, own = '', projects, digest, whole] = /^((\d+) (\S+)) (\S+)$/.exec(head) ?? [];
   const runs = lines.map((line) => /^(\S+) (\d+) (\d+) (\S+)$/.exec(line));
-  if (digest === undefined || runs.includes(null)) return undefined;
+  if (digest === undefined || runs.includes(null) || whole !== digestOf([own, ...lines])) return undefined;
   return {
     ...{ projects: Number(projects), digest },
     runs: runs.map((found) => {
-      const [, first = '', from, to, own = ''] = found!;
-      return { first, from: Number(from), to: Number(to), digest: own };
+      const [, first = '', from, to, digestOfRun = ''] = found!;
+      return { first, from: Number(from), to: Number(to), digest: digestOfRun };
     }),
   };
 }

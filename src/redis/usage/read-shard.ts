@@ -33,12 +33,12 @@ export async function readShard(
   month: string,
   projects: readonly string[],
 ): Promise<ShardSnapshot> {
-  const { cursor, closed, left } = store.keys.shard(shard);
+  const { cursor, closed, left, writes } = store.keys.shard(shard);
   const hashes = projects.flatMap((project) => [
     store.keys.totals(shard, month, project),
     store.keys.daily(shard, month, project),
   ]);
-  const keys = [cursor, closed, store.keys.projectsOfMonth(shard, month), left, ...hashes];
+  const keys = [cursor, closed, store.keys.projectsOfMonth(shard, month), left, writes, ...hashes];
   const [cursors, freezes, listed, hasLeft, ...contents] = await store.redis.readShard(
     keys.length,
     ...keys,

@@ -1,6 +1,6 @@
 import { TallymanError } from '../../lib/errors';
 import { shardCountOf } from '../rebuilding';
-import { eachPageOfListed, readLeftMonth, readMonthIndex } from './left-months';
+import { eachPageOfListed, hasLeft, hasLeftCommands, readLeftMonth, readMonthIndex } from './left-months';
 import { describeDamage, quantityOf } from './quantity';
 import type { Store } from '../store';
 
@@ -17,10 +17,10 @@ export async function readTotals(store: Store, project: string, month: string): 
   // Totals come first: where they are missing because the month left, that was noted before.
   const answers = await store.send([
     ...keys.map((key) => ['hgetall', key] as const),
-    ...shards.map((shard) => ['hkeys', store.keys.shard(shard).left] as const),
+    ...shards.flatMap((shard) => hasLeftCommands(store, shard, month)),
   ]);
   const sums = new Map<string, bigint>();
-  const left = shards.filter((shard) => (answers[shards.length + shard] as string[]).includes(month));
+  const left = shards.filter((shard) => hasLeftIn(month, answers.slice(shards.length), shard));
   for (const shard of left) {
     const held = (await readLeftMonth(store, shard, month, [project])).get(project);
     for (const [field, quantity] of held?.totals ?? []) sums.set(field, (sums.get(field) ?? 0n) + quantity);
@@ -37,6 +37,10 @@ export async function readTotals(store: Store, project: string, month: string): 
   }
   return sums;
 }
+
+/** Whether a month has left a shard, by the answers to the `hasLeftCommands` of all shards. */
+const hasLeftIn = (month: string, answers: readonly unknown[], shard: number): boolean =>
+  hasLeft(month, answers.slice(2 * shard, 2 * shard + 2));
 
 /**
  * A project with the shards that hold totals of it in a month. It is one shard, unless its events
@@ -57,11 +61,11 @@ export async function placeProjects(
   const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
   const answers = await store.send([
     ...shards.map((shard) => ['smismember', store.keys.projectsOfMonth(shard, month), ...projects] as const),
-    ...shards.map((shard) => ['hkeys', store.keys.shard(shard).left] as const),
+    ...shards.flatMap((shard) => hasLeftCommands(store, shard, month)),
   ]);
   const listed = await Promise.all(
     shards.map(async (shard) => {
-      if (!(answers[shards.length + shard] as string[]).includes(month)) {
+      if (!hasLeftIn(month, answers.slice(shards.length), shard)) {
         const isMember = answers[shard] as number[];
         return new Set(projects.filter((_, i) => isMember[i] === 1));
       }

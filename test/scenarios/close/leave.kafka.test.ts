@@ -15,7 +15,7 @@ import { freeze } from '../../../src/redis/cut-offs';
 import { openStore, type Store } from '../../../src/redis/store';
 import { beginLeaving, deleteLeaving } from '../../../src/redis/usage/leave';
 import { indexText, type MonthIndex } from '../../../src/redis/usage/month-index';
-import { eachPageOfListed } from '../../../src/redis/usage/left-months';
+import { eachPageOfListed, monthsThatLeft } from '../../../src/redis/usage/left-months';
 import { readMonths, readUsage } from '../../../src/redis/usage/read-shard';
 import {
   countProjects,
@@ -220,6 +220,13 @@ test.each([
     (store: Store) => store.redis.sadd(store.keys.projectsOfMonth(1, FIRST), 'stranger'),
   ],
   [
+    'another project is listed in place of one',
+    async (store: Store) => {
+      await store.redis.srem(store.keys.projectsOfMonth(1, FIRST), 'acme');
+      await store.redis.sadd(store.keys.projectsOfMonth(1, FIRST), 'stranger');
+    },
+  ],
+  [
     'a project is listed no more',
     (store: Store) => store.redis.srem(store.keys.projectsOfMonth(0, FIRST), 'acme'),
   ],
@@ -230,6 +237,7 @@ test.each([
   const [report] = await counted.leaveUpTo(FIRST);
   expect(report).toEqual(stays);
   expect((await counted.keysOf(FIRST)).sort()).toEqual(before);
+  expect(await monthsThatLeft(counted.store, SHARDS)).toEqual([]);
 });
 
 const stays = { month: FIRST, problem: expect.stringContaining('stays in Redis') as string };
@@ -292,6 +300,37 @@ test('what changes after the comparison is not deleted, nor is anything that rea
   });
 });
 
+test('a project that is listed after the comparison is not hidden, not by a rebuild either', async () => {
+  const counted = await oneMonth();
+  const { store, prefix } = counted;
+  await beginLeaving(store, 0, FIRST, await indexOf(counted, 0));
+  for (const shard of [0, 1]) await store.redis.sadd(store.keys.projectsOfMonth(shard, FIRST), 'stranger');
+  await restoreLeftMonths(client, store, prefix, SHARDS, [FIRST], false);
+  expect(await store.redis.exists(store.keys.shard(1).left)).toBe(0);
+  const listed: string[] = [];
+  for await (const page of eachPageOfListed(store, 1, FIRST)) listed.push(...page);
+  expect(listed.sort()).toEqual(['acme', 'stranger']);
+  expect(await counted.leaveUpTo(FIRST)).toEqual([stays]);
+  await store.redis.srem(store.keys.projectsOfMonth(1, FIRST), 'stranger');
+  expect(await counted.leaveUpTo(FIRST)).toEqual([
+    {
+      month: FIRST,
+      problem: expect.stringContaining('does not hold stranger, which shard 0 lists') as string,
+    },
+  ]);
+  await store.redis.srem(store.keys.projectsOfMonth(0, FIRST), 'stranger');
+  expect(await counted.leaveUpTo(FIRST)).toEqual([{ month: FIRST, projects: 3 }]);
+});
+
+test('an error that Tallyman does not know is reported with its month', async () => {
+  const counted = await oneMonth();
+  const listed = counted.store.keys.projectsOfMonth(1, FIRST);
+  await counted.store.redis.set(listed, 'not a set');
+  expect(await counted.leaveUpTo(FIRST)).toEqual([
+    { month: FIRST, problem: expect.stringContaining('WRONGTYPE') as string },
+  ]);
+});
+
 test('a Redis that goes back to before, as a whole or one node of it, answers the same, and the month leaves again', async () => {
   const counted = await oneMonth();
   const { store, prefix } = counted;
@@ -308,6 +347,37 @@ test('a Redis that goes back to before, as a whole or one node of it, answers th
     expect(await counted.read(FIRST)).toEqual(before);
   }
   expect(await counted.leaveUpTo(FIRST)).toEqual([{ month: FIRST, projects: 3 }]);
+});
+
+test('a month whose index is lost, in one shard or in all, is refused by every reader until a rebuild searches for it', async () => {
+  const counted = await oneMonth();
+  const { store, prefix } = counted;
+  const before = await counted.read(FIRST);
+  await counted.leaveUpTo(FIRST);
+  const usages = [{ meter: 'session.webrtc' as const, quantity: '60' }];
+  const taken = event(0, { project: 'globex', month: FIRST, day: `${FIRST}-03`, id: 'globex', usages });
+  const search = async (): Promise<void> =>
+    restoreLeftMonths(client, store, prefix, SHARDS, await monthsThatLeft(store, SHARDS), false);
+  for (const lost of [[0], [1], [0, 1]]) {
+    for (const shard of lost) await store.redis.hdel(store.keys.shard(shard).left, FIRST);
+    const moved = { code: 'LEDGER_MOVED', message: expect.stringContaining('tallyman rebuild') as string };
+    const [shard] = lost;
+    const placed = { project: 'acme', shards: [shard!] };
+    for (const read of [
+      () => readTotals(store, 'acme', FIRST),
+      () => placeProjects(store, FIRST, ['acme']),
+      () => readUsage(store, FIRST, [placed]),
+      () => countProjects(store, FIRST),
+      () => projectsOf(store, FIRST).next(),
+    ])
+      await expect(read()).rejects.toMatchObject(moved);
+    if (shard === 0) await expect(counted.send(0, { ...taken, isVoid: true })).rejects.toMatchObject(moved);
+    expect(await counted.leaveUpTo(FIRST)).toEqual([
+      { month: FIRST, problem: expect.stringContaining('has lost') as string },
+    ]);
+    await search();
+    expect(await counted.read(FIRST)).toEqual(before);
+  }
 });
 
 test('a ledger that holds the month elsewhere is noticed and searched, and one that holds something else is refused', async () => {

@@ -83,3 +83,15 @@ test('what is not an index is refused', () => {
   for (const text of ['', '1', '1 d\nacme 5', 'x d\nacme 5 6 d', '1 d\nacme 5 6 d '])
     expect(parseIndex(text)).toBeUndefined();
 });
+
+test('an index that was edited or cut short anywhere is refused', () => {
+  const projects = ['acme', 'globex', 'initech'];
+  const records = projects.map((project, i) => ({ project, part: 0, offset: 2 * i, hash: 'h' }));
+  const text = indexText(buildMonthIndex(records));
+  const lines = text.split('\n');
+  expect(lines).toHaveLength(4);
+  for (let end = 0; end < text.length; end += 1) expect(parseIndex(text.slice(0, end))).toBeUndefined();
+  for (const line of lines.keys()) expect(parseIndex(lines.toSpliced(line, 1).join('\n'))).toBeUndefined();
+  expect(parseIndex(text.replace(/^3/, '2'))).toBeUndefined();
+  expect(parseIndex(text.replace('globex 2 2', 'globex 2 3'))).toBeUndefined();
+});
