@@ -13,15 +13,15 @@ export type LedgerIndex = ReadonlyMap<number, MonthIndex>;
  * Searches the ledger for months, from an offset to its end, because the last record of a key is in
  * force. It keeps the names of their projects in memory.
  *
- * @returns month -> its index. A month whose mark is missing is absent, because the ledger does not
- *   hold all of it
+ * @returns month -> its index; undefined if its mark is missing, because the ledger does not hold
+ *   all of it. A month of which the ledger holds nothing is absent
  */
 export async function indexLedger(
   kafka: KafkaClient,
   prefix: string,
   months: readonly string[],
   fromOffset = 0,
-): Promise<Map<string, LedgerIndex>> {
+): Promise<Map<string, LedgerIndex | undefined>> {
   const topic = topicName(prefix, LEDGER);
   const { start, end } = (await logRanges(kafka, [topic])).get(topic)![0]!;
   const from = Math.max(start, fromOffset);
@@ -45,13 +45,11 @@ export async function indexLedger(
     progress.update((records.at(-1)?.offset ?? from) - from, end - from);
   }
   progress.end();
-  const isWhole = ([month]: readonly [string, unknown]): boolean => marked.has(month);
+  const indexOf = (month: string, shards: ReadonlyMap<number, IndexedRecord[]>): LedgerIndex | undefined =>
+    marked.has(month) ? new Map([...shards].map(([shard, own]) => [shard, buildMonthIndex(own)])) : undefined;
   return new Map(
     [...wanted]
-      .filter(isWhole)
-      .map(([month, shards]) => [
-        month,
-        new Map([...shards].map(([shard, own]) => [shard, buildMonthIndex(own)])),
-      ]),
+      .filter(([month, shards]) => marked.has(month) || shards.size > 0)
+      .map(([month, shards]) => [month, indexOf(month, shards)]),
   );
 }

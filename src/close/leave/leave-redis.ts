@@ -1,3 +1,4 @@
+import type { TallymanError } from '../../lib/errors';
 import type { KafkaClient } from '../../kafka/client';
 import type { Logger } from '../../lib/logger';
 import { readCloseRecords } from '../../installation/ledgers/restore-closes';
@@ -51,7 +52,7 @@ export async function letMonthsLeave(options: LeaveOptions): Promise<LeaveReport
   for (const month of await monthsToLeave(options)) {
     try {
       const projects = await readWhole(store, () => leave(kafka, store, prefix, month));
-      reports.push({ month, projects });
+      if (projects !== undefined) reports.push({ month, projects });
     } catch (error) {
       // Invoices may have been issued, so this run must still report them.
       logger.error({ err: error, month }, 'a closed month stays in Redis');
@@ -61,12 +62,22 @@ export async function letMonthsLeave(options: LeaveOptions): Promise<LeaveReport
   return reports;
 }
 
-async function leave(kafka: KafkaClient, store: Store, prefix: string, month: string): Promise<number> {
+/** @returns how many projects were deleted; undefined if the month was never published */
+async function leave(
+  kafka: KafkaClient,
+  store: Store,
+  prefix: string,
+  month: string,
+): Promise<number | undefined> {
   const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
   const begun = await Promise.all(shards.map((shard) => readMonthIndex(store, shard, month)));
-  const held = begun.includes(undefined)
-    ? await findInLedger(kafka, store, prefix, month, shards)
-    : undefined;
+  let held: LedgerIndex | undefined;
+  if (begun.includes(undefined)) {
+    held = await findInLedger(kafka, store, prefix, month, shards);
+    // Its close came from a version that did not publish totals.
+    if (held === undefined && begun.every((index) => index === undefined)) return undefined;
+    if (held === undefined) throw notWhole(month);
+  }
   const indexes = begun.map((index, shard) => index ?? held?.get(shard) ?? NOTHING);
   // All shards are compared before the first one changes.
   for (const shard of shards) {
@@ -80,26 +91,37 @@ async function leave(kafka: KafkaClient, store: Store, prefix: string, month: st
   return indexes.reduce((sum, { projects }) => sum + projects, 0);
 }
 
-/** Months are published in order, so a month is behind the one before, which left earlier. */
+/**
+ * Months are published in order, so a month is behind the one before, which left earlier.
+ *
+ * @returns undefined if the ledger holds nothing of the month
+ */
 async function findInLedger(
   kafka: KafkaClient,
   store: Store,
   prefix: string,
   month: string,
   shards: readonly number[],
-): Promise<LedgerIndex> {
+): Promise<LedgerIndex | undefined> {
   const last = (await monthsThatLeft(store, shards.length)).findLast((earlier) => earlier < month);
   const before = await Promise.all(
     shards.map(async (shard) => (last === undefined ? undefined : readMonthIndex(store, shard, last))),
   );
   const offsets = before.flatMap((index) => (index ? index.runs.map(({ from }) => from) : []));
   const hint = offsets.reduce((a, b) => Math.min(a, b), offsets[0] ?? 0);
+  let isPublished = false;
   for (const from of hint > 0 ? [hint, 0] : [0]) {
-    const held = (await indexLedger(kafka, prefix, [month], from)).get(month);
+    const found = await indexLedger(kafka, prefix, [month], from);
+    const held = found.get(month);
+    isPublished ||= found.has(month);
     if (held !== undefined && (from === 0 || (await isWhole(store, month, held, shards)))) return held;
   }
-  throw monthDiffers(month, 'billing.totals does not hold all of it');
+  if (!isPublished) return undefined;
+  throw notWhole(month);
 }
+
+const notWhole = (month: string): TallymanError =>
+  monthDiffers(month, 'billing.totals does not hold all of it');
 
 /** Whether as many projects were found as Redis lists. If not, some are before the hint. */
 async function isWhole(

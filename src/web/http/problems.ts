@@ -95,7 +95,9 @@ export function problemOfError(error: unknown): ProblemError {
 
 /** Kafka's client is not loaded here, so its errors are recognised by their names. */
 const isOfKafka = (error: unknown): boolean =>
-  error instanceof TallymanError ? error.code.startsWith('KAFKA_') : nameOf(error).startsWith('KafkaJS');
+  error instanceof TallymanError
+    ? error.code.startsWith('KAFKA_') || error.code === 'LOG_STALLED'
+    : nameOf(error).startsWith('KafkaJS');
 
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
 

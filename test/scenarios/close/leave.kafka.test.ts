@@ -87,10 +87,10 @@ class Counted {
     return [answer, rest.length === 0 ? undefined : await this.send(shard, ...rest)];
   }
 
-  async close(month: string): Promise<void> {
+  async close(month: string, publishes = true): Promise<void> {
     const { store, prefix } = this;
     for (let shard = 0; shard < SHARDS; shard += 1) await freeze(store, shard, month);
-    await publishFrozenTotals({ store, publisher, prefix }, month, () => Promise.resolve());
+    if (publishes) await publishFrozenTotals({ store, publisher, prefix }, month, () => Promise.resolve());
     const record = { month, closedAt: '2027-01-01T00:00:00.000Z', cursors: {}, completed: true };
     const closes = topicName(prefix, 'billing.closes');
     await appendLedger(publisher, closes, [{ key: month, value: JSON.stringify(record) }]);
@@ -258,6 +258,17 @@ test('a month stays if its totals were published in part, or if another record r
   await publishFrozenTotals({ store, publisher, prefix }, FIRST, () => Promise.resolve());
   expect(await counted.leaveUpTo(FIRST)).toEqual([{ month: FIRST, projects: 3 }]);
   expect(await counted.read(FIRST)).toEqual(before);
+});
+
+test('a month that was closed without publishing its totals stays for good, and is no problem', async () => {
+  const counted = await Counted.open();
+  await counted.send(0, event(0, { month: FIRST, day: `${FIRST}-03` }));
+  await counted.close(FIRST, false);
+  await counted.close('2025-11');
+  const before = await counted.keysOf(FIRST);
+  expect(before).not.toEqual([]);
+  expect(await counted.leaveUpTo('2025-11')).toEqual([{ month: '2025-11', projects: 0 }]);
+  expect(await counted.keysOf(FIRST)).toEqual(before);
 });
 
 async function indexOf({ prefix }: Counted, shard: number): Promise<MonthIndex> {

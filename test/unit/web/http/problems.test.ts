@@ -16,6 +16,7 @@ test.each([
 test.each([
   new TallymanError('KAFKA_UNAVAILABLE', 'secret'),
   new TallymanError('KAFKA_ACCESS', 'secret'),
+  new TallymanError('LOG_STALLED', 'secret'),
   new KafkaJSError('secret'),
   new KafkaJSNonRetriableError('secret'),
 ])('%p is answered with 503, and when to try again', (error) => {
