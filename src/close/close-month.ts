@@ -19,7 +19,7 @@ import { checkCursors, type CheckedCursors } from '../ingest/guards/check-cursor
 import type { CloseRecord } from '../../schemas/types';
 import { countDeadLetters, type DeadLetterCount } from '../dead-letters/dead-letters-of-month';
 import { followLedgers } from '../installation/ledgers/follow-ledger';
-import { checkLedgerEnds } from '../installation/ledgers/ledger-ends';
+import { checkLedgerEnds, ENDS_TO_BILL_BY } from '../installation/ledgers/ledger-ends';
 import { freezeMonth } from './freeze-month';
 import { monthsWithFrozenTotals, publishFrozenTotals } from './frozen-totals';
 import { heldBesides, holdDiffering, type Difference } from './held/hold-differing';
@@ -83,7 +83,7 @@ export async function closeMonth(
     const missing = await view.catchUp();
     if (missing > 0) logger.warn({ month, missing }, 'restored records that only the ledger had');
   }
-  await checkLedgerEnds(kafka, store, prefix);
+  await checkLedgerEnds(kafka, store, prefix, ENDS_TO_BILL_BY);
   const { record, guard } = await traced('close.freeze', { month }, () =>
     freezeMonth(dependencies, month, checked.topicIds, nowMs),
   );
@@ -124,7 +124,7 @@ export async function closeMonth(
   if (differing !== undefined) report.held.push(...heldBesides(report.held, differing, month));
   await noteIssued(dependencies, record, report);
   await closes.catchUp();
-  await checkLedgerEnds(kafka, store, prefix);
+  await noteLedgerEnds(dependencies);
 
   for (let shard = 0; shard < checked.layout.shards; shard += 1) await forgetIds(store, shard);
   const deadLetters = await deadLettersOf(dependencies, month);
@@ -155,6 +155,15 @@ async function waitForConsumers(
   );
   waiting.end();
   return checked;
+}
+
+/** The close does not need it. What fails here is found, or noted, by the next one. */
+async function noteLedgerEnds({ kafka, store, prefix, logger }: CloseDependencies): Promise<void> {
+  try {
+    await checkLedgerEnds(kafka, store, prefix);
+  } catch (error) {
+    logger.warn({ err: error }, 'did not note where the ledgers end');
+  }
 }
 
 /** Called last: until the record says so, every close of due months runs this one again. */

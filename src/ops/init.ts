@@ -14,6 +14,7 @@ import { laneOf, shardOf } from '../redis/usage/lanes';
 import type { Layout } from '../../schemas/types';
 import { noteTopicIds } from '../ingest/guards/topic-guard';
 import { deletedTopics, topicsDeleted } from '../installation/deleted-topics';
+import { forgetLedgerEnds } from '../installation/ledgers/ledger-ends';
 import { EMPTIED_MESSAGE, isRedisEmptied } from '../installation/redis-emptied';
 import { EXIT } from '../lib/error-codes';
 import { TallymanError } from '../lib/errors';
@@ -84,6 +85,7 @@ export async function initialise(context: Context, options: InitOptions): Promis
   // Without its settings, no `init` has been here.
   if (missing.includes(topicName(config.prefix, 'billing.settings')))
     await checkNoneAutoCreated(kafka, config.prefix, options);
+  if (!options.dryRun) await forgetLedgerEnds(store, config.prefix, missing);
   const created = await createTopics(kafka, config.prefix, options);
   const raised = await raise(context, options, created);
   if (options.dryRun) return { ...(await rehearse(context, created, options)), raised };

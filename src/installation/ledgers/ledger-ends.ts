@@ -1,5 +1,5 @@
 import type { KafkaClient } from '../../kafka/client';
-import { topicName } from '../../kafka/topics/topics';
+import { ledgerTopics, topicName } from '../../kafka/topics/topics';
 import { parsePosition, positionText, type ViewPosition } from '../../redis/views/ledger-view';
 import type { Store } from '../../redis/store';
 import { readLedgerLog, wasHeldBefore } from './ledger-log';
@@ -7,6 +7,14 @@ import { refusalOf, refused, type LedgerRefusal } from './ledger-refusal';
 
 /** The ledgers that are read whole. No view holds a position in them. */
 const WITHOUT_VIEW = ['billing.totals', 'billing.settings', 'billing.alerts'] as const;
+type LedgerWithoutView = (typeof WITHOUT_VIEW)[number];
+
+/** Nothing is billed by `billing.alerts`, and `serve` need not have the right to read it. */
+export const ENDS_TO_BILL_BY: readonly LedgerWithoutView[] = ['billing.totals', 'billing.settings'];
+
+/** What to do about a ledger without a view. */
+export const END_REMEDY =
+  'Restore the topic from a copy. If what it holds now is right, stop the consumers, then run `tallyman rebuild`.';
 
 /** A fetch returns a whole batch, however few bytes it asks for. */
 const ONE_BATCH = { maxWaitMs: 500, maxBytes: 1 } as const;
@@ -17,7 +25,7 @@ export async function endRefusals(
   store: Store,
   prefix: string,
 ): Promise<LedgerRefusal[]> {
-  const all = await compareEnds(kafka, store, prefix);
+  const all = await compareEnds(kafka, store, prefix, WITHOUT_VIEW);
   return all.flatMap(({ refusal }) => refusal ?? []);
 }
 
@@ -27,11 +35,17 @@ export async function endRefusals(
  *
  * @throws TallymanError `TOPIC_REPLACED`, `CURSOR_PAST_LOG_END`, `EVENTS_GONE`, `LOG_DIVERGED`
  */
-export async function checkLedgerEnds(kafka: KafkaClient, store: Store, prefix: string): Promise<void> {
+export async function checkLedgerEnds(
+  kafka: KafkaClient,
+  store: Store,
+  prefix: string,
+  ledgers: readonly LedgerWithoutView[] = WITHOUT_VIEW,
+): Promise<void> {
+  const all = await compareEnds(kafka, store, prefix, ledgers);
   await Promise.all(
-    (await compareEnds(kafka, store, prefix)).map(async ({ ledger, topic, seen, now, refusal }) => {
-      if (refusal !== undefined) throw refused(refusal);
-      if (now.next === (seen?.next ?? 0)) return;
+    all.map(async ({ ledger, topic, seen, now, isEmpty, refusal }) => {
+      if (refusal !== undefined) throw refused(refusal, END_REMEDY);
+      if (isEmpty || now.next === seen?.next) return;
       const reader = await kafka.reader();
       const last = { topic, partition: 0, position: now.next - 1, isUncommittedSeen: true };
       const { next, leaderEpoch } = await reader.fetch({ ...last, ...ONE_BATCH });
@@ -43,25 +57,48 @@ export async function checkLedgerEnds(kafka: KafkaClient, store: Store, prefix: 
   );
 }
 
+/**
+ * What these ledgers hold from now on is right, whatever they held before: they are created anew, or
+ * Redis is restored from them.
+ */
+export async function forgetLedgerEnds(
+  store: Store,
+  prefix: string,
+  topics: readonly string[] = ledgerTopics(prefix),
+): Promise<void> {
+  const ledgers = WITHOUT_VIEW.filter((ledger) => topics.includes(topicName(prefix, ledger)));
+  if (ledgers.length > 0) await store.redis.hdel(store.keys.ledgerEnds, ...ledgers);
+}
+
 interface LedgerEnd {
-  readonly ledger: (typeof WITHOUT_VIEW)[number];
+  readonly ledger: LedgerWithoutView;
   readonly topic: string;
   readonly seen: ViewPosition | undefined;
   readonly now: ViewPosition;
+  /** Also if all its records were deleted, so that it ends at a later offset than 0. */
+  readonly isEmpty: boolean;
   readonly refusal: LedgerRefusal | undefined;
 }
 
 /** An installation of an older version may lack some of them until the next `init`. */
-async function compareEnds(kafka: KafkaClient, store: Store, prefix: string): Promise<LedgerEnd[]> {
+async function compareEnds(
+  kafka: KafkaClient,
+  store: Store,
+  prefix: string,
+  ledgers: readonly LedgerWithoutView[],
+): Promise<LedgerEnd[]> {
   const seenEnds = await store.redis.hgetall(store.keys.ledgerEnds);
-  const existing = await kafka.topics(WITHOUT_VIEW.map((ledger) => topicName(prefix, ledger)));
+  const existing = await kafka.topics(ledgers.map((ledger) => topicName(prefix, ledger)));
   return Promise.all(
-    WITHOUT_VIEW.filter((ledger) => existing.has(topicName(prefix, ledger))).map(async (ledger) => {
-      const topic = topicName(prefix, ledger);
-      const seen = parsePosition(seenEnds[ledger] ?? '');
-      const log = await readLedgerLog(kafka, topic, seen?.epoch);
-      const now = { next: log.end, topicId: log.topicId, run: 'seen' };
-      return { ledger, topic, seen, now, refusal: seen && refusalOf(topic, seen, log) };
-    }),
+    ledgers
+      .filter((ledger) => existing.has(topicName(prefix, ledger)))
+      .map(async (ledger) => {
+        const topic = topicName(prefix, ledger);
+        const seen = parsePosition(seenEnds[ledger] ?? '');
+        const log = await readLedgerLog(kafka, topic, seen?.epoch);
+        const now = { next: log.end, topicId: log.topicId, run: 'seen' };
+        const isEmpty = log.start === log.end;
+        return { ledger, topic, seen, now, isEmpty, refusal: seen && refusalOf(topic, seen, log) };
+      }),
   );
 }

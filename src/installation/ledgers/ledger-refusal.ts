@@ -17,7 +17,7 @@ export interface LedgerLog extends LogRange {
   readonly held: EpochEnd | undefined;
 }
 
-/** What to do about each refusal. */
+/** What to do about a ledger with a view. */
 export const LEDGER_REMEDY =
   'Restore the topic from a copy. If what it holds now is right, stop the consumers, then run `tallyman rebuild --empty`.';
 
@@ -51,5 +51,5 @@ export function refusalOf(
   return undefined;
 }
 
-export const refused = ({ code, topic, problem }: LedgerRefusal): TallymanError =>
-  new TallymanError(code, `${problem} ${LEDGER_REMEDY}`, { topic });
+export const refused = ({ code, topic, problem }: LedgerRefusal, remedy = LEDGER_REMEDY): TallymanError =>
+  new TallymanError(code, `${problem} ${remedy}`, { topic });

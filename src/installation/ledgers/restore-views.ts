@@ -5,6 +5,7 @@ import { closesView, projectsView } from '../../redis/views/ledger-view';
 import { countSetProjects } from '../../redis/views/projects';
 import type { Store } from '../../redis/store';
 import { followLedger } from './follow-ledger';
+import { forgetLedgerEnds } from './ledger-ends';
 
 /** How many of each Redis shows now. For invoices, how many it did not show before. */
 export interface RestoredViews {
@@ -13,7 +14,7 @@ export interface RestoredViews {
   readonly invoices: number;
 }
 
-/** Shows all ledgers again from their start. Repeatable. */
+/** Takes the ledgers as they are, and shows them again from their start. Repeatable. */
 export async function restoreViews(
   client: KafkaClient,
   store: Store,
@@ -23,6 +24,7 @@ export async function restoreViews(
     await view.forget(); // A view may lack something before its position.
     return followLedger(client, view, prefix).catchUp();
   };
+  await forgetLedgerEnds(store, prefix);
   await showAnew(projectsView(store));
   await showAnew(closesView(store));
   const invoices = await showAnew(invoicesView(store));

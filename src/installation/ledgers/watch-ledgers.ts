@@ -5,7 +5,7 @@ import { topicName } from '../../kafka/topics/topics';
 import { isRebuilding } from '../../redis/rebuilding';
 import type { Store } from '../../redis/store';
 import { followLedgers } from './follow-ledger';
-import { checkLedgerEnds } from './ledger-ends';
+import { checkLedgerEnds, ENDS_TO_BILL_BY } from './ledger-ends';
 
 /** Why Redis may show old ledgers, or only a part of the usage. */
 export interface LedgerProblem {
@@ -55,7 +55,7 @@ export async function watchLedgers(
       if (added > 0) logger.info({ view, added }, 'showed new records of the ledger');
     }
     subject = 'the ledgers';
-    await checkLedgerEnds(kafka, store, prefix);
+    await checkLedgerEnds(kafka, store, prefix, ENDS_TO_BILL_BY);
     unseen = undefined;
   };
   const looks = repeat({

@@ -5,7 +5,13 @@ import { eventually } from '../../kit/eventually';
 import type { Invoice, ProjectDocument } from '../../../schemas/types';
 import { invoiceValue, projectValue } from '../../kit/kafka/ledger-values';
 import { followLedgers, type LedgerFollower } from '../../../src/installation/ledgers/follow-ledger';
-import { checkLedgerEnds, endRefusals } from '../../../src/installation/ledgers/ledger-ends';
+import {
+  checkLedgerEnds,
+  endRefusals,
+  ENDS_TO_BILL_BY,
+  forgetLedgerEnds,
+} from '../../../src/installation/ledgers/ledger-ends';
+import { restoreViews } from '../../../src/installation/ledgers/restore-views';
 import { openLedgerWriter } from '../../../src/kafka/ledger/ledger';
 import { openAppendOnceTopic } from '../../../src/kafka/ledger/append-once-topic';
 import { logRanges } from '../../../src/kafka/topics/topics';
@@ -128,9 +134,42 @@ test('the ends of ledgers without a view are noted, and one that lost its end is
     [text.replace(/ \S+/, ' another-id'), 'TOPIC_REPLACED'],
   ] as const) {
     await store.redis.hset(store.keys.ledgerEnds, ledger, lost);
-    await expect(checkLedgerEnds(client, store, prefix)).rejects.toMatchObject({ code });
+    await expect(checkLedgerEnds(client, store, prefix)).rejects.toMatchObject({
+      ...{ code, message: expect.stringContaining('then run `tallyman rebuild`') as string },
+    });
     expect(await endRefusals(client, store, prefix)).toMatchObject([{ code, topic }]);
+    // Nothing is billed by alerts.
+    await checkLedgerEnds(client, store, prefix, ENDS_TO_BILL_BY);
   }
+
+  // Another ledger is created: that of the settings.
+  await forgetLedgerEnds(store, prefix, [`${prefix}.billing.settings`]);
+  expect(await endRefusals(client, store, prefix)).toHaveLength(1);
+  for (const forget of [
+    () => forgetLedgerEnds(store, prefix, [topic]),
+    () => restoreViews(client, store, prefix),
+  ]) {
+    await store.redis.hset(store.keys.ledgerEnds, ledger, text.replace(/ \S+/, ' another-id'));
+    await forget();
+    expect(await endRefusals(client, store, prefix)).toEqual([]);
+    await checkLedgerEnds(client, store, prefix);
+    expect((await noted())!.replace(/ seen /, ' ')).toEqual(text.replace(/ seen /, ' '));
+  }
+});
+
+test('a ledger whose records were all deleted is empty, and what is written next is noted', async () => {
+  const ledger = 'billing.settings';
+  const topic = `${prefix}.${ledger}`;
+  await createTopic(client, { topic, numPartitions: 1 });
+  await publisher.publish(topic, [{ key: 'a', value: '{}' }]);
+  const admin = await client.admin();
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '1' }] });
+  expect((await logRanges(client, [topic])).get(topic)).toEqual([{ start: 1, end: 1 }]);
+  await checkLedgerEnds(client, store, prefix);
+  expect(await store.redis.hget(store.keys.ledgerEnds, ledger)).toBeNull();
+  await publisher.publish(topic, [{ key: 'b', value: '{}' }]);
+  await checkLedgerEnds(client, store, prefix);
+  expect(await store.redis.hget(store.keys.ledgerEnds, ledger)).toMatch(/^2 /);
 });
 
 test('two that follow at once leave nothing out', async () => {

@@ -205,6 +205,27 @@ test('an invoice that would be dated before the one numbered before it bears the
   expect(ofJuly.map(({ issuedAt }) => issuedAt)).toEqual(Array(2).fill(new Date(LATER).toISOString()));
 });
 
+test('a close stops at settings that were replaced, and not at alerts, nor if it cannot note their ends', async () => {
+  const publisher = await fence();
+  const seen = (ledger: string) =>
+    store.redis.hset(store.keys.ledgerEnds, `billing.${ledger}`, '9 another-id seen @0');
+  await seen('settings');
+  await expect(close(JUNE, FIRST, publisher)).rejects.toMatchObject({ code: 'TOPIC_REPLACED' });
+  await store.redis.del(store.keys.ledgerEnds);
+  await seen('alerts');
+  expect(await close(JUNE, FIRST, publisher)).toMatchObject({ issued: 2 });
+
+  await store.redis.del(store.keys.ledgerEnds);
+  let asked = 0;
+  const failing = async (topic: string): Promise<string | undefined> => {
+    if (topic === topicName(prefix, 'billing.settings') && (asked += 1) > 1) throw new Error('Kafka is away');
+    return client.topicId(topic);
+  };
+  const kafka = { ...client, topicId: failing };
+  expect(await close(JULY, LATER, publisher, { kafka })).toMatchObject({ issued: 2 });
+  expect(asked).toBe(2);
+});
+
 test('who a recount differs on is held, and the others are issued', async () => {
   const difference = { kind: 'total', month: JUNE, field: 'agent.session', expected: '60', found: '120' };
   const recount = (): Promise<Map<string, [typeof difference]>> =>

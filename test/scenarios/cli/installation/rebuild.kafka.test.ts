@@ -372,6 +372,16 @@ test('without recorded settings nothing counts, and init records others only whe
   await record(tallyman, 'layout', '{"shards":2,"partitions":2}');
   expect((await tallyman.run(['grow', '--partitions', '4'])).stderr).toContain('[SHARDS_STALE]');
 
+  // As a close noted where the settings end.
+  const ends = `${tallyman.prefix}:billing:ledger-ends`;
+  await redis.hset(ends, 'billing.settings', '4 another-id seen @0');
+  const replaced = async (): Promise<boolean> => {
+    const { findings } = JSON.parse((await tallyman.run(['doctor', '--json'])).stdout) as {
+      findings: { code?: string }[];
+    };
+    return findings.some(({ code }) => code === 'TOPIC_REPLACED');
+  };
+  expect(await replaced()).toBe(true);
   await deleteTopic(`${tallyman.prefix}.billing.settings`);
   const answer = await other.run(['init']);
   expect(answer).toMatchObject({ code: 1, stdout: '' });
@@ -379,6 +389,7 @@ test('without recorded settings nothing counts, and init records others only whe
   expect(await tallyman.ok('init', '--record-settings')).toContain('billing.settings');
   // All cursors exist, so no record of where counting began shows the number of shards.
   expect(await recordedLayout(tallyman)).toEqual({ shards: 1, partitions: 1 });
+  expect(await replaced()).toBe(false);
   await tallyman.ok('consume', '--until-caught-up');
 }, 300_000);
 
