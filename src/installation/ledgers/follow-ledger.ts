@@ -1,3 +1,5 @@
+import { TallymanError } from '../../lib/errors';
+import { pause } from '../../lib/process/poller';
 import { createProgress } from '../../lib/progress';
 import type { KafkaClient } from '../../kafka/client';
 import { readLedgerRange } from '../../kafka/ledger/ledger';
@@ -25,7 +27,7 @@ export interface LedgerFollower {
    *
    * @returns how many keys Redis did not show before
    * @throws TallymanError `TOPIC_REPLACED`, `CURSOR_PAST_LOG_END`, `EVENTS_GONE` or `LOG_DIVERGED`
-   *   if the ledger is not the one that Redis has shown; `LEDGER_DAMAGED`
+   *   if the ledger is not the one that Redis has shown; `LEDGER_DAMAGED`, `KAFKA_UNAVAILABLE`
    */
   catchUp(): Promise<number>;
   /**
@@ -66,6 +68,7 @@ export async function catchUpLedgers(kafka: KafkaClient, store: Store, prefix: s
 export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: string): LedgerFollower {
   const topic = topicName(prefix, view.ledger);
   let reached: ViewPosition | undefined;
+  const followsOn = compareLogs(kafka, topic);
 
   /** @returns false if another process moved the position, or another log was fetched */
   async function showUpTo(
@@ -80,8 +83,7 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
     let isSame = true;
     const onFetched = async ({ leaderEpoch }: Fetched): Promise<void> => {
       if (leaderEpoch === epoch) return;
-      const before = { ...begun, next: at.position?.next ?? begun.next, epoch };
-      isSame = await wasHeldBefore(kafka, topic, before, leaderEpoch);
+      isSame &&= await followsOn({ ...begun, next: at.position?.next ?? begun.next, epoch }, leaderEpoch);
       epoch = leaderEpoch;
     };
     const show = async (next: number, records: readonly LedgerRecord[]): Promise<boolean> => {
@@ -131,6 +133,29 @@ export function followLedger(kafka: KafkaClient, view: LedgerView, prefix: strin
       return reached === undefined || (position?.run === reached.run && position.next >= reached.next);
     },
     refusal: async () => (await look()).refusal,
+  };
+}
+
+const OTHER_LOGS_AT_MOST = 5;
+const OTHER_LOG_PAUSE_MS = 100;
+
+/** `wasHeldBefore`, but not for ever: an election replaces the log once. */
+function compareLogs(kafka: KafkaClient, topic: string) {
+  let others = 0;
+  return async (position: ViewPosition, fetched: number | undefined): Promise<boolean> => {
+    const isSame = await wasHeldBefore(kafka, topic, position, fetched);
+    others = isSame ? 0 : others + 1;
+    if (others === OTHER_LOGS_AT_MOST) {
+      others = 0;
+      throw new TallymanError(
+        'KAFKA_UNAVAILABLE',
+        `The broker that leads ${topic} does not list the leader epoch of the records that it serves, so nothing shows whether ` +
+          'they follow on what Redis shows. Restart that broker, then run this again.',
+        { topic },
+      );
+    }
+    if (!isSame) await pause(OTHER_LOG_PAUSE_MS * others);
+    return isSame;
   };
 }
 

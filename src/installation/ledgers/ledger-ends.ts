@@ -57,10 +57,7 @@ export async function checkLedgerEnds(
   );
 }
 
-/**
- * What these ledgers hold from now on is right, whatever they held before: they are created anew, or
- * Redis is restored from them.
- */
+/** For ledgers that `init` creates, or that Redis is restored from: what they hold now is right. */
 export async function forgetLedgerEnds(
   store: Store,
   prefix: string,

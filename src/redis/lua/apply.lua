@@ -149,7 +149,8 @@ local function applyChunk(ids)
     reject(damage)
   end
   totals, daily = readUsages(ARGV[9])
-  beginWrites(cursorKey, totalsStem, dailyStem, projectsStem, idsStem, writesKey)
+  checkRights(cursorKey, totalsStem, dailyStem, projectsStem, idsStem, writesKey)
+  beginWrites(writesKey)
   hasBegun = true
   increment(totalsStem, totals)
   increment(dailyStem, daily)

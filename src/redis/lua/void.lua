@@ -165,6 +165,7 @@ local function moveCursor()
   storeEpoch(writesKey, lane, ARGV[13], nextOffset)
 end
 
+checkRights(cursorKey, totalsStem, dailyStem, projectsStem, idsStem, writesKey)
 if state == 'VOIDED' then
   moveCursor()
   return { 'DUPLICATE' }
@@ -193,7 +194,7 @@ if state == 'COUNTED' then
     end
   end
 end
-beginWrites(cursorKey, totalsStem, dailyStem, projectsStem, idsStem, writesKey)
+beginWrites(writesKey)
 if state == 'COUNTED' then
   for i = FIRST_USAGE, #ARGV, 3 do
     local meter = ARGV[i]

@@ -20,11 +20,9 @@ local function checkEnded(key)
   end
 end
 
---[[
-Begins to write, unless the user lacks the right to something that follows. Raises an error then. The keys are those of
-the scripts that count. A stem stands for its keys.
-]]
-local function beginWrites(cursorKey, totalsStem, dailyStem, projectsStem, idsStem, writesKey)
+-- Raises an error if the user lacks a right that the scripts that count need. A stem stands for
+-- its keys.
+local function checkRights(cursorKey, totalsStem, dailyStem, projectsStem, idsStem, writesKey)
   local rights = {
     { cursorKey, 'HSET' },
     { totalsStem, 'HINCRBY', 'HGET', 'HDEL' },
@@ -41,7 +39,10 @@ local function beginWrites(cursorKey, totalsStem, dailyStem, projectsStem, idsSt
       end
     end
   end
-  redis.call('HINCRBY', writesKey, 'begun', 1)
+end
+
+local function beginWrites(key)
+  redis.call('HINCRBY', key, 'begun', 1)
 end
 
 local function endWrites(key)

@@ -113,6 +113,20 @@ test('a ledger that does not hold the leader epoch of what was shown is not the 
   expect(await store.redis.get(store.keys.invoicesShown)).toMatch(/^2 .* @0$/);
 });
 
+test('a leader that does not list the epoch of what it serves is not asked for ever', async () => {
+  await issue({ key: 'p-2026-05', plan: 'may' });
+  await follow().catchUp();
+  const shownTo = (await store.redis.get(store.keys.invoicesShown))!;
+  await store.redis.set(store.keys.invoicesShown, shownTo.replace('@0', '@7'));
+  await issue({ key: 'p-2026-06', plan: 'june' });
+  const epochEnds: KafkaClient['epochEnds'] = (_, questions) =>
+    Promise.resolve(questions.map(({ epoch }) => (epoch === 7 ? { epoch, end: 1 } : { epoch: -1, end: -1 })));
+  await expect(
+    followLedgers({ ...client, epochEnds }, store, prefix).invoices.catchUp(),
+  ).rejects.toMatchObject({ code: 'KAFKA_UNAVAILABLE', fields: { topic: `${prefix}.billing.invoices` } });
+  expect(await shown('p')).toEqual([['2026-05', 'may']]);
+});
+
 test('the ends of ledgers without a view are noted, and one that lost its end is refused', async () => {
   const ledger = 'billing.alerts';
   const topic = `${prefix}.${ledger}`;

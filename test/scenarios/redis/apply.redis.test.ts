@@ -505,6 +505,14 @@ describe('an error of Redis is an error, and leaves every key as it was', () => 
       await set('~* +@all');
       expect(await apply(limited, 0, taken)).toMatchObject({ answer: 'OVERLAP', cursor: 13 });
       expect(await apply(limited, 0, voided)).toMatchObject({ answer: 'APPLIED', voided: 1 });
+      // The same for a void whose event was taken back already.
+      const again = chunk(TOPIC, 14, [event(14, { id: events[0]!.id, isVoid: true })]);
+      const takenBack = await dumpAll(own, 'own');
+      await set(`reset on nopass ${rights}`);
+      await expect(apply(limited, 0, again)).rejects.toMatchObject({ code: 'REDIS_ACCESS' });
+      expect(await dumpAll(own, 'own')).toEqual(takenBack);
+      await set('~* +@all');
+      expect(await apply(limited, 0, again)).toMatchObject({ answer: 'APPLIED', duplicates: 1 });
       expect(await readTotals(own, 'acme', '2026-07')).toEqual(new Map());
       expect(await readTotals(own, 'other', '2026-07')).toEqual(new Map([['session.webrtc', 60n]]));
       await limited.close();
