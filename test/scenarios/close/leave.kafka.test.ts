@@ -260,7 +260,7 @@ test('a month stays if its totals were published in part, or if another record r
   expect(await counted.read(FIRST)).toEqual(before);
 });
 
-test('a month that was closed without publishing its totals stays for good, and is no problem', async () => {
+test('a month that was closed without publishing its totals stays for good, and no close reports it', async () => {
   const counted = await Counted.open();
   await counted.send(0, event(0, { month: FIRST, day: `${FIRST}-03` }));
   await counted.close(FIRST, false);
