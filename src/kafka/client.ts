@@ -115,9 +115,10 @@ export function openKafka(
           return await listOffsets(opened, topics, point);
         } catch (error) {
           await opened.refreshMetadata().catch(() => undefined);
-          // A broker may not have heard of a new topic yet. The caller waits for any other failure
-          // to pass.
-          if ((error as { type?: string }).type === 'UNKNOWN_TOPIC_OR_PARTITION') throw error;
+          // A broker may not have heard of a new topic or leader yet. The caller waits for any
+          // other failure to pass.
+          const { type = '' } = error as { type?: string };
+          if (['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'].includes(type)) throw error;
           return bail(error) as undefined;
         }
       });

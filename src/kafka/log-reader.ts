@@ -2,7 +2,7 @@ import { KafkaJSOffsetOutOfRange, type RetryOptions } from 'kafkajs';
 import type Cluster from 'kafkajs/src/cluster';
 import createRetry from 'kafkajs/src/retry';
 import { TallymanError } from '../lib/errors';
-import { READ_COMMITTED, READ_UNCOMMITTED } from './cluster';
+import { leadersOf, READ_COMMITTED, READ_UNCOMMITTED } from './cluster';
 import { MAX_BATCH_BYTES } from './wire/codecs';
 import { unpackBatch, type PackedBatch } from './wire/fetch-response';
 import { parseOffset } from './topics/offset';
@@ -60,11 +60,11 @@ async function fetchOnce(cluster: Cluster, options: FetchOptions): Promise<Fetch
   const { topic, partition, position, maxWaitMs, maxBytes } = options;
   await cluster.addTargetTopic(topic);
   await cluster.refreshMetadataIfNecessary();
-  const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [partition]));
-  if (nodeId === undefined) {
+  const [leader] = leadersOf(cluster, topic, [partition]);
+  if (leader === undefined) {
     throw new TallymanError('NO_PARTITION', `${topic} has no partition ${partition}`, { topic, partition });
   }
-  const broker = await cluster.findBroker({ nodeId });
+  const broker = await cluster.findBroker({ nodeId: leader[0] });
   const { responses } = await broker.fetch({
     maxWaitTime: maxWaitMs,
     minBytes: 1,

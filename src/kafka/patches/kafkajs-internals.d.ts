@@ -29,18 +29,21 @@ declare module 'kafkajs/src/protocol/recordBatch/v0/decoder' {
 
 declare module 'kafkajs/src/protocol/requests/metadata' {
   import type Encoder from 'kafkajs/src/protocol/encoder';
-  interface DecodedMetadata {
-    readonly clientSideThrottleTime: number;
-    readonly topicMetadata: readonly {
-      readonly topic: string;
-      readonly topicErrorCode: number;
-      readonly partitionMetadata: readonly {
-        readonly partitionId: number;
-        readonly leader: number;
-        readonly replicas: readonly number[];
-        readonly isr: readonly number[];
+  namespace metadataRequest {
+    interface DecodedMetadata {
+      readonly clientSideThrottleTime: number;
+      readonly topicMetadata: readonly {
+        readonly topic: string;
+        readonly topicErrorCode: number;
+        readonly partitionMetadata: readonly {
+          readonly partitionErrorCode: number;
+          readonly partitionId: number;
+          readonly leader: number;
+          readonly replicas: readonly number[];
+          readonly isr: readonly number[];
+        }[];
       }[];
-    }[];
+    }
   }
   interface MetadataProtocol {
     request: {
@@ -49,7 +52,10 @@ declare module 'kafkajs/src/protocol/requests/metadata' {
       apiName: string;
       encode(): Promise<Encoder>;
     };
-    response: { decode(payload: Buffer): Promise<DecodedMetadata> };
+    response: {
+      decode(payload: Buffer): Promise<metadataRequest.DecodedMetadata>;
+      parse(decoded: metadataRequest.DecodedMetadata): Promise<metadataRequest.DecodedMetadata>;
+    };
   }
   const metadataRequest: {
     protocol(options: {
@@ -164,6 +170,7 @@ declare module 'kafkajs/src/consumer/runner' {
 
 declare module 'kafkajs/src/cluster' {
   import type Encoder from 'kafkajs/src/protocol/encoder';
+  import type { DecodedMetadata } from 'kafkajs/src/protocol/requests/metadata';
   namespace Cluster {
     interface FetchRequest {
       readonly maxWaitTime: number;
@@ -184,6 +191,8 @@ declare module 'kafkajs/src/cluster' {
       readonly connectionPool: {
         send<D extends { clientSideThrottleTime: number }, R>(request: Request<D, R>): Promise<R>;
       };
+      metadata: (topics: string[]) => Promise<DecodedMetadata>;
+      disconnect(): Promise<void>;
       listOffsets(request: {
         readonly isolationLevel: 0 | 1;
         readonly topics: {
@@ -199,7 +208,10 @@ declare module 'kafkajs/src/cluster' {
     }
   }
   class Cluster {
-    readonly brokerPool: { findConnectedBroker(): Promise<Cluster.Broker> };
+    readonly brokerPool: {
+      createBroker: (options: object) => Cluster.Broker;
+      findConnectedBroker(): Promise<Cluster.Broker>;
+    };
     connect(): Promise<void>;
     disconnect(): Promise<void>;
     addTargetTopic(topic: string): Promise<void>;

@@ -2,6 +2,7 @@ import { KafkaJSError } from 'kafkajs';
 import type Cluster from 'kafkajs/src/cluster';
 import Decoder from 'kafkajs/src/protocol/decoder';
 import Encoder from 'kafkajs/src/protocol/encoder';
+import { leadersOf } from '../cluster';
 
 /** Asks how far the log of a partition holds the records of a leader epoch. */
 export interface EpochQuestion {
@@ -41,7 +42,7 @@ export async function readEpochEnds(
   await cluster.refreshMetadataIfNecessary();
   const answers = new Array<EpochEnd>(questions.length);
   const partitions = [...new Set(questions.map(({ partition }) => partition))];
-  const leaders = Object.entries(cluster.findLeaderForPartitions(topic, partitions));
+  const leaders = leadersOf(cluster, topic, partitions);
   await Promise.all(
     leaders.map(async ([nodeId, led]) => {
       const asked = [...questions.keys()].filter((index) => led.includes(questions[index]!.partition));

@@ -1,5 +1,5 @@
 import type Cluster from 'kafkajs/src/cluster';
-import { READ_COMMITTED, READ_UNCOMMITTED } from '../cluster';
+import { leadersOf, READ_COMMITTED, READ_UNCOMMITTED } from '../cluster';
 
 /**
  * A place in a partition's log:
@@ -39,7 +39,7 @@ export async function listOffsets(
   >();
   for (const topic of topics) {
     const all = cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId);
-    for (const [nodeId, led] of Object.entries(cluster.findLeaderForPartitions(topic, all))) {
+    for (const [nodeId, led] of leadersOf(cluster, topic, all)) {
       const asked = byBroker.get(nodeId) ?? [];
       asked.push({ topic, partitions: led.map((partition) => ({ partition, timestamp })) });
       byBroker.set(nodeId, asked);

@@ -139,6 +139,8 @@ test('with one broker down, and a topic of somebody else without a leader, nothi
   ).createTopics({
     topics: [{ topic: others, replicaAssignment: [{ partition: 0, replicas: [3] }] }],
   });
+  await eventually(async () => (await client.topics([others])).get(others)?.[0]?.leader === 3);
+  await logRanges(client, [others]);
   await kill(2);
   // An election takes longer than a command tries.
   await eventually(
@@ -169,6 +171,16 @@ test('with one broker down, and a topic of somebody else without a leader, nothi
     ),
   );
   expect(totals.reduce((sum, one) => sum + Number(one), 0)).toBe(200 * 60);
+
+  // The same for who has read the topic that has no leader now: topics that are new to it.
+  const topic = topicName(tallyman.prefix, 'usage.session');
+  expect((await client.listOffsets([topic], 'end')).get(topic)!.reduce((a, b) => a + b)).toBe(200);
+  const agent = topicName(tallyman.prefix, 'usage.agent');
+  expect(await client.epochEnds(agent, [{ partition: 0, epoch: 0 }])).toHaveLength(1);
+  const settings = { topic: topicName(tallyman.prefix, 'billing.settings'), partition: 0, position: 0 };
+  const { next } = await (await client.reader()).fetch({ ...settings, maxWaitMs: 500, maxBytes: 1_000 });
+  expect(next).toBeGreaterThan(0);
+  await expect(client.listOffsets([others], 'end')).rejects.toThrow(`${others}/0 has no leader`);
 });
 
 test('counted events that an unclean election has lost stop everything, whatever was written since', async () => {
