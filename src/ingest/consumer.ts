@@ -32,7 +32,7 @@ export interface TopicConsumerOptions extends TopicWork {
   /** Undefined if added partitions need not be noticed. */
   readonly layout?: LayoutWatch | undefined;
   readonly logger: Logger;
-  /** Called once, with the error that stops this runner. Its process must end then. */
+  /** Called once, with the error that stops this consumer. Its process must end then. */
   onFatal(error: unknown): void;
 }
 
@@ -41,7 +41,7 @@ export interface TopicConsumerStatus extends AppliedCounts {
   /** How long ago the consumer last completed a turn of its loop, busy or idle. */
   readonly idleMs: number;
   readonly partitions: readonly PartitionStatus[];
-  /** Since the start of this runner, like the other counts. */
+  /** Since the start of this consumer, like the other counts. */
   readonly rejected: number;
 }
 
@@ -79,10 +79,10 @@ const MAX_FETCH_BYTES = 2 * 1_048_576;
 const MAX_PARTITION_BYTES = 524_288;
 
 export function createTopicConsumer(options: TopicConsumerOptions): TopicConsumer {
-  return new KafkaRunner(options);
+  return new KafkaTopicConsumer(options);
 }
 
-class KafkaRunner implements TopicConsumer {
+class KafkaTopicConsumer implements TopicConsumer {
   private readonly logger: Logger;
   private readonly consumer: Consumer;
   private readonly partitions: Partitions;

@@ -68,7 +68,7 @@ export interface ConsumeOptions {
 const STALL_LIMIT_MS = 60_000;
 
 /**
- * Runs one runner per topic until a signal, the end of the backlog, or a fatal error.
+ * Runs one topic consumer per topic until a signal, the end of the backlog, or a fatal error.
  *
  * A fatal error rejects. The process must end then, and its supervisor must restart it: a consumer
  * that stays after its last fetch looks healthy from outside while usage piles up.
@@ -87,12 +87,12 @@ export async function runConsumers(
   const { stopSignal, deadline } = watchForStop(context, store);
   const fatal = deferred<never>();
   const parts = compose(context, { ...options, ...checked, store, publisher, onFatal: fatal.reject });
-  const { runners, health, registry } = parts;
+  const { topicConsumers, health, registry } = parts;
   let probes: HealthServer | undefined;
   try {
     probes = await serveProbes(config.health, health, registry, logger);
     const ended = Promise.race([stopSignal.promise, fatal.promise]);
-    await Promise.race([Promise.all(runners.map((runner) => runner.start())), ended]);
+    await Promise.race([Promise.all(topicConsumers.map((one) => one.start())), ended]);
     const { layout, ends } = checked;
     const caught = untilCaughtUp && caughtUp(context, layout.shards, ends, stopSignal, purpose);
     await Promise.race([ended, ...(caught ? [caught] : [])]);
@@ -105,7 +105,7 @@ export async function runConsumers(
     await deadline.during('the health server', probes?.close() ?? Promise.resolve());
     // Before their publisher is closed, so that no dead letter is produced after it is gone.
     await Promise.allSettled(
-      runners.map((runner) => runner.stop((what, wait) => deadline.during(what, wait))),
+      topicConsumers.map((one) => one.stop((what, wait) => deadline.during(what, wait))),
     );
     parts.progressLog.stop();
     await deadline.during('the publisher', Promise.allSettled([publisher.close()]));
@@ -138,16 +138,16 @@ interface Wiring extends Start, ConsumeOptions {
 }
 
 interface Parts extends Pick<HealthWatch, 'health'>, Pick<ConsumerMetrics, 'registry'> {
-  readonly runners: readonly TopicConsumer[];
+  readonly topicConsumers: readonly TopicConsumer[];
   readonly progressLog: ProgressLog;
   stopWatching(): void;
 }
 
-/** Connects the runners with what counts, watches and reports, and starts none of them. */
+/** Connects the topic consumers with what counts, watches and reports, and starts none of them. */
 function compose({ config, logger, calendar, kafka: client }: Context, wiring: Wiring): Parts {
   const { consumers, topics, topicIds, closes, store, publisher, onFatal } = wiring;
   const kafka = client();
-  const statuses = (): TopicConsumerStatus[] => runners.map((runner) => runner.status());
+  const statuses = (): TopicConsumerStatus[] => topicConsumers.map((one) => one.status());
   const metrics = createConsumerMetrics(
     statuses,
     () => watch.health(),
@@ -159,7 +159,7 @@ function compose({ config, logger, calendar, kafka: client }: Context, wiring: W
   const layout = watchLayout(kafka, config.prefix, wiring.layout);
   const totals = createTotals(store, layout, closes, metrics.observeApply);
   const groupIds = consumers.map(({ name }) => groupOf(config.prefix, name));
-  const runners = consumers.map((consumer, index) =>
+  const topicConsumers = consumers.map((consumer, index) =>
     createTopicConsumer({
       ...{ client: kafka, topic: topics[index]!, topicId: topicIds.get(topics[index]!) },
       ...{ layout, totals, deadLetters, metrics, logger, onFatal },
@@ -185,7 +185,13 @@ function compose({ config, logger, calendar, kafka: client }: Context, wiring: W
     watch.stop();
     logWatch.stop();
   };
-  return { runners, health: () => watch.health(), registry: metrics.registry, progressLog, stopWatching };
+  return {
+    topicConsumers,
+    health: () => watch.health(),
+    registry: metrics.registry,
+    progressLog,
+    stopWatching,
+  };
 }
 
 function watchForStop(

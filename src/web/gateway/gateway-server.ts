@@ -4,7 +4,7 @@ import type { Logger } from '../../lib/logger';
 import type { WebhookReceiver } from '../../livekit/receive-webhooks';
 import { registerApiDocument } from '../api/api-document';
 import { createBaseApp } from '../http/base-app';
-import { registerFairTurns } from '../http/fair-queue';
+import { registerFairQueue } from '../http/fair-queue';
 import { registerRateLimit } from '../http/rate-limit';
 import { registerPacedRefusals } from '../http/refusals/paced-refusals';
 import { registerSessions } from '../http/sessions';
@@ -29,7 +29,7 @@ export async function createGatewayServer(options: GatewayServerOptions): Promis
   if (events) {
     await registerRateLimit(app);
     registerSessions(app, events);
-    registerFairTurns(app);
+    registerFairQueue(app);
     registerPacedRefusals(app);
     await registerApiDocument(app);
     events.gateway.register(app);

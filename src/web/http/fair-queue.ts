@@ -78,7 +78,7 @@ export class FairQueue {
  * Keeps one holder from filling the event loop. Only a few of its requests are handled at a time,
  * from the check of their project until their answer is ready.
  */
-export function registerFairTurns(app: FastifyInstance): void {
+export function registerFairQueue(app: FastifyInstance): void {
   const turns = new FairQueue(REQUESTS_AT_ONCE);
   app.decorateRequest('endTurn', () => undefined);
   app.addHook('preHandler', async (request, reply) => {

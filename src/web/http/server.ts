@@ -15,7 +15,7 @@ import { page, sendPage } from '../pages/layout';
 import { registerPages, sendProblemPage } from '../pages/routes';
 import { registerCompression } from '../plugins/compression';
 import { registerCors } from '../plugins/cors';
-import { registerFairTurns } from './fair-queue';
+import { registerFairQueue } from './fair-queue';
 import { registerRateLimit } from './rate-limit';
 import { registerPacedRefusals } from './refusals/paced-refusals';
 import { refuseUnknownProjects } from './refusals/unknown-projects';
@@ -37,7 +37,7 @@ export async function createServer(web: WebDependencies): Promise<FastifyInstanc
   );
   await registerRateLimit(app);
   registerSessions(app, web);
-  registerFairTurns(app);
+  registerFairQueue(app);
   registerPacedRefusals(app);
   await registerApiDocument(app);
   refuseUnknownProjects(app, web);
