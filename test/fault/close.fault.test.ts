@@ -4,6 +4,8 @@ import { faultSuite, scaled, type FaultInstallation, type FaultRun } from './sup
 import { judgeInvoices, setPlans } from './support/invoices';
 import { MONTH, MONTH_BEFORE, PROJECTS } from './support/load';
 import { appendOnlyFile, loseTail } from './support/proxy/redis-faults';
+import { readContent } from './support/redis-content';
+import { installation } from '../kit/tallyman';
 import type { TallymanProcess } from './support/tallyman-process';
 
 const fault = faultSuite('close');
@@ -98,6 +100,39 @@ fault(
   },
   LONG,
 );
+
+fault(
+  'killed at every step while closed months leave Redis: readers see no difference, and the next one ends it',
+  async (run) => {
+    const installed = await counting(run);
+    const { tallyman, publish } = installed;
+    await publish(2_000);
+    await tallyman.ok(...closeWords(MONTH_BEFORE));
+    await publish(1_000);
+    await judgeAll(run, installed, 3_000);
+
+    const shown = async (): Promise<string> => {
+      const months = MONTHS.map((month) => tallyman.ok('totals', '--all', '--month', month, '--json'));
+      return (await Promise.all(months)).join('');
+    };
+    const before = await shown();
+    const env = { ...tallyman.proxied.env, TALLYMAN_KEEP_CLOSED: '1s' };
+    const early: FaultInstallation = { ...tallyman, proxied: installation(env) };
+    const writes = await writesTo(run.world.redis);
+    for (let step = 0; await killBeforeStep(run, early, MONTH, writes, step); step += 1)
+      expect(await shown()).toBe(before);
+    expect(await shown()).toBe(before);
+    expect(await totalsIn(run, tallyman)).toEqual([]);
+    expect(await tallyman.run(['verify'])).toMatchObject({ code: 0 });
+  },
+  LONG,
+);
+
+/** The closed months of which Redis holds something. */
+async function totalsIn({ world }: FaultRun, { prefix }: FaultInstallation): Promise<string[]> {
+  const { totals } = await readContent(world.direct.REDIS_URL, prefix);
+  return MONTHS.filter((month) => [...totals.keys()].some((name) => name.includes(` ${month} `)));
+}
 
 fault(
   'killed at random moments while events pour in and the group changes hands',

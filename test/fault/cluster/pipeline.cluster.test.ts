@@ -1,14 +1,21 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import type { NativeService } from '../../../src/dev/services/service';
+import type { KafkaClient } from '../../../src/kafka/client';
+import { logRanges, topicName } from '../../../src/kafka/topics/topics';
 import { freePort } from '../../../src/dev/services/free-port';
+import { closeWords } from '../support/close-steps';
 import type { FaultInstallation } from '../support/fault-suite';
 import { judgeInvoices, setPlans } from '../support/invoices';
 import { MONTH, MONTH_BEFORE, PROJECTS } from '../support/load';
+import { withKafka } from '../support/kafka-client';
+import { onRedis } from '../support/proxy/redis-faults';
 import { eventually } from '../../kit/eventually';
+import { readTopic } from '../../kit/kafka/read-topic';
 import { CLI, installation } from '../../kit/tallyman';
-import { clusterSuite, install, PARTITIONS } from './cluster-world';
+import { clusterSuite, install, PARTITIONS, untilReplicated, type ClusterRun } from './cluster-world';
 import { untilLed } from './kafka-operations';
-import { pairs, untilMaster } from './redis-operations';
+import { cutOff, pairs, untilMaster, type Pair } from './redis-operations';
 
 const ROOT = join(__dirname, '../../..');
 const onCluster = clusterSuite('cluster: pipeline');
@@ -66,6 +73,97 @@ const VERBS = [
   'doctor',
   'verify',
 ];
+
+/** Enough for a close of several pages. */
+const MANY = Array.from({ length: 2_000 }, (_, i) => `customer-${i}`);
+
+/** id -> what is due for it, as each record of the ledger says. */
+async function issued(run: ClusterRun, { prefix }: FaultInstallation): Promise<Map<string, Set<string>>> {
+  const found = new Map<string, Set<string>>();
+  await withKafka(run.world, (client) =>
+    readTopic(client, topicName(prefix, 'billing.invoices'), (id, json) => {
+      if (json === null) return;
+      const { number, lines, total } = JSON.parse(json) as Record<string, unknown>;
+      found.set(id, (found.get(id) ?? new Set()).add(JSON.stringify({ number, lines, total })));
+    }),
+  );
+  return found;
+}
+
+// First, because it needs every replica.
+onCluster(
+  'a master dies in the middle of a close, and its replica lacks invoices and their index: the next close goes on',
+  async (run) => {
+    const [harmed, unharmed] = [await install(run), await install(run)];
+    for (const one of [harmed, unharmed]) {
+      await setPlans(one, MANY);
+      await one.ok(...closeWords(MONTH_BEFORE));
+    }
+    const ledgerEnd = (client: KafkaClient): Promise<number> => {
+      const topic = topicName(harmed.prefix, 'billing.invoices');
+      return logRanges(client, [topic]).then((ranges) => ranges.get(topic)![0]!.end);
+    };
+    const [{ master, replica }] = (await pairs(run.world)) as [Pair];
+    /** The positions in the ledger that the indexes of this node have. */
+    const indexed = (node: NativeService): Promise<string> =>
+      onRedis(node, async (client) => {
+        await client.readonly();
+        const keys = (
+          await client.keys(`${harmed.prefix}:billing:shown:{${harmed.prefix}:invoices-*`)
+        ).sort();
+        return (await Promise.all(keys.map((key) => client.hget(key, '')))).join('\n');
+      });
+
+    await untilReplicated(run.world.redisNodes);
+    await eventually(async () => (await indexed(replica)) === (await indexed(master)), { timeoutMs: 60_000 });
+    const reconnect = await cutOff(replica);
+    const closing = await withKafka(run.world, async (client) => {
+      const before = await ledgerEnd(client);
+      const started = run.start(harmed, ...closeWords(MONTH));
+      await eventually(async () => (await ledgerEnd(client)) > before, {
+        timeoutMs: 60_000,
+        what: 'it issues',
+      });
+      started.pause();
+      return started;
+    });
+    // Shows what was issued so far: documents and index, of which the replica learns nothing.
+    await harmed.ok('invoices', 'list');
+    expect(await indexed(master)).not.toBe(await indexed(replica));
+    await master.kill('SIGKILL');
+    run.kills += 1;
+    await onRedis(replica, (client) =>
+      eventually(
+        async () => {
+          if ((await client.role())[0] === 'master') return true;
+          await client.cluster('FAILOVER', 'TAKEOVER');
+          return false;
+        },
+        { timeoutMs: 60_000, what: 'the replica takes over' },
+      ),
+    );
+    closing.resume();
+    await closing.ended(); // Whether it noticed depends on how far it was.
+    await eventually(async () => (await harmed.run(closeWords(MONTH))).code === 0, {
+      timeoutMs: 180_000,
+      what: 'a close comes to its end',
+    });
+    await unharmed.ok(...closeWords(MONTH));
+
+    const [found, expected] = [await issued(run, harmed), await issued(run, unharmed)];
+    expect(expected.size).toBe(2 * MANY.length);
+    run.note(
+      [...new Set([...found.keys(), ...expected.keys()])].flatMap((id) => {
+        const [ours, theirs] = [found, expected].map((all) => [...(all.get(id) ?? [])].sort().join(' and '));
+        return ours === theirs ? [] : [`${id}: ${ours} instead of ${theirs}`];
+      }),
+    );
+    await harmed.ok('verify');
+    await master.restart();
+    await reconnect();
+  },
+  LONG,
+);
 
 onCluster(
   'every verb, the servers, closes, a growth and a rebuild, without a broker and a Redis master',
