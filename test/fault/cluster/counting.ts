@@ -16,6 +16,8 @@ export async function counting(run: ClusterRun): Promise<Counting> {
   const tallyman = await install(run);
   const load = run.load(tallyman, LOAD);
   const consumers = [run.supervise(tallyman), run.supervise(tallyman)];
+  // A consumer that loses a server while it starts ends, and its supervisor starts it again.
+  for (const consumer of consumers) await run.joined(consumer);
   await run.progress(tallyman);
   return { tallyman, load, consumers };
 }

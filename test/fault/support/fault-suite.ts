@@ -168,7 +168,7 @@ export class FaultRun<W extends World = FaultWorld> {
   }
 
   /** Waits until a consumer was assigned partitions. */
-  async joined(consumer: TallymanProcess): Promise<void> {
+  async joined(consumer: Pick<TallymanProcess, 'said'>): Promise<void> {
     await eventually(() => consumer.said().includes('"assigned"'), {
       timeoutMs: 60_000,
       what: `the consumer joins its group: ${consumer.said()}`,
