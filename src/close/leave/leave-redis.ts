@@ -36,7 +36,7 @@ const NOTHING = buildMonthIndex([]);
 export async function monthsToLeave({ kafka, store, prefix, ...stay }: LeaveOptions): Promise<string[]> {
   const months: string[] = [];
   for (const month of monthsThatMayLeave((await readCloseRecords(kafka, prefix)).values(), stay))
-    if (!(await hasLeft(store, month))) months.push(month);
+    if (!(await isGone(store, month))) months.push(month);
   return months;
 }
 
@@ -134,7 +134,8 @@ async function isWhole(
   return shards.every((shard) => counts[shard] === (held.get(shard)?.projects ?? 0));
 }
 
-async function hasLeft(store: Store, month: string): Promise<boolean> {
+/** Whether every shard notes where the month is, and holds nothing of it any more. */
+async function isGone(store: Store, month: string): Promise<boolean> {
   const shards = Array.from({ length: await readShardCount(store) }, (_, shard) => shard);
   const answers = await store.send(
     shards.flatMap((shard) => [

@@ -50,7 +50,7 @@ export async function checkLedgerEnds(
       const last = { topic, partition: 0, position: now.next - 1, isUncommittedSeen: true };
       const { next, leaderEpoch } = await reader.fetch({ ...last, ...ONE_BATCH });
       if (next < now.next || leaderEpoch === undefined) return;
-      if (seen !== undefined && !(await wasHeldBefore(kafka, topic, seen, leaderEpoch))) return;
+      if (seen !== undefined && !(await wasHeldBefore(kafka, topic, seen, leaderEpoch, END_REMEDY))) return;
       const end = positionText({ ...now, epoch: leaderEpoch });
       await store.redis.hset(store.keys.ledgerEnds, ledger, end);
     }),

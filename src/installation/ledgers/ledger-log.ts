@@ -1,7 +1,7 @@
 import type { KafkaClient } from '../../kafka/client';
 import { logRanges } from '../../kafka/topics/topics';
 import type { ViewPosition } from '../../redis/views/ledger-view';
-import { refusalOf, refused, type LedgerLog } from './ledger-refusal';
+import { LEDGER_REMEDY, refusalOf, refused, type LedgerLog } from './ledger-refusal';
 
 /** @param epoch of the position that the ledger is compared with */
 export async function readLedgerLog(
@@ -29,6 +29,7 @@ export async function wasHeldBefore(
   topic: string,
   position: ViewPosition,
   fetched: number | undefined,
+  remedy = LEDGER_REMEDY,
 ): Promise<boolean> {
   const { next, topicId, epoch } = position;
   if (epoch === undefined || fetched === undefined) return true;
@@ -38,6 +39,6 @@ export async function wasHeldBefore(
   ]);
   if (own!.epoch !== fetched) return false;
   const refusal = refusalOf(topic, position, { topicId, start: 0, end: next, held });
-  if (refusal !== undefined) throw refused(refusal);
+  if (refusal !== undefined) throw refused(refusal, remedy);
   return true;
 }

@@ -23,14 +23,9 @@ Answers
 ]]
 local leftKey, cursorKey, closedKey, projectsKey, month = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
 
-local frozen = redis.call('HGET', closedKey, month)
-if not frozen then
-  return { 'UNFROZEN' }
-end
-for topic, offset in pairs(cjson.decode(frozen)) do
-  if tonumber(redis.call('HGET', cursorKey, topic) or 0) < offset then
-    return { 'BEHIND', topic }
-  end
+local _, incomplete = completeFreeze(cursorKey, closedKey, month)
+if incomplete then
+  return incomplete
 end
 local projects = redis.call('SCARD', projectsKey)
 if projects ~= tonumber(ARGV[2]) then

@@ -19,14 +19,9 @@ Answers
 ]]
 local cursorKey, closedKey, sealsKey, month = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 
-local frozen = redis.call('HGET', closedKey, month)
+local frozen, incomplete = completeFreeze(cursorKey, closedKey, month)
 if not frozen then
-  return { 'UNFROZEN' }
-end
-for topic, offset in pairs(cjson.decode(frozen)) do
-  if tonumber(redis.call('HGET', cursorKey, topic) or 0) < offset then
-    return { 'BEHIND', topic }
-  end
+  return incomplete
 end
 redis.call('HSET', sealsKey, ARGV[2], month)
 redis.call('EXPIRE', sealsKey, ARGV[3])

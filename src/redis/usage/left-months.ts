@@ -1,4 +1,6 @@
+import type { FrozenPart } from '../../../schemas/types';
 import type * as Ledger from '../../kafka/ledger/ledger';
+import type { KafkaClient } from '../../kafka/client';
 import type * as Topics from '../../kafka/topics/topics';
 import { TallymanError } from '../../lib/errors';
 import { eachPageOfMembers } from '../scan';
@@ -23,6 +25,13 @@ interface LedgerMonth extends ProjectUsage {
 }
 
 type LedgerMonths = ReadonlyMap<string, LedgerMonth>;
+
+/** A `LedgerMonth` while it is read. */
+interface Held extends LedgerMonth {
+  readonly totals: Map<string, bigint>;
+  readonly daily: Map<string, bigint>;
+  readonly values: string[];
+}
 
 const LEDGER = 'billing.totals';
 
@@ -108,8 +117,9 @@ export async function readLeftMonth(
     const run = runOf(index, project);
     if (run >= 0) byRun.set(run, [...(byRun.get(run) ?? []), project]);
   }
+  const open = openOnce(store);
   for (const [run, sought] of byRun) {
-    const held = await readRun(store, shard, month, index, run);
+    const held = await readRun(store, shard, month, index, run, open);
     for (const project of sought) {
       const usage = held.get(project);
       if (usage !== undefined) found.set(project, usage);
@@ -140,7 +150,33 @@ export async function* eachRun(
   month: string,
   index: MonthIndex,
 ): AsyncGenerator<LedgerMonths, void, undefined> {
-  for (let run = 0; run < index.runs.length; run += 1) yield await readRun(store, shard, month, index, run);
+  const open = openOnce(store);
+  for (let run = 0; run < index.runs.length; run += 1)
+    yield await readRun(store, shard, month, index, run, open);
+}
+
+interface OpenLedger {
+  readonly kafka: KafkaClient;
+  readonly topic: string;
+  readonly range: Topics.LogRange | undefined;
+  readonly readLedgerRange: typeof Ledger.readLedgerRange;
+}
+
+/** Opens the ledger, and asks what it spans, when the first run is read from it. */
+function openOnce({ ledgers }: Store): () => Promise<OpenLedger> {
+  let opened: Promise<OpenLedger> | undefined;
+  const open = async (): Promise<OpenLedger> => {
+    if (ledgers === undefined) throw new Error('a month has left Redis, and no Kafka was given');
+    // Loaded here, so that a command that reads Redis alone starts without Kafka's client.
+    /* eslint-disable @typescript-eslint/no-require-imports -- `import()` would need other paths in tests */
+    const { readLedgerRange } = require('../../kafka/ledger/ledger') as typeof Ledger;
+    const { logRanges, topicName } = require('../../kafka/topics/topics') as typeof Topics;
+    /* eslint-enable @typescript-eslint/no-require-imports */
+    const kafka = ledgers.kafka();
+    const topic = topicName(ledgers.prefix, LEDGER);
+    return { kafka, topic, range: (await logRanges(kafka, [topic])).get(topic)?.[0], readLedgerRange };
+  };
+  return () => (opened ??= open());
 }
 
 /** Pages read names first, then totals. */
@@ -153,6 +189,7 @@ async function readRun(
   month: string,
   { runs }: MonthIndex,
   at: number,
+  open: () => Promise<OpenLedger>,
 ): Promise<LedgerMonths> {
   const { first, from, to, digest } = runs[at]!;
   const runsOfStore = kept.get(store) ?? new Map<string, LedgerMonths>();
@@ -160,43 +197,33 @@ async function readRun(
   const name = `${month} ${shard} ${from} ${digest}`;
   const before = runsOfStore.get(name);
   if (before !== undefined) return before;
-  if (store.ledgers === undefined) throw new Error(`${month} has left Redis, and no Kafka was given`);
-  // Loaded here, so that a command that reads Redis alone starts without Kafka's client.
-  /* eslint-disable @typescript-eslint/no-require-imports -- `import()` would need other paths in tests */
-  const { readLedgerRange } = require('../../kafka/ledger/ledger') as typeof Ledger;
-  const { logRanges, topicName } = require('../../kafka/topics/topics') as typeof Topics;
-  /* eslint-enable @typescript-eslint/no-require-imports */
-  const kafka = store.ledgers.kafka();
-  const topic = topicName(store.ledgers.prefix, LEDGER);
-  const range = (await logRanges(kafka, [topic])).get(topic)?.[0];
+  const { kafka, topic, range, readLedgerRange } = await open();
   if (range === undefined || from < range.start || to >= range.end)
     throw moved(store, shard, month, `it spans ${range?.start} to ${range?.end}`);
   const next = runs[at + 1]?.first;
-  const records = new Map<string, { project: string; part: number; key: string; value: string }>();
-  const sums = new Map<string, { totals: Map<string, bigint>; daily: Map<string, bigint> }>();
+  const last = new Map<string, { value: string; document: FrozenPart }>();
   for await (const page of readLedgerRange(kafka, LEDGER, { topic, partition: 0, from, to: to + 1 })) {
     for (const { key, value, document } of page) {
       if (!document || document.month !== month || document.shard !== shard) continue;
-      const { project, part } = document;
+      const { project } = document;
       if (project < first || (next !== undefined && project >= next)) continue;
-      const own = sums.get(project) ?? { totals: new Map(), daily: new Map() };
-      for (const [field, quantity] of document.totals) own.totals.set(field, BigInt(quantity));
-      for (const [field, quantity] of document.daily) own.daily.set(field, BigInt(quantity));
-      sums.set(project, own);
-      records.set(key, { project, part, key, value: value! });
+      last.set(key, { value: value!, document });
     }
   }
-  const sorted = [...records.values()].sort((a, b) =>
+  const records = [...last].sort(([, { document: a }], [, { document: b }]) =>
     a.project === b.project ? a.part - b.part : a.project < b.project ? -1 : 1,
   );
-  if (digestOf(sorted.map(({ key, value }) => hashOf(key, value))) !== digest)
+  if (digestOf(records.map(([key, { value }]) => hashOf(key, value))) !== digest)
     throw moved(store, shard, month, `something else is at ${from} to ${to}`);
-  const months = new Map(
-    [...sums].map(([project, usage]) => {
-      const values = sorted.filter((record) => record.project === project).map(({ value }) => value);
-      return [project, { ...usage, values }] as const;
-    }),
-  );
+  const months = new Map<string, Held>();
+  for (const [, { value, document }] of records) {
+    const { project, totals, daily } = document;
+    const own: Held = months.get(project) ?? { totals: new Map(), daily: new Map(), values: [] };
+    months.set(project, own);
+    for (const [field, quantity] of totals) own.totals.set(field, BigInt(quantity));
+    for (const [field, quantity] of daily) own.daily.set(field, BigInt(quantity));
+    own.values.push(value);
+  }
   runsOfStore.set(name, months);
   if (runsOfStore.size > RUNS_KEPT) runsOfStore.delete(runsOfStore.keys().next().value!);
   return months;

@@ -198,18 +198,27 @@ it('gives the rating a record of more than a mebibyte', async () => {
   expect(sizes).toEqual([1_900_000, 5]);
 });
 
+/**
+ * Before the first apply, another owner of the partition has counted it up to an offset.
+ *
+ * @returns whether it has happened
+ */
+function anotherOwnerCounts(totals: MemoryTotals, upto: number): () => boolean {
+  let hasCounted = false;
+  totals.onApply = () => {
+    if (hasCounted) return;
+    hasCounted = true;
+    totals.applied.set(0, countTo(upto));
+    totals.cursors.set(0, upto);
+  };
+  return () => hasCounted;
+}
+
 describe('what the totals answer', () => {
   it('OVERLAP: only what they lack is sent again', async () => {
     const totals = new MemoryTotals(3);
     await usage.fill(0, 100);
-    let isFirst = true;
-    totals.onApply = () => {
-      if (!isFirst) return;
-      isFirst = false;
-      // Another owner of the partition was faster.
-      totals.applied.set(0, countTo(40));
-      totals.cursors.set(0, 40);
-    };
+    anotherOwnerCounts(totals, 40);
     await usage.runner(totals).start();
     await eventually(() => totals.cursors.get(0) === 100);
     expect(totals.offsets(0)).toEqual(countTo(100));
@@ -218,16 +227,10 @@ describe('what the totals answer', () => {
   it('ALREADY_APPLIED: goes on', async () => {
     const totals = new MemoryTotals(3);
     await usage.fill(0, 100);
-    let isFirst = true;
-    totals.onApply = () => {
-      if (!isFirst) return;
-      isFirst = false;
-      totals.applied.set(0, countTo(100));
-      totals.cursors.set(0, 100);
-    };
+    const hasCounted = anotherOwnerCounts(totals, 100);
     const runner = usage.runner(totals);
     await runner.start();
-    await eventually(() => !isFirst);
+    await eventually(hasCounted);
     await usage.fill(0, 50);
     await eventually(() => totals.cursors.get(0) === 150);
     expect(totals.offsets(0)).toEqual(countTo(150));
