@@ -1,7 +1,7 @@
 import { apply } from '../../../src/redis/apply/apply-chunk';
 import { readCloses } from '../../../src/redis/views/closes';
 import { initCursor, readCursor, readCursors } from '../../../src/redis/cursors';
-import { freeze, readCutOffs, restoreFreeze } from '../../../src/redis/cut-offs';
+import { freeze, markFrozen, readCutOffs, restoreFreeze } from '../../../src/redis/cut-offs';
 import {
   invoicesView,
   invoicedProjects,
@@ -24,6 +24,8 @@ import {
   readTotals,
   writeShardCount,
 } from '../../../src/redis/usage/read-usage';
+import { beginLeaving } from '../../../src/redis/usage/leave';
+import { buildMonthIndex } from '../../../src/redis/usage/month-index';
 import { readUsage } from '../../../src/redis/usage/read-shard';
 import { checkRebuilt } from '../../../src/redis/rebuilding';
 import { openStore, type Store } from '../../../src/redis/store';
@@ -191,6 +193,19 @@ describe('freezing', () => {
     await expect(freeze(store, 0, '2026-06')).rejects.toThrow(refused('LATER_MONTH_FROZEN'));
     await restoreFreeze(store, 0, '2026-08', new Map([[TOPIC, 9]]));
     await expect(freeze(store, 0, '2026-09')).rejects.toThrow(refused('BEHIND_FREEZE'));
+  });
+
+  test('a month is neither marked nor leaves before its cursors have reached the freeze', async () => {
+    const steps = [
+      () => markFrozen(store, 0, '2026-07', 'run'),
+      () => beginLeaving(store, 0, '2026-07', buildMonthIndex([])),
+    ];
+    await initCursor(store, 0, TOPIC, 3);
+    for (const step of steps) await expect(step()).rejects.toThrow(refused('UNFROZEN'));
+    await restoreFreeze(store, 0, '2026-07', new Map([[TOPIC, 4]]));
+    for (const step of steps) await expect(step()).rejects.toThrow(refused('BEHIND_FREEZE'));
+    await store.redis.hset(store.keys.shard(0).cursor, TOPIC, 4);
+    for (const step of steps) await step();
   });
 
   test('a lost freeze is restored to the same bytes; another one is a conflict', async () => {
