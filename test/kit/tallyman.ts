@@ -40,6 +40,8 @@ export function installation(more: NodeJS.ProcessEnv = {}): Installation {
   const start = (...words: string[]): ChildProcess => spawn(process.execPath, [CLI, ...words], { env });
   const run = (words: readonly string[], input = ''): Promise<Answer> => {
     const child = start(...words);
+    // A command that reads no input may have ended before this closes the pipe.
+    child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
     let stdout = '';
     let stderr = '';
